@@ -1,0 +1,1 @@
+"""The same VAE in every framework: how it is run and judged."""

@@ -1,0 +1,243 @@
+"""The records that flow through the pipeline: Cell -> CellResult of Measurements -> Verdict. Standard library only.
+
+Every measurement is one row; `Quantity` says what its columns hold. Numbers are in nats per datum unless `unit` differs.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from functools import cached_property
+from math import nan
+from typing import Any
+
+SCHEMA_VERSION = 1
+
+
+class Procedure(StrEnum):
+    """What is done with a cell's session; the verbs of the contract."""
+
+    EVALUATE = "evaluate"  # the same noise for everybody
+    DRAW = "draw"  # own random numbers, one datum: ELBO and KL
+    GRADIENT = "gradient"  # own random numbers, one datum: gradient with respect to the encoder's outputs
+    FIT_PATH = "fit-path"  # training on everybody's noise
+    FIT = "fit"  # training on own random numbers
+    TIME = "time"  # the clock; never shared
+
+
+class Status(StrEnum):
+    OK = "ok"
+    FAILED = "failed"  # raised, or returned something of the wrong shape, dtype or value
+    CRASHED = "crashed"  # the worker process died
+    TIMED_OUT = "timed-out"
+    NOT_RUN = "not-run"  # known when planning: the reason says why
+
+
+class Quantity(StrEnum):
+    """EVALUATE
+    ELBO, KL, LOG_LIKELIHOOD  value; reference: the float64 oracle at inputs rounded to the cell's dtype;
+                              scale: the oracle's sum of absolute terms, cancellation included
+    LOG_Q, LOG_PRIOR          value as written by the implementation; reference: fully normalised, by the oracle
+    GRADIENT_DISTANCE         part: parameter; value: |g - g*|_2; reference: |g*|_2; scale: see `numpy_oracle`
+    RAW_LOSS                  value as returned; reference: sign * ELBO reduced; part: "<sign> <reduction>"
+    RAW_LOSS_SPLIT            value: raw losses of ragged sub-batches combined by the reduction; reference: RAW_LOSS
+    KL_DETERMINISTIC          value: KL averaged over noise = +1 and -1; reference: the analytic KL
+    ELBO_DETERMINISTIC        value: ELBO averaged over noise = +-sqrt(latent) e_i (linear-gaussian);
+                              reference: the exact ELBO; scale as above for both
+    DRAW  (reference: exact where one exists, else nan)
+    ELBO_MEAN, KL_MEAN        scale: standard deviation of one draw (exact where known)
+    ELBO_VARIANCE, KL_VARIANCE  standard_error from the fourth moment
+    ELBO_DEVIATION, KL_DEVIATION  max |draw - exact| where the exact variance is zero; scale: absolute terms
+    LOG_EVIDENCE              reference only: log p(x) where it is known (value = reference)
+    KL_HISTOGRAM              index: bin; value: count; low, high: the bin's edges
+    TIE                       index: block; value: mean of the block's draws; reference: what the ELBO object returned;
+                              scale: mean |draw|
+    GRADIENT
+    GRADIENT_VARIANCE         part: "mean" or "log_var"; value: trace of the covariance
+    GRADIENT_PROJECTION       part as above; value: mean of the gradient along the unit vector (1,..,1)/sqrt(latent);
+                              scale: standard deviation of one draw; reference: exact where known
+    FIT_PATH
+    PATH_ELBO                 index: step; value; reference: the oracle's path; scale: the oracle's divergence from
+                              itself at that step when its weights move by one ulp
+    PATH_DISTANCE             part: parameter; value: |w - w*|_2 at the end; reference: |w*|_2; scale: as above, |.|_2
+    FIT
+    HELDOUT_ELBO              index: completed steps; mean over held-out data, `estimator`'s own value by the oracle
+                              at the fitted weights; standard_error over data
+    TRAIN_ELBO                index: step; value (no interval: one noisy batch)
+    SAMPLED_KL_VARIANCE       index: completed steps; exact Var k1 at the fitted weights, mean over held-out data
+    FITTED_ELBO_VARIANCE, FITTED_GRADIENT_VARIANCE  index: completed steps; part: estimator
+    IMAGE                     in `CellResult.images`, not a row
+    TIME
+    COMPILE_S, FIRST_STEP_S, STEADY_STEP_S, DRAWS_PER_SECOND  index: round; unit s or 1/s
+    """
+
+    ELBO = "elbo"
+    KL = "kl"
+    LOG_LIKELIHOOD = "log_likelihood"
+    LOG_Q = "log_q"
+    LOG_PRIOR = "log_prior"
+    GRADIENT_DISTANCE = "gradient_distance"
+    RAW_LOSS = "raw_loss"
+    RAW_LOSS_SPLIT = "raw_loss_split"
+    KL_DETERMINISTIC = "kl_deterministic"
+    ELBO_DETERMINISTIC = "elbo_deterministic"
+    ELBO_MEAN = "elbo_mean"
+    KL_MEAN = "kl_mean"
+    ELBO_VARIANCE = "elbo_variance"
+    KL_VARIANCE = "kl_variance"
+    ELBO_DEVIATION = "elbo_deviation"
+    KL_DEVIATION = "kl_deviation"
+    LOG_EVIDENCE = "log_evidence"
+    KL_HISTOGRAM = "kl_histogram"
+    TIE = "tie"
+    GRADIENT_VARIANCE = "gradient_variance"
+    GRADIENT_PROJECTION = "gradient_projection"
+    PATH_ELBO = "path_elbo"
+    PATH_DISTANCE = "path_distance"
+    HELDOUT_ELBO = "heldout_elbo"
+    TRAIN_ELBO = "train_elbo"
+    SAMPLED_KL_VARIANCE = "sampled_kl_variance"
+    FITTED_ELBO_VARIANCE = "fitted_elbo_variance"
+    FITTED_GRADIENT_VARIANCE = "fitted_gradient_variance"
+    COMPILE_S = "compile_s"
+    FIRST_STEP_S = "first_step_s"
+    STEADY_STEP_S = "steady_step_s"
+    DRAWS_PER_SECOND = "draws_per_second"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One unit of work: problem x implementation x estimator x dataset x dtype x device x seed, and a procedure.
+
+    `size` is what the procedure counts: rows of the batch (EVALUATE, TIME), draws (DRAW, GRADIENT), steps (FIT...).
+    `datum` picks the row of the test set for DRAW and GRADIENT. `chunk` bounds memory; it is part of the cell
+    because it changes the order of random numbers. The key is stable: it depends on nothing but these fields.
+    """
+
+    problem: str
+    weights: str
+    dataset: str
+    implementation: str
+    estimator: str
+    procedure: Procedure
+    dtype: str
+    device: str
+    seed: int
+    size: int
+    datum: int = 0
+    chunk: int = 0
+
+    @cached_property
+    def key(self) -> str:
+        """Readable prefix and 16 hex digits of the SHA-256 of the fields as canonical JSON."""
+        text = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @property
+    def label(self) -> str:
+        """What a person reads: `vae@trained/pyro/sampled-kl/draw/float64/cpu`."""
+        return (
+            f"{self.problem}@{self.weights}/{self.implementation}/{self.estimator}"
+            f"/{self.procedure}/{self.dtype}/{self.device}" + (f"/seed{self.seed}" if self.seed else "")
+        )
+
+    def random_seed(self, purpose: str) -> int:
+        """A 31-bit seed for one purpose, derived from the key alone."""
+        digest = hashlib.sha256(f"{self.key}:{purpose}".encode()).digest()
+        return int.from_bytes(digest[:4], "big") >> 1
+
+    def shared_seed(self, purpose: str) -> int:
+        """A 31-bit seed that every implementation, estimator, dtype and device shares: for the same noise."""
+        common = (self.problem, self.weights, self.dataset, self.procedure, self.seed, self.size, self.datum)
+        digest = hashlib.sha256(f"{common}:{purpose}".encode()).digest()
+        return int.from_bytes(digest[:4], "big") >> 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurement:
+    """One number from one cell; `Quantity` says what `part`, `index`, `reference` and `scale` hold."""
+
+    quantity: Quantity
+    value: float
+    part: str = ""
+    index: int = 0
+    unit: str = "nats"
+    n: int = 1
+    standard_error: float = nan
+    low: float = nan
+    high: float = nan
+    reference: float = nan
+    scale: float = nan
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellResult:
+    """What became of one cell. `images`: name -> rows of 0..255 (a grid ready to draw). `elapsed_s`: time inside
+    the worker; `fingerprint`: the environment that measured it."""
+
+    cell: Cell
+    status: Status
+    reason: str = ""
+    measurements: tuple[Measurement, ...] = ()
+    images: dict[str, list[list[int]]] = field(default_factory=dict)
+    elapsed_s: float = 0.0
+    fingerprint: str = ""
+
+
+class Strength(StrEnum):
+    """How strong a claim is, strongest first (COST is described, never judged)."""
+
+    EXACT = "exact"
+    POINTWISE = "pointwise"
+    EXPECTATION = "in expectation"
+    ORDERING = "ordering"
+    TRAINING = "training"
+    FIELD = "checked field"
+    COST = "cost"
+
+
+class Outcome(StrEnum):
+    AGREES = "agrees"
+    DIFFERS = "differs"
+    INCONCLUSIVE = "inconclusive"
+    NOT_RUN = "not run"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """A claim judged on one cell (or on a pair: `other` is the second cell's label).
+
+    `difference` and `tolerance` (or margin) are in `unit`; for an equivalence test [low, high] is the interval of the
+    difference at the level that the error budget allots to one test. `reason` says why when NOT_RUN or INCONCLUSIVE.
+    """
+
+    claim: str
+    outcome: Outcome
+    key: str
+    label: str
+    problem: str
+    weights: str
+    dataset: str
+    implementation: str
+    estimator: str
+    procedure: str
+    dtype: str
+    device: str
+    seed: int
+    part: str = ""
+    other: str = ""
+    value: float = nan
+    reference: float = nan
+    difference: float = nan
+    tolerance: float = nan
+    low: float = nan
+    high: float = nan
+    n: int = 1
+    unit: str = "nats"
+    reason: str = ""
+
+
+def as_row(record: Any) -> dict[str, Any]:
+    """A record's fields as a flat dict with enums as their text."""
+    return {name: str(value) if isinstance(value, StrEnum) else value for name, value in asdict(record).items()}
