@@ -1,0 +1,139 @@
+"""Breaks one installed ELBO class in a worker, so that tests can see whose claims go red.
+
+Put on PYTHONPATH by tests/compare/test_sabotage.py with ELBO_SABOTAGE="<library>:<class>:<kind>"; every worker reads
+it, and only the one that imports that library's ELBO module is touched.
+"""
+
+import importlib.abc
+import importlib.util
+import os
+import sys
+
+MODULES = {"pyro": "pyro.infer", "numpyro": "numpyro.infer"}
+WIDER = 1.05
+CONSTANT_NATS = 0.01
+GRADIENT_FACTOR = 1.01
+
+
+class PatchAfterImport(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Runs `patch(module)` right after the named module has been imported."""
+
+    def __init__(self, name, patch):
+        self.name, self.patch, self.busy = name, patch, False
+
+    def find_spec(self, fullname, path, target=None):
+        if fullname != self.name or self.busy:
+            return None
+        self.busy = True
+        spec = importlib.util.find_spec(fullname)
+        self.busy = False
+        self.loader, spec.loader = spec.loader, self
+        return spec
+
+    def create_module(self, spec):
+        return self.loader.create_module(spec)
+
+    def exec_module(self, module):
+        self.loader.exec_module(module)
+        self.patch(module)
+
+
+def break_pyro(module, class_name, kind):
+    """Break a pyro.infer ELBO class inside the two methods that all its public ones go through."""
+    elbo = getattr(module, class_name)
+    particle, get_trace, loss = elbo._differentiable_loss_particle, elbo._get_trace, elbo.loss
+
+    if kind == "sign":
+        elbo._differentiable_loss_particle = lambda *a: tuple(-part for part in particle(*a))
+        if "loss" in vars(elbo):
+            elbo.loss = lambda *a, **k: -loss(*a, **k)
+    elif kind == "constant":
+        elbo._differentiable_loss_particle = lambda *a: tuple(part + CONSTANT_NATS for part in particle(*a))
+        if class_name == "Trace_ELBO":
+            elbo.loss = lambda *a, **k: loss(*a, **k) + CONSTANT_NATS
+    elif kind == "gradient":
+
+        def off_by_one_percent(*a):
+            value, surrogate = particle(*a)
+            extra = (GRADIENT_FACTOR - 1) * surrogate
+            return value, surrogate + extra - extra.detach()
+
+        elbo._differentiable_loss_particle = off_by_one_percent
+    elif kind == "lost-site":
+
+        def without_prior(self, *a):
+            model_trace, guide_trace = get_trace(self, *a)
+            site = model_trace.nodes["z"]
+            site["is_observed"] = True
+            site["log_prob"] = site["log_prob"] * 0
+            site["log_prob_sum"] = site["log_prob"].sum()
+            return model_trace, guide_trace
+
+        elbo._get_trace = without_prior
+    elif kind == "wide":
+        from pyro.poutine.messenger import Messenger
+
+        class Widen(Messenger):
+            def _pyro_sample(self, msg):
+                if msg["name"] == "z":
+                    loc = msg["fn"].base_dist.loc
+                    value = msg["fn"]() if msg["value"] is None else msg["value"]
+                    msg["value"] = loc + WIDER * (value - loc)
+
+        elbo._get_trace = lambda self, model, guide, *a: get_trace(self, model, Widen()(guide), *a)
+    else:
+        raise ValueError(f"unknown sabotage {kind!r}")
+
+
+def break_numpyro(module, class_name, kind):
+    """Break a numpyro.infer ELBO class at its public loss."""
+    import jax
+    import numpyro.distributions as dist
+    from numpyro.primitives import Messenger
+
+    elbo = getattr(module, class_name)
+    original = elbo.loss_with_mutable_state
+
+    class WideNormal(dist.Normal):
+        def sample(self, key, sample_shape=()):
+            return self.loc + WIDER * (super().sample(key, sample_shape) - self.loc)
+
+    class Widen(Messenger):
+        def process_message(self, msg):
+            if msg["name"] == "z":
+                normal = msg["fn"].base_dist
+                msg["fn"] = WideNormal(normal.loc, normal.scale).to_event(1)
+
+    class LosePrior(Messenger):
+        def process_message(self, msg):
+            if msg["name"] == "z":
+                msg["fn"] = msg["fn"].mask(False)
+
+    def broken(self, key, params, model, guide, *a, **k):
+        if kind == "wide":
+            return original(self, key, params, model, Widen(guide), *a, **k)
+        if kind == "lost-site":
+            return original(self, key, params, LosePrior(model), guide, *a, **k)
+        result = original(self, key, params, model, guide, *a, **k)
+        loss = result["loss"]
+        changed = {
+            "sign": lambda: -loss,
+            "constant": lambda: loss + CONSTANT_NATS,
+            "gradient": lambda: GRADIENT_FACTOR * loss - jax.lax.stop_gradient((GRADIENT_FACTOR - 1) * loss),
+        }[kind]()
+        return {**result, "loss": changed}
+
+    elbo.loss_with_mutable_state = broken
+
+
+def install():
+    """Hook the module named in ELBO_SABOTAGE; do nothing where the variable is absent."""
+    wanted = os.environ.get("ELBO_SABOTAGE")
+    if not wanted:
+        return
+    library, class_name, kind = wanted.split(":")
+    breaker = {"pyro": break_pyro, "numpyro": break_numpyro}[library]
+    sys.meta_path.insert(0, PatchAfterImport(MODULES[library], lambda module: breaker(module, class_name, kind)))
+
+
+install()
