@@ -38,51 +38,72 @@ class PatchAfterImport(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         self.patch(module)
 
 
+def flip_pyro_sign(elbo):
+    particle, loss = elbo._differentiable_loss_particle, elbo.loss
+    elbo._differentiable_loss_particle = lambda *a: tuple(-part for part in particle(*a))
+    if elbo.__name__ == "Trace_ELBO":  # whose loss does not go through _differentiable_loss_particle
+        elbo.loss = lambda *a, **k: -loss(*a, **k)
+
+
+def add_pyro_constant(elbo):
+    particle, loss = elbo._differentiable_loss_particle, elbo.loss
+    elbo._differentiable_loss_particle = lambda *a: tuple(part + CONSTANT_NATS for part in particle(*a))
+    if elbo.__name__ == "Trace_ELBO":
+        elbo.loss = lambda *a, **k: loss(*a, **k) + CONSTANT_NATS
+
+
+def scale_pyro_gradient(elbo):
+    particle = elbo._differentiable_loss_particle
+
+    def off_by_one_percent(*a):
+        value, surrogate = particle(*a)
+        extra = (GRADIENT_FACTOR - 1) * surrogate
+        return value, surrogate + extra - extra.detach()
+
+    elbo._differentiable_loss_particle = off_by_one_percent
+
+
+def lose_pyro_prior(elbo):
+    get_trace = elbo._get_trace
+
+    def without_prior(self, *a):
+        model_trace, guide_trace = get_trace(self, *a)
+        site = model_trace.nodes["z"]
+        site["is_observed"] = True
+        site["log_prob"] = site["log_prob"] * 0
+        site["log_prob_sum"] = site["log_prob"].sum()
+        return model_trace, guide_trace
+
+    elbo._get_trace = without_prior
+
+
+def widen_pyro_samples(elbo):
+    from pyro.poutine.messenger import Messenger
+
+    get_trace = elbo._get_trace
+
+    class Widen(Messenger):
+        def _pyro_sample(self, msg):
+            if msg["name"] == "z":
+                loc = msg["fn"].base_dist.loc
+                value = msg["fn"]() if msg["value"] is None else msg["value"]
+                msg["value"] = loc + WIDER * (value - loc)
+
+    elbo._get_trace = lambda self, model, guide, *a: get_trace(self, model, Widen()(guide), *a)
+
+
+PYRO = {
+    "sign": flip_pyro_sign,
+    "constant": add_pyro_constant,
+    "gradient": scale_pyro_gradient,
+    "lost-site": lose_pyro_prior,
+    "wide": widen_pyro_samples,
+}
+
+
 def break_pyro(module, class_name, kind):
-    """Break a pyro.infer ELBO class inside the two methods that all its public ones go through."""
-    elbo = getattr(module, class_name)
-    particle, get_trace, loss = elbo._differentiable_loss_particle, elbo._get_trace, elbo.loss
-
-    if kind == "sign":
-        elbo._differentiable_loss_particle = lambda *a: tuple(-part for part in particle(*a))
-        if "loss" in vars(elbo):
-            elbo.loss = lambda *a, **k: -loss(*a, **k)
-    elif kind == "constant":
-        elbo._differentiable_loss_particle = lambda *a: tuple(part + CONSTANT_NATS for part in particle(*a))
-        if class_name == "Trace_ELBO":
-            elbo.loss = lambda *a, **k: loss(*a, **k) + CONSTANT_NATS
-    elif kind == "gradient":
-
-        def off_by_one_percent(*a):
-            value, surrogate = particle(*a)
-            extra = (GRADIENT_FACTOR - 1) * surrogate
-            return value, surrogate + extra - extra.detach()
-
-        elbo._differentiable_loss_particle = off_by_one_percent
-    elif kind == "lost-site":
-
-        def without_prior(self, *a):
-            model_trace, guide_trace = get_trace(self, *a)
-            site = model_trace.nodes["z"]
-            site["is_observed"] = True
-            site["log_prob"] = site["log_prob"] * 0
-            site["log_prob_sum"] = site["log_prob"].sum()
-            return model_trace, guide_trace
-
-        elbo._get_trace = without_prior
-    elif kind == "wide":
-        from pyro.poutine.messenger import Messenger
-
-        class Widen(Messenger):
-            def _pyro_sample(self, msg):
-                if msg["name"] == "z":
-                    loc = msg["fn"].base_dist.loc
-                    value = msg["fn"]() if msg["value"] is None else msg["value"]
-                    msg["value"] = loc + WIDER * (value - loc)
-
-        elbo._get_trace = lambda self, model, guide, *a: get_trace(self, model, Widen()(guide), *a)
-    else:
-        raise ValueError(f"unknown sabotage {kind!r}")
+    """Break a pyro.infer ELBO class inside the methods that all its public ones go through."""
+    PYRO[kind](getattr(module, class_name))
 
 
 def break_numpyro(module, class_name, kind):
@@ -101,8 +122,11 @@ def break_numpyro(module, class_name, kind):
     class Widen(Messenger):
         def process_message(self, msg):
             if msg["name"] == "z":
-                normal = msg["fn"].base_dist
-                msg["fn"] = WideNormal(normal.loc, normal.scale).to_event(1)
+                normal, shape = msg["fn"], msg["fn"].shape()
+                while not isinstance(normal, dist.Normal):
+                    normal = normal.base_dist  # through expand and to_event
+                loc, scale = (jax.numpy.broadcast_to(array, shape) for array in (normal.loc, normal.scale))
+                msg["fn"] = WideNormal(loc, scale).to_event(1)
 
     class LosePrior(Messenger):
         def process_message(self, msg):
