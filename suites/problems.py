@@ -55,7 +55,7 @@ def check_params(problem: Problem, params: Params) -> None:
     for name, value in problem.params.items():
         if params[name].shape != value.shape:
             raise ValueError(
-                f"Weights for {problem.name!r}: {name} has shape {params[name].shape}, expected {value.shape} (out, in)."
+                f"Weights for {problem.name!r}: {name} has shape {params[name].shape}, expected {value.shape}."
             )
         if not np.isfinite(params[name]).all():
             raise ValueError(f"Weights for {problem.name!r}: {name} holds a number that is not finite.")
