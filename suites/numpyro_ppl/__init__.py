@@ -1,0 +1,1 @@
+"""NumPyro, through its public ELBO objects."""

@@ -1,0 +1,1 @@
+"""Pyro, through its public ELBO objects."""

@@ -1,0 +1,69 @@
+"""What a backend needs to know of a problem and an estimator besides weights: a small hashable record. No maths."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from suites.contract import Array, Estimator, KLTerm, Likelihood, Params, Problem
+from suites.estimators import ANALYTIC_KL, SAMPLED_KL
+
+
+@dataclass(frozen=True, kw_only=True)
+class Form:
+    """The model's form. Hashable, so that problems of the same form and shapes share compiled code."""
+
+    gated_layers: int
+    latent: int
+    likelihood: Likelihood
+    likelihood_scale: float
+    kl_term: KLTerm
+    names: tuple[str, ...]
+
+    def part(self, prefix: str) -> tuple[str, ...]:
+        """Names of the parameters of one network, `encoder` or `decoder`, in the problem's order."""
+        return tuple(name for name in self.names if name.startswith(f"{prefix}."))
+
+
+def form_of(problem: Problem, estimator: Estimator) -> Form:
+    """The form of `problem` under `estimator`."""
+    return Form(
+        gated_layers=problem.gated_layers,
+        latent=problem.latent,
+        likelihood=problem.likelihood,
+        likelihood_scale=problem.likelihood_scale,
+        kl_term=estimator.kl_term,
+        names=tuple(problem.params),
+    )
+
+
+def unsupported(implementation: str, estimator: Estimator) -> str | None:
+    """None for the two estimators that every backend has, else the reason why not."""
+    known = (SAMPLED_KL.name, ANALYTIC_KL.name)
+    if estimator.name in known:
+        return None
+    return f"{implementation} has {' and '.join(known)}, not {estimator.name}"
+
+
+def check_shapes(form: Form, params: Params, x: Array, noise: Array | None = None) -> None:
+    """Raise ValueError, saying what arrived, unless names and shapes are those that the session was prepared for."""
+    if set(params) != set(form.names):
+        raise ValueError(f"parameters must be {sorted(form.names)}; {sorted(params)} arrived")
+    if x.ndim != 2:
+        raise ValueError(f"x must have axes (batch, observed); shape {x.shape} arrived")
+    if noise is not None and noise.shape != (1, len(x), form.latent):
+        expected = (1, len(x), form.latent)
+        raise ValueError(f"noise must have axes (particle, batch, latent) = {expected}; shape {noise.shape} arrived")
+
+
+def check_datum(form: Form, params: Params, x: Array) -> None:
+    """As `check_shapes`, and x is one datum: shape (1, observed)."""
+    check_shapes(form, params, x)
+    if len(x) != 1:
+        raise ValueError(f"draws are of one datum, x (1, observed); shape {x.shape} arrived")
+
+
+def blocks(n: int, chunk: int) -> Iterator[tuple[int, int]]:
+    """(block index, block size) of n draws in blocks of at most `chunk`; only the last one may be smaller."""
+    if n < 1 or chunk < 1:
+        raise ValueError(f"n and chunk must be positive; n = {n}, chunk = {chunk} arrived")
+    for index, start in enumerate(range(0, n, chunk)):
+        yield index, min(chunk, n - start)

@@ -1,0 +1,52 @@
+"""NumPy arrays to JAX arrays and back; device, dtype, the x64 switch. No maths."""
+
+from collections.abc import Mapping
+
+import jax
+import numpy as np
+
+from suites.contract import Array, Device, DType, Params
+
+
+def open_device(device: Device, dtype: DType) -> jax.Device:
+    """The JAX device, after setting the process-wide x64 switch and full float32 precision in matrix products.
+
+    Raises RuntimeError for float32 in a process that already computes in float64 (one process has one dtype, because
+    JAX's own random numbers follow the switch), and where the device is missing.
+    """
+    if dtype is DType.FLOAT64:
+        jax.config.update("jax_enable_x64", True)
+    elif jax.config.read("jax_enable_x64"):
+        raise RuntimeError("float32 was asked for, but this process has JAX's x64 switched on; use a fresh process")
+    jax.config.update("jax_default_matmul_precision", "highest")
+    return jax.devices(str(device))[0]
+
+
+def to_device(array: Array, device: jax.Device, dtype: DType) -> jax.Array:
+    """The array in `dtype`, committed to `device`."""
+    return jax.device_put(np.asarray(array, dtype=str(dtype)), device)
+
+
+def to_devices(params: Params, device: jax.Device, dtype: DType) -> dict[str, jax.Array]:
+    """`to_device` for every parameter, under the same names."""
+    return {name: to_device(array, device, dtype) for name, array in params.items()}
+
+
+def random_key(seed: int, device: jax.Device) -> jax.Array:
+    """A random key committed to `device`."""
+    return jax.device_put(jax.random.key(seed), device)
+
+
+def to_array(array: jax.Array) -> Array:
+    """A float64 copy on the host (exact for float32 too; the dtype that was computed in is `dtype_of`)."""
+    return np.array(array, dtype=np.float64)
+
+
+def to_arrays(arrays: Mapping[str, jax.Array]) -> dict[str, Array]:
+    """`to_array` for every array, under the same names."""
+    return {name: to_array(array) for name, array in arrays.items()}
+
+
+def dtype_of(array: jax.Array) -> DType:
+    """The dtype that an array actually has."""
+    return DType(array.dtype.name)
