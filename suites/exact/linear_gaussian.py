@@ -1,0 +1,123 @@
+"""Closed forms for p(x|z) = N(W z + b, tau^2 I), p(z) = N(0, I), q(z|x) = N(mean, diag sigma^2), at one datum.
+
+At z = mean + S e, S = diag sigma, both the log-likelihood and the sampled KL are quadratics in the noise e, so every
+moment of every estimator is exact. Lucas et al. 2019 (arXiv 1911.02469), section 4; Tipping and Bishop 1999 (marginal
+and posterior). Shapes: x (observed,), mean and log_var (latent,), W (observed, latent). Nats.
+
+    A = S W'W S / tau^2, g = S W'(x - b - W mean) / tau^2, a = S mean, M = S^2 - I
+    log p(x|z) = constant + g.e - e'A e / 2,  sampled KL = constant + a.e + e'M e / 2
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from suites.contract import Array
+from suites.exact.gaussian_kl import kl, kl_gradient
+from suites.exact.quadratic import Quadratic
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decoder:
+    """p(x|z) = N(W z + b, tau^2 I). W = 0 with an empty x is the KL term alone."""
+
+    weight: Array
+    bias: Array
+    tau: float
+
+
+def log_evidence(decoder: Decoder, x: Array) -> float:
+    """log p(x), x ~ N(b, W W' + tau^2 I). Shapes: (observed,) -> scalar. Tipping and Bishop 1999, eq. 4."""
+    covariance = decoder.weight @ decoder.weight.T + decoder.tau**2 * np.eye(len(x))
+    residual = x - decoder.bias
+    _, log_det = np.linalg.slogdet(2.0 * np.pi * covariance)
+    return float(0.0 - 0.5 * (log_det + residual @ np.linalg.solve(covariance, residual)))
+
+
+def posterior(decoder: Decoder, x: Array) -> tuple[Array, Array]:
+    """Mean (latent,) and covariance (latent, latent) of p(z|x): P^-1 W'(x - b) / tau^2 and P^-1, P = I + W'W / tau^2.
+
+    Tipping and Bishop 1999, section 3.1.
+    """
+    w, tau = decoder.weight, decoder.tau
+    covariance = np.linalg.inv(np.eye(w.shape[1]) + w.T @ w / tau**2)
+    return covariance @ w.T @ (x - decoder.bias) / tau**2, covariance
+
+
+def kl_to_posterior(decoder: Decoder, x: Array, mean: Array, log_var: Array) -> float:
+    """KL(q || p(z|x)) in nats: the gap log p(x) - ELBO."""
+    centre, covariance = posterior(decoder, x)
+    precision = np.linalg.inv(covariance)
+    gap, variance = mean - centre, np.exp(log_var)
+    _, log_det = np.linalg.slogdet(precision)
+    return float(0.5 * (np.diag(precision) @ variance + gap @ precision @ gap - len(mean) - log_det - log_var.sum()))
+
+
+def log_likelihood(decoder: Decoder, x: Array, mean: Array, log_var: Array) -> Quadratic:
+    """log p(x | mean + S e) as a quadratic in e."""
+    w, tau, sigma = decoder.weight, decoder.tau, np.exp(0.5 * log_var)
+    residual = x - decoder.bias - w @ mean
+    constant = -0.5 * float(residual @ residual) / tau**2 - 0.5 * len(x) * float(np.log(2.0 * np.pi * tau**2))
+    curvature = sigma[:, None] * (w.T @ w) * sigma / tau**2
+    return Quadratic(constant=constant, linear=sigma * (w.T @ residual) / tau**2, matrix=-curvature)
+
+
+def sampled_kl(mean: Array, log_var: Array) -> Quadratic:
+    """log q(z) - log p(z) at z = mean + S e as a quadratic in e."""
+    constant = 0.5 * float((mean**2 - log_var).sum())
+    return Quadratic(constant=constant, linear=mean * np.exp(0.5 * log_var), matrix=np.diag(np.expm1(log_var)))
+
+
+def analytic_kl(mean: Array, log_var: Array) -> Quadratic:
+    """The KL in closed form: a constant in e."""
+    latent = len(mean)
+    return Quadratic(constant=float(kl(mean, log_var)), linear=np.zeros(latent), matrix=np.zeros((latent, latent)))
+
+
+def elbo_gradient(decoder: Decoder, x: Array, mean: Array, log_var: Array) -> tuple[Array, Array]:
+    """d ELBO / d mean and d ELBO / d log_var, exact, (latent,) each: the expectation of every estimator's gradient.
+
+    W'(x - b - W mean) / tau^2 - mean, and -(sigma^2 diag(W'W) / tau^2 + sigma^2 - 1) / 2.
+    """
+    w, tau = decoder.weight, decoder.tau
+    mean_kl, log_var_kl = kl_gradient(mean, log_var)
+    residual = x - decoder.bias - w @ mean
+    return w.T @ residual / tau**2 - mean_kl, -0.5 * np.exp(log_var) * (w**2).sum(0) / tau**2 - log_var_kl
+
+
+def mean_gradient_covariance(decoder: Decoder, log_var: Array, *, sampled: bool) -> Array:
+    """Covariance (latent, latent) of d ELBO / d mean = constant - P S e, P = W'W / tau^2 (+ I for the sampled KL)."""
+    return _score_matrix(decoder, sampled) @ np.diag(np.exp(log_var)) @ _score_matrix(decoder, sampled).T
+
+
+def log_var_gradient(
+    decoder: Decoder, x: Array, mean: Array, log_var: Array, direction: Array, *, sampled: bool
+) -> Quadratic:
+    """direction . d ELBO / d log_var as a quadratic in e; direction (latent,).
+
+    Component j is sigma_j e_j (h_j - (P S e)_j) / 2 + k_j: h = W'(x - b - W mean) / tau^2 (- mean for the sampled KL),
+    k_j = 1/2 for the sampled KL and (1 - sigma_j^2) / 2 for the analytic one.
+    """
+    w, sigma = decoder.weight, np.exp(0.5 * log_var)
+    slope = w.T @ (x - decoder.bias - w @ mean) / decoder.tau**2 - (mean if sampled else 0.0)
+    offset = np.full(len(mean), 0.5) if sampled else -0.5 * np.expm1(log_var)
+    curvature = direction[:, None] * (sigma[:, None] * _score_matrix(decoder, sampled) * sigma)
+    return Quadratic(
+        constant=float(direction @ offset),
+        linear=0.5 * direction * sigma * slope,
+        matrix=-0.5 * (curvature + curvature.T),
+    )
+
+
+def deterministic_noise(latent: int) -> Array:
+    """The 2 latent points +-sqrt(latent) e_i, shape (2 latent, latent): their mean of any quadratic is its expectation.
+
+    A spherical cubature rule of degree 3 (Arasaratnam and Haykin 2009, eq. 22), exact for values and for gradients.
+    """
+    points = np.sqrt(latent) * np.eye(latent)
+    return np.concatenate([points, -points])
+
+
+def _score_matrix(decoder: Decoder, sampled: bool) -> Array:
+    gram = decoder.weight.T @ decoder.weight / decoder.tau**2
+    return gram + np.eye(len(gram)) if sampled else gram
