@@ -1,0 +1,194 @@
+"""Mutants that sum, average or broadcast over the wrong axis."""
+
+from typing import Any
+
+import numpy as np
+
+from suites.mutants import correct
+from suites.mutants.complex_step import Dual
+from suites.mutants.loss import NegativeElbo, SampledKL
+from suites.mutants.variant import Flag, Kind, Variant
+
+SUM_ADVICE = "sum over the last axis instead of averaging"
+
+
+def _half_moments(mean: Dual, log_var: Dual) -> Dual:
+    """1/2 (mean^2 + sigma^2 - 1 - log sigma^2), one for each dimension."""
+    return 0.5 * (mean**2 + np.exp(log_var) - 1.0 - log_var)
+
+
+def analytic_kl_mean(mean: Dual, log_var: Dual) -> Dual:
+    """Averaged over the latent dimensions."""
+    return _half_moments(mean, log_var).mean(-1)
+
+
+def analytic_kl_batch_axis(mean: Dual, log_var: Dual) -> Dual:
+    """Summed over the batch in place of the latent axis; then a mean, as a loss wants a scalar."""
+    return _half_moments(mean, log_var).sum(0).mean()
+
+
+def analytic_kl_elements(mean: Dual, log_var: Dual) -> Dual:
+    """Mean over all elements: 1/latent of the batch mean."""
+    return _half_moments(mean, log_var).mean()
+
+
+def sampled_kl_mean(z: Dual, mean: Dual, log_var: Dual) -> Dual:
+    """log q - log p, each averaged over the latent dimensions."""
+    return correct.sampled_kl(z, mean, log_var) / z.shape[-1]
+
+
+def log_q_mean(z: Dual, mean: Dual, log_var: Dual) -> Dual:
+    """log q averaged over the latent dimensions."""
+    return correct.log_q(z, mean, log_var) / z.shape[-1]
+
+
+def log_prior_mean(z: Dual) -> Dual:
+    """log p(z) averaged over the latent dimensions."""
+    return correct.log_prior(z) / z.shape[-1]
+
+
+def kl_batch_mean(log_likelihood: Dual, kl: Dual) -> Dual:
+    """KL averaged over the batch, likelihood summed."""
+    return kl.mean() - log_likelihood.sum()
+
+
+def likelihood_batch_mean(log_likelihood: Dual, kl: Dual) -> Dual:
+    """Likelihood averaged over the batch, KL summed: the KL weighs batch times too much."""
+    return kl.sum() - log_likelihood.mean()
+
+
+def outer_sum(log_likelihood: Dual, kl: Dual) -> Dual:
+    """(batch,) + (batch, 1) broadcasts to (batch, batch), whose sum is batch times too large."""
+    return (kl[:, None] - log_likelihood).sum()
+
+
+def outer_row_sum(log_likelihood: Dual, kl: Dual) -> Dual:
+    """(batch,) + (batch, 1), then a sum over the last axis: every datum gets every other datum's likelihood."""
+    return (kl[:, None] - log_likelihood).sum(-1)
+
+
+def fixed_batch_size(log_likelihood: Dual, kl: Dual) -> Dual:
+    """The batch sum over the nominal batch size of 128, whatever arrived."""
+    return (kl - log_likelihood).sum() / 128.0
+
+
+def bce_element_mean(x: Any, logits: Dual, scale: float = 1.0) -> Dual:
+    """Bernoulli log likelihood averaged over pixels."""
+    return correct.bernoulli_log_likelihood(x, logits) / x.shape[-1]
+
+
+def element_mean_and_sum(log_likelihood: Dual, kl: Dual) -> Dual:
+    """Binary cross-entropy with reduction mean (here over the batch; pixels in the term) and a KL sum."""
+    return kl.sum() - log_likelihood.mean()
+
+
+VARIANTS = (
+    Variant(
+        id="MUT-001",
+        title="the analytic KL averaged over the latent dimensions (1/latent of the right value)",
+        kind=Kind.ANALYTIC_KL,
+        flag=Flag.REDUCTION,
+        seen="pytorch_geometric 1368",
+        advice=SUM_ADVICE,
+        function=analytic_kl_mean,
+    ),
+    Variant(
+        id="MUT-002",
+        title="the analytic KL averaged over the latent dimensions and the batch",
+        kind=Kind.ANALYTIC_KL,
+        flag=Flag.REDUCTION,
+        seen="pytorch/examples 419",
+        advice="sum over the latent axis first, then average over the batch",
+        function=analytic_kl_elements,
+    ),
+    Variant(
+        id="MUT-003",
+        title="the analytic KL summed over the batch and averaged over the latent dimensions",
+        kind=Kind.ANALYTIC_KL,
+        flag=Flag.REDUCTION,
+        advice="the batch is axis 0: sum over the last axis, average over the first",
+        function=analytic_kl_batch_axis,
+    ),
+    Variant(
+        id="MUT-004",
+        title="the sampled KL averaged over the latent dimensions (1/latent of the right value)",
+        kind=Kind.SAMPLED_KL,
+        flag=Flag.REDUCTION,
+        advice=SUM_ADVICE,
+        function=sampled_kl_mean,
+    ),
+    Variant(
+        id="MUT-005",
+        title="a sampled KL whose log q is averaged over the latent dimensions",
+        kind=Kind.SAMPLED_KL,
+        flag=Flag.REDUCTION,
+        advice="sum both log densities over the last axis",
+        function=SampledKL(log_q=log_q_mean),
+    ),
+    Variant(
+        id="MUT-006",
+        title="a sampled KL whose log p(z) is averaged over the latent dimensions",
+        kind=Kind.SAMPLED_KL,
+        flag=Flag.REDUCTION,
+        advice="sum both log densities over the last axis",
+        function=SampledKL(log_prior=log_prior_mean),
+    ),
+    Variant(
+        id="MUT-007",
+        title="the KL averaged over the batch beside a likelihood summed over it",
+        kind=Kind.NEGATIVE_ELBO,
+        flag=Flag.REDUCTION,
+        advice="reduce both terms over the batch in the same way",
+        function=NegativeElbo(combine=kl_batch_mean),
+    ),
+    Variant(
+        id="MUT-008",
+        title="the likelihood averaged over the batch beside a KL summed over it",
+        kind=Kind.NEGATIVE_ELBO,
+        flag=Flag.REDUCTION,
+        advice="reduce both terms over the batch in the same way",
+        function=NegativeElbo(combine=likelihood_batch_mean),
+    ),
+    Variant(
+        id="MUT-009",
+        title="binary cross-entropy averaged over pixels and batch beside a KL summed over both",
+        kind=Kind.NEGATIVE_ELBO,
+        flag=Flag.REDUCTION,
+        seen="pytorch/examples 234",
+        advice="use reduction='sum' for the binary cross-entropy: the mean makes an effective beta of batch x pixels",
+        function=NegativeElbo(log_likelihood=bce_element_mean, combine=element_mean_and_sum),
+    ),
+    Variant(
+        id="MUT-010",
+        title="binary cross-entropy averaged over pixels beside a KL summed over dimensions",
+        kind=Kind.NEGATIVE_ELBO,
+        flag=Flag.REDUCTION,
+        seen="keras 4211",
+        advice="multiply the mean over pixels by the number of pixels",
+        function=NegativeElbo(log_likelihood=bce_element_mean),
+    ),
+    Variant(
+        id="MUT-011",
+        title="(batch,) + (batch, 1) broadcast to (batch, batch) and summed: batch times the right value",
+        kind=Kind.NEGATIVE_ELBO,
+        flag=Flag.BROADCASTING,
+        advice="drop keepdim, so that both terms have shape (batch,)",
+        function=NegativeElbo(combine=outer_sum),
+    ),
+    Variant(
+        id="MUT-012",
+        title="(batch,) + (batch, 1) broadcast to (batch, batch) and summed over the last axis",
+        kind=Kind.NEGATIVE_ELBO,
+        flag=Flag.BROADCASTING,
+        advice="drop keepdim, so that both terms have shape (batch,)",
+        function=NegativeElbo(combine=outer_row_sum),
+    ),
+    Variant(
+        id="MUT-013",
+        title="the batch sum divided by a fixed batch size of 128",
+        kind=Kind.NEGATIVE_ELBO,
+        flag=Flag.REDUCTION,
+        advice="divide by the number of rows that arrived: the last batch of an epoch is smaller",
+        function=NegativeElbo(combine=fixed_batch_size),
+    ),
+)

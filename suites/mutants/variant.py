@@ -1,0 +1,74 @@
+"""What an entry of the catalogue is: a way to write one piece of a VAE's loss, wrong or legitimately different."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from suites.contract import Likelihood
+
+
+class Kind(StrEnum):
+    """Which piece, and with it the signature of `Variant.function` (NumPy float64 or complex128, batch first).
+
+    ANALYTIC_KL    (mean, log_var) -> (batch,)
+    SAMPLED_KL     (z, mean, log_var) -> (batch,)
+    NEGATIVE_ELBO  (x, logits, z, mean, log_var) -> (batch,), or a scalar where the batch is reduced. z None: the KL
+                   is the analytic one. Where `Variant.likelihood` is NORMAL, `logits` is the decoder's mean and a
+                   keyword `scale` (default 1) its standard deviation.
+    LOG_WEIGHT     (x, logits, z, mean, log_var) -> (batch,), log p(x, z) - log q(z|x); `scale` as above
+    SAMPLER        (mean, log_var, noise) -> z, each (batch, latent)
+    NOISE          (rng, shape) -> base noise of that shape, (draws, batch, latent)
+    BOUND          (log_weight (particle, batch)) -> (batch,), the importance-weighted bound
+    FLOW           (z0, mean, log_var, layer) -> `flows.FlowTerms`
+    """
+
+    ANALYTIC_KL = "analytic KL"
+    SAMPLED_KL = "sampled KL"
+    NEGATIVE_ELBO = "negative ELBO"
+    LOG_WEIGHT = "log weight"
+    SAMPLER = "sampler"
+    NOISE = "noise"
+    BOUND = "bound"
+    FLOW = "flow"
+
+
+class Flag(StrEnum):
+    """What kind of mistake it is (for a legitimate variant: in what it differs)."""
+
+    REDUCTION = "reduction"
+    CONSTANT = "constant"
+    SIGN = "sign"
+    GRADIENT = "gradient"
+    SAMPLING = "sampling"
+    LIKELIHOOD = "likelihood"
+    PARAMETERISATION = "parameterisation"
+    OBJECTIVE = "objective"
+    BROADCASTING = "broadcasting"
+    IMPORTANCE_WEIGHTS = "importance weights"
+    FLOW = "flow"
+
+
+NOT_SEEN = "not seen in the wild"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variant:
+    """One entry. `id` is permanent: MUT-... for a mutant, VAR-... for a legitimate variant; never used again.
+
+    title: what a function equals that equals this one ("the KL averaged over the latent dimensions").
+    seen: repository and issue where the mistake was reported, or `NOT_SEEN`.
+    advice: how to mend it (for a legitimate variant: what to know about it), in one sentence.
+    exempt: legitimate variants only: claim -> why that claim is not meant for this variant.
+    """
+
+    id: str
+    title: str
+    kind: Kind
+    flag: Flag
+    advice: str
+    function: Callable[..., Any]
+    seen: str = NOT_SEEN
+    legitimate: bool = False
+    likelihood: Likelihood = Likelihood.BERNOULLI
+    exempt: tuple[tuple[str, str], ...] = ()
