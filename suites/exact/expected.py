@@ -45,8 +45,8 @@ def expected(
 ) -> Expected:
     """The exact moments of `estimator` at one datum.
 
-    Shapes: x (1, observed); mean, log_var (1, latent), the encoder's outputs at x. `params`: the decoder's weights where
-    they are not the problem's own (rounded to float32, say). Raises ValueError for more than one datum.
+    Shapes: x (1, observed); mean, log_var (1, latent), the encoder's outputs at x. `params`: the weights where they
+    are not the problem's own (rounded to float32, say). Raises ValueError for more than one datum.
     """
     if len(x) != 1 or mean.shape != (1, problem.latent) or log_var.shape != (1, problem.latent):
         raise ValueError(
@@ -59,7 +59,7 @@ def expected(
     kl_mean = float(gaussian_kl.kl(mean, log_var))
     decoder = _linear_decoder(problem, problem.params if params is None else params)
     if decoder is None:
-        unknown: dict[str, float] = {head: nan for head in HEADS}
+        unknown: dict[str, float] = dict.fromkeys(HEADS, nan)
         return Expected(
             kl_mean=kl_mean,
             kl_variance=kl.variance,

@@ -1,0 +1,234 @@
+"""The oracle's answer with the scale of its rounding: what pointwise tolerances and allowed path distances are made of.
+
+A tolerance is c * u * scale, u the unit roundoff of the compared dtype. A scale is a sum of absolute terms: a sum
+computed in any order is within (number of roundings) * u of that (Higham 2002, "Accuracy and stability of numerical
+algorithms", eq. 4.4). Roundings are not all of one sign and accumulate like a random walk (Higham and Mary 2019), so
+that a small constant c covers sums of hundreds of terms.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from suites.contract import Array, Device, DType, Estimator, Evaluation, KLTerm, Likelihood, Params, Problem
+from suites.numpy_oracle.vae import (
+    LOG_2PI,
+    Contractions,
+    NumpyOracle,
+    Terms,
+    gradients,
+    one_particle,
+    terms_and_backward,
+)
+
+UNIT_ROUNDOFF_32 = 2.0**-24
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reference:
+    """The oracle in float64 at inputs rounded to a dtype, and the scale of rounding of each number.
+
+    `mean`, `log_var`: the encoder's outputs (batch, latent). `scales`: nats per datum, by "elbo", "kl",
+    "log_likelihood", "log_q", "log_prior". `gradient_scales`: by parameter; u * scale is what |g - g*|_F is held
+    against.
+    """
+
+    evaluation: Evaluation
+    mean: Array
+    log_var: Array
+    scales: Mapping[str, float]
+    gradient_scales: Mapping[str, float]
+
+
+def reference(
+    problem: Problem, estimator: Estimator, params: Params, x: Array, noise: Array, dtype: DType
+) -> Reference:
+    """The oracle's evaluation at (params, x, noise), each first rounded to `dtype`, and its scales.
+
+    Shapes: x (batch, observed), noise (1, batch, latent). Raises ValueError for another number of particles.
+    """
+    params, x, noise = _round(params, x, noise, dtype)
+    e = one_particle(noise)
+    terms, contractions = terms_and_backward(problem, estimator, params, x, e)
+    return Reference(
+        evaluation=NumpyOracle().prepare(problem, estimator, Device.CPU, DType.FLOAT64).evaluate(params, x, noise),
+        mean=terms.mean,
+        log_var=terms.log_var,
+        scales=_scales(problem, estimator, params, x, e, terms, contractions),
+        gradient_scales=_gradient_scales(problem, estimator, params, x, e, terms, contractions),
+    )
+
+
+def _round(params: Params, x: Array, noise: Array, dtype: DType) -> tuple[Params, Array, Array]:
+    """Everything rounded to `dtype`, back in float64."""
+    rounded = {name: value.astype(dtype.value).astype(np.float64) for name, value in params.items()}
+    return rounded, x.astype(dtype.value).astype(np.float64), noise.astype(dtype.value).astype(np.float64)
+
+
+def _accumulated(params: Params, layer: str, contractions: Contractions) -> Array:
+    """|h| |W|' + |b|: the absolute terms of a linear layer's output, which u times is the error of that output."""
+    h = contractions[layer][1]
+    return np.abs(h) @ np.abs(params[f"{layer}.weight"]).T + np.abs(params[f"{layer}.bias"])
+
+
+def _scales(
+    problem: Problem,
+    estimator: Estimator,
+    params: Params,
+    x: Array,
+    noise: Array,
+    terms: Terms,
+    contractions: Contractions,
+) -> dict[str, float]:
+    """Sums of absolute terms per datum, with the errors of mean, log_var and the decoder's output carried along.
+
+    The cancellation in z - mean: its error u (|mean| + |z|) reaches log q divided by sigma, |e| (|mean| + |z|) / sigma.
+    """
+    mean_error = _accumulated(params, "encoder.mean", contractions)
+    log_var_error = _accumulated(params, "encoder.log_var", contractions)
+    mean, z, variance, e = terms.mean, terms.z, np.exp(terms.log_var), np.abs(noise)
+    z_error = mean_error + np.sqrt(variance) * e * (1.0 + 0.5 * log_var_error)
+    cancellation = e * (np.abs(mean) + np.abs(z)) / np.sqrt(variance)
+    log_q = (0.5 * (LOG_2PI + e**2) + 0.5 * (1.0 + e**2) * log_var_error + cancellation).sum(-1)
+    log_prior = (0.5 * (LOG_2PI + z**2) + np.abs(z) * z_error).sum(-1)
+    log_likelihood = _log_likelihood_scale(problem, params, x, terms, contractions)
+    log_likelihood = log_likelihood + (
+        np.abs(_likelihood_slope(problem, estimator, terms, contractions)) * z_error
+    ).sum(-1)
+    kl = log_q + log_prior
+    if estimator.kl_term is KLTerm.ANALYTIC:
+        kl = 0.5 * (mean**2 + 2.0 * np.abs(mean) * mean_error + variance + 1.0 + (1.0 + variance) * log_var_error)
+        kl = kl.sum(-1)
+    scales = {"elbo": kl + log_likelihood, "kl": kl, "log_likelihood": log_likelihood}
+    scales |= {"log_q": log_q, "log_prior": log_prior}
+    return {name: float(values.mean()) for name, values in scales.items()}
+
+
+def _log_likelihood_scale(
+    problem: Problem, params: Params, x: Array, terms: Terms, contractions: Contractions
+) -> Array:
+    """The absolute terms of log p(x|z) and the error of the decoder's output, |d log p / d output| (|h| |W|' + |b|)."""
+    if problem.likelihood is Likelihood.NONE:
+        return np.zeros(len(x))
+    output, tau = terms.output, problem.likelihood_scale
+    if problem.likelihood is Likelihood.BERNOULLI:
+        absolute = np.abs(x * output) + np.logaddexp(0.0, output)
+    else:
+        absolute = 0.5 * (LOG_2PI + 2.0 * abs(np.log(tau)) + ((np.abs(x) + np.abs(output)) / tau) ** 2)
+    slope = np.abs(contractions["decoder.output"][0])
+    return (absolute + slope * _accumulated(params, "decoder.output", contractions)).sum(-1)
+
+
+def _likelihood_slope(problem: Problem, estimator: Estimator, terms: Terms, contractions: Contractions) -> Array:
+    """d log p(x|z) / dz, (batch, latent): the head's derivative without its KL part, whose derivative is known."""
+    mean_delta = contractions["encoder.mean"][0]
+    if problem.likelihood is Likelihood.NONE:
+        return np.zeros_like(mean_delta)
+    return mean_delta + (terms.z if estimator.kl_term is KLTerm.SAMPLED else terms.mean)
+
+
+def _gradient_scales(
+    problem: Problem,
+    estimator: Estimator,
+    params: Params,
+    x: Array,
+    noise: Array,
+    terms: Terms,
+    contractions: Contractions,
+) -> dict[str, float]:
+    """| sum_batch |delta|'|h| / batch |_F + |g32 - g64|_F / u32, by parameter.
+
+    The first part is the rounding of the tensor's last accumulation. The second is what rounding does to everything
+    before it: the oracle's own code in float32, at inputs that float32 holds exactly, 2^29 times coarser than float64.
+    """
+    absolute = {layer: (np.abs(delta), np.abs(h)) for layer, (delta, h) in contractions.items()}
+    mean_terms, log_var_terms = _head_terms(problem, estimator, noise, terms, contractions)
+    absolute["encoder.mean"] = (mean_terms, absolute["encoder.mean"][1])
+    absolute["encoder.log_var"] = (log_var_terms, absolute["encoder.log_var"][1])
+    sums = gradients(problem, absolute, len(x))
+    coarse, exact = _float32_and_float64(problem, estimator, params, x, noise)
+    return {
+        name: float(np.linalg.norm(sums[name]) + np.linalg.norm(coarse[name] - exact[name]) / UNIT_ROUNDOFF_32)
+        for name in problem.params
+    }
+
+
+def _head_terms(
+    problem: Problem, estimator: Estimator, noise: Array, terms: Terms, contractions: Contractions
+) -> tuple[Array, Array]:
+    """The absolute terms of d ELBO / d mean and d ELBO / d log_var, with the cancellation of z - mean, (batch, latent).
+
+    d ELBO / d mean meets (z - mean) / sigma^2 twice, with opposite signs. d ELBO / d log_var holds (z - mean)^2 /
+    sigma^2 twice, each with the error u |e| (|mean| + |z|) / sigma.
+    """
+    mean, z, variance, e = terms.mean, terms.z, np.exp(terms.log_var), np.abs(noise)
+    slope = np.abs(_likelihood_slope(problem, estimator, terms, contractions))
+    half_step = 0.5 * np.sqrt(variance) * e
+    if estimator.kl_term is KLTerm.ANALYTIC:
+        return slope + np.abs(mean), slope * half_step + 0.5 + 0.5 * variance
+    cancellation = e * (np.abs(mean) + np.abs(z)) / np.sqrt(variance)
+    mean_terms = slope + np.abs(z) + 2.0 * e / np.sqrt(variance)
+    return mean_terms, (slope + np.abs(z)) * half_step + 0.5 + e**2 + cancellation
+
+
+def _float32_and_float64(
+    problem: Problem, estimator: Estimator, params: Params, x: Array, noise: Array
+) -> tuple[Params, Params]:
+    """The gradients at the same inputs, rounded to float32, computed in float32 and in float64."""
+    results = []
+    for dtype in (np.float32, np.float64):
+        weights = {name: value.astype(np.float32).astype(dtype) for name, value in params.items()}
+        data, e = x.astype(np.float32).astype(dtype), noise.astype(np.float32).astype(dtype)
+        _, contractions = terms_and_backward(problem, estimator, weights, data, e)
+        results.append(gradients(problem, contractions, len(x)))
+    return results[0], results[1]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PathReference:
+    """The oracle's training path and how far it strays from itself when every weight starts one ulp away.
+
+    `elbo`, `elbo_divergence`: (step,), nats per datum; the divergence is the largest so far, over three directions.
+    `params`: the weights at the end; `param_divergence`: by parameter, |.|_2 at the end.
+    """
+
+    elbo: Array
+    params: Params
+    elbo_divergence: Array
+    param_divergence: Mapping[str, float]
+
+
+def path_reference(
+    problem: Problem,
+    estimator: Estimator,
+    params: Params,
+    x: Array,
+    batches: np.ndarray,
+    noise: Array,
+    learning_rate: float,
+) -> PathReference:
+    """Adam from `params` on the given batches and noise, and the same from weights one ulp away.
+
+    Shapes: x (rows, observed), batches (step, batch), noise (step, 1, batch, latent). Three fixed random directions,
+    and the running maximum over steps: one lucky direction or step must not shrink the allowance.
+    """
+    session = NumpyOracle().prepare(problem, estimator, Device.CPU, DType.FLOAT64)
+    path = session.fit(params, x, batches, learning_rate, 0, noise)
+    elbo_divergence, param_divergence = np.zeros(len(batches)), dict.fromkeys(problem.params, 0.0)
+    for direction in range(3):
+        rng = np.random.default_rng([direction, 754])
+        moved = {
+            name: np.nextafter(value, rng.choice([-np.inf, np.inf], value.shape)) for name, value in params.items()
+        }
+        other = session.fit(moved, x, batches, learning_rate, 0, noise)
+        elbo_divergence = np.maximum(elbo_divergence, np.abs(other.elbo - path.elbo))
+        for name, value in path.params.items():
+            distance = float(np.linalg.norm(other.params[name] - value))
+            param_divergence[name] = max(param_divergence[name], distance)
+    return PathReference(
+        elbo=path.elbo,
+        params=path.params,
+        elbo_divergence=np.maximum.accumulate(elbo_divergence),
+        param_divergence=param_divergence,
+    )
