@@ -257,8 +257,13 @@ class Adam(NamedTuple):
 
 
 def adam_start(params: Weights) -> Adam:
-    """The state before the first step."""
-    return Adam(params, jax.tree.map(jnp.zeros_like, params), jax.tree.map(jnp.zeros_like, params), jnp.asarray(0))
+    """The state before the first step; placed as later states are, so that the step compiles once."""
+
+    def zeros(weight: JaxArray) -> JaxArray:
+        return jax.device_put(np.zeros(weight.shape, weight.dtype), weight.device)
+
+    steps = jax.device_put(np.int32(0), next(iter(params.values())).device)
+    return Adam(params, jax.tree.map(zeros, params), jax.tree.map(zeros, params), steps)
 
 
 @partial(jax.jit, static_argnames="form")
