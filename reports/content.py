@@ -1,0 +1,110 @@
+"""What a report consists of: sections of blocks. Plain records, known to every output format."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import pandas as pd
+
+
+class Kind(StrEnum):
+    """How a table's column is written."""
+
+    TEXT = "text"
+    CODE = "code"
+    NUMBER = "number"
+    COUNT = "count"
+    INTERVAL = "interval"
+    OUTCOME = "outcome"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """One column: `source` (and for INTERVAL `low`, `high`) name columns of the frame. `link`: it holds claim IDs."""
+
+    header: str
+    source: str
+    kind: Kind = Kind.TEXT
+    low: str = "low"
+    high: str = "high"
+    digits: int = 4
+    link: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """A frame and how it is shown. The files hold the whole frame in full precision, the page `limit` rows."""
+
+    name: str
+    caption: str
+    frame: pd.DataFrame
+    columns: tuple[Column, ...]
+    limit: int = 60
+    folded: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """A drawing. `alt` says in words what is drawn; `pixelated` marks an enlarged grid of pixels."""
+
+    name: str
+    caption: str
+    alt: str
+    png: bytes
+    svg: bytes = b""
+    pixelated: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prose:
+    """A paragraph of plain text."""
+
+    text: str
+    absent: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Code:
+    """Text to copy."""
+
+    text: str
+    label: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClaimCard:
+    """One claim with its outcomes; `fields` are (name, text) in reading order."""
+
+    id: str
+    statement: str
+    strength: str
+    outcome: str
+    fields: tuple[tuple[str, str], ...]
+    table: Table
+
+
+Block = Table | Picture | Prose | Code | ClaimCard
+
+
+@dataclass(frozen=True, kw_only=True)
+class Section:
+    """A titled part of the report with a permanent anchor."""
+
+    anchor: str
+    title: str
+    blocks: tuple[Block, ...] = field(default=())
+
+
+@dataclass(frozen=True, kw_only=True)
+class FirstScreen:
+    """What a reader sees first. `numbers` are (label, value, detail); `outcomes` are (sign and word, count)."""
+
+    question: str
+    sentence: str
+    equation: str
+    numbers: tuple[tuple[str, str, str], ...]
+    outcomes: tuple[tuple[str, str], ...]
+
+
+def not_measured(anchor: str, title: str, why: str) -> Section:
+    """A section whose data are absent says so and why; it never vanishes."""
+    return Section(anchor=anchor, title=title, blocks=(Prose(text=f"Not measured: {why}", absent=True),))

@@ -1,0 +1,156 @@
+"""The frames that a report is drawn from, and how rows are selected. No statistics."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from reports.figures import KNOWN
+
+CELL = [
+    "key",
+    "problem",
+    "weights",
+    "dataset",
+    "implementation",
+    "estimator",
+    "procedure",
+    "dtype",
+    "device",
+    "seed",
+    "size",
+    "datum",
+    "chunk",
+    "status",
+    "reason",
+]
+MEASUREMENTS = (
+    *CELL,
+    *["quantity", "part", "index", "value", "unit", "n", "standard_error", "low", "high", "reference", "scale", "note"],
+)
+VERDICTS = [
+    "claim",
+    "outcome",
+    "key",
+    "label",
+    "problem",
+    "weights",
+    "dataset",
+    "implementation",
+    "estimator",
+    "procedure",
+    "dtype",
+    "device",
+    "seed",
+    "part",
+    "other",
+    "value",
+    "reference",
+    "difference",
+    "tolerance",
+    "low",
+    "high",
+    "n",
+    "unit",
+    "reason",
+]
+CLAIMS = ["id", "family", "strength", "statement", "derivation", "source", "tolerance", "reason"]
+TIMINGS = [
+    "implementation",
+    "estimator",
+    "problem",
+    "dtype",
+    "device",
+    "compile_s",
+    "first_step_s",
+    "steady_step_s",
+    "steady_low",
+    "steady_high",
+    "ratio",
+    "ratio_low",
+    "ratio_high",
+    "draws_per_second",
+    "draws_per_second_low",
+    "draws_per_second_high",
+    "rounds",
+]
+NUMERIC = {
+    *[
+        "seed",
+        "size",
+        "datum",
+        "chunk",
+        "index",
+        "value",
+        "n",
+        "standard_error",
+        "low",
+        "high",
+        "reference",
+        "scale",
+        "difference",
+        "tolerance",
+    ],
+    *TIMINGS[5:],
+}
+# Unit roundoff of round-to-nearest (Higham 2002, table 2.1).
+UNIT_ROUNDOFF = {"float32": 2.0**-24, "float64": 2.0**-53}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportData:
+    """Everything a report shows, as `write_report` received it, with every documented column present."""
+
+    measurements: pd.DataFrame
+    verdicts: pd.DataFrame
+    claims: pd.DataFrame
+    environment: dict[str, Any]
+    answer: dict[str, Any]
+    ledger: pd.DataFrame
+    timings: pd.DataFrame
+    images: dict[str, list[list[int]]]
+
+    def quantity(self, *names: str) -> pd.DataFrame:
+        """The measured rows of some quantities, implementations in reading order."""
+        rows = self.measurements
+        return by_implementation(rows[rows["quantity"].isin(names)])
+
+
+def complete(frame: pd.DataFrame, columns: list[str] | tuple[str, ...]) -> pd.DataFrame:
+    """The frame with every documented column, text as str ("" where missing), numbers as float64."""
+    out = frame.reindex(columns=[*columns, *(name for name in frame.columns if name not in columns)])
+    for name in columns:
+        if name in NUMERIC:
+            out[name] = pd.to_numeric(out[name], errors="coerce").astype(float)
+        else:
+            out[name] = out[name].astype(object).where(out[name].notna(), "").map(str).astype(object)
+    return out.reset_index(drop=True)
+
+
+def by_implementation(frame: pd.DataFrame) -> pd.DataFrame:
+    """Rows in reading order of their implementation; otherwise as they stood."""
+    rank = {name: position for position, name in enumerate(KNOWN)}
+    position = frame["implementation"].map(rank).fillna(len(KNOWN))
+    order = np.lexsort((frame["implementation"].astype(str), position))
+    return frame.iloc[order]
+
+
+def model(frame: pd.DataFrame) -> pd.Series:
+    """`problem@weights`, as in a cell's label."""
+    return frame["problem"].astype(str) + "@" + frame["weights"].astype(str)
+
+
+def case(frame: pd.DataFrame) -> pd.Series:
+    """`problem@weights, datum 3, float64, cpu`: what a single-datum measurement was made on."""
+    datum = frame["datum"].fillna(0).astype(int).astype(str)
+    return model(frame) + ", datum " + datum + ", " + frame["dtype"] + ", " + frame["device"]
+
+
+def labels(frame: pd.DataFrame) -> pd.Series:
+    """Each cell's label: `vae@trained/pyro/sampled-kl/draw/float64/cpu`, with `/seed3` where the seed is not 0."""
+    text = model(frame)
+    for name in ("implementation", "estimator", "procedure", "dtype", "device"):
+        text = text + "/" + frame[name].astype(str)
+    seed = frame["seed"].fillna(0).astype(int)
+    return text + np.where(seed == 0, "", "/seed" + seed.astype(str))

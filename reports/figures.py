@@ -1,0 +1,182 @@
+"""Drawing with matplotlib's Agg and SVG canvases: line, step and dot panels. No pyplot, no global state.
+
+The palette is Okabe and Ito's (2008), told apart with any colour vision; every series also has its own marker and
+line style, so that nothing hangs on colour.
+"""
+
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from reports.content import Picture
+from reports.formats import figure_text
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9", "#7F7F7F")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+LINES = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (6, 1.5, 1, 1.5)), (0, (3, 1, 1, 1, 1, 1)), (0, (8, 2)), "-", "--")
+KNOWN = ("numpy-oracle", "torch-hand", "jax-hand", "pyro", "numpyro")
+PANELS = 8  # more would shrink each panel below legibility; the tables hold all
+
+STYLE = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 9,
+    "axes.titlesize": 9,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.linewidth": 0.7,
+    "grid.color": "#e3e3e3",
+    "grid.linewidth": 0.6,
+    "legend.frameon": False,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "elbo-compare",
+    "lines.linewidth": 1.5,
+    "lines.markersize": 5,
+}
+
+
+class Mark(StrEnum):
+    """How a series is drawn."""
+
+    LINE = "line"
+    STEP = "step"
+    DOT = "dot"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Series:
+    """Points of one name. LINE, STEP: x, y, and low, high around y. DOT: y counts rows, low and high stand around x."""
+
+    label: str
+    x: NDArray
+    y: NDArray
+    low: NDArray | None = None
+    high: NDArray | None = None
+    style: int = 0
+    mark: Mark = Mark.LINE
+    thin: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """A straight line across a panel at `at`, vertical or horizontal."""
+
+    label: str
+    at: float
+    vertical: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Panel:
+    """One set of axes. `rows` names the y positions 0, 1, ... of a dot panel, drawn from the top.
+
+    `near_zero`: x is linear up to 1 and logarithmic beyond, for ratios that may be 0.
+    """
+
+    title: str
+    x_label: str
+    y_label: str = ""
+    series: Sequence[Series]
+    rules: Sequence[Rule] = field(default=())
+    rows: Sequence[str] = field(default=())
+    log_x: bool = False
+    log_y: bool = False
+    near_zero: bool = False
+
+
+def ordered(names: Iterable[object]) -> list[str]:
+    """Implementations in reading order: the project's own first, the others by name."""
+    unique = {str(name) for name in names}
+    return [name for name in KNOWN if name in unique] + sorted(unique - set(KNOWN))
+
+
+def draw(name: str, panels: Sequence[Panel], *, caption: str, alt: str, columns: int = 2) -> Picture:
+    """Panels side by side under one legend, as SVG and PNG."""
+    shown = list(panels)[:PANELS]
+    columns = min(columns, len(shown))
+    rows = -(-len(shown) // columns)
+    heights = [max(_height(panel) for panel in shown[row * columns : (row + 1) * columns]) for row in range(rows)]
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(9.2, sum(heights) + 0.45), layout="constrained")
+        grid = figure.add_gridspec(rows, columns, height_ratios=heights)
+        for position, panel in enumerate(shown):
+            _draw_panel(figure.add_subplot(grid[position // columns, position % columns]), panel)
+        _legend(figure)
+        return Picture(name=name, caption=caption, alt=alt, png=_save(figure, "png"), svg=_save(figure, "svg"))
+
+
+def _height(panel: Panel) -> float:
+    return max(1.5, 0.75 + 0.27 * len(panel.rows)) if panel.rows else 2.7
+
+
+def _draw_panel(axes: Axes, panel: Panel) -> None:
+    for series in panel.series:
+        _draw_series(axes, series)
+    for rule in panel.rules:
+        line = axes.axvline if rule.vertical else axes.axhline
+        line(rule.at, color="#444444", linewidth=1, linestyle=(0, (2, 2)), label=figure_text(rule.label))
+    axes.set_title(figure_text(panel.title, 70))
+    axes.set_xlabel(figure_text(panel.x_label, 80))
+    axes.set_ylabel(figure_text(panel.y_label, 60))
+    if panel.log_x:
+        axes.set_xscale("log")
+    elif panel.near_zero:
+        axes.set_xscale("symlog", linthresh=1)
+    if panel.log_y:
+        axes.set_yscale("log")
+    if panel.rows:
+        axes.set_yticks(range(len(panel.rows)), [figure_text(row) for row in panel.rows])
+        axes.set_ylim(len(panel.rows) - 0.5, -0.5)
+
+
+def _draw_series(axes: Axes, series: Series) -> None:
+    index = series.style % len(COLOURS)
+    label, colour = figure_text(series.label), COLOURS[index]
+    if series.mark is Mark.STEP:
+        axes.step(series.x, series.y, where="mid", color=colour, linestyle=LINES[index], label=label, linewidth=1.3)
+        return
+    errors = None
+    centre = series.x if series.mark is Mark.DOT else series.y
+    if series.low is not None and series.high is not None:
+        errors = np.nan_to_num(np.vstack([centre - series.low, series.high - centre]).clip(min=0))
+    axes.errorbar(
+        series.x,
+        series.y,
+        xerr=errors if series.mark is Mark.DOT else None,
+        yerr=errors if series.mark is Mark.LINE else None,
+        color=colour,
+        marker=MARKERS[index] if not series.thin else None,
+        linestyle="none" if series.mark is Mark.DOT else LINES[index],
+        linewidth=0.9 if series.thin else 1.4,
+        elinewidth=1,
+        capsize=2,
+        alpha=0.75 if series.thin else 1,
+        markerfacecolor="white" if index % 2 else colour,
+        label=label,
+    )
+
+
+def _legend(figure: Figure) -> None:
+    entries = {}
+    for axes in figure.axes:
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            entries.setdefault(label, handle)
+    if entries:
+        figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=min(5, len(entries)))
+
+
+def _save(figure: Figure, form: str) -> bytes:
+    buffer = io.BytesIO()
+    metadata = {"Date": None, "Creator": None} if form == "svg" else {"Software": None}
+    figure.savefig(buffer, format=form, dpi=144, metadata=metadata)
+    return buffer.getvalue()

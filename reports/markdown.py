@@ -1,0 +1,63 @@
+"""The report as Markdown: the same sections, pictures linked from figures/."""
+
+from reports.content import Block, ClaimCard, Code, FirstScreen, Picture, Prose, Section, Table
+from reports.formats import anchor, clean, file_name, markdown
+from reports.tables import to_markdown
+
+
+def to_markdown_page(first: FirstScreen, sections: list[Section]) -> str:
+    """The whole report; third-party text is escaped."""
+    lines = [
+        "# elbo-compare report",
+        f"**{markdown(first.question)}**",
+        markdown(first.sentence),
+        markdown(first.equation),
+        "| what | value | |\n|---|---|---|\n" + "\n".join(_row(*entry) for entry in first.numbers),
+        "Verdicts: " + ", ".join(f"{markdown(word)} {many}" for word, many in first.outcomes),
+    ]
+    for section in sections:
+        lines += [f'<a id="{anchor(section.anchor)}"></a>\n\n## {markdown(section.title)}']
+        lines += [_block(block) for block in section.blocks]
+    return "\n\n".join(line for line in lines if line) + "\n"
+
+
+def _row(*entries: str) -> str:
+    return "| " + " | ".join(markdown(entry) for entry in entries) + " |"
+
+
+def _block(block: Block) -> str:
+    if isinstance(block, Table):
+        return _table(block)
+    if isinstance(block, Picture):
+        return f"![{markdown(block.alt)}](figures/{file_name(block.name)}.png)\n\n{markdown(block.caption)}"
+    if isinstance(block, Code):
+        return f"{markdown(block.label)}:\n\n{_indented(block.text)}"
+    if isinstance(block, ClaimCard):
+        return _claim(block)
+    if isinstance(block, Prose):
+        return markdown(block.text)
+    raise TypeError(f"No Markdown for {type(block).__name__}.")
+
+
+def _indented(text: str) -> str:
+    """An indented code block: no fence that the text could close."""
+    return "\n".join(f"    {line}" for line in clean(text).splitlines())
+
+
+def _table(table: Table) -> str:
+    if table.frame.empty:
+        return f"{markdown(table.caption)}\n\nNone."
+    shown = to_markdown(table)
+    name = file_name(table.name)
+    rest = len(table.frame) - table.limit
+    more = f"\n\n{rest:,} further rows: tables/{name}.csv." if rest > 0 else ""
+    return f"{markdown(table.caption)}\n\n{shown}{more}"
+
+
+def _claim(card: ClaimCard) -> str:
+    fields = "\n".join(f"- {name}: {markdown(text)}" for name, text in card.fields)
+    head = f'<a id="{anchor(card.id)}"></a>\n\n### {markdown(card.id)} ({markdown(card.strength)})'
+    outcomes = (
+        to_markdown(card.table) if len(card.table.frame) else "Outcome: not run (no cell of this run bears on it)."
+    )
+    return f"{head}\n\n{markdown(card.statement)}\n\n{fields}\n\n{outcomes}"

@@ -1,0 +1,157 @@
+"""The report: one offline HTML file, Markdown, tables and figures, from frames alone."""
+
+import base64
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pandas as pd
+
+from reports.content import Block, FirstScreen, Picture, Section, Table
+from reports.data import CLAIMS, MEASUREMENTS, TIMINGS, VERDICTS, ReportData, complete
+from reports.formats import anchor, clean, count, file_name, interval, number
+from reports.markdown import to_markdown_page
+from reports.sections import (
+    agreement,
+    claims,
+    closing,
+    distribution,
+    gallery,
+    incomplete,
+    runtime,
+    summary,
+    training,
+    variance,
+)
+from reports.tables import OUTCOMES, SIGNS, cells, worst_outcome, write_frame, write_table
+
+SECTIONS = (
+    summary.build,
+    agreement.build,
+    distribution.build,
+    variance.build,
+    training.build,
+    runtime.build,
+    gallery.build,
+    closing.ledger,
+    claims.build,
+    incomplete.build,
+    closing.environment,
+    closing.reproduce,
+    closing.cite,
+    closing.corrections,
+)
+
+
+def write_report(
+    folder: Path,
+    *,
+    measurements: pd.DataFrame,
+    verdicts: pd.DataFrame,
+    claims: pd.DataFrame,
+    environment: dict[str, Any],
+    answer: dict[str, Any],
+    ledger: pd.DataFrame,
+    timings: pd.DataFrame,
+    images: dict[str, list[list[int]]],
+) -> Path:
+    """Write report.html, report.md, tables/ (CSV, Parquet, LaTeX) and figures/ (PNG, SVG) into `folder`.
+
+    Frames as `compare.load` gives them; a missing column or an empty frame makes a section say "not measured".
+    Returns the path of report.html. Raises OSError where the folder can't be written.
+    """
+    data = ReportData(
+        measurements=complete(measurements, MEASUREMENTS),
+        verdicts=complete(verdicts, VERDICTS),
+        claims=complete(claims, CLAIMS),
+        environment=environment,
+        answer=answer,
+        ledger=ledger,
+        timings=complete(timings, TIMINGS),
+        images=images,
+    )
+    sections = [build(data) for build in SECTIONS]
+    folder.mkdir(parents=True, exist_ok=True)
+    _write_files(folder, data, sections)
+    first = first_screen(data)
+    (folder / "report.md").write_text(to_markdown_page(first, sections), encoding="utf-8")
+    page = folder / "report.html"
+    page.write_text(to_html(first, sections), encoding="utf-8")
+    return page
+
+
+def first_screen(data: ReportData) -> FirstScreen:
+    """The question, the answer and the numbers behind it, as text."""
+    answer = data.answer
+    counts = answer.get("counts") or data.verdicts["outcome"].value_counts().to_dict()
+    words = [*(word for word in reversed(OUTCOMES) if word in counts), *(w for w in counts if w not in OUTCOMES)]
+    return FirstScreen(
+        question=clean(answer.get("question") or "The question was not handed over."),
+        sentence=clean(answer.get("sentence") or "Not measured: there is no answer without verdicts."),
+        equation=clean(answer.get("equation") or ""),
+        numbers=tuple(_headline(each) for each in answer.get("numbers") or ()),
+        outcomes=tuple((f"{SIGNS.get(word, '')} {clean(word)}".strip(), count(float(counts[word]))) for word in words),
+    )
+
+
+def _headline(item: dict[str, Any]) -> tuple[str, str, str]:
+    value, unit, span = item.get("value"), clean(item.get("unit") or ""), item.get("interval")
+    shown = (
+        number(float(value)) if isinstance(value, int | float) else clean("not measured" if value is None else value)
+    )
+    details = []
+    if isinstance(span, list | tuple) and len(span) == 2 and isinstance(value, int | float):
+        details.append(interval(float(value), float(span[0]), float(span[1])).partition(" ")[2])
+    elif span:
+        details.append(f"interval {clean(span)}")
+    if item.get("tolerance") is not None:
+        limit = item["tolerance"]
+        details.append(f"tolerance {number(float(limit)) if isinstance(limit, int | float) else clean(limit)}")
+    if item.get("n") is not None:
+        details.append(f"n = {count(float(item['n'])) if isinstance(item['n'], int | float) else clean(item['n'])}")
+    return clean(item.get("label") or ""), f"{shown} {unit}".strip(), " · ".join(details)
+
+
+def to_html(first: FirstScreen, sections: list[Section]) -> str:
+    """The page as one self-contained document: inline style, pictures as data URIs, no script, no network."""
+    templates = jinja2.Environment(
+        loader=jinja2.PackageLoader("reports", "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    templates.filters.update(
+        kind=lambda block: type(block).__name__,
+        cells=lambda table: cells(table, table.limit),
+        source=_data_uri,
+        anchor=anchor,
+        file_name=file_name,
+        worst=lambda text: worst_outcome(text).replace(" ", "-"),
+    )
+    return templates.get_template("report.html.j2").render(first=first, sections=sections)
+
+
+def _data_uri(picture: Picture) -> str:
+    form, content = ("svg+xml", picture.svg) if picture.svg else ("png", picture.png)
+    return f"data:image/{form};base64,{base64.b64encode(content).decode()}"
+
+
+def _write_files(folder: Path, data: ReportData, sections: list[Section]) -> None:
+    tables, figures = folder / "tables", folder / "figures"
+    tables.mkdir(exist_ok=True)
+    figures.mkdir(exist_ok=True)
+    for name in ("measurements", "verdicts", "claims"):
+        write_frame(tables, name, getattr(data, name))
+    for block in (block for section in sections for block in section.blocks):
+        _write_block(tables, figures, block)
+
+
+def _write_block(tables: Path, figures: Path, block: Block) -> None:
+    if isinstance(block, Table):
+        write_table(tables, block)
+    elif isinstance(block, Picture):
+        stem = figures / file_name(block.name)
+        stem.with_suffix(".png").write_bytes(block.png)
+        if block.svg:
+            stem.with_suffix(".svg").write_bytes(block.svg)

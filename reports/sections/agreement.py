@@ -1,0 +1,130 @@
+"""The same noise for everybody: how far each implementation is from the float64 oracle at worst."""
+
+import numpy as np
+import pandas as pd
+
+from reports.content import Column, Kind, Picture, Section, Table, not_measured
+from reports.data import UNIT_ROUNDOFF, ReportData, by_implementation, labels
+from reports.figures import Mark, Panel, Series, draw, ordered
+from reports.formats import number
+
+TITLE = "Same noise: worst differences by implementation and estimator"
+QUANTITIES = {"elbo": "ELBO", "kl": "KL", "log_likelihood": "log p(x|z)", "gradient_distance": "gradient"}
+WIDE = 50  # past this a linear axis would press the small ratios together
+GROUP = ["dtype", "device", "implementation", "estimator", "quantity"]
+
+
+def build(data: ReportData) -> Section:
+    """Matrix, picture and list of the worst |difference|, relative (to u x scale) and in nats."""
+    rows = data.quantity(*QUANTITIES)
+    rows = rows[(rows["procedure"] == "evaluate") & rows["reference"].notna()]
+    if rows.empty:
+        return not_measured("agreement", TITLE, "no cell evaluated the ELBO on shared noise with an oracle's value.")
+    worst = worst_differences(rows)
+    return Section(anchor="agreement", title=TITLE, blocks=(_matrix(worst), _picture(worst), _listing(worst)))
+
+
+def worst_differences(rows: pd.DataFrame) -> pd.DataFrame:
+    """Per dtype, device, implementation, estimator and quantity: the row of the largest |difference| / (u x scale).
+
+    A value that is not a number counts as infinitely far, so that it can never hide.
+    """
+    rows = rows.assign(cell=labels(rows))
+    distance = (rows["value"] - rows["reference"]).abs()
+    rows["distance"] = distance.where(rows["quantity"] != "gradient_distance", rows["value"]).fillna(np.inf)
+    unit = rows["dtype"].map(UNIT_ROUNDOFF) * rows["scale"]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = rows["distance"] / unit
+    rows["relative"] = ratio.where(rows["distance"] > 0, 0.0).fillna(np.inf)
+    groups = rows.groupby(GROUP, sort=False)
+    worst = rows.loc[groups["relative"].idxmax()].set_index(GROUP)
+    table = worst[["relative", "cell", "part"]].assign(
+        nats=groups["distance"].max(), compared=groups.size(), magnitude=worst["reference"].abs()
+    )
+    return by_implementation(table.reset_index())
+
+
+def _matrix(worst: pd.DataFrame) -> Table:
+    short = [number(r, 2) + f" ({number(d, 2)})" for r, d in zip(worst["relative"], worst["nats"], strict=True)]
+    column = worst["estimator"] + ": " + worst["quantity"].map(QUANTITIES)
+    keys = [worst["dtype"], worst["device"], worst["implementation"]]
+    text = pd.Series(short, index=worst.index).groupby([*keys, column], sort=False).first().unstack(fill_value="")
+    wanted = [f"{e}: {q}" for e in sorted(set(worst["estimator"]), reverse=True) for q in QUANTITIES.values()]
+    frame = text[[name for name in wanted if name in text.columns]]
+    frame = frame.reset_index().rename(columns={"level_0": "dtype"})
+    frame = by_implementation(frame).sort_values(["dtype", "device"], ascending=[False, True], kind="stable")
+    fixed = ("dtype", "device", "implementation")
+    return Table(
+        name="agreement-matrix",
+        caption=(
+            "Worst |difference| from the float64 oracle at the same noise, in units of u·scale (u: unit roundoff of "
+            "the dtype; scale: the oracle's sum of absolute terms), and in brackets the worst in nats per datum; for "
+            "gradients the Euclidean distance of one parameter's gradient. Values of order 1 are rounding."
+        ),
+        frame=frame,
+        columns=(
+            Column(header="implementation", source="implementation"),
+            Column(header="dtype", source="dtype"),
+            Column(header="device", source="device"),
+            *(Column(header=name, source=name, kind=Kind.NUMBER) for name in frame.columns if name not in fixed),
+        ),
+    )
+
+
+def _listing(worst: pd.DataFrame) -> Table:
+    return Table(
+        name="agreement-worst",
+        caption="Where each worst difference was found, with the number of values compared.",
+        frame=worst.assign(quantity=worst["quantity"].map(QUANTITIES)),
+        columns=(
+            Column(header="implementation", source="implementation"),
+            Column(header="estimator", source="estimator"),
+            Column(header="quantity", source="quantity"),
+            Column(header="dtype", source="dtype"),
+            Column(header="device", source="device"),
+            Column(header="|difference| / (u·scale)", source="relative", kind=Kind.NUMBER, digits=3),
+            Column(header="worst |difference|, nats", source="nats", kind=Kind.NUMBER, digits=3),
+            Column(header="|reference|", source="magnitude", kind=Kind.NUMBER),
+            Column(header="n compared", source="compared", kind=Kind.COUNT),
+            Column(header="cell of the worst ratio", source="cell", kind=Kind.CODE),
+            Column(header="parameter", source="part", kind=Kind.CODE),
+        ),
+        limit=120,
+        folded=True,
+    )
+
+
+def _picture(worst: pd.DataFrame) -> Picture:
+    panels = []
+    finite = worst[np.isfinite(worst["relative"])]
+    for (dtype, estimator), rows in finite.groupby(["dtype", "estimator"], sort=False):
+        names = ordered(rows["implementation"])
+        panels.append(
+            Panel(
+                title=f"{estimator}, {dtype}",
+                x_label="worst |difference| / (u·scale)",
+                rows=names,
+                near_zero=rows["relative"].max() > WIDE,
+                series=[_dots(part, names, index) for index, part in _by_quantity(rows)],
+            )
+        )
+    return draw(
+        "agreement",
+        panels,
+        caption=(
+            "Each mark is the worst of all cells. Marks at a few units mean agreement to rounding; a wrong formula "
+            "would stand many powers of ten to the right, off this scale."
+        ),
+        alt=f"Dot plot: worst relative difference from the oracle, {', '.join(ordered(worst['implementation']))}.",
+    )
+
+
+def _by_quantity(rows: pd.DataFrame) -> list[tuple[int, pd.DataFrame]]:
+    parts = [(index, rows[rows["quantity"] == name]) for index, name in enumerate(QUANTITIES)]
+    return [(index, part) for index, part in parts if len(part)]
+
+
+def _dots(part: pd.DataFrame, names: list[str], index: int) -> Series:
+    place = part["implementation"].map(names.index).to_numpy(float) + 0.14 * (index - 1.5)
+    label = QUANTITIES[part["quantity"].iloc[0]]
+    return Series(label=label, x=part["relative"].to_numpy(float), y=place, style=index, mark=Mark.DOT)

@@ -1,0 +1,64 @@
+"""Every claim by its permanent ID: statement, derivation, source, tolerance, outcomes, worst case."""
+
+import pandas as pd
+
+from reports.content import Block, ClaimCard, Column, Kind, Section, Table, not_measured
+from reports.data import ReportData, by_implementation
+from reports.sections.summary import outcome_text
+
+TITLE = "The claims"
+
+
+def build(data: ReportData) -> Section:
+    """One card per claim, in the catalogue's order."""
+    if data.claims.empty:
+        return not_measured("claims", TITLE, "no claim was handed over.")
+    empty = data.verdicts.iloc[:0]
+    by_claim = dict(tuple(data.verdicts.groupby("claim", sort=False)))
+    cards: list[Block] = [_card(claim, by_claim.get(claim["id"], empty)) for claim in data.claims.to_dict("records")]
+    return Section(anchor="claims", title=TITLE, blocks=tuple(cards))
+
+
+def _card(claim: dict, verdicts: pd.DataFrame) -> ClaimCard:
+    fields = (
+        ("Derivation", claim["derivation"]),
+        ("Source", claim["source"]),
+        ("Tolerance", claim["tolerance"]),
+        ("Why that tolerance", claim["reason"]),
+    )
+    return ClaimCard(
+        id=claim["id"],
+        statement=claim["statement"],
+        strength=f"{claim['family']} · {claim['strength']}" if claim["family"] else claim["strength"],
+        outcome=outcome_text(verdicts["outcome"]) if len(verdicts) else "",
+        fields=tuple((name, text) for name, text in fields if text),
+        table=_worst(claim["id"], verdicts),
+    )
+
+
+def _worst(claim: str, verdicts: pd.DataFrame) -> Table:
+    """By implementation: counts of outcomes and the verdict nearest to (or furthest past) its tolerance."""
+    share = (verdicts["difference"].abs() / verdicts["tolerance"]).where(verdicts["tolerance"] > 0)
+    rank = verdicts["outcome"].map({"differs": 3.0, "inconclusive": 2.0, "agrees": 1.0}).fillna(0.0)
+    rows = verdicts.assign(share=share, rank=rank).sort_values(["rank", "share"], ascending=False, kind="stable")
+    worst = rows.drop_duplicates("implementation").assign(counts="")
+    counts = verdicts.groupby("implementation", sort=False)["outcome"].agg(outcome_text)
+    worst["counts"] = worst["implementation"].map(counts)
+    return Table(
+        name=f"claim-{claim}",
+        caption="Outcomes by implementation, and the worst case of each.",
+        frame=by_implementation(worst),
+        columns=(
+            Column(header="implementation", source="implementation"),
+            Column(header="outcome", source="counts", kind=Kind.OUTCOME),
+            Column(header="difference [interval]", source="difference", kind=Kind.INTERVAL, digits=3),
+            Column(header="tolerance", source="tolerance", kind=Kind.NUMBER, digits=3),
+            Column(header="share", source="share", kind=Kind.NUMBER, digits=2),
+            Column(header="unit", source="unit"),
+            Column(header="n", source="n", kind=Kind.COUNT),
+            Column(header="worst case", source="label", kind=Kind.CODE),
+            Column(header="against", source="other", kind=Kind.CODE),
+            Column(header="why", source="reason"),
+        ),
+        limit=20,
+    )

@@ -1,0 +1,136 @@
+"""Constants ledger, environment, commands, citation, corrections."""
+
+import shlex
+from collections.abc import Iterator
+from typing import Any
+
+import pandas as pd
+
+from reports.content import Block, Code, Column, Kind, Prose, Section, Table, not_measured
+from reports.data import ReportData, by_implementation, labels
+from reports.formats import clean, latex
+from reports.tables import plain_columns
+
+
+def ledger(data: ReportData) -> Section:
+    """Which normalising constants each implementation keeps or drops, measured."""
+    title = "Constants ledger"
+    if data.ledger.empty:
+        return not_measured("ledger", title, "no cell recorded log q(z|x) and log p(z) at shared noise.")
+    table = Table(
+        name="ledger",
+        caption=(
+            "Measured offset of each term from its fully normalised value. The ½ log 2π per latent dimension that "
+            "hand-written code drops from both densities cancels in the KL and the ELBO, and does not in log q or "
+            "log p(z) alone."
+        ),
+        frame=data.ledger,
+        columns=plain_columns(data.ledger),
+        limit=200,
+    )
+    return Section(anchor="ledger", title=title, blocks=(table,))
+
+
+def environment(data: ReportData) -> Section:
+    """Versions, device, threads, commit: what the numbers depend on."""
+    pairs = list(_flat(data.environment))
+    if not pairs:
+        return not_measured("environment", "Environment", "the run recorded none.")
+    table = Table(
+        name="environment",
+        caption="Where and with what this was measured.",
+        frame=pd.DataFrame(pairs, columns=["item", "value"]),
+        columns=(Column(header="item", source="item"), Column(header="value", source="value", kind=Kind.CODE)),
+        limit=200,
+    )
+    return Section(anchor="environment", title="Environment", blocks=(table,))
+
+
+def _flat(item: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
+    if isinstance(item, dict):
+        for name, value in item.items():
+            yield from _flat(value, f"{prefix} · {clean(name)}" if prefix else clean(name))
+    elif isinstance(item, list | tuple):
+        yield prefix, ", ".join(clean(value) for value in item)
+    else:
+        yield prefix, "not measured" if item is None or item == "" else clean(item)
+
+
+def reproduce(data: ReportData) -> Section:
+    """The whole run's command, and one command per cell."""
+    title = "How to reproduce each row"
+    cells = by_implementation(data.measurements.drop_duplicates("key"))
+    profile = clean(data.environment.get("profile", ""))
+    base = f"compare all --profile {shlex.quote(profile)}" if profile else "compare all"
+    blocks: list[Block] = [
+        Prose(
+            text=(
+                "The first command repeats the whole run. Every row of every table belongs to a cell; -k with the "
+                "cell's label repeats that cell alone, from the same seeds. Random numbers come from the cell's "
+                "key, so the same versions on the same device give the same numbers (timings aside)."
+            )
+        ),
+        Code(text=clean(data.environment.get("command") or base), label="The whole run"),
+    ]
+    if len(cells):
+        text = labels(cells)
+        frame = pd.DataFrame({"cell": text, "key": cells["key"], "command": [f"{base} -k {_quoted(t)}" for t in text]})
+        blocks.append(
+            Table(
+                name="reproduce",
+                caption=f"One command for each of the {len(frame):,} planned cells.",
+                frame=frame.drop_duplicates("cell"),
+                columns=(
+                    Column(header="cell's key", source="key", kind=Kind.CODE),
+                    Column(header="command", source="command", kind=Kind.CODE),
+                ),
+                limit=400,
+                folded=True,
+            )
+        )
+    return Section(anchor="reproduce", title=title, blocks=tuple(blocks))
+
+
+def _quoted(label: str) -> str:
+    return shlex.quote(clean(label))
+
+
+def cite(data: ReportData) -> Section:
+    """BibTeX for this report and for one claim of it."""
+    version, year, commit = (_find(data.environment, name) for name in ("elbo-compare", "date", "commit"))
+    lines = [
+        "@software{elbo_compare,",
+        "  author  = {{The elbo-compare developers}},",
+        "  title   = {elbo-compare: reference tests of the {ELBO} and the {KL} term "
+        "in hand-written code, {Pyro} and {NumPyro}},",
+        f"  version = {{{latex(version)}}}," if version else "",
+        f"  year    = {{{latex(year[:4])}}}," if year[:4].isdigit() else "",
+        f"  note    = {{Code at commit {latex(commit)}}}," if commit else "",
+        "}",
+    ]
+    text = (
+        "Cite one claim by its permanent ID and the version, for instance 'elbo-compare, claim "
+        f"{_example(data)}'; each ID is an anchor of this page."
+    )
+    code = Code(text="\n".join(line for line in lines if line), label="BibTeX")
+    return Section(anchor="cite", title="How to cite", blocks=(code, Prose(text=text)))
+
+
+def _example(data: ReportData) -> str:
+    return clean(data.claims["id"].iloc[0]) if len(data.claims) else "KL-001"
+
+
+def _find(item: Any, name: str) -> str:
+    """The first value under a key that is, or ends in, `name`, at any depth; empty if there is none."""
+    if not isinstance(item, dict):
+        return ""
+    direct = next((value for key, value in item.items() if str(key) == name and not isinstance(value, dict)), None)
+    if direct is not None:
+        return clean(direct)
+    return next((found for found in (_find(value, name) for value in item.values()) if found), "")
+
+
+def corrections(data: ReportData) -> Section:
+    """What was wrong in this report and the release that mended it."""
+    stated = data.environment.get("corrections") or "None so far."
+    return Section(anchor="corrections", title="Corrections", blocks=(Prose(text=clean(stated)),))

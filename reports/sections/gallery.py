@@ -1,0 +1,31 @@
+"""Reconstructions and samples, as the images that the cells returned."""
+
+from reports.content import Block, Picture, Prose, Section, not_measured
+from reports.data import ReportData
+from reports.formats import clean, file_name
+from reports.images import grey_png
+
+TITLE = "Reconstructions and samples"
+SHOWN = 24
+
+
+def build(data: ReportData) -> Section:
+    """One picture per image, in the order of their names."""
+    if not data.images:
+        return not_measured("images", TITLE, "no training cell returned an image in this profile.")
+    names = sorted(data.images)
+    blocks: list[Block] = [_picture(name, data.images[name]) for name in names[:SHOWN]]
+    if len(names) > SHOWN:
+        blocks.append(Prose(text=f"{len(names) - SHOWN:,} further images are in the results folder's cells."))
+    return Section(anchor="images", title=TITLE, blocks=tuple(blocks))
+
+
+def _picture(name: str, rows: list[list[int]]) -> Picture:
+    height, width = len(rows), len(rows[0]) if rows else 0
+    return Picture(
+        name=f"image-{file_name(name)}",
+        caption=clean(name),
+        alt=f"Grid of {width} by {height} grey pixels: {clean(name)}",
+        png=grey_png(rows),
+        pixelated=True,
+    )

@@ -1,0 +1,85 @@
+"""Runtime: described, never judged."""
+
+import pandas as pd
+
+from reports.content import Block, Column, Kind, Picture, Section, Table, not_measured
+from reports.data import ReportData, by_implementation
+from reports.figures import Mark, Panel, Rule, Series, draw, ordered
+
+TITLE = "Runtime"
+CASE = ["problem", "dtype", "device"]
+
+
+def build(data: ReportData) -> Section:
+    """Ratio of the steady step to torch-hand with intervals, and the table of all times."""
+    if data.timings.empty:
+        return not_measured("runtime", TITLE, "this profile times nothing (`standard` and `full` do).")
+    timings = by_implementation(data.timings).sort_values(CASE, kind="stable")
+    blocks: list[Block] = []
+    if timings["ratio"].notna().any():
+        blocks.append(_picture(timings[timings["ratio"].notna()]))
+    return Section(anchor="runtime", title=TITLE, blocks=(*blocks, _table(timings)))
+
+
+def _picture(timings: pd.DataFrame) -> Picture:
+    panels = []
+    estimators = sorted(set(timings["estimator"]), reverse=True)
+    for key, rows in timings.groupby(CASE, sort=False):
+        names = ordered(rows["implementation"])
+        parts = [(style, name, rows[rows["estimator"] == name]) for style, name in enumerate(estimators)]
+        panels.append(
+            Panel(
+                title=", ".join(str(part) for part in (key if isinstance(key, tuple) else (key,))),
+                x_label="time per training step / torch-hand's, same rounds",
+                rows=names,
+                series=[_dots(part, name, style, names) for style, name, part in parts if len(part)],
+                rules=[Rule(label="torch-hand", at=1)],
+            )
+        )
+    return draw(
+        "runtime",
+        panels,
+        caption=(
+            "Median ratio of the steady training step to torch-hand's in the same interleaved rounds, with its "
+            "interval. Left of the dashed line is faster. Timed cells ran alone."
+        ),
+        alt=f"Dots with whiskers: time per step over torch-hand's, {', '.join(ordered(timings['implementation']))}.",
+    )
+
+
+def _dots(part: pd.DataFrame, name: str, style: int, names: list[str]) -> Series:
+    place = part["implementation"].map(names.index).to_numpy(float) + 0.2 * (style - 0.5)
+    x, low, high = (part[column].to_numpy(float) for column in ("ratio", "ratio_low", "ratio_high"))
+    return Series(label=name, x=x, y=place, low=low, high=high, style=style, mark=Mark.DOT)
+
+
+def _table(timings: pd.DataFrame) -> Table:
+    shown = timings.assign(milliseconds=timings["steady_step_s"] * 1e3)
+    shown = shown.assign(ms_low=timings["steady_low"] * 1e3, ms_high=timings["steady_high"] * 1e3)
+    return Table(
+        name="runtime",
+        caption=(
+            "Compile, first step and steady step are separate numbers; steady step: median over rounds with the "
+            "order-statistics interval; ratio: to torch-hand in the same rounds. A dash: not measured."
+        ),
+        frame=shown,
+        columns=(
+            Column(header="implementation", source="implementation"),
+            Column(header="estimator", source="estimator"),
+            Column(header="problem", source="problem"),
+            Column(header="dtype", source="dtype"),
+            Column(header="device", source="device"),
+            Column(header="compile, s", source="compile_s", kind=Kind.NUMBER, digits=3),
+            Column(header="first step, s", source="first_step_s", kind=Kind.NUMBER, digits=3),
+            Column(header="steady step, ms", source="milliseconds", low="ms_low", high="ms_high", kind=Kind.INTERVAL),
+            Column(header="ratio", source="ratio", low="ratio_low", high="ratio_high", kind=Kind.INTERVAL),
+            Column(
+                header="draws per second",
+                source="draws_per_second",
+                low="draws_per_second_low",
+                high="draws_per_second_high",
+                kind=Kind.INTERVAL,
+            ),
+            Column(header="n rounds", source="rounds", kind=Kind.COUNT),
+        ),
+    )

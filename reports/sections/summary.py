@@ -1,0 +1,93 @@
+"""Which claims hold, by implementation; then every verdict that does not agree."""
+
+import pandas as pd
+
+from reports.content import Column, Kind, Section, Table, not_measured
+from reports.data import ReportData, by_implementation
+from reports.figures import ordered
+from reports.tables import OUTCOMES
+
+TITLE = "Verdicts by claim and implementation"
+
+
+def build(data: ReportData) -> Section:
+    """Counts of outcomes by claim x implementation, and the list of what differs or stayed open."""
+    if data.verdicts.empty:
+        return not_measured("verdicts", TITLE, "no verdict was handed over; run `compare judge` on the results.")
+    blocks = [_matrix(data)]
+    blocks += [_listing(data, outcome) for outcome in ("differs", "inconclusive") if _any(data, outcome)]
+    return Section(anchor="verdicts", title=TITLE, blocks=tuple(blocks))
+
+
+def _any(data: ReportData, outcome: str) -> bool:
+    return bool((data.verdicts["outcome"] == outcome).any())
+
+
+def outcome_text(outcomes: pd.Series) -> str:
+    """`differs 1 · agrees 11`, worst first."""
+    counts = outcomes.value_counts()
+    words = [*OUTCOMES, *(word for word in counts.index if word not in OUTCOMES)]
+    return " · ".join(f"{word} {counts[word]:,}" for word in words if word in counts.index)
+
+
+def _matrix(data: ReportData) -> Table:
+    verdicts = data.verdicts
+    text = verdicts.groupby(["claim", "implementation"], sort=False)["outcome"].agg(outcome_text).unstack(fill_value="")
+    names = ordered(text.columns)
+    known = data.claims.drop_duplicates("id").set_index("id")
+    order = [claim for claim in known.index if claim in text.index]
+    text = text.loc[[*order, *sorted(set(text.index) - set(order))], names]
+    frame = text.rename(columns=lambda name: f"outcome: {name}").reset_index()
+    frame.insert(1, "statement", frame["claim"].map(known["statement"]).fillna(""))
+    frame["worst"] = frame["claim"].map(_share(verdicts))
+    return Table(
+        name="verdict-summary",
+        caption=(
+            "Number of verdicts by outcome. ✓ every verdict agrees, ✗ at least one differs, ? at least one stayed "
+            "inconclusive, ○ at least one cell was not run. Last column: the worst |difference| as a share of its "
+            "tolerance or margin (for interval tests the estimate's, which may pass 1 only where the verdict is not "
+            "'agrees'). An empty cell: the claim does not apply there."
+        ),
+        frame=frame,
+        columns=(
+            Column(header="claim", source="claim", link=True),
+            *(Column(header=name, source=f"outcome: {name}", kind=Kind.OUTCOME) for name in names),
+            Column(header="worst share of tolerance", source="worst", kind=Kind.NUMBER, digits=2),
+            Column(header="statement", source="statement"),
+        ),
+        limit=400,
+    )
+
+
+def _share(verdicts: pd.DataFrame) -> pd.Series:
+    share = verdicts["difference"].abs() / verdicts["tolerance"]
+    return share.where(verdicts["tolerance"] > 0).groupby(verdicts["claim"]).max()
+
+
+def verdict_columns(with_claim: bool = True) -> tuple[Column, ...]:
+    """The columns in which single verdicts are listed."""
+    claim = (Column(header="claim", source="claim", link=True),) if with_claim else ()
+    return (
+        *claim,
+        Column(header="cell", source="label", kind=Kind.CODE),
+        Column(header="against", source="other", kind=Kind.CODE),
+        Column(header="part", source="part", kind=Kind.CODE),
+        Column(header="value", source="value", kind=Kind.NUMBER, digits=6),
+        Column(header="reference", source="reference", kind=Kind.NUMBER, digits=6),
+        Column(header="difference [interval]", source="difference", kind=Kind.INTERVAL),
+        Column(header="tolerance", source="tolerance", kind=Kind.NUMBER),
+        Column(header="unit", source="unit"),
+        Column(header="n", source="n", kind=Kind.COUNT),
+        Column(header="why", source="reason"),
+    )
+
+
+def _listing(data: ReportData, outcome: str) -> Table:
+    rows = by_implementation(data.verdicts[data.verdicts["outcome"] == outcome])
+    return Table(
+        name=f"verdicts-{outcome}",
+        caption=f"Every verdict that {'differs' if outcome == 'differs' else 'stayed inconclusive'}: {len(rows):,}.",
+        frame=rows,
+        columns=verdict_columns(),
+        limit=40,
+    )

@@ -1,0 +1,152 @@
+"""Training: held-out ELBO with own random numbers, and paths on everybody's noise against the oracle's."""
+
+import numpy as np
+import pandas as pd
+
+from reports.content import Block, Column, Kind, Picture, Section, Table, not_measured
+from reports.data import ReportData, by_implementation, labels, model
+from reports.figures import Panel, Series, draw, ordered
+
+TITLE = "Training"
+
+
+def build(data: ReportData) -> Section:
+    """Held-out curves with intervals, path differences on a logarithmic scale, final values."""
+    blocks: list[Block] = []
+    heldout = data.quantity("heldout_elbo")
+    if len(heldout):
+        blocks += [_curves(heldout), _final(heldout)]
+    paths = data.quantity("path_elbo")
+    if len(paths):
+        blocks += [_paths(paths, data.verdicts), _path_table(paths)]
+    if not blocks:
+        return not_measured("training", TITLE, "no cell trained the model.")
+    return Section(anchor="training", title=TITLE, blocks=tuple(blocks))
+
+
+def _curves(rows: pd.DataFrame) -> Picture:
+    rows = rows.assign(model=model(rows))
+    panels = []
+    for (name, estimator), group in rows.groupby(["model", "estimator"], sort=False):
+        names = ordered(group["implementation"])
+        runs = group.groupby("key", sort=False)
+        series = [_curve(run.sort_values("index"), names) for _, run in runs]
+        panels.append(
+            Panel(title=f"{name}, {estimator}", x_label="training steps", y_label="held-out ELBO, nats", series=series)
+        )
+    return draw(
+        "training-curves",
+        panels,
+        caption=(
+            "Held-out ELBO per datum while training with own random numbers, one line per seed, whiskers: 95% "
+            "interval over the held-out data (shared by all, hence far wider than the differences between lines)."
+        ),
+        alt=f"Training curves of the held-out ELBO for {', '.join(ordered(rows['implementation']))}.",
+    )
+
+
+def _curve(run: pd.DataFrame, names: list[str]) -> Series:
+    name = str(run["implementation"].iloc[0])
+    style = names.index(name)
+    # Whiskers of several implementations at one step would hide each other: shift each by a fraction of a step's gap.
+    x = run["index"].to_numpy(float)
+    gap = float(np.diff(x).min()) if len(x) > 1 else 1.0
+    x = x + gap * 0.04 * (style - (len(names) - 1) / 2)
+    y, low, high = (run[column].to_numpy(float) for column in ("value", "low", "high"))
+    return Series(label=name, x=x, y=y, low=low, high=high, style=style, thin=True)
+
+
+def _final(rows: pd.DataFrame) -> Table:
+    last = rows.loc[rows.groupby("key", sort=False)["index"].idxmax()]
+    last = by_implementation(last).assign(model=model(last))
+    return Table(
+        name="heldout-elbo",
+        caption="Held-out ELBO after the last step, nats per datum, with the 95% interval over the held-out data.",
+        frame=last.sort_values(["model", "estimator", "dtype"], kind="stable"),
+        columns=(
+            Column(header="model", source="model", kind=Kind.CODE),
+            Column(header="estimator", source="estimator"),
+            Column(header="implementation", source="implementation"),
+            Column(header="dtype", source="dtype"),
+            Column(header="seed", source="seed", kind=Kind.COUNT),
+            Column(header="steps", source="index", kind=Kind.COUNT),
+            Column(header="held-out ELBO [95%]", source="value", kind=Kind.INTERVAL),
+            Column(header="n data", source="n", kind=Kind.COUNT),
+        ),
+        limit=80,
+        folded=True,
+    )
+
+
+def _paths(rows: pd.DataFrame, verdicts: pd.DataFrame) -> Picture:
+    rows = rows.assign(model=model(rows), distance=(rows["value"] - rows["reference"]).abs())
+    panels = []
+    for (name, estimator, dtype), group in rows.groupby(["model", "estimator", "dtype"], sort=False):
+        names = ordered(group["implementation"])
+        runs = group.groupby("key", sort=False)
+        series = [_distance(run.sort_values("index"), names) for _, run in runs]
+        series.append(_yardstick(group))
+        panels.append(
+            Panel(
+                title=f"{name}, {estimator}, {dtype}",
+                x_label="training step",
+                y_label="|ELBO − oracle's|, nats",
+                series=series + _tolerance(group, verdicts),
+                log_y=True,
+            )
+        )
+    return draw(
+        "training-paths",
+        panels,
+        caption=(
+            "The same weights, batches and noise for everybody: |ELBO − the oracle's| at every step, logarithmic "
+            "(a difference of exactly 0 is not drawn). Grey: the oracle's own divergence when its weights move by "
+            "one unit in the last place, and, where the path was judged, the tolerance. Below it: the same path."
+        ),
+        alt=f"Path differences over steps for {', '.join(ordered(rows['implementation']))}, logarithmic.",
+    )
+
+
+def _distance(run: pd.DataFrame, names: list[str]) -> Series:
+    name = str(run["implementation"].iloc[0])
+    y = run["distance"].where(run["distance"] > 0).to_numpy(float)
+    return Series(label=name, x=run["index"].to_numpy(float), y=y, style=names.index(name), thin=True)
+
+
+def _yardstick(group: pd.DataFrame) -> Series:
+    first = group[group["key"] == group["key"].iloc[0]].sort_values("index")
+    y = first["scale"].where(first["scale"] > 0).to_numpy(float)
+    return Series(label="oracle moved by one ulp", x=first["index"].to_numpy(float), y=y, style=7, thin=True)
+
+
+def _tolerance(group: pd.DataFrame, verdicts: pd.DataFrame) -> list[Series]:
+    """The judged tolerance: a curve where verdicts carry a step as `part`, else level at the verdict's own."""
+    judged = verdicts[verdicts["key"].isin(group["key"].unique()) & (verdicts["tolerance"] > 0)]
+    judged = judged[judged["key"] == judged["key"].iloc[0]] if len(judged) else judged
+    judged = judged[judged["part"].isin(["", *group["index"].astype(int).astype(str).unique()])]
+    if judged.empty:
+        return []
+    ends = np.array([group["index"].min(), group["index"].max()], dtype=float)
+    level = float(judged["tolerance"].max())
+    return [Series(label="tolerance", x=ends, y=np.array([level, level]), style=5, thin=True)]
+
+
+def _path_table(rows: pd.DataFrame) -> Table:
+    rows = rows.assign(cell=labels(rows), distance=(rows["value"] - rows["reference"]).abs().fillna(np.inf))
+    groups = rows.groupby("key", sort=False)
+    worst = rows.loc[groups["distance"].idxmax()].assign(steps=groups.size().to_numpy())
+    return Table(
+        name="training-paths",
+        caption="Same-noise training paths: the step of the largest difference from the oracle's path.",
+        frame=worst,
+        columns=(
+            Column(header="cell", source="cell", kind=Kind.CODE),
+            Column(header="worst |difference|, nats", source="distance", kind=Kind.NUMBER, digits=3),
+            Column(header="at step", source="index", kind=Kind.COUNT),
+            Column(header="ELBO there", source="value", kind=Kind.NUMBER, digits=8),
+            Column(header="one-ulp divergence there", source="scale", kind=Kind.NUMBER, digits=3),
+            Column(header="n steps", source="steps", kind=Kind.COUNT),
+        ),
+        limit=80,
+        folded=True,
+    )

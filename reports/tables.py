@@ -1,0 +1,127 @@
+"""Tables: frame -> cells for the page, and CSV, Parquet, LaTeX and Markdown files."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from reports.content import Column, Kind, Table
+from reports.formats import MISSING, anchor, clean, count, file_name, interval, latex, markdown, number
+
+# Worst first: a cell that holds several outcomes is marked by its worst one.
+OUTCOMES = ("differs", "inconclusive", "not run", "agrees")
+# A sign beside the word, so that nothing hangs on colour.
+SIGNS = {"differs": "✗", "inconclusive": "?", "not run": "○", "agrees": "✓"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One written cell: text, CSS class, and the anchor that it links to."""
+
+    text: str
+    css: str
+    link: str = ""
+
+
+def cells(table: Table, limit: int | None = None) -> Iterator[list[Cell]]:
+    """The first `limit` rows (all, if None) as written cells."""
+    frame = table.frame if limit is None else table.frame.head(limit)
+    for row in frame.to_dict("records"):
+        yield [_cell(column, row) for column in table.columns]
+
+
+def _cell(column: Column, row: dict) -> Cell:
+    value = row[column.source]
+    if column.kind in (Kind.NUMBER, Kind.COUNT, Kind.INTERVAL):
+        return Cell(text=_numeric(column, row), css="num")
+    text = "" if value is None or (isinstance(value, float) and pd.isna(value)) else clean(value)
+    if column.kind is Kind.OUTCOME:
+        outcome = worst_outcome(text)
+        shown = f"{SIGNS[outcome]} {text}" if outcome else text or MISSING
+        return Cell(text=shown, css=f"outcome {outcome.replace(' ', '-')}")
+    css = "code" if column.kind is Kind.CODE else "text"
+    return Cell(text=text or MISSING, css=css, link=anchor(text) if column.link else "")
+
+
+def _numeric(column: Column, row: dict) -> str:
+    value = row[column.source]
+    if isinstance(value, str):
+        return clean(value)
+    value = float("nan") if value is None else float(value)
+    if column.kind is Kind.COUNT:
+        return count(value)
+    if column.kind is Kind.INTERVAL:
+        return interval(value, float(row[column.low]), float(row[column.high]))
+    return number(value, column.digits)
+
+
+def worst_outcome(text: str) -> str:
+    """The worst outcome word in a text such as `agrees 12 · differs 1`; empty if there is none."""
+    return next((outcome for outcome in OUTCOMES if outcome in text), "")
+
+
+def to_markdown(table: Table) -> str:
+    """A pipe table of the shown rows."""
+    head = "| " + " | ".join(markdown(column.header) for column in table.columns) + " |"
+    rule = "|" + "|".join("---:" if _right(column) else "---" for column in table.columns) + "|"
+    body = ["| " + " | ".join(markdown(cell.text) for cell in row) + " |" for row in cells(table, table.limit)]
+    return "\n".join([head, rule, *body])
+
+
+def to_latex(table: Table) -> str:
+    """A plain `tabular` of the shown rows: needs no package beyond `textcomp`, holds no third-party command."""
+    spec = "".join("r" if _right(column) else "l" for column in table.columns)
+    head = " & ".join(latex(column.header) for column in table.columns) + r" \\"
+    body = [" & ".join(latex(cell.text) for cell in row) + r" \\" for row in cells(table, table.limit)]
+    lines = [
+        r"\begin{table}",
+        rf"\caption{{{latex(table.caption)}}}",
+        rf"\begin{{tabular}}{{{spec}}}",
+        r"\hline",
+        head,
+        r"\hline",
+        *body,
+        r"\hline",
+        r"\end{tabular}",
+        r"\end{table}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _right(column: Column) -> bool:
+    return column.kind in (Kind.NUMBER, Kind.COUNT, Kind.INTERVAL)
+
+
+def write_table(folder: Path, table: Table) -> None:
+    """NAME.csv and NAME.parquet with every row in full precision, NAME.tex as shown on the page."""
+    write_frame(folder, table.name, table.frame)
+    (folder / f"{file_name(table.name)}.tex").write_text(to_latex(table), encoding="utf-8")
+
+
+def write_frame(folder: Path, name: str, frame: pd.DataFrame) -> None:
+    """NAME.csv (17 digits: every float64 survives) and NAME.parquet."""
+    plain = frame.copy()
+    plain.columns = [clean(column) for column in plain.columns]
+    for column in [name for name in plain.columns if plain[name].dtype.kind not in "biuf"]:
+        plain[column] = plain[column].map(_as_text)
+    stem = folder / file_name(name)
+    plain.to_csv(stem.with_suffix(".csv"), index=False)
+    plain.to_parquet(stem.with_suffix(".parquet"), index=False)
+
+
+def _as_text(value: object) -> str:
+    missing = value is None or value is pd.NA or (isinstance(value, float) and pd.isna(value))
+    return "" if missing else clean(value)
+
+
+def plain_columns(frame: pd.DataFrame) -> tuple[Column, ...]:
+    """Columns for a frame of unknown make-up: numbers right-aligned, everything else text."""
+    return tuple(
+        Column(
+            header=clean(name).replace("_", " "),
+            source=name,
+            kind=Kind.NUMBER if frame[name].dtype.kind in "iuf" else Kind.TEXT,
+        )
+        for name in frame.columns
+    )
