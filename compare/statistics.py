@@ -100,7 +100,7 @@ def not_above(difference: float, standard_error: float, margin: float, alpha: fl
 
 
 def _decide(difference: float, standard_error: float, allowed: Interval, alpha: float) -> Equivalence:
-    if math.isnan(standard_error) or standard_error < 0 or not 0 <= allowed.high:
+    if math.isnan(standard_error) or standard_error < 0 or not allowed.high >= 0:
         raise ValueError(
             f"An equivalence test needs a standard error and a margin of at least 0; {standard_error} and "
             f"{allowed.high} arrived."

@@ -1,0 +1,18 @@
+"""The claims, by family, in the order in which a report lists them. IDs are permanent."""
+
+from compare.claims import constants, device, elbo, fields, gradient, kl, linear_gaussian, matching, training
+from compare.claims.claim import Claim, Context, Judgement, Rows, Scope
+
+FAMILIES = (matching, kl, elbo, gradient, linear_gaussian, training, fields, constants, device)
+CLAIMS: tuple[Claim, ...] = tuple(claim for family in FAMILIES for claim in family.CLAIMS)
+_BY_ID = {claim.id: claim for claim in CLAIMS}
+
+
+def by_id(identifier: str) -> Claim:
+    """The claim of this ID. Raises KeyError with the known IDs."""
+    if identifier not in _BY_ID:
+        raise KeyError(f"No claim {identifier!r}. Known: {', '.join(_BY_ID)}.")
+    return _BY_ID[identifier]
+
+
+__all__ = ["CLAIMS", "Claim", "Context", "Judgement", "Rows", "Scope", "by_id"]

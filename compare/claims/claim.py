@@ -1,0 +1,151 @@
+"""What a claim is: a statement with a permanent ID, a source, a tolerance with its reason, and a judging function.
+
+A claim sees rows only. It returns judgements; `compare.judge` adds which cell they are about.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from math import nan
+
+from compare.records import Cell, CellResult, Measurement, Outcome, Procedure, Quantity, Strength
+from compare.statistics import MEAN_MARGIN, VARIANCE_MARGIN, ErrorBudget
+
+
+class Scope(StrEnum):
+    """What a claim is judged on."""
+
+    CELL = "cell"
+    PAIR = "pair"
+
+
+class RowMissingError(LookupError):
+    """A cell that ended well does not hold a row that a claim needs."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """What a judgement depends on besides rows. Margins as in `compare.statistics`; `latent` gives a cell's number of
+    latent dimensions, which no row holds."""
+
+    latent: Callable[[Cell], int]
+    budget: ErrorBudget = ErrorBudget()  # noqa: RUF009 - frozen
+    mean_margin: float = MEAN_MARGIN
+    variance_margin: float = VARIANCE_MARGIN
+
+
+class Rows:
+    """One result's measurements by quantity, indexed once."""
+
+    def __init__(self, result: CellResult) -> None:
+        self.cell = result.cell
+        self.result = result
+
+    @cached_property
+    def _by_quantity(self) -> dict[Quantity, list[Measurement]]:
+        groups: dict[Quantity, list[Measurement]] = defaultdict(list)
+        for row in self.result.measurements:
+            groups[row.quantity].append(row)
+        return groups
+
+    def some(self, quantity: Quantity) -> list[Measurement]:
+        """Every row of a quantity, in the order in which they were measured; maybe none."""
+        return self._by_quantity.get(quantity, [])
+
+    def all(self, quantity: Quantity) -> list[Measurement]:
+        """Every row of a quantity. Raises RowMissingError where there is none."""
+        rows = self.some(quantity)
+        if not rows:
+            raise RowMissingError(f"the cell ended well but holds no row {quantity}")
+        return rows
+
+    def one(self, quantity: Quantity) -> Measurement:
+        """The only row of a quantity. Raises RowMissingError unless there is exactly one."""
+        rows = self.all(quantity)
+        if len(rows) > 1:
+            raise RowMissingError(f"the cell holds {len(rows)} rows {quantity} where one was expected")
+        return rows[0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judgement:
+    """A verdict before it is known which cell it is about; the fields are those of `Verdict`.
+    `difference` is value - reference with its sign."""
+
+    outcome: Outcome
+    part: str = ""
+    value: float = nan
+    reference: float = nan
+    difference: float = nan
+    tolerance: float = nan
+    low: float = nan
+    high: float = nan
+    n: int = 1
+    unit: str = "nats"
+    reason: str = ""
+
+
+CellJudge = Callable[[Rows, Context], list[Judgement]]
+PairJudge = Callable[[Rows, Rows, Context], list[Judgement]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pairing:
+    """Which second cells a claim's subject is compared with: those that satisfy `partner` and share its `key`.
+    `wanted` names them in the reason of a verdict *not run*."""
+
+    partner: Callable[[Cell], bool]
+    key: Callable[[Cell], Hashable]
+    judge: PairJudge
+    wanted: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """A statement that can be false.
+
+    `applies` picks the cells that it is about, which `subject` names in words; exactly one of `judge` (one cell) and
+    `pairing` (two) is given. `statistical` claims spend from the error budget. `id` is permanent: a claim that is
+    withdrawn leaves its number unused.
+    """
+
+    id: str
+    family: str
+    strength: Strength
+    statement: str
+    derivation: str
+    source: str
+    tolerance: str
+    reason: str
+    procedure: Procedure
+    applies_to: Callable[[Cell], bool]
+    subject: str = "cell that it is about"
+    judge: CellJudge | None = None
+    pairing: Pairing | None = None
+    statistical: bool = False
+
+    def __post_init__(self) -> None:
+        if (self.judge is None) == (self.pairing is None):
+            raise ValueError(
+                f"Claim {self.id} is judged on one cell or on a pair: give `judge` or `pairing`, not both."
+            )
+
+    @property
+    def scope(self) -> Scope:
+        """CELL or PAIR."""
+        return Scope.CELL if self.pairing is None else Scope.PAIR
+
+    @property
+    def procedures(self) -> tuple[Procedure, ...]:
+        """The procedures whose rows it reads."""
+        return (self.procedure,)
+
+    def applies(self, cell: Cell) -> bool:
+        """Is this cell a subject of the claim?"""
+        return cell.procedure is self.procedure and self.applies_to(cell)
+
+    def is_partner(self, cell: Cell) -> bool:
+        """Is this cell one that a subject may be compared with?"""
+        return self.pairing is not None and cell.procedure is self.procedure and self.pairing.partner(cell)
