@@ -1,7 +1,7 @@
 """What a backend needs to know of a problem and an estimator besides weights: a small hashable record. No maths."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from suites.contract import Array, Estimator, KLTerm, Likelihood, Params, Problem
 from suites.estimators import ANALYTIC_KL, SAMPLED_KL
@@ -21,6 +21,10 @@ class Form:
     def part(self, prefix: str) -> tuple[str, ...]:
         """Names of the parameters of one network, `encoder` or `decoder`, in the problem's order."""
         return tuple(name for name in self.names if name.startswith(f"{prefix}."))
+
+    def without_likelihood(self) -> "Form":
+        """The same model with no observed site: its ELBO is -KL."""
+        return replace(self, likelihood=Likelihood.NONE)
 
 
 def form_of(problem: Problem, estimator: Estimator) -> Form:
