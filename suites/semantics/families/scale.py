@@ -96,7 +96,24 @@ _FORMULAS = {
 }
 _PYRO, _NUMPYRO = Library.PYRO, Library.NUMPYRO
 
+_ZERO = {"trace": 0.0, "mean_field": 0.0}
+_SCALE_ZERO = Case(
+    id="SEM-SCALE-004",
+    title="scale = 0, where KL warm-up starts",
+    statement="0 (log q - log p) = 0; both libraries ask for a positive scale",
+    source="poutine.scale 1.9.2: 'a positive scaling factor'; numpyro.handlers.scale 0.22.0: 'a positive scaling factor'",
+    behaviours=(
+        Behaviour(library=_PYRO, formula="ValueError; a tensor gets through when validation is off, a float never",
+                  program="scale/scale_004_pyro.py",
+                  computes=lambda _: {"unchecked_float_raises": 1.0, "unchecked_array_raises": 0.0}),
+        Behaviour(library=_NUMPYRO, formula="ValueError, unless the scale is traced by jit",
+                  program="scale/scale_004_numpyro.py"),
+    ),
+    oracle=lambda _: {"float_raises": 1.0, "array_raises": 1.0, **_ZERO},
+)  # fmt: skip
+
 CASES = (
+    _SCALE_ZERO,
     _case("scale", 1, "scale on the model's latent site only", "loss = log q - B log p",
           _ONE, _B, {_PYRO: _ONE, _NUMPYRO: _ONE}),
     _case("scale", 2, "scale on the guide's latent site only", "loss = B log q - log p",

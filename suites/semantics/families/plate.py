@@ -1,0 +1,150 @@
+"""Plates that subsample: mismatched plates, Renyi bounds, and several samples from one guide.
+
+x_b | z_b ~ N(z_b, 1), z_b ~ N(0, 1), and B of N data in the mini-batch, so that every term counts N / B times.
+"""
+
+from itertools import product
+from math import log
+
+import numpy as np
+
+from suites.semantics.case import Behaviour, Case, Library, Numbers
+from suites.semantics.gaussian import kl_standard, log_normal
+
+SIZE, BATCH, PARTICLES = 6, 2, 3
+X = (1.2, -0.3)
+FACTOR = SIZE / BATCH
+SIGMA_PLATE, SIGMA_RENYI = 0.7, 0.9
+
+
+def _log_q(measured: Numbers) -> float:
+    return sum(log_normal(measured[f"z{b}"], 0.5 * X[b], SIGMA_PLATE) for b in range(BATCH))
+
+
+def _log_prior(measured: Numbers) -> float:
+    return sum(log_normal(measured[f"z{b}"]) for b in range(BATCH))
+
+
+def _log_likelihood(measured: Numbers) -> float:
+    return sum(log_normal(X[b], measured[f"z{b}"]) for b in range(BATCH))
+
+
+def _kl() -> float:
+    return sum(kl_standard(0.5 * x, SIGMA_PLATE) for x in X)
+
+
+def _same_plate(measured: Numbers) -> Numbers:
+    log_ratio = _log_q(measured) - _log_prior(measured)
+    return {
+        "trace": FACTOR * (log_ratio - _log_likelihood(measured)),
+        "mean_field": FACTOR * (_kl() - _log_likelihood(measured)),
+    }
+
+
+def _guide_unscaled(measured: Numbers) -> Numbers:
+    log_joint = _log_prior(measured) + _log_likelihood(measured)
+    return {"trace": _log_q(measured) - FACTOR * log_joint, "mean_field": _kl() - FACTOR * _log_likelihood(measured)}
+
+
+def _log_weights(measured: Numbers) -> np.ndarray:
+    """log p(x, z) - log q(z) of each particle and datum, shape (particle, batch)."""
+    weights = np.empty((PARTICLES, BATCH))
+    for k, b in product(range(PARTICLES), range(BATCH)):
+        z = measured[f"z_{k}_{b}"]
+        weights[k, b] = log_normal(X[b], z) + log_normal(z) - log_normal(z, 0.5 * X[b], SIGMA_RENYI)
+    return weights
+
+
+def _log_mean_exp(values: np.ndarray) -> np.ndarray:
+    shift = values.max(0)
+    return shift + np.log(np.exp(values - shift).mean(0))
+
+
+def _factor_outside(measured: Numbers) -> Numbers:
+    return {"loss": float(-FACTOR * _log_mean_exp(_log_weights(measured)).sum())}
+
+
+def _factor_inside(measured: Numbers) -> Numbers:
+    return {"loss": float(-_log_mean_exp(FACTOR * _log_weights(measured)).sum())}
+
+
+def _log_evidence() -> float:
+    """log p(x) of the mini-batch: x ~ N(0, 2), independently."""
+    return sum(log_normal(x, 0.0, 2**0.5) for x in X)
+
+
+def renyi_gap() -> tuple[float, float]:
+    """log p(x) of the full data set as the mini-batch scales it, and the limit of the bound with N/B inside.
+
+    As particles grow the inner form tends to sum_b log E_q[w^(N/B)], which exceeds (N/B) log p(x) by Jensen.
+    Here E_q[w^c] is a Gaussian integral: log w^c + log q is a quadratic in z with curvature below.
+    """
+    total = 0.0
+    for x in X:
+        curvature = FACTOR * (2 - 1 / SIGMA_RENYI**2) + 1 / SIGMA_RENYI**2
+        slope = FACTOR * (x - 0.5 * x / SIGMA_RENYI**2) + 0.5 * x / SIGMA_RENYI**2
+        at_zero = FACTOR * (log_normal(x) + log_normal(0.0) - log_normal(0.0, 0.5 * x, SIGMA_RENYI))
+        at_zero += log_normal(0.0, 0.5 * x, SIGMA_RENYI)
+        total += at_zero + slope**2 / (2 * curvature) + 0.5 * log(2 * np.pi / curvature)
+    return FACTOR * _log_evidence(), total
+
+
+def _multi(measured: Numbers) -> float:
+    """The mean over the three samples of log q(z) - log p(x, z)."""
+    z = [measured[f"z{s}"] for s in range(3)]
+    return sum(log_normal(each, 0.7, 0.5) - log_normal(each) - log_normal(1.2, each) for each in z) / 3
+
+
+_Z = ("z0", "z1")
+CASES = (
+    Case(
+        id="SEM-PLATE-001",
+        title="A guide plate of the mini-batch's size against a model plate that subsamples",
+        statement="right: loss = N/B (log q - log p(x, z))",
+        source="pyro.plate 1.9.2: 'scale the score by size / subsample_size'; check_model_guide_match compares plates",
+        behaviours=tuple(
+            Behaviour(library=library, formula="Trace = log q - N/B log p(x, z); MeanField = KL - N/B log p(x | z)",
+                      program=f"plate/plate_001_{library}.py", computes=_guide_unscaled)
+            for library in Library
+        ),
+        oracle=_same_plate,
+        given=_Z,
+    ),
+    Case(
+        id="SEM-PLATE-002",
+        title="Model and guide subsample the same plate",
+        statement="loss = N/B (log q - log p(x, z)), with KL for log q - log p(z) in TraceMeanField_ELBO",
+        source="pyro.plate 1.9.2, numpyro.plate 0.22.0",
+        behaviours=tuple(
+            Behaviour(library=library, formula="as stated", program=f"plate/plate_002_{library}.py")
+            for library in Library
+        ),
+        oracle=_same_plate,
+        given=_Z,
+    ),
+    Case(
+        id="SEM-RENYI-001",
+        title="RenyiELBO with a subsampled plate",
+        statement="right: loss = -N/B sum_b log mean_k w_kb with w_kb = p(x_b, z_kb) / q(z_kb)",
+        source="Burda et al. 2016, eq. 8, for each datum; pyro.infer.RenyiELBO 1.9.2, numpyro.infer.RenyiELBO 0.22.0",
+        behaviours=(
+            Behaviour(library=Library.PYRO, formula="-sum_b log mean_k w_kb^(N/B): the factor stands inside",
+                      program="renyi/renyi_001_pyro.py", computes=_factor_inside),
+            Behaviour(library=Library.NUMPYRO, formula="as stated", program="renyi/renyi_001_numpyro.py"),
+        ),
+        oracle=_factor_outside,
+        given=tuple(f"z_{k}_{b}" for k in range(PARTICLES) for b in range(BATCH)),
+    ),
+    Case(
+        id="SEM-MULTI-001",
+        title="Trace_ELBO(multi_sample_guide=True) with a guide that proposes S samples",
+        statement="right: loss = mean_s [log q(z_s) - log p(x, z_s)]",
+        source="numpyro.infer.Trace_ELBO 0.22.0: 'the negative of the ELBO'; numpyro pull request 1728 divides by S",
+        behaviours=(
+            Behaviour(library=Library.NUMPYRO, formula="sum_s [log q(z_s) - log p(x, z_s)]: S times too large",
+                      program="multi/multi_001_numpyro.py", computes=lambda measured: {"loss": 3 * _multi(measured)}),
+        ),
+        oracle=lambda measured: {"loss": _multi(measured)},
+        given=("z0", "z1", "z2"),
+    ),
+)  # fmt: skip
