@@ -1,0 +1,100 @@
+"""Records <-> JSON. Strict JSON (no NaN literal): what is not finite is written as text; defaults are left out."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import MISSING, fields
+from enum import StrEnum
+from math import isfinite, isnan
+from typing import Any
+
+from compare.records import Cell, CellResult, Measurement, Procedure, Quantity, Status
+
+
+def cell_to_json(cell: Cell) -> dict[str, Any]:
+    """Every field, the enums as text."""
+    return {field.name: _plain(getattr(cell, field.name)) for field in fields(Cell)}
+
+
+def cell_from_json(content: Mapping[str, Any]) -> Cell:
+    """The inverse of `cell_to_json`. Raises ValueError for anything that is not a cell."""
+    values = _checked(content, Cell)
+    values["procedure"] = Procedure(values["procedure"])
+    return Cell(**values)
+
+
+def measurement_to_json(measurement: Measurement) -> dict[str, Any]:
+    """The fields that differ from their defaults."""
+    content = {}
+    for field in fields(Measurement):
+        value = getattr(measurement, field.name)
+        if field.default is MISSING or not (value == field.default or _both_nan(value, field.default)):
+            content[field.name] = _plain(value)
+    return content
+
+
+def measurement_from_json(content: Mapping[str, Any]) -> Measurement:
+    """The inverse of `measurement_to_json`."""
+    values = _checked(content, Measurement)
+    values["quantity"] = Quantity(values["quantity"])
+    return Measurement(**values)
+
+
+def result_to_json(result: CellResult) -> dict[str, Any]:
+    """One cell's result as strict JSON."""
+    return {
+        "cell": cell_to_json(result.cell),
+        "status": str(result.status),
+        "reason": result.reason,
+        "measurements": [measurement_to_json(measurement) for measurement in result.measurements],
+        "images": result.images,
+        "elapsed_s": _plain(float(result.elapsed_s)),
+        "fingerprint": result.fingerprint,
+    }
+
+
+def result_from_json(content: Mapping[str, Any]) -> CellResult:
+    """The inverse of `result_to_json`. Raises ValueError for anything that is not a result."""
+    try:
+        return CellResult(
+            cell=cell_from_json(content["cell"]),
+            status=Status(content["status"]),
+            reason=str(content["reason"]),
+            measurements=tuple(measurement_from_json(row) for row in content["measurements"]),
+            images={str(name): grid for name, grid in content["images"].items()},
+            elapsed_s=float(content["elapsed_s"]),
+            fingerprint=str(content["fingerprint"]),
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"not a cell's result: {type(error).__name__} {error}") from error
+
+
+def dumps(content: Any) -> bytes:
+    """Compact strict JSON."""
+    return json.dumps(content, separators=(",", ":"), allow_nan=False).encode()
+
+
+def _checked(content: Mapping[str, Any], record: type) -> dict[str, Any]:
+    kinds = {field.name: field.type for field in fields(record)}
+    if not isinstance(content, Mapping) or set(content) - set(kinds):
+        raise ValueError(f"not a {record.__name__}: {content!r:.200}")
+    values = {}
+    for name, value in content.items():
+        if kinds[name] is float:
+            values[name] = float(value)
+        elif kinds[name] is int and type(value) is not int:
+            raise ValueError(f"{record.__name__}.{name} must be an integer, not {value!r:.80}")
+        else:
+            values[name] = value
+    return values
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, StrEnum):
+        return str(value)
+    if isinstance(value, float) and not isfinite(value):
+        return repr(value)
+    return value
+
+
+def _both_nan(first: Any, second: Any) -> bool:
+    return isinstance(first, float) and isinstance(second, float) and isnan(first) and isnan(second)

@@ -1,0 +1,139 @@
+"""Spec -> Iterator[Cell]: pure, lazy, always in the same order. The number of draws is fixed here, before any draw."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields, replace
+from fnmatch import fnmatchcase
+from functools import cache
+from itertools import product
+from math import isnan, nan
+
+from compare.availability import implementations, offers
+from compare.errors import SpecError, unknown
+from compare.records import Cell, Procedure
+from compare.spec import Block, Spec
+from compare.statistics import ErrorBudget, planned_draws
+from suites import datasets, problems
+from suites.contract import Device
+from suites.estimators import ESTIMATORS
+from suites.exact.expected import expected
+from suites.numpy_oracle.vae import encode
+
+ZERO_VARIANCE_DRAWS = 1_000  # where every draw should be the exact value: each one is judged, no mean is
+AT_ONE_DATUM = (Procedure.DRAW, Procedure.GRADIENT)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """Where the draws of a cell are made: what their number depends on."""
+
+    problem: str
+    weights: str
+    estimator: str
+    procedure: Procedure
+    datum: int
+
+    @classmethod
+    def of(cls, cell: Cell) -> "Site":
+        """The site of a cell's draws."""
+        return cls(**{field.name: getattr(cell, field.name) for field in fields(cls)})
+
+
+def plan(spec: Spec, device: Device, select: Callable[[str], bool] = lambda label: True) -> Iterator[Cell]:
+    """The cells of a specification on a device, those whose label `select` accepts.
+
+    Raises SpecError for an unknown implementation, problem or weights. On CUDA, EVALUATE cells are planned on the CPU
+    too, for the claim that the two devices agree; the oracle stays on the CPU.
+    """
+    seen: set[str] = set()
+    for block in spec.cells:
+        for unsized in _cells(block, spec, device):
+            if not select(unsized.label):  # a label holds no size, and finding the size may load weights and data
+                continue
+            cell = unsized if unsized.size else replace(unsized, size=draws_needed(Site.of(unsized), spec))
+            if cell.key not in seen:
+                seen.add(cell.key)
+                yield cell
+
+
+def _cells(block: Block, spec: Spec, device: Device) -> Iterator[Cell]:
+    names = implementations(block.implementations)
+    data = range(block.data if block.procedure in AT_ONE_DATUM else 1)
+    axes = product(expand(block.problems), data, block.estimators, block.dtypes, names, range(block.seeds))
+    for (problem, weights), datum, estimator, dtype, name, offset in axes:
+        for place in places(block.procedure, name, device):
+            if offers(name, dtype, place):
+                yield Cell(
+                    problem=problem,
+                    weights=weights,
+                    dataset=problems.DATASET[problem],
+                    implementation=name,
+                    estimator=estimator,
+                    procedure=block.procedure,
+                    dtype=dtype,
+                    device=str(place),
+                    seed=spec.seed + offset,
+                    size=block.size,
+                    datum=datum,
+                    chunk=block.chunk,
+                )
+
+
+def places(procedure: Procedure, implementation: str, device: Device) -> tuple[Device, ...]:
+    """The devices on which a cell is planned."""
+    if device is Device.CPU or implementation == "numpy-oracle":
+        return (Device.CPU,)
+    return (Device.CPU, device) if procedure is Procedure.EVALUATE else (device,)
+
+
+def expand(patterns: tuple[str, ...]) -> list[tuple[str, str]]:
+    """(problem, weights) of every pattern such as `vae@*`, in the catalogue's order within each pattern.
+
+    Raises SpecError where a pattern matches nothing.
+    """
+    known = [(problem, weights) for problem, names in problems.WEIGHTS.items() for weights in names]
+    found = []
+    for pattern in patterns:
+        matches = [pair for pair in known if fnmatchcase("@".join(pair), pattern)]
+        if not matches:
+            raise SpecError(unknown("problem@weights", pattern, ("@".join(pair) for pair in known)))
+        found += [pair for pair in matches if pair not in found]
+    return found
+
+
+@cache
+def draws_needed(site: Site, spec: Spec) -> int:
+    """Draws for one DRAW or GRADIENT cell, from the margins and the known kurtosis, the same in float32 and float64.
+
+    Where the kurtosis is unknown the mean alone decides: that variance is described, not judged.
+    """
+    level = ErrorBudget(alpha=spec.alpha, tests=spec.tests).per_test
+    problem = problems.load(site.problem, site.weights)
+    test = datasets.load(problems.DATASET[site.problem]).test
+    x = test[[site.datum % len(test)]]
+    exact = expected(problem, ESTIMATORS[site.estimator], x, *encode(problem, problem.params, x))
+    kurtoses = [exact.elbo_kurtosis, exact.kl_kurtosis]
+    variances = [exact.elbo_variance, exact.kl_variance]
+    if site.procedure is Procedure.GRADIENT:
+        kurtoses, variances = list(exact.gradient_kurtosis.values()), list(exact.gradient_variance.values())
+    if all(variance == 0 for variance in variances):
+        return ZERO_VARIANCE_DRAWS
+    return planned_draws(
+        mean_margin=spec.mean_margin,
+        variance_margin=spec.variance_margin,
+        kurtosis=max((value for value in kurtoses if not isnan(value)), default=nan),
+        alpha=level,
+        power=spec.power,
+    )
+
+
+def preflight(spec: Spec) -> None:
+    """Load and check every problem and data set that the specification names.
+
+    Raises ValueError: weights of a wrong shape or that are not finite, data that are not finite or not binary.
+    """
+    for block in spec.cells:
+        for name, weights in expand(block.problems):
+            problem, dataset = problems.load(name, weights), datasets.load(problems.DATASET[name])
+            problems.check_params(problem, problem.params)
+            for rows in (dataset.train, dataset.test):
+                datasets.validate(rows, problem.likelihood)

@@ -1,0 +1,99 @@
+"""The workers that are alive, and what to make of one that fails: a status and a reason for the cell it had."""
+
+import threading
+from dataclasses import dataclass, field
+from typing import Any
+
+from compare.account import Span
+from compare.codec import cell_to_json, result_from_json
+from compare.environment import worker_environment
+from compare.errors import WorkerError, WorkerTimeoutError
+from compare.executors import LocalWorker, WorkerKey
+from compare.records import Cell, CellResult, Status
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How to run. `threads`: of each untimed worker; timed ones get all `cores`, since they run alone."""
+
+    jobs: int
+    cores: int
+    cell_timeout_s: float
+    fingerprint: str
+
+    @property
+    def threads(self) -> int:
+        """Threads of one untimed worker: cores // jobs, at least one."""
+        return max(1, self.cores // self.jobs)
+
+
+@dataclass
+class Pool:
+    """The workers that are alive, and the spans of those that were. Shared by all slots."""
+
+    options: Options
+    spans: list[Span] = field(default_factory=list)
+    stopping: threading.Event = field(default_factory=threading.Event)
+    _alive: set[LocalWorker] = field(default_factory=set)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def start(self, key: WorkerKey, *, timed: bool = False) -> LocalWorker:
+        """A new worker. Raises WorkerError when the run is being stopped."""
+        threads = self.options.cores if timed else self.options.threads
+        environment = worker_environment(device=key.device, dtype=key.dtype, threads=threads, compile_cache=not timed)
+        with self._lock:
+            if self.stopping.is_set():
+                raise WorkerError("the run was stopped")
+            worker = LocalWorker(key, environment)
+            self._alive.add(worker)
+        return worker
+
+    def retire(self, worker: LocalWorker) -> None:
+        """End a worker and keep its spans."""
+        worker.close()
+        with self._lock:
+            self._alive.discard(worker)
+            self.spans += worker.spans
+
+    def stop(self) -> None:
+        """Kill every worker at once; their slots then find the connection closed."""
+        with self._lock:
+            self.stopping.set()
+            for worker in self._alive:
+                worker.kill()
+
+
+def ended(cell: Cell, status: Status, reason: str, options: Options) -> CellResult:
+    """A result without measurements."""
+    return CellResult(cell=cell, status=status, reason=reason, fingerprint=options.fingerprint)
+
+
+def loading_failure(worker: LocalWorker) -> tuple[Status, str] | None:
+    """None once the worker is ready, or what became of it: then none of its cells can be run."""
+    try:
+        reason = worker.wait_ready()
+    except WorkerTimeoutError:
+        worker.kill()
+        return Status.TIMED_OUT, "the implementation could not be imported in time"
+    except WorkerError:
+        return Status.CRASHED, worker.epitaph()
+    return None if reason is None else (Status.FAILED, reason)
+
+
+def ask_for(worker: LocalWorker, cell: Cell, options: Options, do: str = "run", **more: Any) -> tuple[CellResult, bool]:
+    """One request's result, and whether the worker can still be used."""
+    request = {"do": do, "cell": cell_to_json(cell), "fingerprint": options.fingerprint} | more
+    try:
+        result = result_from_json(worker.ask(request, options.cell_timeout_s))
+    except WorkerTimeoutError:
+        worker.kill()
+        reason = f"no result within {options.cell_timeout_s:g} s (--cell-timeout)"
+        return ended(cell, Status.TIMED_OUT, reason, options), False
+    except (WorkerError, ValueError) as error:
+        if isinstance(error, ValueError):  # an answer that is no result: such a worker is not to be trusted
+            worker.kill()
+        return ended(cell, Status.CRASHED, worker.epitaph(), options), False
+    if result.cell != cell:
+        worker.kill()
+        return ended(cell, Status.CRASHED, "the worker answered for another cell", options), False
+    return result, True

@@ -1,0 +1,129 @@
+"""DRAW: the implementation's own random numbers at one datum, beside the exact mean and variance where they exist."""
+
+from math import inf, isfinite, isnan, log, nan, sqrt
+
+import numpy as np
+
+from compare.moments import Moments, moments_of, variance_standard_error
+from compare.procedures.evaluate import ask_oracle
+from compare.procedures.meter import ORACLE, span
+from compare.procedures.task import Task, require_array, require_dtype
+from compare.records import Measurement, Quantity
+from suites.contract import Array, KLTerm
+from suites.exact.expected import Expected, expected
+from suites.numpy_oracle.vae import encode
+
+BINS, BIN_RANGE_SD = 64, 6.0  # fixed from the exact mean and variance, so that all implementations share the bins
+DIRECTIONS = 4  # random sign vectors tried for the scale of a zero-variance ELBO or KL
+
+
+def draw(task: Task) -> list[Measurement]:
+    """Mean and variance of ELBO and KL (or the deviation where the exact variance is zero), ties and a histogram."""
+    cell = task.cell
+    x = task.rows(cell.datum, 1)
+    seed, chunk = cell.random_seed("draw"), cell.chunk or cell.size
+    draws = task.session.draw(task.problem.params, x, cell.size, seed, chunk)
+    require_dtype("the draws", draws.dtype, task)
+    elbo = require_array("the ELBO draws", draws.elbo, (cell.size,))
+    kl = require_array("the KL draws", draws.kl, (cell.size,))
+    exact = exactly(task, x)
+    rows = _term(task, x, "elbo", elbo, exact) + _term(task, x, "kl", kl, exact)
+    if isfinite(exact.log_evidence):
+        evidence = float(exact.log_evidence)
+        rows.append(Measurement(quantity=Quantity.LOG_EVIDENCE, value=evidence, reference=evidence, n=1))
+    if task.estimator.kl_term is KLTerm.SAMPLED and exact.kl_variance > 0:
+        rows += _histogram(kl, float(exact.kl_mean), sqrt(float(exact.kl_variance)))
+    ties = require_array("the ties", draws.ties, (len(draws.ties), 2))
+    return rows + _ties(elbo, ties, chunk)
+
+
+def exactly(task: Task, x: Array) -> Expected:
+    """What is known in closed form at one datum, inputs rounded to the cell's dtype."""
+    with span(ORACLE):
+        problem, seen = task.rounded(x)
+        mean, log_var = encode(problem, problem.params, seen)
+        return expected(problem, task.estimator, seen, mean, log_var)
+
+
+def _term(task: Task, x: Array, name: str, draws: Array, exact: Expected) -> list[Measurement]:
+    mean, variance = float(getattr(exact, f"{name}_mean")), float(getattr(exact, f"{name}_variance"))
+    if variance == 0:
+        return [_deviation(task, x, name, draws, mean)]
+    kurtosis = float(getattr(exact, f"{name}_kurtosis"))
+    return _mean_and_variance(name, moments_of(draws), mean, variance, kurtosis)
+
+
+def _mean_and_variance(name: str, found: Moments, mean: float, variance: float, kurtosis: float) -> list[Measurement]:
+    second, fourth = found.s2 / found.n, found.s4 / found.n
+    return [
+        Measurement(
+            quantity=Quantity(f"{name}_mean"),
+            value=found.mean,
+            n=found.n,
+            standard_error=found.mean_standard_error,
+            reference=mean,
+            scale=found.standard_deviation if isnan(variance) else sqrt(variance),
+        ),
+        Measurement(
+            quantity=Quantity(f"{name}_variance"),
+            value=found.variance,
+            unit="nats^2",
+            n=found.n,
+            standard_error=variance_standard_error(found.n, second, fourth, variance=variance, kurtosis=kurtosis),
+            reference=variance,
+        ),
+    ]
+
+
+def _deviation(task: Task, x: Array, name: str, draws: Array, exact: float) -> Measurement:
+    """max |draw - exact| where every draw should be the exact value.
+
+    scale: the oracle's absolute terms where every |noise| is as large as the largest of n latent normals,
+    about sqrt(2 log(n latent)): the terms grow with |noise|, so that this bounds what rounding can do to any draw.
+    """
+    largest = sqrt(2 * log(len(draws) * task.problem.latent))
+    signs = task.generator("signs").choice([-1.0, 1.0], size=(DIRECTIONS, 1, 1, task.problem.latent))
+    return Measurement(
+        quantity=Quantity(f"{name}_deviation"),
+        value=float(np.max(np.abs(draws - exact))),
+        n=len(draws),
+        reference=exact,
+        scale=max(float(ask_oracle(task, x, largest * sign).scales[name]) for sign in signs),
+    )
+
+
+def _histogram(draws: Array, mean: float, sd: float) -> list[Measurement]:
+    edges = mean + sd * np.linspace(-BIN_RANGE_SD, BIN_RANGE_SD, BINS + 1)
+    counts = np.bincount(np.searchsorted(edges, draws, side="right"), minlength=BINS + 2)
+    bounds = [-inf, *edges.tolist(), inf]
+    return [
+        Measurement(
+            quantity=Quantity.KL_HISTOGRAM,
+            value=float(count),
+            index=index,
+            unit="draws",
+            n=len(draws),
+            low=bounds[index],
+            high=bounds[index + 1],
+        )
+        for index, count in enumerate(counts)
+    ]
+
+
+def _ties(elbo: Array, ties: Array, chunk: int) -> list[Measurement]:
+    """One row per vectorised block: the mean of its draws against what the public ELBO object returned."""
+    rows = []
+    for index, (ours, returned) in enumerate(ties):
+        block = elbo[index * chunk : (index + 1) * chunk]
+        scale = float(np.mean(np.abs(block))) if len(block) else nan
+        rows.append(
+            Measurement(
+                quantity=Quantity.TIE,
+                value=float(ours),
+                index=index,
+                n=len(block),
+                reference=float(returned),
+                scale=scale,
+            )
+        )
+    return rows

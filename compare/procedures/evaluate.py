@@ -1,0 +1,170 @@
+"""EVALUATE: value, terms and gradients at the noise that everybody gets, beside the float64 oracle."""
+
+from collections.abc import Callable
+from itertools import pairwise
+
+import numpy as np
+
+from compare.procedures.meter import ORACLE, span
+from compare.procedures.task import InvalidResultError, Task, require_dtype, require_number, require_params
+from compare.records import Measurement, Quantity
+from suites.contract import Array, Evaluation, Likelihood, Params, Reduction
+from suites.exact import gaussian_kl
+from suites.exact.expected import expected
+from suites.numpy_oracle.reference import Reference, reference
+
+# ELBO_DETERMINISTIC averages over the points +-sqrt(latent) e_i, exact where the ELBO is quadratic in the noise.
+QUADRATIC = frozenset({Likelihood.NORMAL})
+SCALARS = {
+    Quantity.ELBO: "elbo",
+    Quantity.KL: "kl",
+    Quantity.LOG_LIKELIHOOD: "log_likelihood",
+    Quantity.LOG_Q: "log_q",
+    Quantity.LOG_PRIOR: "log_prior",
+}
+
+
+def evaluate(task: Task) -> list[Measurement]:
+    """Same-noise rows of one batch: terms, gradients, raw loss, its additivity, deterministic means."""
+    cell, latent = task.cell, task.problem.latent
+    x = task.rows(cell.datum, cell.size)
+    noise = task.generator("noise").standard_normal((1, cell.size, latent))
+    theirs = checked(task.session.evaluate(task.problem.params, x, noise), task)
+    oracle = ask_oracle(task, x, noise)
+    rows = _scalars(task, theirs, oracle) + _gradients(theirs, oracle)
+    rows.append(_raw_loss(theirs, oracle, cell.size))
+    if cell.size >= 5:
+        rows.append(_split(task, theirs, x, noise))
+    rows.append(_kl_deterministic(task, x))
+    if task.problem.likelihood in QUADRATIC:
+        rows.append(_elbo_deterministic(task, x))
+    return rows
+
+
+def checked(evaluation: Evaluation, task: Task) -> Evaluation:
+    """The evaluation, once its dtype, its numbers and its gradients' names and shapes are what they should be."""
+    require_dtype("the evaluation", evaluation.dtype, task)
+    for name in (*SCALARS.values(), "raw_loss"):
+        if name == "log_likelihood" and task.problem.likelihood is Likelihood.NONE:
+            continue
+        require_number(name, getattr(evaluation, name))
+    require_params("the gradient", evaluation.gradients, task.problem.params)
+    if evaluation.raw_sign not in (-1, 1) or evaluation.raw_reduction not in tuple(Reduction):
+        raise InvalidResultError(f"raw loss has sign {evaluation.raw_sign!r}, reduction {evaluation.raw_reduction!r}")
+    return evaluation
+
+
+def ask_oracle(task: Task, x: Array, noise: Array) -> Reference:
+    """The oracle at the same inputs, rounded to the cell's dtype."""
+    with span(ORACLE):
+        return reference(task.problem, task.estimator, task.problem.params, x, noise, task.dtype)
+
+
+def _scalars(task: Task, theirs: Evaluation, oracle: Reference) -> list[Measurement]:
+    rows = []
+    for quantity, name in SCALARS.items():
+        if quantity is Quantity.LOG_LIKELIHOOD and task.problem.likelihood is Likelihood.NONE:
+            continue
+        derived = quantity is Quantity.LOG_LIKELIHOOD and theirs.log_likelihood_derived
+        rows.append(
+            Measurement(
+                quantity=quantity,
+                value=float(getattr(theirs, name)),
+                n=task.cell.size,
+                reference=float(getattr(oracle.evaluation, name)),
+                scale=float(oracle.scales[name]),
+                note="derived: ELBO + KL" if derived else "",
+            )
+        )
+    return rows
+
+
+def _gradients(theirs: Evaluation, oracle: Reference) -> list[Measurement]:
+    return [
+        Measurement(
+            quantity=Quantity.GRADIENT_DISTANCE,
+            part=name,
+            value=distance(theirs.gradients, oracle.evaluation.gradients, name),
+            n=int(np.size(exact)),
+            reference=float(np.linalg.norm(exact)),
+            scale=float(oracle.gradient_scales[name]),
+        )
+        for name, exact in oracle.evaluation.gradients.items()
+    ]
+
+
+def distance(theirs: Params, exact: Params, name: str) -> float:
+    """|a - b|_2 over all elements of one tensor, in float64."""
+    return float(np.linalg.norm(np.asarray(theirs[name], dtype=np.float64) - exact[name]))
+
+
+def _raw_loss(theirs: Evaluation, oracle: Reference, size: int) -> Measurement:
+    factor = size if theirs.raw_reduction is Reduction.SUM else 1
+    return Measurement(
+        quantity=Quantity.RAW_LOSS,
+        value=float(theirs.raw_loss),
+        part=f"{'+' if theirs.raw_sign > 0 else '-'} {theirs.raw_reduction}",
+        n=size,
+        reference=theirs.raw_sign * factor * float(oracle.evaluation.elbo),
+        scale=factor * float(oracle.scales["elbo"]),
+    )
+
+
+def _split(task: Task, whole: Evaluation, x: Array, noise: Array) -> Measurement:
+    """The raw losses of ragged sub-batches (1, 3, the rest), summed, or averaged with the rows as weights."""
+    edges = (0, 1, 4, len(x))
+    total, absolute = 0.0, 0.0
+    for start, stop in pairwise(edges):
+        part = checked(task.session.evaluate(task.problem.params, x[start:stop], noise[:, start:stop]), task)
+        weight = (stop - start) / len(x) if whole.raw_reduction is Reduction.MEAN else 1.0
+        total += weight * part.raw_loss
+        absolute += weight * abs(part.raw_loss)
+    oracle = ask_oracle(task, x, noise)
+    factor = len(x) if whole.raw_reduction is Reduction.SUM else 1
+    return Measurement(
+        quantity=Quantity.RAW_LOSS_SPLIT,
+        value=float(total),
+        part=f"{'+' if whole.raw_sign > 0 else '-'} {whole.raw_reduction}",
+        n=len(x),
+        reference=float(whole.raw_loss),
+        scale=max(factor * float(oracle.scales["elbo"]), absolute),
+    )
+
+
+def _kl_deterministic(task: Task, x: Array) -> Measurement:
+    """KL averaged over noise = +1 and -1: exact, because the sampled KL is quadratic in each coordinate of noise."""
+    ones = np.ones((1, len(x), task.problem.latent))
+    value, oracles = _average(task, x, [ones, -ones], lambda evaluation: evaluation.kl)
+    exact = gaussian_kl.kl(oracles[0].mean, oracles[0].log_var)
+    return Measurement(
+        quantity=Quantity.KL_DETERMINISTIC,
+        value=value,
+        n=2,
+        reference=float(np.mean(exact)),
+        scale=max(float(oracle.scales["kl"]) for oracle in oracles),
+    )
+
+
+def _elbo_deterministic(task: Task, x: Array) -> Measurement:
+    """ELBO averaged over the 2 latent points +-sqrt(latent) e_i: exact for a linear-Gaussian model."""
+    latent = task.problem.latent
+    points = np.concatenate([np.eye(latent), -np.eye(latent)]) * np.sqrt(latent)
+    noises = [np.broadcast_to(point, (1, len(x), latent)) for point in points]
+    value, oracles = _average(task, x, noises, lambda evaluation: evaluation.elbo)
+    problem, seen = task.rounded(x)
+    heads = zip(seen, oracles[0].mean, oracles[0].log_var, strict=True)
+    exact = [expected(problem, task.estimator, row[None], mean[None], var[None]).elbo_mean for row, mean, var in heads]
+    return Measurement(
+        quantity=Quantity.ELBO_DETERMINISTIC,
+        value=value,
+        n=len(noises),
+        reference=float(np.mean(exact)),
+        scale=max(float(oracle.scales["elbo"]) for oracle in oracles),
+    )
+
+
+def _average(
+    task: Task, x: Array, noises: list[Array], term: Callable[[Evaluation], float]
+) -> tuple[float, list[Reference]]:
+    values = [float(term(checked(task.session.evaluate(task.problem.params, x, noise), task))) for noise in noises]
+    return float(np.mean(values)), [ask_oracle(task, x, noise) for noise in noises]

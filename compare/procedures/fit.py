@@ -1,0 +1,105 @@
+"""FIT_PATH: training on everybody's noise, step by step beside the oracle. FIT: training on own random numbers."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compare.procedures import fitted
+from compare.procedures.evaluate import distance
+from compare.procedures.meter import ORACLE, span
+from compare.procedures.task import Task, require_array, require_dtype, require_params
+from compare.records import Measurement, Quantity
+from suites.contract import Array, Fit
+from suites.numpy_oracle.reference import PathReference, path_reference
+
+BATCH = 100  # rows; smaller where the training set is
+LEARNING_RATE = 5e-4  # of the questioned code
+CHECKPOINTS = 5  # the start, the end and what lies between, evenly
+
+
+def fit_path(task: Task) -> list[Measurement]:
+    """ELBO of every step and distance of the final weights, from the same weights, batches and noise for everybody."""
+    steps = task.cell.size
+    batches = minibatches(task, steps)
+    shape = (steps, 1, batches.shape[1], task.problem.latent)
+    noise = task.generator("noise").standard_normal(shape)
+    theirs = _fit(task, batches, noise, ())
+    with span(ORACLE):
+        oracle = path_reference(
+            task.problem, task.estimator, task.problem.params, task.dataset.train, batches, noise, LEARNING_RATE
+        )
+    return _path_elbo(theirs, oracle) + _path_distance(theirs, oracle)
+
+
+def fit(task: Task) -> tuple[list[Measurement], dict[str, list[list[int]]]]:
+    """Rows about the weights at five checkpoints, each step's training ELBO, and images decoded at the last weights."""
+    steps = task.cell.size
+    kept = checkpoints(steps)
+    theirs = _fit(task, minibatches(task, steps), None, kept)
+    rows = [
+        Measurement(quantity=Quantity.TRAIN_ELBO, value=float(value), index=step, n=BATCH)
+        for step, value in enumerate(theirs.elbo)
+    ]
+    for step in kept:
+        weights = require_params(f"checkpoint {step}", theirs.checkpoints.get(step, {}), task.problem.params)
+        with span(ORACLE):
+            rows += fitted.describe(task, weights, step)
+    with span(ORACLE):
+        images = fitted.images(task, require_params("the weights", theirs.params, task.problem.params))
+    return rows, images
+
+
+def checkpoints(steps: int) -> tuple[int, ...]:
+    """Numbers of completed steps: 0, steps and what lies between, evenly."""
+    return tuple(sorted({round(steps * i / (CHECKPOINTS - 1)) for i in range(CHECKPOINTS)}))
+
+
+def minibatches(task: Task, steps: int) -> NDArray[np.integer]:
+    """Row indices, shape (steps, batch): epochs in a random order that everybody shares."""
+    rows = len(task.dataset.train)
+    size = min(BATCH, rows)
+    generator, per_epoch = task.generator("batches"), rows // size
+    epochs = [
+        generator.permutation(rows)[: per_epoch * size].reshape(per_epoch, size) for _ in range(-(-steps // per_epoch))
+    ]
+    return np.concatenate(epochs)[:steps]
+
+
+def _fit(task: Task, batches: NDArray[np.integer], noise: Array | None, kept: tuple[int, ...]) -> Fit:
+    seed = task.cell.random_seed("fit")
+    theirs = task.session.fit(
+        task.problem.params, task.dataset.train, batches, LEARNING_RATE, seed, noise=noise, checkpoints=kept
+    )
+    require_dtype("the training", theirs.dtype, task)
+    require_array("the training ELBO", theirs.elbo, (len(batches),))
+    require_params("the weights", theirs.params, task.problem.params)
+    return theirs
+
+
+def _path_elbo(theirs: Fit, oracle: PathReference) -> list[Measurement]:
+    columns = zip(theirs.elbo, oracle.elbo, oracle.elbo_divergence, strict=True)
+    return [
+        Measurement(
+            quantity=Quantity.PATH_ELBO,
+            value=float(value),
+            index=step,
+            n=BATCH,
+            reference=float(exact),
+            scale=float(scale),
+        )
+        for step, (value, exact, scale) in enumerate(columns)
+    ]
+
+
+def _path_distance(theirs: Fit, oracle: PathReference) -> list[Measurement]:
+    return [
+        Measurement(
+            quantity=Quantity.PATH_DISTANCE,
+            part=name,
+            value=distance(theirs.params, oracle.params, name),
+            unit="1",
+            n=int(np.size(exact)),
+            reference=float(np.linalg.norm(exact)),
+            scale=float(oracle.param_divergence[name]),
+        )
+        for name, exact in oracle.params.items()
+    ]

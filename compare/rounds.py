@@ -1,0 +1,99 @@
+"""The clock: timed cells run alone and take turns (A B C A B C ...), so that ratios survive a noisy machine.
+
+A timing group (one problem, data, dtype, device, size, seed) is one unit: it is measured and stored together.
+"""
+
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import dataclass, field, replace
+from time import sleep
+
+from compare.executors import LocalWorker, WorkerKey
+from compare.pool import Pool, ask_for, ended, loading_failure
+from compare.records import Cell, CellResult, Status
+
+ROUNDS = 12  # an order-statistics interval of the median at 95% needs at least 6
+SETTLE_S = 0.02  # after a turn: thread pools that spin while they wait for more have stopped by then
+
+
+def timing_group(cell: Cell) -> Hashable:
+    """What cells of one timing group share."""
+    return (cell.problem, cell.weights, cell.dataset, cell.dtype, cell.device, cell.size, cell.seed)
+
+
+def run_timed(cells: Iterable[Cell], pool: Pool, finish: Callable[[CellResult], None]) -> None:
+    """Every group in turn. On KeyboardInterrupt all workers are killed and it is raised again."""
+    groups: dict[Hashable, list[Cell]] = {}
+    for cell in cells:
+        groups.setdefault(timing_group(cell), []).append(cell)
+    for group in groups.values():
+        results = _Group(pool=pool, cells=group).run()
+        for cell in group:
+            finish(results[cell.key])
+
+
+@dataclass
+class _Group:
+    """One timing group while it runs."""
+
+    pool: Pool
+    cells: list[Cell]
+    workers: dict[WorkerKey, LocalWorker] = field(default_factory=dict)
+    results: dict[str, CellResult] = field(default_factory=dict)
+    elapsed_s: dict[str, float] = field(default_factory=dict)
+
+    def run(self) -> dict[str, CellResult]:
+        """Start every clock, give the turns, collect the rows."""
+        try:
+            for cell in self.cells:
+                self._ask(cell, "start")
+            for index in range(ROUNDS):
+                for cell in self._living():
+                    self._ask(cell, "turn", round=index)
+                    sleep(SETTLE_S)
+            for cell in self._living():
+                self._ask(cell, "finish")
+        except BaseException:
+            self.pool.stop()
+            raise
+        finally:
+            for worker in self.workers.values():
+                self.pool.retire(worker)
+        return self.results
+
+    def _living(self) -> list[Cell]:
+        return [cell for cell in self.cells if cell.key not in self.results]
+
+    def _ask(self, cell: Cell, do: str, **more: int) -> None:
+        """One request of one cell, unless it has ended. A worker that dies costs this cell; siblings start again."""
+        worker = self._worker(cell)
+        if worker is None or cell.key in self.results:
+            return
+        result, usable = ask_for(worker, cell, self.pool.options, do=do, **more)
+        elapsed = self.elapsed_s.get(cell.key, 0.0) + result.elapsed_s
+        self.elapsed_s[cell.key] = elapsed
+        if result.status is not Status.OK or do == "finish":
+            self.results[cell.key] = replace(result, elapsed_s=elapsed)
+        if not usable:
+            self._bury(worker)
+            started = self.cells if do != "start" else self.cells[: self.cells.index(cell)]
+            for sibling in started:
+                if WorkerKey.of(sibling) == worker.key and sibling.key not in self.results:
+                    self._ask(sibling, "start")
+
+    def _worker(self, cell: Cell) -> LocalWorker | None:
+        """The cell's worker, started when there is none; None once its cells have ended because it can't be loaded."""
+        key = WorkerKey.of(cell)
+        if key not in self.workers:
+            worker = self.workers[key] = self.pool.start(key, timed=True)
+            failure = loading_failure(worker)
+            if failure is not None:
+                self._bury(worker)
+                for other in self._living():
+                    if WorkerKey.of(other) == key:
+                        self.results[other.key] = ended(other, *failure, self.pool.options)
+                return None
+        return self.workers[key]
+
+    def _bury(self, worker: LocalWorker) -> None:
+        self.pool.retire(worker)
+        del self.workers[worker.key]

@@ -1,0 +1,158 @@
+"""A worker: one implementation on one device in one dtype, in a fresh process. Started by `executors.LocalWorker`.
+
+Requests arrive on a socket whose file descriptor is the last argument; standard output and error stay free for
+whatever a framework prints. Every request is answered with exactly one message.
+"""
+
+import os
+import socket
+import sys
+import threading
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import Any
+
+from compare.channel import Channel
+from compare.codec import cell_from_json, result_to_json
+from compare.errors import WorkerError
+from compare.procedures import meter
+from compare.procedures.task import Task
+from compare.procedures.timing import Timed
+from compare.records import Cell, CellResult, Measurement, Procedure, Status
+from suites import datasets, problems, registry
+from suites.contract import Device, DType, Implementation, Session
+from suites.estimators import ESTIMATORS
+
+REASON_LENGTH = 400  # characters; a reason is one line
+
+
+class NotSupportedError(Exception):
+    """The implementation says that it can't do this cell; the message is its reason."""
+
+
+@dataclass
+class Workshop:
+    """The loaded implementation with the sessions and clocks that it has prepared so far."""
+
+    implementation: Implementation
+    device: Device
+    dtype: DType
+    sessions: dict[tuple, Session] = field(default_factory=dict)
+    clocks: dict[str, Timed] = field(default_factory=dict)
+
+    def task(self, cell: Cell) -> Task:
+        """The cell with its problem, data and (cached) session. Raises NotSupportedError with the reason."""
+        if self.device not in self.implementation.devices or self.dtype not in self.implementation.dtypes:
+            raise NotSupportedError(f"{cell.implementation} does not compute in {self.dtype} on {self.device}")
+        problem, estimator = problems.load(cell.problem, cell.weights), ESTIMATORS[cell.estimator]
+        reason = self.implementation.supports(problem, estimator)
+        if reason is not None:
+            raise NotSupportedError(reason)
+        key = (problem.name, problem.latent, problem.observed, estimator.name)
+        if key not in self.sessions:
+            with meter.span(meter.CALL):
+                session = self.implementation.prepare(problem, estimator, self.device, self.dtype)
+            self.sessions[key] = meter.MeteredSession(session)  # type: ignore[assignment]
+        dataset = datasets.load(cell.dataset)
+        return Task(cell=cell, session=self.sessions[key], problem=problem, estimator=estimator, dataset=dataset)
+
+    def run(self, cell: Cell) -> tuple[list[Measurement], dict[str, list[list[int]]]]:
+        """The cell's rows and images. TIME cells are not run here: they get turns."""
+        task = self.task(cell)
+        if cell.procedure is Procedure.FIT:
+            from compare.procedures.fit import fit
+
+            return fit(task)
+        return _procedure(cell.procedure)(task), {}
+
+
+def _procedure(procedure: Procedure):
+    from compare.procedures import draw, evaluate, fit, gradient
+
+    return {
+        Procedure.EVALUATE: evaluate.evaluate,
+        Procedure.DRAW: draw.draw,
+        Procedure.GRADIENT: gradient.gradient,
+        Procedure.FIT_PATH: fit.fit_path,
+    }[procedure]
+
+
+def answer(workshop: Workshop, request: dict[str, Any]) -> dict[str, Any]:
+    """The result of one request as JSON: `run`, or `start`, `turn` and `finish` of a timed cell."""
+    cell, verb = cell_from_json(request["cell"]), request["do"]
+    start = monotonic()
+    rows: list[Measurement] = []
+    images: dict[str, list[list[int]]] = {}
+    status, reason = Status.OK, ""
+    try:
+        if verb == "run":
+            rows, images = workshop.run(cell)
+        elif verb == "start":
+            workshop.clocks[cell.key] = Timed(workshop.task(cell))
+            workshop.clocks[cell.key].start()
+        elif verb == "turn":
+            workshop.clocks[cell.key].turn(int(request["round"]))
+        else:
+            rows = workshop.clocks.pop(cell.key).rows
+    except NotSupportedError as error:
+        status, reason = Status.NOT_RUN, str(error)
+    except Exception as error:
+        status, reason = Status.FAILED, one_line(error)
+    result = CellResult(
+        cell=cell,
+        status=status,
+        reason=reason,
+        measurements=tuple(rows),
+        images=images,
+        elapsed_s=monotonic() - start,
+        fingerprint=request["fingerprint"],
+    )
+    return {"result": result_to_json(result), "spans": meter.take()}
+
+
+def one_line(error: BaseException) -> str:
+    """`ValueError: its message`, on one line of bounded length."""
+    text = " ".join(str(error).split())
+    text = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    return text if len(text) <= REASON_LENGTH else text[: REASON_LENGTH - 3] + "..."
+
+
+def serve(channel: Channel, name: str, device: Device, dtype: DType) -> None:
+    """Load the implementation, say so, and answer requests until the harness closes the connection."""
+    start = monotonic()
+    try:
+        implementation = registry.load(name)
+    except BaseException as error:  # an import may raise anything, SystemExit included
+        channel.send({"failed": f"could not be loaded: {one_line(error)}"})
+        return
+    workshop = Workshop(implementation=implementation, device=device, dtype=dtype)
+    channel.send({"ready": name, "spans": [(meter.IMPORT, start, monotonic())]})
+    while True:
+        try:
+            request = channel.receive()
+        except WorkerError:
+            return  # the harness has closed the connection: nothing is left to do
+        channel.send(answer(workshop, request))
+
+
+def _end_with(lifeline: int) -> None:
+    """End this process when the harness is gone, even in the middle of a long call: no orphans."""
+    while os.read(lifeline, 1):
+        pass
+    os._exit(1)
+
+
+def main(arguments: list[str]) -> int:
+    """NAME DEVICE DTYPE LIFELINE SOCKET, the last two file descriptors that the harness has handed over."""
+    name, device, dtype, lifeline, connection = arguments
+    threading.Thread(target=_end_with, args=(int(lifeline),), daemon=True).start()
+    channel = Channel(socket.socket(fileno=int(connection)))
+    try:
+        serve(channel, name, Device(device), DType(dtype))
+    except WorkerError:
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    os._exit(main(sys.argv[1:]))  # nothing is left to tidy up, and frameworks take their time at it
