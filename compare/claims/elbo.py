@@ -56,7 +56,7 @@ CLAIMS = (
         statement="likelihood term = log p(x|z) at the same z, fully normalised",
         derivation=(
             "Bernoulli: Σ x l − log(1 + exp l) at logits l; normal: −Σ ((x − m)/τ)²/2 + log τ + ½ log 2π. Here a "
-            "dropped constant would not cancel. Where a library reports no such term it is ELBO + KL, and labelled derived."
+            "dropped constant would not cancel. A library that reports no such term gets ELBO + KL, labelled derived."
         ),
         source="Kingma and Welling 2014 (arXiv 1312.6114), appendix C",
         tolerance=pointwise.TOLERANCE,
