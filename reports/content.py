@@ -2,8 +2,11 @@
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any, TypeAlias
 
-import pandas as pd
+# pandas types `frame[mask]` as DataFrame or Series or array, which no checker can narrow; these names say which it is.
+Frame: TypeAlias = Any  # pandas.DataFrame
+Values: TypeAlias = Any  # pandas.Series
 
 
 class Kind(StrEnum):
@@ -36,7 +39,7 @@ class Table:
 
     name: str
     caption: str
-    frame: pd.DataFrame
+    frame: Frame
     columns: tuple[Column, ...]
     limit: int = 60
     folded: bool = False

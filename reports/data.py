@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from reports.content import Frame, Values
 from reports.figures import KNOWN
 
 CELL = [
@@ -102,33 +103,33 @@ UNIT_ROUNDOFF = {"float32": 2.0**-24, "float64": 2.0**-53}
 class ReportData:
     """Everything a report shows, as `write_report` received it, with every documented column present."""
 
-    measurements: pd.DataFrame
-    verdicts: pd.DataFrame
-    claims: pd.DataFrame
+    measurements: Frame
+    verdicts: Frame
+    claims: Frame
     environment: dict[str, Any]
     answer: dict[str, Any]
-    ledger: pd.DataFrame
-    timings: pd.DataFrame
+    ledger: Frame
+    timings: Frame
     images: dict[str, list[list[int]]]
 
-    def quantity(self, *names: str) -> pd.DataFrame:
+    def quantity(self, *names: str) -> Frame:
         """The measured rows of some quantities, implementations in reading order."""
         rows = self.measurements
         return by_implementation(rows[rows["quantity"].isin(names)])
 
 
-def complete(frame: pd.DataFrame, columns: list[str] | tuple[str, ...]) -> pd.DataFrame:
+def complete(frame: Frame, columns: list[str] | tuple[str, ...]) -> Frame:
     """The frame with every documented column, text as str ("" where missing), numbers as float64."""
     out = frame.reindex(columns=[*columns, *(name for name in frame.columns if name not in columns)])
     for name in columns:
         if name in NUMERIC:
-            out[name] = pd.to_numeric(out[name], errors="coerce").astype(float)
+            out[name] = np.asarray(pd.to_numeric(out[name], errors="coerce"), dtype=float)
         else:
             out[name] = out[name].astype(object).where(out[name].notna(), "").map(str).astype(object)
     return out.reset_index(drop=True)
 
 
-def by_implementation(frame: pd.DataFrame) -> pd.DataFrame:
+def by_implementation(frame: Frame) -> Frame:
     """Rows in reading order of their implementation; otherwise as they stood."""
     rank = {name: position for position, name in enumerate(KNOWN)}
     position = frame["implementation"].map(rank).fillna(len(KNOWN))
@@ -136,18 +137,18 @@ def by_implementation(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.iloc[order]
 
 
-def model(frame: pd.DataFrame) -> pd.Series:
+def model(frame: Frame) -> Values:
     """`problem@weights`, as in a cell's label."""
     return frame["problem"].astype(str) + "@" + frame["weights"].astype(str)
 
 
-def case(frame: pd.DataFrame) -> pd.Series:
+def case(frame: Frame) -> Values:
     """`problem@weights, datum 3, float64, cpu`: what a single-datum measurement was made on."""
     datum = frame["datum"].fillna(0).astype(int).astype(str)
     return model(frame) + ", datum " + datum + ", " + frame["dtype"] + ", " + frame["device"]
 
 
-def labels(frame: pd.DataFrame) -> pd.Series:
+def labels(frame: Frame) -> Values:
     """Each cell's label: `vae@trained/pyro/sampled-kl/draw/float64/cpu`, with `/seed3` where the seed is not 0."""
     text = model(frame)
     for name in ("implementation", "estimator", "procedure", "dtype", "device"):

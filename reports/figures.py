@@ -8,11 +8,14 @@ import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 from numpy.typing import NDArray
 
 from reports.content import Picture
@@ -24,7 +27,7 @@ LINES = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (6, 1.5, 1, 1.5)), (0, (3, 1, 1, 1
 KNOWN = ("numpy-oracle", "torch-hand", "jax-hand", "pyro", "numpyro")
 PANELS = 8  # more would shrink each panel below legibility; the tables hold all
 
-STYLE = {
+STYLE: dict[Any, Any] = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
     "font.size": 9,
@@ -51,11 +54,15 @@ class Mark(StrEnum):
     LINE = "line"
     STEP = "step"
     DOT = "dot"
+    WHISKER = "whisker"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Series:
-    """Points of one name. LINE, STEP: x, y, and low, high around y. DOT: y counts rows, low and high stand around x."""
+    """Points of one name.
+
+    LINE, STEP, WHISKER: x, y, and low, high around y. DOT: y counts rows, low and high around x.
+    """
 
     label: str
     x: NDArray
@@ -107,7 +114,7 @@ def draw(name: str, panels: Sequence[Panel], *, caption: str, alt: str, columns:
     rows = -(-len(shown) // columns)
     heights = [max(_height(panel) for panel in shown[row * columns : (row + 1) * columns]) for row in range(rows)]
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(9.2, sum(heights) + 0.45), layout="constrained")
+        figure = Figure(figsize=(10, sum(heights) + 0.45), layout="constrained")
         grid = figure.add_gridspec(rows, columns, height_ratios=heights)
         for position, panel in enumerate(shown):
             _draw_panel(figure.add_subplot(grid[position // columns, position % columns]), panel)
@@ -130,13 +137,23 @@ def _draw_panel(axes: Axes, panel: Panel) -> None:
     axes.set_ylabel(figure_text(panel.y_label, 60))
     if panel.log_x:
         axes.set_xscale("log")
+        _ticks(axes.xaxis, *axes.get_xlim())
     elif panel.near_zero:
         axes.set_xscale("symlog", linthresh=1)
     if panel.log_y:
         axes.set_yscale("log")
+        _ticks(axes.yaxis, *axes.get_ylim())
     if panel.rows:
         axes.set_yticks(range(len(panel.rows)), [figure_text(row) for row in panel.rows])
         axes.set_ylim(len(panel.rows) - 0.5, -0.5)
+
+
+def _ticks(axis: Axis, low: float, high: float) -> None:
+    """Readable ticks on a logarithmic axis: plain 1, 2, 5, 10 on a short one, powers of ten on a long one."""
+    if high < 200 * low:
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def _draw_series(axes: Axes, series: Series) -> None:
@@ -153,10 +170,10 @@ def _draw_series(axes: Axes, series: Series) -> None:
         series.x,
         series.y,
         xerr=errors if series.mark is Mark.DOT else None,
-        yerr=errors if series.mark is Mark.LINE else None,
+        yerr=errors if series.mark is not Mark.DOT else None,
         color=colour,
         marker=MARKERS[index] if not series.thin else None,
-        linestyle="none" if series.mark is Mark.DOT else LINES[index],
+        linestyle=LINES[index] if series.mark is Mark.LINE else "none",
         linewidth=0.9 if series.thin else 1.4,
         elinewidth=1,
         capsize=2,
@@ -172,7 +189,7 @@ def _legend(figure: Figure) -> None:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
             entries.setdefault(label, handle)
     if entries:
-        figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=min(5, len(entries)))
+        figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=min(7, len(entries)))
 
 
 def _save(figure: Figure, form: str) -> bytes:

@@ -23,8 +23,10 @@ from reports.sections import (
     training,
     variance,
 )
-from reports.tables import OUTCOMES, SIGNS, cells, worst_outcome, write_frame, write_table
+from reports.tables import OUTCOMES, SIGNS, cells, shown_columns, worst_outcome, write_frame, write_table
 
+# The order of the first screen's tally.
+TALLY = ("agrees", "differs", "inconclusive", "not run")
 SECTIONS = (
     summary.build,
     agreement.build,
@@ -84,7 +86,7 @@ def first_screen(data: ReportData) -> FirstScreen:
     """The question, the answer and the numbers behind it, as text."""
     answer = data.answer
     counts = answer.get("counts") or data.verdicts["outcome"].value_counts().to_dict()
-    words = [*(word for word in reversed(OUTCOMES) if word in counts), *(w for w in counts if w not in OUTCOMES)]
+    words = [*(word for word in TALLY if word in counts), *(w for w in counts if w not in OUTCOMES)]
     return FirstScreen(
         question=clean(answer.get("question") or "The question was not handed over."),
         sentence=clean(answer.get("sentence") or "Not measured: there is no answer without verdicts."),
@@ -101,7 +103,8 @@ def _headline(item: dict[str, Any]) -> tuple[str, str, str]:
     )
     details = []
     if isinstance(span, list | tuple) and len(span) == 2 and isinstance(value, int | float):
-        details.append(interval(float(value), float(span[0]), float(span[1])).partition(" ")[2])
+        shown, _, around = interval(float(value), float(span[0]), float(span[1])).partition(" ")
+        details.append(around)
     elif span:
         details.append(f"interval {clean(span)}")
     if item.get("tolerance") is not None:
@@ -123,7 +126,8 @@ def to_html(first: FirstScreen, sections: list[Section]) -> str:
     )
     templates.filters.update(
         kind=lambda block: type(block).__name__,
-        cells=lambda table: cells(table, table.limit),
+        cells=cells,
+        columns=shown_columns,
         source=_data_uri,
         anchor=anchor,
         file_name=file_name,

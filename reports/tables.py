@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from reports.content import Column, Kind, Table
+from reports.content import Column, Frame, Kind, Table
 from reports.formats import MISSING, anchor, clean, count, file_name, interval, latex, markdown, number
 
 # Worst first: a cell that holds several outcomes is marked by its worst one.
 OUTCOMES = ("differs", "inconclusive", "not run", "agrees")
+SHORT = 18  # characters: names this short are never broken over two lines
 # A sign beside the word, so that nothing hangs on colour.
 SIGNS = {"differs": "✗", "inconclusive": "?", "not run": "○", "agrees": "✓"}
 
@@ -24,11 +25,21 @@ class Cell:
     link: str = ""
 
 
-def cells(table: Table, limit: int | None = None) -> Iterator[list[Cell]]:
-    """The first `limit` rows (all, if None) as written cells."""
-    frame = table.frame if limit is None else table.frame.head(limit)
-    for row in frame.to_dict("records"):
-        yield [_cell(column, row) for column in table.columns]
+def shown_columns(table: Table) -> tuple[Column, ...]:
+    """The first column, and the others without those text columns that are empty throughout."""
+    empty = {
+        column.source
+        for column in table.columns[1:]
+        if column.kind in (Kind.TEXT, Kind.CODE) and table.frame[column.source].isin(["", None]).all()
+    }
+    return tuple(column for column in table.columns if column.source not in empty)
+
+
+def cells(table: Table) -> Iterator[list[Cell]]:
+    """The shown rows as written cells."""
+    columns = shown_columns(table)
+    for row in table.frame.head(table.limit).to_dict("records"):
+        yield [_cell(column, row) for column in columns]
 
 
 def _cell(column: Column, row: dict) -> Cell:
@@ -40,7 +51,7 @@ def _cell(column: Column, row: dict) -> Cell:
         outcome = worst_outcome(text)
         shown = f"{SIGNS[outcome]} {text}" if outcome else text or MISSING
         return Cell(text=shown, css=f"outcome {outcome.replace(' ', '-')}")
-    css = "code" if column.kind is Kind.CODE else "text"
+    css = "code" if column.kind is Kind.CODE else "text short" if len(text) <= SHORT else "text"
     return Cell(text=text or MISSING, css=css, link=anchor(text) if column.link else "")
 
 
@@ -63,17 +74,19 @@ def worst_outcome(text: str) -> str:
 
 def to_markdown(table: Table) -> str:
     """A pipe table of the shown rows."""
-    head = "| " + " | ".join(markdown(column.header) for column in table.columns) + " |"
-    rule = "|" + "|".join("---:" if _right(column) else "---" for column in table.columns) + "|"
-    body = ["| " + " | ".join(markdown(cell.text) for cell in row) + " |" for row in cells(table, table.limit)]
+    columns = shown_columns(table)
+    head = "| " + " | ".join(markdown(column.header) for column in columns) + " |"
+    rule = "|" + "|".join("---:" if _right(column) else "---" for column in columns) + "|"
+    body = ["| " + " | ".join(markdown(cell.text) for cell in row) + " |" for row in cells(table)]
     return "\n".join([head, rule, *body])
 
 
 def to_latex(table: Table) -> str:
     """A plain `tabular` of the shown rows: needs no package beyond `textcomp`, holds no third-party command."""
-    spec = "".join("r" if _right(column) else "l" for column in table.columns)
-    head = " & ".join(latex(column.header) for column in table.columns) + r" \\"
-    body = [" & ".join(latex(cell.text) for cell in row) + r" \\" for row in cells(table, table.limit)]
+    columns = shown_columns(table)
+    spec = "".join("r" if _right(column) else "l" for column in columns)
+    head = " & ".join(latex(column.header) for column in columns) + r" \\"
+    body = [" & ".join(latex(cell.text) for cell in row) + r" \\" for row in cells(table)]
     lines = [
         r"\begin{table}",
         rf"\caption{{{latex(table.caption)}}}",
@@ -99,7 +112,7 @@ def write_table(folder: Path, table: Table) -> None:
     (folder / f"{file_name(table.name)}.tex").write_text(to_latex(table), encoding="utf-8")
 
 
-def write_frame(folder: Path, name: str, frame: pd.DataFrame) -> None:
+def write_frame(folder: Path, name: str, frame: Frame) -> None:
     """NAME.csv (17 digits: every float64 survives) and NAME.parquet."""
     plain = frame.copy()
     plain.columns = [clean(column) for column in plain.columns]
@@ -115,7 +128,7 @@ def _as_text(value: object) -> str:
     return "" if missing else clean(value)
 
 
-def plain_columns(frame: pd.DataFrame) -> tuple[Column, ...]:
+def plain_columns(frame: Frame) -> tuple[Column, ...]:
     """Columns for a frame of unknown make-up: numbers right-aligned, everything else text."""
     return tuple(
         Column(

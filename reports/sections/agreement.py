@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from reports.content import Column, Kind, Picture, Section, Table, not_measured
+from reports.content import Column, Frame, Kind, Picture, Section, Table, not_measured
 from reports.data import UNIT_ROUNDOFF, ReportData, by_implementation, labels
 from reports.figures import Mark, Panel, Series, draw, ordered
 from reports.formats import number
@@ -24,7 +24,7 @@ def build(data: ReportData) -> Section:
     return Section(anchor="agreement", title=TITLE, blocks=(_matrix(worst), _picture(worst), _listing(worst)))
 
 
-def worst_differences(rows: pd.DataFrame) -> pd.DataFrame:
+def worst_differences(rows: Frame) -> Frame:
     """Per dtype, device, implementation, estimator and quantity: the row of the largest |difference| / (u x scale).
 
     A value that is not a number counts as infinitely far, so that it can never hide.
@@ -44,16 +44,17 @@ def worst_differences(rows: pd.DataFrame) -> pd.DataFrame:
     return by_implementation(table.reset_index())
 
 
-def _matrix(worst: pd.DataFrame) -> Table:
+def _matrix(worst: Frame) -> Table:
     short = [number(r, 2) + f" ({number(d, 2)})" for r, d in zip(worst["relative"], worst["nats"], strict=True)]
     column = worst["estimator"] + ": " + worst["quantity"].map(QUANTITIES)
-    keys = [worst["dtype"], worst["device"], worst["implementation"]]
+    where = (worst["dtype"] + ", " + worst["device"]).rename("where")
+    keys = [where, worst["implementation"]]
     text = pd.Series(short, index=worst.index).groupby([*keys, column], sort=False).first().unstack(fill_value="")
     wanted = [f"{e}: {q}" for e in sorted(set(worst["estimator"]), reverse=True) for q in QUANTITIES.values()]
     frame = text[[name for name in wanted if name in text.columns]]
-    frame = frame.reset_index().rename(columns={"level_0": "dtype"})
-    frame = by_implementation(frame).sort_values(["dtype", "device"], ascending=[False, True], kind="stable")
-    fixed = ("dtype", "device", "implementation")
+    frame = frame.reset_index()
+    frame = by_implementation(frame).sort_values("where", ascending=False, kind="stable")
+    fixed = ("where", "implementation")
     return Table(
         name="agreement-matrix",
         caption=(
@@ -64,14 +65,13 @@ def _matrix(worst: pd.DataFrame) -> Table:
         frame=frame,
         columns=(
             Column(header="implementation", source="implementation"),
-            Column(header="dtype", source="dtype"),
-            Column(header="device", source="device"),
+            Column(header="dtype, device", source="where"),
             *(Column(header=name, source=name, kind=Kind.NUMBER) for name in frame.columns if name not in fixed),
         ),
     )
 
 
-def _listing(worst: pd.DataFrame) -> Table:
+def _listing(worst: Frame) -> Table:
     return Table(
         name="agreement-worst",
         caption="Where each worst difference was found, with the number of values compared.",
@@ -94,7 +94,7 @@ def _listing(worst: pd.DataFrame) -> Table:
     )
 
 
-def _picture(worst: pd.DataFrame) -> Picture:
+def _picture(worst: Frame) -> Picture:
     panels = []
     finite = worst[np.isfinite(worst["relative"])]
     for (dtype, estimator), rows in finite.groupby(["dtype", "estimator"], sort=False):
@@ -119,12 +119,12 @@ def _picture(worst: pd.DataFrame) -> Picture:
     )
 
 
-def _by_quantity(rows: pd.DataFrame) -> list[tuple[int, pd.DataFrame]]:
+def _by_quantity(rows: Frame) -> list[tuple[int, Frame]]:
     parts = [(index, rows[rows["quantity"] == name]) for index, name in enumerate(QUANTITIES)]
     return [(index, part) for index, part in parts if len(part)]
 
 
-def _dots(part: pd.DataFrame, names: list[str], index: int) -> Series:
+def _dots(part: Frame, names: list[str], index: int) -> Series:
     place = part["implementation"].map(names.index).to_numpy(float) + 0.14 * (index - 1.5)
     label = QUANTITIES[part["quantity"].iloc[0]]
     return Series(label=label, x=part["relative"].to_numpy(float), y=place, style=index, mark=Mark.DOT)

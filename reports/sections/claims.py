@@ -1,8 +1,6 @@
 """Every claim by its permanent ID: statement, derivation, source, tolerance, outcomes, worst case."""
 
-import pandas as pd
-
-from reports.content import Block, ClaimCard, Column, Kind, Section, Table, not_measured
+from reports.content import Block, ClaimCard, Column, Frame, Kind, Section, Table, not_measured
 from reports.data import ReportData, by_implementation
 from reports.sections.summary import outcome_text
 
@@ -19,7 +17,7 @@ def build(data: ReportData) -> Section:
     return Section(anchor="claims", title=TITLE, blocks=tuple(cards))
 
 
-def _card(claim: dict, verdicts: pd.DataFrame) -> ClaimCard:
+def _card(claim: dict, verdicts: Frame) -> ClaimCard:
     fields = (
         ("Derivation", claim["derivation"]),
         ("Source", claim["source"]),
@@ -36,7 +34,7 @@ def _card(claim: dict, verdicts: pd.DataFrame) -> ClaimCard:
     )
 
 
-def _worst(claim: str, verdicts: pd.DataFrame) -> Table:
+def _worst(claim: str, verdicts: Frame) -> Table:
     """By implementation: counts of outcomes and the verdict nearest to (or furthest past) its tolerance."""
     share = (verdicts["difference"].abs() / verdicts["tolerance"]).where(verdicts["tolerance"] > 0)
     rank = verdicts["outcome"].map({"differs": 3.0, "inconclusive": 2.0, "agrees": 1.0}).fillna(0.0)

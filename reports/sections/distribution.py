@@ -1,9 +1,8 @@
 """The sampled KL under each implementation's own random numbers, over the exact mean and variance."""
 
 import numpy as np
-import pandas as pd
 
-from reports.content import Block, Column, Kind, Picture, Section, Table, not_measured
+from reports.content import Block, Column, Frame, Kind, Picture, Section, Table, Values, not_measured
 from reports.data import ReportData, by_implementation, case
 from reports.figures import Mark, Panel, Rule, Series, draw, ordered
 
@@ -24,12 +23,12 @@ def build(data: ReportData) -> Section:
     return Section(anchor="distribution", title=TITLE, blocks=tuple(blocks))
 
 
-def _preferred(names: pd.Series) -> list[str]:
+def _preferred(names: Values) -> list[str]:
     """Cases in drawing order: the questioned model first, trained weights before others."""
     return sorted(set(names), key=lambda name: (not name.startswith("vae@"), "@trained" not in name, name))
 
 
-def _histograms(bins: pd.DataFrame, moments: pd.DataFrame) -> Picture:
+def _histograms(bins: Frame, moments: Frame) -> Picture:
     bins = bins.assign(case=case(bins))
     exact = moments[(moments["quantity"] == "kl_mean") & moments["reference"].notna()]
     exact = exact.assign(case=case(exact)).drop_duplicates("case").set_index("case")["reference"]
@@ -54,7 +53,7 @@ def _histograms(bins: pd.DataFrame, moments: pd.DataFrame) -> Picture:
     )
 
 
-def _steps(rows: pd.DataFrame, style: int) -> Series:
+def _steps(rows: Frame, style: int) -> Series:
     first = rows[rows["key"] == rows["key"].iloc[0]].sort_values("index")
     return Series(
         label=first["implementation"].iloc[0],
@@ -65,7 +64,7 @@ def _steps(rows: pd.DataFrame, style: int) -> Series:
     )
 
 
-def _offsets(moments: pd.DataFrame) -> Picture:
+def _offsets(moments: Frame) -> Picture:
     """Mean minus exact in standard deviations of one draw, and variance over exact, with 95% intervals."""
     known = moments[moments["reference"].notna()]
     mean = known[(known["quantity"] == "kl_mean") & (known["scale"] > 0)]
@@ -91,7 +90,7 @@ def _offsets(moments: pd.DataFrame) -> Picture:
     )
 
 
-def _dots(rows: pd.DataFrame, origin: pd.Series, unit: pd.Series, label: str, at: float) -> Panel:
+def _dots(rows: Frame, origin: Values, unit: Values, label: str, at: float) -> Panel:
     table = rows.assign(
         case=case(rows),
         x=(rows["value"] - origin) / unit,
@@ -111,11 +110,11 @@ def _dots(rows: pd.DataFrame, origin: pd.Series, unit: pd.Series, label: str, at
     return Panel(title="", x_label=label, rows=short, series=series, rules=[Rule(label="exact", at=at)])
 
 
-def _moments(moments: pd.DataFrame) -> list[Table]:
+def _moments(moments: Frame) -> list[Table]:
     return [_table(moments, "kl_mean", "mean"), _table(moments, "kl_variance", "variance")]
 
 
-def _table(moments: pd.DataFrame, quantity: str, word: str) -> Table:
+def _table(moments: Frame, quantity: str, word: str) -> Table:
     rows = moments[moments["quantity"] == quantity]
     rows = by_implementation(rows).assign(case=case(rows)).sort_values("case", kind="stable")
     unit = "nats" if word == "mean" else "nats²"

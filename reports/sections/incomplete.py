@@ -1,8 +1,6 @@
 """What was planned and did not give a number: not run, failed, crashed, timed out; always with the reason."""
 
-import pandas as pd
-
-from reports.content import Block, Column, Kind, Prose, Section, Table
+from reports.content import Block, Column, Frame, Kind, Prose, Section, Table
 from reports.data import ReportData, labels
 
 TITLE = "Not run and failed cells"
@@ -24,7 +22,7 @@ def build(data: ReportData) -> Section:
     return Section(anchor="incomplete", title=TITLE, blocks=tuple(blocks))
 
 
-def _cells(rows: pd.DataFrame) -> Table:
+def _cells(rows: Frame) -> Table:
     groups = rows.groupby(["status", "reason", "implementation"], sort=False)["cell"]
     frame = groups.agg(cells="size", example="first").reset_index()
     return Table(
@@ -42,7 +40,7 @@ def _cells(rows: pd.DataFrame) -> Table:
     )
 
 
-def _verdicts(rows: pd.DataFrame) -> Table:
+def _verdicts(rows: Frame) -> Table:
     groups = rows.groupby(["outcome", "reason", "implementation"], sort=False)
     frame = groups["claim"].agg(verdicts="size", claims=lambda ids: ", ".join(dict.fromkeys(ids))).reset_index()
     return Table(

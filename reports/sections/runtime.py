@@ -1,8 +1,6 @@
 """Runtime: described, never judged."""
 
-import pandas as pd
-
-from reports.content import Block, Column, Kind, Picture, Section, Table, not_measured
+from reports.content import Block, Column, Frame, Kind, Picture, Section, Table, not_measured
 from reports.data import ReportData, by_implementation
 from reports.figures import Mark, Panel, Rule, Series, draw, ordered
 
@@ -21,7 +19,7 @@ def build(data: ReportData) -> Section:
     return Section(anchor="runtime", title=TITLE, blocks=(*blocks, _table(timings)))
 
 
-def _picture(timings: pd.DataFrame) -> Picture:
+def _picture(timings: Frame) -> Picture:
     panels = []
     estimators = sorted(set(timings["estimator"]), reverse=True)
     for key, rows in timings.groupby(CASE, sort=False):
@@ -47,14 +45,15 @@ def _picture(timings: pd.DataFrame) -> Picture:
     )
 
 
-def _dots(part: pd.DataFrame, name: str, style: int, names: list[str]) -> Series:
+def _dots(part: Frame, name: str, style: int, names: list[str]) -> Series:
     place = part["implementation"].map(names.index).to_numpy(float) + 0.2 * (style - 0.5)
     x, low, high = (part[column].to_numpy(float) for column in ("ratio", "ratio_low", "ratio_high"))
     return Series(label=name, x=x, y=place, low=low, high=high, style=style, mark=Mark.DOT)
 
 
-def _table(timings: pd.DataFrame) -> Table:
+def _table(timings: Frame) -> Table:
     shown = timings.assign(milliseconds=timings["steady_step_s"] * 1e3)
+    shown["case"] = shown["problem"] + ", " + shown["dtype"] + ", " + shown["device"]
     shown = shown.assign(ms_low=timings["steady_low"] * 1e3, ms_high=timings["steady_high"] * 1e3)
     return Table(
         name="runtime",
@@ -66,11 +65,9 @@ def _table(timings: pd.DataFrame) -> Table:
         columns=(
             Column(header="implementation", source="implementation"),
             Column(header="estimator", source="estimator"),
-            Column(header="problem", source="problem"),
-            Column(header="dtype", source="dtype"),
-            Column(header="device", source="device"),
-            Column(header="compile, s", source="compile_s", kind=Kind.NUMBER, digits=3),
-            Column(header="first step, s", source="first_step_s", kind=Kind.NUMBER, digits=3),
+            Column(header="case", source="case"),
+            Column(header="compile,\N{NO-BREAK SPACE}s", source="compile_s", kind=Kind.NUMBER, digits=3),
+            Column(header="first step,\N{NO-BREAK SPACE}s", source="first_step_s", kind=Kind.NUMBER, digits=3),
             Column(header="steady step, ms", source="milliseconds", low="ms_low", high="ms_high", kind=Kind.INTERVAL),
             Column(header="ratio", source="ratio", low="ratio_low", high="ratio_high", kind=Kind.INTERVAL),
             Column(

@@ -1,8 +1,6 @@
 """Which claims hold, by implementation; then every verdict that does not agree."""
 
-import pandas as pd
-
-from reports.content import Column, Kind, Section, Table, not_measured
+from reports.content import Column, Frame, Kind, Section, Table, Values, not_measured
 from reports.data import ReportData, by_implementation
 from reports.figures import ordered
 from reports.tables import OUTCOMES
@@ -23,11 +21,11 @@ def _any(data: ReportData, outcome: str) -> bool:
     return bool((data.verdicts["outcome"] == outcome).any())
 
 
-def outcome_text(outcomes: pd.Series) -> str:
+def outcome_text(outcomes: Values) -> str:
     """`differs 1 · agrees 11`, worst first."""
     counts = outcomes.value_counts()
     words = [*OUTCOMES, *(word for word in counts.index if word not in OUTCOMES)]
-    return " · ".join(f"{word} {counts[word]:,}" for word in words if word in counts.index)
+    return " · ".join(f"{word}\N{NO-BREAK SPACE}{counts[word]:,}" for word in words if word in counts.index)
 
 
 def _matrix(data: ReportData) -> Table:
@@ -59,7 +57,7 @@ def _matrix(data: ReportData) -> Table:
     )
 
 
-def _share(verdicts: pd.DataFrame) -> pd.Series:
+def _share(verdicts: Frame) -> Values:
     share = verdicts["difference"].abs() / verdicts["tolerance"]
     return share.where(verdicts["tolerance"] > 0).groupby(verdicts["claim"]).max()
 

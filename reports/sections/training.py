@@ -1,11 +1,10 @@
 """Training: held-out ELBO with own random numbers, and paths on everybody's noise against the oracle's."""
 
 import numpy as np
-import pandas as pd
 
-from reports.content import Block, Column, Kind, Picture, Section, Table, not_measured
+from reports.content import Block, Column, Frame, Kind, Picture, Section, Table, not_measured
 from reports.data import ReportData, by_implementation, labels, model
-from reports.figures import Panel, Series, draw, ordered
+from reports.figures import Mark, Panel, Series, draw, ordered
 
 TITLE = "Training"
 
@@ -24,13 +23,13 @@ def build(data: ReportData) -> Section:
     return Section(anchor="training", title=TITLE, blocks=tuple(blocks))
 
 
-def _curves(rows: pd.DataFrame) -> Picture:
+def _curves(rows: Frame) -> Picture:
     rows = rows.assign(model=model(rows))
     panels = []
     for (name, estimator), group in rows.groupby(["model", "estimator"], sort=False):
         names = ordered(group["implementation"])
         runs = group.groupby("key", sort=False)
-        series = [_curve(run.sort_values("index"), names) for _, run in runs]
+        series = [each for _, run in runs for each in _curve(run.sort_values("index"), names)]
         panels.append(
             Panel(title=f"{name}, {estimator}", x_label="training steps", y_label="held-out ELBO, nats", series=series)
         )
@@ -45,18 +44,20 @@ def _curves(rows: pd.DataFrame) -> Picture:
     )
 
 
-def _curve(run: pd.DataFrame, names: list[str]) -> Series:
+def _curve(run: Frame, names: list[str]) -> list[Series]:
+    """The run's line, and its whiskers moved sideways so that those of several implementations stay apart."""
     name = str(run["implementation"].iloc[0])
     style = names.index(name)
-    # Whiskers of several implementations at one step would hide each other: shift each by a fraction of a step's gap.
-    x = run["index"].to_numpy(float)
+    x, y, low, high = (run[column].to_numpy(float) for column in ("index", "value", "low", "high"))
     gap = float(np.diff(x).min()) if len(x) > 1 else 1.0
-    x = x + gap * 0.04 * (style - (len(names) - 1) / 2)
-    y, low, high = (run[column].to_numpy(float) for column in ("value", "low", "high"))
-    return Series(label=name, x=x, y=y, low=low, high=high, style=style, thin=True)
+    aside = x + gap * 0.06 * (style - (len(names) - 1) / 2)
+    return [
+        Series(label=name, x=x, y=y, style=style, thin=True),
+        Series(label=name, x=aside, y=y, low=low, high=high, style=style, thin=True, mark=Mark.WHISKER),
+    ]
 
 
-def _final(rows: pd.DataFrame) -> Table:
+def _final(rows: Frame) -> Table:
     last = rows.loc[rows.groupby("key", sort=False)["index"].idxmax()]
     last = by_implementation(last).assign(model=model(last))
     return Table(
@@ -78,7 +79,7 @@ def _final(rows: pd.DataFrame) -> Table:
     )
 
 
-def _paths(rows: pd.DataFrame, verdicts: pd.DataFrame) -> Picture:
+def _paths(rows: Frame, verdicts: Frame) -> Picture:
     rows = rows.assign(model=model(rows), distance=(rows["value"] - rows["reference"]).abs())
     panels = []
     for (name, estimator, dtype), group in rows.groupby(["model", "estimator", "dtype"], sort=False):
@@ -107,19 +108,19 @@ def _paths(rows: pd.DataFrame, verdicts: pd.DataFrame) -> Picture:
     )
 
 
-def _distance(run: pd.DataFrame, names: list[str]) -> Series:
+def _distance(run: Frame, names: list[str]) -> Series:
     name = str(run["implementation"].iloc[0])
     y = run["distance"].where(run["distance"] > 0).to_numpy(float)
     return Series(label=name, x=run["index"].to_numpy(float), y=y, style=names.index(name), thin=True)
 
 
-def _yardstick(group: pd.DataFrame) -> Series:
+def _yardstick(group: Frame) -> Series:
     first = group[group["key"] == group["key"].iloc[0]].sort_values("index")
     y = first["scale"].where(first["scale"] > 0).to_numpy(float)
     return Series(label="oracle moved by one ulp", x=first["index"].to_numpy(float), y=y, style=7, thin=True)
 
 
-def _tolerance(group: pd.DataFrame, verdicts: pd.DataFrame) -> list[Series]:
+def _tolerance(group: Frame, verdicts: Frame) -> list[Series]:
     """The judged tolerance: a curve where verdicts carry a step as `part`, else level at the verdict's own."""
     judged = verdicts[verdicts["key"].isin(group["key"].unique()) & (verdicts["tolerance"] > 0)]
     judged = judged[judged["key"] == judged["key"].iloc[0]] if len(judged) else judged
@@ -131,7 +132,7 @@ def _tolerance(group: pd.DataFrame, verdicts: pd.DataFrame) -> list[Series]:
     return [Series(label="tolerance", x=ends, y=np.array([level, level]), style=5, thin=True)]
 
 
-def _path_table(rows: pd.DataFrame) -> Table:
+def _path_table(rows: Frame) -> Table:
     rows = rows.assign(cell=labels(rows), distance=(rows["value"] - rows["reference"]).abs().fillna(np.inf))
     groups = rows.groupby("key", sort=False)
     worst = rows.loc[groups["distance"].idxmax()].assign(steps=groups.size().to_numpy())

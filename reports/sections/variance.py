@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from reports.content import Block, Column, Kind, Picture, Section, Table, not_measured
+from reports.content import Block, Column, Frame, Kind, Picture, Section, Table, Values, not_measured
 from reports.data import ReportData, by_implementation, case, labels, model
 from reports.figures import Mark, Panel, Series, draw
 
@@ -28,7 +28,7 @@ def build(data: ReportData) -> Section:
     return Section(anchor="variance", title=TITLE, blocks=tuple(blocks))
 
 
-def pairs(rows: pd.DataFrame) -> pd.DataFrame:
+def pairs(rows: Frame) -> Frame:
     """One row per case, quantity, part and implementation that has both estimators, and which one is lower.
 
     `lower` names an estimator only where the two 95% intervals do not overlap.
@@ -45,11 +45,11 @@ def pairs(rows: pd.DataFrame) -> pd.DataFrame:
     return by_implementation(table)
 
 
-def _what(table: pd.DataFrame) -> pd.Series:
+def _what(table: Frame) -> Values:
     return table["quantity"].map(DRAWN) + np.where(table["part"] == "", "", ", head " + table["part"])
 
 
-def _given_weights(table: pd.DataFrame) -> Picture:
+def _given_weights(table: Frame) -> Picture:
     table = table.assign(what=_what(table))
     panels = [_dot_panel(what, rows) for what, rows in table.groupby("what", sort=False)]
     return draw(
@@ -64,7 +64,7 @@ def _given_weights(table: pd.DataFrame) -> Picture:
     )
 
 
-def _dot_panel(what: str, rows: pd.DataFrame) -> Panel:
+def _dot_panel(what: str, rows: Frame) -> Panel:
     cases = sorted(set(rows["case"]))[:14]
     rows = rows[rows["case"].isin(cases)]
     series = []
@@ -79,7 +79,7 @@ def _dot_panel(what: str, rows: pd.DataFrame) -> Panel:
     return Panel(title=what, x_label="variance of one draw", rows=short, series=series, log_x=True)
 
 
-def _pair_table(table: pd.DataFrame) -> Table:
+def _pair_table(table: Frame) -> Table:
     return Table(
         name="variance-pairs",
         caption="Variance of one draw with 95% interval. Lower: which one, where the intervals do not overlap.",
@@ -109,7 +109,7 @@ def _pair_table(table: pd.DataFrame) -> Table:
     )
 
 
-def _over_training(fitted: pd.DataFrame) -> Picture:
+def _over_training(fitted: Frame) -> Picture:
     fitted = fitted.assign(model=model(fitted))
     panels = []
     for (name, quantity), rows in fitted.groupby(["model", "quantity"], sort=False):
@@ -127,13 +127,13 @@ def _over_training(fitted: pd.DataFrame) -> Picture:
     )
 
 
-def _line(run: pd.DataFrame, part: str) -> Series:
+def _line(run: Frame, part: str) -> Series:
     run = run.sort_values("index")
     style = {SAMPLED: 0, ANALYTIC: 1}.get(part, 2)
     return Series(label=part, x=run["index"].to_numpy(float), y=run["value"].to_numpy(float), style=style, thin=True)
 
 
-def turns(fitted: pd.DataFrame) -> pd.DataFrame:
+def turns(fitted: Frame) -> Frame:
     """Per run and quantity: the estimator of lower variance at the first and last checkpoint, and the first change."""
     wide = fitted.assign(cell=labels(fitted)).pivot_table(
         index=["cell", "quantity", "index"], columns="part", values="value", aggfunc="first", observed=True
@@ -150,7 +150,7 @@ def turns(fitted: pd.DataFrame) -> pd.DataFrame:
     return table.join(first.rename("turn")).reset_index().fillna({"turn": "does not turn"})
 
 
-def _turns_table(fitted: pd.DataFrame) -> Table:
+def _turns_table(fitted: Frame) -> Table:
     table = turns(fitted)
     return Table(
         name="variance-order",
