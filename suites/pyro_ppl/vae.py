@@ -180,7 +180,8 @@ class PyroEstimates:
         with parameter_store(to_tensors(params, self.device, self.dtype)) as leaves:
             loss = elbo_object(self.class_name).loss_and_grads(model, noisy_guide, self.form, {}, data)
             gradients = {name: -to_array(_gradient(leaf)) / len(x) for name, leaf in leaves.items()}
-            kl = float(elbo_object(self.class_name).loss(model, noisy_guide, without, {}, data)) / len(x)
+            with torch.no_grad():
+                kl = float(elbo_object(self.class_name).loss(model, noisy_guide, without, {}, data)) / len(x)
             guide_trace = poutine.trace(noisy_guide).get_trace(without, {}, data)
             model_trace = poutine.trace(poutine.replay(model, trace=guide_trace)).get_trace(without, {}, data)
             log_q, log_prior = guide_trace.log_prob_sum(), model_trace.log_prob_sum()
