@@ -1,11 +1,30 @@
 """The catalogue: every planted mutant and legitimate variant, by permanent ID."""
 
-from suites.mutants import reductions
-from suites.mutants.variant import NOT_SEEN, Flag, Kind, Variant
+from suites.mutants import (
+    constants,
+    gradients,
+    importance_weights,
+    likelihoods,
+    reductions,
+    sampling,
+    scales,
+    signs,
+)
+from suites.mutants.variant import NOT_SEEN, Aspect, Flag, Kind, Variant
 
-__all__ = ["CATALOGUE", "NOT_SEEN", "Flag", "Kind", "Variant", "legitimate", "mutants", "of_kind"]
+__all__ = ["CATALOGUE", "NOT_SEEN", "Aspect", "Flag", "Kind", "Variant", "legitimate", "mutants", "of_kind"]
 
-CATALOGUE: dict[str, Variant] = {variant.id: variant for variant in (*reductions.VARIANTS,)}
+_FAMILIES = (
+    reductions,
+    constants,
+    signs,
+    scales,
+    gradients,
+    sampling,
+    likelihoods,
+    importance_weights,
+)
+CATALOGUE: dict[str, Variant] = {variant.id: variant for family in _FAMILIES for variant in family.VARIANTS}
 
 
 def mutants() -> tuple[Variant, ...]:

@@ -55,7 +55,7 @@ def normal_log_likelihood(x: Array, output: Dual, scale: float = 1.0) -> Dual:
 
 
 def sampler(mean: Dual, log_var: Dual, noise: Array) -> Dual:
-    """z = mean + sigma * noise, sigma = exp(log_var / 2). Shapes: (batch, latent) each. Kingma and Welling, sec. 2.4."""
+    """z = mean + sigma * noise, sigma = exp(log_var / 2). (batch, latent) each. Kingma and Welling, sec. 2.4."""
     return mean + np.exp(0.5 * log_var) * noise
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from suites.contract import Array
+from suites.contract import Array, Reduction
 from suites.mutants import correct
 from suites.mutants.complex_step import Dual
 
@@ -17,17 +17,29 @@ def per_datum(log_likelihood: Dual, kl: Dual) -> Dual:
     return kl - log_likelihood
 
 
+def batch_sum(log_likelihood: Dual, kl: Dual) -> Dual:
+    """-ELBO summed over the batch, a scalar."""
+    return (kl - log_likelihood).sum()
+
+
+def batch_mean(log_likelihood: Dual, kl: Dual) -> Dual:
+    """-ELBO averaged over the batch, a scalar."""
+    return (kl - log_likelihood).mean()
+
+
 @dataclass(frozen=True, kw_only=True)
 class NegativeElbo:
     """combine(log_likelihood(x, logits, scale), kl): with z the sampled KL, without it (z None) the analytic one.
 
-    `combine` takes and gives (batch,), or gives a scalar where the batch is reduced.
+    `combine` takes and gives (batch,), or gives a scalar where the batch is reduced; `reduction` is what its author
+    says a scalar is.
     """
 
     log_likelihood: Callable[..., Any] = correct.bernoulli_log_likelihood
     sampled_kl: Callable[..., Any] = correct.sampled_kl
     analytic_kl: Callable[..., Any] = correct.analytic_kl
     combine: Callable[..., Any] = per_datum
+    reduction: Reduction = Reduction.SUM
 
     def kl(self, z: Dual | None, mean: Dual, log_var: Dual) -> Dual:
         """The KL term, (batch,)."""

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from suites.contract import Reduction
 from suites.mutants import correct
 from suites.mutants.complex_step import Dual
 from suites.mutants.loss import NegativeElbo, SampledKL
@@ -72,6 +73,21 @@ def fixed_batch_size(log_likelihood: Dual, kl: Dual) -> Dual:
     return (kl - log_likelihood).sum() / 128.0
 
 
+def whole_batch_kl(mean: Dual, log_var: Dual) -> Dual:
+    """A sum with no axis: every datum gets the KL of the whole batch."""
+    return _half_moments(mean, log_var).sum() * np.ones(len(mean))
+
+
+def per_pixel(log_likelihood: Dual, kl: Dual) -> Dual:
+    """Both terms over 784 and the batch: nats per pixel of an MNIST image."""
+    return (kl - log_likelihood).mean() / 784.0
+
+
+def batch_mean_likelihood(log_likelihood: Dual, kl: Dual) -> Dual:
+    """Every datum's KL beside the batch mean of the likelihood."""
+    return kl - log_likelihood.mean()
+
+
 def bce_element_mean(x: Any, logits: Dual, scale: float = 1.0) -> Dual:
     """Bernoulli log likelihood averaged over pixels."""
     return correct.bernoulli_log_likelihood(x, logits) / x.shape[-1]
@@ -88,7 +104,7 @@ VARIANTS = (
         title="the analytic KL averaged over the latent dimensions (1/latent of the right value)",
         kind=Kind.ANALYTIC_KL,
         flag=Flag.REDUCTION,
-        seen="pytorch_geometric 1368",
+        seen="maxhodak/keras-molecules 59, keras-team/keras 6015, podgorskiy/VAE 1",
         advice=SUM_ADVICE,
         function=analytic_kl_mean,
     ),
@@ -97,7 +113,7 @@ VARIANTS = (
         title="the analytic KL averaged over the latent dimensions and the batch",
         kind=Kind.ANALYTIC_KL,
         flag=Flag.REDUCTION,
-        seen="pytorch/examples 419",
+        seen="podgorskiy/VAE 1, orybkin/sigma-vae-tensorflow 2",
         advice="sum over the latent axis first, then average over the batch",
         function=analytic_kl_elements,
     ),
@@ -146,6 +162,7 @@ VARIANTS = (
         title="the likelihood averaged over the batch beside a KL summed over it",
         kind=Kind.NEGATIVE_ELBO,
         flag=Flag.REDUCTION,
+        seen="zdebruine/MMVAE 19",
         advice="reduce both terms over the batch in the same way",
         function=NegativeElbo(combine=likelihood_batch_mean),
     ),
@@ -154,7 +171,7 @@ VARIANTS = (
         title="binary cross-entropy averaged over pixels and batch beside a KL summed over both",
         kind=Kind.NEGATIVE_ELBO,
         flag=Flag.REDUCTION,
-        seen="pytorch/examples 234",
+        seen="pytorch/examples 234 and 817",
         advice="use reduction='sum' for the binary cross-entropy: the mean makes an effective beta of batch x pixels",
         function=NegativeElbo(log_likelihood=bce_element_mean, combine=element_mean_and_sum),
     ),
@@ -163,7 +180,7 @@ VARIANTS = (
         title="binary cross-entropy averaged over pixels beside a KL summed over dimensions",
         kind=Kind.NEGATIVE_ELBO,
         flag=Flag.REDUCTION,
-        seen="keras 4211",
+        seen="keras-team/keras 3383",
         advice="multiply the mean over pixels by the number of pixels",
         function=NegativeElbo(log_likelihood=bce_element_mean),
     ),
@@ -180,6 +197,7 @@ VARIANTS = (
         title="(batch,) + (batch, 1) broadcast to (batch, batch) and summed over the last axis",
         kind=Kind.NEGATIVE_ELBO,
         flag=Flag.BROADCASTING,
+        seen="keras-team/keras 4538",
         advice="drop keepdim, so that both terms have shape (batch,)",
         function=NegativeElbo(combine=outer_row_sum),
     ),
@@ -189,6 +207,33 @@ VARIANTS = (
         kind=Kind.NEGATIVE_ELBO,
         flag=Flag.REDUCTION,
         advice="divide by the number of rows that arrived: the last batch of an epoch is smaller",
-        function=NegativeElbo(combine=fixed_batch_size),
+        function=NegativeElbo(combine=fixed_batch_size, reduction=Reduction.MEAN),
+    ),
+    Variant(
+        id="MUT-014",
+        title="the analytic KL of the whole batch given to every datum (a sum without an axis)",
+        kind=Kind.ANALYTIC_KL,
+        flag=Flag.BROADCASTING,
+        seen="EDAPINENUT/GNTPP 4",
+        advice="sum over axis -1 only",
+        function=whole_batch_kl,
+    ),
+    Variant(
+        id="MUT-015",
+        title="the loss divided by 784 pixels as well as by the batch",
+        kind=Kind.NEGATIVE_ELBO,
+        flag=Flag.REDUCTION,
+        seen="pytorch/examples 290 and 294",
+        advice="both terms share the factor, so the optimum is right, but the value is no ELBO in nats per datum",
+        function=NegativeElbo(combine=per_pixel, reduction=Reduction.MEAN),
+    ),
+    Variant(
+        id="MUT-016",
+        title="every datum's KL beside the likelihood averaged over the batch",
+        kind=Kind.NEGATIVE_ELBO,
+        flag=Flag.BROADCASTING,
+        seen="keras-team/keras 4538",
+        advice="keep the batch axis when flattening: the likelihood must stay (batch,)",
+        function=NegativeElbo(combine=batch_mean_likelihood),
     ),
 )

@@ -49,6 +49,18 @@ class Flag(StrEnum):
     FLOW = "flow"
 
 
+class Aspect(StrEnum):
+    """What a claim looks at; a legitimate variant says which aspects are not meant for it."""
+
+    SAME_NOISE_VALUE = "value at the same noise"
+    SAME_NOISE_GRADIENT = "gradient at the same noise"
+    DETERMINISTIC_MEAN = "mean over deterministic points"
+    DRAW_MEAN = "mean of own draws"
+    DRAW_VARIANCE = "variance of own draws"
+    GRADIENT_MEAN = "mean of own gradient draws"
+    GRADIENT_VARIANCE = "variance of own gradient draws"
+
+
 NOT_SEEN = "not seen in the wild"
 
 
@@ -59,7 +71,7 @@ class Variant:
     title: what a function equals that equals this one ("the KL averaged over the latent dimensions").
     seen: repository and issue where the mistake was reported, or `NOT_SEEN`.
     advice: how to mend it (for a legitimate variant: what to know about it), in one sentence.
-    exempt: legitimate variants only: claim -> why that claim is not meant for this variant.
+    exempt: legitimate variants only: (aspect, why claims on that aspect are not meant for this variant).
     """
 
     id: str
@@ -71,4 +83,4 @@ class Variant:
     seen: str = NOT_SEEN
     legitimate: bool = False
     likelihood: Likelihood = Likelihood.BERNOULLI
-    exempt: tuple[tuple[str, str], ...] = ()
+    exempt: tuple[tuple[Aspect, str], ...] = ()
