@@ -98,13 +98,24 @@ class Section:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Headline:
+    """One of the numbers behind the answer. `bounds`: interval, tolerance and n; `detail`: what exactly it is."""
+
+    label: str
+    value: str
+    unit: str
+    bounds: str
+    detail: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class FirstScreen:
-    """What a reader sees first. `numbers` are (label, value, detail); `outcomes` are (sign and word, count)."""
+    """What a reader sees first. `outcomes` are (sign and word, count)."""
 
     question: str
     sentence: str
     equation: str
-    numbers: tuple[tuple[str, str, str], ...]
+    numbers: tuple[Headline, ...]
     outcomes: tuple[tuple[str, str], ...]
 
 

@@ -1,5 +1,6 @@
 """The frames that a report is drawn from, and how rows are selected. No statistics."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -118,11 +119,11 @@ class ReportData:
         return by_implementation(rows[rows["quantity"].isin(names)])
 
 
-def complete(frame: Frame, columns: list[str] | tuple[str, ...]) -> Frame:
+def complete(frame: Frame, columns: Collection[str], numeric: Collection[str] = NUMERIC) -> Frame:
     """The frame with every documented column, text as str ("" where missing), numbers as float64."""
     out = frame.reindex(columns=[*columns, *(name for name in frame.columns if name not in columns)])
     for name in columns:
-        if name in NUMERIC:
+        if name in numeric:
             out[name] = np.asarray(pd.to_numeric(out[name], errors="coerce"), dtype=float)
         else:
             out[name] = out[name].astype(object).where(out[name].notna(), "").map(str).astype(object)

@@ -12,13 +12,17 @@ def to_markdown_page(first: FirstScreen, sections: list[Section]) -> str:
         f"**{markdown(first.question)}**",
         markdown(first.sentence),
         markdown(first.equation),
-        "| what | value | |\n|---|---|---|\n" + "\n".join(_row(*entry) for entry in first.numbers),
+        "| number | value | interval, tolerance, n | what it is |\n|---|---:|---|---|\n" + _numbers(first),
         "Verdicts: " + ", ".join(f"{markdown(word)} {many}" for word, many in first.outcomes),
     ]
     for section in sections:
         lines += [f'<a id="{anchor(section.anchor)}"></a>\n\n## {markdown(section.title)}']
         lines += [_block(block) for block in section.blocks]
     return "\n\n".join(line for line in lines if line) + "\n"
+
+
+def _numbers(first: FirstScreen) -> str:
+    return "\n".join(_row(each.label, f"{each.value} {each.unit}", each.bounds, each.detail) for each in first.numbers)
 
 
 def _row(*entries: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import jinja2
 import pandas as pd
 
-from reports.content import Block, FirstScreen, Picture, Section, Table
+from reports.content import Block, FirstScreen, Headline, Picture, Section, Table
 from reports.data import CLAIMS, MEASUREMENTS, TIMINGS, VERDICTS, ReportData, complete
 from reports.formats import anchor, clean, count, file_name, interval, number
 from reports.markdown import to_markdown_page
@@ -65,7 +65,7 @@ def write_report(
     data = ReportData(
         measurements=complete(measurements, MEASUREMENTS),
         verdicts=complete(verdicts, VERDICTS),
-        claims=complete(claims, CLAIMS),
+        claims=complete(claims, CLAIMS, numeric=frozenset()),
         environment=environment,
         answer=answer,
         ledger=ledger,
@@ -96,23 +96,31 @@ def first_screen(data: ReportData) -> FirstScreen:
     )
 
 
-def _headline(item: dict[str, Any]) -> tuple[str, str, str]:
-    value, unit, span = item.get("value"), clean(item.get("unit") or ""), item.get("interval")
-    shown = (
-        number(float(value)) if isinstance(value, int | float) else clean("not measured" if value is None else value)
-    )
-    details = []
+def _headline(item: dict[str, Any]) -> Headline:
+    value, span, limit, n = (item.get(name) for name in ("value", "interval", "tolerance", "n"))
+    shown, bounds = _figure(value) or "not measured", []
     if isinstance(span, list | tuple) and len(span) == 2 and isinstance(value, int | float):
         shown, _, around = interval(float(value), float(span[0]), float(span[1])).partition(" ")
-        details.append(around)
-    elif span:
-        details.append(f"interval {clean(span)}")
-    if item.get("tolerance") is not None:
-        limit = item["tolerance"]
-        details.append(f"tolerance {number(float(limit)) if isinstance(limit, int | float) else clean(limit)}")
-    if item.get("n") is not None:
-        details.append(f"n = {count(float(item['n'])) if isinstance(item['n'], int | float) else clean(item['n'])}")
-    return clean(item.get("label") or ""), f"{shown} {unit}".strip(), " · ".join(details)
+        bounds.append(around)
+    elif span is not None:
+        bounds.append(f"interval {clean(span)}")
+    if limit is not None:
+        bounds.append(f"tolerance {_figure(limit)}")
+    if n is not None:
+        bounds.append(f"n = {count(float(n)) if isinstance(n, int | float) else clean(n)}")
+    return Headline(
+        label=clean(item.get("label") or ""),
+        value=shown,
+        unit=clean(item.get("unit") or "") if value is not None else "",
+        bounds=" · ".join(bounds),
+        detail=clean(item.get("detail") or ""),
+    )
+
+
+def _figure(value: object) -> str:
+    if value is None:
+        return ""
+    return number(float(value)) if isinstance(value, int | float) else clean(value)
 
 
 def to_html(first: FirstScreen, sections: list[Section]) -> str:

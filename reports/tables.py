@@ -1,6 +1,6 @@
 """Tables: frame -> cells for the page, and CSV, Parquet, LaTeX and Markdown files."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -128,11 +128,11 @@ def _as_text(value: object) -> str:
     return "" if missing else clean(value)
 
 
-def plain_columns(frame: Frame) -> tuple[Column, ...]:
-    """Columns for a frame of unknown make-up: numbers right-aligned, everything else text."""
+def plain_columns(frame: Frame, headers: Mapping[str, str]) -> tuple[Column, ...]:
+    """Columns for a frame of unknown make-up: numbers right-aligned, everything else text; some headers given."""
     return tuple(
         Column(
-            header=clean(name).replace("_", " "),
+            header=headers.get(name, clean(name).replace("_", " ")),
             source=name,
             kind=Kind.NUMBER if frame[name].dtype.kind in "iuf" else Kind.TEXT,
         )

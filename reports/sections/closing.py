@@ -11,6 +11,14 @@ from reports.data import ReportData, by_implementation, labels
 from reports.formats import clean, latex
 from reports.tables import plain_columns
 
+LEDGER = {
+    "offset_nats": "offset, nats",
+    "offset_constants": "offset / (latent · ½ log 2π)",
+    "deviation_nats": "worst deviation from that, nats",
+    "tolerance_nats": "rounding allows, nats",
+    "cells": "n cells",
+}
+
 
 def ledger(data: ReportData) -> Section:
     """Which normalising constants each implementation keeps or drops, measured."""
@@ -25,7 +33,7 @@ def ledger(data: ReportData) -> Section:
             "log p(z) alone."
         ),
         frame=data.ledger,
-        columns=plain_columns(data.ledger),
+        columns=plain_columns(data.ledger, LEDGER),
         limit=200,
     )
     return Section(anchor="ledger", title=title, blocks=(table,))
@@ -66,7 +74,8 @@ def reproduce(data: ReportData) -> Section:
         Prose(
             text=(
                 "The first command repeats the whole run. Every row of every table belongs to a cell; -k with the "
-                "cell's label repeats that cell alone, from the same seeds. Random numbers come from the cell's "
+                "cell's label repeats that cell (and the cells whose labels begin with it: other seeds), from the same "
+                "seeds. Random numbers come from the cell's "
                 "key, so the same versions on the same device give the same numbers (timings aside)."
             )
         ),

@@ -50,7 +50,7 @@ def _curve(run: Frame, names: list[str]) -> list[Series]:
     style = names.index(name)
     x, y, low, high = (run[column].to_numpy(float) for column in ("index", "value", "low", "high"))
     gap = float(np.diff(x).min()) if len(x) > 1 else 1.0
-    aside = x + gap * 0.06 * (style - (len(names) - 1) / 2)
+    aside = x + gap * 0.03 * (style - (len(names) - 1) / 2)
     return [
         Series(label=name, x=x, y=y, style=style, thin=True),
         Series(label=name, x=aside, y=y, low=low, high=high, style=style, thin=True, mark=Mark.WHISKER),
@@ -102,7 +102,7 @@ def _paths(rows: Frame, verdicts: Frame) -> Picture:
         caption=(
             "The same weights, batches and noise for everybody: |ELBO − the oracle's| at every step, logarithmic "
             "(a difference of exactly 0 is not drawn). Grey: the oracle's own divergence when its weights move by "
-            "one unit in the last place, and, where the path was judged, the tolerance. Below it: the same path."
+            "one unit in the last place; orange, where the path was judged, the tolerance. Below it: the same path."
         ),
         alt=f"Path differences over steps for {', '.join(ordered(rows['implementation']))}, logarithmic.",
     )
@@ -121,15 +121,16 @@ def _yardstick(group: Frame) -> Series:
 
 
 def _tolerance(group: Frame, verdicts: Frame) -> list[Series]:
-    """The judged tolerance: a curve where verdicts carry a step as `part`, else level at the verdict's own."""
-    judged = verdicts[verdicts["key"].isin(group["key"].unique()) & (verdicts["tolerance"] > 0)]
-    judged = judged[judged["key"] == judged["key"].iloc[0]] if len(judged) else judged
-    judged = judged[judged["part"].isin(["", *group["index"].astype(int).astype(str).unique()])]
-    if judged.empty:
+    """The judged tolerance at every step: the one-ulp curve times the factor of the verdict on one step of it."""
+    steps = verdicts["part"].str.extract(r"^step (\d+)$", expand=False).astype(float)
+    judged = verdicts.assign(index=steps)[steps.notna() & (verdicts["tolerance"] > 0)]
+    pairs = judged[["key", "index", "tolerance"]].merge(group[["key", "index", "scale"]], on=["key", "index"])
+    pairs = pairs[pairs["scale"] > 0]
+    if pairs.empty:
         return []
-    ends = np.array([group["index"].min(), group["index"].max()], dtype=float)
-    level = float(judged["tolerance"].max())
-    return [Series(label="tolerance", x=ends, y=np.array([level, level]), style=5, thin=True)]
+    curve = _yardstick(group)
+    factor = float(pairs["tolerance"].iloc[0] / pairs["scale"].iloc[0])
+    return [Series(label="tolerance", x=curve.x, y=curve.y * factor, style=5, thin=True)]
 
 
 def _path_table(rows: Frame) -> Table:
