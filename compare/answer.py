@@ -14,7 +14,6 @@ from compare.claims import cells
 from compare.claims.constants import HALF_LOG_TWO_PI
 from compare.claims.pointwise import ROUNDING_FACTOR, relative_size
 from compare.records import CellResult, Outcome, Quantity, Verdict
-from compare.statistics import MEAN_MARGIN
 
 QUESTION = (
     "A hand-written VAE computes KL = −(log p(z) − log q(z|x)) at one sample z, with 0.5 log 2π dropped from both "
@@ -50,16 +49,16 @@ def answer(verdicts: Iterable[Verdict], results: Iterable[CellResult]) -> dict[s
     A number is a dict: label, value (None where nothing was measured), unit, n, interval ([low, high] at the error
     budget's level) or tolerance, and detail in words.
     """
-    given = list(verdicts)
+    given, ran = list(verdicts), list(results)
     clauses = [_match(given), _right(given), _in_expectation(given), _cancels(given), _mean_field(given)]
     standing = next(each for each in Standing if any(clause.standing is each for clause in clauses))
     return {
         "question": QUESTION,
         "sentence": _opening(standing) + "; ".join(clause.text for clause in clauses) + ".",
         "equation": EQUATION,
-        "numbers": [_same_noise(given), _mean(given), _variance(given), _dropped_constant(given)],
+        "numbers": [_same_noise(given), _mean(given, ran), _variance(given), _dropped_constant(given)],
         "counts": {str(outcome): sum(each.outcome is outcome for each in given) for outcome in Outcome},
-        "cells": dict(sorted(Counter(str(result.status) for result in results).items())),
+        "cells": dict(sorted(Counter(str(result.status) for result in ran).items())),
         "standing": str(standing),
     }
 
@@ -170,9 +169,8 @@ def _mean_field(verdicts: Sequence[Verdict]) -> Clause:
 # --- the numbers
 
 
-def _number(label: str, unit: str, value: float | None = None, n: int = 0, **more: Any) -> dict[str, Any]:
-    detail = {} if value is not None else {"detail": "not measured"}
-    return {"label": label, "unit": unit, "value": value, "n": n} | detail | more
+def _number(label: str, unit: str, value: float | None = None, n: int | None = None, **more: Any) -> dict[str, Any]:
+    return {"label": label, "unit": unit, "value": value, "n": n, "detail": "not measured"} | more
 
 
 def _measured(verdicts: Sequence[Verdict], *claims: str) -> list[Verdict]:
@@ -212,19 +210,20 @@ def _sampling(verdicts: Sequence[Verdict], claim: str) -> Verdict | None:
     return max(tested, key=_size) if tested else None
 
 
-def _mean(verdicts: Sequence[Verdict]) -> dict[str, Any]:
+def _mean(verdicts: Sequence[Verdict], results: Sequence[CellResult]) -> dict[str, Any]:
     label, unit = "mean of own sampled-KL draws − exact KL, worst case", "standard deviations of one draw"
     worst = _sampling(verdicts, "KL-004")
     if worst is None:
         return _number(label, unit)
-    per_nat = MEAN_MARGIN / worst.tolerance
+    drawn = next(result for result in results if result.cell.key == worst.key)
+    sd = next(row.scale for row in drawn.measurements if row.quantity is Quantity.KL_MEAN)
     return _number(
         label,
         unit,
-        worst.difference * per_nat,
+        worst.difference / sd,
         worst.n,
-        interval=[worst.low * per_nat, worst.high * per_nat],
-        tolerance=MEAN_MARGIN,
+        interval=[worst.low / sd, worst.high / sd],
+        tolerance=worst.tolerance / sd,
         detail=f"n draws; worst of {_count(verdicts, 'KL-004')} cells: {worst.label}, {worst.difference:.2g} nats",
     )
 

@@ -11,7 +11,7 @@ from functools import cache
 from compare.claims import CLAIMS, Claim, Context, Judgement, Rows
 from compare.claims.claim import Pairing, RowMissingError
 from compare.records import Cell, CellResult, Outcome, Status, Verdict
-from compare.statistics import VARIANCE_MARGIN, ErrorBudget
+from compare.statistics import MEAN_MARGIN, VARIANCE_MARGIN, ErrorBudget
 
 AGREE, DIFFER, INCOMPLETE = 0, 1, 3  # exit codes; 2 is bad usage
 
@@ -43,6 +43,7 @@ def judge(
     budget: ErrorBudget | None = None,
     variance_margin: float = VARIANCE_MARGIN,
     *,
+    mean_margin: float = MEAN_MARGIN,
     claims: Sequence[Claim] = CLAIMS,
     latent: Callable[[Cell], int] = latent_size,
 ) -> list[Verdict]:
@@ -51,7 +52,9 @@ def judge(
     A cell NOT_RUN gives verdicts NOT_RUN with its reason; one that failed, crashed or timed out gives INCONCLUSIVE.
     Raises ErrorBudgetExceededError when more statistical verdicts are given than the budget was split for.
     """
-    context = Context(budget=budget or ErrorBudget(), variance_margin=variance_margin, latent=latent)
+    context = Context(
+        budget=budget or ErrorBudget(), mean_margin=mean_margin, variance_margin=variance_margin, latent=latent
+    )
     cells = [Rows(result) for result in sorted(results, key=lambda result: (result.cell.label, result.cell.key))]
     verdicts, spent = [], 0
     for claim in claims:

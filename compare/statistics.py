@@ -25,6 +25,9 @@ TAIL_RESERVE = 10.0
 # Fewer draws than this and the reserve no longer covers a mean of chi-squared draws (skewness 2.83), the most skewed
 # that a sampled Gaussian KL can be: exp(2.83 * 6.57^3 / (6 sqrt(n))) = 10 at n = 3,390.
 MINIMUM_DRAWS = 5_000
+# The squared deviations of sum(a e + b e^2), e normal, have a skewness of at most 4.75 sqrt(kurtosis - 1): 2.83 for a
+# normal, 13.6 for one chi-squared variable, and closest to this bound (10.6) at kurtosis 6.
+SQUARE_SKEWNESS = 4.75
 
 
 class Interval(NamedTuple):
@@ -132,15 +135,14 @@ def draws_for_variance(margin: float, kurtosis: float, alpha: float, power: floa
 
     `margin` relative to the variance; `kurtosis` = fourth central moment / variance^2 (3 for a normal), at least 1. The
     relative standard error is sqrt((kurtosis - 1) / n). The squared deviations, whose mean the variance is, have a
-    skewness of at most `kurtosis` for a quadratic form in normal draws (2.83 at kurtosis 3, 13.6 at 15), so the tail
-    factor is below `TAIL_RESERVE` from n = (kurtosis z^3 / (6 log TAIL_RESERVE))^2.
+    skewness of at most SQUARE_SKEWNESS sqrt(kurtosis - 1) for a quadratic form in normal draws, so the tail factor is
+    below `TAIL_RESERVE` from n = (kurtosis - 1) (SQUARE_SKEWNESS z^3 / (6 log TAIL_RESERVE))^2.
     """
     if not kurtosis >= 1:
         raise ValueError(f"A kurtosis is at least 1; {kurtosis} arrived.")
-    precise = draws_for_mean(margin, alpha, power) * (kurtosis - 1)
-    z = two_sided_z(alpha)
-    normal = (kurtosis * z**3 / (6 * math.log(TAIL_RESERVE))) ** 2
-    return math.ceil(max(precise, normal))
+    precise = draws_for_mean(margin, alpha, power)
+    normal = (SQUARE_SKEWNESS * two_sided_z(alpha) ** 3 / (6 * math.log(TAIL_RESERVE))) ** 2
+    return math.ceil(max(precise, normal) * (kurtosis - 1))
 
 
 def planned_draws(

@@ -59,6 +59,11 @@ def has_likelihood(cell: Cell) -> bool:
     return cell.problem != GAUSSIAN_KL
 
 
+def splits(cell: Cell) -> bool:
+    """Batches that fall into ragged parts of 1, 3 and at least one more row."""
+    return cell.size >= 5
+
+
 def linear_gaussian(cell: Cell) -> bool:
     """The linear-Gaussian VAE."""
     return cell.problem == LINEAR_GAUSSIAN

@@ -27,12 +27,14 @@ def _ties(rows: Rows, _: Context) -> list[Judgement]:
 
 
 def _below_evidence(rows: Rows, context: Context) -> list[Judgement]:
-    evidence, mean = rows.one(Quantity.LOG_EVIDENCE).reference, rows.one(Quantity.ELBO_MEAN)
-    if mean.scale != 0:
-        return [expectation.mean_not_above(mean, evidence, context)]
-    # No variance, no interval: the mean of n equal draws is off by rounding only, as each draw is.
-    allowed = pointwise.rounding_tolerance(rows.one(Quantity.ELBO_DEVIATION).scale, rows.cell.dtype)
-    return [pointwise.compared(mean.value, min(mean.value, evidence), allowed, n=mean.n)]
+    evidence = rows.one(Quantity.LOG_EVIDENCE).reference
+    if not rows.some(Quantity.ELBO_DEVIATION):
+        return [expectation.mean_not_above(rows.one(Quantity.ELBO_MEAN), evidence, context)]
+    # The exact variance is zero: no draw, and so no mean, lies above `highest`.
+    draws = rows.one(Quantity.ELBO_DEVIATION)
+    highest = draws.reference + draws.value
+    allowed = pointwise.rounding_tolerance(draws.scale, rows.cell.dtype)
+    return [pointwise.compared(highest, min(highest, evidence), allowed, n=draws.n)]
 
 
 CLAIMS = (

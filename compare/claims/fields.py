@@ -15,10 +15,10 @@ def _reduced_scale(rows: Rows, reduction: Reduction) -> float:
 
 
 def _fields(row: Measurement) -> Reduction:
-    """The reduction in "<sign> <reduction>". Raises ValueError for anything else than +-1 and a known reduction."""
+    """The reduction in "<sign> <reduction>". Raises ValueError for anything but + or - and a known reduction."""
     sign, _, reduction = row.part.partition(" ")
-    if sign not in ("1", "+1", "-1"):
-        raise ValueError(f"a raw loss has sign +1 or -1, not {sign!r}")
+    if sign not in ("+", "-"):
+        raise ValueError(f"a raw loss has sign + or -, not {sign!r}")
     return Reduction(reduction)
 
 
@@ -73,7 +73,7 @@ CLAIMS = (
         tolerance="2 × 16 u S: both sides are computed",
         reason=pointwise.REASON,
         procedure=Procedure.EVALUATE,
-        applies_to=cells.not_oracle,
+        applies_to=cells.every(cells.not_oracle, cells.splits),
         judge=_additive,
     ),
 )
