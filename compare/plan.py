@@ -1,6 +1,6 @@
 """Spec -> Iterator[Cell]: pure, lazy, always in the same order. The number of draws is fixed here, before any draw."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, fields, replace
 from fnmatch import fnmatchcase
 from functools import cache
@@ -126,14 +126,13 @@ def draws_needed(site: Site, spec: Spec) -> int:
     )
 
 
-def preflight(spec: Spec) -> None:
-    """Load and check every problem and data set that the specification names.
+def preflight(cells: Iterable[Cell]) -> None:
+    """Load and check every problem and data set that the cells name.
 
     Raises ValueError: weights of a wrong shape or that are not finite, data that are not finite or not binary.
     """
-    for block in spec.cells:
-        for name, weights in expand(block.problems):
-            problem, dataset = problems.load(name, weights), datasets.load(problems.DATASET[name])
-            problems.check_params(problem, problem.params)
-            for rows in (dataset.train, dataset.test):
-                datasets.validate(rows, problem.likelihood)
+    for name, weights in dict.fromkeys((cell.problem, cell.weights) for cell in cells):
+        problem, dataset = problems.load(name, weights), datasets.load(problems.DATASET[name])
+        problems.check_params(problem, problem.params)
+        for rows in (dataset.train, dataset.test):
+            datasets.validate(rows, problem.likelihood)

@@ -107,13 +107,15 @@ def parse_spec(text: str, name: str) -> Spec:
 
 def spec_from_dict(content: Mapping[str, Any]) -> Spec:
     """The Spec of `dataclasses.asdict(spec)` after a round trip through JSON."""
-    values = dict(content)
-    values["cells"] = tuple(
-        Block(**{k: tuple(v) if isinstance(v, list) else v for k, v in block.items()} | {"procedure": procedure})
-        for block in values["cells"]
-        for procedure in [Procedure(block["procedure"])]
-    )
+    values: dict[str, Any] = dict(content)
+    values["cells"] = tuple(_block_from_dict(block) for block in content["cells"])
     return Spec(**values)
+
+
+def _block_from_dict(content: Mapping[str, Any]) -> Block:
+    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in content.items()}
+    values["procedure"] = Procedure(values["procedure"])
+    return Block(**values)
 
 
 def _block(table: Mapping[str, Any], where: str) -> Block:

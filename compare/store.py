@@ -69,6 +69,10 @@ class Store:
             return None
         return result
 
+    def keys(self) -> set[str]:
+        """The keys of the cells that have a file, read or not."""
+        return {path.stem for path in (self.folder / "cells").glob("??/*.json")}
+
     def results(self) -> Iterator[CellResult]:
         """Every readable result, in the order of the keys; damaged files are set aside and named in `damaged`."""
         for path in sorted((self.folder / "cells").glob("??/*.json")):

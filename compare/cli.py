@@ -1,0 +1,199 @@
+"""The command line: reads arguments, calls `commands`, prints. Nothing heavy is imported before a verb needs it."""
+
+import sys
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from compare.errors import CompareError
+
+if TYPE_CHECKING:
+    from compare.commands.execution import Executed, Request
+    from compare.commands.judging import Judged
+
+STARTED = monotonic()
+INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Is a hand-written sampled KL what Pyro and NumPyro compute? Reference tests with controlled error.",
+)
+
+Profile = Annotated[str, typer.Option(help="quick, standard, full or a TOML file.")]
+DeviceName = Annotated[str | None, typer.Option("--device", help="auto, cpu or cuda.  [default: auto]")]
+Jobs = Annotated[int | None, typer.Option("-j", metavar="N", help="Untimed cells side by side.  [default: cores]")]
+Expression = Annotated[str | None, typer.Option("-k", metavar="EXPR", help="Cells whose label matches, as in pytest.")]
+Seed = Annotated[int | None, typer.Option(metavar="S", help="The first seed of every cell.  [default: 0]")]
+Output = Annotated[Path | None, typer.Option("-o", metavar="DIR", help="Results.  [default: results/<profile>]")]
+Resume = Annotated[bool, typer.Option("--resume", help="Run only what is missing or stale in DIR.")]
+Timeout = Annotated[float | None, typer.Option("--cell-timeout", metavar="S", help="Seconds that one cell may take.")]
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A folder that `compare run` wrote.")]
+
+
+@app.command("all")
+def all_(
+    profile: Profile = "standard",
+    device: DeviceName = None,
+    jobs: Jobs = None,
+    expression: Expression = None,
+    seed: Seed = None,
+    output: Output = None,
+    resume: Resume = False,
+    cell_timeout: Timeout = None,
+) -> None:
+    """Run a profile, judge it, draw the report, and print the answer."""
+    request = _request(profile, device, jobs, expression, seed, output, resume, cell_timeout)
+    executed = _run(request)
+    raise typer.Exit(_judge_and_report(executed.store.folder, executed))
+
+
+@app.command()
+def plan(
+    profile: Profile = "standard",
+    device: DeviceName = None,
+    expression: Expression = None,
+    seed: Seed = None,
+) -> None:
+    """Print the cells that `run` would run: one label per line, with its size."""
+    from compare.commands.execution import planned
+
+    request = _request(profile, device, None, expression, seed, None, False, None)
+    for cell in planned(request).cells:
+        print(f"{cell.key}  {cell.label}  size {cell.size}" + (f"  datum {cell.datum}" if cell.datum else ""))
+
+
+@app.command()
+def run(
+    profile: Profile = "standard",
+    device: DeviceName = None,
+    jobs: Jobs = None,
+    expression: Expression = None,
+    seed: Seed = None,
+    output: Output = None,
+    resume: Resume = False,
+    cell_timeout: Timeout = None,
+) -> None:
+    """Run a profile and store the measurements; judge nothing."""
+    request = _request(profile, device, jobs, expression, seed, output, resume, cell_timeout)
+    executed = _run(request)
+    print(f"Results: {executed.store.folder}. Next: compare judge {executed.store.folder}")
+    print(_share(executed))
+
+
+@app.command()
+def judge(folder: Folder) -> None:
+    """Judge the measurements of a folder again; no framework is needed."""
+    from compare.commands.judging import judge_folder
+
+    judged = judge_folder(folder)
+    _print_judged(judged)
+    print(f"Next: compare report {folder}")
+    raise typer.Exit(judged.exit_code)
+
+
+@app.command()
+def report(folder: Folder) -> None:
+    """Draw the report of a judged folder again."""
+    from compare.commands.judging import report_folder
+
+    print(f"Report: {report_folder(folder)}")
+
+
+@app.command("list")
+def list_() -> None:
+    """List profiles, problems, estimators, implementations and claims."""
+    from compare.doctor import catalogue
+
+    print("\n".join(catalogue()))
+
+
+@app.command()
+def doctor() -> None:
+    """Say what is installed, which devices there are, what will not run and why."""
+    from compare.doctor import diagnose
+
+    print("\n".join(diagnose()))
+
+
+def main() -> None:
+    """The entry point: one line on standard error and the error's exit code for whatever the user can mend."""
+    try:
+        app()
+    except CompareError as error:
+        print(f"compare: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except OSError as error:
+        name = f" ({error.filename})" if error.filename else ""
+        print(f"compare: {error.strerror or error}{name}", file=sys.stderr)
+        sys.exit(CompareError.exit_code)
+
+
+def _request(
+    profile: str,
+    device: str | None,
+    jobs: int | None,
+    expression: str | None,
+    seed: int | None,
+    output: Path | None,
+    resume: bool,
+    cell_timeout: float | None,
+) -> "Request":
+    from compare.commands.execution import Request
+
+    return Request(
+        profile=profile,
+        device=device,
+        jobs=jobs,
+        expression=expression,
+        seed=seed,
+        output=output,
+        resume=resume,
+        cell_timeout_s=cell_timeout,
+    )
+
+
+def _run(request: "Request") -> "Executed":
+    from compare.commands.execution import execute, planned
+
+    try:
+        prepared = planned(request)
+        return execute(prepared, lambda line: print(line, file=sys.stderr), STARTED)
+    except KeyboardInterrupt:
+        print("\nInterrupted. What has finished is kept; go on with the same command and --resume.", file=sys.stderr)
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def _judge_and_report(folder: Path, executed: "Executed") -> int:
+    from compare.commands.judging import judge_folder, report_folder
+
+    judged = judge_folder(folder)
+    page = report_folder(folder)
+    _print_judged(judged)
+    print(f"Report: {page}")
+    print(_share(executed))
+    return judged.exit_code
+
+
+def _print_judged(judged: "Judged") -> None:
+    for line in judged.damaged:
+        print(line, file=sys.stderr)
+    print()
+    print(judged.answer["sentence"])
+    print()
+    print("Cells: " + (", ".join(f"{count} {name}" for name, count in judged.statuses.items()) or "none"))
+    if judged.missing:
+        print(f"{judged.missing} planned cells have no result yet: go on with --resume.")
+    print("Verdicts: " + (", ".join(f"{count} {name}" for name, count in judged.outcomes.items()) or "none"))
+
+
+def _share(executed: "Executed") -> str:
+    total = executed.account()
+    return (
+        f"Wall time {total.wall_s:.0f} s: {total.measured_s:.0f} s imports, compilation and measured calls, "
+        f"{total.oracle_s:.0f} s the oracle's references alone, harness {total.harness_s:.0f} s "
+        f"({100 * total.harness_share:.1f}%)."
+    )

@@ -1,0 +1,194 @@
+"""`compare plan` and `compare run`: from a request to results on disk."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from math import isfinite
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from compare import environment
+from compare.account import Account, Span, account
+from compare.availability import reason_not_to_run, resolve_device
+from compare.commands.resuming import unfinished
+from compare.errors import StoreError, UsageError
+from compare.plan import plan, preflight
+from compare.pool import Options
+from compare.progress import progress
+from compare.records import Cell, CellResult
+from compare.run import run
+from compare.select import selector
+from compare.spec import Spec, read_spec
+from compare.store import Store
+from suites.contract import Device
+
+MOST_JOBS_ON_A_GPU = 4  # they share its memory
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What the user asked for; None where nothing was said."""
+
+    profile: str = "standard"
+    device: str | None = None
+    jobs: int | None = None
+    expression: str | None = None
+    seed: int | None = None
+    output: Path | None = None
+    resume: bool = False
+    cell_timeout_s: float | None = None
+
+    @property
+    def folder(self) -> Path:
+        """-o, else results/<profile>, with a suffix of its own for each -k."""
+        if self.output is not None:
+            return self.output
+        name = Path(self.profile).stem
+        if self.expression is not None:
+            name += "-k-" + hashlib.sha256(self.expression.encode()).hexdigest()[:6]
+        return Path("results") / name
+
+
+@dataclass(frozen=True, kw_only=True)
+class Planned:
+    """A request after planning: nothing has been run or written yet."""
+
+    request: Request
+    spec: Spec
+    device: Device
+    cells: list[Cell]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Executed:
+    """What a run leaves besides its files: where the workers' time went, counted from `started`."""
+
+    store: Store
+    spans: list[Span]
+    started: float
+
+    def account(self) -> Account:
+        """The account of the wall time until now."""
+        return account(self.spans, monotonic() - self.started)
+
+
+def planned(request: Request) -> Planned:
+    """Read the profile, check the request, plan the cells. Raises UsageError in one line for whatever is wrong."""
+    select = selector(request.expression) if request.expression is not None else lambda label: True
+    if request.jobs is not None and request.jobs < 1:
+        raise UsageError(f"-j must be at least 1, not {request.jobs}.")
+    spec = _with_overrides(read_spec(request.profile), request)
+    device = resolve_device(spec.device)
+    spec = replace(spec, device=str(device))
+    try:
+        cells = list(plan(spec, device, select))
+        preflight(cells)
+    except (ValueError, OSError, ImportError) as error:  # weights or data that are not what they should be
+        raise UsageError(" ".join(str(error).split())) from error
+    if not cells:
+        raise UsageError(f"-k {request.expression!r} matches no cell of profile {spec.name}. See `compare plan`.")
+    return Planned(request=request, spec=spec, device=device, cells=cells)
+
+
+def _with_overrides(spec: Spec, request: Request) -> Spec:
+    if request.seed is not None and not 0 <= request.seed < 2**31:
+        raise UsageError(f"--seed must be within 0 and 2^31 - 1, not {request.seed}.")
+    timeout = request.cell_timeout_s
+    if timeout is not None and not (timeout > 0 and isfinite(timeout)):
+        raise UsageError(f"--cell-timeout must be a positive number of seconds, not {timeout}.")
+    return replace(
+        spec,
+        seed=spec.seed if request.seed is None else request.seed,
+        device=request.device or spec.device,
+        cell_timeout_s=timeout or spec.cell_timeout_s,
+    )
+
+
+def execute(plan_: Planned, say: Callable[[str], None], started: float | None = None) -> Executed:
+    """Run what is missing and store each result as it comes.
+
+    Raises StoreError for a folder that is foreign, in use or not writable, and KeyboardInterrupt through, after
+    everything that has finished is on disk.
+    """
+    started = monotonic() if started is None else started
+    store = Store(plan_.request.folder)
+    cores = environment.cores()
+    most = cores if plan_.device is Device.CPU else min(cores, MOST_JOBS_ON_A_GPU)
+    jobs = plan_.request.jobs or most
+    threads = max(1, cores // jobs)
+    surroundings = environment.describe(device=str(plan_.device), jobs=jobs, threads=threads)
+    options = Options(
+        jobs=jobs,
+        cores=cores,
+        cell_timeout_s=plan_.spec.cell_timeout_s,
+        fingerprint=environment.fingerprint(surroundings),
+    )
+    with store.held():
+        record = _open(store, plan_, surroundings, options.fingerprint)
+        pending = unfinished(store, plan_.cells, record, options.fingerprint, say)
+        store.write_record(record)
+        spans = _run_cells(plan_, pending, options, store)
+        record["account"] = as_numbers(account(spans, monotonic() - started))
+        store.write_record(record)
+    return Executed(store=store, spans=spans, started=started)
+
+
+def _run_cells(plan_: Planned, pending: list[Cell], options: Options, store: Store) -> list[Span]:
+    bar = progress(len(pending))
+
+    def finish(result: CellResult) -> None:
+        store.write(result)
+        bar.done(result)
+
+    try:
+        return run(pending, options, finish, reason_not_to_run)
+    finally:
+        bar.close()
+
+
+def _open(store: Store, plan_: Planned, surroundings: dict[str, Any], fingerprint: str) -> dict[str, Any]:
+    """The run record to write. Raises StoreError where the folder holds something else, or results without --resume."""
+    old: dict[str, Any] = {}
+    if store.exists():
+        old = store.record()
+        if old.get("digest") != plan_.spec.digest:
+            raise StoreError(
+                f"{store.folder} belongs to another specification (profile {old.get('profile')!r}, "
+                f"digest {old.get('digest')}; this one is {plan_.spec.name!r}, {plan_.spec.digest}). Choose -o DIR."
+            )
+        if not plan_.request.resume:
+            raise StoreError(f"{store.folder} already holds results. Add --resume to go on, or choose -o DIR.")
+    elif any(path.name not in ("lock",) for path in store.folder.iterdir()):
+        raise StoreError(f"{store.folder} is not empty and holds no results of ours. Choose -o DIR.")
+    return {
+        "profile": plan_.spec.name,
+        "spec": asdict(plan_.spec),
+        "digest": plan_.spec.digest,
+        "command": command(plan_),
+        "select": plan_.request.expression,
+        "planned": max(len(store.keys() | {cell.key for cell in plan_.cells}), int(old.get("planned", 0))),
+        "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "fingerprint": fingerprint,
+        "environments": old.get("environments", {}) | {fingerprint: surroundings},
+        "account": None,
+    }
+
+
+def command(plan_: Planned) -> str:
+    """The command that repeats this run, without this machine's paths."""
+    request, profile = plan_.request, Path(plan_.request.profile).name
+    parts = ["compare all", f"--profile {profile}", f"--device {plan_.device}"]
+    parts += [f"-j {request.jobs}"] if request.jobs else []
+    parts += [f"-k '{request.expression}'"] if request.expression else []
+    parts += [f"--seed {plan_.spec.seed}"] if plan_.spec.seed else []
+    return " ".join(parts)
+
+
+def as_numbers(total: Account) -> dict[str, float]:
+    """The account for the run record; seconds, and the harness's share."""
+    return {name: round(value, 3) for name, value in asdict(total).items()} | {
+        "harness_s": round(total.harness_s, 3),
+        "harness_share": round(total.harness_share, 4),
+    }

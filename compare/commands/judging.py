@@ -1,0 +1,110 @@
+"""`compare judge` and `compare report`: from results on disk to verdicts, frames and the page. No framework."""
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from compare.answer import answer
+from compare.claims import CLAIMS
+from compare.errors import UsageError
+from compare.frames import (
+    claim_frame,
+    environment_of,
+    measurement_frame,
+    read_frame,
+    read_json,
+    verdict_frame,
+    write_frame,
+    write_json,
+)
+from compare.judge import ErrorBudgetExceededError, exit_code, judge
+from compare.ledger import ledger
+from compare.records import CellResult, Outcome, Status, as_row
+from compare.spec import spec_from_dict
+from compare.statistics import ErrorBudget
+from compare.store import Store
+from compare.timings import timing_frame
+
+INCOMPLETE = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """The end of a run in words and numbers."""
+
+    answer: dict[str, Any]
+    outcomes: dict[str, int]
+    statuses: dict[str, int]
+    missing: int
+    damaged: list[str]
+    exit_code: int
+
+
+def judge_folder(folder: Path) -> Judged:
+    """Judge every stored result; write verdicts, measurements, timings and ledger as frames, and the answer.
+
+    Raises UsageError where the folder holds no results, or more statistical verdicts than its error budget covers.
+    """
+    import pandas as pd
+
+    store = Store(folder)
+    record = store.record()
+    spec = spec_from_dict(record["spec"])
+    results = list(store.results())
+    budget = ErrorBudget(alpha=spec.alpha, tests=spec.tests)
+    try:
+        verdicts = judge(results, budget, spec.variance_margin)
+    except ErrorBudgetExceededError as error:
+        raise UsageError(f"{error} Set 'tests' in the profile.") from error
+    write_frame(folder, "measurements", measurement_frame(results))
+    write_frame(folder, "verdicts", verdict_frame(verdicts))
+    write_frame(folder, "timings", timing_frame(results))
+    write_frame(folder, "ledger", pd.DataFrame([as_row(row) for row in ledger(results)]))
+    reply = answer(verdicts, results)
+    write_json(folder, "answer", reply)
+    missing = max(int(record["planned"]) - len(results), 0)
+    code = exit_code(verdicts, results)
+    return Judged(
+        answer=reply,
+        outcomes={str(each): count for each, count in _counted(Outcome, (v.outcome for v in verdicts)).items()},
+        statuses={str(each): count for each, count in _counted(Status, (r.status for r in results)).items()},
+        missing=missing,
+        damaged=store.damaged,
+        exit_code=INCOMPLETE if code == 0 and missing else code,
+    )
+
+
+def report_folder(folder: Path) -> Path:
+    """Draw the report of a judged folder into DIR/report; returns the page's path. No statistics are made here."""
+    from reports.page import write_report
+
+    store = Store(folder)
+    record = store.record()
+    return write_report(
+        folder / "report",
+        measurements=read_frame(folder, "measurements"),
+        verdicts=read_frame(folder, "verdicts"),
+        claims=claim_frame(CLAIMS),
+        environment=environment_of(record),
+        answer=read_json(folder, "answer"),
+        ledger=read_frame(folder, "ledger"),
+        timings=read_frame(folder, "timings"),
+        images=images(list(store.results())),
+    )
+
+
+def images(results: list[CellResult]) -> dict[str, list[list[int]]]:
+    """The pictures of the first seed of every training cell, named for a person."""
+    found: dict[str, list[list[int]]] = {}
+    for result in sorted(results, key=lambda each: (each.cell.seed, each.cell.label)):
+        cell = result.cell
+        for name, grid in result.images.items():
+            title = f"{cell.problem}, {name}: {cell.implementation}, {cell.estimator}, {cell.dtype}, {cell.device}"
+            found.setdefault(title, grid)
+    return found
+
+
+def _counted(members: Any, values: Any) -> dict[Any, int]:
+    counts = Counter(values)
+    return {member: counts[member] for member in members if counts[member]}

@@ -1,0 +1,137 @@
+"""Results as pandas frames: `compare.load(DIR)`. One row per measurement, joined with its cell; one row per verdict."""
+
+import io
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from compare.errors import StoreError
+from compare.records import Cell, CellResult, Measurement, Verdict
+from compare.store import Store, write_atomically
+
+NORMAL_95 = 1.959963984540054  # half the width of a 95% interval in standard errors
+CELL_COLUMNS = ("key", "label", *(field.name for field in fields(Cell)), "status", "reason", "elapsed_s")
+ROW_COLUMNS = tuple(field.name for field in fields(Measurement))
+VERDICT_COLUMNS = tuple(field.name for field in fields(Verdict))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Results:
+    """A result folder's content. `measurements` and `verdicts` are frames, `environment` is what they were made in."""
+
+    measurements: pd.DataFrame
+    verdicts: pd.DataFrame
+    environment: dict[str, Any]
+
+
+def load(folder: str | Path) -> Results:
+    """The frames of a result folder that has been judged.
+
+    Raises StoreError where the folder holds no results, or none that were judged.
+    """
+    store = Store(Path(folder))
+    record = store.record()
+    return Results(
+        measurements=read_frame(store.folder, "measurements"),
+        verdicts=read_frame(store.folder, "verdicts"),
+        environment=environment_of(record),
+    )
+
+
+def environment_of(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The environment of the run's last part, with the run's own facts: profile, command, date, account."""
+    environment = dict(record["environments"][record["fingerprint"]])
+    facts = ("profile", "command", "date", "digest", "account", "planned", "fingerprint")
+    return {name: record.get(name) for name in facts} | environment
+
+
+def measurement_frame(results: Iterable[CellResult]) -> pd.DataFrame:
+    """One row per measurement with the fields of its cell; a cell without measurements has one row, quantity "".
+
+    `low` and `high` are the 95% normal interval where a standard error is given and no other bounds are.
+    """
+    rows = []
+    for result in results:
+        cell = tuple(_text(value) for value in _cell_values(result))
+        if not result.measurements:
+            rows.append((*cell, "", float("nan"), *EMPTY_ROW))
+        for row in result.measurements:
+            rows.append((*cell, *(getattr(row, name) for name in ROW_COLUMNS)))
+    frame = pd.DataFrame.from_records(rows, columns=[*CELL_COLUMNS, *ROW_COLUMNS])
+    frame["quantity"] = frame["quantity"].map(str)
+    half = NORMAL_95 * frame["standard_error"]
+    frame["low"] = frame["low"].where(frame["low"].notna(), frame["value"] - half)
+    frame["high"] = frame["high"].where(frame["high"].notna(), frame["value"] + half)
+    return frame.sort_values(["label", "key"], kind="stable", ignore_index=True)
+
+
+# Every column of `Measurement` after quantity and value, at its default.
+EMPTY_ROW = tuple(field.default for field in fields(Measurement)[2:])
+
+
+def _cell_values(result: CellResult) -> tuple[Any, ...]:
+    cell = result.cell
+    own = (getattr(cell, field.name) for field in fields(Cell))
+    return (cell.key, cell.label, *own, result.status, result.reason, result.elapsed_s)
+
+
+def verdict_frame(verdicts: Iterable[Verdict]) -> pd.DataFrame:
+    """One row per verdict."""
+    rows = [tuple(_text(getattr(verdict, name)) for name in VERDICT_COLUMNS) for verdict in verdicts]
+    return pd.DataFrame.from_records(rows, columns=list(VERDICT_COLUMNS))
+
+
+def claim_frame(claims: Iterable[Any]) -> pd.DataFrame:
+    """One row per claim: what it states and why its tolerance is what it is."""
+    names = ("id", "family", "strength", "statement", "derivation", "source", "tolerance", "reason")
+    return pd.DataFrame.from_records([[str(getattr(claim, name)) for name in names] for claim in claims], columns=names)
+
+
+def write_frame(folder: Path, name: str, frame: pd.DataFrame) -> None:
+    """NAME.parquet and NAME.csv, each whole or absent."""
+    buffer = io.BytesIO()
+    frame.to_parquet(buffer, index=False)
+    write_atomically(folder / f"{name}.parquet", buffer.getvalue())
+    write_atomically(folder / f"{name}.csv", frame.to_csv(index=False).encode())
+
+
+def read_frame(folder: Path, name: str) -> pd.DataFrame:
+    """The frame that `write_frame` wrote. Raises StoreError where there is none, or a damaged one."""
+    path = folder / f"{name}.parquet"
+    if not path.exists():
+        raise StoreError(f"{folder} holds no {name}.parquet: run `compare judge {folder}` first.")
+    try:
+        return pd.read_parquet(path)
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{path} can't be read ({error}): run `compare judge {folder}` again.") from error
+
+
+def write_json(folder: Path, name: str, content: Any) -> None:
+    """NAME.json as strict JSON; what is not finite becomes null."""
+    write_atomically(folder / f"{name}.json", (json.dumps(_finite(content), indent=1, allow_nan=False) + "\n").encode())
+
+
+def read_json(folder: Path, name: str) -> Any:
+    """What `write_json` wrote. Raises StoreError where there is none."""
+    try:
+        return json.loads((folder / f"{name}.json").read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{folder} holds no readable {name}.json: run `compare judge {folder}` first.") from error
+
+
+def _finite(content: Any) -> Any:
+    if isinstance(content, Mapping):
+        return {str(name): _finite(value) for name, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [_finite(value) for value in content]
+    if isinstance(content, float) and not -float("inf") < content < float("inf"):
+        return None
+    return str(content) if isinstance(content, str) else content
+
+
+def _text(value: Any) -> Any:
+    return str(value) if isinstance(value, str) else value
