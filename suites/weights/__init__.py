@@ -18,9 +18,11 @@ FOLDER = Path(__file__).parent
 def read_weights(problem: str, like: Params) -> dict[str, Array]:
     """The trained weights of a problem, float64, in the order of `like` (whose names and shapes they must have).
 
-    Raises FileNotFoundError where none are shipped and ValueError where the file is not the recorded one.
+    Raises ValueError where the file is missing or is not the recorded one.
     """
     path = FOLDER / f"{problem}.npz"
+    if not path.exists():
+        raise ValueError(f"{path.name} is missing: restore it, or make it with benchmarks/train_weights.py {problem}.")
     digest, expected = hashlib.sha256(path.read_bytes()).hexdigest(), read_record(problem)["sha256"]
     if digest != expected:
         raise ValueError(
