@@ -156,9 +156,11 @@ def _cancels(verdicts: Sequence[Verdict]) -> Clause:
 
 def _mean_field(verdicts: Sequence[Verdict]) -> Clause:
     standing = _weakest(_standing(_of(verdicts, claim)) for claim in ("MATCH-004", "MATCH-007"))
+    ran = {verdict.implementation for verdict in _ran(_of(verdicts, "MATCH-004"))}
+    libraries = " and ".join(library for library, (_, name) in LIBRARY_CLAIMS.items() if name in ran)
     text = {
-        Standing.AGREES: "TraceMeanField_ELBO has the analytic KL instead: another value at the same noise, and the "
-        "whole difference is sampled minus analytic KL",
+        Standing.AGREES: f"TraceMeanField_ELBO ({libraries}) has the analytic KL instead: another value at the same "
+        "noise, and the whole difference is sampled minus analytic KL",
         Standing.DIFFERS: "TraceMeanField_ELBO is not in every case the same ELBO with the analytic KL",
         Standing.INCONCLUSIVE: "whether TraceMeanField_ELBO is the same ELBO with the analytic KL stayed undecided",
         Standing.NOT_RUN: "TraceMeanField_ELBO was not compared",

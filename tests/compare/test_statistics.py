@@ -144,7 +144,7 @@ def test_about_45000_draws_decide_a_mean():
 
 
 def test_the_reserve_covers_the_most_skewed_sampled_kl():
-    """The mean of n chi-squared draws has an exact gamma tail; it must stay within the reserve from MINIMUM_DRAWS on."""
+    """The mean of n chi-squared draws has an exact gamma tail; the reserve must cover it from MINIMUM_DRAWS on."""
     z = BUDGET.z
     for n in (MINIMUM_DRAWS, planned_draws()):
         exact = stats.chi2.sf(n + z * math.sqrt(2 * n), n)
