@@ -22,7 +22,7 @@ from suites.numpy_oracle.vae import (
     terms_and_backward,
 )
 
-UNIT_ROUNDOFF_32 = 2.0**-24
+UNIT_ROUNDOFF_32, UNIT_ROUNDOFF_64 = 2.0**-24, 2.0**-53
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,7 +189,8 @@ def _float32_and_float64(
 class PathReference:
     """The oracle's training path and how far it strays from itself when every weight starts one ulp away.
 
-    `elbo`, `elbo_divergence`: (step,), nats per datum; the divergence is the largest so far, over three directions.
+    `elbo`, `elbo_divergence`: (step,), nats per datum; the divergence is the largest so far, over three directions,
+    and never below the rounding of the ELBO itself, u * scale: at the same weights two correct values differ by that.
     `params`: the weights at the end; `param_divergence`: by parameter, |.|_2 at the end.
     """
 
@@ -215,7 +216,9 @@ def path_reference(
     """
     session = NumpyOracle().prepare(problem, estimator, Device.CPU, DType.FLOAT64)
     path = session.fit(params, x, batches, learning_rate, 0, noise)
-    elbo_divergence, param_divergence = np.zeros(len(batches)), dict.fromkeys(problem.params, 0.0)
+    start = reference(problem, estimator, params, x[batches[0]], noise[0], DType.FLOAT64)
+    elbo_divergence = np.full(len(batches), UNIT_ROUNDOFF_64 * start.scales["elbo"])
+    param_divergence = dict.fromkeys(problem.params, 0.0)
     for direction in range(3):
         rng = np.random.default_rng([direction, 754])
         moved = {

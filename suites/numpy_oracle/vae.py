@@ -29,6 +29,7 @@ from suites.contract import (
 )
 
 LOG_2PI = float(np.log(2.0 * np.pi))
+EPSILON = 1e-8  # Adam's, the same in every implementation
 
 # One gated layer's input, linear part and gate, kept for the backward pass; each (batch, width).
 Tape = list[tuple[Array, Array, Array]]
@@ -388,7 +389,7 @@ class Adam:
             first += 0.1 * (gradient - first)
             second += 0.001 * (gradient**2 - second)
             rate = self.learning_rate / first_correction
-            self.params[name] += rate * first / (np.sqrt(second / second_correction) + 1e-8)
+            self.params[name] += rate * first / (np.sqrt(second / second_correction) + EPSILON)
 
     def weights(self) -> dict[str, Array]:
         """A copy of the weights as they are now."""
