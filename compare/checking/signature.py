@@ -53,7 +53,7 @@ NAMES: dict[tuple[Role, Form], str] = {
     (
         Role.X,
         Form.PLAIN,
-    ): "x data target targets input inputs image images img imgs xtrue ytrue xin original batch y xs",
+    ): "x data target targets input inputs image images img imgs xtrue ytrue xin original y xs",
     (Role.OUTPUT, Form.LOGITS): "logits logit xlogits xlogit logitsx reconlogits outputlogits decoderlogits "
     "reconxlogits xreconlogits logitsp",
     (Role.OUTPUT, Form.PROBS): "probs prob probabilities probability xprobs p xprob reconprobs",
@@ -214,7 +214,7 @@ def _check_complete(label: str, kind: FunctionKind, arguments: list[Argument]) -
     needed = {Role.MEAN, Role.SPREAD}
     if kind in (FunctionKind.NEGATIVE_ELBO, FunctionKind.LOG_WEIGHT):
         needed |= {Role.X, Role.OUTPUT}
-    if kind in (FunctionKind.SAMPLED_KL, FunctionKind.LOG_WEIGHT):
+    if kind is FunctionKind.LOG_WEIGHT:
         needed |= {Role.Z}
     for role in (*Role,):
         if roles.count(role) > 1:

@@ -1,0 +1,241 @@
+"""The claims that a deterministic function is judged by, under one reading and one reduction."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from math import nan
+
+import numpy as np
+
+from compare.checking.experiment import Experiment, Observation
+from compare.checking.failure import FunctionError
+from compare.checking.inputs import ORDINARY, REPLICATES, extremes, prior, ragged, with_noise
+from compare.checking.readings import (
+    UNIT_ROUNDOFF,
+    Distance,
+    Quantity,
+    Reading,
+    Reduction,
+    farthest,
+    gradient_distance,
+    reduced,
+    target,
+    value_distance,
+)
+from compare.checking.signature import Role
+from compare.records import Outcome
+from suites.bridge.user_arrays import Term
+from suites.contract import DType
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """One claim judged. `difference` and `tolerance` at the worst input, in nats (or nats per unit of an argument)."""
+
+    name: str
+    statement: str
+    outcome: Outcome
+    difference: float = nan
+    tolerance: float = nan
+    where: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """The calls of the battery; the ordinary ones alone while it is being found out what a term is."""
+
+    ordinary: tuple[Observation, ...]
+    extreme: tuple[Observation, ...] = ()
+    prior: tuple[Observation, ...] = ()
+    whole: Observation
+    parts: tuple[Observation, ...] = ()
+    noise: tuple[Observation, ...] = ()
+    single: tuple[Observation, ...] = ()
+
+    @property
+    def everywhere(self) -> tuple[Observation, ...]:
+        """All calls in the experiment's own dtype."""
+        return (*self.ordinary, *self.extreme, *self.prior, *self.parts, *self.noise)
+
+
+def record_ordinary(experiment: Experiment) -> Record:
+    """The ordinary calls. Raises FunctionError where the function raises or gives NaN."""
+    cases = [experiment.ordinary(sizes, replicate) for sizes in ORDINARY for replicate in range(REPLICATES)]
+    ordinary = tuple(experiment.observe(case) for case in cases)
+    _check_finite(experiment, ordinary)
+    return Record(ordinary=ordinary, whole=ordinary[REPLICATES])
+
+
+def record(experiment: Experiment) -> Record:
+    """Every call. Raises FunctionError where the function raises, or gives NaN at ordinary inputs."""
+    calls = record_ordinary(experiment)
+    small, ragged_case = experiment.ordinary(ORDINARY[0]), experiment.ordinary(ORDINARY[1])
+    form, observed = experiment.signature.form(Role.OUTPUT), experiment.signature.find(Role.X) is not None
+    noise = (1.0, -1.0) if experiment.signature.find(Role.Z) else ()
+    single = (ORDINARY[0], ORDINARY[2]) if experiment.dtype is DType.FLOAT64 else ()
+    with np.errstate(all="ignore"):  # an overflow shows as an infinite difference
+        extreme = extremes(experiment.sizes(ORDINARY[0]), form, observed=observed)
+        return replace(
+            calls,
+            extreme=tuple(experiment.observe(case) for case in extreme),
+            prior=(experiment.observe(prior(small)),),
+            parts=tuple(experiment.observe(part) for part in ragged(ragged_case)),
+            noise=tuple(experiment.observe(with_noise(small, sign)) for sign in noise),
+            single=tuple(experiment.observe(experiment.ordinary(sizes), dtype=DType.FLOAT32) for sizes in single),
+        )
+
+
+def _check_finite(experiment: Experiment, observations: Iterable[Observation]) -> None:
+    for observation in observations:
+        for term in observation.terms:
+            if not np.isfinite(term.value).all():
+                shown = f"returned term {term.name!r}" if term.name else "result"
+                kind = "NaN" if np.isnan(term.value).any() else "infinity"
+                raise FunctionError(f"{experiment.signature.name}: the {shown} is {kind} at ordinary inputs.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TermRecord:
+    """One term of every call, under one reading and reduction, judged at one unit roundoff."""
+
+    position: int
+    record: Record
+    reading: Reading
+    reduction: Reduction
+    roundoff: float
+
+    def term(self, observation: Observation) -> Term:
+        """This term of a call."""
+        if self.position >= len(observation.terms):
+            raise FunctionError(f"The function returned fewer terms at {observation.label} inputs than at others.")
+        return observation.terms[self.position]
+
+    def values(self, observations: Iterable[Observation], roundoff: float | None = None) -> Distance:
+        """The worst value of several calls."""
+        return farthest(
+            [
+                value_distance(self.reading, self.reduction, self.term(one), one, roundoff or self.roundoff)
+                for one in observations
+            ]
+        )
+
+    def gradients(self, observations: Iterable[Observation]) -> Distance:
+        """The worst gradient of several calls."""
+        return farthest(
+            [
+                gradient_distance(self.reading, self.reduction, self.term(one), one, self.roundoff, role)
+                for one in observations
+                for role in self.term(one).gradients or ()
+            ]
+        )
+
+    @property
+    def missing_gradient(self) -> str:
+        """Why there is no gradient; empty where there is one."""
+        term = self.term(self.record.ordinary[0])
+        return "" if term.gradients is not None else term.no_gradient
+
+
+def _judged(name: str, statement: str, distance: Distance, note: str = "") -> Claim:
+    return Claim(
+        name=name,
+        statement=statement,
+        outcome=Outcome.AGREES if distance.ratio <= 1 else Outcome.DIFFERS,
+        difference=distance.difference,
+        tolerance=distance.tolerance,
+        where=distance.where,
+        note=note,
+    )
+
+
+def judge_value(term: TermRecord) -> Claim:
+    """f = oracle at ordinary inputs."""
+    return _judged("value", "equals the float64 oracle at ordinary inputs", term.values(term.record.ordinary))
+
+
+def judge_extremes(term: TermRecord) -> Claim:
+    """f = oracle at sigma 0.001 and 10, |mean| 30, outputs at their edge."""
+    return _judged("extreme value", "equals the float64 oracle at extreme inputs", term.values(term.record.extreme))
+
+
+def judge_gradient(term: TermRecord) -> Claim:
+    """The partial derivatives by every argument are the oracle's."""
+    statement = "its partial derivatives by every argument are the oracle's, ordinary and extreme inputs"
+    if term.missing_gradient:
+        return Claim(name="gradient", statement=statement, outcome=Outcome.NOT_RUN, note=term.missing_gradient)
+    return _judged("gradient", statement, term.gradients((*term.record.ordinary, *term.record.extreme)))
+
+
+def judge_additivity(term: TermRecord) -> Claim:
+    """f(6 rows) = f(1 row) and f(5 rows) put together by the reduction; no oracle is needed."""
+    statement = "ragged parts of a batch put together give the whole batch"
+    whole, parts = term.term(term.record.whole).value, [term.term(part).value for part in term.record.parts]
+    rows = [part.batch for part in term.record.parts]
+    if term.reduction in (Reduction.SUM, Reduction.MEAN):
+        weights = rows if term.reduction is Reduction.MEAN else [1] * len(rows)
+        total = sum(rows) if term.reduction is Reduction.MEAN else 1
+        together = np.asarray(sum(w * p.sum() for w, p in zip(weights, parts, strict=True)) / total)
+    else:
+        together = np.concatenate([part.reshape(n, -1) for part, n in zip(parts, rows, strict=True)])
+    same = together.size == whole.size
+    difference = float(np.abs(together.ravel() - whole.ravel()).max()) if same else np.inf
+    scale = float(np.max(reduced(target(term.reading, term.record.whole.inputs).scale, term.reduction)))
+    tolerance = 100 * term.roundoff * scale  # two sums of the same absolute terms, as wrong as `value` allows each
+    distance = Distance(difference=difference, tolerance=tolerance, where="6 = 1 + 5 rows")
+    return _judged("additivity", statement, distance)
+
+
+def judge_prior(term: TermRecord) -> Claim:
+    """q = p: the KL is 0 at every z (a loss is its reconstruction term alone)."""
+    return _judged("q = p", "where q = p the KL is 0 at every z", term.values(term.record.prior))
+
+
+def judge_noise(term: TermRecord) -> Claim:
+    """The mean over z = mean + sigma and mean - sigma is the exact value: every k1 is quadratic in the noise."""
+    statement = "the average over z = mean + sigma and z = mean - sigma is the exact expectation"
+    if not term.record.noise or not term.reading.sampled or term.reading.quantity is Quantity.RECONSTRUCTION:
+        return Claim(name="exact mean", statement=statement, outcome=Outcome.NOT_RUN, note="no sample is taken")
+    plus, minus = (term.term(one).value for one in term.record.noise)
+    first = term.record.noise[0]
+    exact = Reading(
+        quantity=term.reading.quantity,
+        sampled=False,
+        sign=term.reading.sign,
+        output=term.reading.output,
+        spread=term.reading.spread,
+    )
+    middle = Term(name="", value=(plus + minus) / 2, dtype="")
+    distance = value_distance(exact, term.reduction, middle, first, term.roundoff)
+    allowed = term.values(term.record.noise)  # the two values that are averaged, each with its own rounding
+    tolerance = distance.tolerance + allowed.tolerance
+    widened = Distance(difference=distance.difference, tolerance=tolerance, where="noise +1 and -1")
+    return _judged("exact mean", statement, widened)
+
+
+def judge_single(term: TermRecord) -> Claim:
+    """float32 in: no further from the oracle at the rounded inputs than float32 rounding allows."""
+    statement = "float32 arguments lose no more than float32 rounding"
+    if not term.record.single:
+        note = "the function raises for float64 arguments: everything was judged in float32"
+        return Claim(name="float32", statement=statement, outcome=Outcome.NOT_RUN, note=note)
+    distance = term.values(term.record.single, UNIT_ROUNDOFF[DType.FLOAT32])
+    dtype = term.term(term.record.single[0]).dtype
+    note = "" if dtype == "float32" else f"the result is {dtype}"
+    return _judged("float32", statement, distance, note)
+
+
+BATTERY: tuple[Callable[[TermRecord], Claim], ...] = (
+    judge_value,
+    judge_extremes,
+    judge_gradient,
+    judge_additivity,
+    judge_prior,
+    judge_noise,
+    judge_single,
+)
+
+
+def judge(term: TermRecord) -> tuple[Claim, ...]:
+    """Every claim of the battery."""
+    with np.errstate(all="ignore"):
+        return tuple(claim(term) for claim in BATTERY)
