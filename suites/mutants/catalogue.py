@@ -2,6 +2,7 @@
 
 from suites.mutants import (
     constants,
+    flows,
     gradients,
     importance_weights,
     likelihoods,
@@ -9,6 +10,7 @@ from suites.mutants import (
     sampling,
     scales,
     signs,
+    variants,
 )
 from suites.mutants.variant import NOT_SEEN, Aspect, Flag, Kind, Variant
 
@@ -23,6 +25,8 @@ _FAMILIES = (
     sampling,
     likelihoods,
     importance_weights,
+    flows,
+    variants,
 )
 CATALOGUE: dict[str, Variant] = {variant.id: variant for family in _FAMILIES for variant in family.VARIANTS}
 
