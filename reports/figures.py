@@ -119,7 +119,9 @@ def draw(name: str, panels: Sequence[Panel], *, caption: str, alt: str, columns:
         for position, panel in enumerate(shown):
             _draw_panel(figure.add_subplot(grid[position // columns, position % columns]), panel)
         _legend(figure)
-        return Picture(name=name, caption=caption, alt=alt, png=_save(figure, "png"), svg=_save(figure, "svg"))
+        svg = _save(figure, "svg")
+        figure.set_layout_engine("none")  # the layout that the first drawing found is kept for the second
+        return Picture(name=name, caption=caption, alt=alt, png=_save(figure, "png"), svg=svg)
 
 
 def _height(panel: Panel) -> float:

@@ -125,7 +125,7 @@ def file_name(text: object) -> str:
     """A file name that stays in its folder: ASCII letters, digits, dash, underscore; a digest where text was lost."""
     name = str(text)
     safe = re.sub(r"[^A-Za-z0-9_-]+", "-", name).strip("-")[:60]
-    if safe == name:
+    if safe and safe == name:
         return safe
     digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
     return f"{safe}-{digest}" if safe else digest

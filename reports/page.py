@@ -105,7 +105,7 @@ def _headline(item: dict[str, Any]) -> Headline:
     elif span is not None:
         bounds.append(f"interval {clean(span)}")
     if limit is not None:
-        bounds.append(f"tolerance {_figure(limit)}")
+        bounds.append(f"tolerance {_trimmed(limit)}")
     if n is not None:
         bounds.append(f"n = {count(float(n)) if isinstance(n, int | float) else clean(n)}")
     return Headline(
@@ -121,6 +121,12 @@ def _figure(value: object) -> str:
     if value is None:
         return ""
     return number(float(value)) if isinstance(value, int | float) else clean(value)
+
+
+def _trimmed(limit: object) -> str:
+    """A chosen limit is exact: 0.05, not 0.05000."""
+    text = _figure(limit)
+    return text.rstrip("0").rstrip(".") if "." in text and "e" not in text else text
 
 
 def to_html(first: FirstScreen, sections: list[Section]) -> str:

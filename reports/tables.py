@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from reports.content import Column, Frame, Kind, Table
@@ -117,7 +118,8 @@ def write_frame(folder: Path, name: str, frame: Frame) -> None:
     plain = frame.copy()
     plain.columns = [clean(column) for column in plain.columns]
     for column in [name for name in plain.columns if plain[name].dtype.kind not in "biuf"]:
-        plain[column] = plain[column].map(_as_text)
+        codes, texts = pd.factorize(plain[column].astype(object), use_na_sentinel=False)
+        plain[column] = np.array([_as_text(text) for text in texts], dtype=object)[codes]
     stem = folder / file_name(name)
     plain.to_csv(stem.with_suffix(".csv"), index=False)
     plain.to_parquet(stem.with_suffix(".parquet"), index=False)

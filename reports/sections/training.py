@@ -3,7 +3,7 @@
 import numpy as np
 
 from reports.content import Block, Column, Frame, Kind, Picture, Section, Table, not_measured
-from reports.data import ReportData, by_implementation, labels, model
+from reports.data import ReportData, by_implementation, joined, labels, model
 from reports.figures import Mark, Panel, Series, draw, ordered
 
 TITLE = "Training"
@@ -28,8 +28,8 @@ def _curves(rows: Frame) -> Picture:
     panels = []
     for (name, estimator), group in rows.groupby(["model", "estimator"], sort=False):
         names = ordered(group["implementation"])
-        runs = group.groupby("key", sort=False)
-        series = [each for _, run in runs for each in _curve(run.sort_values("index"), names)]
+        runs = group.groupby("implementation", sort=False)
+        series = [each for _, run in runs for each in _curve(joined(run), names)]
         panels.append(
             Panel(title=f"{name}, {estimator}", x_label="training steps", y_label="held-out ELBO, nats", series=series)
         )
@@ -45,11 +45,12 @@ def _curves(rows: Frame) -> Picture:
 
 
 def _curve(run: Frame, names: list[str]) -> list[Series]:
-    """The run's line, and its whiskers moved sideways so that those of several implementations stay apart."""
+    """The runs' line, and their whiskers moved sideways so that those of several implementations stay apart."""
     name = str(run["implementation"].iloc[0])
     style = names.index(name)
     x, y, low, high = (run[column].to_numpy(float) for column in ("index", "value", "low", "high"))
-    gap = float(np.diff(x).min()) if len(x) > 1 else 1.0
+    steps = np.diff(x)
+    gap = float(np.nanmin(steps[steps > 0], initial=np.inf)) if (steps > 0).any() else 1.0
     aside = x + gap * 0.03 * (style - (len(names) - 1) / 2)
     return [
         Series(label=name, x=x, y=y, style=style, thin=True),
@@ -84,8 +85,8 @@ def _paths(rows: Frame, verdicts: Frame) -> Picture:
     panels = []
     for (name, estimator, dtype), group in rows.groupby(["model", "estimator", "dtype"], sort=False):
         names = ordered(group["implementation"])
-        runs = group.groupby("key", sort=False)
-        series = [_distance(run.sort_values("index"), names) for _, run in runs]
+        runs = group.groupby("implementation", sort=False)
+        series = [_distance(joined(run), names) for _, run in runs]
         series.append(_yardstick(group))
         panels.append(
             Panel(

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from reports.content import Block, Column, Frame, Kind, Picture, Section, Table, Values, not_measured
-from reports.data import ReportData, by_implementation, case, labels, model
+from reports.data import ReportData, by_implementation, case, joined, labels, model
 from reports.figures import Mark, Panel, Series, draw
 
 TITLE = "Variance: sampled against analytic KL"
@@ -113,7 +113,7 @@ def _over_training(fitted: Frame) -> Picture:
     fitted = fitted.assign(model=model(fitted))
     panels = []
     for (name, quantity), rows in fitted.groupby(["model", "quantity"], sort=False):
-        series = [_line(run, str(part)) for (_, part), run in rows.groupby(["key", "part"], sort=False)]
+        series = [_line(run, str(part)) for part, run in rows.groupby("part", sort=False)]
         log = bool((rows["value"] > 0).all())
         panels.append(Panel(title=name, x_label="training steps", y_label=FITTED[quantity], series=series, log_y=log))
     return draw(
@@ -128,7 +128,7 @@ def _over_training(fitted: Frame) -> Picture:
 
 
 def _line(run: Frame, part: str) -> Series:
-    run = run.sort_values("index")
+    run = joined(run)
     style = {SAMPLED: 0, ANALYTIC: 1}.get(part, 2)
     return Series(label=part, x=run["index"].to_numpy(float), y=run["value"].to_numpy(float), style=style, thin=True)
 

@@ -1,0 +1,81 @@
+"""Drawings: readable by any viewer, deterministic, safe for hostile names."""
+
+import struct
+import xml.etree.ElementTree as ElementTree
+import zlib
+
+import numpy as np
+import pytest
+
+from reports.figures import COLOURS, LINES, MARKERS, Mark, Panel, Rule, Series, draw, ordered
+from reports.images import grey_png
+
+
+def picture(label="pyro", **panel):
+    x = np.arange(1.0, 5.0)
+    series = [
+        Series(label=label, x=x, y=x, low=x - 0.1, high=x + 0.1, style=0),
+        Series(label="steps", x=x, y=x, style=1, mark=Mark.STEP),
+        Series(label="dots", x=x, y=x * 0, low=x / 2, high=x * 2, style=2, mark=Mark.DOT),
+    ]
+    rules = [Rule(label="exact", at=2.0)]
+    return draw("example", [Panel(title=label, x_label=label, series=series, rules=rules, **panel)], caption="", alt="")
+
+
+@pytest.mark.parametrize("label", ["pyro", "$\\frac{", "_hidden", "<script>", "a\x00b", "x" * 500, "日本"])
+def test_a_label_of_any_kind_gives_well_formed_svg_and_png(label, recwarn):
+    drawn = picture(label)
+    assert ElementTree.fromstring(drawn.svg).tag.endswith("svg")
+    assert drawn.png.startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("panel", [{"log_x": True}, {"log_y": True}, {"near_zero": True}, {"rows": ["a", "b"]}])
+def test_every_kind_of_axis_is_drawn(panel):
+    assert b"<svg" in picture(**panel).svg
+
+
+def test_the_same_data_give_the_same_bytes():
+    assert picture() == picture()
+
+
+def test_no_two_series_share_colour_or_marker():
+    assert len(set(COLOURS)) == len(COLOURS) == len(MARKERS) == len(LINES) == len(set(MARKERS))
+
+
+def test_svg_loads_nothing_from_elsewhere():
+    root = ElementTree.fromstring(picture().svg)
+    links = [value for node in root.iter() for name, value in node.attrib.items() if name.endswith("href")]
+    assert links
+    assert all(link.startswith("#") for link in links)
+    assert not [node for node in root.iter() if node.tag.endswith(("script", "image"))]
+
+
+def test_implementations_stand_in_reading_order_with_third_parties_last():
+    assert ordered(["zeta", "numpyro", "alpha", "torch-hand"]) == ["torch-hand", "numpyro", "alpha", "zeta"]
+
+
+def decoded(png):
+    width, height = struct.unpack(">II", png[16:24])
+    start = png.index(b"IDAT")
+    size = struct.unpack(">I", png[start - 4 : start])[0]
+    raw = zlib.decompress(png[start + 4 : start + 4 + size])
+    return np.frombuffer(raw, np.uint8).reshape(height, width + 1)[:, 1:]
+
+
+def test_png_holds_the_grid_enlarged():
+    grid = [[0, 128, 255], [1, 2, 3]]
+    np.testing.assert_array_equal(decoded(grey_png(grid, enlarge=3))[::3, ::3], grid)
+
+
+def test_png_is_read_by_an_independent_reader(tmp_path):
+    image = pytest.importorskip("PIL.Image")
+    path = tmp_path / "grid.png"
+    path.write_bytes(grey_png([[0, 128], [255, 7]], enlarge=1))
+    with image.open(path) as opened:
+        np.testing.assert_array_equal(np.asarray(opened), [[0, 128], [255, 7]])
+
+
+@pytest.mark.parametrize("rows", [[[1, 2], [3]], [], [[]]])
+def test_what_is_no_rectangle_is_refused(rows):
+    with pytest.raises(ValueError, match="rectangle"):
+        grey_png(rows)

@@ -1,0 +1,202 @@
+"""The page: complete, offline, escaped, honest about what is missing."""
+
+import re
+from html.parser import HTMLParser
+from time import process_time
+
+import numpy as np
+import pandas as pd
+import pytest
+import synthetic
+
+from reports.page import SECTIONS, write_report
+from reports.sections.agreement import worst_differences
+
+HOSTILE = ("<script>alert(1)</script>", "a|b", r"\input{x}", "../../x", "$\\frac$", "numpyro")
+VOID = {"meta", "img", "br", "link", "input", "hr"}
+
+
+class Page(HTMLParser):
+    """Tags must nest; collects ids, links, tags, text."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.tags, self.ids, self.links, self.text, self.images = [], [], [], [], [], []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        attributes = dict(attrs)
+        self.tags.append(tag)
+        self.ids += [attributes["id"]] if "id" in attributes else []
+        self.links += [attributes[name] for name in ("href", "src") if name in attributes]
+        self.images += [attributes] if tag == "img" else []
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+@pytest.fixture(scope="module")
+def full(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("full")
+    return write_report(folder, **synthetic.everything())
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory):
+    return write_report(tmp_path_factory.mktemp("empty"), **synthetic.nothing())
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory):
+    frames = synthetic.everything(HOSTILE)
+    frames["images"] = {name: [[0, 255], [255, 0]] for name in HOSTILE}
+    frames["environment"] = {"profile": HOSTILE[0], "versions": {HOSTILE[1]: HOSTILE[2]}, "commit": HOSTILE[2]}
+    frames["answer"] = {
+        "question": HOSTILE[0],
+        "sentence": HOSTILE[1],
+        "equation": HOSTILE[2],
+        "numbers": [{"label": HOSTILE[0], "value": HOSTILE[2], "unit": HOSTILE[1], "n": 1}],
+        "counts": {HOSTILE[0]: 1},
+    }
+    frames["claims"].loc[0, ["id", "statement"]] = HOSTILE[0], HOSTILE[2]
+    return write_report(tmp_path_factory.mktemp("hostile") / "report", **frames)
+
+
+def test_html_nests_and_closes_every_element(full):
+    page = Page(full.read_text("utf-8"))
+    assert page.open == []
+    assert len(set(page.ids)) == len(page.ids)
+
+
+def test_page_needs_no_network_and_no_script(full):
+    page = Page(full.read_text("utf-8"))
+    assert "script" not in page.tags
+    assert "link" not in page.tags
+    assert all(re.match(r"#|data:image/|tables/", link) for link in page.links)
+    assert "url(" not in full.read_text("utf-8")
+    assert "@import" not in full.read_text("utf-8")
+
+
+def test_every_link_leads_somewhere(full):
+    page = Page(full.read_text("utf-8"))
+    inside = {link[1:] for link in page.links if link.startswith("#")}
+    files = {link for link in page.links if link.startswith("tables/")}
+    assert inside <= set(page.ids)
+    assert all((full.parent / file).is_file() for file in files)
+
+
+def test_every_claim_has_its_anchor(full):
+    page = Page(full.read_text("utf-8"))
+    assert set(synthetic.claims()["id"]) <= set(page.ids)
+
+
+def test_every_picture_has_an_alternative_text_and_a_file(full):
+    page = Page(full.read_text("utf-8"))
+    assert len(page.images) >= 8
+    assert all(image["alt"] for image in page.images)
+    assert len(list((full.parent / "figures").glob("*.png"))) == len(page.images)
+
+
+def test_first_screen_shows_question_answer_equation_and_numbers_before_anything_else(full):
+    text = full.read_text("utf-8")
+    opening = Page(text[: text.index("</header>")] + "</header></main></body></html>").text
+    words = " ".join(opening)
+    answer = synthetic.answer()
+    assert [answer[name] in words for name in ("question", "sentence", "equation")] == [True] * 3
+    assert "[−0.0051, 0.0119]" in words
+    assert "n = 45,000" in words
+    assert "tolerance 1.2e−13" in words
+
+
+def test_absent_data_are_called_not_measured_in_their_own_section(empty):
+    text = empty.read_text("utf-8")
+    parts = dict(re.findall(r'<section id="([\w-]+)">(.*?)</section>', text, re.S))
+    assert len(parts) == len(SECTIONS)
+    measured = ("verdicts", "agreement", "distribution", "variance", "training", "runtime", "images", "ledger")
+    for name in (*measured, "claims", "environment"):
+        assert "Not measured" in parts[name], name
+    assert "None so far." in parts["corrections"]
+
+
+def test_same_sections_in_full_and_in_empty_reports(full, empty):
+    found = [re.findall(r'<section id="([\w-]+)">', page.read_text("utf-8")) for page in (full, empty)]
+    assert found[0] == found[1]
+
+
+def test_hostile_names_are_shown_and_never_markup(hostile):
+    text = hostile.read_text("utf-8")
+    page = Page(text)
+    assert page.open == []
+    assert "script" not in page.tags
+    assert "<script>alert(1)</script>" in "".join(page.text)
+    assert all(re.match(r"#|data:image/|tables/", link) for link in page.links)
+
+
+def test_hostile_names_stay_in_the_folder(hostile):
+    root = hostile.parent
+    outside = [path for path in root.parent.iterdir() if path != root]
+    assert outside == []
+    assert all(re.fullmatch(r"[\w.-]+", path.name) for path in root.rglob("*"))
+
+
+def test_hostile_names_are_text_in_markdown_and_latex(hostile):
+    written = (hostile.parent / "report.md").read_text("utf-8")
+    assert not re.search(r"<(?!a id=\"[\w-]+\"></a>)", re.sub(r"^    .*$", "", written, flags=re.M))
+    for file in (hostile.parent / "tables").glob("*.tex"):
+        assert r"\input" not in file.read_text("utf-8")
+
+
+def test_differing_verdicts_are_listed_by_name(full):
+    text = full.read_text("utf-8")
+    part = text[text.index('id="verdicts"') : text.index('id="agreement"')]
+    assert "✗ differs" in part
+    assert "vae@trained/pyro/sampled-kl/evaluate/float64/cpu" in part
+
+
+def test_not_run_cells_are_listed_with_their_reason(full):
+    text = full.read_text("utf-8")
+    part = text[text.index('<section id="incomplete"') : text.index('<section id="environment"')]
+    assert "numpyro is not installed" in part
+    assert "not-run" in part
+
+
+def test_worst_difference_in_the_matrix_is_the_frames_own(full):
+    rows = pd.read_csv(full.parent / "tables" / "agreement-worst.csv")
+    mine = rows.query("implementation == 'pyro' and estimator == 'sampled-kl' and dtype == 'float64'")
+    frame = synthetic.measurements().query(
+        "implementation == 'pyro' and estimator == 'sampled-kl' and dtype == 'float64' and quantity == 'kl'"
+    )
+    ratio = ((frame["value"] - frame["reference"]).abs() / (2.0**-53 * frame["scale"])).max()
+    np.testing.assert_allclose(mine.query("quantity == 'KL'")["relative"], ratio, rtol=1e-12)
+
+
+def test_a_value_that_is_not_a_number_is_the_worst_difference():
+    frame = synthetic.measurements().query("procedure == 'evaluate'")
+    at = frame.index[(frame["implementation"] == "pyro") & (frame["quantity"] == "kl")][0]
+    frame.loc[at, "value"] = np.nan
+    worst = worst_differences(frame)
+    assert np.isinf(worst.query("implementation == 'pyro' and quantity == 'kl'")["relative"]).sum() == 1
+
+
+def test_drawing_twice_gives_the_same_page(full, tmp_path):
+    again = write_report(tmp_path, **synthetic.everything())
+    assert again.read_bytes() == full.read_bytes()
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_measurements_are_drawn_in_under_ten_seconds(tmp_path):
+    frames = synthetic.everything()
+    small = frames["measurements"]
+    copies = -(-100_000 // len(small))
+    frames["measurements"] = pd.concat([small.assign(key=small["key"] + f"-{i}", seed=i) for i in range(copies)])
+    start = process_time()
+    write_report(tmp_path, **frames)
+    # Processor time, so that a busy machine does not decide; a loop over rows would take minutes.
+    assert process_time() - start < 10
