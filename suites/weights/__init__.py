@@ -48,7 +48,8 @@ def write_weights(problem: str, params: Params, record: dict[str, Any], folder: 
     """Write `params` as float32 and the record with the file's digest beside it; returns the path of the weights."""
     path = folder / f"{problem}.npz"
     with path.open("wb") as file:
-        np.savez(file, **{name: value.astype(np.float32) for name, value in params.items()})
+        arrays: dict[str, Any] = {name: value.astype(np.float32) for name, value in params.items()}
+        np.savez(file, **arrays)
     record = {"sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "problem": problem, **record}
     (folder / f"{problem}.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     return path

@@ -1,7 +1,7 @@
 """Scales of rounding: wide enough for every correct computation, narrow enough for a gradient that is 1% off.
 
-A tolerance is 16 u scale. The hand-written torch and JAX backends stay below 3.3 u scale on every problem, weights,
-estimator and dtype; the rest is a reserve for other machines' orders of summation.
+A tolerance is 16 u scale. torch by hand, JAX by hand, Pyro and NumPyro stayed below 4 u scale (batches of 1, 4 and
+100) on every problem, weights, estimator and dtype; the rest is a reserve for other machines' orders of summation.
 """
 
 import numpy as np
