@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -120,16 +120,28 @@ def doctor() -> None:
 
 
 def main() -> None:
-    """The entry point: one line on standard error and the error's exit code for whatever the user can mend."""
+    """The entry point: one line on standard error and an exit code for whatever the user can mend."""
     try:
-        app()
+        code = app(standalone_mode=False)
     except CompareError as error:
-        print(f"compare: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
+        _refuse(str(error), error.exit_code)
+    except typer.Abort:
+        _refuse("interrupted", INTERRUPTED)
     except OSError as error:
         name = f" ({error.filename})" if error.filename else ""
-        print(f"compare: {error.strerror or error}{name}", file=sys.stderr)
-        sys.exit(CompareError.exit_code)
+        _refuse(f"{error.strerror or error}{name}", CompareError.exit_code)
+    except Exception as error:
+        # What the parser raises for a bad argument; its class is click's or typer's own copy, as typer's version has it.
+        message = getattr(error, "format_message", None)
+        if message is None:
+            raise
+        _refuse(f"{message()} See compare --help.", CompareError.exit_code)
+    sys.exit(code)
+
+
+def _refuse(message: str, code: int) -> NoReturn:
+    print(f"compare: {message}", file=sys.stderr)
+    sys.exit(code)
 
 
 def _request(

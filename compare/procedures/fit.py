@@ -76,6 +76,8 @@ def _fit(task: Task, batches: NDArray[np.integer], noise: Array | None, kept: tu
 
 
 def _path_elbo(theirs: Fit, oracle: PathReference) -> list[Measurement]:
+    """One row per step. The scale is at least one unit in the last place of the value: in the first steps the oracle's
+    perturbed runs may round to the very same number, and no two programs can be held to less than that."""
     columns = zip(theirs.elbo, oracle.elbo, oracle.elbo_divergence, strict=True)
     return [
         Measurement(
@@ -84,7 +86,7 @@ def _path_elbo(theirs: Fit, oracle: PathReference) -> list[Measurement]:
             index=step,
             n=BATCH,
             reference=float(exact),
-            scale=float(scale),
+            scale=float(max(scale, np.spacing(abs(exact)))),
         )
         for step, (value, exact, scale) in enumerate(columns)
     ]

@@ -1,0 +1,113 @@
+"""A third party's package for the fault tests: implementations that go wrong in one named way under `analytic-kl` only.
+
+Under `sampled-kl` each of them is the oracle, so that a test can see that a fault costs its own cells and no others.
+It is copied into a folder of its own and found through an entry point, as a real third party's would be.
+"""
+
+import os
+import sys
+import time
+from dataclasses import replace
+
+import numpy as np
+
+from suites.contract import DType, KLTerm
+from suites.numpy_oracle.vae import NumpyOracle
+
+
+class _Faulty:
+    framework = "numpy"
+    devices = NumpyOracle.devices
+    dtypes = NumpyOracle.dtypes
+
+    def supports(self, problem, estimator):
+        return None
+
+    def prepare(self, problem, estimator, device, dtype):
+        session = NumpyOracle().prepare(problem, estimator, device, dtype)
+        return session if estimator.kl_term is KLTerm.SAMPLED else _Session(session, self)
+
+    def change(self, evaluation):
+        return evaluation
+
+
+class _Session:
+    def __init__(self, session, owner):
+        self.session, self.owner = session, owner
+
+    def evaluate(self, params, x, noise):
+        return self.owner.change(self.session.evaluate(params, x, noise))
+
+    def stepper(self, params, x, seed):
+        self.owner.change(None)
+        return self.session.stepper(params, x, seed)
+
+    def __getattr__(self, name):
+        return getattr(self.session, name)
+
+
+class Raises(_Faulty):
+    name = "faulty-raises"
+
+    def change(self, evaluation):
+        raise RuntimeError("planted:\n a message of two lines")
+
+
+class Exits(_Faulty):
+    name = "faulty-exits"
+
+    def change(self, evaluation):
+        print("last words", file=sys.stderr, flush=True)
+        os._exit(7)
+
+
+class Hangs(_Faulty):
+    name = "faulty-hangs"
+
+    def change(self, evaluation):
+        time.sleep(600)
+
+
+class GivesNaN(_Faulty):
+    name = "faulty-nan"
+
+    def change(self, evaluation):
+        return replace(evaluation, kl=float("nan"))
+
+
+class WrongShape(_Faulty):
+    name = "faulty-shape"
+
+    def change(self, evaluation):
+        return replace(evaluation, gradients={k: v[:1] for k, v in evaluation.gradients.items()})
+
+
+class WrongDType(_Faulty):
+    name = "faulty-dtype"
+
+    def change(self, evaluation):
+        return replace(evaluation, dtype=DType.FLOAT32)
+
+
+class WrongValue(_Faulty):
+    name = "faulty-value"
+
+    def change(self, evaluation):
+        gradients = {k: np.asarray(v) * 1.01 for k, v in evaluation.gradients.items()}
+        return replace(evaluation, kl=evaluation.kl + 0.5, gradients=gradients)
+
+
+class Chatty(_Faulty):
+    name = "faulty-chatty"
+
+    def change(self, evaluation):
+        for _ in range(50):
+            print("x" * 100_000)
+        os.abort()
+
+
+class Unwilling(_Faulty):
+    name = "faulty-unwilling"
+
+    def supports(self, problem, estimator):
+        return "has no analytic KL" if estimator.kl_term is KLTerm.ANALYTIC else None

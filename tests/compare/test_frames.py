@@ -1,0 +1,87 @@
+"""Frames: one row per measurement, intervals where there is a standard error, a row for a cell that has none."""
+
+from math import inf, nan
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from compare.account import account, union_s
+from compare.errors import StoreError
+from compare.frames import load, measurement_frame, read_frame, write_frame, write_json
+from compare.records import CellResult, Measurement, Procedure, Quantity, Status
+from compare.timings import timing_frame
+
+
+def test_rows_carry_their_cell_and_their_interval(make_cell):
+    mean = Measurement(quantity=Quantity.KL_MEAN, value=2.0, standard_error=0.5, n=100)
+    bare = Measurement(quantity=Quantity.ELBO, value=1.0)
+    binned = Measurement(quantity=Quantity.KL_HISTOGRAM, value=3.0, low=-inf, high=7.0)
+    cell = make_cell(seed=3)
+    frame = measurement_frame([CellResult(cell=cell, status=Status.OK, measurements=(mean, bare, binned))])
+    assert list(frame["quantity"]) == ["kl_mean", "elbo", "kl_histogram"]
+    assert (frame["key"] == cell.key).all()
+    assert frame["low"][0] == pytest.approx(2.0 - 0.98, abs=1e-4)  # 1.96 * 0.5
+    assert frame["high"][0] == pytest.approx(2.0 + 0.98, abs=1e-4)
+    assert pd.isna(frame["low"][1])
+    assert (frame["low"][2], frame["high"][2]) == (-inf, 7.0)
+
+
+def test_a_cell_without_measurements_still_has_a_row_with_its_reason(make_cell):
+    frame = measurement_frame([CellResult(cell=make_cell(), status=Status.CRASHED, reason="signal SIGSEGV")])
+    assert len(frame) == 1
+    assert (frame["status"][0], frame["reason"][0], frame["quantity"][0]) == ("crashed", "signal SIGSEGV", "")
+    assert pd.isna(frame["value"][0])
+
+
+def test_frames_are_the_same_in_parquet(tmp_path, make_cell):
+    rows = (
+        Measurement(quantity=Quantity.ELBO, value=0.1 + 0.2, scale=nan),
+        Measurement(quantity=Quantity.KL, value=inf),
+    )
+    frame = measurement_frame([CellResult(cell=make_cell(), status=Status.OK, measurements=rows)])
+    write_frame(tmp_path, "measurements", frame)
+    pd.testing.assert_frame_equal(read_frame(tmp_path, "measurements"), frame, check_exact=True, check_dtype=False)
+    assert float(pd.read_csv(tmp_path / "measurements.csv")["value"][0]) == 0.1 + 0.2
+
+
+def test_json_is_strict_and_says_null_for_what_is_not_finite(tmp_path):
+    write_json(tmp_path, "answer", {"a": [nan, 1.5, {"b": inf}]})
+    assert "".join((tmp_path / "answer.json").read_text().split()) == '{"a":[null,1.5,{"b":null}]}'
+
+
+def test_a_folder_that_was_not_judged_is_refused(tmp_path):
+    with pytest.raises(StoreError, match="holds no results"):
+        load(tmp_path)
+
+
+def test_ratios_pair_the_rounds_and_are_one_for_the_baseline(make_cell):
+    def timed(implementation, factor, rounds):
+        cell = make_cell(implementation=implementation, procedure=Procedure.TIME)
+        rows = [
+            Measurement(quantity=Quantity.STEADY_STEP_S, value=factor * (1 + index), index=index, unit="s")
+            for index in rounds
+        ]
+        return CellResult(cell=cell, status=Status.OK, measurements=tuple(rows))
+
+    # A machine that gets slower from round to round: the ratio is 3 in every round all the same.
+    frame = timing_frame([timed("torch-hand", 0.1, range(8)), timed("pyro", 0.3, range(2, 8))])
+    ratio = dict(zip(frame["implementation"], frame["ratio"], strict=True))
+    assert ratio["torch-hand"] == 1.0
+    assert ratio["pyro"] == pytest.approx(3.0, rel=1e-12)
+    assert frame["steady_step_s"][0] == pytest.approx(0.45)  # the middle of 0.1 .. 0.8
+    assert frame["compile_s"].isna().all()
+
+
+@given(st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60)).map(sorted), max_size=8))
+def test_a_union_counts_each_second_once(pairs):
+    covered = {second for low, high in pairs for second in range(low, high)}
+    assert union_s((float(low), float(high)) for low, high in pairs) == len(covered)
+
+
+def test_the_account_adds_up():
+    spans = [("import", 0.0, 2.0), ("call", 1.0, 4.0), ("oracle", 3.0, 6.0), ("call", 8.0, 9.0)]
+    total = account(spans, 10.0)
+    assert (total.measured_s, total.oracle_s, total.harness_s) == (5.0, 2.0, 3.0)
+    assert total.harness_share == 0.3

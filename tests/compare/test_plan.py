@@ -1,0 +1,159 @@
+"""The plan: always the same, without doubles, with the number of draws that the margins need."""
+
+from collections import Counter
+from dataclasses import replace
+from itertools import islice
+from time import monotonic
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from compare.errors import SpecError, UsageError
+from compare.plan import ZERO_VARIANCE_DRAWS, expand, plan
+from compare.records import Cell, Procedure
+from compare.select import selector
+from compare.spec import parse_spec, read_spec
+from compare.statistics import ErrorBudget, draws_for_mean, draws_for_variance
+from suites.contract import Device
+
+HEAD = '[[cells]]\nprocedure = "{procedure}"\nproblems = {problems}\nsize = {size}\n'
+
+
+def spec_of(procedure="evaluate", problems='["gaussian-kl@2-*"]', size=5, more=""):
+    return parse_spec(HEAD.format(procedure=procedure, problems=problems, size=size) + more, "test")
+
+
+def without_weight_files(label):
+    return "vae@trained" not in label
+
+
+@pytest.mark.parametrize("profile", ["quick", "standard"])
+def test_a_plan_is_the_same_twice_and_holds_no_cell_twice(profile):
+    spec = read_spec(profile)
+    first = [cell.key for cell in plan(spec, Device.CPU, without_weight_files)]
+    assert first == [cell.key for cell in plan(spec, Device.CPU, without_weight_files)]
+    assert max(Counter(first).values()) == 1
+
+
+def test_the_oracle_is_planned_in_float64_on_the_cpu_only():
+    spec = spec_of(more='dtypes = ["float32", "float64"]\n')
+    for device in Device:
+        places = {(c.dtype, c.device) for c in plan(spec, device) if c.implementation == "numpy-oracle"}
+        assert places == {("float64", "cpu")}
+
+
+def test_on_cuda_the_same_noise_cells_are_planned_on_both_devices_for_everybody_else():
+    evaluate = [c for c in plan(spec_of(), Device.CUDA) if c.implementation == "torch-hand"]
+    assert Counter(c.device for c in evaluate) == {"cpu": len(evaluate) // 2, "cuda": len(evaluate) // 2}
+    draws = plan(spec_of("draw", size=10), Device.CUDA, lambda label: "torch-hand" in label)
+    assert {c.device for c in draws} == {"cuda"}
+
+
+def test_planning_is_lazy():
+    spec = spec_of(size=1, more="seeds = 1000000\n")
+    start = monotonic()
+    assert len(list(islice(plan(spec, Device.CPU), 1000))) == 1000
+    assert monotonic() - start < 2
+
+
+def test_the_number_of_draws_is_what_mean_and_variance_need():
+    spec = spec_of("draw", problems='["gaussian-kl@2-wide"]', size=0)
+    level = ErrorBudget(alpha=spec.alpha, tests=spec.tests).per_test
+    sizes = {cell.estimator: cell.size for cell in plan(spec, Device.CPU)}
+    # sigma = 10 in two dimensions: nearly chi-squared with two degrees of freedom, whose kurtosis is 9.
+    assert sizes["sampled-kl"] >= draws_for_mean(spec.mean_margin, level, spec.power)
+    needed = draws_for_variance(spec.variance_margin, 9.0, level, spec.power)
+    assert sizes["sampled-kl"] == pytest.approx(needed, rel=0.05)
+    assert sizes["analytic-kl"] == ZERO_VARIANCE_DRAWS
+
+
+def test_a_wider_margin_needs_fewer_draws():
+    narrow = spec_of("draw", size=0)
+    wide = replace(narrow, variance_margin=0.25)
+    pairs = zip(plan(narrow, Device.CPU), plan(wide, Device.CPU), strict=True)
+    assert all(few.size <= many.size for many, few in pairs)
+
+
+def test_single_data_are_cells_of_their_own():
+    cells = list(plan(spec_of("draw", problems='["vae-small@initial"]', size=10, more="data = 3\n"), Device.CPU))
+    assert Counter(cell.datum for cell in cells) == dict.fromkeys(range(3), len(cells) // 3)
+
+
+def test_seeds_count_from_the_specification_s():
+    spec = replace(spec_of(more="seeds = 2\n"), seed=40)
+    assert {cell.seed for cell in plan(spec, Device.CPU)} == {40, 41}
+
+
+def test_unknown_problems_and_implementations_are_refused_with_the_nearest():
+    with pytest.raises(SpecError, match=r"'vae@trianed'\. Did you mean 'vae@trained'"):
+        expand(("vae@trianed",))
+    with pytest.raises(UsageError, match=r"No implementation 'pyr'\. Did you mean 'pyro'"):
+        list(plan(spec_of(more='implementations = ["pyr"]\n'), Device.CPU))
+
+
+FIELDS = {
+    "problem": st.text(),
+    "weights": st.text(),
+    "dataset": st.text(),
+    "implementation": st.text(),
+    "estimator": st.text(),
+    "procedure": st.sampled_from(Procedure),
+    "dtype": st.text(),
+    "device": st.text(),
+    "seed": st.integers(),
+    "size": st.integers(),
+    "datum": st.integers(),
+    "chunk": st.integers(),
+}
+cells = st.builds(Cell, **FIELDS)
+
+
+@given(cells, st.sampled_from(sorted(FIELDS)), st.data())
+def test_a_key_changes_exactly_when_a_field_does(cell, name, data):
+    other = replace(cell, **{name: data.draw(FIELDS[name])})
+    assert (other.key == cell.key) == (other == cell)
+
+
+@given(cells, st.text(), st.text(), st.text(), st.text())
+def test_the_shared_seed_depends_on_nothing_that_is_compared(cell, implementation, estimator, dtype, device):
+    other = replace(cell, implementation=implementation, estimator=estimator, dtype=dtype, device=device)
+    assert other.shared_seed("noise") == cell.shared_seed("noise")
+    assert 0 <= cell.random_seed("draw") < 2**31
+
+
+@st.composite
+def expressions(draw, depth=3):
+    """(text, truth): an expression and a function that says by Python's own logic what it means."""
+    kind = draw(st.sampled_from(["word"] if depth == 0 else ["word", "and", "or", "not", "group"]))
+    if kind == "word":
+        word = draw(st.sampled_from(["vae", "pyro", "float32", "a/b", "@x", "cpu"]))
+        return word, lambda label: word in label
+    if kind in ("and", "or"):
+        left, left_truth = draw(expressions(depth=depth - 1))
+        right, right_truth = draw(expressions(depth=depth - 1))
+        text = f"({left}) {kind} ({right})"
+        if kind == "and":
+            return text, lambda label: left_truth(label) and right_truth(label)
+        return text, lambda label: left_truth(label) or right_truth(label)
+    inner, truth = draw(expressions(depth=depth - 1))
+    return (f"({inner})", truth) if kind == "group" else (f"not ({inner})", lambda label: not truth(label))
+
+
+@given(expressions(), st.lists(st.sampled_from(["vae", "pyro", "float32", "a/b", "@x", "cpu"])))
+def test_a_selection_means_what_python_s_logic_says(expression, words):
+    text, truth = expression
+    label = " ".join(words)
+    assert selector(text)(label) == truth(label)
+
+
+def test_and_binds_closer_than_or_and_not_closest():
+    assert selector("a or b and c")("a")
+    assert not selector("not a and b")("a b")
+
+
+@pytest.mark.parametrize("text", ["", "  ", "and", "a and", "a or or b", "(a", "a)", "a b", "not", "()"])
+def test_what_is_no_expression_is_refused_in_one_line(text):
+    with pytest.raises(UsageError) as caught:
+        selector(text)
+    assert "\n" not in str(caught.value)
