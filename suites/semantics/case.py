@@ -6,7 +6,7 @@ Losses are in nats for the whole (tiny) model with the library's sign: loss = -E
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from math import isnan
+from math import isinf, isnan
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +17,8 @@ Formula = Callable[[Numbers], Numbers]
 
 
 class Library(StrEnum):
+    """Whose ELBO objects a program runs; its distributions may come from torch or JAX."""
+
     PYRO = "pyro"
     NUMPYRO = "numpyro"
 
@@ -35,7 +37,8 @@ class Behaviour:
     `program` is a file below `cases/` that runs alone and defines `measure() -> dict[str, float]`.
     `computes` returns the expected number of each judged quantity; None means that the oracle's numbers are expected.
     `sampled` names quantities of which the library returns one unbiased draw where the oracle gives the expectation:
-    predicting that draw is then all that can be asked.
+    predicting that draw is then all that can be asked. `requires`: modules beyond the library; without them the
+    program is not run.
     """
 
     library: Library
@@ -43,6 +46,7 @@ class Behaviour:
     program: str
     computes: Formula | None = None
     sampled: tuple[str, ...] = ()
+    requires: tuple[str, ...] = ()
 
     @property
     def path(self) -> Path:
@@ -145,4 +149,6 @@ def expectations(case: Case, library: Library, measured: Numbers) -> tuple[Expec
 def _equal(one: float, other: float, tolerance: float) -> bool:
     if isnan(one) or isnan(other):
         return isnan(one) and isnan(other)
-    return one == other or abs(one - other) <= tolerance * (1 + abs(other))
+    if isinf(one) or isinf(other):
+        return one == other
+    return abs(one - other) <= tolerance * (1 + abs(other))

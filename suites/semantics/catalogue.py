@@ -1,8 +1,18 @@
 """All cases of the semantics suite, by family; IDs are permanent."""
 
 from suites.semantics.case import Case
-from suites.semantics.families import delta, fallback, plate, scale
+from suites.semantics.families import delta, discrete, divergence, fallback, plate, runtime, scale, structure, support
 
-FAMILIES: dict[str, tuple[Case, ...]] = {"scale": scale.CASES, "fallback": fallback.CASES, "plate": plate.CASES, "delta": delta.CASES}
+FAMILIES: dict[str, tuple[Case, ...]] = {
+    "scale and mask": scale.CASES,
+    "plates and particles": plate.CASES,
+    "fallback to sampling": fallback.CASES,
+    "Delta and autoguides": delta.CASES,
+    "divergences": divergence.CASES,
+    "discrete latents": discrete.CASES,
+    "support": support.CASES,
+    "structure": structure.CASES,
+    "compilation and random numbers": runtime.CASES,
+}
 CASES: tuple[Case, ...] = tuple(case for cases in FAMILIES.values() for case in cases)
 BY_ID: dict[str, Case] = {case.id: case for case in CASES}

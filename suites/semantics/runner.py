@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 
 from suites.semantics.case import Case, Library, Numbers
@@ -14,21 +15,24 @@ from suites.semantics.case import Case, Library, Numbers
 
 @dataclass(frozen=True, kw_only=True)
 class ProgramRun:
-    """What one program gave. `error` is a traceback or the way its process ended; empty when it ran."""
+    """What one program gave. `error` is a traceback or the way its process ended; empty when it ran.
+
+    `missing` names modules that the program needs and that are not installed: then it was not run.
+    """
 
     program: str
     measured: Numbers = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     error: str = ""
+    missing: tuple[str, ...] = ()
     elapsed_s: float = math.nan
 
 
 def run_case(case: Case, library: Library, timeout_s: float = 120.0) -> ProgramRun:
     """Run a case's program in a process of its own. Raises KeyError when the case does not exist in the library."""
-    behaviour = case.behaviour(library)
-    if behaviour is None:
+    if case.behaviour(library) is None:
         raise KeyError(f"{case.id} does not exist in {library}")
-    return next(run_programs([behaviour.path], timeout_s=timeout_s))
+    return next(run_cases([case], library, timeout_s=timeout_s))[1]
 
 
 def run_cases(
@@ -36,11 +40,20 @@ def run_cases(
 ) -> Iterator[tuple[Case, ProgramRun]]:
     """Run the programs of one library, `batch` of them per process; the cases that do not exist in it are left out.
 
-    `timeout_s` bounds each process, imports included.
+    `timeout_s` bounds each program, the import of the framework included.
     """
-    pairs = [(case, each.path) for case in cases if (each := case.behaviour(library)) is not None]
-    for start in range(0, len(pairs), batch):
-        part = pairs[start : start + batch]
+    runnable = []
+    for case in cases:
+        behaviour = case.behaviour(library)
+        if behaviour is None:
+            continue
+        missing = tuple(name for name in behaviour.requires if find_spec(name) is None)
+        if missing:
+            yield case, ProgramRun(program=str(behaviour.path), missing=missing)
+        else:
+            runnable.append((case, behaviour.path))
+    for start in range(0, len(runnable), batch):
+        part = runnable[start : start + batch]
         yield from zip((case for case, _ in part), run_programs([path for _, path in part], timeout_s), strict=True)
 
 
@@ -62,14 +75,10 @@ def run_programs(paths: Sequence[Path], timeout_s: float = 120.0) -> Iterator[Pr
 
 def _worker(paths: Sequence[Path], timeout_s: float) -> tuple[list[str], str]:
     """The lines that a worker printed for `paths`, and how it ended."""
-    command = [sys.executable, "-m", "suites.semantics.worker", *map(str, paths)]
+    command = [sys.executable, "-m", "suites.semantics.worker", str(timeout_s), *map(str, paths)]
     # One thread: the cases are tiny, and threads of two frameworks would fight for the cores. No preallocation on GPUs.
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "JAX_PLATFORMS": "cpu", "CUDA_VISIBLE_DEVICES": ""}
-    try:
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=timeout_s, check=False)
-    except subprocess.TimeoutExpired as expired:
-        printed = expired.stdout.decode() if isinstance(expired.stdout, bytes) else expired.stdout or ""
-        return _complete(printed), f"timed out after {timeout_s:g} s"
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     return _complete(done.stdout), f"the process ended with code {done.returncode}: {done.stderr[-2000:]}"
 
 

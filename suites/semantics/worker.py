@@ -1,9 +1,10 @@
-"""Runs programs of one library, one after the other, and prints one JSON line for each: `python -m ... FILE...`.
+"""Runs programs of one library in turn and prints one JSON line for each: `python -m ... SECONDS FILE...`.
 
 Batching shares the seconds that importing a framework costs. A program that kills the process costs its own line only:
 `runner` starts a new worker behind it.
 """
 
+import faulthandler
 import json
 import runpy
 import sys
@@ -31,14 +32,19 @@ def run_one(path: str) -> dict[str, Any]:
     return row
 
 
-def main(paths: list[str]) -> None:
-    """Print one line per program as soon as it is done, so that nothing is lost when a later one crashes."""
+def main(timeout_s: float, paths: list[str]) -> None:
+    """Print one line per program as soon as it is done, so that nothing is lost when a later one crashes.
+
+    A program that takes longer than `timeout_s` ends the process, inside compiled code too.
+    """
     out = sys.stdout
     sys.stdout = sys.stderr  # a program that prints must not break the protocol
     for path in paths:
+        faulthandler.dump_traceback_later(timeout_s, exit=True)
         out.write(json.dumps(run_one(str(Path(path)))) + "\n")
         out.flush()
+    faulthandler.cancel_dump_traceback_later()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main(float(sys.argv[1]), sys.argv[2:])

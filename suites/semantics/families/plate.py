@@ -136,6 +136,17 @@ CASES = (
         given=tuple(f"z_{k}_{b}" for k in range(PARTICLES) for b in range(BATCH)),
     ),
     Case(
+        id="SEM-RENYI-002",
+        title="The per-datum bound of a mini-batch by a plate of its own size, times N/B outside",
+        statement="loss = -N/B sum_b log mean_k w_kb",
+        source="as SEM-RENYI-001; the workaround for it",
+        behaviours=(
+            Behaviour(library=Library.PYRO, formula="as stated", program="renyi/renyi_002_pyro.py"),
+        ),
+        oracle=_factor_outside,
+        given=tuple(f"z_{k}_{b}" for k in range(PARTICLES) for b in range(BATCH)),
+    ),
+    Case(
         id="SEM-MULTI-001",
         title="Trace_ELBO(multi_sample_guide=True) with a guide that proposes S samples",
         statement="right: loss = mean_s [log q(z_s) - log p(x, z_s)]",
@@ -143,6 +154,17 @@ CASES = (
         behaviours=(
             Behaviour(library=Library.NUMPYRO, formula="sum_s [log q(z_s) - log p(x, z_s)]: S times too large",
                       program="multi/multi_001_numpyro.py", computes=lambda measured: {"loss": 3 * _multi(measured)}),
+        ),
+        oracle=lambda measured: {"loss": _multi(measured)},
+        given=("z0", "z1", "z2"),
+    ),
+    Case(
+        id="SEM-MULTI-002",
+        title="S samples by num_particles=S and a guide that proposes one",
+        statement="loss = mean_s [log q(z_s) - log p(x, z_s)]",
+        source="numpyro.infer.Trace_ELBO 0.22.0",
+        behaviours=(
+            Behaviour(library=Library.NUMPYRO, formula="as stated", program="multi/multi_002_numpyro.py"),
         ),
         oracle=lambda measured: {"loss": _multi(measured)},
         given=("z0", "z1", "z2"),

@@ -101,7 +101,7 @@ _SCALE_ZERO = Case(
     id="SEM-SCALE-004",
     title="scale = 0, where KL warm-up starts",
     statement="0 (log q - log p) = 0; both libraries ask for a positive scale",
-    source="poutine.scale 1.9.2: 'a positive scaling factor'; numpyro.handlers.scale 0.22.0: 'a positive scaling factor'",
+    source="poutine.scale 1.9.2 and numpyro.handlers.scale 0.22.0: 'a positive scaling factor'",
     behaviours=(
         Behaviour(library=_PYRO, formula="ValueError; a tensor gets through when validation is off, a float never",
                   program="scale/scale_004_pyro.py",

@@ -14,7 +14,9 @@ def model():
 
 
 def guide():
-    numpyro.sample("z", dist.LowRankMultivariateNormal(jnp.array([0.7, -0.4]), jnp.array([[0.5], [-0.3]]), jnp.array([0.4, 0.6])))
+    numpyro.sample(
+        "z", dist.LowRankMultivariateNormal(jnp.array([0.7, -0.4]), jnp.array([[0.5], [-0.3]]), jnp.array([0.4, 0.6]))
+    )
 
 
 def measure() -> dict[str, float]:

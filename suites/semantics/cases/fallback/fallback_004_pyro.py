@@ -13,7 +13,12 @@ def model():
 
 
 def guide():
-    pyro.sample("z", dist.LowRankMultivariateNormal(torch.tensor([0.7, -0.4]), torch.tensor([[0.5], [-0.3]]), torch.tensor([0.4, 0.6])))
+    pyro.sample(
+        "z",
+        dist.LowRankMultivariateNormal(
+            torch.tensor([0.7, -0.4]), torch.tensor([[0.5], [-0.3]]), torch.tensor([0.4, 0.6])
+        ),
+    )
 
 
 def measure() -> dict[str, float]:

@@ -10,11 +10,15 @@ jax.config.update("jax_enable_x64", True)
 
 
 def model():
-    numpyro.sample("z", dist.LowRankMultivariateNormal(jnp.array([0.0, 0.0]), jnp.array([[0.2], [0.7]]), jnp.array([0.9, 0.5])))
+    numpyro.sample(
+        "z", dist.LowRankMultivariateNormal(jnp.array([0.0, 0.0]), jnp.array([[0.2], [0.7]]), jnp.array([0.9, 0.5]))
+    )
 
 
 def guide():
-    numpyro.sample("z", dist.LowRankMultivariateNormal(jnp.array([0.7, -0.4]), jnp.array([[0.5], [-0.3]]), jnp.array([0.4, 0.6])))
+    numpyro.sample(
+        "z", dist.LowRankMultivariateNormal(jnp.array([0.7, -0.4]), jnp.array([[0.5], [-0.3]]), jnp.array([0.4, 0.6]))
+    )
 
 
 def measure() -> dict[str, float]:

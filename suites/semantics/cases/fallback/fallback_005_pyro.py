@@ -9,11 +9,21 @@ torch.set_default_dtype(torch.float64)
 
 
 def model():
-    pyro.sample("z", dist.LowRankMultivariateNormal(torch.tensor([0.0, 0.0]), torch.tensor([[0.2], [0.7]]), torch.tensor([0.9, 0.5])))
+    pyro.sample(
+        "z",
+        dist.LowRankMultivariateNormal(
+            torch.tensor([0.0, 0.0]), torch.tensor([[0.2], [0.7]]), torch.tensor([0.9, 0.5])
+        ),
+    )
 
 
 def guide():
-    pyro.sample("z", dist.LowRankMultivariateNormal(torch.tensor([0.7, -0.4]), torch.tensor([[0.5], [-0.3]]), torch.tensor([0.4, 0.6])))
+    pyro.sample(
+        "z",
+        dist.LowRankMultivariateNormal(
+            torch.tensor([0.7, -0.4]), torch.tensor([[0.5], [-0.3]]), torch.tensor([0.4, 0.6])
+        ),
+    )
 
 
 def measure() -> dict[str, float]:

@@ -10,7 +10,12 @@ jax.config.update("jax_enable_x64", True)
 
 
 def model():
-    numpyro.sample("z", dist.MixtureSameFamily(dist.Categorical(jnp.array([0.4, 0.6])), dist.Normal(jnp.array([-1.0, 1.0]), jnp.array([0.5, 1.5]))))
+    numpyro.sample(
+        "z",
+        dist.MixtureSameFamily(
+            dist.Categorical(jnp.array([0.4, 0.6])), dist.Normal(jnp.array([-1.0, 1.0]), jnp.array([0.5, 1.5]))
+        ),
+    )
 
 
 def guide():

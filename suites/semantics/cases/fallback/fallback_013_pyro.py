@@ -9,7 +9,12 @@ torch.set_default_dtype(torch.float64)
 
 
 def model():
-    pyro.sample("z", dist.MixtureSameFamily(dist.Categorical(torch.tensor([0.4, 0.6])), dist.Normal(torch.tensor([-1.0, 1.0]), torch.tensor([0.5, 1.5]))))
+    pyro.sample(
+        "z",
+        dist.MixtureSameFamily(
+            dist.Categorical(torch.tensor([0.4, 0.6])), dist.Normal(torch.tensor([-1.0, 1.0]), torch.tensor([0.5, 1.5]))
+        ),
+    )
 
 
 def guide():

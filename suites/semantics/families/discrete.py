@@ -1,0 +1,126 @@
+"""Discrete latents: score-function gradients, and sums by enumeration.
+
+z ~ Bernoulli(1/2), x = 0.8 | z ~ N(2 z, 1), q(z = 1) = s = sigmoid(0.4). With r(z) = log q(z) - log p(x, z) the loss
+is sum_z q(z) r(z), its derivative with respect to the logit s (1 - s) (r(1) - r(0)), and one unbiased draw of that
+r(z) (z - s).  Ranganath et al. 2014 (arXiv 1401.0118), eq. 4.
+"""
+
+from math import exp, log
+
+from suites.semantics.case import Behaviour, Case, Library, Numbers
+from suites.semantics.gaussian import kl_standard, log_normal
+
+_S = 1 / (1 + exp(-0.4))
+
+
+def _log_joint(z: float) -> float:
+    return log(0.5) + log_normal(0.8, 2 * z)
+
+
+def _r(z: float) -> float:
+    return log(_S if z else 1 - _S) - _log_joint(z)
+
+
+def exact_gradient() -> float:
+    """s (1 - s) (r(1) - r(0))."""
+    return _S * (1 - _S) * (_r(1.0) - _r(0.0))
+
+
+def _score_function(measured: Numbers) -> float:
+    return _r(measured["z"]) * (measured["z"] - _S)
+
+
+def _oracle(_: Numbers) -> Numbers:
+    return {"trace_gradient": exact_gradient(), "graph_gradient": exact_gradient()}
+
+
+def _pyro(measured: Numbers) -> Numbers:
+    gradient = _score_function(measured)
+    return {"trace_gradient": gradient, "graph_gradient": gradient, "mean_field_raises": 1.0}
+
+
+def _numpyro(measured: Numbers) -> Numbers:
+    pathwise = measured["z"] - _S
+    return {
+        "trace_gradient": pathwise,
+        "mean_field_gradient": pathwise,
+        "graph_gradient": _score_function(measured),
+        "trace_warns": 0.0,
+        "mean_field_warns": 0.0,
+        "graph_warns": 0.0,
+        "svi_init_warns": 1.0,
+    }
+
+
+def mean_pathwise_gradient() -> float:
+    """What NumPyro's Trace_ELBO gradient, z - s, is on average: s (1 - s) + (1 - s) (0 - s) = 0."""
+    return _S * (1 - _S) + (1 - _S) * (0 - _S)
+
+
+def _enumerated(_: Numbers) -> Numbers:
+    return {
+        "loss": _S * _r(1.0) + (1 - _S) * _r(0.0),
+        "gradient": exact_gradient(),
+        "marginal_loss": -log(exp(_log_joint(0.0)) + exp(_log_joint(1.0))),
+    }
+
+
+def _sampled_kl(measured: Numbers) -> float:
+    return log_normal(measured["z"], 0.7, 0.5) - log_normal(measured["z"])
+
+
+def _marked(measured: Numbers) -> Numbers:
+    kl = kl_standard(0.7, 0.5)
+    return {"neither": _sampled_kl(measured), "model": kl, "guide": kl, "both": kl}
+
+
+CASES = (
+    Case(
+        id="SEM-DISCRETE-001",
+        title="A discrete latent in the guide: which gradient each ELBO object gives",
+        statement="right: an unbiased draw of d loss / d logit, for example r(z) (z - s)",
+        source=(
+            "pyro.infer.Trace_ELBO 1.9.2: 'partial Rao-Blackwellization ... when non-reparameterizable random "
+            "variables are present'; numpyro.infer.Trace_ELBO 0.22.0: 'it only supports random variables with "
+            "reparameterized samplers'"
+        ),
+        behaviours=(
+            Behaviour(library=Library.PYRO,
+                      formula="Trace and TraceGraph: r(z) (z - s); TraceMeanField raises NotImplementedError",
+                      program="discrete/discrete_001_pyro.py", computes=_pyro,
+                      sampled=("trace_gradient", "graph_gradient")),
+            Behaviour(library=Library.NUMPYRO,
+                      formula="TraceGraph: r(z) (z - s); Trace and TraceMeanField: z - s, whose mean is 0; only "
+                              "SVI.init warns",
+                      program="discrete/discrete_001_numpyro.py", computes=_numpyro, sampled=("graph_gradient",)),
+        ),
+        oracle=_oracle,
+        given=("z",),
+    ),
+    Case(
+        id="SEM-ENUM-001",
+        title="TraceEnum_ELBO sums a discrete latent out, in the guide or in the model",
+        statement="loss = sum_z q(z) r(z) (guide), loss = -log sum_z p(x, z) (model)",
+        source="pyro.infer.TraceEnum_ELBO 1.9.2, numpyro.infer.TraceEnum_ELBO 0.22.0 (needs funsor)",
+        behaviours=(
+            Behaviour(library=Library.PYRO, formula="as stated", program="enum/enum_001_pyro.py"),
+            Behaviour(library=Library.NUMPYRO, formula="as stated", program="enum/enum_001_numpyro.py",
+                      requires=("funsor",)),
+        ),
+        oracle=_enumerated,
+    ),
+    Case(
+        id="SEM-ENUM-002",
+        title="infer={'kl': 'analytic'} on the model's or on the guide's site",
+        statement="loss = KL where the site is marked, log q(z) - log p(z) where not",
+        source="numpyro.infer.TraceEnum_ELBO 0.22.0, get_importance_trace_enum: model_trace[name]['infer'].get('kl')",
+        behaviours=(
+            Behaviour(library=Library.NUMPYRO,
+                      formula="the mark works on the guide's site only: replay overwrites the model's infer",
+                      program="enum/enum_002_numpyro.py", requires=("funsor",),
+                      computes=lambda measured: {"model": _sampled_kl(measured)}, sampled=("model",)),
+        ),
+        oracle=_marked,
+        given=("z",),
+    ),
+)  # fmt: skip

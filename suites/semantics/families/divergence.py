@@ -1,0 +1,58 @@
+"""Registered analytic divergences that are wrong in value or gradient; the sweep over all pairs is in `pairs`."""
+
+from math import log
+
+from scipy.special import digamma, gammaln, polygamma
+
+from suites.semantics.case import Behaviour, Case, Library, Numbers
+
+_P, _Q, _D = 6.0, 5.0, 2
+_LOG_RATIO, _TRACE = _D * log(0.5), _D * 0.5  # of (2 I)^-1 I
+
+
+def wishart_kl(_: Numbers) -> Numbers:
+    """KL(W(n, V) || W(m, U)) for n = 5, V = I, m = 6, U = 2 I in two dimensions, and its derivatives in n and m.
+
+    -m/2 log|U^-1 V| + n/2 (tr U^-1 V - D) + log Gamma_D(m/2) - log Gamma_D(n/2) + (n - m)/2 psi_D(n/2); the factors
+    pi^(D (D-1)/4) of Gamma_D cancel.  Soch et al., The Book of Statistical Proofs, wish-kl.
+    """
+    halves = [(1 - i) / 2 for i in range(1, _D + 1)]
+    log_gamma = sum(float(gammaln(_P / 2 + h) - gammaln(_Q / 2 + h)) for h in halves)
+    psi_q, psi_p = (sum(float(digamma(df / 2 + h)) for h in halves) for df in (_Q, _P))
+    curvature = sum(float(polygamma(1, _Q / 2 + h)) for h in halves)
+    guide_gradient = (_TRACE - _D) / 2 + (_Q - _P) / 4 * curvature
+    return {
+        "kl": -_P / 2 * _LOG_RATIO + _Q / 2 * (_TRACE - _D) + log_gamma + (_Q - _P) / 2 * psi_q,
+        "guide_gradient": guide_gradient,
+        "guide_difference": guide_gradient,
+        "model_gradient": -_LOG_RATIO / 2 + (psi_p - psi_q) / 2,
+    }
+
+
+CASES = (
+    Case(
+        id="SEM-KL-001",
+        title="Folded normals that |x| makes equal",
+        statement="KL(|N(1, 0.5^2)| || |N(-1, 0.5^2)|) = 0",
+        source="pyro.distributions.FoldedDistribution 1.9.2; torch.distributions.kl._kl_transformed_transformed 2.13",
+        behaviours=(
+            Behaviour(library=Library.PYRO,
+                      formula="MeanField = KL(N(1, 0.5^2) || N(-1, 0.5^2)) = 8: of the base, as if |x| were injective",
+                      program="kl/kl_001_pyro.py", computes=lambda _: {"mean_field": (1 - -1) ** 2 / (2 * 0.5**2)}),
+        ),
+        oracle=lambda _: {"trace": 0.0, "mean_field": 0.0},
+    ),
+    Case(
+        id="SEM-KL-002",
+        title="The gradient of KL(Wishart || Wishart) with respect to the guide",
+        statement="d KL / d n = (tr U^-1 V - D)/2 + (n - m)/4 psi'_D(n/2)",
+        source="torch.distributions.kl._kl_expfamily_expfamily 2.13: p_nparams = [np.detach().requires_grad_() ...]",
+        behaviours=(
+            Behaviour(library=Library.PYRO, formula="0: q's parameters are detached",
+                      program="kl/kl_002_pyro.py", computes=lambda _: {"guide_gradient": 0.0}),
+        ),
+        oracle=wishart_kl,
+        tolerance=1e-8,
+        tolerance_reason="the central difference with h = 1e-4 errs by h^2 / 6 times a third derivative, about 1e-9",
+    ),
+)  # fmt: skip

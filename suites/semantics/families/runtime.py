@@ -1,0 +1,132 @@
+"""Compiled objects and random numbers: what is frozen, what is run again, what repeats."""
+
+from suites.semantics.case import Behaviour, Case, Library, Numbers
+from suites.semantics.gaussian import kl_standard, log_normal
+
+_BEFORE, _AFTER = -log_normal(1.0, 0.0), -log_normal(1.0, 3.0)
+_COMPILED = ("JitTrace_ELBO", "JitTraceEnum_ELBO", "JitTraceGraph_ELBO", "JitTraceMeanField_ELBO")
+
+
+def _not_frozen(_: Numbers) -> Numbers:
+    return {f"{name}_{when}": loss for name in ("plain", "jit", "jit_mean_field")
+            for when, loss in (("before", _BEFORE), ("after", _AFTER))}  # fmt: skip
+
+
+def _particles(measured: Numbers) -> Numbers:
+    """The mean over two particles of log q - log p at the draws of each way."""
+
+    def loss(way: str) -> float:
+        draws = [(measured[f"{way}_a{k}"], measured[f"{way}_b{k}"]) for k in range(2)]
+        log_q = sum(log_normal(a, 0.7, 0.5) + log_normal(b, -0.4, 1.3) for a, b in draws)
+        return (log_q - sum(log_normal(a) + log_normal(b) for a, b in draws)) / 2
+
+    return {"looped": loss("looped"), "vectorised": loss("vectorised")}
+
+
+def _tail_gradient(measured: Numbers, weights_of: str) -> float:
+    """sum_k gamma_k z_k / sum_k gamma_k: for p = N(0, 1) and z = loc + sigma e, -d(log p - log q)/d loc = z.
+
+    Pyro divides the normalised sum once more by the number of particles.
+    """
+    z = [measured[f"z_{k}"] for k in range(4)]
+    ratio = [log_normal(each) - log_normal(each, 0.7, 0.5) for each in z]
+    ascending = sorted(range(4), key=lambda k: ratio[k])
+    if weights_of == "authors":
+        gamma = [1 / (1 - sum(other < mine for other in ratio) / 4) for mine in ratio]
+    else:
+        gamma = [1 / (position + 1) for position in ascending]
+    weighted = sum(g * each for g, each in zip(gamma, z, strict=True)) / sum(gamma)
+    return weighted if weights_of == "authors" else weighted / 4
+
+
+CASES = (
+    Case(
+        id="SEM-JIT-001",
+        title="A Python global that changes after compilation",
+        statement="loss = -log N(1 | loc, 1) at the global's present value",
+        source="pyro.infer.JitTrace_ELBO 1.9.2: 'Models must not depend on any global data'; jax.jit: pure functions",
+        behaviours=(
+            Behaviour(library=Library.PYRO,
+                      formula="JitTrace_ELBO keeps the old value; JitTraceMeanField_ELBO follows (see SEM-JIT-002)",
+                      program="jit/jit_001_pyro.py", computes=lambda _: {"jit_after": _BEFORE}),
+            Behaviour(library=Library.NUMPYRO, formula="jax.jit keeps the old value", program="jit/jit_001_numpyro.py",
+                      computes=lambda _: {"jit_after": _BEFORE, "jit_mean_field_after": _BEFORE}),
+        ),
+        oracle=_not_frozen,
+    ),
+    Case(
+        id="SEM-JIT-002",
+        title="How often the compiled objects run the model's Python code in four further steps",
+        statement="0: 'compilation will be triggered once per unique **kwargs'",
+        source="pyro.infer.JitTraceMeanField_ELBO 1.9.2, docstring",
+        behaviours=(
+            Behaviour(library=Library.PYRO,
+                      formula="0, but 2 per step for JitTraceMeanField_ELBO: it looks for the attribute "
+                              "_loss_and_surrogate_loss and stores _differentiable_loss",
+                      program="jit/jit_002_pyro.py", computes=lambda _: {"JitTraceMeanField_ELBO": 8.0}),
+        ),
+        oracle=lambda _: dict.fromkeys(_COMPILED, 0.0),
+    ),
+    Case(
+        id="SEM-JIT-003",
+        title="pyro.ops.jit.trace around TraceMeanField_ELBO().differentiable_loss",
+        statement="no further run of the model; loss = KL(N(0.7, 0.5^2) || N(0, 1)), d loss / d loc = 0.7",
+        source="pyro.ops.jit.trace 1.9.2; recommended in pyro issue 1594; the workaround for SEM-JIT-002",
+        behaviours=(
+            Behaviour(library=Library.PYRO, formula="as stated", program="jit/jit_003_pyro.py"),
+        ),
+        oracle=lambda _: {"runs": 0.0, "loss": kl_standard(0.7, 0.5), "gradient": 0.7},
+    ),
+    Case(
+        id="SEM-SEED-001",
+        title="Looped and vectorised particles under one seed",
+        statement="loss = mean_k [log q(a_k, b_k) - log p(a_k, b_k)] at the draws of each",
+        source="pyro.infer.ELBO 1.9.2 (vectorize_particles), numpyro.infer.ELBO 0.22.0 (jax.vmap or jax.lax.map)",
+        behaviours=(
+            Behaviour(library=Library.PYRO, formula="the two ways draw different numbers",
+                      program="seed/seed_001_pyro.py", computes=lambda _: {"same": 0.0}),
+            Behaviour(library=Library.NUMPYRO, formula="the two ways draw the same numbers",
+                      program="seed/seed_001_numpyro.py", computes=lambda _: {"same": 1.0}),
+        ),
+        oracle=_particles,
+        given=tuple(f"{way}_{site}{k}" for way in ("looped", "vectorised") for site in "ab" for k in range(2)),
+    ),
+    Case(
+        id="SEM-SEED-002",
+        title="How num_particles uses the key",
+        statement="loss(K = 2, key) = mean of loss(K = 1, k) over k in split(key), and loss(K = 1, key) is neither",
+        source="numpyro.infer.Trace_ELBO 0.22.0: random.split(rng_key, self.num_particles) for num_particles > 1 only",
+        behaviours=(
+            Behaviour(library=Library.NUMPYRO, formula="as stated", program="seed/seed_002_numpyro.py",
+                      computes=lambda _: {"first_is_one": 0.0}),
+        ),
+        oracle=lambda measured: {"two": measured["halves"]},
+        given=("halves",),
+    ),
+    Case(
+        id="SEM-SEED-003",
+        title="Evaluating a loss twice between two updates",
+        statement="two evaluations are independent draws (Pyro) or the same draw (NumPyro)",
+        source="pyro.infer.SVI.evaluate_loss 1.9.2, numpyro.infer.SVI.evaluate 0.22.0",
+        behaviours=(
+            Behaviour(library=Library.PYRO, formula="independent draws", program="seed/seed_003_pyro.py",
+                      computes=lambda _: {"repeats": 0.0}),
+            Behaviour(library=Library.NUMPYRO, formula="one key for every evaluation: mini-batches share their noise",
+                      program="seed/seed_003_numpyro.py", computes=lambda _: {"repeats": 1.0}),
+        ),
+        oracle=lambda _: {},
+    ),
+    Case(
+        id="SEM-TAIL-001",
+        title="The weights of TraceTailAdaptive_ELBO",
+        statement="gamma_k = (1 - #{j: w_j < w_k} / K)^beta: the largest ratio w = p / q has the largest weight",
+        source="Wang, Liu and Liu 2018 (NeurIPS), eq. 8, and the authors' code, dilinwang820/adaptive-f-divergence",
+        behaviours=(
+            Behaviour(library=Library.PYRO, formula="gamma = (argsort(w) + 1)^beta, neither a rank nor descending; and 1/K of the sum",
+                      program="tail/tail_001_pyro.py",
+                      computes=lambda measured: {"gradient": _tail_gradient(measured, "pyro")}),
+        ),
+        oracle=lambda measured: {"gradient": _tail_gradient(measured, "authors")},
+        given=tuple(f"z_{k}" for k in range(4)),
+    ),
+)  # fmt: skip
