@@ -177,7 +177,7 @@ class MutantSession:
             draws_at(self.pieces, self.problem, params, x, mean, log_var, noise, sampled=self.sampled)
             for noise in self._noise(rng, n, chunk)
         ]
-        elbo, kl = (np.concatenate([block[index] for block in blocks]) for index in (0, 1))
+        elbo, kl = (np.real(np.concatenate([block[index] for block in blocks])) for index in (0, 1))
         return Draws(elbo=elbo, kl=kl, dtype=DType.FLOAT64)
 
     def draw_gradients(self, params: Params, x: Array, n: int, seed: int, chunk: int) -> GradientDraws:

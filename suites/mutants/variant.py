@@ -71,6 +71,7 @@ class Variant:
     title: what a function equals that equals this one ("the KL averaged over the latent dimensions").
     seen: repository and issue where the mistake was reported, or `NOT_SEEN`.
     advice: how to mend it (for a legitimate variant: what to know about it), in one sentence.
+    moments_above: draws of it are judged only where every sigma^2 is larger (its fourth moment is infinite elsewhere).
     exempt: legitimate variants only: (aspect, why claims on that aspect are not meant for this variant).
     """
 
@@ -83,4 +84,5 @@ class Variant:
     seen: str = NOT_SEEN
     legitimate: bool = False
     likelihood: Likelihood = Likelihood.BERNOULLI
+    moments_above: float = 0.0
     exempt: tuple[tuple[Aspect, str], ...] = ()

@@ -171,6 +171,7 @@ VARIANTS = (
         legitimate=True,
         advice="its variance is infinite where a sigma^2 <= 1/2, as in most trained VAEs",
         function=k3,
+        moments_above=0.75,
         exempt=(
             *_POINTWISE_EXEMPT,
             *_VARIANCE_EXEMPT,
