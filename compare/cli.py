@@ -131,11 +131,11 @@ def main() -> None:
         name = f" ({error.filename})" if error.filename else ""
         _refuse(f"{error.strerror or error}{name}", CompareError.exit_code)
     except Exception as error:
-        # What the parser raises for a bad argument; its class is click's or typer's own copy, as typer's version has it.
+        # What the parser raises for a bad argument: click's class or typer's own copy of it, as the version has it.
         message = getattr(error, "format_message", None)
         if message is None:
             raise
-        _refuse(f"{message()} See compare --help.", CompareError.exit_code)
+        _refuse(f"{message() or 'a command is missing.'} See compare --help.", CompareError.exit_code)
     sys.exit(code)
 
 

@@ -99,7 +99,7 @@ def distance(theirs: Params, exact: Params, name: str) -> float:
 
 
 def _raw_loss(theirs: Evaluation, oracle: Reference, size: int) -> Measurement:
-    factor = size if theirs.raw_reduction is Reduction.SUM else 1
+    factor = size if theirs.raw_reduction == Reduction.SUM else 1
     return Measurement(
         quantity=Quantity.RAW_LOSS,
         value=float(theirs.raw_loss),
@@ -116,11 +116,11 @@ def _split(task: Task, whole: Evaluation, x: Array, noise: Array) -> Measurement
     total, absolute = 0.0, 0.0
     for start, stop in pairwise(edges):
         part = checked(task.session.evaluate(task.problem.params, x[start:stop], noise[:, start:stop]), task)
-        weight = (stop - start) / len(x) if whole.raw_reduction is Reduction.MEAN else 1.0
+        weight = (stop - start) / len(x) if whole.raw_reduction == Reduction.MEAN else 1.0
         total += weight * part.raw_loss
         absolute += weight * abs(part.raw_loss)
     oracle = ask_oracle(task, x, noise)
-    factor = len(x) if whole.raw_reduction is Reduction.SUM else 1
+    factor = len(x) if whole.raw_reduction == Reduction.SUM else 1
     return Measurement(
         quantity=Quantity.RAW_LOSS_SPLIT,
         value=float(total),
