@@ -36,7 +36,7 @@ def describe(*, device: str, jobs: int, threads: int) -> dict[str, Any]:
         "implementations": third_party_versions(),
         "code": code_digest(),
         "commit": commit(),
-        "os": f"{platform.system()} {platform.release()}",
+        "os": f"{platform.system()} {platform.release().partition('-')[0]}",
         "machine": platform.machine(),
         "cpu": cpu_model(),
         "cores": cores(),
