@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from compare.checking import drawing
 from compare.checking.claims import Claim, Record, TermRecord, judge, record, record_ordinary
 from compare.checking.diagnosis import Diagnosis, DifferenceForm, diagnose_claims, diagnose_value
+from compare.checking.drawing import draws
+from compare.checking.expectation import judge_drawing
 from compare.checking.experiment import Experiment, open_experiment
 from compare.checking.failure import FunctionError, TargetError
 from compare.checking.readings import (
@@ -59,9 +60,9 @@ def check_function(
                 "dtype": experiment.dtype.value,
                 "layout": experiment.layout.value if signature.find(Role.X) else "",
             }
-            if drawing.draws(experiment):
-                terms = drawing.judge(experiment, likelihood)
-                return _result(terms, described | {"draws": True})
+            if draws(experiment):
+                described |= {"draws": True}
+                return _result(judge_drawing(experiment, likelihood), described)
             return _result(_judge_terms(experiment, likelihood), described)
     except FunctionError as error:
         return CheckResult(verdict=CheckVerdict.FAILED, message=str(error), **described)

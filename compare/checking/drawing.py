@@ -1,9 +1,248 @@
-"""Functions that draw inside: noticed by calling twice, and judged in expectation."""
+"""Functions that draw inside: noticed by calling them again, and judged in expectation, in value and gradient.
+
+One call gets one datum repeated over `ROWS` rows, so that its result, whatever its reduction, is a mean of that many
+draws (or fewer, where the function shares its noise between rows: that is a claim of its own). Calls are independent,
+and an equivalence test is made on their means.
+"""
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from compare.checking import oracle
+from compare.checking.claims import Claim
+from compare.checking.experiment import Experiment, Observation
+from compare.checking.failure import FunctionError
+from compare.checking.inputs import ORDINARY, Case, prior
+from compare.checking.readings import (
+    UNIT_ROUNDOFF,
+    Quantity,
+    Reading,
+    Reduction,
+    Target,
+    farthest,
+    reductions,
+    target,
+    value_distance,
+)
+from compare.checking.signature import Role
+from compare.records import Outcome
+from compare.statistics import MEAN_MARGIN, ErrorBudget, equivalence, two_sided_z
+from suites.contract import Array
+
+ROWS = 256
+CALLS = 220  # 56,000 draws for each datum: an exact mean agrees with a margin of 0.05 sd at the levels of `ErrorBudget`
+BUDGET_S = 5.0  # for more calls where a test is undecided (an estimator of larger variance than log q - log p)
+SHARED = 16.0  # a variance this many times the expected one means that rows share their noise (shared: 256 times)
+TESTS_PER_TERM = 12  # three data, each a value and the gradients by mean, spread and output
 
 
-def draws(experiment):
-    return False
+def draws(experiment: Experiment) -> bool:
+    """Whether the same arguments give another value."""
+    case = experiment.ordinary(ORDINARY[0])
+    first, *others = (experiment.observe(case) for _ in range(3))
+    return any(
+        not np.allclose(term.value, again.value, rtol=1e-9, atol=0, equal_nan=True)
+        for other in others
+        for term, again in zip(first.terms, other.terms, strict=False)
+    )
 
 
-def judge(experiment, likelihood):
-    return []
+@dataclass(kw_only=True)
+class Sample:
+    """The calls at one datum: for every term and call, its value and gradients per row as returned."""
+
+    observation: Observation
+    values: list[list[Array]] = field(default_factory=list)
+    gradients: list[dict[Role, list[Array]]] = field(default_factory=list)
+
+    def add(self, observation: Observation) -> None:
+        """Keep one more call."""
+        for position, term in enumerate(observation.terms):
+            if position == len(self.values):
+                self.values.append([])
+                self.gradients.append({})
+            if not np.isfinite(term.value).all():
+                raise FunctionError(f"The result is {'NaN' if np.isnan(term.value).any() else 'infinite'}.")
+            self.values[position].append(term.value)
+            for role, gradient in (term.gradients or {}).items():
+                self.gradients[position].setdefault(role, []).append(gradient.sum(0))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """A mean over calls with its standard error, beside what is right and the margin allowed."""
+
+    mean: float
+    standard_error: float
+    right: float
+    margin: float
+    where: str
+
+    @property
+    def difference(self) -> float:
+        """mean - right."""
+        return self.mean - self.right
+
+
+def tiled(case: Case) -> Case:
+    """The first datum of a case, `ROWS` times."""
+    arrays = {name: np.repeat(getattr(case, name)[:1], ROWS, 0) for name in ("x", "output", "z", "mean", "log_var")}
+    return Case(label="ordinary, one datum repeated", **arrays)
+
+
+def sample(experiment: Experiment) -> list[Sample]:
+    """`CALLS` calls at each of three data."""
+    samples = []
+    for sizes in ORDINARY:
+        case = tiled(experiment.ordinary(sizes))
+        first = experiment.observe(case)
+        taken = Sample(observation=first)
+        taken.add(first)
+        samples.append(taken)
+        extend(experiment, taken, case, CALLS - 1)
+    return samples
+
+
+def extend(experiment: Experiment, taken: Sample, case: Case, calls: int) -> None:
+    """More calls at one datum."""
+    for _ in range(calls):
+        taken.add(experiment.observe(case))
+
+
+def per_row(values: Sequence[Array], reduction: Reduction) -> Array:
+    """One number for each call: the mean over its rows of a datum's value."""
+    if reduction is Reduction.MEAN:
+        return np.array([value.item() for value in values])
+    return np.array([value.sum() / ROWS for value in values])
+
+
+def single(taken: Sample, reading: Reading) -> Target:
+    """The right value and gradients of the one datum."""
+    return target(reading, {role: array[:1] for role, array in taken.observation.inputs.items()})
+
+
+def estimate_value(taken: Sample, position: int, reading: Reading, reduction: Reduction) -> Estimate:
+    """The expected value at one datum. Margin: `MEAN_MARGIN` standard deviations of one draw of log q - log p."""
+    calls = per_row(taken.values[position], reduction)
+    right = single(taken, reading)
+    rounding = 100 * UNIT_ROUNDOFF[taken.observation.dtype] * float(right.scale[0])
+    margin = rounding if reading.quantity is Quantity.RECONSTRUCTION else MEAN_MARGIN * deviation(taken, reading)
+    return _estimate(calls, float(right.value[0]), max(margin, rounding), _where(taken))
+
+
+def estimate_gradient(
+    taken: Sample, position: int, reading: Reading, reduction: Reduction, role: Role
+) -> Estimate | None:
+    """The expected gradient at one datum along (1, .., 1) / sqrt(n); None where the term has none."""
+    found = taken.gradients[position].get(role)
+    if not found:
+        return None
+    right = single(taken, reading)
+    along = 1 / math.sqrt(right.gradients[role].shape[1])
+    scale = 1.0 if reduction is Reduction.MEAN else 1 / ROWS
+    calls = np.array([gradient.sum() * along * scale for gradient in found])
+    rounding = 100 * UNIT_ROUNDOFF[taken.observation.dtype] * float(right.gradient_scales[role].sum())
+    no_noise = role is Role.OUTPUT or reading.quantity is Quantity.RECONSTRUCTION
+    margin = 0.0 if no_noise else MEAN_MARGIN * gradient_deviation(taken, reading, role)
+    exact = float(right.gradients[role].sum()) * along
+    return _estimate(calls, exact, max(margin, rounding), f"{_where(taken)}, by {role.value}")
+
+
+def deviation(taken: Sample, reading: Reading) -> float:
+    """sqrt(sum mean^2 sigma^2 + (sigma^2 - 1)^2 / 2): of one draw of log q - log p."""
+    mean, variance = _moments(taken, reading)
+    return float(np.sqrt((mean**2 * variance + (variance - 1) ** 2 / 2).sum()))
+
+
+def gradient_deviation(taken: Sample, reading: Reading, role: Role) -> float:
+    """Of the pathwise gradient of one draw along (1, .., 1) / sqrt(n): by mean sigma^2, by log_var (mean^2 sigma^2 + 2
+    sigma^4) / 4 are its variances in one dimension."""
+    mean, variance = _moments(taken, reading)
+    if role is Role.MEAN:
+        return float(np.sqrt(variance.mean()))
+    slope = oracle.log_var_slope(taken.observation.inputs[Role.SPREAD][:1], reading.spread)
+    return float(np.sqrt((slope**2 * (mean**2 * variance + 2 * variance**2) / 4).mean()))
+
+
+def _moments(taken: Sample, reading: Reading) -> tuple[Array, Array]:
+    inputs = taken.observation.inputs
+    return inputs[Role.MEAN][:1], np.exp(oracle.log_var_of(inputs[Role.SPREAD][:1], reading.spread))
+
+
+def _where(taken: Sample) -> str:
+    return f"{taken.observation.inputs[Role.MEAN].shape[1]} latents"
+
+
+def _estimate(calls: Array, right: float, margin: float, where: str) -> Estimate:
+    error = float(calls.std(ddof=1)) / math.sqrt(len(calls))
+    return Estimate(mean=float(calls.mean()), standard_error=error, right=right, margin=margin, where=where)
+
+
+def decide(name: str, statement: str, estimates: Sequence[Estimate], calls: int, tests: int) -> Claim:
+    """Equivalence tests on several data as one claim: it differs where one does, and agrees where all do.
+
+    The standard error comes from `calls` means, so that Student's quantile belongs to it: z + (z^3 + z) / (4 calls)
+    to first order (Cornish and Fisher).
+    """
+    level = ErrorBudget(tests=tests).per_test
+    z = two_sided_z(level)
+    student = 1 + (z**2 + 1) / (4 * (calls - 1))
+    outcomes = [equivalence(e.difference, e.standard_error * student, e.margin, level).outcome for e in estimates]
+    order = (Outcome.DIFFERS, Outcome.INCONCLUSIVE, Outcome.AGREES)
+    outcome = next(candidate for candidate in order if candidate in outcomes)
+    shown = [estimate for estimate, got in zip(estimates, outcomes, strict=True) if got is outcome]
+    worst = max(shown, key=lambda estimate: abs(estimate.difference) / estimate.margin)
+    note = f"{calls} calls of {ROWS} rows; standard error {worst.standard_error:.2g}"
+    return Claim(
+        name=name,
+        statement=statement,
+        outcome=outcome,
+        difference=abs(worst.difference),
+        tolerance=worst.margin,
+        where=worst.where,
+        note=note,
+    )
+
+
+def shared_noise(taken: Sample, position: int, reading: Reading, reduction: Reduction) -> bool:
+    """Whether the rows of one call share their noise: equal rows, or a variance of calls far above sd^2 / rows."""
+    values = taken.values[position]
+    if values[0].size > 1:
+        rows = np.stack([value.reshape(ROWS, -1) for value in values])
+        return bool(np.ptp(rows, axis=1).max() == 0 and np.ptp(rows[:, 0]) > 0)
+    return bool(per_row(values, reduction).var(ddof=1) > SHARED * deviation(taken, reading) ** 2 / ROWS)
+
+
+def judge_prior(experiment: Experiment, position: int, reading: Reading, reduction: Reduction) -> Claim:
+    """q = p: log q - log p is 0 at every z, so that no draw matters and the claim is pointwise."""
+    observations = [experiment.observe(prior(experiment.ordinary(ORDINARY[0]))) for _ in range(3)]
+    roundoff = 4 * UNIT_ROUNDOFF[experiment.dtype]  # z is drawn inside: its size is not in the oracle's scale
+    distance = farthest(
+        [value_distance(reading, reduction, one.terms[position], one, roundoff) for one in observations]
+    )
+    return Claim(
+        name="q = p",
+        statement="where q = p the KL is 0 whatever is drawn",
+        outcome=Outcome.AGREES if distance.ratio <= 1 else Outcome.DIFFERS,
+        difference=distance.difference,
+        tolerance=distance.tolerance,
+        where=distance.where,
+    )
+
+
+def widen(experiment: Experiment, samples: list[Sample], undecided: bool, started: float) -> bool:
+    """A block of further calls while a test is undecided and the time allows it."""
+    if not undecided or time.monotonic() - started > BUDGET_S:
+        return False
+    for taken, sizes in zip(samples, ORDINARY, strict=True):
+        extend(experiment, taken, tiled(experiment.ordinary(sizes)), CALLS)
+    return True
+
+
+def shapes(taken: Sample, position: int) -> tuple[Reduction, ...]:
+    """The reductions that the term's shape allows."""
+    return reductions(taken.values[position][0], taken.observation)

@@ -14,6 +14,10 @@ from compare.checking.signature import Role, Signature
 from suites.bridge.user_arrays import ADAPTERS, Call, Term, UserArrays, installed, open_arrays
 from suites.contract import Array, DType
 
+# What a function raises that got another framework's arrays (None: it returned another framework's). Anything else is
+# the function's own, and no further framework is imported to see it again.
+WRONG_ARRAYS = (AttributeError, TypeError, NotImplementedError, type(None))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Observation:
@@ -122,6 +126,8 @@ def open_experiment(
     """
     first: FunctionError | None = None
     for name in candidates(function, framework):
+        if first and name not in sys.modules and not isinstance(first.__cause__, WRONG_ARRAYS):
+            continue
         arrays = _open(name)
         with arrays.seeded(0):
             for dtype in (DType.FLOAT64, DType.FLOAT32):

@@ -109,9 +109,10 @@ class CheckResult:
         if self.kind:
             read = ", ".join(f"{name} as {ours}" for name, ours in self.parameters.items())
             lines += ["", f"  read as    {self.kind}: {read}"]
+        if self.framework:
             lines.append(f"  called     {self.framework}, {self.dtype}" + (f", x {self.layout}" if self.layout else ""))
-            if self.draws:
-                lines.append("  draws      its own random numbers: judged in expectation")
+        if self.draws:
+            lines.append("  draws      its own random numbers: judged in expectation")
         for term in self.terms:
             lines += _term_lines(term, alone=len(self.terms) == 1)
         return "\n".join(lines)
