@@ -16,7 +16,7 @@ from compare.statistics import (
 MEAN_TOLERANCE = "0.05 standard deviations of one draw; the interval at the budget's level must lie inside"
 MEAN_REASON = (
     "Equality cannot be shown by sampling, equivalence can: 0.05 sd is a twentieth of the noise that one draw carries "
-    "into training, and fixes about 48,000 draws when planning."
+    "into training, and fixes about 45,000 draws when planning."
 )
 TWO_SAMPLE_TOLERANCE = "0.05 standard deviations of the difference between one draw of each; interval inside"
 TWO_SAMPLE_REASON = (

@@ -1,7 +1,7 @@
 """Results as a run would hand them over, for tests of claims: right by default, with one row changed by `altered`."""
 
 from dataclasses import replace
-from math import nan, sqrt
+from math import sqrt
 
 from compare.records import Cell, CellResult, Measurement, Procedure, Quantity, Status
 
@@ -135,6 +135,3 @@ def altered(given: CellResult, quantity: Quantity, **fields) -> CellResult:
 
 def without(given: CellResult, quantity: Quantity) -> CellResult:
     return replace(given, measurements=tuple(each for each in given.measurements if each.quantity is not quantity))
-
-
-NAN = nan
