@@ -1,6 +1,6 @@
 """The frames that a report is drawn from, and how rows are selected. No statistics."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,6 +64,7 @@ TIMINGS = [
     "problem",
     "dtype",
     "device",
+    "size",
     "compile_s",
     "first_step_s",
     "steady_step_s",
@@ -147,6 +148,17 @@ def case(frame: Frame) -> Values:
     """`problem@weights, datum 3, float64, cpu`: what a single-datum measurement was made on."""
     datum = frame["datum"].fillna(0).astype(int).astype(str)
     return model(frame) + ", datum " + datum + ", " + frame["dtype"] + ", " + frame["device"]
+
+
+def preferred(names: Iterable[str]) -> list[str]:
+    """Cases in drawing order: the questioned model first, its small copy next, then by name."""
+    rank = {"vae@": 0, "vae-s": 1, "linea": 2}
+    return sorted(set(names), key=lambda name: (rank.get(name[:4], rank.get(name[:5], 3)), name))
+
+
+def short_case(name: str) -> str:
+    """A case without what is the same in most."""
+    return name.replace(", float64, cpu", "").replace(", datum 0", "")
 
 
 def joined(rows: Frame) -> Frame:

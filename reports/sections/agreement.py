@@ -8,7 +8,7 @@ from reports.data import UNIT_ROUNDOFF, ReportData, by_implementation, labels
 from reports.figures import Mark, Panel, Series, draw, ordered
 from reports.formats import number
 
-TITLE = "Same noise: worst differences by implementation and estimator"
+TITLE = "Agreement at the same noise"
 QUANTITIES = {"elbo": "ELBO", "kl": "KL", "log_likelihood": "log p(x|z)", "gradient_distance": "gradient"}
 WIDE = 50  # past this a linear axis would press the small ratios together
 GROUP = ["dtype", "device", "implementation", "estimator", "quantity"]
@@ -46,15 +46,11 @@ def worst_differences(rows: Frame) -> Frame:
 
 def _matrix(worst: Frame) -> Table:
     short = [number(r, 2) + f" ({number(d, 2)})" for r, d in zip(worst["relative"], worst["nats"], strict=True)]
-    column = worst["estimator"] + ": " + worst["quantity"].map(QUANTITIES)
     where = (worst["dtype"] + ", " + worst["device"]).rename("where")
-    keys = [where, worst["implementation"]]
-    text = pd.Series(short, index=worst.index).groupby([*keys, column], sort=False).first().unstack(fill_value="")
-    wanted = [f"{e}: {q}" for e in sorted(set(worst["estimator"]), reverse=True) for q in QUANTITIES.values()]
-    frame = text[[name for name in wanted if name in text.columns]]
-    frame = frame.reset_index()
-    frame = by_implementation(frame).sort_values("where", ascending=False, kind="stable")
-    fixed = ("where", "implementation")
+    keys = [where, worst["implementation"], worst["estimator"], worst["quantity"]]
+    text = pd.Series(short, index=worst.index).groupby(keys, sort=False).first().unstack(fill_value="")
+    frame = text[[name for name in QUANTITIES if name in text.columns]].reset_index()
+    frame = by_implementation(frame).sort_values(["where", "estimator"], ascending=False, kind="stable")
     return Table(
         name="agreement-matrix",
         caption=(
@@ -65,8 +61,9 @@ def _matrix(worst: Frame) -> Table:
         frame=frame,
         columns=(
             Column(header="implementation", source="implementation"),
+            Column(header="estimator", source="estimator"),
             Column(header="dtype, device", source="where"),
-            *(Column(header=name, source=name, kind=Kind.NUMBER) for name in frame.columns if name not in fixed),
+            *(Column(header=q, source=n, kind=Kind.NUMBER) for n, q in QUANTITIES.items() if n in frame.columns),
         ),
     )
 
@@ -97,6 +94,7 @@ def _listing(worst: Frame) -> Table:
 def _picture(worst: Frame) -> Picture:
     panels = []
     finite = worst[np.isfinite(worst["relative"])]
+    finite = finite.sort_values(["dtype", "estimator"], ascending=False, kind="stable")
     for (dtype, estimator), rows in finite.groupby(["dtype", "estimator"], sort=False):
         names = ordered(rows["implementation"])
         panels.append(

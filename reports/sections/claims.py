@@ -2,7 +2,7 @@
 
 from reports.content import Block, ClaimCard, Column, Frame, Kind, Section, Table, not_measured
 from reports.data import ReportData, by_implementation
-from reports.sections.summary import outcome_text
+from reports.sections.summary import outcome_text, share
 
 TITLE = "The claims"
 
@@ -36,9 +36,10 @@ def _card(claim: dict, verdicts: Frame) -> ClaimCard:
 
 def _worst(claim: str, verdicts: Frame) -> Table:
     """By implementation: counts of outcomes and the verdict nearest to (or furthest past) its tolerance."""
-    share = (verdicts["difference"].abs() / verdicts["tolerance"]).where(verdicts["tolerance"] > 0)
     rank = verdicts["outcome"].map({"differs": 3.0, "inconclusive": 2.0, "agrees": 1.0}).fillna(0.0)
-    rows = verdicts.assign(share=share, rank=rank).sort_values(["rank", "share"], ascending=False, kind="stable")
+    rows = verdicts.assign(share=share(verdicts), rank=rank).sort_values(
+        ["rank", "share"], ascending=False, kind="stable"
+    )
     worst = rows.drop_duplicates("implementation").assign(counts="")
     counts = verdicts.groupby("implementation", sort=False)["outcome"].agg(outcome_text)
     worst["counts"] = worst["implementation"].map(counts)

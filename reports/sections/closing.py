@@ -8,7 +8,7 @@ import pandas as pd
 
 from reports.content import Block, Code, Column, Kind, Prose, Section, Table, not_measured
 from reports.data import ReportData, by_implementation, labels
-from reports.formats import clean, latex
+from reports.formats import clean, file_name, latex
 from reports.tables import plain_columns
 
 LEDGER = {
@@ -32,7 +32,7 @@ def ledger(data: ReportData) -> Section:
             "hand-written code drops from both densities cancels in the KL and the ELBO, and does not in log q or "
             "log p(z) alone."
         ),
-        frame=data.ledger,
+        frame=by_implementation(data.ledger) if "implementation" in data.ledger else data.ledger,
         columns=plain_columns(data.ledger, LEDGER),
         limit=200,
     )
@@ -61,15 +61,14 @@ def _flat(item: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
     elif isinstance(item, list | tuple):
         yield prefix, ", ".join(clean(value) for value in item)
     else:
-        yield prefix, "not measured" if item is None or item == "" else clean(item)
+        yield prefix, "none" if item is None or item == "" else clean(item)
 
 
 def reproduce(data: ReportData) -> Section:
     """The whole run's command, and one command per cell."""
     title = "How to reproduce each row"
     cells = by_implementation(data.measurements.drop_duplicates("key"))
-    profile = clean(data.environment.get("profile", ""))
-    base = f"compare all --profile {shlex.quote(profile)}" if profile else "compare all"
+    base = clean(data.environment.get("command") or "compare all")
     blocks: list[Block] = [
         Prose(
             text=(
@@ -79,11 +78,17 @@ def reproduce(data: ReportData) -> Section:
                 "key, so the same versions on the same device give the same numbers (timings aside)."
             )
         ),
-        Code(text=clean(data.environment.get("command") or base), label="The whole run"),
+        Code(text=base, label="The whole run"),
     ]
     if len(cells):
         text = labels(cells)
-        frame = pd.DataFrame({"cell": text, "key": cells["key"], "command": [f"{base} -k {_quoted(t)}" for t in text]})
+        frame = pd.DataFrame(
+            {
+                "cell": text,
+                "key": cells["key"],
+                "command": [_command(base, *each) for each in zip(text, cells["key"], strict=True)],
+            }
+        )
         blocks.append(
             Table(
                 name="reproduce",
@@ -100,8 +105,9 @@ def reproduce(data: ReportData) -> Section:
     return Section(anchor="reproduce", title=title, blocks=tuple(blocks))
 
 
-def _quoted(label: str) -> str:
-    return shlex.quote(clean(label))
+def _command(base: str, label: str, key: str) -> str:
+    """A folder of its own for each: a result folder belongs to one specification."""
+    return f"{base} -k {shlex.quote(clean(label))} -o results/{file_name(key)}"
 
 
 def cite(data: ReportData) -> Section:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from reports.content import Block, Column, Frame, Kind, Picture, Section, Table, Values, not_measured
-from reports.data import ReportData, by_implementation, case
+from reports.data import ReportData, by_implementation, case, preferred, short_case
 from reports.figures import Mark, Panel, Rule, Series, draw, ordered
 
 TITLE = "The sampled KL's distribution"
@@ -23,18 +23,15 @@ def build(data: ReportData) -> Section:
     return Section(anchor="distribution", title=TITLE, blocks=tuple(blocks))
 
 
-def _preferred(names: Values) -> list[str]:
-    """Cases in drawing order: the questioned model first, trained weights before others."""
-    return sorted(set(names), key=lambda name: (not name.startswith("vae@"), "@trained" not in name, name))
-
-
 def _histograms(bins: Frame, moments: Frame) -> Picture:
     bins = bins.assign(case=case(bins))
     exact = moments[(moments["quantity"] == "kl_mean") & moments["reference"].notna()]
     exact = exact.assign(case=case(exact)).drop_duplicates("case").set_index("case")["reference"]
     panels = []
-    for name in _preferred(bins["case"])[:4]:
+    for name in preferred(bins["case"])[:4]:
         rows = bins[(bins["case"] == name) & np.isfinite(bins["low"]) & np.isfinite(bins["high"])]
+        filled = rows.loc[rows["value"] > 0, "index"]
+        rows = rows[rows["index"].between(filled.min(), filled.max())]
         names = ordered(rows["implementation"])
         series = [_steps(rows[rows["implementation"] == each], names.index(each)) for each in names]
         rules = [Rule(label="exact mean", at=float(exact[name]))] if name in exact.index else []
@@ -47,7 +44,7 @@ def _histograms(bins: Frame, moments: Frame) -> Picture:
         caption=(
             "Share of draws per bin of the one-sample KL log q(z|x) − log p(z), each implementation with its own "
             "random numbers (n in the table). Coinciding step lines mean one distribution; the dashed vertical line "
-            "is the exact KL. Outside the drawn range: see the histogram rows of measurements.csv."
+            "is the exact KL. Empty bins at both ends are left out."
         ),
         alt=f"Histogram step lines of the sampled KL for {', '.join(ordered(bins['implementation']))}.",
     )
@@ -77,7 +74,7 @@ def _offsets(moments: Frame) -> Picture:
     if len(variance):
         zero = variance["reference"] * 0
         panels.append(_dots(variance, zero, variance["reference"], "variance / exact variance", 1))
-    drawn = _preferred(case(known))[:12]
+    drawn = preferred(case(known))[:12]
     return draw(
         "kl-moments",
         panels,
@@ -97,7 +94,7 @@ def _dots(rows: Frame, origin: Values, unit: Values, label: str, at: float) -> P
         left=(rows["low"] - origin) / unit,
         right=(rows["high"] - origin) / unit,
     )
-    cases = _preferred(table["case"])[:12]
+    cases = preferred(table["case"])[:12]
     names = ordered(table["implementation"])
     table = table[table["case"].isin(cases)]
     series = []
@@ -106,8 +103,13 @@ def _dots(rows: Frame, origin: Values, unit: Values, label: str, at: float) -> P
         place = part["case"].map(cases.index).to_numpy(float) + 0.7 * ((style + 0.5) / len(names) - 0.5)
         x, low, high = (part[column].to_numpy(float) for column in ("x", "left", "right"))
         series.append(Series(label=name, x=x, y=place, low=low, high=high, style=style, mark=Mark.DOT))
-    short = [each.replace(", float64, cpu", "").replace(", datum 0", "") for each in cases]
-    return Panel(title="", x_label=label, rows=short, series=series, rules=[Rule(label="exact", at=at)])
+    return Panel(
+        title="",
+        x_label=label,
+        rows=[short_case(each) for each in cases],
+        series=series,
+        rules=[Rule(label="exact", at=at)],
+    )
 
 
 def _moments(moments: Frame) -> list[Table]:

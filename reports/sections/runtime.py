@@ -5,13 +5,13 @@ from reports.data import ReportData, by_implementation
 from reports.figures import Mark, Panel, Rule, Series, draw, ordered
 
 TITLE = "Runtime"
-CASE = ["problem", "dtype", "device"]
+CASE = ["problem", "dtype", "device", "size"]
 
 
 def build(data: ReportData) -> Section:
     """Ratio of the steady step to torch-hand with intervals, and the table of all times."""
     if data.timings.empty:
-        return not_measured("runtime", TITLE, "this profile times nothing (`standard` and `full` do).")
+        return not_measured("runtime", TITLE, "no cell was timed; the profiles standard and full have timed cells.")
     timings = by_implementation(data.timings).sort_values(CASE, kind="stable")
     blocks: list[Block] = []
     if timings["ratio"].notna().any():
@@ -27,7 +27,7 @@ def _picture(timings: Frame) -> Picture:
         parts = [(style, name, rows[rows["estimator"] == name]) for style, name in enumerate(estimators)]
         panels.append(
             Panel(
-                title=", ".join(str(part) for part in (key if isinstance(key, tuple) else (key,))),
+                title="{}, {}, {}, batch {:.0f}".format(*key),
                 x_label="time per training step / torch-hand's, same rounds",
                 rows=names,
                 series=[_dots(part, name, style, names) for style, name, part in parts if len(part)],
@@ -54,6 +54,7 @@ def _dots(part: Frame, name: str, style: int, names: list[str]) -> Series:
 def _table(timings: Frame) -> Table:
     shown = timings.assign(milliseconds=timings["steady_step_s"] * 1e3)
     shown["case"] = shown["problem"] + ", " + shown["dtype"] + ", " + shown["device"]
+    shown["case"] += ", batch " + shown["size"].map("{:.0f}".format)
     shown = shown.assign(ms_low=timings["steady_low"] * 1e3, ms_high=timings["steady_high"] * 1e3)
     return Table(
         name="runtime",

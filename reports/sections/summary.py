@@ -1,17 +1,19 @@
 """Which claims hold, by implementation; then every verdict that does not agree."""
 
+import numpy as np
+
 from reports.content import Column, Frame, Kind, Section, Table, Values, not_measured
 from reports.data import ReportData, by_implementation
 from reports.figures import ordered
 from reports.tables import OUTCOMES
 
-TITLE = "Verdicts by claim and implementation"
+TITLE = "Verdicts by claim"
 
 
 def build(data: ReportData) -> Section:
     """Counts of outcomes by claim x implementation, and the list of what differs or stayed open."""
     if data.verdicts.empty:
-        return not_measured("verdicts", TITLE, "no verdict was handed over; run `compare judge` on the results.")
+        return not_measured("verdicts", TITLE, "the results were not judged; run: compare judge DIR.")
     blocks = [_matrix(data)]
     blocks += [_listing(data, outcome) for outcome in ("differs", "inconclusive") if _any(data, outcome)]
     return Section(anchor="verdicts", title=TITLE, blocks=tuple(blocks))
@@ -37,14 +39,13 @@ def _matrix(data: ReportData) -> Table:
     text = text.loc[[*order, *sorted(set(text.index) - set(order))], names]
     frame = text.rename(columns=lambda name: f"outcome: {name}").reset_index()
     frame.insert(1, "statement", frame["claim"].map(known["statement"]).fillna(""))
-    frame["worst"] = frame["claim"].map(_share(verdicts))
+    frame["worst"] = frame["claim"].map(_worst_share(verdicts))
     return Table(
         name="verdict-summary",
         caption=(
             "Number of verdicts by outcome. ✓ every verdict agrees, ✗ at least one differs, ? at least one stayed "
             "inconclusive, ○ at least one cell was not run. Last column: the worst |difference| as a share of its "
-            "tolerance or margin (for interval tests the estimate's, which may pass 1 only where the verdict is not "
-            "'agrees'). An empty cell: the claim does not apply there."
+            "tolerance or margin; none for a claim that is an inequality. A dash: the claim does not apply there."
         ),
         frame=frame,
         columns=(
@@ -57,9 +58,19 @@ def _matrix(data: ReportData) -> Table:
     )
 
 
-def _share(verdicts: Frame) -> Values:
-    share = verdicts["difference"].abs() / verdicts["tolerance"]
-    return share.where(verdicts["tolerance"] > 0).groupby(verdicts["claim"]).max()
+def share(verdicts: Frame) -> Values:
+    """|difference| / tolerance of every verdict; nan throughout a claim that is no bound on |difference|.
+
+    Such a claim (an inequality, or that two things differ) agrees with a difference beyond its tolerance.
+    """
+    difference, tolerance = verdicts["difference"].abs(), verdicts["tolerance"]
+    ratio = (difference / tolerance.where(tolerance > 0)).mask((tolerance == 0) & (difference > 0), np.inf)
+    beyond = (ratio > 1) & (verdicts["outcome"] == "agrees")
+    return ratio.mask(beyond.groupby(verdicts["claim"]).transform("max").astype(bool))
+
+
+def _worst_share(verdicts: Frame) -> Values:
+    return share(verdicts).groupby(verdicts["claim"]).max()
 
 
 def verdict_columns(with_claim: bool = True) -> tuple[Column, ...]:

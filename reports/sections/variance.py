@@ -4,13 +4,14 @@ import numpy as np
 import pandas as pd
 
 from reports.content import Block, Column, Frame, Kind, Picture, Section, Table, Values, not_measured
-from reports.data import ReportData, by_implementation, case, joined, labels, model
+from reports.data import ReportData, by_implementation, case, joined, labels, model, preferred, short_case
 from reports.figures import Mark, Panel, Series, draw
 
 TITLE = "Variance: sampled against analytic KL"
 SAMPLED, ANALYTIC = "sampled-kl", "analytic-kl"
 DRAWN = {"elbo_variance": "ELBO, nats²", "gradient_variance": "gradient (trace), nats²"}
 FITTED = {"fitted_elbo_variance": "ELBO variance, nats²", "fitted_gradient_variance": "gradient variance, nats²"}
+NONE = 1e-12  # a variance smaller than this share of its counterpart is 0 up to rounding
 PAIR = ["case", "quantity", "part", "implementation"]
 
 
@@ -19,7 +20,7 @@ def build(data: ReportData) -> Section:
     blocks: list[Block] = []
     drawn = pairs(data.quantity(*DRAWN))
     if len(drawn):
-        blocks += [_given_weights(drawn), _pair_table(drawn)]
+        blocks += [*_given_weights(drawn), _pair_table(drawn)]
     fitted = data.quantity(*FITTED)
     if len(fitted):
         blocks += [_over_training(fitted), _turns_table(fitted)]
@@ -49,23 +50,28 @@ def _what(table: Frame) -> Values:
     return table["quantity"].map(DRAWN) + np.where(table["part"] == "", "", ", head " + table["part"])
 
 
-def _given_weights(table: Frame) -> Picture:
-    table = table.assign(what=_what(table))
+def _given_weights(table: Frame) -> list[Picture]:
+    both = table[["value_sampled", "value_analytic"]]
+    table = table.assign(what=_what(table))[both.min(axis=1) > NONE * both.max(axis=1)]
     panels = [_dot_panel(what, rows) for what, rows in table.groupby("what", sort=False)]
-    return draw(
+    if not panels:
+        return []
+    picture = draw(
         "variance-weights",
         panels,
         caption=(
             "Variance of one draw for one datum by case, each implementation with its own random numbers, 95% "
             "intervals, logarithmic. Where the sampled marks stand left of the analytic ones the analytic KL has the "
-            "higher variance: it is the lower one only if Cov(log p(x|z), KL draw) < Var(KL draw) / 2."
+            "higher variance: it is the lower one only if Cov(log p(x|z), KL draw) < Var(KL draw) / 2. Cases in which "
+            "one of the two is 0 up to rounding (the KL alone; the exact posterior) are in the table only."
         ),
         alt="Dots with whiskers: the variance under the sampled KL and under the analytic KL, by case.",
     )
+    return [picture]
 
 
 def _dot_panel(what: str, rows: Frame) -> Panel:
-    cases = sorted(set(rows["case"]))[:14]
+    cases = preferred(rows["case"])[:14]
     rows = rows[rows["case"].isin(cases)]
     series = []
     for style, side in enumerate(("sampled", "analytic")):
@@ -75,8 +81,9 @@ def _dot_panel(what: str, rows: Frame) -> Panel:
         x, low, high = (part[f"{name}_{side}"].to_numpy(float) for name in ("value", "low", "high"))
         low = np.where(low > 0, low, x)
         series.append(Series(label=f"{side} KL", x=x, y=place, low=low, high=high, style=style, mark=Mark.DOT))
-    short = [each.replace(", float64, cpu", "").replace(", datum 0", "") for each in cases]
-    return Panel(title=what, x_label="variance of one draw", rows=short, series=series, log_x=True)
+    return Panel(
+        title=what, x_label="variance of one draw", rows=[short_case(each) for each in cases], series=series, log_x=True
+    )
 
 
 def _pair_table(table: Frame) -> Table:

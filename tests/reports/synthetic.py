@@ -180,6 +180,7 @@ def timings(names=IMPLEMENTATIONS):
                 "problem": "vae",
                 "dtype": "float32",
                 "device": "cpu",
+                "size": 100,
                 "compile_s": 1.2 if name in ("jax-hand", "numpyro") else np.nan,
                 "first_step_s": 0.05 * ratio,
                 "steady_step_s": 0.004 * ratio,

@@ -148,7 +148,8 @@ def test_hostile_names_stay_in_the_folder(hostile):
 
 def test_hostile_names_are_text_in_markdown_and_latex(hostile):
     written = (hostile.parent / "report.md").read_text("utf-8")
-    assert not re.search(r"<(?!a id=\"[\w-]+\"></a>)", re.sub(r"^    .*$", "", written, flags=re.M))
+    outside_code = re.sub(r"^    .*$", "", written, flags=re.M)
+    assert "<" not in re.sub(r'<a id="[\w-]+"></a>', "", outside_code)
     for file in (hostile.parent / "tables").glob("*.tex"):
         assert r"\input" not in file.read_text("utf-8")
 
