@@ -35,9 +35,9 @@ def maximum(a: Dual, floor: float) -> Dual:
 
 
 def softplus(a: Dual) -> Dual:
-    """log(1 + exp(a)) without overflow. The shift is a constant that cancels, so it needs no derivative."""
-    shift = np.maximum(np.real(a), 0.0)
-    return shift + np.log(np.exp(a - shift) + np.exp(-shift))
+    """log(1 + exp(a)) without overflow: max(a, 0) + log(1 + exp(-|a|))."""
+    positive = np.real(a) > 0
+    return np.where(positive, a, 0.0) + np.log1p(np.exp(np.where(positive, -a, a)))
 
 
 def sigmoid(a: Dual) -> Dual:

@@ -83,9 +83,9 @@ def per_pixel(log_likelihood: Dual, kl: Dual) -> Dual:
     return (kl - log_likelihood).mean() / 784.0
 
 
-def batch_mean_likelihood(log_likelihood: Dual, kl: Dual) -> Dual:
-    """Every datum's KL beside the batch mean of the likelihood."""
-    return kl - log_likelihood.mean()
+def first_datum(log_likelihood: Dual, kl: Dual) -> Dual:
+    """The loss of the first datum."""
+    return (kl - log_likelihood)[0]
 
 
 def bce_element_mean(x: Any, logits: Dual, scale: float = 1.0) -> Dual:
@@ -229,11 +229,10 @@ VARIANTS = (
     ),
     Variant(
         id="MUT-016",
-        title="every datum's KL beside the likelihood averaged over the batch",
+        title="the loss of the first datum of the batch",
         kind=Kind.NEGATIVE_ELBO,
-        flag=Flag.BROADCASTING,
-        seen="keras-team/keras 4538",
-        advice="keep the batch axis when flattening: the likelihood must stay (batch,)",
-        function=NegativeElbo(combine=batch_mean_likelihood),
+        flag=Flag.REDUCTION,
+        advice="reduce over the batch, do not index it",
+        function=NegativeElbo(combine=first_datum, reduction=Reduction.MEAN),
     ),
 )

@@ -279,13 +279,13 @@ def draws_at(
 
 
 def _combined(combine: Callable[..., Any], log_likelihood: Dual, kl: Dual) -> Dual:
-    """combine on every draw as a batch of one. Where it reduces the batch, one row at a time would take minutes: it is
+    """combine on every draw as a batch of one. Where it mixes the batch, one row at a time would take minutes: it is
     then affine in its two numbers, which is tried out on the first rows."""
-    if np.ndim(combine(log_likelihood[:2], kl[:2])):
-        return by_row(combine, log_likelihood, kl)
+    if _rows_apart(combine, log_likelihood, kl):
+        return combine(log_likelihood, kl)
 
     def of(a: complex, b: complex) -> complex:
-        return complex(combine(np.array([a]), np.array([b])))
+        return complex(np.sum(combine(np.array([a]), np.array([b]))))
 
     start = of(0.0, 0.0)
     affine = start + (of(1.0, 0.0) - start) * log_likelihood + (of(0.0, 1.0) - start) * kl
@@ -297,15 +297,24 @@ def _combined(combine: Callable[..., Any], log_likelihood: Dual, kl: Dual) -> Du
 
 def by_row(function: Callable[..., Any], *arrays: Dual) -> Dual:
     """function on every row as a batch of one; in one call where it treats rows apart, as its first rows show."""
-    n, probe = len(arrays[0]), min(len(arrays[0]), 3)
-    alone = [np.reshape(function(*(value[i : i + 1] for value in arrays)), (1, -1)) for i in range(probe)]
-    together = np.asarray(function(*(value[:probe] for value in arrays)))
-    apart = np.concatenate(alone)
-    if together.shape[:1] == (probe,) and np.allclose(together.reshape(probe, -1), apart, rtol=1e-12, atol=1e-12):
+    if _rows_apart(function, *arrays):
         return function(*arrays)
-    rows = [np.reshape(function(*(value[i : i + 1] for value in arrays)), (1, -1)) for i in range(n)]
+    rows = [_alone(function, arrays, index) for index in range(len(arrays[0]))]
     joined = np.concatenate(rows)
-    return joined[:, 0] if joined.shape[1] == 1 and together.ndim < 2 else joined
+    return joined[:, 0] if joined.shape[1] == 1 and np.ndim(function(*(value[:2] for value in arrays))) < 2 else joined
+
+
+def _rows_apart(function: Callable[..., Any], *arrays: Dual) -> bool:
+    probe = min(len(arrays[0]), 3)
+    together = np.asarray(function(*(value[:probe] for value in arrays)))
+    if together.shape[:1] != (probe,):
+        return False
+    alone = np.concatenate([_alone(function, arrays, index) for index in range(probe)])
+    return np.allclose(together.reshape(probe, -1), alone, rtol=1e-12, atol=1e-12)
+
+
+def _alone(function: Callable[..., Any], arrays: tuple[Dual, ...], index: int) -> Dual:
+    return np.reshape(function(*(value[index : index + 1] for value in arrays)), (1, -1))
 
 
 def encode(problem: Problem, params: Params, x: Array) -> tuple[Dual, Dual]:
