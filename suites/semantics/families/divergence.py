@@ -1,6 +1,7 @@
 """Registered analytic divergences that are wrong in value or gradient; the sweep over all pairs is in `pairs`."""
 
-from math import log
+from math import exp, expm1, log, log1p
+from sys import float_info
 
 from scipy.special import digamma, gammaln, polygamma
 
@@ -29,6 +30,26 @@ def wishart_kl(_: Numbers) -> Numbers:
     }
 
 
+_Q_LOGIT, _P_LOGIT = -500.0, 20.0
+
+
+def _log_normaliser(logit: float) -> float:
+    """log of the integral of e^(t x) over (0, 1): log((e^t - 1) / t)."""
+    return logit + log(-expm1(-logit) / logit) if logit > 0 else log(expm1(logit) / logit)
+
+
+def _continuous_bernoulli_kl(q_logit: float, natural: float) -> float:
+    """m(t) (natural - u) - log Z(t) + log Z(u), t = q_logit, u = 20, m(t) = 1/(1 - e^-t) - 1/t; natural = t is right."""
+    mean = 1 / (1 - exp(-q_logit)) - 1 / q_logit
+    return mean * (natural - _P_LOGIT) - _log_normaliser(q_logit) + _log_normaliser(_P_LOGIT)
+
+
+def _clamped_kl(_: Numbers) -> Numbers:
+    """torch clamps the probability to eps, which is a logit of -36, for everything but the natural parameter."""
+    clamped = log(float_info.epsilon) - log1p(-float_info.epsilon)
+    return {"mean_field": _continuous_bernoulli_kl(clamped, _Q_LOGIT)}
+
+
 CASES = (
     Case(
         id="SEM-KL-001",
@@ -54,5 +75,18 @@ CASES = (
         oracle=wishart_kl,
         tolerance=1e-8,
         tolerance_reason="the central difference with h = 1e-4 errs by h^2 / 6 times a third derivative, about 1e-9",
+    ),
+    Case(
+        id="SEM-KL-003",
+        title="Continuous Bernoullis with an extreme logit",
+        statement="KL = m(t) (t - u) - log Z(t) + log Z(u) at logits t = -500, u = 20",
+        source="torch.distributions.ContinuousBernoulli 2.13: probs = clamp_probs(logits_to_probs(logits))",
+        behaviours=(
+            Behaviour(library=Library.PYRO, formula="m and Z at the clamped logit -36, t - u at the true one",
+                      program="kl/kl_003_pyro.py", computes=_clamped_kl),
+        ),
+        oracle=lambda _: {"mean_field": _continuous_bernoulli_kl(_Q_LOGIT, _Q_LOGIT)},
+        tolerance=1e-6,
+        tolerance_reason="log(1 - p) at p = sigmoid(20) = 1 - 2e-9 loses nine of sixteen digits",
     ),
 )  # fmt: skip

@@ -1,0 +1,64 @@
+"""The sweep: each registered divergence of a library, at each choice of parameters, beside the integral."""
+
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from suites.semantics.case import Library
+from suites.semantics.pairs.oracle import exact_kl, truncated_kumaraswamy_beta
+from suites.semantics.pairs.table import EDGES, PAIRS, PairCheck, checks
+from suites.semantics.runner import ProgramRun, run_programs
+
+# Adaptive quadrature in s asks for 1e-11; the cut at s = 200 and the float spacing near a finite edge leave 1e-9.
+TOLERANCE = 1e-8
+# Pairs whose registered divergence is known not to be exact, and the case that says why.
+KNOWN = {(Library.NUMPYRO, ("Kumaraswamy", "Beta")): "SEM-FALLBACK-016"}
+
+
+class PairResult(NamedTuple):
+    """One divergence in nats: the library's, the integral, and what the library is known to compute."""
+
+    check: PairCheck
+    measured: float
+    exact: float
+    behaviour: float
+
+    @property
+    def right(self) -> bool:
+        """Equal to the integral; relative to 1 + |exact|."""
+        return _close(self.measured, self.exact)
+
+    @property
+    def reproduces(self) -> bool:
+        """Equal to what this catalogue says that the library computes."""
+        return _close(self.measured, self.behaviour)
+
+
+def measure(library: Library, timeout_s: float = 240.0) -> ProgramRun:
+    """All divergences and all registered pairs of a library, in a fresh process."""
+    return next(run_programs([Path(__file__).with_name(f"measure_{library}.py")], timeout_s))
+
+
+def registered(run: ProgramRun) -> frozenset[tuple[str, str]]:
+    """The pairs of classes that the installed version registers; compare them with `table.PAIRS`."""
+    names = (key.removeprefix("registered ").split("|") for key in run.measured if key.startswith("registered "))
+    return frozenset((q, p) for q, p in names)
+
+
+def unlisted(library: Library, run: ProgramRun) -> frozenset[tuple[str, str]]:
+    """Pairs that only the installed version or only the table has."""
+    return registered(run) ^ frozenset(PAIRS[library])
+
+
+def results(library: Library, run: ProgramRun, numbers: Collection[int] = (0, 1, 2)) -> Iterator[PairResult]:
+    """Integrate and compare the choices of parameters in `numbers`; edges (numbers from 10) come with Pyro."""
+    for check in checks(library) + (EDGES if library is Library.PYRO else ()):
+        if check.number in numbers or check.number >= 10:
+            exact = exact_kl(check.q, check.p)
+            known = (library, check.pair) in KNOWN
+            behaviour = truncated_kumaraswamy_beta(check.q, check.p) if known else exact
+            yield PairResult(check, run.measured[check.key], exact, behaviour)
+
+
+def _close(one: float, other: float) -> bool:
+    return one == other or abs(one - other) <= TOLERANCE * (1 + abs(other))
