@@ -9,6 +9,7 @@ from compare.codec import cell_to_json, result_from_json
 from compare.environment import worker_environment
 from compare.errors import WorkerError, WorkerTimeoutError
 from compare.executors import LocalWorker, WorkerKey
+from compare.procedures.shared import FOLDER
 from compare.records import Cell, CellResult, Status
 
 
@@ -29,9 +30,10 @@ class Options:
 
 @dataclass
 class Pool:
-    """The workers that are alive, and the spans of those that were. Shared by all slots."""
+    """The workers that are alive, and the spans of those that were."""
 
     options: Options
+    shared: str  # a folder for what all workers would compute alike
     spans: list[Span] = field(default_factory=list)
     stopping: threading.Event = field(default_factory=threading.Event)
     _alive: set[LocalWorker] = field(default_factory=set)
@@ -41,6 +43,7 @@ class Pool:
         """A new worker. Raises WorkerError when the run is being stopped."""
         threads = self.options.cores if timed else self.options.threads
         environment = worker_environment(device=key.device, dtype=key.dtype, threads=threads, compile_cache=not timed)
+        environment[FOLDER] = self.shared
         with self._lock:
             if self.stopping.is_set():
                 raise WorkerError("the run was stopped")

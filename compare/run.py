@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from tempfile import TemporaryDirectory
 
 from compare.account import Span
 from compare.executors import WorkerKey
@@ -29,7 +30,6 @@ def run(
 
     On KeyboardInterrupt all workers are killed, results that are there are handed over, and it is raised again.
     """
-    pool = Pool(options=options)
     untimed: dict[WorkerKey, deque[Cell]] = {}
     timed: list[Cell] = []
     for cell in cells:
@@ -40,8 +40,10 @@ def run(
             timed.append(cell)
         else:
             untimed.setdefault(WorkerKey.of(cell), deque()).append(cell)
-    _side_by_side(untimed, pool, finish)
-    run_timed(timed, pool, finish)
+    with TemporaryDirectory(prefix="elbo-compare-", ignore_cleanup_errors=True) as shared:
+        pool = Pool(options=options, shared=shared)
+        _side_by_side(untimed, pool, finish)
+        run_timed(timed, pool, finish)
     return pool.spans
 
 

@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from compare.procedures import fitted
 from compare.procedures.evaluate import distance
 from compare.procedures.meter import ORACLE, span
+from compare.procedures.shared import shared
 from compare.procedures.task import Task, require_array, require_dtype, require_params
 from compare.records import Measurement, Quantity
 from suites.contract import Array, Fit
@@ -24,9 +25,7 @@ def fit_path(task: Task) -> list[Measurement]:
     noise = task.generator("noise").standard_normal(shape)
     theirs = _fit(task, batches, noise, ())
     with span(ORACLE):
-        oracle = path_reference(
-            task.problem, task.estimator, task.problem.params, task.dataset.train, batches, noise, LEARNING_RATE
-        )
+        oracle = _oracle_path(task, batches, noise)
     return _path_elbo(theirs, oracle) + _path_distance(theirs, oracle)
 
 
@@ -73,6 +72,26 @@ def _fit(task: Task, batches: NDArray[np.integer], noise: Array | None, kept: tu
     require_array("the training ELBO", theirs.elbo, (len(batches),))
     require_params("the weights", theirs.params, task.problem.params)
     return theirs
+
+
+def _oracle_path(task: Task, batches: NDArray[np.integer], noise: Array) -> PathReference:
+    """The oracle's path from the same weights, batches and noise: one for all implementations, dtypes and devices."""
+
+    def compute() -> dict[str, Array]:
+        path = path_reference(
+            task.problem, task.estimator, task.problem.params, task.dataset.train, batches, noise, LEARNING_RATE
+        )
+        arrays = {"elbo": path.elbo, "elbo_divergence": path.elbo_divergence}
+        arrays |= {f"params:{name}": value for name, value in path.params.items()}
+        return arrays | {f"divergence:{name}": np.array(value) for name, value in path.param_divergence.items()}
+
+    found = shared(f"path {task.estimator.name} {task.cell.shared_seed('noise')} {task.cell.size}", compute)
+    return PathReference(
+        elbo=found["elbo"],
+        params={name: found[f"params:{name}"] for name in task.problem.params},
+        elbo_divergence=found["elbo_divergence"],
+        param_divergence={name: float(found[f"divergence:{name}"]) for name in task.problem.params},
+    )
 
 
 def _path_elbo(theirs: Fit, oracle: PathReference) -> list[Measurement]:

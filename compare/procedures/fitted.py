@@ -12,8 +12,8 @@ from suites.estimators import ESTIMATORS
 from suites.exact import gaussian_kl
 from suites.numpy_oracle import vae as oracle
 
-HELDOUT_NOISES = 3  # draws of shared noise per held-out datum
-VARIANCE_DATA, VARIANCE_DRAWS = 10, 200  # held-out data, draws at each, for the fitted variances
+HELDOUT_NOISES = 2  # draws of shared noise per held-out datum
+VARIANCE_DATA, VARIANCE_DRAWS = 8, 100  # held-out data, draws at each, for the fitted variances
 GRID_COLUMNS = 10
 
 

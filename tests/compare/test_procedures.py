@@ -11,6 +11,7 @@ from compare.procedures.draw import BINS, draw
 from compare.procedures.evaluate import evaluate
 from compare.procedures.fit import CHECKPOINTS, checkpoints, fit, fit_path, minibatches
 from compare.procedures.gradient import gradient
+from compare.procedures.shared import FOLDER, shared
 from compare.procedures.task import InvalidResultError, Task, require_array
 from compare.records import Procedure, Quantity
 from suites import datasets, problems
@@ -255,3 +256,31 @@ def test_unknown_references_stay_unknown(make_task):
     assert isnan(only(rows, Quantity.ELBO_MEAN).reference)
     assert not isnan(only(rows, Quantity.KL_MEAN).reference)
     assert require_array("x", np.zeros(2), (2,)).dtype == np.float64
+
+
+def test_what_workers_share_is_computed_once_and_read_back_bit_for_bit(tmp_path, monkeypatch):
+    calls = []
+
+    def compute():
+        calls.append(1)
+        return {"a:b": np.array([0.1, -inf]), "scalar": np.array(1 / 3)}
+
+    monkeypatch.setenv(FOLDER, str(tmp_path))
+    first, second = shared("one", compute), shared("one", compute)
+    assert len(calls) == 1
+    assert all((first[name] == second[name]).all() for name in ("a:b", "scalar"))
+    shared("two", compute)
+    monkeypatch.delenv(FOLDER)
+    shared("one", compute)
+    assert len(calls) == 3
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_shared_path_gives_the_rows_of_an_unshared_one(make_task, tmp_path, monkeypatch):
+    fields = {"procedure": Procedure.FIT_PATH, "problem": "vae-small", "weights": "initial", "size": 4}
+    alone = fit_path(make_task(**fields))
+    monkeypatch.setenv(FOLDER, str(tmp_path))
+    for _ in range(2):
+        assert repr(fit_path(make_task(**fields))) == repr(alone)
+    fit_path(make_task(**fields | {"estimator": "analytic-kl"}))
+    assert len(list(tmp_path.iterdir())) == 2
