@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from compare.commands.judging import Judged
 
 STARTED = monotonic()
+INCOMPLETE = 3
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 app = typer.Typer(
@@ -82,6 +83,9 @@ def run(
     executed = _run(request)
     print(f"Results: {executed.store.folder}. Next: compare judge {executed.store.folder}")
     print(_share(executed))
+    if executed.broken:
+        print(f"Cells that failed, crashed or timed out: {executed.broken}.", file=sys.stderr)
+        raise typer.Exit(INCOMPLETE)
 
 
 @app.command()

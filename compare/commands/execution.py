@@ -17,7 +17,7 @@ from compare.errors import StoreError, UsageError
 from compare.plan import plan, preflight
 from compare.pool import Options
 from compare.progress import progress
-from compare.records import Cell, CellResult
+from compare.records import Cell, CellResult, Status
 from compare.run import run
 from compare.select import selector
 from compare.spec import Spec, read_spec
@@ -25,6 +25,7 @@ from compare.store import Store
 from suites.contract import Device
 
 MOST_JOBS_ON_A_GPU = 4  # they share its memory
+BROKEN = (Status.FAILED, Status.CRASHED, Status.TIMED_OUT)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,9 +64,11 @@ class Planned:
 
 @dataclass(frozen=True, kw_only=True)
 class Executed:
-    """What a run leaves besides its files: where the workers' time went, counted from `started`."""
+    """What a run leaves besides its files. `broken`: cells that failed, crashed or timed out; `spans`: where the
+    workers' time went; `started`: when the wall time began, by the monotonic clock."""
 
     store: Store
+    broken: int
     spans: list[Span]
     started: float
 
@@ -129,13 +132,13 @@ def execute(plan_: Planned, say: Callable[[str], None], started: float | None = 
         record = _open(store, plan_, surroundings, options.fingerprint)
         pending = unfinished(store, plan_.cells, record, options.fingerprint, say)
         store.write_record(record)
-        spans = _run_cells(plan_, pending, options, store)
+        broken, spans = _run_cells(pending, options, store)
         record["account"] = as_numbers(account(spans, monotonic() - started))
         store.write_record(record)
-    return Executed(store=store, spans=spans, started=started)
+    return Executed(store=store, broken=broken, spans=spans, started=started)
 
 
-def _run_cells(plan_: Planned, pending: list[Cell], options: Options, store: Store) -> list[Span]:
+def _run_cells(pending: list[Cell], options: Options, store: Store) -> tuple[int, list[Span]]:
     bar = progress(len(pending))
 
     def finish(result: CellResult) -> None:
@@ -143,9 +146,10 @@ def _run_cells(plan_: Planned, pending: list[Cell], options: Options, store: Sto
         bar.done(result)
 
     try:
-        return run(pending, options, finish, reason_not_to_run)
+        spans = run(pending, options, finish, reason_not_to_run)
     finally:
         bar.close()
+    return sum(bar.counts[status] for status in BROKEN), spans
 
 
 def _open(store: Store, plan_: Planned, surroundings: dict[str, Any], fingerprint: str) -> dict[str, Any]:

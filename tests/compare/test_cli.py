@@ -194,6 +194,23 @@ def test_resume_reruns_stale_cells_and_says_why(command, profile, tmp_path, monk
     assert "-> another CPU" in err
 
 
+def test_a_run_with_a_broken_cell_goes_on_and_ends_with_exit_code_3(command, faulty, tmp_path):
+    profile = tmp_path / "faulty.toml"
+    profile.write_text(
+        '[[cells]]\nprocedure = "evaluate"\nproblems = ["gaussian-kl@2-typical"]\nsize = 5\n'
+        'implementations = ["numpy-oracle", "faulty-raises", "faulty-value"]\n'
+    )
+    code, _, err = command("run", "--profile", profile, "-o", tmp_path / "out")
+    assert code == 3
+    assert "failed: gaussian-kl@2-typical/faulty-raises/analytic-kl/evaluate/float64/cpu: RuntimeError: planted" in err
+    assert "Cells that failed, crashed or timed out: 1." in err
+    code, _, _ = command("judge", tmp_path / "out")
+    assert code == 1  # a wrong value outranks a failed cell
+    differs = compare.load(tmp_path / "out").verdicts.query("outcome == 'differs'")
+    assert set(differs["implementation"]) == {"faulty-value"}
+    assert "GRAD-001" in set(differs["claim"])
+
+
 def test_an_interrupted_run_says_how_to_go_on(command, profile, tmp_path, monkeypatch):
     def interrupted(*arguments, **more):
         raise KeyboardInterrupt
