@@ -20,7 +20,7 @@ def build(data: ReportData) -> Section:
     blocks: list[Block] = []
     drawn = pairs(data.quantity(*DRAWN))
     if len(drawn):
-        blocks += [*_given_weights(drawn), _pair_table(drawn)]
+        blocks += [*_given_weights(drawn), _lower_table(drawn), _pair_table(drawn)]
     fitted = data.quantity(*FITTED)
     if len(fitted):
         blocks += [_over_training(fitted), _turns_table(fitted)]
@@ -84,6 +84,29 @@ def _dot_panel(what: str, rows: Frame) -> Panel:
     return Panel(
         title=what, x_label="variance of one draw", rows=[short_case(each) for each in cases], series=series, log_x=True
     )
+
+
+def _lower_table(table: Frame) -> Table:
+    """Which estimator has the lower variance, by case and quantity, with the number of implementations that say so."""
+    table = table.assign(what=_what(table))
+    said = table.groupby(["case", "what"], sort=False)["lower"].agg(_counted).unstack(fill_value="")
+    frame = said.loc[preferred(said.index)].reset_index()
+    return Table(
+        name="variance-lower",
+        caption=(
+            "Which estimator has the lower variance, in brackets for how many implementations (their two 95% "
+            "intervals lie apart). Where it changes from one model's initial weights to its trained ones, the order turns."
+        ),
+        frame=frame,
+        columns=(
+            Column(header="case", source="case", kind=Kind.CODE),
+            *(Column(header=str(name), source=name) for name in said.columns),
+        ),
+    )
+
+
+def _counted(lower: Values) -> str:
+    return ", ".join(f"{name} ({count})" for name, count in lower.value_counts().items())
 
 
 def _pair_table(table: Frame) -> Table:
