@@ -11,7 +11,7 @@ from compare.availability import implementations, offers
 from compare.errors import SpecError, unknown
 from compare.records import Cell, Procedure
 from compare.spec import Block, Spec
-from compare.statistics import ErrorBudget, planned_draws
+from compare.statistics import MEAN_MARGIN, ErrorBudget, planned_draws
 from suites import datasets, problems
 from suites.contract import Device
 from suites.estimators import ESTIMATORS
@@ -118,7 +118,7 @@ def draws_needed(site: Site, spec: Spec) -> int:
     if all(variance == 0 for variance in variances):
         return ZERO_VARIANCE_DRAWS
     return planned_draws(
-        mean_margin=spec.mean_margin,
+        mean_margin=MEAN_MARGIN,
         variance_margin=spec.variance_margin,
         kurtosis=max((value for value in kurtoses if not isnan(value)), default=nan),
         alpha=level,

@@ -11,6 +11,7 @@ from typing import Any
 
 from compare.errors import SpecError, unknown
 from compare.records import Procedure
+from compare.statistics import POWER, VARIANCE_MARGIN
 from suites.contract import DType
 from suites.estimators import ESTIMATORS
 
@@ -43,17 +44,16 @@ class Spec:
     """Everything that decides which cells there are and how they are judged.
 
     `alpha`: family-wise error of all statistical verdicts together, shared by at most `tests` of them. `power`: the
-    probability that a true equality comes out as *agrees*. Margins: `mean_margin` in standard deviations of one draw,
-    `variance_margin` relative. `cell_timeout_s` is no part of the digest: it changes no number.
+    probability that a true equality comes out as *agrees*. `variance_margin`: relative; the margin of a mean is the
+    same in all profiles (`statistics.MEAN_MARGIN`). `cell_timeout_s` is no part of the digest: it changes no number.
     """
 
     name: str
     cells: tuple[Block, ...]
     alpha: float = 1e-6
     tests: int = 1000
-    power: float = 0.9999
-    mean_margin: float = 0.05
-    variance_margin: float = 0.10
+    power: float = POWER
+    variance_margin: float = VARIANCE_MARGIN
     cell_timeout_s: float = 300.0
     seed: int = 0
     device: str = "auto"
@@ -95,7 +95,6 @@ def parse_spec(text: str, name: str) -> Spec:
     values["cells"] = tuple(_block(block, f"cells[{i}] of profile {name}") for i, block in enumerate(blocks))
     _within(values, "alpha", 0, 1, name)
     _within(values, "power", 0, 1, name)
-    _within(values, "mean_margin", 0, 1, name)
     _within(values, "variance_margin", 0, 1, name)
     _within(values, "cell_timeout_s", 0, float("inf"), name)
     if not 0 <= values.get("seed", 0) < 2**31:

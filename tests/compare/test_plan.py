@@ -14,7 +14,7 @@ from compare.plan import ZERO_VARIANCE_DRAWS, expand, plan
 from compare.records import Cell, Procedure
 from compare.select import selector
 from compare.spec import parse_spec, read_spec
-from compare.statistics import ErrorBudget, draws_for_mean, draws_for_variance
+from compare.statistics import MEAN_MARGIN, ErrorBudget, draws_for_mean, draws_for_variance
 from suites.contract import Device
 
 HEAD = '[[cells]]\nprocedure = "{procedure}"\nproblems = {problems}\nsize = {size}\n'
@@ -62,7 +62,7 @@ def test_the_number_of_draws_is_what_mean_and_variance_need():
     level = ErrorBudget(alpha=spec.alpha, tests=spec.tests).per_test
     sizes = {cell.estimator: cell.size for cell in plan(spec, Device.CPU)}
     # sigma = 10 in two dimensions: nearly chi-squared with two degrees of freedom, whose kurtosis is 9.
-    assert sizes["sampled-kl"] >= draws_for_mean(spec.mean_margin, level, spec.power)
+    assert sizes["sampled-kl"] >= draws_for_mean(MEAN_MARGIN, level, spec.power)
     needed = draws_for_variance(spec.variance_margin, 9.0, level, spec.power)
     assert sizes["sampled-kl"] == pytest.approx(needed, rel=0.05)
     assert sizes["analytic-kl"] == ZERO_VARIANCE_DRAWS
