@@ -1,0 +1,147 @@
+"""The sensitivity matrix: which claim caught which mutant, which claims are needed, and which variants they spared."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from compare.claims import CLAIMS
+from compare.records import Strength
+from suites.mutants.catalogue import Aspect, Variant
+
+STRENGTH_ORDER = (Strength.EXACT, Strength.POINTWISE, Strength.EXPECTATION, Strength.ORDERING, Strength.FIELD)
+GRADIENT_CLAIMS = frozenset({"GRAD-001", "GRAD-002", "GRAD-003"})
+
+# What each claim looks at; a legitimate variant is exempt from an aspect, never from a claim by name.
+ASPECTS: Mapping[str, Aspect] = {
+    **dict.fromkeys(("MATCH-001", "MATCH-003", "MATCH-004", "MATCH-005", "MATCH-007"), Aspect.SAME_NOISE_VALUE),
+    **dict.fromkeys(("KL-001", "KL-002", "KL-006", "ELBO-001", "ELBO-002"), Aspect.SAME_NOISE_VALUE),
+    **dict.fromkeys(("UNIT-001", "CONST-001", "CONST-002"), Aspect.SAME_NOISE_VALUE),
+    "GRAD-001": Aspect.SAME_NOISE_GRADIENT,
+    **dict.fromkeys(("KL-003", "LG-006"), Aspect.DETERMINISTIC_MEAN),
+    **dict.fromkeys(("MATCH-006", "MATCH-008", "KL-004", "ELBO-003", "ORD-001", "LG-001"), Aspect.DRAW_MEAN),
+    **dict.fromkeys(("KL-005", "LG-002", "LG-003", "LG-004", "LG-005"), Aspect.DRAW_VARIANCE),
+    "GRAD-003": Aspect.GRADIENT_MEAN,
+    "GRAD-002": Aspect.GRADIENT_VARIANCE,
+}
+
+# Claims that no mutant of the catalogue can meet, and why they are kept.
+NOT_FOR_MUTANTS: Mapping[str, str] = {
+    "MATCH-002": "MATCH-001 about the other library: the same judgement on another row",
+    "ELBO-004": "ties a library's vectorised draws to its ELBO object, which a mutant does not have; broken ELBO "
+    "classes are planted in an installed library by the sabotage tests",
+    "TRAIN-001": "judges an optimiser's path, which a loss alone does not have",
+    "TRAIN-002": "judges an optimiser's path, which a loss alone does not have",
+    "DEV-001": "compares two devices; a mutant runs on one",
+}
+
+
+JUDGED_CLAIMS = tuple(claim for claim in CLAIMS if claim.id not in NOT_FOR_MUTANTS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """What the claims said about one variant.
+
+    `caught`: claims that differ, with the verdict (or check) that shows it best. `exempted`: claims that differ on an
+    aspect that is not meant for a legitimate variant, with the reason. `undecided`: claims that stayed inconclusive.
+    `failures`: cells that raised. `judged`: every claim that gave a verdict.
+    """
+
+    variant: Variant
+    caught: Mapping[str, str]
+    exempted: Mapping[str, str]
+    undecided: Mapping[str, str]
+    failures: tuple[str, ...]
+    judged: frozenset[str]
+
+    @property
+    def by_gradient(self) -> bool:
+        """Caught by a claim on gradients."""
+        return any(_of_gradient(claim) for claim in self.caught)
+
+    @property
+    def by_value(self) -> bool:
+        """Caught by a claim on values."""
+        return any(not _of_gradient(claim) for claim in self.caught)
+
+    @property
+    def right(self) -> bool:
+        """A mutant that is caught, or a legitimate variant that no claim meant for it fails or leaves undecided."""
+        if self.variant.legitimate:
+            return not self.caught and not self.failures and not self.undecided
+        return bool(self.caught or self.failures)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sensitivity:
+    """The matrix mutant x claim. `strengths`: every claim and check that was judged, by ID."""
+
+    judged: tuple[Judged, ...]
+    strengths: Mapping[str, str]
+    kept: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def missed(self) -> tuple[Judged, ...]:
+        """Mutants that nothing caught."""
+        return tuple(each for each in self.judged if not each.variant.legitimate and not each.right)
+
+    @property
+    def wronged(self) -> tuple[Judged, ...]:
+        """Legitimate variants that a claim meant for them failed."""
+        return tuple(each for each in self.judged if each.variant.legitimate and not each.right)
+
+    def caught_by(self, claim: str) -> tuple[str, ...]:
+        """IDs of the mutants that a claim catches."""
+        return tuple(each.variant.id for each in self.judged if claim in each.caught and not each.variant.legitimate)
+
+    def needed_for(self, claim: str) -> tuple[str, ...]:
+        """IDs of the mutants that a claim catches and no weaker claim does."""
+        rank = _rank(self.strengths[claim])
+        weaker = {other for other, strength in self.strengths.items() if _rank(strength) > rank}
+        return tuple(
+            each.variant.id
+            for each in self.judged
+            if claim in each.caught and not each.variant.legitimate and not weaker & each.caught.keys()
+        )
+
+    def rows(self) -> list[dict[str, str | bool]]:
+        """One row for each variant and claim that was judged on it: outcome and detail."""
+        return [
+            {
+                "variant": each.variant.id,
+                "title": each.variant.title,
+                "kind": str(each.variant.kind),
+                "flag": str(each.variant.flag),
+                "seen": each.variant.seen,
+                "legitimate": each.variant.legitimate,
+                "claim": claim,
+                "strength": str(self.strengths[claim]),
+                **_outcome(each, claim),
+            }
+            for each in self.judged
+            for claim in self.strengths
+            if claim in each.judged
+        ]
+
+    @property
+    def exit_code(self) -> int:
+        """0 where every mutant is caught and no legitimate variant is failed, else 1."""
+        return int(bool(self.missed or self.wronged))
+
+
+def _outcome(each: Judged, claim: str) -> dict[str, str]:
+    for name, group in (
+        ("differs", each.caught),
+        ("not meant for it", each.exempted),
+        ("inconclusive", each.undecided),
+    ):
+        if claim in group:
+            return {"outcome": name, "detail": group[claim]}
+    return {"outcome": "agrees", "detail": ""}
+
+
+def _of_gradient(claim: str) -> bool:
+    return claim in GRADIENT_CLAIMS or claim.endswith("-gradient")
+
+
+def _rank(strength: str) -> int:
+    return [str(each) for each in STRENGTH_ORDER].index(str(strength))
