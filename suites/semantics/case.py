@@ -88,13 +88,14 @@ class Case:
 class Finding:
     """A divergence of one library from its documentation or its peer, as the cases reproduce it.
 
-    `harm` says how wrong, in nats or gradient. `workaround_program` measures the same quantities as the first case
-    and must give the oracle's numbers for those that it returns. `routes`: the two independent confirmations.
+    The library is not `right` on `quantities` of `cases`. `harm` says how wrong, in nats or gradient. `routes`: the two
+    independent confirmations. `workaround_case` and `workaround_quantity` name a number on which the library is right.
     """
 
     id: str
     library: Library
     cases: tuple[str, ...]
+    quantities: tuple[str, ...]
     title: str
     documentation: str
     happens: str
@@ -102,7 +103,8 @@ class Finding:
     status: Status
     routes: tuple[str, str]
     workaround: str
-    workaround_program: str = ""
+    workaround_case: str = ""
+    workaround_quantity: str = ""
     upstream: str = ""
     since: str = ""
 

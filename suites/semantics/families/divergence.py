@@ -39,7 +39,7 @@ def _log_normaliser(logit: float) -> float:
 
 
 def _continuous_bernoulli_kl(q_logit: float, natural: float) -> float:
-    """m(t) (natural - u) - log Z(t) + log Z(u), t = q_logit, u = 20, m(t) = 1/(1 - e^-t) - 1/t; natural = t is right."""
+    """m(t) (natural - u) - log Z(t) + log Z(u), t = q_logit, u = 20, m(t) = 1/(1 - e^-t) - 1/t; right: natural = t."""
     mean = 1 / (1 - exp(-q_logit)) - 1 / q_logit
     return mean * (natural - _P_LOGIT) - _log_normaliser(q_logit) + _log_normaliser(_P_LOGIT)
 

@@ -122,7 +122,8 @@ CASES = (
         statement="gamma_k = (1 - #{j: w_j < w_k} / K)^beta: the largest ratio w = p / q has the largest weight",
         source="Wang, Liu and Liu 2018 (NeurIPS), eq. 8, and the authors' code, dilinwang820/adaptive-f-divergence",
         behaviours=(
-            Behaviour(library=Library.PYRO, formula="gamma = (argsort(w) + 1)^beta, no rank and ascending; and 1/K of the sum",
+            Behaviour(library=Library.PYRO,
+                      formula="gamma = (argsort(w) + 1)^beta, no rank and ascending; and 1/K of the sum",
                       program="tail/tail_001_pyro.py",
                       computes=lambda measured: {"gradient": _tail_gradient(measured, "pyro")}),
         ),

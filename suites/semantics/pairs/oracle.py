@@ -21,7 +21,7 @@ FINITE = ("Categorical", "OneHotCategorical")
 
 
 class ContinuousBernoulli:
-    """C(l) l^x (1 - l)^(1 - x) on (0, 1), C = 2 artanh(1 - 2 l) / (1 - 2 l).  Loaiza-Ganem and Cunningham 2019, eq. 5."""
+    """C(l) l^x (1 - l)^(1 - x) on (0, 1).  Loaiza-Ganem and Cunningham 2019 (arXiv 1907.06845), eq. 5."""
 
     def __init__(self, probs: float) -> None:
         self.logit = log(probs / (1 - probs))

@@ -1,7 +1,7 @@
 """All pairs (q, p) with a registered KL(q || p) in torch 2.13 with Pyro 1.9.2 and in NumPyro 0.22.0, with parameters.
 
-A spec is framework-free: (class name, constructor arguments); wrappers hold another spec under "base". The same specs go
-to both libraries and to the oracle. Standard library only.
+A spec is framework-free: (class name, constructor arguments); wrappers hold another spec under "base". The same specs
+go to both libraries and to the oracle. Standard library only.
 """
 
 from collections.abc import Mapping

@@ -1,0 +1,170 @@
+"""The oracles of the semantics suite against simulation, integration and identities. No framework is needed."""
+
+import ast
+from math import exp, inf, log
+
+import numpy as np
+import pytest
+from scipy import integrate, stats
+
+from suites.semantics.case import Library
+from suites.semantics.catalogue import BY_ID, CASES
+from suites.semantics.families import delta, discrete, divergence, fallback, plate, structure
+from suites.semantics.findings import FINDINGS
+from suites.semantics.gaussian import cross_entropy, entropy, kl_standard
+from suites.semantics.pairs.oracle import exact_kl, truncated_kumaraswamy_beta
+from suites.semantics.pairs.table import PAIRS, PARAMETERS, checks
+
+SIX_STANDARD_ERRORS = 6  # two-sided error 2e-9 per comparison
+
+
+def test_ids_are_unique_and_files_are_named_after_them() -> None:
+    assert len(BY_ID) == len(CASES)
+    assert len({finding.id for finding in FINDINGS}) == len(FINDINGS)
+    for case in CASES:
+        for behaviour in case.behaviours:
+            stem = case.id.removeprefix("SEM-").lower().replace("-", "_")
+            assert behaviour.path.name == f"{stem}_{behaviour.library}.py"
+
+
+def test_every_program_belongs_to_a_case_and_runs_one_framework() -> None:
+    listed = {behaviour.path for case in CASES for behaviour in case.behaviours}
+    found = {path for case in CASES for each in case.behaviours for path in each.path.parent.glob("*_*.py")}
+    assert found == listed
+    for case in CASES:
+        for behaviour in case.behaviours:
+            text = behaviour.path.read_text()
+            imported = {
+                name.split(".")[0]
+                for node in ast.walk(ast.parse(text))
+                for name in ([node.module or ""] if isinstance(node, ast.ImportFrom) else _names(node))
+            }
+            other = {"jax", "numpyro"} if behaviour.library is Library.PYRO else {"torch", "pyro"}
+            assert not imported & (other | {"suites", "compare"}), behaviour.program
+            assert case.id in text.splitlines()[0]
+
+
+def _names(node: ast.AST) -> list[str]:
+    return [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+
+
+@pytest.mark.parametrize("loc, scale", [(0.7, 0.5), (-3.0, 1e-3), (2.0, 10.0)])
+def test_gaussian_kl_is_cross_entropy_minus_entropy(loc: float, scale: float) -> None:
+    # rounding of terms up to 50 nats
+    assert kl_standard(loc, scale) == pytest.approx(cross_entropy(loc, scale) - entropy(scale), abs=1e-12)
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.family in ("scale", "mask") and case.simulate])
+def test_scaled_and_masked_oracles_agree_with_simulation(case) -> None:
+    assert case.simulate is not None
+    draws = dict.fromkeys(case.given, 0.3)
+    for quantity, (mean, error) in case.simulate().items():
+        assert abs(case.oracle(draws)[quantity] - mean) <= SIX_STANDARD_ERRORS * error
+
+
+def test_autoguide_loss_estimates_the_divergence_of_log_normals() -> None:
+    simulate = BY_ID["SEM-DELTA-002"].simulate
+    assert simulate is not None
+    mean, error = simulate()["kl"]
+    assert abs(mean - delta.exact_kl()) <= SIX_STANDARD_ERRORS * error
+    density = stats.lognorm(delta.SCALE, scale=exp(delta.LOC))
+    integral = integrate.quad(
+        lambda z: density.pdf(z) * (density.logpdf(z) - stats.lognorm(1.0).logpdf(z)), 0, np.inf, epsabs=1e-12
+    )[0]
+    assert delta.exact_kl() == pytest.approx(integral, abs=1e-9)  # quad's own error estimate
+
+
+def test_renyi_with_the_factor_inside_is_no_lower_bound() -> None:
+    evidence, limit = plate.renyi_gap()
+    noise = np.random.default_rng(7).standard_normal((2_000_000, 2))
+    x = np.array(plate.X)
+    z = 0.5 * x + plate.SIGMA_RENYI * noise
+    log_q = stats.norm.logpdf(z, 0.5 * x, plate.SIGMA_RENYI)
+    weights = np.exp(plate.FACTOR * (stats.norm.logpdf(x, z, 1) + stats.norm.logpdf(z) - log_q))
+    error = weights.std(0) / weights.mean(0) / np.sqrt(len(weights))
+    simulated = np.log(weights.mean(0)).sum()
+    assert abs(simulated - limit) <= SIX_STANDARD_ERRORS * error.sum()  # the delta method for the logarithm
+    assert limit > evidence + 0.01
+
+
+def test_score_function_draws_average_to_the_enumerated_gradient() -> None:
+    case = BY_ID["SEM-DISCRETE-001"]
+    behaviour = case.behaviour(Library.PYRO)
+    assert behaviour is not None and behaviour.computes is not None
+    s = 1 / (1 + exp(-0.4))
+    draws = [behaviour.computes({"z": z})["trace_gradient"] for z in (0.0, 1.0)]
+    assert (1 - s) * draws[0] + s * draws[1] == pytest.approx(discrete.exact_gradient(), abs=1e-14)
+    assert discrete.mean_pathwise_gradient() == pytest.approx(0.0, abs=1e-16)
+    assert abs(discrete.exact_gradient()) > 0.1
+
+
+def test_reversed_guide_averages_by_simulation() -> None:
+    rng = np.random.default_rng(8)
+    b = 0.5 + 0.7 * rng.standard_normal(1_000_000)
+    a = 0.6 * b + 0.4 * rng.standard_normal(len(b))
+    log_q = stats.norm.logpdf(b, 0.5, 0.7) + stats.norm.logpdf(a, 0.6 * b, 0.4)
+    right = log_q - stats.norm.logpdf(a) - stats.norm.logpdf(b, a)
+    analytic = (0.36 * b**2 + 0.16 - 1) / 2 - log(0.4) + ((0.5 - a) ** 2 + 0.49 - 1) / 2 - log(0.7)
+    for draws, exact in ((right, structure.reversed_loss()), (analytic, structure.reversed_mean_field())):
+        assert abs(draws.mean() - exact) <= SIX_STANDARD_ERRORS * draws.std() / np.sqrt(len(draws))
+
+
+def test_continuous_bernoulli_divergence_by_integration() -> None:
+    def density(x: float, logit: float) -> float:
+        return logit * x - (log(np.expm1(logit) / logit))
+
+    integral = sum(
+        integrate.quad(lambda x: exp(density(x, -500)) * (density(x, -500) - density(x, 20)), *ends, epsabs=1e-12)[0]
+        for ends in ((0, 0.01), (0.01, 0.1), (0.1, 1))
+    )
+    assert BY_ID["SEM-KL-003"].oracle({})["mean_field"] == pytest.approx(integral, abs=1e-9)
+
+
+def test_wishart_derivatives_are_those_of_its_value() -> None:
+    numbers = divergence.wishart_kl({})
+    step = 1e-5
+
+    def value(n: float, m: float) -> float:
+        return exact_kl(
+            ("Wishart", {"df": n, "covariance_matrix": np.eye(2)}),
+            ("Wishart", {"df": m, "covariance_matrix": 2 * np.eye(2)}),
+        )
+
+    assert value(5, 6) == pytest.approx(numbers["kl"], abs=1e-13)
+    # central differences: truncation 1e-11, rounding 1e-16 / 1e-5
+    assert (value(5 + step, 6) - value(5 - step, 6)) / (2 * step) == pytest.approx(numbers["guide_gradient"], abs=1e-9)
+    assert (value(5, 6 + step) - value(5, 6 - step)) / (2 * step) == pytest.approx(numbers["model_gradient"], abs=1e-9)
+    draws = stats.wishart(5, np.eye(2)).rvs(100_000, random_state=9)
+    points = np.moveaxis(draws, 0, -1)
+    ratios = stats.wishart(5, np.eye(2)).logpdf(points) - stats.wishart(6, 2 * np.eye(2)).logpdf(points)
+    assert abs(ratios.mean() - numbers["kl"]) <= SIX_STANDARD_ERRORS * ratios.std() / np.sqrt(len(ratios))
+
+
+def test_kumaraswamy_series_converges_to_the_integral() -> None:
+    q = ("Kumaraswamy", {"concentration1": 1.5, "concentration0": 2.5})
+    p = ("Beta", {"concentration1": 2.0, "concentration0": 3.0})
+    exact = exact_kl(q, p)
+    # the terms fall like m^-3.5: the tail beyond a million is below 1e-14
+    assert truncated_kumaraswamy_beta(q, p, order=1_000_000) == pytest.approx(exact, abs=1e-9)
+    assert truncated_kumaraswamy_beta(q, p) == pytest.approx(fallback.truncated_kumaraswamy_beta(), abs=1e-9)
+    assert abs(truncated_kumaraswamy_beta(q, p) - exact) > 0.01
+
+
+def test_quadrature_matches_the_closed_forms_of_normals() -> None:
+    for check in checks(Library.PYRO):
+        if check.pair == ("Normal", "Normal"):
+            (q, p) = check.q[1], check.p[1]
+            ratio, shift = q["scale"] / p["scale"], (q["loc"] - p["loc"]) / p["scale"]
+            assert exact_kl(check.q, check.p) == pytest.approx(kl_standard(shift, ratio), abs=1e-10)
+
+
+def test_divergences_are_infinite_exactly_where_the_support_is_exceeded() -> None:
+    gamma, normal = PARAMETERS["Gamma"][0], PARAMETERS["Normal"][0]
+    assert exact_kl(normal, gamma) == inf
+    assert 0 < exact_kl(gamma, normal) < inf
+
+
+@pytest.mark.parametrize("library", list(Library))
+def test_every_registered_pair_has_three_checks(library: Library) -> None:
+    assert len(PAIRS[library]) == len(set(PAIRS[library]))
+    assert [check.pair for check in checks(library)] == [pair for pair in PAIRS[library] for _ in range(3)]
