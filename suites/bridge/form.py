@@ -3,6 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+import numpy as np
+from numpy.typing import NDArray
+
 from suites.contract import Array, Estimator, KLTerm, Likelihood, Params, Problem
 from suites.estimators import ANALYTIC_KL, SAMPLED_KL
 
@@ -63,6 +66,16 @@ def check_datum(form: Form, params: Params, x: Array) -> None:
     check_shapes(form, params, x)
     if len(x) != 1:
         raise ValueError(f"draws are of one datum, x (1, observed); shape {x.shape} arrived")
+
+
+def check_training(form: Form, params: Params, x: Array, batches: NDArray[np.integer], noise: Array | None) -> None:
+    """As `check_shapes`, with batches (step, batch) of row indices and noise (step, 1, batch, latent)."""
+    check_shapes(form, params, x)
+    if batches.ndim != 2 or batches.size == 0:
+        raise ValueError(f"batches must have axes (step, batch), none of them empty; shape {batches.shape} arrived")
+    expected = (len(batches), 1, batches.shape[1], form.latent)
+    if noise is not None and noise.shape != expected:
+        raise ValueError(f"noise must have axes (step, particle, batch, latent) = {expected}; {noise.shape} arrived")
 
 
 def blocks(n: int, chunk: int) -> Iterator[tuple[int, int]]:

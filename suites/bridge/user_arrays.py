@@ -31,7 +31,7 @@ class Term:
     name: str
     value: Array
     dtype: str
-    gradients: Mapping[str, Array] | None = None
+    gradients: Mapping[Any, Array] | None = None
     no_gradient: str = ""
 
 
@@ -82,6 +82,10 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, (float, np.floating))
 
 
+def _is_array(value: Any) -> bool:
+    return isinstance(value, np.ndarray) and value.dtype.kind == "f"
+
+
 class NumPyArrays:
     """Plain NumPy: values only."""
 
@@ -94,7 +98,7 @@ class NumPyArrays:
             arguments[name] = call.seed if "seed" in name else np.random.default_rng(call.seed)
         terms = []
         for name, value in leaves(function(**arguments)):
-            if _is_number(value) or (isinstance(value, np.ndarray) and value.dtype.kind == "f"):
+            if _is_number(value) or _is_array(value):
                 array = np.asarray(value)
                 terms.append(
                     Term(name=name, value=array.astype(float), dtype=str(array.dtype), no_gradient=NO_AUTODIFF)
@@ -136,9 +140,9 @@ class TorchArrays:
     def _term(self, name: str, value: Any, inputs: Mapping[str, Any]) -> Term | None:
         if _is_number(value):
             return Term(name=name, value=np.asarray(value, float), dtype="float64", no_gradient=PYTHON_NUMBER)
-        if isinstance(value, np.ndarray) and value.dtype.kind == "f":
+        if _is_array(value):
             return Term(name=name, value=value.astype(float), dtype=str(value.dtype), no_gradient=DETACHED)
-        if not (isinstance(value, self.torch.Tensor) and value.is_floating_point()):
+        if not self.torch.is_tensor(value) or not value.is_floating_point():
             return None
         gradients = None
         if value.requires_grad and inputs:

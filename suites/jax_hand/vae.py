@@ -14,7 +14,7 @@ import numpy as np
 from jax import Array as JaxArray
 from numpy.typing import NDArray
 
-from suites.bridge.form import Form, blocks, check_datum, check_shapes, form_of, unsupported
+from suites.bridge.form import Form, blocks, check_datum, check_shapes, check_training, form_of, unsupported
 from suites.bridge.jax_arrays import (
     dtype_of,
     open_device,
@@ -303,7 +303,7 @@ class JaxHandSession(JaxHandEstimates):
         checkpoints: tuple[int, ...] = (),
     ) -> Fit:
         """Adam on the batch-mean loss, with everybody's noise or own random numbers."""
-        check_shapes(self.form, params, x)
+        check_training(self.form, params, x, batches, noise)
         state = adam_start(to_devices(params, self.device, self.dtype))
         key = self._key(seed)
         kept = {0: to_arrays(state.params)} if 0 in checkpoints else {}

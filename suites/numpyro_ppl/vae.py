@@ -20,7 +20,7 @@ from jax import Array as JaxArray
 from numpy.typing import NDArray
 from numpyro import handlers
 
-from suites.bridge.form import Form, blocks, check_datum, check_shapes, form_of, unsupported
+from suites.bridge.form import Form, blocks, check_datum, check_shapes, check_training, form_of, unsupported
 from suites.bridge.jax_arrays import dtype_of, open_device, random_key, to_array, to_arrays, to_device, to_devices
 from suites.contract import (
     Array,
@@ -272,7 +272,7 @@ class NumPyroSession(NumPyroEstimates):
         checkpoints: tuple[int, ...] = (),
     ) -> Fit:
         """Adam on the batch-mean loss (model and guide scaled by 1/batch), everybody's noise or own random numbers."""
-        check_shapes(self.form, params, x)
+        check_training(self.form, params, x, batches, noise)
         svi, init, update = batch_mean_svi(self.elbo_class, self.form, batches.shape[1], learning_rate)
         weights = to_devices(params, self.device, self.dtype)
         state = init(self._key(seed), self._array(x[batches[0]]), init_params=weights)

@@ -20,7 +20,7 @@ from pyro.poutine.messenger import Messenger
 from torch import Tensor
 from torch.nn import functional
 
-from suites.bridge.form import Form, blocks, check_datum, check_shapes, form_of, unsupported
+from suites.bridge.form import Form, blocks, check_datum, check_shapes, check_training, form_of, unsupported
 from suites.bridge.torch_arrays import dtype_of, open_device, synchronise, to_array, to_arrays, to_tensor, to_tensors
 from suites.contract import (
     Array,
@@ -259,7 +259,7 @@ class PyroSession(PyroEstimates):
         checkpoints: tuple[int, ...] = (),
     ) -> Fit:
         """Adam on the batch-mean loss (model and guide scaled by 1/batch), everybody's noise or own random numbers."""
-        check_shapes(self.form, params, x)
+        check_training(self.form, params, x, batches, noise)
         data, rows = self._tensor(x), torch.as_tensor(batches, device=self.device)
         shared = None if noise is None else self._tensor(noise)
         losses = []

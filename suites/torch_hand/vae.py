@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from suites.bridge.form import Form, blocks, check_datum, check_shapes, form_of, unsupported
+from suites.bridge.form import Form, blocks, check_datum, check_shapes, check_training, form_of, unsupported
 from suites.bridge.torch_arrays import (
     TORCH_DTYPES,
     dtype_of,
@@ -249,7 +249,7 @@ class TorchHandSession(TorchHandEstimates):
         checkpoints: tuple[int, ...] = (),
     ) -> Fit:
         """Adam on the batch-mean loss, with everybody's noise or own random numbers."""
-        check_shapes(self.form, params, x)
+        check_training(self.form, params, x, batches, noise)
         weights, data = self._leaves(params), self._tensor(x)
         step = self._training_step(weights, learning_rate)
         generator = self._generator(seed)

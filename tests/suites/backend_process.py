@@ -15,7 +15,7 @@ import numpy as np
 
 from suites import datasets, problems
 from suites.contract import Device, DType, Problem
-from suites.estimators import ESTIMATORS
+from suites.estimators import ESTIMATORS, SAMPLED_KL
 
 BACKENDS = ("torch-hand", "jax-hand", "pyro", "numpyro")
 SAME_NOISE = (
@@ -55,6 +55,8 @@ def measure(name: str, dtype: DType) -> dict:
             session = implementation.prepare(problem, estimator, Device.CPU, dtype)
             x, noise = batch_of(problem)
             out["evaluate", *key, estimator.name] = session.evaluate(problem.params, x, noise)
+        if dtype is DType.FLOAT32 and estimator is not SAMPLED_KL:
+            continue  # in float32 draws and training are asked for their dtype only
         for weights in ("generic", "posterior"):
             out |= _own_random_numbers(implementation, problems.load("linear-gaussian", weights), estimator, dtype)
         out |= _training(implementation, problems.load("vae-small", "initial"), estimator, dtype)
@@ -72,13 +74,18 @@ def _own_random_numbers(implementation, problem: Problem, estimator, dtype: DTyp
         ("draw one", *key): session.draw(problem.params, x, 1, SEED, 1),
         ("gradient", *key): session.draw_gradients(*arguments, SEED, CHUNK),
         ("gradient one", *key): session.draw_gradients(problem.params, x, 1, SEED, 1),
-        ("particles", *key): _message(session, problem, x, np.zeros((2, 1, problem.latent))),
+        ("particles", *key): _message(session.evaluate, problem.params, x, np.zeros((2, 1, problem.latent))),
+        ("two data", *key): _message(session.draw, problem.params, np.repeat(x, 2, 0), 1, SEED, 1),
+        ("path particles", *key): _message(
+            session.fit, problem.params, x, np.zeros((1, 1), int), RATE, 0, np.zeros((1, 2, 1, problem.latent))
+        ),
     }
 
 
-def _message(session, problem: Problem, x: np.ndarray, noise: np.ndarray) -> str:
+def _message(call, *arguments) -> str:
+    """What the ValueError of a call said."""
     try:
-        session.evaluate(problem.params, x, noise)
+        call(*arguments)
     except ValueError as error:
         return str(error)
     return "no error"

@@ -1,5 +1,7 @@
 """With everybody's noise, every backend computes the float64 oracle's numbers, up to the rounding of its dtype."""
 
+import functools
+
 import numpy as np
 import pytest
 from backend_process import BACKENDS, SAME_NOISE, batch_of, results
@@ -23,10 +25,13 @@ CASES = [
 
 
 def _both(name, key, estimator, dtype):
+    return results(name, dtype)["evaluate", *key, estimator], _reference(key, estimator, dtype)
+
+
+@functools.cache
+def _reference(key, estimator, dtype):
     problem = problems.load(*key)
-    x, noise = batch_of(problem)
-    got = results(name, dtype)["evaluate", *key, estimator]
-    return got, reference(problem, ESTIMATORS[estimator], problem.params, x, noise, dtype)
+    return reference(problem, ESTIMATORS[estimator], problem.params, *batch_of(problem), dtype)
 
 
 @pytest.mark.parametrize(("name", "key", "estimator", "dtype"), CASES)
@@ -91,7 +96,15 @@ def test_float32_numbers_are_float32_numbers(name, dtype):
 
 
 @pytest.mark.parametrize("name", BACKENDS)
-def test_two_particles_are_refused_and_named(name):
-    message = results(name, DType.FLOAT64)["particles", "linear-gaussian", "generic", "sampled-kl"]
-    assert "(2, 1, 3)" in message
-    assert "(1, 1, 3)" in message
+@pytest.mark.parametrize(
+    ("mistake", "arrived", "wanted"),
+    [
+        ("particles", "(2, 1, 3)", "(1, 1, 3)"),
+        ("path particles", "(1, 2, 1, 3)", "(1, 1, 1, 3)"),
+        ("two data", "(2, 8)", "(1, observed)"),
+    ],
+)
+def test_a_wrong_shape_is_refused_and_named(name, mistake, arrived, wanted):
+    message = results(name, DType.FLOAT64)[mistake, "linear-gaussian", "generic", "sampled-kl"]
+    assert arrived in message
+    assert wanted in message
