@@ -1,0 +1,81 @@
+"""Real runs that are interrupted: what has finished is kept, and going on gives the numbers of an uninterrupted run."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+PROFILE = """
+[[cells]]
+procedure = "evaluate"
+problems = ["gaussian-kl@2-*"]
+implementations = ["numpy-oracle", "faulty-hangs"]
+size = 5
+"""
+RUN = [sys.executable, "-m", "compare", "run", "-j", "2"]
+
+
+@pytest.fixture
+def profile(tmp_path):
+    path = tmp_path / "slow.toml"
+    path.write_text(PROFILE)
+    return path
+
+
+def started(profile, folder, *more):
+    return subprocess.Popen(
+        [*RUN, "--profile", str(profile), "-o", str(folder), *more],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_for_cells(folder, count, deadline_s=60):
+    end = time.monotonic() + deadline_s
+    while len(list(folder.glob("cells/??/*.json"))) < count:
+        assert time.monotonic() < end, "the run did not get far enough in time"
+        time.sleep(0.02)
+
+
+def measured(folder):
+    """What each cell's file holds, the time it took aside."""
+    found = {}
+    for path in folder.glob("cells/??/*.json"):
+        content = json.loads(path.read_text())
+        found[path.name] = {name: value for name, value in content.items() if name != "elapsed_s"}
+    return found
+
+
+def test_ctrl_c_ends_within_five_seconds_and_says_how_to_go_on(faulty, profile, tmp_path):
+    process = started(profile, tmp_path / "out")
+    wait_for_cells(tmp_path / "out", 14)  # all of the oracle's; the other implementation hangs
+    process.send_signal(signal.SIGINT)
+    start = time.monotonic()
+    _, err = process.communicate(timeout=30)
+    assert time.monotonic() - start < 5
+    assert process.returncode == 130
+    assert "--resume" in err
+    assert "Traceback" not in err
+    assert len(measured(tmp_path / "out")) >= 14
+    assert not (tmp_path / "out" / "lock").exists()
+
+
+def test_a_killed_run_resumes_to_the_numbers_of_an_uninterrupted_one(faulty, profile, tmp_path):
+    only = ("-k", "numpy-oracle or sampled-kl")  # the cells that do not hang
+    killed, whole = tmp_path / "killed", tmp_path / "whole"
+    process = started(profile, killed, *only)
+    wait_for_cells(killed, 3)
+    process.kill()
+    process.communicate(timeout=30)
+    process = started(profile, killed, *only, "--resume")
+    process.communicate(timeout=120)
+    assert process.returncode == 0
+    process = started(profile, whole, *only)
+    process.communicate(timeout=120)
+    assert process.returncode == 0
+    assert len(measured(whole)) == 21
+    assert measured(killed) == measured(whole)
