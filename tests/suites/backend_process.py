@@ -115,7 +115,7 @@ def results(name: str, dtype: DType) -> dict:
         command = [sys.executable, "-W", "error", __file__, name, str(dtype), str(file)]
         # JAX warns of forks where it meets many threads; one thread also keeps the sums' order.
         environment = os.environ | {"OMP_NUM_THREADS": "1", "JAX_PLATFORMS": "cpu"}
-        finished = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment)
+        finished = subprocess.run(command, capture_output=True, text=True, timeout=900, env=environment)
         if finished.returncode:
             raise RuntimeError(f"{name} {dtype} failed:\n{finished.stderr[-4000:]}")
         return pickle.loads(file.read_bytes())
