@@ -21,13 +21,13 @@ from compare.procedures.evaluate import evaluate
 from compare.procedures.gradient import gradient
 from compare.procedures.task import InvalidResultError, Task
 from compare.records import Cell, CellResult, Measurement, Outcome, Procedure, Status, Verdict
-from compare.sensitivity import ASPECTS, JUDGED_CLAIMS, NOT_FOR_MUTANTS, Judged, Sensitivity
+from compare.sensitivity import JUDGED_CLAIMS, NOT_FOR_MUTANTS, Judged, Sensitivity, aspect_of
 from compare.statistics import ErrorBudget, planned_draws
 from suites import datasets, problems
 from suites.contract import Dataset, Device, DType, Estimator, Problem
 from suites.estimators import ESTIMATORS
 from suites.exact.expected import expected
-from suites.mutants.catalogue import CATALOGUE, Kind, Variant
+from suites.mutants.catalogue import CATALOGUE, Aspect, Kind, Variant
 from suites.mutants.own_problems import checks
 from suites.mutants.problem import bernoulli_data, bernoulli_tiny, near_prior
 from suites.mutants.session import Mutant
@@ -36,6 +36,7 @@ from suites.numpy_oracle.vae import NumpyOracle, encode
 # A variant takes the place of Pyro, so that the claims which compare a library with a hand-written loss judge it too.
 SUBJECT, HAND = PYRO, "torch-hand"
 ROWS = 6  # a batch that splits into ragged parts of 1, 3 and 2
+UNPLANNED = "inconclusive: the number of draws is planned for the usual estimator's variance"
 CONSTANT_DRAWS = 1_000  # where every draw should be the exact value
 PROCEDURES: Mapping[Procedure, Callable[[Task], list[Measurement]]] = {
     Procedure.EVALUATE: evaluate,
@@ -227,14 +228,18 @@ def _latent(cell: Cell) -> int:
 
 def _judged(variant: Variant, verdicts: Sequence[Verdict], results: Sequence[CellResult]) -> Judged:
     exempt = dict(variant.exempt)
+    unplanned = UNPLANNED if Aspect.DRAW_VARIANCE in exempt else ""
     caught, exempted, undecided = {}, {}, {}
     for verdict in verdicts:
-        aspect = ASPECTS.get(verdict.claim)
-        if verdict.outcome is Outcome.DIFFERS and aspect is not None and aspect in exempt:
-            exempted[verdict.claim] = exempt[aspect]
+        aspect = aspect_of(verdict)
+        excused = exempt.get(aspect, "") if aspect else ""
+        if verdict.outcome is Outcome.DIFFERS and excused:
+            exempted[verdict.claim] = excused
         elif verdict.outcome is Outcome.DIFFERS:
             caught.setdefault(verdict.claim, _shown(verdict))
-        elif verdict.outcome is Outcome.INCONCLUSIVE and aspect not in exempt:
+        elif verdict.outcome is Outcome.INCONCLUSIVE and unplanned and aspect is Aspect.DRAW_MEAN:
+            exempted.setdefault(verdict.claim, unplanned)
+        elif verdict.outcome is Outcome.INCONCLUSIVE and not excused:
             undecided.setdefault(verdict.claim, f"{verdict.label}: {verdict.reason}")
     return Judged(
         variant=variant,

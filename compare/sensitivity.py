@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from compare.claims import CLAIMS
-from compare.records import Strength
+from compare.claims.cells import EXACT_POSTERIOR
+from compare.records import Strength, Verdict
+from suites.estimators import SAMPLED_KL
 from suites.mutants.catalogue import Aspect, Variant
 
 STRENGTH_ORDER = (Strength.EXACT, Strength.POINTWISE, Strength.EXPECTATION, Strength.ORDERING, Strength.FIELD)
@@ -22,6 +24,15 @@ ASPECTS: Mapping[str, Aspect] = {
     "GRAD-003": Aspect.GRADIENT_MEAN,
     "GRAD-002": Aspect.GRADIENT_VARIANCE,
 }
+
+
+def aspect_of(verdict: Verdict) -> Aspect | None:
+    """What a verdict looks at. At the exact posterior the sampled ELBO has variance zero, so that claims on its mean
+    are judged on every draw: another estimator of the same mean, whose draws vary, is not meant there."""
+    constant = verdict.weights == EXACT_POSTERIOR and verdict.estimator == SAMPLED_KL.name
+    aspect = ASPECTS.get(verdict.claim)
+    return Aspect.DRAW_VARIANCE if constant and aspect is Aspect.DRAW_MEAN else aspect
+
 
 # Claims that no mutant of the catalogue can meet, and why they are kept.
 NOT_FOR_MUTANTS: Mapping[str, str] = {

