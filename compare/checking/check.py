@@ -46,8 +46,8 @@ def check_function(
     unknown kind, framework, likelihood or name.
     """
     label = target or getattr(function, "__name__", type(function).__name__)
-    kind, likelihood = _choice(FunctionKind, kind, "kind"), _choice(Likelihood, likelihood, "likelihood")
-    signature = read_signature(function, kind=kind, mapping=read_mapping(mapping))
+    data: Likelihood | None = _choice(Likelihood, likelihood, "likelihood")
+    signature = read_signature(function, kind=_choice(FunctionKind, kind, "kind"), mapping=read_mapping(mapping))
     described: dict[str, Any] = {
         "target": label,
         "kind": signature.kind.value,
@@ -62,8 +62,8 @@ def check_function(
             }
             if draws(experiment):
                 described |= {"draws": True}
-                return _result(judge_drawing(experiment, likelihood), described)
-            return _result(_judge_terms(experiment, likelihood), described)
+                return _result(judge_drawing(experiment, data), described)
+            return _result(_judge_terms(experiment, data), described)
     except FunctionError as error:
         return CheckResult(verdict=CheckVerdict.FAILED, message=str(error), **described)
 

@@ -102,6 +102,9 @@ def _linear_advice(form: linear.LinearForm) -> str:
     if form.reading.output is Form.LOCATION and form.reading.quantity is not Quantity.KL and constant is None:
         dropped = "it drops 0.5 log(2 pi) = 0.9189 nats per observed dimension, which no gradient sees"
         return dropped + (f"; {_beta(kl, data)}" if kl and data and _beta(kl, data) else "")
+    others = [weight for weight in form.weights if weight is not constant]
+    if constant and all(abs(w.factor - 1) < 1e-6 and not w.latent and not w.observed for w in others):
+        return "a constant that no gradient sees: keep or drop the normalisers of both densities alike"
     if form.reading.quantity is Quantity.KL:
         return "sum over the dimensions of a datum; sum or average over the batch only"
     if form.reading.quantity is Quantity.RECONSTRUCTION:

@@ -6,7 +6,6 @@ and an equivalence test is made on their means.
 """
 
 import math
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -33,10 +32,10 @@ from compare.records import Outcome
 from compare.statistics import MEAN_MARGIN, ErrorBudget, equivalence, two_sided_z
 from suites.contract import Array
 
-ROWS = 256
-CALLS = 220  # 56,000 draws for each datum: an exact mean agrees with a margin of 0.05 sd at the levels of `ErrorBudget`
-BUDGET_S = 5.0  # for more calls where a test is undecided (an estimator of larger variance than log q - log p)
-SHARED = 16.0  # a variance this many times the expected one means that rows share their noise (shared: 256 times)
+ROWS = 512
+CALLS = 120  # 61,000 draws for each datum: an exact mean agrees with a margin of 0.05 sd at the levels of `ErrorBudget`
+ROUNDS = 4  # of CALLS each, where a test is undecided (an estimator of larger variance than log q - log p)
+SHARED = 16.0  # a variance this many times the expected one means that rows share their noise (shared: 512 times)
 TESTS_PER_TERM = 12  # three data, each a value and the gradients by mean, spread and output
 
 
@@ -185,12 +184,12 @@ def _estimate(calls: Array, right: float, margin: float, where: str) -> Estimate
 def decide(name: str, statement: str, estimates: Sequence[Estimate], calls: int, tests: int) -> Claim:
     """Equivalence tests on several data as one claim: it differs where one does, and agrees where all do.
 
-    The standard error comes from `calls` means, so that Student's quantile belongs to it: z + (z^3 + z) / (4 calls)
-    to first order (Cornish and Fisher).
+    The standard error comes from `calls` means, so that Student's quantile with f = calls - 1 belongs to it:
+    z + (z^3 + z) / (4 f) + (5 z^5 + 16 z^3 + 3 z) / (96 f^2) (Abramowitz and Stegun 26.7.5).
     """
     level = ErrorBudget(tests=tests).per_test
     z = two_sided_z(level)
-    student = 1 + (z**2 + 1) / (4 * (calls - 1))
+    student = 1 + (z**2 + 1) / (4 * (calls - 1)) + (5 * z**4 + 16 * z**2 + 3) / (96 * (calls - 1) ** 2)
     outcomes = [equivalence(e.difference, e.standard_error * student, e.margin, level).outcome for e in estimates]
     order = (Outcome.DIFFERS, Outcome.INCONCLUSIVE, Outcome.AGREES)
     outcome = next(candidate for candidate in order if candidate in outcomes)
@@ -234,9 +233,9 @@ def judge_prior(experiment: Experiment, position: int, reading: Reading, reducti
     )
 
 
-def widen(experiment: Experiment, samples: list[Sample], undecided: bool, started: float) -> bool:
-    """A block of further calls while a test is undecided and the time allows it."""
-    if not undecided or time.monotonic() - started > BUDGET_S:
+def widen(experiment: Experiment, samples: list[Sample]) -> bool:
+    """A round of further calls at every datum; False where all `ROUNDS` are made."""
+    if len(samples[0].values[0]) >= ROUNDS * CALLS:
         return False
     for taken, sizes in zip(samples, ORDINARY, strict=True):
         extend(experiment, taken, tiled(experiment.ordinary(sizes)), CALLS)

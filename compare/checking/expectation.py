@@ -1,6 +1,5 @@
 """The verdict on a function that draws inside: which reading its means fit, the claims, and what they equal if none."""
 
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -31,7 +30,6 @@ FACTORS = (1.0, -1.0, 0.5, 2.0)
 
 def judge_drawing(experiment: Experiment, likelihood: Likelihood | None) -> list[TermResult]:
     """Judge every term that the function returns in expectation."""
-    started = time.monotonic()
     samples = drawing.sample(experiment)
     names = [term.name for term in samples[0].observation.terms]
     tests = drawing.TESTS_PER_TERM * len(names)
@@ -39,7 +37,7 @@ def judge_drawing(experiment: Experiment, likelihood: Likelihood | None) -> list
         alone = len(names) == 1
         results = [_judge(experiment, samples, i, name, alone, likelihood, tests) for i, name in enumerate(names)]
         undecided = any(not result.right and result.diagnosis is None for result in results)
-        if not drawing.widen(experiment, samples, undecided, started):
+        if not undecided or not drawing.widen(experiment, samples):
             return results
 
 
@@ -79,8 +77,11 @@ def _values(samples: Sequence[Sample], position: int, reading: Reading, reductio
 
 
 def _misfit(samples: Sequence[Sample], position: int, reading: Reading, reduction: Reduction) -> float:
+    """|log(mean / right)|: a wrong term is still nearest to the reduction that gives its order of magnitude."""
     estimates = _values(samples, position, reading, reduction)
-    return max(abs(e.difference) / (e.margin + e.standard_error) for e in estimates)
+    ratios = np.array([e.mean / e.right if e.right else np.inf for e in estimates])
+    with np.errstate(all="ignore"):
+        return float(np.nan_to_num(np.abs(np.log(np.abs(ratios))), nan=np.inf).max() + np.sum(ratios < 0))
 
 
 def _claims(

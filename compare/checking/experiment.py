@@ -2,11 +2,14 @@
 
 import sys
 import traceback
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from compare.checking.failure import FunctionError, TargetError
 from compare.checking.inputs import ORDINARY, Case, Inputs, Layout, Sizes, observed_sizes, ordinary
@@ -82,7 +85,10 @@ class Experiment:
     def _call(self, call: Call, label: str) -> tuple[Term, ...]:
         where = f"at {label} inputs, " + ", ".join(f"{name} {array.shape}" for name, array in call.arrays.items())
         try:
-            return self.arrays.call(self.function, call)
+            # A warning is no verdict, not even where the caller turns warnings into errors.
+            with warnings.catch_warnings(), np.errstate(all="ignore"):
+                warnings.simplefilter("ignore")
+                return self.arrays.call(self.function, call)
         except Exception as error:
             place = _place(error, self.function)
             text = f"{type(error).__name__}: {_one_line(error)}{place}"

@@ -99,7 +99,7 @@ def target(reading: Reading, inputs: Inputs) -> Target:
         gradients |= {role: reading.sign * gradient for role, gradient in part.gradients.items()}
         scales |= part.gradient_scales
     return Target(
-        value=reading.sign * sum(part.value.sum(1) for part in parts),
+        value=reading.sign * np.asarray(sum(part.value.sum(1) for part in parts)),
         scale=np.asarray(sum(part.scale.sum(1) for part in parts)),
         elements=parts[0] if len(parts) == 1 else None,
         gradients=gradients,
@@ -228,7 +228,7 @@ def readings(
 def _quantities(
     signature: Signature, name: str, alone: bool
 ) -> tuple[tuple[Quantity, ...], dict[Quantity, tuple[int, ...]]]:
-    signs = dict.fromkeys(Quantity, (1,))
+    signs: dict[Quantity, tuple[int, ...]] = dict.fromkeys(Quantity, (1,))
     if signature.kind in (FunctionKind.ANALYTIC_KL, FunctionKind.SAMPLED_KL):
         return (Quantity.KL,), signs
     total = (-1,) if signature.positive else (1,)

@@ -1,0 +1,83 @@
+"""Parameter names -> roles, forms and kinds."""
+
+import pytest
+
+from compare.checking.failure import TargetError
+from compare.checking.signature import Form, FunctionKind, Role, read_mapping, read_name, read_signature
+
+
+@pytest.mark.parametrize(
+    ("name", "role", "form"),
+    [
+        ("mu", Role.MEAN, Form.PLAIN),
+        ("z_mean", Role.MEAN, Form.PLAIN),
+        ("q_mu", Role.MEAN, Form.PLAIN),
+        ("logvar", Role.SPREAD, Form.LOG_VAR),
+        ("z_log_var", Role.SPREAD, Form.LOG_VAR),
+        ("log_sigma_sq", Role.SPREAD, Form.LOG_VAR),
+        ("logstd", Role.SPREAD, Form.LOG_SIGMA),
+        ("log_scale", Role.SPREAD, Form.LOG_SIGMA),
+        ("sigma", Role.SPREAD, Form.SIGMA),
+        ("std", Role.SPREAD, Form.SIGMA),
+        ("variance", Role.SPREAD, Form.VAR),
+        ("z", Role.Z, Form.PLAIN),
+        ("recon_x", Role.OUTPUT, Form.OUTPUT_UNKNOWN),
+        ("x_hat", Role.OUTPUT, Form.OUTPUT_UNKNOWN),
+        ("logits", Role.OUTPUT, Form.LOGITS),
+        ("x_mean", Role.OUTPUT, Form.LOCATION),
+        ("key", Role.KEY, Form.PLAIN),
+    ],
+)
+def test_common_names_are_understood(name, role, form):
+    assert read_name(name) == (role, form)
+
+
+def test_a_name_that_says_nothing_is_not_guessed():
+    assert read_name("h") is None
+    assert read_name("beta") is None
+
+
+def analytic(mu, logvar): ...
+def sampled(z, mu, logvar): ...
+def loss(recon_x, x, mu, logvar, beta=1.0): ...
+def log_w(x, logits, z, mean, log_var): ...
+def elbo(x, logits, z, mean, log_var): ...
+def negative_elbo(x, logits, z, mean, log_var): ...
+
+
+@pytest.mark.parametrize(
+    ("function", "kind", "positive"),
+    [
+        (analytic, FunctionKind.ANALYTIC_KL, False),
+        (sampled, FunctionKind.SAMPLED_KL, False),
+        (loss, FunctionKind.NEGATIVE_ELBO, False),
+        (log_w, FunctionKind.LOG_WEIGHT, True),
+        (elbo, FunctionKind.NEGATIVE_ELBO, True),
+        (negative_elbo, FunctionKind.NEGATIVE_ELBO, False),
+    ],
+)
+def test_the_kind_is_read_from_the_names(function, kind, positive):
+    signature = read_signature(function)
+    assert (signature.kind, signature.positive) == (kind, positive)
+
+
+def test_what_is_missing_is_named():
+    def half(x, mu, logvar): ...
+
+    with pytest.raises(TargetError, match="needs output"):
+        read_signature(half)
+
+
+def test_two_parameters_of_one_role_are_refused():
+    def twice(mu, mean, logvar): ...
+
+    with pytest.raises(TargetError, match="'mu' and 'mean' both read as mean"):
+        read_signature(twice)
+
+
+@pytest.mark.parametrize(
+    ("pair", "says"), [("h", "wants theirs=ours"), ("h=log_vra", "log_var"), ("nope=mean", "nope")]
+)
+def test_a_bad_map_is_explained(pair, says):
+    with pytest.raises(TargetError, match=says):
+        read_signature(analytic, mapping=read_mapping([pair]))
