@@ -95,7 +95,7 @@ def _lower_table(table: Frame) -> Table:
         name="variance-lower",
         caption=(
             "Which estimator has the lower variance, in brackets for how many implementations (their two 95% "
-            "intervals lie apart). Where it changes from one model's initial weights to its trained ones, the order turns."
+            "intervals lie apart). Where it changes from a model's initial to its trained weights, the order turns."
         ),
         frame=frame,
         columns=(
