@@ -14,7 +14,15 @@ def build(data: ReportData) -> Section:
     if not data.images:
         return not_measured("images", TITLE, "no training cell returned an image in this profile.")
     names = sorted(data.images)
-    blocks: list[Block] = [_picture(name, data.images[name]) for name in names[:SHOWN]]
+    blocks: list[Block] = [
+        Prose(
+            text=(
+                "At the fitted weights of each training cell's first seed. Reconstructions: held-out data above, "
+                "decoded at the encoder's mean below. Samples: decoded draws of the prior."
+            )
+        )
+    ]
+    blocks += [_picture(name, data.images[name]) for name in names[:SHOWN]]
     if len(names) > SHOWN:
         blocks.append(Prose(text=f"{len(names) - SHOWN:,} further images are in the results folder's cells."))
     return Section(anchor="images", title=TITLE, blocks=tuple(blocks))

@@ -5,6 +5,7 @@ from reports.data import ReportData, by_implementation
 from reports.figures import Mark, Panel, Rule, Series, draw, ordered
 
 TITLE = "Runtime"
+WIDE = 4  # past this a linear axis would press the fast ones together
 CASE = ["problem", "dtype", "device", "size"]
 
 
@@ -32,6 +33,7 @@ def _picture(timings: Frame) -> Picture:
                 rows=names,
                 series=[_dots(part, name, style, names) for style, name, part in parts if len(part)],
                 rules=[Rule(label="torch-hand", at=1)],
+                log_x=rows["ratio"].max() > WIDE * rows["ratio"].min() > 0,
             )
         )
     return draw(

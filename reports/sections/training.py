@@ -38,7 +38,7 @@ def _curves(rows: Frame) -> Picture:
         panels,
         caption=(
             "Held-out ELBO per datum while training with own random numbers, one line per seed, whiskers: 95% "
-            "interval over the held-out data (shared by all, hence far wider than the differences between lines)."
+            "interval over the held-out data, which all lines share."
         ),
         alt=f"Training curves of the held-out ELBO for {', '.join(ordered(rows['implementation']))}.",
     )
