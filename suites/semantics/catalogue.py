@@ -1,7 +1,18 @@
 """All cases of the semantics suite, by family; IDs are permanent."""
 
 from suites.semantics.case import Case
-from suites.semantics.families import delta, discrete, divergence, fallback, plate, runtime, scale, structure, support
+from suites.semantics.families import (
+    delta,
+    discrete,
+    divergence,
+    fallback,
+    gradient,
+    plate,
+    runtime,
+    scale,
+    structure,
+    support,
+)
 
 FAMILIES: dict[str, tuple[Case, ...]] = {
     "scale and mask": scale.CASES,
@@ -9,6 +20,7 @@ FAMILIES: dict[str, tuple[Case, ...]] = {
     "fallback to sampling": fallback.CASES,
     "Delta and autoguides": delta.CASES,
     "divergences": divergence.CASES,
+    "gradients": gradient.CASES,
     "discrete latents": discrete.CASES,
     "support": support.CASES,
     "structure": structure.CASES,

@@ -1,6 +1,6 @@
 """Registered analytic divergences that are wrong in value or gradient; the sweep over all pairs is in `pairs`."""
 
-from math import exp, expm1, log, log1p
+from math import exp, expm1, inf, log, log1p, nan
 from sys import float_info
 
 from scipy.special import digamma, gammaln, polygamma
@@ -50,6 +50,13 @@ def _clamped_kl(_: Numbers) -> Numbers:
     return {"mean_field": _continuous_bernoulli_kl(clamped, _Q_LOGIT)}
 
 
+def _uniform_continuous_bernoulli(measured: Numbers) -> Numbers:
+    """log 2 - t z + log Z(t) at the draw, and its mean with E z = 1/4."""
+    logit = log(0.3 / 0.7)
+    constant = log(2) + _log_normaliser(logit)
+    return {"trace": constant - logit * measured["z"], "mean_field": constant - logit / 4}
+
+
 CASES = (
     Case(
         id="SEM-KL-001",
@@ -88,5 +95,39 @@ CASES = (
         oracle=lambda _: {"mean_field": _continuous_bernoulli_kl(_Q_LOGIT, _Q_LOGIT)},
         tolerance=1e-6,
         tolerance_reason="log(1 - p) at p = sigmoid(20) = 1 - 2e-9 loses nine of sixteen digits",
+    ),
+    Case(
+        id="SEM-KL-004",
+        title="A Poisson of rate 0",
+        statement="KL(Poisson(0) || Poisson(1)) = 1: the rates' difference",
+        source="torch.distributions.kl._kl_poisson_poisson 2.13: p.rate * (p.rate.log() - q.rate.log())",
+        behaviours=(
+            Behaviour(library=Library.PYRO, formula="nan: 0 log 0 without xlogy", program="kl/kl_004_pyro.py",
+                      computes=lambda _: {"kl": nan}),
+        ),
+        oracle=lambda _: {"kl": 1.0, "by_log_prob": 1.0},
+    ),
+    Case(
+        id="SEM-KL-005",
+        title="A binomial of probability 1",
+        statement="KL(Binomial(7, 1) || Binomial(7, 0.3)) = -7 log 0.3",
+        source="torch.distributions.kl._kl_binomial_binomial 2.13: (-p.probs).log1p() beside clamped logits",
+        behaviours=(
+            Behaviour(library=Library.PYRO, formula="-inf: the unclamped log(1 - 1)", program="kl/kl_005_pyro.py",
+                      computes=lambda _: {"kl": -inf}),
+        ),
+        oracle=lambda _: {"kl": -7 * log(0.3), "by_log_prob": -7 * log(0.3)},
+    ),
+    Case(
+        id="SEM-KL-006",
+        title="A uniform and a continuous Bernoulli whose supports share an end",
+        statement="KL(Uniform(0, 1/2) || CB(0.3)) = log 2 - t/4 + log Z(t), t = logit 0.3",
+        source="torch.distributions.kl._kl_uniform_continuous_bernoulli 2.13: torch.le(p.low, q.support.lower_bound)",
+        behaviours=(
+            Behaviour(library=Library.PYRO, formula="inf: <= where < is meant (Uniform | Beta has <)",
+                      program="kl/kl_006_pyro.py", computes=lambda _: {"mean_field": inf}),
+        ),
+        oracle=_uniform_continuous_bernoulli,
+        given=("z",),
     ),
 )  # fmt: skip

@@ -68,6 +68,13 @@ def _factor_inside(measured: Numbers) -> Numbers:
     return {"loss": float(-_log_mean_exp(FACTOR * _log_weights(measured)).sum())}
 
 
+def _joint(measured: Numbers) -> Numbers:
+    """One weight per particle for the whole batch."""
+    weights = _log_weights(measured).sum(1)
+    half = float(-_log_mean_exp(0.5 * weights) / 0.5)
+    return {"iwae": float(-_log_mean_exp(weights)), "half": half, "one_raises": 1.0}
+
+
 def _log_evidence() -> float:
     """log p(x) of the mini-batch: x ~ N(0, 2), independently."""
     return sum(log_normal(x, 0.0, 2**0.5) for x in X)
@@ -144,6 +151,18 @@ CASES = (
             Behaviour(library=Library.PYRO, formula="as stated", program="renyi/renyi_002_pyro.py"),
         ),
         oracle=_factor_outside,
+        given=tuple(f"z_{k}_{b}" for k in range(PARTICLES) for b in range(BATCH)),
+    ),
+    Case(
+        id="SEM-RENYI-003",
+        title="RenyiELBO without a plate bounds the batch jointly, and refuses alpha = 1",
+        statement="loss = -log mean_k (prod_b w_kb)^(1 - alpha) / (1 - alpha)",
+        source="Li and Turner 2016, eq. 6; pyro.infer.RenyiELBO 1.9.2, numpyro.infer.RenyiELBO 0.22.0",
+        behaviours=tuple(
+            Behaviour(library=library, formula="as stated", program=f"renyi/renyi_003_{library}.py")
+            for library in Library
+        ),
+        oracle=_joint,
         given=tuple(f"z_{k}_{b}" for k in range(PARTICLES) for b in range(BATCH)),
     ),
     Case(

@@ -132,4 +132,6 @@ CASES = (
           _M, _ALL, {_PYRO: None, _NUMPYRO: None}),
     _case("mask", 6, "dist.mask on the latent site of model and guide", "loss = M (log q - log p)",
           _M, _M, {_PYRO: _M, _NUMPYRO: _M}),
+    _case("mask", 7, "dist.mask on the latent site of model and guide, with different masks",
+          "loss = log q - M log p", _ALL, _M, {_PYRO: _M, _NUMPYRO: _M}),
 )  # fmt: skip

@@ -144,4 +144,15 @@ CASES = (
         ),
         oracle=lambda _: dict.fromkeys(("trace", "mean_field"), -log_normal(1.5)),
     ),
+    Case(
+        id="SEM-STRUCTURE-008",
+        title="The guide declares an event (to_event) where the model has a plate",
+        statement="ValueError: 'Model and guide event_dims disagree'",
+        source="check_model_guide_match in pyro.util 1.9.2 and numpyro.util 0.22.0",
+        behaviours=tuple(
+            Behaviour(library=library, formula="as stated", program=f"structure/structure_008_{library}.py")
+            for library in Library
+        ),
+        oracle=lambda _: {"trace": 1.0, "mean_field": 1.0},
+    ),
 )  # fmt: skip

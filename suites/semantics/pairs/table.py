@@ -178,6 +178,7 @@ def _shifted(pair: tuple[str, str]) -> tuple[Spec, ...]:
     return (*rest, first)
 
 
+# The edges of domains and supports. Their numbers are their keys: new ones are added at the end.
 EDGES: tuple[PairCheck, ...] = tuple(
     PairCheck(pair=(q[0], p[0]), number=10 + number, q=q, p=p)
     for number, (q, p) in enumerate(
@@ -194,6 +195,11 @@ EDGES: tuple[PairCheck, ...] = tuple(
             (("Categorical", {"probs": [0.5, 0.5, 0.0]}), ("Categorical", {"probs": [0.2, 0.3, 0.5]})),
             (("Categorical", {"probs": [0.2, 0.3, 0.5]}), ("Categorical", {"probs": [0.5, 0.5, 0.0]})),
             (("Poisson", {"rate": 0.0}), ("Poisson", {"rate": 1.0})),
+            (("Binomial", {"total_count": 7, "probs": 1.0}), ("Binomial", {"total_count": 7, "probs": 0.3})),
+            (("Uniform", {"low": 0.0, "high": 0.5}), ("ContinuousBernoulli", {"probs": 0.3})),
+            (("Uniform", {"low": 0.0, "high": 0.5}), ("Beta", {"concentration1": 2.0, "concentration0": 3.0})),
+            (("Geometric", {"probs": 1.0}), ("Geometric", {"probs": 0.5})),
+            (("Bernoulli", {"probs": 1.0}), ("Poisson", {"rate": 1.0})),
             (("ContinuousBernoulli", {"probs": 0.5}), ("ContinuousBernoulli", {"probs": 0.3})),
             (("Normal", {"loc": 0.0, "scale": 1e-8}), ("Normal", {"loc": 0.0, "scale": 1.0})),
         )
