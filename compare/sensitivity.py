@@ -1,6 +1,6 @@
 """The sensitivity matrix: which claim caught which mutant, which claims are needed, and which variants they spared."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from compare.claims import CLAIMS
@@ -9,7 +9,10 @@ from compare.records import Strength, Verdict
 from suites.estimators import SAMPLED_KL
 from suites.mutants.catalogue import Aspect, Variant
 
-STRENGTH_ORDER = (Strength.EXACT, Strength.POINTWISE, Strength.EXPECTATION, Strength.ORDERING, Strength.FIELD)
+# Strongest first. Checked fields (sign, reduction, constants) are no strength: they say how a loss is meant, and no
+# claim is held against them.
+STRENGTH_ORDER = (Strength.EXACT, Strength.POINTWISE, Strength.EXPECTATION, Strength.ORDERING)
+FIELD_RANK = len(STRENGTH_ORDER)
 GRADIENT_CLAIMS = frozenset({"GRAD-001", "GRAD-002", "GRAD-003"})
 
 # What each claim looks at; a legitimate variant is exempt from an aspect, never from a claim by name.
@@ -44,6 +47,16 @@ NOT_FOR_MUTANTS: Mapping[str, str] = {
     "DEV-001": "compares two devices; a mutant runs on one",
 }
 
+
+# Claims whose every catch a weaker claim makes as well, and why they are kept.
+KEPT: Mapping[str, str] = {
+    "KL-001": "a closed form that knows nothing of the oracle: what oracle and implementation get wrong together, only "
+    "this and the other exact claims can show",
+    "KL-003": "two deterministic points against a closed form: needs no oracle and no random number",
+    "LG-006": "2 D deterministic points against a closed form: needs no oracle and no random number",
+    "bound-posterior": "needs no second way to sum the weights: the bound is log p(x) itself",
+    "bound-additive": "names the cause where data of one batch are mixed",
+}
 
 JUDGED_CLAIMS = tuple(claim for claim in CLAIMS if claim.id not in NOT_FOR_MUTANTS)
 
@@ -107,7 +120,7 @@ class Sensitivity:
     def needed_for(self, claim: str) -> tuple[str, ...]:
         """IDs of the mutants that a claim catches and no weaker claim does."""
         rank = _rank(self.strengths[claim])
-        weaker = {other for other, strength in self.strengths.items() if _rank(strength) > rank}
+        weaker = {other for other, strength in self.strengths.items() if rank < _rank(strength) < FIELD_RANK}
         return tuple(
             each.variant.id
             for each in self.judged
@@ -134,9 +147,46 @@ class Sensitivity:
         ]
 
     @property
+    def idle(self) -> tuple[str, ...]:
+        """Claims that catch nothing which a weaker claim does not, and that no reason in `KEPT` keeps."""
+        return tuple(claim for claim in self.strengths if not self.needed_for(claim) and claim not in KEPT)
+
+    @property
     def exit_code(self) -> int:
         """0 where every mutant is caught and no legitimate variant is failed, else 1."""
         return int(bool(self.missed or self.wronged))
+
+
+def lines(matrix: Sensitivity) -> Iterator[str]:
+    """The matrix as text: every variant, every claim, and what is wrong."""
+    for each in matrix.judged:
+        yield line(each)
+    yield ""
+    for claim, strength in matrix.strengths.items():
+        needed = matrix.needed_for(claim)
+        alone = f"{len(needed)} that no weaker claim catches" if needed else f"kept: {KEPT.get(claim, 'NO REASON')}"
+        yield f"{claim:24} {strength:16} catches {len(matrix.caught_by(claim)):3}; {alone}"
+    for claim, why in matrix.kept.items():
+        yield f"{claim:24} not judged on mutants: {why}"
+    yield ""
+    planted = [each for each in matrix.judged if not each.variant.legitimate]
+    spared = len(matrix.judged) - len(planted) - len(matrix.wronged)
+    yield f"{len(planted) - len(matrix.missed)} of {len(planted)} mutants caught"
+    yield f"{spared} of {len(matrix.judged) - len(planted)} legitimate variants recognised"
+    yield from (f"MISSED {each.variant.id}: {each.variant.title}" for each in matrix.missed)
+    yield from (f"FAILED {each.variant.id}: {', '.join((*each.caught, *each.undecided))}" for each in matrix.wronged)
+
+
+def line(each: Judged) -> str:
+    """One variant: how it was caught, or what it was recognised as."""
+    if each.variant.legitimate:
+        found = "recognised" if each.right else "FAILED"
+        detail = f"not meant for it: {', '.join(each.exempted)}" if each.exempted else "every claim agrees"
+    else:
+        ways = [name for name, is_so in (("value", each.by_value), ("gradient", each.by_gradient)) if is_so]
+        found = " and ".join(ways) or ("failed cell" if each.failures else "MISSED")
+        detail = ", ".join(each.caught) or "; ".join(each.failures)
+    return f"{each.variant.id} {found:18} {each.variant.title} [{detail}]"
 
 
 def _outcome(each: Judged, claim: str) -> dict[str, str]:
@@ -155,4 +205,5 @@ def _of_gradient(claim: str) -> bool:
 
 
 def _rank(strength: str) -> int:
-    return [str(each) for each in STRENGTH_ORDER].index(str(strength))
+    names = [str(each) for each in STRENGTH_ORDER]
+    return names.index(str(strength)) if strength in names else FIELD_RANK

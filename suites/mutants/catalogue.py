@@ -28,7 +28,10 @@ _FAMILIES = (
     flows,
     variants,
 )
-CATALOGUE: dict[str, Variant] = {variant.id: variant for family in _FAMILIES for variant in family.VARIANTS}
+CATALOGUE: dict[str, Variant] = {
+    variant.id: variant
+    for variant in sorted((each for family in _FAMILIES for each in family.VARIANTS), key=lambda each: each.id)
+}
 
 
 def mutants() -> tuple[Variant, ...]:

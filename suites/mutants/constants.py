@@ -90,6 +90,11 @@ def analytic_epsilon(mean: Dual, log_var: Dual) -> Dual:
     return 0.5 * (mean**2 + var - 1.0 - np.log(var + 1e-4)).sum(-1)
 
 
+def log_q_epsilon(z: Dual, mean: Dual, log_var: Dual) -> Dual:
+    """(z - mean)^2 over sigma^2 + 1e-6."""
+    return -0.5 * (LOG_2PI + log_var + (z - mean) ** 2 / (np.exp(log_var) + 1e-6)).sum(-1)
+
+
 def sampled_positive(z: Dual, mean: Dual, log_var: Dual) -> Dual:
     """max(log q - log p, 0): a KL is not negative, one draw of its estimate may be."""
     return maximum(correct.sampled_kl(z, mean, log_var), 0.0)
@@ -261,5 +266,13 @@ VARIANTS = (
         flag=Flag.OBJECTIVE,
         advice="beta belongs to the KL (Higgins et al. 2017)",
         function=NegativeElbo(combine=beta_on_likelihood),
+    ),
+    Variant(
+        id="MUT-168",
+        title="log q with (z - mean)^2 over sigma^2 + 1e-6",
+        kind=Kind.SAMPLED_KL,
+        flag=Flag.CONSTANT,
+        advice="sigma^2 = exp(log_var) is never 0: leave the epsilon out, or put it into sigma for sampler and density",
+        function=SampledKL(log_q=log_q_epsilon),
     ),
 )

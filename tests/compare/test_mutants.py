@@ -8,7 +8,7 @@ from compare.claims import CLAIMS, by_id
 from compare.judge import judge
 from compare.mutants import Bench, _correct, run_mutants, sites
 from compare.records import Outcome, Status, Strength
-from compare.sensitivity import ASPECTS, JUDGED_CLAIMS, NOT_FOR_MUTANTS, Judged, Sensitivity
+from compare.sensitivity import ASPECTS, JUDGED_CLAIMS, NOT_FOR_MUTANTS, Judged, Sensitivity, lines
 from compare.statistics import ErrorBudget
 from suites.mutants.catalogue import CATALOGUE, Aspect, Kind, legitimate, of_kind
 from suites.mutants.session import Mutant
@@ -21,6 +21,7 @@ SAMPLE = {
     "MUT-017": "log(2 pi)/2 per dimension dropped from log q and kept in log p(z)",
     "MUT-032": "the analytic KL with log(sigma^2 + 1e-4): wrong only where sigma is small",
     "MUT-050": "k2 = (log q - log p)^2 / 2 reported as the KL",
+    "MUT-168": "log q with (z - mean)^2 over sigma^2 + 1e-6",
     "MUT-077": "the sampled KL with a gradient 1% too large",
 }
 
@@ -144,12 +145,37 @@ def test_a_claim_is_needed_where_no_weaker_claim_catches():
     assert [row["outcome"] for row in matrix.rows()[:3]] == ["differs", "agrees", "agrees"]
 
 
+def test_a_checked_field_is_no_weaker_claim():
+    strengths = {"KL-001": str(Strength.EXACT), "CONST-001": str(Strength.FIELD)}
+    matrix = Sensitivity(judged=(judged("MUT-001", "KL-001", "CONST-001"),), strengths=strengths)
+    assert matrix.needed_for("KL-001") == ("MUT-001",)
+    assert matrix.needed_for("CONST-001") == ("MUT-001",)
+
+
+def test_a_claim_that_adds_nothing_needs_a_reason():
+    strengths = {"KL-001": str(Strength.EXACT), "KL-002": str(Strength.POINTWISE), "LG-004": str(Strength.EXACT)}
+    matrix = Sensitivity(judged=(judged("MUT-001", "KL-001", "KL-002", "LG-004"),), strengths=strengths)
+    assert matrix.idle == ("LG-004",)  # KL-001 is kept for a stated reason
+    text = "\n".join(lines(matrix))
+    assert "MUT-001 value" in text
+    assert "1 of 1 mutants caught" in text
+    assert "NO REASON" in text
+
+
 def test_a_missed_mutant_and_a_failed_variant_are_errors():
     strengths = {"KL-002": str(Strength.POINTWISE)}
     missed = Sensitivity(judged=(judged("MUT-001"),), strengths=strengths)
     assert (missed.exit_code, [each.variant.id for each in missed.missed]) == (1, ["MUT-001"])
     wronged = Sensitivity(judged=(judged("VAR-003", "KL-002"),), strengths=strengths)
     assert (wronged.exit_code, [each.variant.id for each in wronged.wronged]) == (1, ["VAR-003"])
+
+
+@pytest.mark.slow
+def test_the_whole_catalogue_is_caught_or_recognised_and_every_claim_is_needed():
+    matrix = run_mutants(jobs=2)
+    assert [each.variant.id for each in matrix.missed] == []
+    assert [each.variant.id for each in matrix.wronged] == []
+    assert matrix.idle == ()
 
 
 def test_an_unknown_variant_is_named():
