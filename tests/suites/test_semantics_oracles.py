@@ -13,6 +13,7 @@ from suites.semantics.families import delta, discrete, divergence, fallback, pla
 from suites.semantics.findings import FINDINGS
 from suites.semantics.gaussian import cross_entropy, entropy, kl_standard
 from suites.semantics.pairs.oracle import exact_kl, truncated_kumaraswamy_beta
+from suites.semantics.pairs.sweep import Treatment, treatment
 from suites.semantics.pairs.table import PAIRS, PARAMETERS, checks
 
 SIX_STANDARD_ERRORS = 6  # two-sided error 2e-9 per comparison
@@ -162,6 +163,12 @@ def test_divergences_are_infinite_exactly_where_the_support_is_exceeded() -> Non
     gamma, normal = PARAMETERS["Gamma"][0], PARAMETERS["Normal"][0]
     assert exact_kl(normal, gamma) == inf
     assert 0 < exact_kl(gamma, normal) < inf
+
+
+def test_treatment_of_pairs_by_library() -> None:
+    assert treatment(Library.PYRO, ("Laplace", "Normal")) is Treatment.ANALYTIC
+    assert treatment(Library.NUMPYRO, ("Laplace", "Normal")) is Treatment.SAMPLED
+    assert treatment(Library.NUMPYRO, ("Kumaraswamy", "Beta")) is Treatment.APPROXIMATE
 
 
 @pytest.mark.parametrize("library", list(Library))

@@ -150,7 +150,8 @@ def _sum(q: np.ndarray, p: np.ndarray) -> float:
 
 def _discrete(q: Spec, p: Spec) -> float:
     one, other = _univariate(q), _univariate(p)
-    top = one.mean() + 60 * one.std() + 60  # what lies beyond weighs less than 1e-25 for the parameters of the table
+    with np.errstate(divide="ignore"):  # SciPy computes the skewness of a degenerate distribution too
+        top = one.mean() + 60 * one.std() + 60  # what lies beyond weighs less than 1e-25 for the table's parameters
     values = np.arange(0, int(min(top, one.support()[1])) + 1)
     return _sum(one.pmf(values), other.pmf(values))
 

@@ -1,6 +1,7 @@
 """The sweep: each registered divergence of a library, at each choice of parameters, beside the integral."""
 
 from collections.abc import Collection, Iterator
+from enum import StrEnum
 from math import inf, isfinite, isnan, nan
 from pathlib import Path
 from typing import NamedTuple
@@ -20,6 +21,14 @@ KNOWN = {
     (Library.PYRO, "Uniform|ContinuousBernoulli#23"): "SEM-KL-006",
 }
 _EDGES_GIVE = {"Poisson|Poisson#21": nan, "Binomial|Binomial#22": -inf, "Uniform|ContinuousBernoulli#23": inf}
+
+
+class Treatment(StrEnum):
+    """What TraceMeanField_ELBO does with a pair. APPROXIMATE: a registered divergence that is not exact."""
+
+    ANALYTIC = "analytic"
+    APPROXIMATE = "approximate"
+    SAMPLED = "sampled"
 
 
 class PairResult(NamedTuple):
@@ -66,6 +75,13 @@ def results(library: Library, run: ProgramRun, numbers: Collection[int] = (0, 1,
             if check.pair == ("Kumaraswamy", "Beta"):
                 behaviour = truncated_kumaraswamy_beta(check.q, check.p)
             yield PairResult(check, run.measured[check.key], exact, behaviour)
+
+
+def treatment(library: Library, pair: tuple[str, str]) -> Treatment:
+    """How a library treats a pair of classes; classes that it lacks count as sampled."""
+    if (library, "|".join(pair)) in KNOWN:
+        return Treatment.APPROXIMATE
+    return Treatment.ANALYTIC if pair in PAIRS[library] else Treatment.SAMPLED
 
 
 def known(library: Library, check: PairCheck) -> str:
