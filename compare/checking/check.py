@@ -27,6 +27,8 @@ from compare.checking.signature import Form, FunctionKind, Role, read_mapping, r
 from compare.records import Outcome
 from suites.contract import DType, Likelihood
 
+UNDECIDED = "Its draws vary too much to tell (far more than log q - log p does): let it take z as a parameter to be judged exactly."
+
 Match = tuple[Reading, Reduction, float]  # the float is the unit roundoff at which it matches
 
 
@@ -89,7 +91,8 @@ def _result(terms: Sequence[TermResult], described: dict[str, Any]) -> CheckResu
     diagnosis = chosen.diagnosis if chosen else None
     if diagnosis and chosen and len(terms) > 1:
         diagnosis = replace(diagnosis, text=f"the term {chosen.name!r} {diagnosis.text}")
-    return CheckResult(verdict=verdict, terms=tuple(terms), diagnosis=diagnosis, **described)
+    message = UNDECIDED if verdict is CheckVerdict.INCONCLUSIVE else ""
+    return CheckResult(verdict=verdict, message=message, terms=tuple(terms), diagnosis=diagnosis, **described)
 
 
 def _only_inconclusive(terms: Sequence[TermResult]) -> bool:

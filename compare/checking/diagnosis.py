@@ -53,12 +53,15 @@ def diagnose_value(
     signature: Signature, record: Record, position: int, candidates: Sequence[Reading], roundoff: float
 ) -> tuple[Diagnosis, Reading]:
     """A term that equals no right reading at ordinary inputs: what it equals, and the reading that it is nearest to."""
+    misread = _misread(record, position, candidates, roundoff)
+    # The catalogue speaks of log variances: of another form, its words for a misread one would mislead.
+    if misread and signature.form(Role.SPREAD) is not Form.LOG_VAR:
+        return misread
     found = equals.find(signature, record, position, candidates)
     form = linear.fit(record, position, candidates)
     if found:
         match, reading = found
         return _from_catalogue(match, ratio_text(record, position, reading, form)), reading
-    misread = _misread(record, position, candidates, roundoff)
     if misread:
         return misread
     if form:

@@ -35,7 +35,8 @@ from suites.contract import Array
 ROWS = 512
 CALLS = 120  # 61,000 draws for each datum: an exact mean agrees with a margin of 0.05 sd at the levels of `ErrorBudget`
 ROUNDS = 4  # of CALLS each, where a test is undecided (an estimator of larger variance than log q - log p)
-SHARED = 16.0  # a variance this many times the expected one means that rows share their noise (shared: 512 times)
+SUSPICIOUS = 16.0  # a variance of calls this many times that of log q - log p: rows may share their noise
+DOMINATED = 0.25  # share of one call in the variance of all: the estimator's own variance may be infinite
 TESTS_PER_TERM = 12  # three data, each a value and the gradients by mean, spread and output
 
 
@@ -73,13 +74,18 @@ class Sample:
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
-    """A mean over calls with its standard error, beside what is right and the margin allowed."""
+    """A mean over calls with its standard error, beside what is right and the margin allowed.
+
+    `dominated`: one call makes up so much of the variance that the standard error can't be relied on (k3 has an
+    infinite variance wherever sigma^2 <= 1/2).
+    """
 
     mean: float
     standard_error: float
     right: float
     margin: float
     where: str
+    dominated: bool
 
     @property
     def difference(self) -> float:
@@ -87,9 +93,9 @@ class Estimate:
         return self.mean - self.right
 
 
-def tiled(case: Case) -> Case:
-    """The first datum of a case, `ROWS` times."""
-    arrays = {name: np.repeat(getattr(case, name)[:1], ROWS, 0) for name in ("x", "output", "z", "mean", "log_var")}
+def tiled(case: Case, rows: int = ROWS) -> Case:
+    """The first datum of a case, `rows` times."""
+    arrays = {name: np.repeat(getattr(case, name)[:1], rows, 0) for name in ("x", "output", "z", "mean", "log_var")}
     return Case(label="ordinary, one datum repeated", **arrays)
 
 
@@ -178,7 +184,15 @@ def _where(taken: Sample) -> str:
 
 def _estimate(calls: Array, right: float, margin: float, where: str) -> Estimate:
     error = float(calls.std(ddof=1)) / math.sqrt(len(calls))
-    return Estimate(mean=float(calls.mean()), standard_error=error, right=right, margin=margin, where=where)
+    squares = (calls - calls.mean()) ** 2
+    return Estimate(
+        mean=float(calls.mean()),
+        standard_error=error,
+        right=right,
+        margin=margin,
+        where=where,
+        dominated=bool(squares.max() > DOMINATED * squares.sum()),
+    )
 
 
 def decide(name: str, statement: str, estimates: Sequence[Estimate], calls: int, tests: int) -> Claim:
@@ -190,12 +204,18 @@ def decide(name: str, statement: str, estimates: Sequence[Estimate], calls: int,
     level = ErrorBudget(tests=tests).per_test
     z = two_sided_z(level)
     student = 1 + (z**2 + 1) / (4 * (calls - 1)) + (5 * z**4 + 16 * z**2 + 3) / (96 * (calls - 1) ** 2)
-    outcomes = [equivalence(e.difference, e.standard_error * student, e.margin, level).outcome for e in estimates]
+    outcomes = [
+        Outcome.INCONCLUSIVE
+        if e.dominated and abs(e.difference) > e.margin
+        else equivalence(e.difference, e.standard_error * student, e.margin, level).outcome
+        for e in estimates
+    ]
     order = (Outcome.DIFFERS, Outcome.INCONCLUSIVE, Outcome.AGREES)
     outcome = next(candidate for candidate in order if candidate in outcomes)
     shown = [estimate for estimate, got in zip(estimates, outcomes, strict=True) if got is outcome]
     worst = max(shown, key=lambda estimate: abs(estimate.difference) / estimate.margin)
     note = f"{calls} calls of {ROWS} rows; standard error {worst.standard_error:.2g}"
+    note += "; one call dominates: its variance may be infinite" if worst.dominated else ""
     return Claim(
         name=name,
         statement=statement,
@@ -207,29 +227,49 @@ def decide(name: str, statement: str, estimates: Sequence[Estimate], calls: int,
     )
 
 
-def shared_noise(taken: Sample, position: int, reading: Reading, reduction: Reduction) -> bool:
-    """Whether the rows of one call share their noise: equal rows, or a variance of calls far above sd^2 / rows."""
-    values = taken.values[position]
-    if values[0].size > 1:
-        rows = np.stack([value.reshape(ROWS, -1) for value in values])
-        return bool(np.ptp(rows, axis=1).max() == 0 and np.ptp(rows[:, 0]) > 0)
-    return bool(per_row(values, reduction).var(ddof=1) > SHARED * deviation(taken, reading) ** 2 / ROWS)
+def shared_noise(
+    experiment: Experiment, samples: Sequence[Sample], position: int, reading: Reading, reduction: Reduction
+) -> bool | None:
+    """Whether the rows of one call share their noise, told by equal rows of the value, or of a scalar's gradient.
+
+    A scalar without a gradient tells by its variance, unless that is large for some other reason: None.
+    """
+    if samples[0].values[position][0].size > 1:
+        rows = [np.stack([value.reshape(ROWS, -1) for value in taken.values[position]]) for taken in samples]
+        return any(np.ptp(one, axis=1).max() == 0 and np.ptp(one[:, 0]) > 0 for one in rows)
+    case = tiled(experiment.ordinary(ORDINARY[0]))
+    calls = [experiment.observe(case).terms[position].gradients for _ in range(2)]
+    if calls[0] is not None and calls[1] is not None:
+        for role in (Role.MEAN, Role.SPREAD):
+            first, second = calls[0][role], calls[1][role]
+            if np.any(first != second):  # it depends on the noise
+                return bool(np.ptp(first, axis=0).max() == 0)
+    taken = samples[0]
+    variance = per_row(taken.values[position], reduction).var(ddof=1)
+    return None if variance > SUSPICIOUS * deviation(taken, reading) ** 2 / ROWS else False
 
 
 def judge_prior(experiment: Experiment, position: int, reading: Reading, reduction: Reduction) -> Claim:
-    """q = p: log q - log p is 0 at every z, so that no draw matters and the claim is pointwise."""
+    """q = p: log q - log p is 0 at every z, so that no draw matters and the claim is pointwise.
+
+    A value that varies there belongs to another estimator, whose mean alone is judged.
+    """
     observations = [experiment.observe(prior(experiment.ordinary(ORDINARY[0]))) for _ in range(3)]
     roundoff = 4 * UNIT_ROUNDOFF[experiment.dtype]  # z is drawn inside: its size is not in the oracle's scale
+    terms = [one.terms[position] for one in observations]
     distance = farthest(
-        [value_distance(reading, reduction, one.terms[position], one, roundoff) for one in observations]
+        [value_distance(reading, reduction, term, one, roundoff) for term, one in zip(terms, observations, strict=True)]
     )
+    varies = distance.ratio > 1 and any(np.any(term.value != terms[0].value) for term in terms)
+    wrong = Outcome.NOT_RUN if varies else Outcome.DIFFERS
     return Claim(
         name="q = p",
         statement="where q = p the KL is 0 whatever is drawn",
-        outcome=Outcome.AGREES if distance.ratio <= 1 else Outcome.DIFFERS,
+        outcome=Outcome.AGREES if distance.ratio <= 1 else wrong,
         difference=distance.difference,
         tolerance=distance.tolerance,
         where=distance.where,
+        note="it varies there: another estimator than log q - log p" if varies else "",
     )
 
 

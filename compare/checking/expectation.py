@@ -104,19 +104,23 @@ def _claims(
         reason = experiment.observe(experiment.ordinary(ORDINARY[0])).terms[position].no_gradient
         outcome = Outcome.DIFFERS if "cut off" in reason else Outcome.NOT_RUN
         claims.append(Claim(name="mean gradient", statement=statement, outcome=outcome, note=reason))
-    claims.append(_own_noise(samples, position, reading, reduction, mean=claims[0].outcome))
+    claims.append(_own_noise(experiment, samples, position, reading, reduction))
     claims.append(drawing.judge_prior(experiment, position, reading, reduction))
     return tuple(claims)
 
 
 def _own_noise(
-    samples: Sequence[Sample], position: int, reading: Reading, reduction: Reduction, mean: Outcome
+    experiment: Experiment,
+    samples: Sequence[Sample],
+    position: int,
+    reading: Reading,
+    reduction: Reduction,
 ) -> Claim:
     statement = "every datum of a batch gets its own noise"
-    if mean is Outcome.DIFFERS and samples[0].values[position][0].size == 1:
-        note = "with another mean the variance of a scalar says nothing about it"
+    shared = drawing.shared_noise(experiment, samples, position, reading, reduction)
+    if shared is None:
+        note = "the variance of the batch is far above that of log q - log p: shared noise, or another estimator"
         return Claim(name="own noise", statement=statement, outcome=Outcome.NOT_RUN, note=note)
-    shared = any(drawing.shared_noise(taken, position, reading, reduction) for taken in samples)
     outcome = Outcome.DIFFERS if shared else Outcome.AGREES
     return Claim(
         name="own noise", statement=statement, outcome=outcome, note="one noise for the whole batch" if shared else ""

@@ -63,7 +63,7 @@ NAMES: dict[tuple[Role, Form], str] = {
     "reconstructedx xreconstructed xhat outputs out decoded decoderoutput ypred yhat pred prediction recons xrec recx "
     "rec xprime xtilde xout reconbatch xdecoded xdecodedmean",
     (Role.Z, Form.PLAIN): "z sample samples zs zsample zsamples latent latents zq code",
-    (Role.MEAN, Form.PLAIN): "mean mu loc means mus location m",
+    (Role.MEAN, Form.PLAIN): "mean mu loc means mus m",
     (Role.SPREAD, Form.LOG_VAR): "logvar logvariance logvars lnvar lv logsigma2 logsigmasq logsigmasquared logstd2 "
     "logsigmasqr logv",
     (Role.SPREAD, Form.LOG_SIGMA): "logsigma logstd logscale logsd logstddev lnsigma logstds lnstd logs",

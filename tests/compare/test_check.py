@@ -41,6 +41,7 @@ RIGHT = [
     ("torch_right", "elbo", NONE),
     ("torch_right", "log_weight", NONE),
     ("torch_right", "drawn_kl", NONE),
+    ("torch_right", "drawn_cross_entropy", NONE),
     ("torch_right", "drawn_loss", MEAN),
     ("torch_right", "printing", SUM),
     ("torch_right", "criterion", SUM),
@@ -96,6 +97,7 @@ WRONG = [
     ("torch_wrong", "drawn_with_variance", r"exp\(log_var\)"),
     ("torch_wrong", "drawn_latent_mean", "/ latent times the right mean"),
     ("torch_wrong", "drawn_shared_noise", "one noise for the whole batch"),
+    ("torch_wrong", "drawn_shared_noise_scalar", "one noise for the whole batch"),
     ("jax_functions", "kl_latent_mean", "averaged over the latent dimensions"),
     ("jax_functions", "kl_stopped", "z detached"),
     ("numpy_functions", "kl_reversed", r"KL\(p|reversed|p \|\| q"),
@@ -136,6 +138,15 @@ def test_sticking_the_landing_is_recognised_and_not_failed():
     assert "sticks the landing" in result.as_text()
     (gradient,) = [claim for claim in result.terms[0].claims if claim.name == "gradient"]
     assert gradient.outcome is Outcome.NOT_RUN
+
+
+@pytest.mark.parametrize("name", ["drawn_noisy", "drawn_k3"])
+def test_a_noisy_estimator_is_inconclusive_and_not_accused_of_sharing_its_noise(name):
+    result = check_function(function("torch_right", name))
+    assert (result.verdict, result.exit_code) == (CheckVerdict.INCONCLUSIVE, 3)
+    outcomes = {claim.name: claim.outcome for claim in result.terms[0].claims}
+    assert outcomes["expectation"] is Outcome.INCONCLUSIVE
+    assert outcomes["own noise"] is Outcome.AGREES
 
 
 def test_a_function_that_computes_in_float32_is_right_and_says_so():

@@ -157,3 +157,8 @@ def drawn_latent_mean(mu, std):
 def drawn_shared_noise(mu, std):
     z = mu + std * torch.randn(mu.shape[-1], dtype=mu.dtype)
     return (Normal(mu, std).log_prob(z) - Normal(0.0, 1.0).log_prob(z)).sum(-1)
+
+
+def drawn_shared_noise_scalar(mu, std):
+    z = mu + std * torch.randn(mu.shape[-1], dtype=mu.dtype)
+    return (Normal(mu, std).log_prob(z) - Normal(0.0, 1.0).log_prob(z)).sum(-1).mean()

@@ -1,0 +1,1 @@
+"""A VAE of one's own, registered with elbo-compare."""

@@ -1,0 +1,70 @@
+"""Every entry of the catalogue as a user's NumPy function: right where its values are, and recognised where not."""
+
+import numpy as np
+import pytest
+
+from compare.checking.check import check_function
+from compare.checking.result import CheckVerdict
+from suites.contract import Likelihood
+from suites.mutants import catalogue, correct
+from suites.mutants.variant import Kind
+
+KINDS = (Kind.ANALYTIC_KL, Kind.SAMPLED_KL, Kind.NEGATIVE_ELBO, Kind.LOG_WEIGHT)
+ENTRIES = [variant for variant in catalogue.CATALOGUE.values() if variant.kind in KINDS]
+
+
+def as_user_function(variant):
+    function = variant.function
+
+    def analytic(mean, log_var):
+        return np.real(function(mean, log_var))
+
+    def sampled(z, mean, log_var):
+        return np.real(function(z, mean, log_var))
+
+    def loss(x, logits, z, mean, log_var):
+        return np.real(function(x, logits, z, mean, log_var))
+
+    def log_weight(x, logits, z, mean, log_var):
+        return np.real(function(x, logits, z, mean, log_var))
+
+    return dict(zip(KINDS, (analytic, sampled, loss, log_weight), strict=True))[variant.kind]
+
+
+def has_the_right_values(variant):
+    """Against the correct functions, at 200 data with sigma from 0.005 to 20 and logits up to 60."""
+    rng = np.random.default_rng(5)
+    mean, log_var = 3 * rng.normal(size=(200, 3)), rng.uniform(-10, 6, size=(200, 3))
+    z = mean + np.exp(log_var / 2) * rng.normal(size=mean.shape)
+    x, logits = (rng.random((200, 7)) < 0.5).astype(float), 20 * rng.normal(size=(200, 7))
+    normal = variant.likelihood is Likelihood.NORMAL
+    data = (correct.normal_log_likelihood if normal else correct.bernoulli_log_likelihood)(x, logits)
+    kl = correct.sampled_kl(z, mean, log_var)
+    arguments, right = {
+        Kind.ANALYTIC_KL: ((mean, log_var), correct.analytic_kl(mean, log_var)),
+        Kind.SAMPLED_KL: ((z, mean, log_var), kl),
+        Kind.NEGATIVE_ELBO: ((x, logits, z, mean, log_var), kl - data),
+        Kind.LOG_WEIGHT: ((x, logits, z, mean, log_var), data - kl),
+    }[variant.kind]
+    with np.errstate(all="ignore"):
+        value = np.real(variant.function(*arguments))
+    allowed = [right, right.sum(), right.mean()]
+    # 1e-9 of the largest term: rounding, with the cancellation of z - mean at sigma = 0.005 included.
+    return any(np.shape(a) == np.shape(value) and np.allclose(value, a, rtol=1e-9, atol=1e-7) for a in allowed)
+
+
+@pytest.mark.parametrize("variant", ENTRIES, ids=lambda variant: variant.id)
+def test_right_exactly_where_its_values_are(variant):
+    mapping = ["logits=location"] if variant.likelihood is Likelihood.NORMAL else []
+    result = check_function(as_user_function(variant), mapping=mapping, framework="numpy")
+    if has_the_right_values(variant):
+        assert result.verdict is CheckVerdict.RIGHT, result.as_text()
+        return
+    if variant.legitimate:  # another estimator with the same mean
+        assert result.verdict is CheckVerdict.RIGHT, result.as_text()
+        assert result.diagnosis.id == variant.id
+        return
+    assert result.verdict is CheckVerdict.WRONG, result.as_text()
+    named = catalogue.CATALOGUE.get(result.diagnosis.id)
+    assert named is not None, result.as_text()
+    assert named.kind is variant.kind
