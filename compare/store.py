@@ -13,9 +13,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from compare.codec import dumps, result_from_json, result_to_json
 from compare.errors import StoreError
 from compare.records import SCHEMA_VERSION, Cell, CellResult
+from compare.running.codec import dumps, result_from_json, result_to_json
 
 
 class Store:

@@ -6,7 +6,7 @@ from math import nan
 import pandas as pd
 
 from compare.records import CellResult, Procedure, Quantity, Status
-from compare.rounds import timing_group
+from compare.running.rounds import timing_group
 from compare.statistics import Interval, median, median_interval, ratio_interval
 
 BASELINE = "torch-hand"

@@ -10,15 +10,15 @@ from time import monotonic
 from typing import Any
 
 from compare import environment
-from compare.account import Account, Span, account
 from compare.availability import reason_not_to_run, resolve_device
 from compare.commands.resuming import unfinished
 from compare.errors import StoreError, UsageError
 from compare.plan import plan, preflight
-from compare.pool import Options
-from compare.progress import progress
 from compare.records import Cell, CellResult, Status
-from compare.run import run
+from compare.running.account import Account, Span, account
+from compare.running.pool import Options
+from compare.running.progress import progress
+from compare.running.run import run
 from compare.select import selector
 from compare.spec import Spec, read_spec
 from compare.store import Store

@@ -7,7 +7,7 @@ from typing import Any
 
 from compare import environment
 from compare.records import Cell, CellResult, Procedure, Status
-from compare.rounds import timing_group
+from compare.running.rounds import timing_group
 from compare.store import Store
 
 RETRIED = (Status.CRASHED, Status.TIMED_OUT)  # what may end otherwise when it is tried again

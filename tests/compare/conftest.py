@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from compare.pool import Options
 from compare.records import Cell, Procedure
-from compare.run import run
+from compare.running.pool import Options
+from compare.running.run import run
 
 HERE = Path(__file__).parent
 FAULTS = {

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compare.account import account, union_s
 from compare.errors import StoreError
 from compare.frames import load, measurement_frame, read_frame, write_frame, write_json
 from compare.records import CellResult, Measurement, Procedure, Quantity, Status
+from compare.running.account import account, union_s
 from compare.timings import timing_frame
 
 

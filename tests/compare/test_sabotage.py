@@ -70,8 +70,8 @@ def verdicts_of(results: list[CellResult]):
 @pytest.fixture(scope="module")
 def healthy() -> list[CellResult]:
     """Everybody's results with nothing broken."""
-    from compare.pool import Options
-    from compare.run import run
+    from compare.running.pool import Options
+    from compare.running.run import run
 
     results: list[CellResult] = []
     run(cells_of(), Options(jobs=2, cores=2, cell_timeout_s=120.0, fingerprint="test"), results.append)

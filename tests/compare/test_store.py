@@ -9,9 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from compare.codec import dumps, result_from_json, result_to_json
 from compare.errors import StoreError
 from compare.records import Cell, CellResult, Measurement, Procedure, Quantity, Status
+from compare.running.codec import dumps, result_from_json, result_to_json
 from compare.store import Store, write_atomically
 
 floats = st.floats(allow_nan=True, allow_infinity=True)

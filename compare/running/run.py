@@ -11,11 +11,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from tempfile import TemporaryDirectory
 
-from compare.account import Span
-from compare.executors import WorkerKey
-from compare.pool import Options, Pool, ask_for, ended, loading_failure
 from compare.records import Cell, CellResult, Procedure, Status
-from compare.rounds import run_timed
+from compare.running.account import Span
+from compare.running.executors import WorkerKey
+from compare.running.pool import Options, Pool, ask_for, ended, loading_failure
+from compare.running.rounds import run_timed
 
 STEAL_FROM = 4  # a free slot joins a worker's group only where this many cells wait: an import costs seconds
 

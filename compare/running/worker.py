@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
 
-from compare.channel import Channel
-from compare.codec import cell_from_json, result_to_json
 from compare.errors import WorkerError
 from compare.procedures import meter
 from compare.procedures.task import Task
 from compare.procedures.timing import Timed
 from compare.records import Cell, CellResult, Measurement, Procedure, Status
+from compare.running.channel import Channel
+from compare.running.codec import cell_from_json, result_to_json
 from suites import datasets, problems, registry
 from suites.contract import Device, DType, Implementation, Session
 from suites.estimators import ESTIMATORS

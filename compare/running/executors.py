@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import IO, Any
 
-from compare.channel import Channel
 from compare.errors import WorkerError, WorkerTimeoutError
 from compare.records import Cell
+from compare.running.channel import Channel
 
 LOG_BYTES = 64 * 2**10  # what is kept of a worker's output: its end
 TAIL_CHARACTERS = 300  # what of it goes into a reason
@@ -49,7 +49,7 @@ class LocalWorker:
         arguments = [key.implementation, key.device, key.dtype, *map(str, descriptors)]
         try:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "compare.worker", *arguments],
+                [sys.executable, "-m", "compare.running.worker", *arguments],
                 env=dict(environment),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,

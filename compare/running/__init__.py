@@ -1,0 +1,1 @@
+"""Runs cells: a worker process for every implementation, a schedule over them, and what each cell ended with."""
