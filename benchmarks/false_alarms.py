@@ -10,6 +10,7 @@ under one seed share their draws, so that the bound to cite is the one on seeds.
 import argparse
 import csv
 import json
+import platform
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -20,6 +21,8 @@ from multiprocessing import get_context
 from pathlib import Path
 from time import monotonic
 
+import numpy as np
+import scipy
 from scipy.stats import beta
 
 from compare.claims import CLAIMS
@@ -180,6 +183,7 @@ def main() -> None:
     about = {
         "seeds": given.seeds,
         "first_seed": given.first,
+        "versions": {"python": platform.python_version(), "numpy": np.__version__, "scipy": scipy.__version__},
         "alpha": budget.alpha,
         "tests": budget.tests,
         "seeds_with_a_false_differs": alarmed,
