@@ -151,9 +151,14 @@ def case(frame: Frame) -> Values:
 
 
 def preferred(names: Iterable[str]) -> list[str]:
-    """Cases in drawing order: the questioned model first, its small copy next, then by name."""
+    """Cases in drawing order: first datum and float64 before others, the questioned model first, its copy next."""
     rank = {"vae@": 0, "vae-s": 1, "linea": 2}
-    return sorted(set(names), key=lambda name: (rank.get(name[:4], rank.get(name[:5], 3)), name))
+
+    def place(name: str) -> tuple[bool, bool, int, str]:
+        model = rank.get(name[:4], rank.get(name[:5], 3))
+        return ", datum 0," not in name, ", float64," not in name, model, name
+
+    return sorted(set(names), key=place)
 
 
 def short_case(name: str) -> str:

@@ -50,7 +50,7 @@ def _cell(column: Column, row: dict) -> Cell:
     text = "" if value is None or (isinstance(value, float) and pd.isna(value)) else clean(value)
     if column.kind is Kind.OUTCOME:
         outcome = worst_outcome(text)
-        shown = f"{SIGNS[outcome]} {text}" if outcome else text or MISSING
+        shown = f"{SIGNS[outcome]}\N{NO-BREAK SPACE}{text}" if outcome else text or MISSING
         return Cell(text=shown, css=f"outcome {outcome.replace(' ', '-')}")
     css = "code" if column.kind is Kind.CODE else "text short" if len(text) <= SHORT else "text"
     return Cell(text=text or MISSING, css=css, link=anchor(text) if column.link else "")

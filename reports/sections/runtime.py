@@ -55,8 +55,7 @@ def _dots(part: Frame, name: str, style: int, names: list[str]) -> Series:
 
 def _table(timings: Frame) -> Table:
     shown = timings.assign(milliseconds=timings["steady_step_s"] * 1e3)
-    shown["case"] = shown["problem"] + ", " + shown["dtype"] + ", " + shown["device"]
-    shown["case"] += ", batch " + shown["size"].map("{:.0f}".format)
+    shown["where"] = shown["dtype"] + ", " + shown["device"]
     shown = shown.assign(ms_low=timings["steady_low"] * 1e3, ms_high=timings["steady_high"] * 1e3)
     return Table(
         name="runtime",
@@ -68,7 +67,9 @@ def _table(timings: Frame) -> Table:
         columns=(
             Column(header="implementation", source="implementation"),
             Column(header="estimator", source="estimator"),
-            Column(header="case", source="case"),
+            Column(header="problem", source="problem"),
+            Column(header="dtype, device", source="where"),
+            Column(header="batch", source="size", kind=Kind.COUNT),
             Column(header="compile,\N{NO-BREAK SPACE}s", source="compile_s", kind=Kind.NUMBER, digits=3),
             Column(header="first step,\N{NO-BREAK SPACE}s", source="first_step_s", kind=Kind.NUMBER, digits=3),
             Column(header="steady step, ms", source="milliseconds", low="ms_low", high="ms_high", kind=Kind.INTERVAL),

@@ -19,8 +19,12 @@ def build(data: ReportData) -> Section:
     """Variances at given weights with intervals, over training, and where the order turns."""
     blocks: list[Block] = []
     drawn = pairs(data.quantity(*DRAWN))
+    both = drawn[["value_sampled", "value_analytic"]]
+    vary = drawn[both.min(axis=1) > NONE * both.max(axis=1)]
+    if len(vary):
+        blocks += [_given_weights(vary), _lower_table(vary)]
     if len(drawn):
-        blocks += [*_given_weights(drawn), _lower_table(drawn), _pair_table(drawn)]
+        blocks.append(_pair_table(drawn))
     fitted = data.quantity(*FITTED)
     if len(fitted):
         blocks += [_over_training(fitted), _turns_table(fitted)]
@@ -50,13 +54,10 @@ def _what(table: Frame) -> Values:
     return table["quantity"].map(DRAWN) + np.where(table["part"] == "", "", ", head " + table["part"])
 
 
-def _given_weights(table: Frame) -> list[Picture]:
-    both = table[["value_sampled", "value_analytic"]]
-    table = table.assign(what=_what(table))[both.min(axis=1) > NONE * both.max(axis=1)]
+def _given_weights(table: Frame) -> Picture:
+    table = table.assign(what=_what(table))
     panels = [_dot_panel(what, rows) for what, rows in table.groupby("what", sort=False)]
-    if not panels:
-        return []
-    picture = draw(
+    return draw(
         "variance-weights",
         panels,
         caption=(
@@ -67,7 +68,6 @@ def _given_weights(table: Frame) -> list[Picture]:
         ),
         alt="Dots with whiskers: the variance under the sampled KL and under the analytic KL, by case.",
     )
-    return [picture]
 
 
 def _dot_panel(what: str, rows: Frame) -> Panel:
@@ -90,7 +90,7 @@ def _lower_table(table: Frame) -> Table:
     """Which estimator has the lower variance, by case and quantity, with the number of implementations that say so."""
     table = table.assign(what=_what(table))
     said = table.groupby(["case", "what"], sort=False)["lower"].agg(_counted).unstack(fill_value="")
-    frame = said.loc[preferred(said.index)].reset_index()
+    frame = said.loc[preferred(said.index)].rename(index=short_case).reset_index()
     return Table(
         name="variance-lower",
         caption=(

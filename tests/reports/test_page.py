@@ -157,7 +157,7 @@ def test_hostile_names_are_text_in_markdown_and_latex(hostile):
 def test_differing_verdicts_are_listed_by_name(full):
     text = full.read_text("utf-8")
     part = text[text.index('id="verdicts"') : text.index('id="agreement"')]
-    assert "✗ differs" in part
+    assert "✗\N{NO-BREAK SPACE}differs" in part
     assert "vae@trained/pyro/sampled-kl/evaluate/float64/cpu" in part
 
 
