@@ -27,7 +27,10 @@ from compare.checking.signature import Form, FunctionKind, Role, read_mapping, r
 from compare.records import Outcome
 from suites.contract import DType, Likelihood
 
-UNDECIDED = "Its draws vary too much to tell (far more than log q - log p does): let it take z as a parameter to be judged exactly."
+UNDECIDED = (
+    "Its draws vary too much to tell (far more than log q - log p does): "
+    "let it take z as a parameter to be judged exactly."
+)
 
 Match = tuple[Reading, Reduction, float]  # the float is the unit roundoff at which it matches
 
