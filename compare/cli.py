@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from compare.commands.references import vectors
 from compare.errors import CompareError
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Is a hand-written sampled KL what Pyro and NumPyro compute? Reference tests with controlled error.",
 )
+
+app.add_typer(vectors, name="vectors")
 
 Profile = Annotated[str, typer.Option(help="quick, standard, full or a TOML file.")]
 DeviceName = Annotated[str | None, typer.Option("--device", help="auto, cpu or cuda.  [default: auto]")]

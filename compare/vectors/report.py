@@ -1,0 +1,94 @@
+"""What `compare vectors run` says: a verdict, what the function equals, and one line for each vector that fails."""
+
+import json
+from collections import Counter
+from dataclasses import asdict, dataclass
+from math import isfinite
+from typing import Any
+
+from compare.records import Outcome
+from compare.vectors.held import Held, Row
+
+RIGHT, WRONG, NOT_LOADED, FAILED = 0, 1, 2, 3
+SHOWN = 12  # failing rows in the text; --json has all
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """A target held against the vectors. `message`: why there are no rows (exit code `failure`)."""
+
+    target: str
+    held: Held | None = None
+    message: str = ""
+    failure: int = FAILED
+
+    @property
+    def exit_code(self) -> int:
+        """0 every vector agrees; 1 one differs; 2 the target can't be loaded; 3 it raises, hangs or gives NaN."""
+        if self.held is None:
+            return self.failure
+        outcomes = {row.outcome for row in self.held.rows}
+        if Outcome.DIFFERS in outcomes:
+            return WRONG
+        return FAILED if Outcome.INCONCLUSIVE in outcomes or Outcome.AGREES not in outcomes else RIGHT
+
+    @property
+    def verdict(self) -> str:
+        """The exit code as a word."""
+        return {RIGHT: "right", WRONG: "wrong", NOT_LOADED: "not loaded", FAILED: "failed"}[self.exit_code]
+
+    def as_text(self) -> str:
+        """For a terminal."""
+        lines = [f"{self.verdict.upper()}  {self.target}"]
+        if self.held is None:
+            return "\n".join([*lines, f"  {self.message}"])
+        held = self.held
+        for mutant in held.equals:
+            lines.append(f"  It gives what {mutant['id']} gives ({mutant['vector']}): {mutant['title']}.")
+        counts = Counter(row.outcome for row in held.rows)
+        lines += [
+            f"  held against {', '.join(held.reading.functions)}",
+            f"  read as      {held.reading.label}",
+            f"  called       {held.framework}, float64 and float32; {held.reduction}",
+            "  numbers      " + ", ".join(f"{counts[outcome]} {outcome}" for outcome in Outcome if counts[outcome]),
+        ]
+        bad = [row for row in held.rows if row.outcome in (Outcome.DIFFERS, Outcome.INCONCLUSIVE)]
+        lines += [f"    {_line(row)}" for row in bad[:SHOWN]]
+        if len(bad) > SHOWN:
+            lines.append(f"    and {len(bad) - SHOWN} more (--json has all)")
+        lines += [f"  not run      {note} ({count} numbers)" for note, count in _not_run(held).items()]
+        return "\n".join(lines)
+
+    def as_json(self) -> str:
+        """One JSON object; what is no number is null."""
+        content: dict[str, Any] = {
+            "target": self.target,
+            "verdict": self.verdict,
+            "exit_code": self.exit_code,
+            "message": self.message,
+        }
+        if self.held is not None:
+            content |= {
+                "functions": list(self.held.reading.functions),
+                "parameters": {each.name: each.ours for each in self.held.reading.parameters},
+                "framework": self.held.framework,
+                "reduction": str(self.held.reduction),
+                "equals": [dict(each) for each in self.held.equals],
+                "vectors": [_finite(asdict(row)) for row in self.held.rows],
+            }
+        return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
+
+
+def _line(row: Row) -> str:
+    where = f"{row.id} {row.output} {row.dtype}"
+    if row.outcome is Outcome.INCONCLUSIVE or not isfinite(row.tolerance):
+        return f"{where}: {row.note}"
+    return f"{where}: off by {row.difference:.3g}, allowed {row.tolerance:.2g} ({row.note})"
+
+
+def _not_run(held: Held) -> dict[str, int]:
+    return dict(Counter(row.note for row in held.rows if row.outcome is Outcome.NOT_RUN))
+
+
+def _finite(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: None if isinstance(each, float) and not isfinite(each) else each for name, each in row.items()}
