@@ -3,7 +3,7 @@
 import numpy as np
 
 from reports.content import Block, Column, Frame, Kind, Picture, Section, Table, not_measured
-from reports.data import ReportData, by_implementation, joined, labels, model
+from reports.data import RUNS, ReportData, by_implementation, joined, labels, model
 from reports.figures import Mark, Panel, Series, draw, ordered
 
 TITLE = "Training"
@@ -37,8 +37,8 @@ def _curves(rows: Frame) -> Picture:
         "training-curves",
         panels,
         caption=(
-            "Held-out ELBO per datum while training with own random numbers, one line per seed, whiskers: 95% "
-            "interval over the held-out data, which all lines share."
+            f"Held-out ELBO per datum while training with own random numbers, one line per run (at most {RUNS} of a "
+            "name), whiskers: 95% interval over the held-out data, which all lines share."
         ),
         alt=f"Training curves of the held-out ELBO for {', '.join(ordered(rows['implementation']))}.",
     )

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from reports.content import Block, Column, Frame, Kind, Picture, Section, Table, Values, not_measured
-from reports.data import ReportData, by_implementation, case, joined, labels, model, preferred, short_case
+from reports.data import RUNS, ReportData, by_implementation, case, joined, labels, model, preferred, short_case
 from reports.figures import Mark, Panel, Series, draw
 
 TITLE = "Variance: sampled against analytic KL"
@@ -150,8 +150,9 @@ def _over_training(fitted: Frame) -> Picture:
         "variance-training",
         panels,
         caption=(
-            "Variance at the fitted weights over the course of training, one thin line per run (every implementation, "
-            "training estimator and seed), mean over held-out data. Where the two bundles cross, the order turns."
+            "Variance at the fitted weights over the course of training, one thin line per run (any implementation, "
+            f"training estimator and seed, at most {RUNS} of each colour), mean over held-out data. "
+            "Where the two bundles cross, the order turns."
         ),
         alt="Lines of ELBO and gradient variance over training steps for the sampled and the analytic KL.",
     )
