@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/.installed
 .PHONY: report test lint clean
 
 report: $(INSTALLED)
-	$(BIN)/compare all $(ARGS)
+	$(BIN)/compare all --resume $(ARGS)
 
 test: lint
 	$(BIN)/python -m pytest $(PYTEST)
@@ -16,7 +16,7 @@ lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
-	$(BIN)/pyright
+	$(BIN)/pyright --pythonpath $(BIN)/python
 
 $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "elbo-compare needs Python >= 3.11; this is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12 ...")'

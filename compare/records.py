@@ -1,4 +1,4 @@
-"""The records that flow through the pipeline: Cell -> CellResult of Measurements -> Verdict. Standard library only.
+"""The records: Cell -> CellResult of Measurements -> Verdict. Standard library only.
 
 Every measurement is one row; `Quantity` says what its columns hold. Numbers are in nats per datum unless `unit` differs.
 """
@@ -11,7 +11,7 @@ from functools import cached_property
 from math import nan
 from typing import Any
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2  # of everything on disk; 1: cell files without a digest
 
 
 class Procedure(StrEnum):
@@ -26,6 +26,8 @@ class Procedure(StrEnum):
 
 
 class Status(StrEnum):
+    """How a cell ended."""
+
     OK = "ok"
     FAILED = "failed"  # raised, or returned something of the wrong shape, dtype or value
     CRASHED = "crashed"  # the worker process died
@@ -58,7 +60,8 @@ class Quantity(StrEnum):
                               scale: standard deviation of one draw; reference: exact where known
     FIT_PATH
     PATH_ELBO                 index: step; value; reference: the oracle's path; scale: the oracle's divergence from
-                              itself at that step when its weights move by one ulp
+                              itself up to that step when its weights move by one ulp, never below the rounding of
+                              the ELBO itself
     PATH_DISTANCE             part: parameter; value: |w - w*|_2 at the end; reference: |w*|_2; scale: as above, |.|_2
     FIT
     HELDOUT_ELBO              index: completed steps; mean over held-out data, `estimator`'s own value by the oracle
@@ -198,6 +201,8 @@ class Strength(StrEnum):
 
 
 class Outcome(StrEnum):
+    """What a claim comes to on a cell."""
+
     AGREES = "agrees"
     DIFFERS = "differs"
     INCONCLUSIVE = "inconclusive"

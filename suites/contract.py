@@ -39,11 +39,15 @@ class Reduction(StrEnum):
 
 
 class DType(StrEnum):
+    """What a session computes in."""
+
     FLOAT32 = "float32"
     FLOAT64 = "float64"
 
 
 class Device(StrEnum):
+    """Where a session computes."""
+
     CPU = "cpu"
     CUDA = "cuda"
 
@@ -213,4 +217,6 @@ class Implementation(Protocol):
         """None, or the reason why not."""
         ...
 
-    def prepare(self, problem: Problem, estimator: Estimator, device: Device, dtype: DType) -> Session: ...
+    def prepare(self, problem: Problem, estimator: Estimator, device: Device, dtype: DType) -> Session:
+        """A session for one (problem, estimator). Raises RuntimeError where the device is not there."""
+        ...

@@ -1,14 +1,17 @@
 """NumPy arrays to JAX arrays and back; device, dtype, the x64 switch. No maths."""
 
 from collections.abc import Mapping
+from typing import Any, TypeAlias
 
 import jax
 import numpy as np
 
 from suites.contract import Array, Device, DType, Params
 
+JaxDevice: TypeAlias = Any  # jax.Device, which JAX exports as a variable that type checkers refuse
 
-def open_device(device: Device, dtype: DType) -> jax.Device:
+
+def open_device(device: Device, dtype: DType) -> JaxDevice:
     """The JAX device, after setting the process-wide x64 switch and full float32 precision in matrix products.
 
     Raises RuntimeError for float32 in a process that already computes in float64 (one process has one dtype, because
@@ -22,17 +25,17 @@ def open_device(device: Device, dtype: DType) -> jax.Device:
     return jax.devices(str(device))[0]
 
 
-def to_device(array: Array, device: jax.Device, dtype: DType) -> jax.Array:
+def to_device(array: Array, device: JaxDevice, dtype: DType) -> jax.Array:
     """The array in `dtype`, committed to `device`."""
     return jax.device_put(np.asarray(array, dtype=str(dtype)), device)
 
 
-def to_devices(params: Params, device: jax.Device, dtype: DType) -> dict[str, jax.Array]:
+def to_devices(params: Params, device: JaxDevice, dtype: DType) -> dict[str, jax.Array]:
     """`to_device` for every parameter, under the same names."""
     return {name: to_device(array, device, dtype) for name, array in params.items()}
 
 
-def random_key(seed: int, device: jax.Device) -> jax.Array:
+def random_key(seed: int, device: JaxDevice) -> jax.Array:
     """A random key committed to `device`."""
     return jax.device_put(jax.random.key(seed), device)
 

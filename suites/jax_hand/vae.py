@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from suites.bridge.form import Form, blocks, check_datum, check_shapes, check_training, form_of, unsupported
 from suites.bridge.jax_arrays import (
+    JaxDevice,
     dtype_of,
     open_device,
     random_key,
@@ -191,7 +192,7 @@ def base_noise(key: JaxArray, shape: tuple[int, ...], like: JaxArray) -> JaxArra
 class JaxHandEstimates:
     """One (problem, estimator) on one device in one dtype: everybody's noise, and own draws."""
 
-    def __init__(self, form: Form, device: jax.Device, dtype: DType):
+    def __init__(self, form: Form, device: JaxDevice, dtype: DType):
         self.form, self.device, self.dtype = form, device, dtype
 
     def evaluate(self, params: Params, x: Array, noise: Array) -> Evaluation:

@@ -21,7 +21,16 @@ from numpy.typing import NDArray
 from numpyro import handlers
 
 from suites.bridge.form import Form, blocks, check_datum, check_shapes, check_training, form_of, unsupported
-from suites.bridge.jax_arrays import dtype_of, open_device, random_key, to_array, to_arrays, to_device, to_devices
+from suites.bridge.jax_arrays import (
+    JaxDevice,
+    dtype_of,
+    open_device,
+    random_key,
+    to_array,
+    to_arrays,
+    to_device,
+    to_devices,
+)
 from suites.contract import (
     Array,
     Device,
@@ -48,7 +57,7 @@ HEAD_BIASES = ("encoder.mean.bias", "encoder.log_var.bias")
 
 def registered(form: Form, part: str) -> Weights:
     """One network's weights as numpyro.param sites; their values come from the ELBO object's param_map or from SVI."""
-    return {name: numpyro.param(name) for name in form.part(part)}
+    return {name: numpyro.param(name) for name in form.part(part)}  # pyright: ignore[reportReturnType] typed as any object
 
 
 def affine(params: Weights, name: str, h: JaxArray) -> JaxArray:
@@ -85,7 +94,7 @@ def model(form: Form, x: JaxArray, noise: JaxArray | None = None) -> None:
     params = registered(form, "decoder")
     with numpyro.plate("batch", len(x)):
         zeros = jnp.zeros((len(x), form.latent), x.dtype)
-        z = numpyro.sample("z", dist.Normal(zeros, jnp.ones_like(zeros)).to_event(1))
+        z = jnp.asarray(numpyro.sample("z", dist.Normal(zeros, jnp.ones_like(zeros)).to_event(1)))
         if form.likelihood is Likelihood.BERNOULLI:
             numpyro.sample("x", dist.Bernoulli(logits=decode(params, form, z)).to_event(1), obs=x)
         elif form.likelihood is Likelihood.NORMAL:
@@ -116,7 +125,9 @@ def object_loss(
     elbo_class: ELBOClass, form: Form, weights: Weights, x: JaxArray, key: JaxArray, noise: JaxArray | None = None
 ) -> JaxArray:
     """What the public ELBO object returns: -ELBO summed over the batch, one particle, in nats."""
-    return elbo_class().loss(key, weights, partial(model, form), partial(guide, form), x, noise)
+    loss = elbo_class().loss(key, weights, partial(model, form), partial(guide, form), x, noise)
+    assert isinstance(loss, JaxArray)  # a dict only under sum_sites=False
+    return loss
 
 
 class Parts(NamedTuple):
@@ -182,7 +193,7 @@ def gradient_block(
 class NumPyroEstimates:
     """One (problem, ELBO class) on one device in one dtype: everybody's noise, and own draws."""
 
-    def __init__(self, form: Form, class_name: str, device: jax.Device, dtype: DType):
+    def __init__(self, form: Form, class_name: str, device: JaxDevice, dtype: DType):
         self.form, self.class_name, self.device, self.dtype = form, class_name, device, dtype
 
     @property
@@ -229,8 +240,8 @@ class NumPyroEstimates:
         """Both outputs of `block` for n draws; the last block has the full size too and is cut, to compile once."""
         check_datum(self.form, params, x)
         weights, data, key = to_devices(params, self.device, self.dtype), self._array(x), self._key(seed)
-        block = partial(block, elbo_class=self.elbo_class, form=self.form, count=min(n, chunk))
-        pairs = [block(weights, data, jax.random.fold_in(key, index)) for index, _ in blocks(n, chunk)]
+        one = partial(block, elbo_class=self.elbo_class, form=self.form, count=min(n, chunk))
+        pairs = [one(weights, data, jax.random.fold_in(key, index)) for index, _ in blocks(n, chunk)]
         first, second = (jnp.concatenate(column)[:n] for column in zip(*pairs, strict=True))
         return first, second
 

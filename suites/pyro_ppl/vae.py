@@ -7,6 +7,7 @@ order. The ELBO class is looked up in `pyro.infer` at each call. Pyro's validati
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pyro
@@ -114,7 +115,7 @@ class SameNoise(Messenger):
 # --- estimators
 
 
-def elbo_object(class_name: str, particles: int = 1) -> pyro.infer.ELBO:
+def elbo_object(class_name: str, particles: int = 1) -> Any:  # pyro.infer.ELBO declares none of the methods used
     """The public ELBO object, `particles` of them in one vectorised plate outside the batch."""
     elbo_class = getattr(pyro.infer, class_name)
     return elbo_class(num_particles=particles, vectorize_particles=particles > 1, max_plate_nesting=1)
@@ -184,7 +185,7 @@ class PyroEstimates:
                 kl = float(elbo_object(self.class_name).loss(model, noisy_guide, without, {}, data)) / len(x)
             guide_trace = poutine.trace(noisy_guide).get_trace(without, {}, data)
             model_trace = poutine.trace(poutine.replay(model, trace=guide_trace)).get_trace(without, {}, data)
-            log_q, log_prior = guide_trace.log_prob_sum(), model_trace.log_prob_sum()
+            log_q, log_prior = (torch.as_tensor(trace.log_prob_sum()) for trace in (guide_trace, model_trace))
         elbo = -loss / len(x)
         return Evaluation(
             elbo=elbo,
@@ -302,7 +303,7 @@ class PyroSession(PyroEstimates):
             now(self.form, {}, x)
 
         by_batch = partial(poutine.scale, scale=1.0 / batch)
-        optimiser = pyro.optim.Adam({"lr": learning_rate, "betas": (0.9, 0.999), "eps": 1e-8})
+        optimiser = pyro.optim.Adam({"lr": learning_rate, "betas": (0.9, 0.999), "eps": 1e-8})  # pyright: ignore[reportAttributeAccessIssue]
         return pyro.infer.SVI(by_batch(scaled_model), by_batch(scaled_guide), optimiser, elbo_object(self.class_name))
 
 
