@@ -22,6 +22,16 @@ class StoreError(UsageError):
     """A result folder that can't be used: not writable, held by another run, or of another specification."""
 
 
+class DamagedRecordError(StoreError):
+    """A run record that was truncated or altered."""
+
+
+class IncompleteError(CompareError):
+    """A run that could not be brought to its end by no mistake of the user's; what has finished is kept."""
+
+    exit_code = 3
+
+
 class WorkerError(CompareError):
     """A worker process that can't be talked to any longer (it died, or it sent what is not a message)."""
 

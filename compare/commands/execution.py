@@ -12,7 +12,7 @@ from typing import Any
 from compare import environment
 from compare.availability import reason_not_to_run, resolve_device
 from compare.commands.resuming import unfinished
-from compare.errors import StoreError, UsageError
+from compare.errors import DamagedRecordError, StoreError, UsageError
 from compare.plan import plan, preflight
 from compare.records import Cell, CellResult, Status
 from compare.running.account import Account, Span, account
@@ -129,6 +129,7 @@ def execute(plan_: Planned, say: Callable[[str], None], started: float | None = 
         fingerprint=environment.fingerprint(surroundings),
     )
     with store.held():
+        store.sweep()
         record = _open(store, plan_, surroundings, options.fingerprint)
         pending = unfinished(store, plan_.cells, record, options.fingerprint, say)
         store.write_record(record)
@@ -155,8 +156,7 @@ def _run_cells(pending: list[Cell], options: Options, store: Store) -> tuple[int
 def _open(store: Store, plan_: Planned, surroundings: dict[str, Any], fingerprint: str) -> dict[str, Any]:
     """The run record to write. Raises StoreError where the folder holds something else, or results without --resume."""
     old: dict[str, Any] = {}
-    if store.exists():
-        old = store.record()
+    if store.exists() and (old := _old_record(store, plan_.request)):
         if old.get("digest") != plan_.spec.digest:
             raise StoreError(
                 f"{store.folder} belongs to another specification (profile {old.get('profile')!r}, "
@@ -164,7 +164,7 @@ def _open(store: Store, plan_: Planned, surroundings: dict[str, Any], fingerprin
             )
         if not plan_.request.resume:
             raise StoreError(f"{store.folder} already holds results. Add --resume to go on, or choose -o DIR.")
-    elif any(path.name not in ("lock",) for path in store.folder.iterdir()):
+    elif not (plan_.request.resume and store.holds_cells()) and any(p.name != "lock" for p in store.folder.iterdir()):
         raise StoreError(f"{store.folder} is not empty and holds no results of ours. Choose -o DIR.")
     return {
         "profile": plan_.spec.name,
@@ -178,6 +178,17 @@ def _open(store: Store, plan_: Planned, surroundings: dict[str, Any], fingerprin
         "environments": old.get("environments", {}) | {fingerprint: surroundings},
         "account": None,
     }
+
+
+def _old_record(store: Store, request: Request) -> dict[str, Any]:
+    """The folder's run record; empty where it can't be read, cells are there and --resume asks to go on with them."""
+    try:
+        return store.record()
+    except DamagedRecordError:
+        if not request.resume or not store.holds_cells():
+            raise
+        store.set_record_aside()
+        return {}
 
 
 def command(plan_: Planned) -> str:

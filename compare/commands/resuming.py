@@ -1,7 +1,7 @@
 """Which cells a run still has to do, and why: the heart of `--resume`."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -40,14 +40,15 @@ def unfinished(
 ) -> list[Cell]:
     """The cells to run, in their order: without a result, with a stale one, crashed or timed out; a timing group as a
     whole. `say` gets a line about each reason."""
-    pending, stale, retried = set(), Counter(), 0
+    pending: set[str] = set()
+    reasons, stale = Counter[Standing](), Counter[str]()
     for cell in cells:
         result = store.read(cell)
         now = standing(result, fingerprint)
         if now is Standing.STALE and result is not None:
             stale[result.fingerprint] += 1
-        retried += now is Standing.RETRIED
         if now is not Standing.DONE:
+            reasons[now] += 1
             pending.add(cell.key)
     groups = {timing_group(cell) for cell in cells if cell.procedure is Procedure.TIME and cell.key in pending}
     chosen = [
@@ -55,25 +56,34 @@ def unfinished(
         for cell in cells
         if cell.key in pending or (cell.procedure is Procedure.TIME and timing_group(cell) in groups)
     ]
-    _explain(store, record["environments"], fingerprint, stale, retried, say)
-    if len(chosen) < len(cells) or store.damaged:
+    for line in store.damaged:
+        say(line)
+    if len(chosen) < len(cells) or len(reasons) > 1 or Standing.MISSING not in reasons or store.damaged:
         say(f"{len(cells) - len(chosen)} of {len(cells)} cells are there; {len(chosen)} are to be run")
+        for line in _why(reasons, stale, len(chosen) - len(pending), record["environments"], fingerprint):
+            say(line)
     return chosen
 
 
-def _explain(
-    store: Store,
+def _why(
+    reasons: Counter[Standing],
+    stale: Counter[str],
+    regrouped: int,
     environments: Mapping[str, Any],
     fingerprint: str,
-    stale: Counter[str],
-    retried: int,
-    say: Callable[[str], None],
-) -> None:
-    for line in store.damaged:
-        say(line)
+) -> Iterator[str]:
+    """Why cells are run, a line for each reason, with the number of cells."""
+    if reasons[Standing.MISSING]:
+        yield f"{_cells(reasons[Standing.MISSING])} run, because no result is there"
     for old, count in stale.items():
         known = old in environments
         why = environment.changes(environments[old], environments[fingerprint]) if known else "it is not recorded"
-        say(f"{count} cells are run again, because the environment has changed: {why}")
-    if retried:
-        say(f"{retried} cells are run again, because they crashed or timed out")
+        yield f"{_cells(count)} run again, because the environment has changed: {why}"
+    if reasons[Standing.RETRIED]:
+        yield f"{_cells(reasons[Standing.RETRIED])} run again, because they crashed or timed out"
+    if regrouped:
+        yield f"{_cells(regrouped)} timed again, because a cell of the same timing group is"
+
+
+def _cells(count: int) -> str:
+    return "1 cell is" if count == 1 else f"{count} cells are"

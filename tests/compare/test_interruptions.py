@@ -45,7 +45,7 @@ def measured(folder):
     """What each cell's file holds, the time it took aside."""
     found = {}
     for path in folder.glob("cells/??/*.json"):
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_text())["result"]
         found[path.name] = {name: value for name, value in content.items() if name != "elapsed_s"}
     return found
 
