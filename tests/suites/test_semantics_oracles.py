@@ -5,7 +5,7 @@ from math import exp, inf, log
 
 import numpy as np
 import pytest
-from scipy import integrate, stats
+from scipy import integrate, special, stats
 
 from suites.semantics.case import Library
 from suites.semantics.catalogue import BY_ID, CASES
@@ -149,6 +149,14 @@ def test_kumaraswamy_series_converges_to_the_integral() -> None:
     assert truncated_kumaraswamy_beta(q, p, order=1_000_000) == pytest.approx(exact, abs=1e-9)
     assert truncated_kumaraswamy_beta(q, p) == pytest.approx(fallback.truncated_kumaraswamy_beta(), abs=1e-9)
     assert abs(truncated_kumaraswamy_beta(q, p) - exact) > 0.01
+
+
+@pytest.mark.parametrize("small, large", [(2.0, 8.0), (1.0, 15.0), (3.0, 9.0)])
+def test_algdiv_is_exact_with_the_published_ratio_and_not_with_the_other(small: float, large: float) -> None:
+    exact = float(special.gammaln(small) + special.gammaln(large) - special.gammaln(small + large))
+    # the minimax remainder is good to 1e-14; the sum of terms of about ten nats rounds at 1e-15
+    assert divergence.log_beta(small, large, x=large / (small + large)) == pytest.approx(exact, abs=2e-14)
+    assert abs(divergence.log_beta(small, large, x=small / (small + large)) - exact) > 1e-8
 
 
 def test_quadrature_matches_the_closed_forms_of_normals() -> None:

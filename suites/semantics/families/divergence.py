@@ -57,6 +57,46 @@ def _uniform_continuous_bernoulli(measured: Numbers) -> Numbers:
     return {"trace": constant - logit * measured["z"], "mean_field": constant - logit / 4}
 
 
+# Minimax coefficients of the Stirling remainder, DiDonato and Morris 1992 (ACM TOMS 708), function ALGDIV.
+_REMAINDER = (
+    0.833333333333333e-01,
+    -0.277777777760991e-02,
+    0.793650666825390e-03,
+    -0.595202931351870e-03,
+    0.837308034031215e-03,
+    -0.165322962780713e-02,
+)
+
+
+def log_beta(small: float, large: float, x: float) -> float:
+    """log B(small, large) for large >= 8 by ALGDIV, where x is meant to be large / (small + large).
+
+    log Gamma(small) + w - (large + small - 1/2) log(1 + small/large) - small (log large - 1), w the difference of the
+    Stirling remainders: sum_n c_n (1 - x^(2n+1)) / (1 - x) large^(-2n), times small / (small + large) / large.
+    """
+    powers = (sum(x**k for k in range(2 * n + 1)) for n in range(len(_REMAINDER)))
+    series = sum(c * power * large ** (-2 * n) for n, (c, power) in enumerate(zip(_REMAINDER, powers, strict=True)))
+    remainder = series * small / (small + large) / large
+    stirling = (large + small - 0.5) * log1p(small / large) + small * (log(large) - 1)
+    return float(gammaln(small)) + remainder - stirling
+
+
+def _betas(measured: Numbers) -> Numbers:
+    """Losses at the draw and on average: q = Beta(8, 2), p = Beta(2, 3), B(2, 3) = 1/12, B(8, 2) = 1/72."""
+    z = measured["z"]
+    digammas = 6 * float(digamma(8)) - float(digamma(2)) - 5 * float(digamma(10))
+    return {
+        "trace": log(72 / 12) + 6 * log(z) - log1p(-z),
+        "mean_field": log(72 / 12) + digammas,
+        "log_beta": -log(72),
+    }
+
+
+def _betas_by_jax(measured: Numbers) -> Numbers:
+    transcribed = log_beta(2.0, 8.0, x=2.0 / 10.0)
+    return {"mean_field": _betas(measured)["mean_field"] - (transcribed + log(72)), "log_beta": transcribed}
+
+
 CASES = (
     Case(
         id="SEM-KL-001",
@@ -128,6 +168,19 @@ CASES = (
                       program="kl/kl_006_pyro.py", computes=lambda _: {"mean_field": inf}),
         ),
         oracle=_uniform_continuous_bernoulli,
+        given=("z",),
+    ),
+    Case(
+        id="SEM-KL-007",
+        title="The divergence of beta distributions with a parameter of 8 or more, in float64",
+        statement="KL = log B(2, 3) - log B(8, 2) + 6 psi(8) - psi(2) - 5 psi(10), log B(8, 2) = -log 72",
+        source="jax.scipy.special.betaln 0.10.2, jax._src.third_party.scipy.betaln.algdiv: x = h / (1 + h); the "
+               "Fortran original (DiDonato and Morris 1992, ACM TOMS 708) has x = 1 / (1 + h) for a <= b",
+        behaviours=(
+            Behaviour(library=Library.NUMPYRO, formula="log B(a, b) with that x: 1.3e-6 too large at (8, 2)",
+                      program="kl/kl_007_numpyro.py", computes=_betas_by_jax),
+        ),
+        oracle=_betas,
         given=("z",),
     ),
 )  # fmt: skip

@@ -13,6 +13,8 @@ from suites.semantics.runner import ProgramRun, run_programs
 
 # Adaptive quadrature in s asks for 1e-11; the cut at s = 200 and the float spacing near a finite edge leave 1e-9.
 TOLERANCE = 1e-8
+# The series of NumPyro's Kumaraswamy | Beta adds terms with jax's betaln, each off by up to 1e-6 (SEM-KL-007).
+SERIES_TOLERANCE = 1e-6
 # Pairs and edges whose registered divergence is known not to be exact, and the case that says why.
 KNOWN = {
     (Library.NUMPYRO, "Kumaraswamy|Beta"): "SEM-FALLBACK-016",
@@ -42,12 +44,13 @@ class PairResult(NamedTuple):
     @property
     def right(self) -> bool:
         """Equal to the integral; relative to 1 + |exact|."""
-        return _close(self.measured, self.exact)
+        return _close(self.measured, self.exact, TOLERANCE)
 
     @property
     def reproduces(self) -> bool:
         """Equal to what this catalogue says that the library computes."""
-        return _close(self.measured, self.behaviour)
+        series = self.check.pair == ("Kumaraswamy", "Beta")
+        return _close(self.measured, self.behaviour, SERIES_TOLERANCE if series else TOLERANCE)
 
 
 def measure(library: Library, timeout_s: float = 240.0) -> ProgramRun:
@@ -89,7 +92,7 @@ def known(library: Library, check: PairCheck) -> str:
     return KNOWN.get((library, check.key)) or KNOWN.get((library, check.key.partition("#")[0]), "")
 
 
-def _close(one: float, other: float) -> bool:
+def _close(one: float, other: float, tolerance: float) -> bool:
     if not (isfinite(one) and isfinite(other)):
         return one == other or (isnan(one) and isnan(other))
-    return abs(one - other) <= TOLERANCE * (1 + abs(other))
+    return abs(one - other) <= tolerance * (1 + abs(other))
