@@ -54,6 +54,8 @@ KEPT: Mapping[str, str] = {
     "this and the other exact claims can show",
     "KL-003": "two deterministic points against a closed form: needs no oracle and no random number",
     "LG-006": "2 D deterministic points against a closed form: needs no oracle and no random number",
+    "LG-004": "where the variance is zero LG-001 judges every draw too; this states it as a theorem about draws, and "
+    "holds for whatever distribution the noise has",
     "bound-posterior": "needs no second way to sum the weights: the bound is log p(x) itself",
     "bound-additive": "names the cause where data of one batch are mixed",
 }
