@@ -30,8 +30,8 @@ ASPECTS: Mapping[str, Aspect] = {
 
 
 def aspect_of(verdict: Verdict) -> Aspect | None:
-    """What a verdict looks at. At the exact posterior the sampled ELBO has variance zero, so that claims on its mean
-    are judged on every draw: another estimator of the same mean, whose draws vary, is not meant there."""
+    """What a verdict looks at. At the exact posterior the sampled ELBO has variance zero, so that ORD-001 is judged on
+    the largest deviation of a draw: another estimator of the same mean, whose draws vary, is not meant there."""
     constant = verdict.weights == EXACT_POSTERIOR and verdict.estimator == SAMPLED_KL.name
     aspect = ASPECTS.get(verdict.claim)
     return Aspect.DRAW_VARIANCE if constant and aspect is Aspect.DRAW_MEAN else aspect
@@ -54,8 +54,8 @@ KEPT: Mapping[str, str] = {
     "this and the other exact claims can show",
     "KL-003": "two deterministic points against a closed form: needs no oracle and no random number",
     "LG-006": "2 D deterministic points against a closed form: needs no oracle and no random number",
-    "LG-004": "where the variance is zero LG-001 judges every draw too; this states it as a theorem about draws, and "
-    "holds for whatever distribution the noise has",
+    "LG-004": "where the variance is zero ORD-001 reads the same largest deviation, without its sign; of the two only "
+    "this claim states equality",
     "bound-posterior": "needs no second way to sum the weights: the bound is log p(x) itself",
     "bound-additive": "names the cause where data of one batch are mixed",
 }

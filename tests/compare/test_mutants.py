@@ -153,9 +153,9 @@ def test_a_checked_field_is_no_weaker_claim():
 
 
 def test_a_claim_that_adds_nothing_needs_a_reason():
-    strengths = {"KL-001": str(Strength.EXACT), "KL-002": str(Strength.POINTWISE), "LG-004": str(Strength.EXACT)}
-    matrix = Sensitivity(judged=(judged("MUT-001", "KL-001", "KL-002", "LG-004"),), strengths=strengths)
-    assert matrix.idle == ("LG-004",)  # KL-001 is kept for a stated reason
+    strengths = {"KL-001": str(Strength.EXACT), "KL-002": str(Strength.POINTWISE), "CONST-002": str(Strength.EXACT)}
+    matrix = Sensitivity(judged=(judged("MUT-001", "KL-001", "KL-002", "CONST-002"),), strengths=strengths)
+    assert matrix.idle == ("CONST-002",)  # KL-001 is kept for a stated reason
     text = "\n".join(lines(matrix))
     assert "MUT-001 value" in text
     assert "1 of 1 mutants caught" in text
