@@ -44,9 +44,9 @@ class Clause:
 
 
 def answer(verdicts: Iterable[Verdict], results: Iterable[CellResult]) -> dict[str, Any]:
-    """question, sentence, equation, numbers, counts (verdicts by outcome), cells (by status) and standing.
+    """question, sentence, reasons, equation, numbers, counts (verdicts by outcome), cells (by status) and standing.
 
-    A number is a dict: label, value (None where nothing was measured), unit, n, interval ([low, high] at the error
+    `sentence` opens with what all clauses say together and gives the first; `reasons` are the others. A number is a dict: label, value (None where nothing was measured), unit, n, interval ([low, high] at the error
     budget's level) or tolerance, and detail in words.
     """
     given, ran = list(verdicts), list(results)
@@ -54,7 +54,8 @@ def answer(verdicts: Iterable[Verdict], results: Iterable[CellResult]) -> dict[s
     standing = next(each for each in Standing if any(clause.standing is each for clause in clauses))
     return {
         "question": QUESTION,
-        "sentence": _opening(standing) + "; ".join(clause.text for clause in clauses) + ".",
+        "sentence": f"{_opening(standing)}{clauses[0].text}.",
+        "reasons": [f"{clause.text[0].upper()}{clause.text[1:]}." for clause in clauses[1:]],
         "equation": EQUATION,
         "numbers": [_same_noise(given), _mean(given, ran), _variance(given), _dropped_constant(given)],
         "counts": {str(outcome): sum(each.outcome is outcome for each in given) for outcome in Outcome},
@@ -98,7 +99,7 @@ def _weakest(standings: Iterable[Standing]) -> Standing:
 
 
 def _match(verdicts: Sequence[Verdict]) -> Clause:
-    texts, standings = [], []
+    texts, standings, counts = [], [], []
     for library, (claim, name) in LIBRARY_CLAIMS.items():
         about = [verdict for verdict in _of(verdicts, claim) if verdict.implementation == name]
         standing = _standing(about)
@@ -112,7 +113,13 @@ def _match(verdicts: Sequence[Verdict]) -> Clause:
             }[standing]
         )
         standings.append(standing)
-    return Clause(standing=_weakest(standings), text="at the same noise the hand-written line " + " and ".join(texts))
+        counts.append(count)
+    line = "at the same noise the hand-written line "
+    if set(standings) == {Standing.AGREES}:
+        libraries, compared = "'s and ".join(LIBRARY_CLAIMS), " and ".join(counts)
+        text = f"{line}equals the KL term of {libraries}'s Trace_ELBO up to rounding ({compared})"
+        return Clause(standing=Standing.AGREES, text=text)
+    return Clause(standing=_weakest(standings), text=line + " and ".join(texts))
 
 
 def _by_hand(verdicts: Sequence[Verdict], *claims: str) -> list[Verdict]:
@@ -186,22 +193,24 @@ def _size(verdict: Verdict) -> float:
 
 
 def _same_noise(verdicts: Sequence[Verdict]) -> dict[str, Any]:
-    label, unit = "hand-written sampled KL − Trace_ELBO's KL at the same noise, worst case", "u·S"
+    label = "hand-written sampled KL − Trace_ELBO's KL at the same noise, worst case in float64"
     compared = [each for each in _ran(_measured(verdicts, "MATCH-001", "MATCH-002")) if each.tolerance >= 0]
-    if not compared:
-        return _number(label, unit)
-    worst = max(compared, key=_size)
-    exact = [each for each in compared if each.dtype == "float64"]
-    nats = max((abs(each.difference) for each in exact), default=float("nan"))
+    double = [each for each in compared if each.dtype == "float64"]
+    if not double:
+        return _number(label, "nats")
+    worst = max(double, key=_size)
+    others = max((_size(each) for each in compared if each not in double), default=None)
+    single = "" if others is None else f"; in float32 at worst {others * ROUNDING_FACTOR:.2g} roundings"
     return _number(
         label,
-        unit,
-        _size(worst) * ROUNDING_FACTOR,
-        len(compared),
-        tolerance=ROUNDING_FACTOR,
+        "nats",
+        abs(worst.difference),
+        len(double),
+        tolerance=worst.tolerance,
         detail=(
-            f"n comparisons; u is the unit roundoff, S the sum of absolute terms. Worst in {worst.label} against "
-            f"{worst.other}: {abs(worst.difference):.2g} nats; largest in float64 over all: {nats:.2g} nats"
+            f"n comparisons; the worst is the one nearest to its tolerance, {worst.label} against {worst.other}: "
+            f"{_size(worst) * ROUNDING_FACTOR:.2g} roundings of {ROUNDING_FACTOR:g} allowed (a rounding: unit roundoff "
+            f"× the sum of absolute terms){single}"
         ),
     )
 

@@ -1,13 +1,14 @@
 """The command line: reads arguments, calls `commands`, prints. Nothing heavy is imported before a verb needs it."""
 
+import signal
 import sys
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from compare.commands.references import vectors
+from compare.commands.references import AsJson, Framework, Kind, Mapping, Seconds, vectors
 from compare.errors import CompareError
 
 if TYPE_CHECKING:
@@ -35,6 +36,9 @@ Seed = Annotated[int | None, typer.Option(metavar="S", help="The first seed of e
 Output = Annotated[Path | None, typer.Option("-o", metavar="DIR", help="Results.  [default: results/<profile>]")]
 Resume = Annotated[bool, typer.Option("--resume", help="Run only what is missing or stale in DIR.")]
 Timeout = Annotated[float | None, typer.Option("--cell-timeout", metavar="S", help="Seconds that one cell may take.")]
+Memory = Annotated[str | None, typer.Option("--cell-memory", metavar="SIZE", help="Of a worker, as 800M or 4G.")]
+ExecutorName = Annotated[str, typer.Option("--executor", help="local or dask (many machines; extra [dask]).")]
+Scheduler = Annotated[str | None, typer.Option(metavar="ADDRESS", help="Of a Dask scheduler, as tcp://host:8786.")]
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A folder that `compare run` wrote.")]
 
 
@@ -48,9 +52,24 @@ def all_(
     output: Output = None,
     resume: Resume = False,
     cell_timeout: Timeout = None,
+    cell_memory: Memory = None,
+    executor: ExecutorName = "local",
+    scheduler: Scheduler = None,
 ) -> None:
     """Run a profile, judge it, draw the report, and print the answer."""
-    request = _request(profile, device, jobs, expression, seed, output, resume, cell_timeout)
+    request = _request(
+        profile=profile,
+        device=device,
+        jobs=jobs,
+        expression=expression,
+        seed=seed,
+        output=output,
+        resume=resume,
+        cell_timeout_s=cell_timeout,
+        cell_memory=cell_memory,
+        executor=executor,
+        scheduler=scheduler,
+    )
     executed = _run(request)
     raise typer.Exit(_judge_and_report(executed.store.folder, executed))
 
@@ -65,7 +84,7 @@ def plan(
     """Print the cells that `run` would run: one label per line, with its size."""
     from compare.commands.execution import planned
 
-    request = _request(profile, device, None, expression, seed, None, False, None)
+    request = _request(profile=profile, device=device, expression=expression, seed=seed)
     for cell in planned(request).cells:
         print(f"{cell.key}  {cell.label}  size {cell.size}" + (f"  datum {cell.datum}" if cell.datum else ""))
 
@@ -80,9 +99,24 @@ def run(
     output: Output = None,
     resume: Resume = False,
     cell_timeout: Timeout = None,
+    cell_memory: Memory = None,
+    executor: ExecutorName = "local",
+    scheduler: Scheduler = None,
 ) -> None:
     """Run a profile and store the measurements; judge nothing."""
-    request = _request(profile, device, jobs, expression, seed, output, resume, cell_timeout)
+    request = _request(
+        profile=profile,
+        device=device,
+        jobs=jobs,
+        expression=expression,
+        seed=seed,
+        output=output,
+        resume=resume,
+        cell_timeout_s=cell_timeout,
+        cell_memory=cell_memory,
+        executor=executor,
+        scheduler=scheduler,
+    )
     executed = _run(request)
     print(f"Results: {executed.store.folder}. Next: compare judge {executed.store.folder}")
     print(_share(executed))
@@ -108,6 +142,45 @@ def report(folder: Folder) -> None:
     from compare.commands.judging import report_folder
 
     print(f"Report: {report_folder(folder)}")
+
+
+@app.command()
+def check(
+    target: Annotated[str, typer.Argument(metavar="TARGET", help="FILE.py:FUNCTION or MODULE:FUNCTION.")],
+    kind: Kind = None,
+    mapping: Mapping = None,
+    framework: Framework = None,
+    likelihood: Annotated[str | None, typer.Option(help="bernoulli or normal.  [default: found by trying]")] = None,
+    as_json: AsJson = False,
+    timeout: Seconds = 15.0,
+) -> None:
+    """Judge your own KL or loss function: 0 right, 1 wrong, 2 can't be loaded, 3 raises, hangs or gives NaN."""
+    from compare.checking.command import check_command
+
+    raise typer.Exit(
+        check_command(
+            target,
+            kind=kind,
+            mapping=mapping or (),
+            framework=framework,
+            likelihood=likelihood,
+            as_json=as_json,
+            timeout_s=timeout,
+        )
+    )
+
+
+@app.command()
+def mutants(
+    ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Mutants.  [default: all]")] = None,
+    jobs: Jobs = None,
+    seed: Annotated[int, typer.Option(metavar="S", help="Seed of the draws.")] = 0,
+    output: Annotated[Path | None, typer.Option("-o", metavar="DIR", help="Results whose report shows it.")] = None,
+) -> None:
+    """Judge planted wrong implementations by the very claims that judge the libraries: 0 if every one is caught."""
+    from compare.commands.planting import judge_mutants
+
+    raise typer.Exit(judge_mutants(ids or (), jobs, seed, output, print))
 
 
 @app.command("list")
@@ -151,33 +224,16 @@ def _refuse(message: str, code: int) -> NoReturn:
     sys.exit(code)
 
 
-def _request(
-    profile: str,
-    device: str | None,
-    jobs: int | None,
-    expression: str | None,
-    seed: int | None,
-    output: Path | None,
-    resume: bool,
-    cell_timeout: float | None,
-) -> "Request":
+def _request(**asked: Any) -> "Request":
     from compare.commands.execution import Request
 
-    return Request(
-        profile=profile,
-        device=device,
-        jobs=jobs,
-        expression=expression,
-        seed=seed,
-        output=output,
-        resume=resume,
-        cell_timeout_s=cell_timeout,
-    )
+    return Request(**asked)
 
 
 def _run(request: "Request") -> "Executed":
     from compare.commands.execution import execute, planned
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a batch system's notice: stop as Ctrl-C does
     try:
         prepared = planned(request)
         return execute(prepared, lambda line: print(line, file=sys.stderr), STARTED)
@@ -202,6 +258,8 @@ def _print_judged(judged: "Judged") -> None:
         print(line, file=sys.stderr)
     print()
     print(judged.answer["sentence"])
+    for reason in judged.answer["reasons"]:
+        print(f"- {reason}")
     print()
     print("Cells: " + (", ".join(f"{count} {name}" for name, count in judged.statuses.items()) or "none"))
     if judged.missing:

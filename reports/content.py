@@ -114,6 +114,7 @@ class FirstScreen:
 
     question: str
     sentence: str
+    reasons: tuple[str, ...]
     equation: str
     numbers: tuple[Headline, ...]
     outcomes: tuple[tuple[str, str], ...]

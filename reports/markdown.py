@@ -11,6 +11,7 @@ def to_markdown_page(first: FirstScreen, sections: list[Section]) -> str:
         "# elbo-compare report",
         f"**{markdown(first.question)}**",
         markdown(first.sentence),
+        "\n".join(f"- {markdown(reason)}" for reason in first.reasons),
         markdown(first.equation),
         "| number | value | interval, tolerance, n | what it is |\n|---|---:|---|---|\n" + _numbers(first),
         "Verdicts: " + ", ".join(f"{markdown(word)} {many}" for word, many in first.outcomes),

@@ -90,6 +90,7 @@ def first_screen(data: ReportData) -> FirstScreen:
     return FirstScreen(
         question=clean(answer.get("question") or "The question was not handed over."),
         sentence=clean(answer.get("sentence") or "Not measured: there is no answer without verdicts."),
+        reasons=tuple(clean(reason) for reason in answer.get("reasons") or ()),
         equation=clean(answer.get("equation") or ""),
         numbers=tuple(_headline(each) for each in answer.get("numbers") or ()),
         outcomes=tuple((f"{SIGNS.get(word, '')} {clean(word)}".strip(), count(float(counts[word]))) for word in words),

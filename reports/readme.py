@@ -30,6 +30,8 @@ def block(folder: Path) -> str:
             ">",
             f"> {answer['sentence']}",
             ">",
+            *(f"> - {reason}" for reason in answer["reasons"]),
+            ">",
             f"> {answer['equation']}",
             "",
             "| | value | bound | n |",
@@ -41,7 +43,7 @@ def block(folder: Path) -> str:
             "",
             *_matrix(folder / "report" / "tables" / "agreement-matrix.csv"),
             "",
-            f"From the report in [`reports/published/{folder.name}`](reports/published/{folder.name}/report/report.html) "
+            f"From the report in [`{folder.name}`](reports/published/{folder.name}/report/report.html) "
             f"({_versions(record)}). GPU: {_gpu(folder.parent)}.",
         ]
     )

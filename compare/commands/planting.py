@@ -1,0 +1,42 @@
+"""`compare mutants`: judge the catalogue and keep the sensitivity matrix beside a run's results."""
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from compare.errors import UsageError, unknown
+
+SENSITIVITY = "sensitivity"
+
+
+def judge_mutants(
+    ids: Sequence[str], jobs: int | None, seed: int, folder: Path | None, say: Callable[[str], None]
+) -> int:
+    """Judge the named mutants and variants (all by default), say the matrix, and write its frame into `folder`.
+
+    Returns 0 where every mutant is caught and no legitimate variant is failed, else 1. Raises UsageError for an
+    unknown ID and for a folder that holds no results.
+    """
+    from compare.mutants import run_mutants
+    from compare.sensitivity import line, lines
+    from suites.mutants.catalogue import CATALOGUE
+
+    for identifier in ids:
+        if identifier not in CATALOGUE:
+            raise UsageError(unknown("mutant", identifier, list(CATALOGUE)))
+    if folder is not None:
+        from compare.store import Store
+
+        Store(folder).record()
+    workers = jobs or os.cpu_count() or 1
+    matrix = run_mutants(ids or None, seed=seed, jobs=workers, progress=lambda each: say(line(each)))
+    for text in list(lines(matrix))[len(matrix.judged) :]:
+        say(text)
+    if folder is not None:
+        import pandas as pd
+
+        from compare.frames import write_frame
+
+        write_frame(folder, SENSITIVITY, pd.DataFrame(matrix.rows()))
+        say(f"Next: compare report {folder}")
+    return matrix.exit_code
