@@ -46,8 +46,9 @@ class Clause:
 def answer(verdicts: Iterable[Verdict], results: Iterable[CellResult]) -> dict[str, Any]:
     """question, sentence, reasons, equation, numbers, counts (verdicts by outcome), cells (by status) and standing.
 
-    `sentence` opens with what all clauses say together and gives the first; `reasons` are the others. A number is a dict: label, value (None where nothing was measured), unit, n, interval ([low, high] at the error
-    budget's level) or tolerance, and detail in words.
+    `sentence` opens with what all clauses say together and gives the first; `reasons` are the others. A number is a
+    dict: label, value (None where nothing was measured), unit, n, interval ([low, high] at the error budget's level) or
+    tolerance, and detail in words.
     """
     given, ran = list(verdicts), list(results)
     clauses = [_match(given), _right(given), _in_expectation(given), _cancels(given), _mean_field(given)]

@@ -1,6 +1,6 @@
 """The records: Cell -> CellResult of Measurements -> Verdict. Standard library only.
 
-Every measurement is one row; `Quantity` says what its columns hold. Numbers are in nats per datum unless `unit` says not.
+Every measurement is one row; `Quantity` says what its columns hold. Numbers are nats per datum unless `unit` differs.
 """
 
 import hashlib
