@@ -2,20 +2,22 @@
 
 import hashlib
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from math import isfinite
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from compare import environment
 from compare.availability import reason_not_to_run, resolve_device
 from compare.commands.resuming import unfinished
-from compare.errors import DamagedRecordError, StoreError, UsageError
+from compare.errors import DamagedRecordError, StoreError, UsageError, unknown
 from compare.plan import plan, preflight
 from compare.records import Cell, CellResult, Status
 from compare.running.account import Account, Span, account
+from compare.running.memory import default_limit, parse_size
 from compare.running.pool import Options
 from compare.running.progress import progress
 from compare.running.run import run
@@ -24,7 +26,11 @@ from compare.spec import Spec, read_spec
 from compare.store import Store
 from suites.contract import Device
 
+if TYPE_CHECKING:
+    from compare.running.dask_cluster import DaskCluster
+
 MOST_JOBS_ON_A_GPU = 4  # they share its memory
+LOCAL, DASK = "local", "dask"
 BROKEN = (Status.FAILED, Status.CRASHED, Status.TIMED_OUT)
 
 
@@ -40,6 +46,9 @@ class Request:
     output: Path | None = None
     resume: bool = False
     cell_timeout_s: float | None = None
+    cell_memory: str | None = None
+    executor: str = LOCAL
+    scheduler: str | None = None
 
     @property
     def folder(self) -> Path:
@@ -82,6 +91,7 @@ def planned(request: Request) -> Planned:
     select = selector(request.expression) if request.expression is not None else lambda label: True
     if request.jobs is not None and request.jobs < 1:
         raise UsageError(f"-j must be at least 1, not {request.jobs}.")
+    _check_executor(request)
     spec = _with_overrides(read_spec(request.profile), request)
     device = resolve_device(spec.device)
     spec = replace(spec, device=str(device))
@@ -93,6 +103,17 @@ def planned(request: Request) -> Planned:
     if not cells:
         raise UsageError(f"-k {request.expression!r} matches no cell of profile {spec.name}. See `compare plan`.")
     return Planned(request=request, spec=spec, device=device, cells=cells)
+
+
+def _check_executor(request: Request) -> None:
+    if request.cell_memory is not None:
+        parse_size(request.cell_memory)
+    if request.executor not in (LOCAL, DASK):
+        raise UsageError(unknown("executor", request.executor, (LOCAL, DASK)))
+    if (request.executor == DASK) != (request.scheduler is not None):
+        raise UsageError("--executor dask and --scheduler ADDRESS go together: give both or neither.")
+    if request.executor == DASK and request.jobs is not None:
+        raise UsageError("-j is for this machine; a Dask worker runs as many cells side by side as it has threads.")
 
 
 def _with_overrides(spec: Spec, request: Request) -> Spec:
@@ -127,19 +148,42 @@ def execute(plan_: Planned, say: Callable[[str], None], started: float | None = 
         cores=cores,
         cell_timeout_s=plan_.spec.cell_timeout_s,
         fingerprint=environment.fingerprint(surroundings),
+        cell_memory=_memory_limit(plan_.request),
     )
-    with store.held():
+    with store.held(), _cluster(plan_, surroundings) as cluster:
         store.sweep()
         record = _open(store, plan_, surroundings, options.fingerprint)
-        pending = unfinished(store, plan_.cells, record, options.fingerprint, say)
+        if cluster is not None:
+            record["environments"] |= cluster.environments
+        fresh = {options.fingerprint, *(cluster.environments if cluster else ())}
+        pending = unfinished(store, plan_.cells, record, fresh, say)
         store.write_record(record)
-        broken, spans = _run_cells(pending, options, store)
+        broken, spans = _run_cells(pending, options, store, cluster)
+        if cluster is not None:
+            record["environments"] |= cluster.environments
         record["account"] = as_numbers(account(spans, monotonic() - started))
         store.write_record(record)
     return Executed(store=store, broken=broken, spans=spans, started=started)
 
 
-def _run_cells(pending: list[Cell], options: Options, store: Store) -> tuple[int, list[Span]]:
+def _memory_limit(request: Request) -> int | None:
+    """Bytes that one worker may hold; for a cluster None where nothing was asked: each machine then has its own."""
+    if request.cell_memory is not None:
+        return parse_size(request.cell_memory)
+    return default_limit() if request.executor == LOCAL else None
+
+
+def _cluster(plan_: Planned, surroundings: dict[str, Any]) -> AbstractContextManager["DaskCluster | None"]:
+    if plan_.request.executor == LOCAL or plan_.request.scheduler is None:
+        return nullcontext()
+    from compare.running.dask_cluster import connected
+
+    return connected(plan_.request.scheduler, str(plan_.device), surroundings)
+
+
+def _run_cells(
+    pending: list[Cell], options: Options, store: Store, cluster: "DaskCluster | None"
+) -> tuple[int, list[Span]]:
     bar = progress(len(pending))
 
     def finish(result: CellResult) -> None:
@@ -147,7 +191,7 @@ def _run_cells(pending: list[Cell], options: Options, store: Store) -> tuple[int
         bar.done(result)
 
     try:
-        spans = run(pending, options, finish, reason_not_to_run)
+        spans = run(pending, options, finish, reason_not_to_run, cluster.spread if cluster else None)
     finally:
         bar.close()
     return sum(bar.counts[status] for status in BROKEN), spans

@@ -1,7 +1,7 @@
 """Which cells a run still has to do, and why: the heart of `--resume`."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -22,11 +22,11 @@ class Standing(StrEnum):
     RETRIED = "retried"
 
 
-def standing(result: CellResult | None, fingerprint: str) -> Standing:
-    """What is to be made of a stored result under the present environment's fingerprint."""
+def standing(result: CellResult | None, fresh: Collection[str]) -> Standing:
+    """What is to be made of a stored result; `fresh`: the fingerprints of the machines that would now measure it."""
     if result is None:
         return Standing.MISSING
-    if result.fingerprint != fingerprint:
+    if result.fingerprint not in fresh:
         return Standing.STALE
     return Standing.RETRIED if result.status in RETRIED else Standing.DONE
 
@@ -35,7 +35,7 @@ def unfinished(
     store: Store,
     cells: Sequence[Cell],
     record: Mapping[str, Any],
-    fingerprint: str,
+    fresh: Collection[str],
     say: Callable[[str], None],
 ) -> list[Cell]:
     """The cells to run, in their order: without a result, with a stale one, crashed or timed out; a timing group as a
@@ -44,7 +44,7 @@ def unfinished(
     reasons, stale = Counter[Standing](), Counter[str]()
     for cell in cells:
         result = store.read(cell)
-        now = standing(result, fingerprint)
+        now = standing(result, fresh)
         if now is Standing.STALE and result is not None:
             stale[result.fingerprint] += 1
         if now is not Standing.DONE:
@@ -60,7 +60,7 @@ def unfinished(
         say(line)
     if len(chosen) < len(cells) or len(reasons) > 1 or Standing.MISSING not in reasons or store.damaged:
         say(f"{len(cells) - len(chosen)} of {len(cells)} cells are there; {len(chosen)} are to be run")
-        for line in _why(reasons, stale, len(chosen) - len(pending), record["environments"], fingerprint):
+        for line in _why(reasons, stale, len(chosen) - len(pending), record):
             say(line)
     return chosen
 
@@ -69,15 +69,16 @@ def _why(
     reasons: Counter[Standing],
     stale: Counter[str],
     regrouped: int,
-    environments: Mapping[str, Any],
-    fingerprint: str,
+    record: Mapping[str, Any],
 ) -> Iterator[str]:
     """Why cells are run, a line for each reason, with the number of cells."""
     if reasons[Standing.MISSING]:
         yield f"{_cells(reasons[Standing.MISSING])} run, because no result is there"
     for old, count in stale.items():
-        known = old in environments
-        why = environment.changes(environments[old], environments[fingerprint]) if known else "it is not recorded"
+        known = record["environments"].get(old)
+        why = (
+            environment.changes(known, record["environments"][record["fingerprint"]]) if known else "it is not recorded"
+        )
         yield f"{_cells(count)} run again, because the environment has changed: {why}"
     if reasons[Standing.RETRIED]:
         yield f"{_cells(reasons[Standing.RETRIED])} run again, because they crashed or timed out"

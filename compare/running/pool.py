@@ -21,6 +21,7 @@ class Options:
     cores: int
     cell_timeout_s: float
     fingerprint: str
+    cell_memory: int | None = None  # bytes that a worker may hold
 
     @property
     def threads(self) -> int:
@@ -47,7 +48,7 @@ class Pool:
         with self._lock:
             if self.stopping.is_set():
                 raise WorkerError("the run was stopped")
-            worker = LocalWorker(key, environment)
+            worker = LocalWorker(key, environment, self.options.cell_memory)
             self._alive.add(worker)
         return worker
 
@@ -81,6 +82,14 @@ def loading_failure(worker: LocalWorker) -> tuple[Status, str] | None:
     except WorkerError:
         return Status.CRASHED, worker.epitaph()
     return None if reason is None else (Status.FAILED, reason)
+
+
+def is_suspect(result: CellResult, worker: LocalWorker) -> bool:
+    """Whether the cell may have died of what an earlier cell did to the same process: it is then tried in a fresh one.
+
+    A time limit is not tried again: it costs its whole length.
+    """
+    return result.status is Status.CRASHED and worker.asked > 1
 
 
 def ask_for(worker: LocalWorker, cell: Cell, options: Options, do: str = "run", **more: Any) -> tuple[CellResult, bool]:

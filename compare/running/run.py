@@ -14,19 +14,26 @@ from tempfile import TemporaryDirectory
 from compare.records import Cell, CellResult, Procedure, Status
 from compare.running.account import Span
 from compare.running.executors import WorkerKey
-from compare.running.pool import Options, Pool, ask_for, ended, loading_failure
+from compare.running.pool import Options, Pool, ask_for, ended, is_suspect, loading_failure
 from compare.running.rounds import run_timed
 
+Groups = Mapping[WorkerKey, deque[Cell]]
+Finish = Callable[[CellResult], None]
+Spread = Callable[[Groups, Pool, Finish], None]
 STEAL_FROM = 4  # a free slot joins a worker's group only where this many cells wait: an import costs seconds
 
 
 def run(
     cells: Iterable[Cell],
     options: Options,
-    finish: Callable[[CellResult], None],
+    finish: Finish,
     reason_not_to_run: Callable[[Cell], str | None] = lambda cell: None,
+    spread: Spread | None = None,
 ) -> list[Span]:
     """Run the cells and hand each result to `finish`, in this thread. Returns where the workers' time went.
+
+    `spread` runs the untimed cells: side by side on this machine, or what another executor does with them. Timed cells
+    always run here, alone, afterwards.
 
     On KeyboardInterrupt all workers are killed, results that are there are handed over, and it is raised again.
     """
@@ -42,15 +49,15 @@ def run(
             untimed.setdefault(WorkerKey.of(cell), deque()).append(cell)
     with TemporaryDirectory(prefix="elbo-compare-", ignore_cleanup_errors=True) as shared:
         pool = Pool(options=options, shared=shared)
-        _side_by_side(untimed, pool, finish)
+        (spread or side_by_side)(untimed, pool, finish)
         run_timed(timed, pool, finish)
     return pool.spans
 
 
-def _side_by_side(groups: Mapping[WorkerKey, deque[Cell]], pool: Pool, finish: Callable[[CellResult], None]) -> None:
+def side_by_side(groups: Groups, pool: Pool, finish: Finish) -> None:
     """Untimed cells: `jobs` slots, each serving one group of cells at a time with a worker of its own."""
     expected, results = sum(map(len, groups.values())), queue.SimpleQueue()
-    slots = _Slots(groups=groups, pool=pool, results=results)
+    slots = Slots(groups=groups, pool=pool, results=results)
     threads = [threading.Thread(target=slots.work, daemon=True) for _ in range(pool.options.jobs)]
     for thread in threads:
         thread.start()
@@ -80,10 +87,10 @@ def _next(results: queue.SimpleQueue) -> CellResult:
 
 
 @dataclass
-class _Slots:
+class Slots:
     """What the slots' threads share: the groups of waiting cells and who serves which."""
 
-    groups: Mapping[WorkerKey, deque[Cell]]
+    groups: Groups
     pool: Pool
     results: queue.SimpleQueue
     served: dict[WorkerKey, int] = field(default_factory=dict)
@@ -126,11 +133,18 @@ class _Slots:
                     result, usable = ask_for(worker, cell, self.pool.options)
                     if self.pool.stopping.is_set():
                         return
+                    if is_suspect(result, worker):
+                        self._give_back(key, cell)
+                        break
                     self.results.put(result)
-                    if not usable:
+                    if not usable or worker.is_bloated():
                         break
             finally:
                 self.pool.retire(worker)
+
+    def _give_back(self, key: WorkerKey, cell: Cell) -> None:
+        with self.lock:
+            self.groups[key].appendleft(cell)
 
     def _take(self, key: WorkerKey) -> Cell | None:
         with self.lock:

@@ -5,6 +5,7 @@ whatever a framework prints. Every request is answered with exactly one message.
 """
 
 import os
+import signal
 import socket
 import sys
 import threading
@@ -136,9 +137,11 @@ def serve(channel: Channel, name: str, device: Device, dtype: DType) -> None:
 
 
 def _end_with(lifeline: int) -> None:
-    """End this process when the harness is gone, even in the middle of a long call: no orphans."""
+    """End this process and what it started when the harness is gone, even in the middle of a long call: no orphans."""
     while os.read(lifeline, 1):
         pass
+    if os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)
     os._exit(1)
 
 

@@ -22,6 +22,10 @@ FAULTS = {
     "faulty-value": "WrongValue",
     "faulty-chatty": "Chatty",
     "faulty-unwilling": "Unwilling",
+    "faulty-leaks": "Leaks",
+    "faulty-segfaults": "Segfaults",
+    "faulty-late": "DiesLate",
+    "faulty-forks": "LeavesAProcess",
 }
 
 
@@ -75,9 +79,9 @@ def make_cell():
 def run_cells():
     """Run cells in real workers; returns the results by (implementation, estimator, procedure) and the wall time."""
 
-    def run_them(cells, *, jobs=2, timeout_s=60.0, **more):
+    def run_them(cells, *, jobs=2, timeout_s=60.0, memory=None, **more):
         results = []
-        options = Options(jobs=jobs, cores=jobs, cell_timeout_s=timeout_s, fingerprint="test")
+        options = Options(jobs=jobs, cores=jobs, cell_timeout_s=timeout_s, cell_memory=memory, fingerprint="test")
         start = time.monotonic()
         run(cells, options, results.append, **more)
         return results, time.monotonic() - start

@@ -4,8 +4,11 @@ Under `sampled-kl` each of them is the oracle, so that a test can see that a fau
 It is copied into a folder of its own and found through an entry point, as a real third party's would be.
 """
 
+import ctypes
 import os
+import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 
@@ -111,3 +114,38 @@ class Unwilling(_Faulty):
 
     def supports(self, problem, estimator):
         return "has no analytic KL" if estimator.kl_term is KLTerm.ANALYTIC else None
+
+
+class Leaks(_Faulty):
+    name = "faulty-leaks"
+
+    def change(self, evaluation):
+        hoard = []
+        while True:
+            hoard.append(np.ones(2**21))  # 16 MiB that are touched, not only reserved
+            time.sleep(0.01)
+
+
+class Segfaults(_Faulty):
+    name = "faulty-segfaults"
+
+    def change(self, evaluation):
+        ctypes.string_at(0)
+
+
+class DiesLate(_Faulty):
+    """Gives its number and kills the process a moment after: another cell may be in it by then."""
+
+    name = "faulty-late"
+
+    def change(self, evaluation):
+        threading.Timer(0.3, os._exit, (9,)).start()
+        return evaluation
+
+
+class LeavesAProcess(_Faulty):
+    name = "faulty-forks"
+
+    def change(self, evaluation):
+        subprocess.Popen(["sleep", "7654.25"])
+        return evaluation

@@ -1,0 +1,152 @@
+"""Untimed cells over many machines by an existing engine, Dask: `--executor dask --scheduler ADDRESS`.
+
+Each task is a batch of cells of one worker key, served on its machine by worker processes of our own, so a fault still
+costs its own cells only. A machine that is lost costs a retry: Dask gives its batches to others. Dask carries JSON for
+us, but its own messages are pickled: connect to a cluster of your own only.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from math import ceil
+from time import monotonic
+from typing import Any
+
+from compare import environment
+from compare.errors import IncompleteError, UsageError
+from compare.records import Cell, Status
+from compare.running import remote
+from compare.running.codec import cell_to_json, result_from_json
+from compare.running.pool import Pool, ended
+from compare.running.run import Finish, Groups
+
+CONNECT_S = 20.0
+LARGEST_BATCH = 32  # cells; what a lost machine costs at most
+BATCHES_PER_SLOT = 4  # of one worker key: enough to even out slow batches, few enough to share an import
+MACHINE = ("cpu", "gpu", "machine", "jobs", "threads", "device")  # what machines of one cluster may differ in
+
+
+@dataclass
+class DaskCluster:
+    """A cluster that is connected: `client` is Dask's. `environments`: those of its workers, by fingerprint."""
+
+    client: Any
+    device: str
+    local: Mapping[str, Any]
+    environments: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def look(self) -> None:
+        """Ask every worker what it is. Raises UsageError where there is none, or one has other versions or code."""
+        slots = self._slots()
+        if not slots:
+            raise UsageError("The Dask cluster has no worker: start one with `dask worker ADDRESS`.")
+        for address, count in slots.items():
+            answer = self.client.run(remote.surroundings, self.device, count, workers=[address])
+            self._meet(address, answer[address])
+
+    def _meet(self, address: str, there: dict[str, Any]) -> None:
+        mine = {name: value for name, value in environment.relevant(self.local).items() if name not in MACHINE}
+        theirs = environment.relevant(there)
+        differ = [f"{name} {theirs.get(name)} (here {value})" for name, value in mine.items() if theirs[name] != value]
+        if differ:
+            raise UsageError(f"The Dask worker {address} has {', '.join(differ)}: install the same on all machines.")
+        self.environments[environment.fingerprint(there)] = there
+
+    def _slots(self) -> dict[str, int]:
+        workers = self.client.scheduler_info(n_workers=-1)["workers"]
+        return {address: int(worker["nthreads"]) for address, worker in workers.items()}
+
+    def spread(self, groups: Groups, pool: Pool, finish: Finish) -> None:
+        """Run the groups' cells on the cluster; see `run.Spread`. A KeyboardInterrupt stops the cluster's work on them.
+
+        Raises IncompleteError where the scheduler is lost.
+        """
+        slots = self._slots()
+        side_by_side = max(slots.values(), default=1)
+        limits = {"cell_timeout_s": pool.options.cell_timeout_s, "cell_memory": pool.options.cell_memory}
+        todo = _Todo(cluster=self, pool=pool, finish=finish, limits=limits, side_by_side=side_by_side)
+        try:
+            todo.run(batches(groups, sum(slots.values())))
+        except BaseException:
+            with suppress(Exception):
+                self.client.cancel(list(todo.waiting), force=True)
+                self.client.run(remote.stop)
+            raise
+
+
+@dataclass
+class _Todo:
+    """The batches that are out."""
+
+    cluster: DaskCluster
+    pool: Pool
+    finish: Finish
+    limits: Mapping[str, Any]
+    side_by_side: int
+    waiting: dict[Any, list[Cell]] = field(default_factory=dict)
+
+    def run(self, todo: Iterable[list[Cell]]) -> None:
+        from distributed import as_completed
+
+        arriving = as_completed([self._submit(batch) for batch in todo])
+        for future in arriving:
+            cells = self.waiting.pop(future)
+            again = self._collect(future, cells)
+            arriving.update([self._submit([cell]) for cell in again])
+
+    def _submit(self, cells: list[Cell]) -> Any:
+        content = [cell_to_json(cell) for cell in cells]
+        arguments = (content, self.limits, self.cluster.device, self.side_by_side)
+        future = self.cluster.client.submit(remote.run_batch, *arguments, pure=False)
+        self.waiting[future] = cells
+        return future
+
+    def _collect(self, future: Any, cells: list[Cell]) -> list[Cell]:
+        """Hand the batch's results over; returns the cells to try again, one by one."""
+        if future.status == "finished":
+            self._keep(future.result())
+            return []
+        if future.status != "error":
+            raise IncompleteError(
+                "The Dask scheduler was lost. What has finished is kept; go on with the same command and --resume."
+            )
+        if len(cells) > 1:
+            return cells
+        error = " ".join(f"{type(future.exception()).__name__}: {future.exception()}".split())[:300]
+        self.finish(ended(cells[0], Status.CRASHED, f"its Dask worker was lost or failed: {error}", self.pool.options))
+        return []
+
+    def _keep(self, answer: Mapping[str, Any]) -> None:
+        self.cluster._meet("that took this batch", answer["environment"])
+        now = monotonic()
+        self.pool.spans += [(str(kind), now + start, now + end) for kind, start, end in answer["spans"]]
+        for result in answer["results"]:
+            self.finish(result_from_json(result))
+
+
+def batches(groups: Groups, slots: int) -> Iterator[list[Cell]]:
+    """The groups cut into batches of one worker key, each of at most `LARGEST_BATCH` cells; the groups are emptied."""
+    for cells in groups.values():
+        size = min(max(1, ceil(len(cells) / (BATCHES_PER_SLOT * max(slots, 1)))), LARGEST_BATCH)
+        while cells:
+            yield [cells.popleft() for _ in range(min(size, len(cells)))]
+
+
+@contextmanager
+def connected(address: str, device: str, local: Mapping[str, Any]) -> Iterator[DaskCluster]:
+    """A connection to the scheduler at `address`. Raises UsageError where Dask is missing or nothing answers there."""
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise UsageError("--executor dask needs Dask: pip install 'elbo-compare[dask]'") from error
+    try:
+        client = Client(address, timeout=CONNECT_S, set_as_default=False)
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        why = " ".join(str(error).split())[:200]
+        raise UsageError(f"No Dask scheduler answers at {address!r} ({why}).") from error
+    try:
+        cluster = DaskCluster(client=client, device=device, local=local)
+        cluster.look()
+        yield cluster
+    finally:
+        client.close(timeout=3)

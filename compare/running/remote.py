@@ -1,0 +1,90 @@
+"""What runs on another machine: a batch of cells of one implementation, in worker processes there. JSON in and out."""
+
+import queue
+import threading
+from collections import deque
+from collections.abc import Mapping, Sequence
+from functools import cache
+from tempfile import TemporaryDirectory
+from time import monotonic
+from typing import Any
+
+from compare import environment
+from compare.availability import reason_not_to_run
+from compare.records import CellResult, Status
+from compare.running.codec import cell_from_json, result_to_json
+from compare.running.executors import WorkerKey
+from compare.running.memory import default_limit
+from compare.running.pool import Options, Pool, ended
+from compare.running.run import Slots
+
+_pools: dict[int, Pool] = {}
+_lock = threading.Lock()
+
+
+@cache
+def surroundings(device: str, side_by_side: int) -> dict[str, Any]:
+    """The environment record of this machine, where `side_by_side` cells run at once."""
+    threads = max(1, environment.cores() // side_by_side)
+    return environment.describe(device=device, jobs=side_by_side, threads=threads)
+
+
+def run_batch(
+    cells: Sequence[Mapping[str, Any]], limits: Mapping[str, Any], device: str, side_by_side: int
+) -> dict[str, Any]:
+    """Results of the cells, all of one worker key, with this machine's environment and where the time went.
+
+    `limits`: `cell_timeout_s`, and `cell_memory` in bytes or None for this machine's own default. `spans` count from
+    the return of this call: clocks of different machines have nothing in common.
+    """
+    here = surroundings(device, side_by_side)
+    batch = [cell_from_json(cell) for cell in cells]
+    options = Options(
+        jobs=1,
+        cores=int(here["threads"]),
+        cell_timeout_s=float(limits["cell_timeout_s"]),
+        cell_memory=limits["cell_memory"] or default_limit(),
+        fingerprint=environment.fingerprint(here),
+    )
+    able = [cell for cell in batch if reason_not_to_run(cell) is None]
+    results = [
+        ended(cell, Status.NOT_RUN, reason, options)
+        for cell in batch
+        if (reason := reason_not_to_run(cell)) is not None
+    ]
+    with TemporaryDirectory(prefix="elbo-compare-", ignore_cleanup_errors=True) as shared:
+        pool = Pool(options=options, shared=shared)
+        if able:
+            results += _work({WorkerKey.of(able[0]): deque(able)}, pool)
+    now = monotonic()
+    return {
+        "environment": here,
+        "results": [result_to_json(result) for result in results],
+        "spans": [(kind, start - now, end - now) for kind, start, end in pool.spans],
+    }
+
+
+def _work(groups: Mapping[WorkerKey, deque], pool: Pool) -> list[CellResult]:
+    """One slot's work in this thread. Raises whatever went wrong in it."""
+    with _lock:
+        _pools[id(pool)] = pool
+    try:
+        arrived: queue.SimpleQueue = queue.SimpleQueue()
+        Slots(groups=groups, pool=pool, results=arrived).work()
+    finally:
+        with _lock:
+            del _pools[id(pool)]
+    results = []
+    while not arrived.empty():
+        item = arrived.get()
+        if isinstance(item, BaseException):
+            raise item
+        results.append(item)
+    return results
+
+
+def stop() -> None:
+    """Kill every worker process on this machine that a batch has started."""
+    with _lock:
+        for pool in _pools.values():
+            pool.stop()
