@@ -148,6 +148,24 @@ class Sensitivity:
             if claim in each.judged
         ]
 
+    def claim_rows(self) -> list[dict[str, str | int]]:
+        """One row for each claim: how many mutants it catches, how many no weaker claim does, why it is kept."""
+        judged: list[dict[str, str | int]] = [
+            {
+                "claim": claim,
+                "strength": strength,
+                "catches": len(self.caught_by(claim)),
+                "alone": len(self.needed_for(claim)),
+                "kept": KEPT.get(claim, ""),
+            }
+            for claim, strength in self.strengths.items()
+        ]
+        others = [
+            {"claim": claim, "strength": "", "catches": 0, "alone": 0, "kept": f"not judged on mutants: {why}"}
+            for claim, why in self.kept.items()
+        ]
+        return judged + others
+
     @property
     def idle(self) -> tuple[str, ...]:
         """Claims that catch nothing which a weaker claim does not, and that no reason in `KEPT` keeps."""

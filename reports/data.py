@@ -1,7 +1,7 @@
 """The frames that a report is drawn from, and how rows are selected. No statistics."""
 
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -114,6 +114,7 @@ class ReportData:
     ledger: Frame
     timings: Frame
     images: dict[str, list[list[int]]]
+    further: Mapping[str, Frame] = field(default_factory=dict)  # frames that a run may have beside its own, by name
 
     def quantity(self, *names: str) -> Frame:
         """The measured rows of some quantities, implementations in reading order."""

@@ -1,6 +1,7 @@
 """The report: one offline HTML file, Markdown, tables and figures, from frames alone."""
 
 import base64
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from reports.sections import (
     gallery,
     incomplete,
     runtime,
+    sensitivity,
     summary,
     training,
     variance,
@@ -37,6 +39,7 @@ SECTIONS = (
     gallery.build,
     closing.ledger,
     claims.build,
+    sensitivity.build,
     incomplete.build,
     closing.environment,
     closing.reproduce,
@@ -56,10 +59,12 @@ def write_report(
     ledger: pd.DataFrame,
     timings: pd.DataFrame,
     images: dict[str, list[list[int]]],
+    further: Mapping[str, pd.DataFrame] | None = None,
 ) -> Path:
     """Write report.html, report.md, tables/ (CSV, Parquet, LaTeX) and figures/ (PNG, SVG) into `folder`.
 
-    Frames as `compare.load` gives them; a missing column or an empty frame makes a section say "not measured".
+    Frames as `compare.load` gives them (`further`: by name, those that a run may have beside its own); a missing column
+    or an empty frame makes a section say "not measured".
     Returns the path of report.html. Raises OSError where the folder can't be written.
     """
     data = ReportData(
@@ -71,6 +76,7 @@ def write_report(
         ledger=ledger,
         timings=complete(timings, TIMINGS),
         images=images,
+        further=further or {},
     )
     sections = [build(data) for build in SECTIONS]
     folder.mkdir(parents=True, exist_ok=True)

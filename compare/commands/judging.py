@@ -7,6 +7,7 @@ from typing import Any
 
 from compare.answer import answer
 from compare.claims import CLAIMS
+from compare.commands.planting import SENSITIVITY, SENSITIVITY_CLAIMS
 from compare.errors import UsageError
 from compare.frames import (
     claim_frame,
@@ -27,6 +28,7 @@ from compare.store import Store
 from compare.timings import timing_frame
 
 INCOMPLETE = 3
+FURTHER = (SENSITIVITY, SENSITIVITY_CLAIMS)  # frames of other verbs that a report shows where they are there
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +93,7 @@ def report_folder(folder: Path) -> Path:
         ledger=read_frame(folder, "ledger"),
         timings=read_frame(folder, "timings"),
         images=images(list(store.results())),
+        further={name: read_frame(folder, name) for name in FURTHER if (folder / f"{name}.parquet").exists()},
     )
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from compare.errors import UsageError, unknown
 
-SENSITIVITY = "sensitivity"
+SENSITIVITY = "sensitivity"  # one row for each variant and claim
+SENSITIVITY_CLAIMS = "sensitivity-claims"  # one row for each claim
 
 
 def judge_mutants(
@@ -38,5 +39,6 @@ def judge_mutants(
         from compare.frames import write_frame
 
         write_frame(folder, SENSITIVITY, pd.DataFrame(matrix.rows()))
+        write_frame(folder, SENSITIVITY_CLAIMS, pd.DataFrame(matrix.claim_rows()))
         say(f"Next: compare report {folder}")
     return matrix.exit_code
