@@ -183,6 +183,32 @@ def mutants(
     raise typer.Exit(judge_mutants(ids or (), jobs, seed, output, print))
 
 
+@app.command()
+def cite(
+    identifier: Annotated[str, typer.Argument(metavar="ID", help="A claim's permanent ID, such as KL-003.")],
+    results: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Outcomes of this folder.  [default: the newest published report]"),
+    ] = None,
+) -> None:
+    """Print a claim, its formula, source and tolerance, the outcome by implementation and version, and BibTeX."""
+    from compare.cite import cite as cited
+
+    print(cited(identifier, results))
+
+
+@app.command()
+def diff(
+    old: Annotated[Path, typer.Argument(metavar="OLD", help="A judged result folder, or a report folder.")],
+    new: Annotated[Path, typer.Argument(metavar="NEW", help="Another one: other versions, device or date.")],
+    as_json: Annotated[bool, typer.Option("--json", help="The same as one JSON object.")] = False,
+) -> None:
+    """Print which verdicts changed and which numbers changed beyond their error; exit code 1 where a verdict did."""
+    from compare.commands.changes import diff_command
+
+    raise typer.Exit(diff_command(old, new, as_json=as_json))
+
+
 @app.command("list")
 def list_() -> None:
     """List profiles, problems, estimators, implementations and claims."""

@@ -252,7 +252,7 @@ KL_CUMULANTS = Function(
         "cumulants 1 to 4 of sampled_kl at z ~ q: sum over latent of mean^2/2 - log(sigma) + b, then "
         "2^(n-1) (n-1)! (b^n + n a^2 b^(n-2) / 4) with a = mean sigma, b = (sigma^2 - 1) / 2"
     ),
-    source="moments of a quadratic form in normal variables; Mathai and Provost 1992, section 3.2",
+    source="moments of a quadratic form in normal variables; Mathai and Provost 1992, chapter 3",
     claim="KL-005",
     outputs=lambda inputs: {VALUE: quadratics.kl_cumulants(inputs["mean"], inputs["log_var"])},
 )

@@ -1,0 +1,127 @@
+"""`compare cite ID`: one claim with its outcomes by implementation and version, and BibTeX for it and its sources."""
+
+import textwrap
+from pathlib import Path
+
+import pandas as pd
+
+from compare.bibliography import cited
+from compare.claims import CLAIMS, Claim
+from compare.environment import commit, installed_version
+from compare.errors import UsageError, unknown
+from compare.evidence import SEPARATOR, Evidence, newest_published, read
+from compare.records import Outcome
+
+# The packages whose versions an implementation's outcome depends on.
+PACKAGES = {
+    "torch-hand": ("torch",),
+    "jax-hand": ("jax",),
+    "pyro": ("pyro-ppl", "torch"),
+    "numpyro": ("numpyro", "jax"),
+    "numpy-oracle": ("numpy",),
+}
+WIDTH = 110
+
+
+def cite(identifier: str, results: Path | None = None) -> str:
+    """The claim as text, with the outcomes of `results` (default: the newest published report).
+
+    Raises UsageError for an unknown ID, with the nearest ones, and StoreError for a folder without verdicts.
+    """
+    claim = find(identifier)
+    evidence = read(results) if results is not None else newest_published()
+    parts = [_statement(claim), _outcomes(claim, evidence), "BibTeX\n\n" + bibtex(claim, evidence)]
+    return "\n\n".join(parts)
+
+
+def find(identifier: str) -> Claim:
+    """The claim of an ID in any case. Raises UsageError with the nearest IDs."""
+    by_id = {claim.id: claim for claim in CLAIMS}
+    if identifier.upper() not in by_id:
+        raise UsageError(unknown("claim", identifier.upper(), by_id))
+    return by_id[identifier.upper()]
+
+
+def _statement(claim: Claim) -> str:
+    fields = (
+        ("Formula", claim.statement),
+        ("Derivation", claim.derivation),
+        ("Source", claim.source),
+        ("Tolerance", claim.tolerance),
+        ("Why", claim.reason),
+    )
+    indent = " " * 12
+    lines = [
+        textwrap.fill(text, WIDTH, initial_indent=f"{name:<12}", subsequent_indent=indent, break_on_hyphens=False)
+        for name, text in fields
+    ]
+    return "\n".join([f"{claim.id}  {claim.family}, {claim.strength}", *lines])
+
+
+def _outcomes(claim: Claim, evidence: Evidence | None) -> str:
+    if evidence is None:
+        return "Outcomes     no published report is here; name a result folder with --results DIR"
+    about = evidence.verdicts[evidence.verdicts["claim"] == claim.id]
+    title = f"Outcomes     {_where(evidence)}"
+    if about.empty:
+        return f"{title}\n             no verdict on this claim"
+    rows = [("implementation", "versions", "device", "dtype", *map(str, Outcome), "worst / tolerance")]
+    for (name, device, dtype), verdicts in about.groupby(["implementation", "device", "dtype"], sort=True):
+        counts = verdicts["outcome"].value_counts()
+        numbers = [str(int(counts.get(str(outcome), 0))) for outcome in Outcome]
+        rows.append((str(name), versions(str(name), evidence), str(device), str(dtype), *numbers, _worst(verdicts)))
+    return "\n".join([title, *table(rows, "  ")])
+
+
+def _where(evidence: Evidence) -> str:
+    known = [evidence.environment.get(item, "") for item in ("profile", "date", "device")]
+    code = evidence.environment.get("commit", "none")
+    return ", ".join([f"{evidence.folder.name}: {known[0]}", *known[1:]]) + (
+        "" if code == "none" else f", commit {code}"
+    )
+
+
+def versions(implementation: str, evidence: Evidence) -> str:
+    """`pyro-ppl 1.9.2, torch 2.13.0`; a third party's distribution for its own implementation."""
+    environment = evidence.environment
+    packages = PACKAGES.get(implementation, ())
+    found = [f"{name} {environment.get(f'packages{SEPARATOR}{name}', '?')}" for name in packages]
+    return ", ".join(found) or environment.get(f"implementations{SEPARATOR}{implementation}", "?")
+
+
+def _worst(verdicts: pd.DataFrame) -> str:
+    share = (verdicts["difference"].abs() / verdicts["tolerance"]).dropna()
+    return f"{share.max():.3g}" if len(share) else ""
+
+
+def table(rows: list[tuple[str, ...]], indent: str) -> list[str]:
+    """Lines of columns, each as wide as its longest entry; the first row is the head."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return [
+        (indent + "  ".join(f"{entry:<{width}}" for entry, width in zip(row, widths, strict=True))).rstrip()
+        for row in rows
+    ]
+
+
+def bibtex(claim: Claim, evidence: Evidence | None) -> str:
+    """The claim as an entry of its own (version, ID, commit), and the works that it cites."""
+    version = installed_version("elbo-compare")
+    code, year = commit(), ""
+    if evidence is not None:
+        version = evidence.environment.get(f"packages{SEPARATOR}elbo-compare", version)
+        code = evidence.environment.get("commit", code)
+        year = evidence.date[:4]
+    lines = [
+        f"@software{{elbo_compare_{claim.id.lower().replace('-', '_')},",
+        "  author  = {{The elbo-compare developers}},",
+        f"  title   = {{elbo-compare, claim {claim.id}}},",
+        f"  version = {{{version}}}," if version else "",
+        f"  year    = {{{year}}}," if year.isdigit() else "",
+        f"  note    = {{Claim {claim.id} ({claim.family}); code at commit {code}}},"
+        if code and code != "none"
+        else f"  note    = {{Claim {claim.id} ({claim.family})}},",
+        "}",
+    ]
+    own = "\n".join(line for line in lines if line)
+    works = cited(f"{claim.source}; {claim.reason}")
+    return "\n\n".join([own, *(work.bibtex() for work in works)])
