@@ -49,7 +49,8 @@ class Quantity(StrEnum):
     DRAW  (reference: exact where one exists, else nan)
     ELBO_MEAN, KL_MEAN        scale: standard deviation of one draw (exact where known)
     ELBO_VARIANCE, KL_VARIANCE  standard_error from the fourth moment
-    ELBO_DEVIATION, KL_DEVIATION  max |draw - exact| where the exact variance is zero; scale: absolute terms
+    ELBO_DEVIATION, KL_DEVIATION  max |draw - exact| where the exact variance is zero; low, high: the least and the
+                              largest draw; scale: absolute terms
     LOG_EVIDENCE              reference only: log p(x) where it is known (value = reference)
     KL_HISTOGRAM              index: bin; value: count; low, high: the bin's edges
     TIE                       index: block; value: mean of the block's draws; reference: what the ELBO object returned;

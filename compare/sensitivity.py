@@ -54,8 +54,6 @@ KEPT: Mapping[str, str] = {
     "this and the other exact claims can show",
     "KL-003": "two deterministic points against a closed form: needs no oracle and no random number",
     "LG-006": "2 D deterministic points against a closed form: needs no oracle and no random number",
-    "LG-004": "where the variance is zero ORD-001 reads the same largest deviation, without its sign; of the two only "
-    "this claim states equality",
     "bound-posterior": "needs no second way to sum the weights: the bound is log p(x) itself",
     "bound-additive": "names the cause where data of one batch are mixed",
 }

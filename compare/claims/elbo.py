@@ -30,11 +30,10 @@ def _below_evidence(rows: Rows, context: Context) -> list[Judgement]:
     evidence = rows.one(Quantity.LOG_EVIDENCE).reference
     if not rows.some(Quantity.ELBO_DEVIATION):
         return [expectation.mean_not_above(rows.one(Quantity.ELBO_MEAN), evidence, context)]
-    # The exact variance is zero: no draw, and so no mean, lies above `highest`.
+    # The exact variance is zero: no mean lies above the largest draw.
     draws = rows.one(Quantity.ELBO_DEVIATION)
-    highest = draws.reference + draws.value
     allowed = pointwise.rounding_tolerance(draws.scale, rows.cell.dtype)
-    return [pointwise.compared(highest, min(highest, evidence), allowed, n=draws.n)]
+    return [pointwise.compared(draws.high, min(draws.high, evidence), allowed, n=draws.n)]
 
 
 CLAIMS = (

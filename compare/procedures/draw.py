@@ -87,6 +87,8 @@ def _deviation(task: Task, x: Array, name: str, draws: Array, exact: float) -> M
         quantity=Quantity(f"{name}_deviation"),
         value=float(np.max(np.abs(draws - exact))),
         n=len(draws),
+        low=float(np.min(draws)),
+        high=float(np.max(draws)),
         reference=exact,
         scale=max(float(ask_oracle(task, x, largest * sign).scales[name]) for sign in signs),
     )

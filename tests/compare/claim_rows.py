@@ -82,7 +82,15 @@ def constant(of: Cell, n: int = 1_000) -> CellResult:
     return result(
         of,
         [
-            row(Quantity.ELBO_DEVIATION, 1e-14, reference=-100.0, scale=300.0, n=n),
+            row(
+                Quantity.ELBO_DEVIATION,
+                1e-14,
+                reference=-100.0,
+                scale=300.0,
+                n=n,
+                low=-100.0 - 1e-14,
+                high=-100.0 + 1e-14,
+            ),
             row(Quantity.KL_DEVIATION, 1e-14, reference=24.0, scale=120.0, n=n),
             row(Quantity.LOG_EVIDENCE, -100.0),
         ],

@@ -116,7 +116,11 @@ def test_draws_without_variance_are_judged_one_by_one():
 def test_the_exact_posterior_reaches_the_evidence_and_no_more():
     of = cell(procedure=Procedure.DRAW, problem="linear-gaussian", weights="posterior")
     assert outcomes("ORD-001", constant(of)) == {Outcome.AGREES}
-    assert outcomes("ORD-001", altered(constant(of), Q.ELBO_DEVIATION, value=0.1)) == {Outcome.DIFFERS}
+    above = altered(constant(of), Q.ELBO_DEVIATION, value=0.1, high=-99.9)
+    assert outcomes("ORD-001", above) == {Outcome.DIFFERS}
+    below = altered(constant(of), Q.ELBO_DEVIATION, value=0.1, low=-100.1)
+    assert outcomes("ORD-001", below) == {Outcome.AGREES}  # a bound may lie below; LG-004 is what says it does not
+    assert outcomes("LG-004", below) == {Outcome.DIFFERS}
 
 
 def test_an_understated_standard_error_cannot_make_a_mean_agree():
