@@ -42,9 +42,10 @@ class DaskCluster:
             raise UsageError("The Dask cluster has no worker: start one with `dask worker ADDRESS`.")
         for address, count in slots.items():
             answer = self.client.run(remote.surroundings, self.device, count, workers=[address])
-            self._meet(address, answer[address])
+            self.meet(address, answer[address])
 
-    def _meet(self, address: str, there: dict[str, Any]) -> None:
+    def meet(self, address: str, there: dict[str, Any]) -> None:
+        """Take a worker's environment up. Raises UsageError where its versions or code differ from this machine's."""
         mine = {name: value for name, value in environment.relevant(self.local).items() if name not in MACHINE}
         theirs = environment.relevant(there)
         differ = [f"{name} {theirs.get(name)} (here {value})" for name, value in mine.items() if theirs[name] != value]
@@ -88,7 +89,7 @@ class _Todo:
     def run(self, todo: Iterable[list[Cell]]) -> None:
         from distributed import as_completed
 
-        arriving = as_completed([self._submit(batch) for batch in todo])
+        arriving = as_completed([self._submit(batch) for batch in todo], loop=self.cluster.client.loop)
         for future in arriving:
             cells = self.waiting.pop(future)
             again = self._collect(future, cells)
@@ -117,7 +118,7 @@ class _Todo:
         return []
 
     def _keep(self, answer: Mapping[str, Any]) -> None:
-        self.cluster._meet("that took this batch", answer["environment"])
+        self.cluster.meet("that took this batch", answer["environment"])
         now = monotonic()
         self.pool.spans += [(str(kind), now + start, now + end) for kind, start, end in answer["spans"]]
         for result in answer["results"]:

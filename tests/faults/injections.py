@@ -1,0 +1,116 @@
+"""What can go wrong with a run, one function each: it harms a run or a folder by a seeded generator's choice.
+
+A folder that was harmed is brought to its end by `recover` and must then hold what an undisturbed run's holds.
+"""
+
+import random
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from real_runs import Bench, cell_files
+
+WAIT_S = 0.03  # per call of the trivial implementation: a run lasts about two seconds
+LONGEST_S = 3.0  # within which a run is struck
+
+
+def kill_harness(bench: Bench, folder: Path, rng: random.Random) -> str:
+    """SIGKILL the harness at a random moment of a run."""
+    process = _started(bench, folder)
+    time.sleep(rng.uniform(0, LONGEST_S))
+    process.kill()
+    process.communicate()
+    return f"harness killed with {len(cell_files(folder))} cells stored"
+
+
+def kill_worker(bench: Bench, folder: Path, rng: random.Random) -> str:
+    """SIGKILL one worker at a random moment; the run itself goes on to its end."""
+    process = _started(bench, folder)
+    end = time.monotonic() + LONGEST_S
+    pause = rng.uniform(0, LONGEST_S / 2)
+    victims = []
+    while not victims and process.poll() is None and time.monotonic() < end:
+        time.sleep(pause)
+        pause = 0.01
+        victims = _workers_of(process.pid)
+    if victims:
+        subprocess.run(["kill", "-9", str(rng.choice(victims))], check=False, capture_output=True)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode in (0, 3), err
+    return f"{len(victims[:1])} worker killed"
+
+
+def interrupt(bench: Bench, folder: Path, rng: random.Random) -> str:
+    """SIGINT or SIGTERM at a random moment: the run ends within five seconds and leaves no process."""
+    process = _started(bench, folder)
+    time.sleep(rng.uniform(0.5, LONGEST_S))
+    number = rng.choice([signal.SIGINT, signal.SIGTERM])
+    process.send_signal(number)
+    _, err = process.communicate(timeout=5)
+    assert process.returncode in (0, 3, 130, -number), err
+    return f"{signal.Signals(number).name} with {len(cell_files(folder))} cells stored"
+
+
+def damage(bench: Bench, folder: Path, rng: random.Random) -> str:
+    """Truncate, alter, empty, overwrite or remove random files of a finished folder; the run record among them."""
+    complete(bench, folder)
+    files = cell_files(folder)
+    victims = rng.sample(files, 5) + ([folder / "run.json"] if rng.random() < 0.5 else [])
+    for path in victims:
+        path.write_bytes(rng.choice([_truncated, _flipped, _foreign])(path.read_bytes(), rng))
+    files[0].unlink(missing_ok=True)
+    return f"{len(victims)} files damaged"
+
+
+def fill_disk(bench: Bench, folder: Path, rng: random.Random) -> str:
+    """Let the run hit a limit of file size: the kernel's own refusal, at a place that depends on the limit."""
+    size_kib = rng.randint(2, 5)
+    process = _started(bench, folder, command=("bash", "-c", f'ulimit -f {size_kib}; exec "$@"', "limited"))
+    _, err = process.communicate(timeout=60)
+    assert process.returncode in (0, 2, 3), err
+    assert "Traceback" not in err, err
+    return f"no file past {size_kib} KiB: exit {process.returncode}"
+
+
+INJECTIONS: tuple[Callable[[Bench, Path, random.Random], str], ...] = (
+    *(kill_harness, kill_worker, interrupt, damage, fill_disk),
+)
+
+
+def complete(bench: Bench, folder: Path) -> str:
+    """Run what is missing, until nothing is; what was said on the way."""
+    said = ""
+    for _ in range(3):
+        code, _, err = bench.run(folder, "--resume")
+        said += err
+        if code == 0:
+            return said
+    raise AssertionError(f"the run could not be brought to its end: {said}")
+
+
+def _started(bench: Bench, folder: Path, command: tuple[str, ...] = ()) -> subprocess.Popen:
+    arguments = ("--profile", bench.profile, "-j", 2, "-o", folder, "--resume")
+    return bench.start("run", *arguments, wait_s=WAIT_S, command=command)
+
+
+def _workers_of(pid: int) -> list[int]:
+    try:
+        tasks = list(Path(f"/proc/{pid}/task").iterdir())
+        return [int(child) for task in tasks for child in (task / "children").read_text().split()]
+    except OSError:
+        return []
+
+
+def _truncated(body: bytes, rng: random.Random) -> bytes:
+    return body[: rng.randrange(len(body))]
+
+
+def _flipped(body: bytes, rng: random.Random) -> bytes:
+    place = rng.randrange(len(body))
+    return body[:place] + bytes([body[place] ^ (1 << rng.randrange(8))]) + body[place + 1 :]
+
+
+def _foreign(body: bytes, rng: random.Random) -> bytes:
+    return rng.choice([b"{}", b"[]", b"null", b'{"result": 1}', rng.randbytes(len(body))])

@@ -1,0 +1,112 @@
+"""Faults in real runs: nothing measured is lost, nothing wrong is read, and going on gives the undisturbed frames."""
+
+import random
+import shutil
+import signal
+import subprocess
+import time
+
+import pandas as pd
+import pytest
+from injections import INJECTIONS, WAIT_S, complete, damage, kill_harness, kill_worker
+from real_runs import cell_files, wait_for
+
+
+def assert_as_undisturbed(bench, folder, whole):
+    """Bit for bit, the time that each cell took aside."""
+    _, measurements, verdicts = whole
+    again = bench.frames(folder)
+    pd.testing.assert_frame_equal(again[0], measurements, check_exact=True)
+    pd.testing.assert_frame_equal(again[1], verdicts, check_exact=True)
+
+
+def test_twenty_kills_at_random_moments_cost_no_finished_cell_and_change_no_number(bench, whole, tmp_path):
+    rng, folder, before = random.Random(20), tmp_path / "out", {}
+    for _ in range(20):
+        rng.choice([kill_harness, kill_harness, kill_worker])(bench, folder, rng)
+        now = {path: path.read_bytes() for path in cell_files(folder)}
+        kept = {path: body for path, body in now.items() if path in before and b'"status":"ok"' in before[path]}
+        assert kept == {path: body for path, body in before.items() if b'"status":"ok"' in body}
+        before = now
+        if len(now) == len(cell_files(whole[0])):  # finished: strike a fresh folder with what is left of the kills
+            folder, before = tmp_path / f"out-{rng.random()}", {}
+    complete(bench, folder)
+    assert_as_undisturbed(bench, folder, whole)
+    assert not list(folder.rglob("*.tmp"))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_damaged_files_are_named_set_aside_and_measured_again(bench, whole, tmp_path, seed):
+    folder = tmp_path / "out"
+    shutil.copytree(whole[0], folder)
+    sound = {path.name: path.read_bytes() for path in cell_files(folder)}
+    damage(bench, folder, random.Random(seed))
+    harmed = [path.name for path in cell_files(folder) if path.read_bytes() != sound[path.name]]
+    said = complete(bench, folder)
+    assert all(f"{name} set aside as damaged" in said for name in harmed)
+    assert len(harmed) >= 4
+    assert_as_undisturbed(bench, folder, whole)
+
+
+@pytest.mark.parametrize("inject", INJECTIONS, ids=lambda inject: inject.__name__)
+def test_every_fault_is_recovered_from(bench, whole, tmp_path, inject):
+    folder = tmp_path / "out"
+    inject(bench, folder, random.Random(7))
+    complete(bench, folder)
+    assert_as_undisturbed(bench, folder, whole)
+
+
+FULL = """
+mount -t tmpfs -o size=96k none "$1" || exit 99
+shift_out="$2"; shift 2
+"$@" -o "$OUT/run"; echo "first $?"
+mount -o remount,size=20m "$OUT"
+"$@" -o "$OUT/run" --resume; echo "second $?"
+cp -r "$OUT/run" "$shift_out"
+"""
+
+
+def test_a_full_file_system_ends_in_one_line_and_the_run_goes_on_when_there_is_room(bench, whole, tmp_path):
+    if subprocess.run(["unshare", "-rm", "true"], capture_output=True).returncode:
+        pytest.skip("this system lets nobody mount; `fill_disk` covers it by a limit of file size")
+    small, kept = tmp_path / "small", tmp_path / "kept"
+    small.mkdir()
+    bench.environment["OUT"] = str(small)
+    script = ("unshare", "-rm", "sh", "-c", FULL, "sh", str(small), str(kept))
+    process = bench.start("run", "--profile", bench.profile, "-j", 2, command=script)
+    out, err = process.communicate(timeout=90)
+    if process.returncode == 99:
+        pytest.skip("this system lets nobody mount")
+    assert "first 3" in out
+    assert "second 0" in out, err
+    assert "is full (No space left on device). What has finished is kept; make room" in err
+    assert "Traceback" not in err
+    assert_as_undisturbed(bench, kept, whole)
+
+
+def test_a_second_run_into_the_folder_is_refused_with_process_and_host(bench, tmp_path):
+    folder = tmp_path / "out"
+    first = bench.start("run", "--profile", bench.profile, "-j", 2, "-o", folder, wait_s=WAIT_S)
+    wait_for(lambda: cell_files(folder), first)
+    code, _, err = bench.run(folder, "--resume")
+    first.kill()
+    first.communicate()
+    assert code == 2
+    assert f"is in use by process {first.pid} on " in err
+    complete(bench, folder)  # the lock died with its holder
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_stopping_takes_less_than_five_seconds_and_leaves_no_process(bench, tmp_path, number):
+    folder = tmp_path / "out"
+    run = bench.start("run", "--profile", bench.profile, "-j", 2, "-o", folder, wait_s=5.0)
+    wait_for(lambda: cell_files(folder), run)
+    group = subprocess.run(["pgrep", "-P", str(run.pid)], capture_output=True, text=True).stdout.split()
+    assert group
+    start = time.monotonic()
+    run.send_signal(number)
+    _, err = run.communicate(timeout=30)
+    assert time.monotonic() - start < 5
+    assert run.returncode == 130
+    assert "What has finished is kept; go on with the same command and --resume." in err
+    assert all(subprocess.run(["kill", "-0", pid], capture_output=True).returncode for pid in group)
