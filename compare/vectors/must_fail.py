@@ -132,15 +132,19 @@ def _named(mutant: Variant) -> dict[str, str]:
     return {"id": mutant.id, "title": mutant.title, "flag": str(mutant.flag), "seen": mutant.seen}
 
 
+def values_at(variant: Variant, vector: Vector, compute: Compute) -> dict[str, Nested]:
+    """What a variant gives at a vector, by output name; `compute` is that of its route."""
+    arrays = {name: np.asarray(values, float) for name, values in vector.inputs.items()}
+    with np.errstate(all="ignore"):
+        given = compute(variant, arrays)
+    by_name = given if isinstance(given, dict) else {VALUE: given}
+    return {name: np.real(each).tolist() for name, each in by_name.items()}
+
+
 def _seen(mutant: Variant, vectors: list[Vector], compute: Compute) -> Iterator[tuple[Vector, dict[str, Nested]]]:
     for vector in vectors:
-        arrays = {name: np.asarray(values, float) for name, values in vector.inputs.items()}
-        with np.errstate(all="ignore"):
-            given = compute(mutant, arrays)
-        by_name = given if isinstance(given, dict) else {VALUE: given}
-        value = {name: np.real(each).tolist() for name, each in by_name.items()}
-        terms = vector.terms
-        wrong = {name: each for name, each in value.items() if is_apart(each, terms[name])}
+        value = values_at(mutant, vector, compute)
+        wrong = {name: each for name, each in value.items() if is_apart(each, vector.terms[name])}
         if wrong:
             yield vector, wrong
 

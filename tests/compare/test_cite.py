@@ -1,0 +1,117 @@
+"""`compare cite`: what it prints about a claim, where the outcomes come from, and the bibliography."""
+
+import re
+import sys
+
+import pytest
+from claim_rows import altered, cell, evaluated
+from folders import write_folder
+
+from compare.bibliography import WORKS, cited
+from compare.cite import bibtex, cite, find
+from compare.claims import CLAIMS
+from compare.cli import main
+from compare.errors import StoreError, UsageError
+from compare.evidence import newest_published, read
+from compare.records import Quantity
+
+PYRO = cell(implementation="pyro")
+ENTRY = re.compile(r"@\w+\{\w+,\n(  \w+ += \{.*\},\n)+\}")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    wrong = altered(evaluated(PYRO, dropped=False), Quantity.KL_DETERMINISTIC, shift=1.0)
+    return write_folder(tmp_path / "run", [evaluated(cell()), wrong])
+
+
+def test_everything_about_the_claim_is_printed(folder):
+    text = " ".join(cite("KL-003", folder).split())
+    claim = find("KL-003")
+    for field in (claim.id, claim.statement, claim.derivation, claim.source, claim.tolerance, claim.reason):
+        assert " ".join(field.split()) in text
+
+
+def test_outcomes_stand_by_implementation_with_its_versions(folder):
+    lines = {line.split()[0]: line for line in cite("KL-003", folder).splitlines() if line.startswith("  ")}
+    assert lines["torch-hand"].split()[1:7] == ["torch", "2.13.0", "cpu", "float64", "1", "0"]
+    assert "pyro-ppl 1.9.2, torch 2.13.0" in lines["pyro"]
+    assert lines["pyro"].split("float64")[1].split()[:2] == ["0", "1"]  # agrees, differs
+
+
+def test_a_report_folder_says_the_same_as_the_results_it_was_drawn_from(folder, tmp_path):
+    from compare.frames import claim_frame
+    from reports.page import write_report
+
+    evidence = read(folder)
+    empty = evidence.measurements.iloc[:0]
+    write_report(
+        tmp_path / "report",
+        measurements=evidence.measurements,
+        verdicts=evidence.verdicts,
+        claims=claim_frame(CLAIMS),
+        environment={"profile": "small", "date": "2026-01-02 03:04 UTC", "packages": {"torch": "2.13.0"}},
+        answer={},
+        ledger=empty,
+        timings=empty,
+        images={},
+    )
+    rows = [cite("KL-003", each).split("Outcomes")[1].splitlines()[3] for each in (folder, tmp_path / "report")]
+    assert rows[0].split() == rows[1].split()
+
+
+def test_the_newest_published_report_is_the_default(tmp_path):
+    for name, date in (("a", "2026-03-01 00:00 UTC"), ("b", "2026-01-01 00:00 UTC")):
+        write_folder(tmp_path / name, [evaluated(cell())], date=date)
+    (tmp_path / "vectors").mkdir()
+    newest = newest_published(tmp_path)
+    assert newest is not None
+    assert newest.folder.name == "a"
+    assert newest_published(tmp_path / "nothing") is None
+
+
+def test_an_unknown_id_is_met_with_the_nearest():
+    with pytest.raises(UsageError, match=r"No claim 'KL-03'\. Did you mean 'KL-003'"):
+        cite("kl-03")
+
+
+def test_a_folder_of_something_else_is_refused(tmp_path):
+    with pytest.raises(StoreError, match="neither results"):
+        cite("KL-003", tmp_path)
+
+
+@pytest.mark.parametrize(("arguments", "code"), [(["KL-001"], 0), (["kl-001"], 0), (["KL-999"], 2)])
+def test_exit_codes(arguments, code, folder, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["compare", "cite", *arguments, "--results", str(folder)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert (ended.value.code or 0) == code
+    captured = capsys.readouterr()
+    assert ("KL-001" in captured.out) == (code == 0)
+
+
+@pytest.mark.parametrize("claim", [pytest.param(claim, id=claim.id) for claim in CLAIMS])
+def test_bibtex_is_well_formed_and_names_version_id_and_commit(claim, folder):
+    text = bibtex(claim, read(folder))
+    entries = text.split("\n\n")
+    assert all(ENTRY.fullmatch(entry) for entry in entries), text
+    assert claim.id in entries[0]
+    assert "0.1.0" in entries[0]
+    assert "0123456789ab" in entries[0]
+    assert "{2026}" in entries[0]
+
+
+@pytest.mark.parametrize("claim", [pytest.param(claim, id=claim.id) for claim in CLAIMS])
+def test_every_author_and_year_in_a_source_is_in_the_bibliography(claim):
+    named = re.findall(r"\b[A-Z]\w+(?:(?:, [A-Z]\w+)*,? and [A-Z]\w+)? (?:19|20)\d\d", claim.source)
+    assert {name for name in named if not any(work.named in name or name in work.named for work in WORKS)} == set()
+
+
+def test_every_arxiv_number_of_a_claim_is_that_of_a_work_it_cites():
+    for claim in CLAIMS:
+        works = {value for work in cited(claim.source) for name, value in work.fields if name == "eprint"}
+        assert set(re.findall(r"arXiv (\d{4}\.\d{5}|\d{4}\.\d{4})", claim.source)) <= works, claim.id
+
+
+def test_keys_of_works_are_unique():
+    assert len({work.key for work in WORKS}) == len(WORKS)
