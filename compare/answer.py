@@ -117,7 +117,8 @@ def _match(verdicts: Sequence[Verdict]) -> Clause:
         counts.append(count)
     line = "at the same noise the hand-written line "
     if set(standings) == {Standing.AGREES}:
-        libraries, compared = "'s and ".join(LIBRARY_CLAIMS), " and ".join(counts)
+        libraries = "'s and ".join(LIBRARY_CLAIMS)
+        compared = f"{counts[0]} each" if len(set(counts)) == 1 else " and ".join(counts)
         text = f"{line}equals the KL term of {libraries}'s Trace_ELBO up to rounding ({compared})"
         return Clause(standing=Standing.AGREES, text=text)
     return Clause(standing=_weakest(standings), text=line + " and ".join(texts))
