@@ -42,7 +42,10 @@ CLAIMS = (
         family=FAMILY,
         strength=Strength.POINTWISE,
         statement="ELBO(x, e) = log p(x|z) − KL term at z = μ + σ e, the same e for everybody",
-        derivation="Given the noise an estimator is a function; two programs for one function agree up to rounding.",
+        derivation=(
+            "Given the noise an estimator is a function, and two programs for one function agree up to rounding. In a "
+            "library only the guide's draw is replaced by z = μ + σ e; the library itself still scores z and sums."
+        ),
         source="Kingma and Welling 2014 (arXiv 1312.6114), eqs. 6 and 7",
         tolerance=pointwise.TOLERANCE,
         reason=pointwise.REASON,
