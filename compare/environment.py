@@ -104,7 +104,8 @@ def commit() -> str | None:
     head = _output("git", "-C", str(ROOT), "rev-parse", "HEAD")
     if head is None or not (ROOT / ".git").exists():
         return None
-    dirty = _output("git", "-C", str(ROOT), "status", "--porcelain", "--untracked-files=no")
+    # Only read: `git status` would else rewrite the index, and a kill at that moment would leave it locked.
+    dirty = _output("git", "--no-optional-locks", "-C", str(ROOT), "status", "--porcelain", "--untracked-files=no")
     return head[:12] + ("+changes" if dirty else "")
 
 
