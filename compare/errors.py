@@ -40,6 +40,11 @@ class WorkerTimeoutError(WorkerError):
     """A worker that did not answer within the time that a cell is given."""
 
 
+def printable(text: str) -> str:
+    r"""The text on one line without what steers a terminal: a control character becomes its escape, such as `\x1b`."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)
+
+
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:
     """One line for an unknown name: the nearest known ones first, else all of them."""
     known = sorted(known)

@@ -5,7 +5,7 @@ Every measurement is one row; `Quantity` says what its columns hold. Numbers are
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from functools import cached_property
 from math import nan
@@ -134,7 +134,8 @@ class Cell:
     @cached_property
     def key(self) -> str:
         """Readable prefix and 16 hex digits of the SHA-256 of the fields as canonical JSON."""
-        text = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+        content = {name: getattr(self, name) for name in _CELL_FIELDS}  # asdict would copy: this is read 100,000 times
+        text = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     @property
@@ -155,6 +156,9 @@ class Cell:
         common = (self.problem, self.weights, self.dataset, self.procedure, self.seed, self.size, self.datum)
         digest = hashlib.sha256(f"{common}:{purpose}".encode()).digest()
         return int.from_bytes(digest[:4], "big") >> 1
+
+
+_CELL_FIELDS = tuple(each.name for each in fields(Cell))
 
 
 @dataclass(frozen=True, kw_only=True)

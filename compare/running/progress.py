@@ -5,6 +5,7 @@ from collections import Counter
 from time import monotonic
 from typing import Any, TextIO
 
+from compare.errors import printable
 from compare.records import CellResult, Status
 
 LINE_EVERY_S = 5.0
@@ -28,7 +29,7 @@ class Progress:
 
     def note(self, text: str) -> None:
         """A line that stays."""
-        print(text, file=self.stream, flush=True)
+        print(printable(text), file=self.stream, flush=True)
 
     def show(self, label: str) -> None:
         """Where the run is now."""
@@ -70,11 +71,11 @@ class TerminalProgress(Progress):
 
     def note(self, text: str) -> None:
         """A line above the bar."""
-        self._bar.console.print(text, markup=False, highlight=False)
+        self._bar.console.print(printable(text), markup=False, highlight=False)
 
     def show(self, label: str) -> None:
         """Move the bar."""
-        self._bar.update(self._task, completed=self.finished, description=self._escape(label))
+        self._bar.update(self._task, completed=self.finished, description=self._escape(printable(label)))
 
     def close(self) -> None:
         """Take the bar away."""

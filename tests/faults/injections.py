@@ -12,14 +12,14 @@ from pathlib import Path
 
 from real_runs import Bench, cell_files
 
-WAIT_S = 0.03  # per call of the trivial implementation: a run lasts about two seconds
-LONGEST_S = 3.0  # within which a run is struck
+WAIT_S = 0.03  # per call of the trivial implementation: a run lasts about two seconds, imports included
+LONGEST_S = 2.0  # within which a run is struck
 
 
 def kill_harness(bench: Bench, folder: Path, rng: random.Random) -> str:
     """SIGKILL the harness at a random moment of a run."""
     process = _started(bench, folder)
-    time.sleep(rng.uniform(0, LONGEST_S))
+    time.sleep(rng.uniform(0.3, LONGEST_S))
     process.kill()
     process.communicate()
     return f"harness killed with {len(cell_files(folder))} cells stored"
@@ -29,7 +29,7 @@ def kill_worker(bench: Bench, folder: Path, rng: random.Random) -> str:
     """SIGKILL one worker at a random moment; the run itself goes on to its end."""
     process = _started(bench, folder)
     end = time.monotonic() + LONGEST_S
-    pause = rng.uniform(0, LONGEST_S / 2)
+    pause = rng.uniform(0.3, LONGEST_S)
     victims = []
     while not victims and process.poll() is None and time.monotonic() < end:
         time.sleep(pause)
