@@ -2,18 +2,25 @@
 
 import io
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, fields
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyarrow.dataset import dataset
 
 from compare.errors import StoreError
 from compare.records import Cell, CellResult, Measurement, Verdict
-from compare.store import Store, write_atomically
+from compare.store import Store, atomic_file, write_atomically
 
 NORMAL_95 = 1.959963984540054  # half the width of a 95% interval in standard errors
+PART_CELLS = 5_000  # cells of one row group: what is in memory at once
+PART_ROWS = 50_000
 CELL_COLUMNS = ("key", "label", *(field.name for field in fields(Cell)), "status", "reason", "elapsed_s")
 ROW_COLUMNS = tuple(field.name for field in fields(Measurement))
 VERDICT_COLUMNS = tuple(field.name for field in fields(Verdict))
@@ -79,6 +86,46 @@ def _cell_values(result: CellResult) -> tuple[Any, ...]:
     return (cell.key, cell.label, *own, result.status, result.reason, result.elapsed_s)
 
 
+def write_measurements(folder: Path, results: Iterable[CellResult], cells: int = PART_CELLS) -> None:
+    """measurements.parquet and measurements.csv of `measurement_frame`, made and written `cells` cells at a time.
+
+    The Parquet file has a row group for every part and a checksum for every page; see `parts`.
+    """
+    ordered = iter(sorted(results, key=lambda result: (result.cell.label, result.cell.key)))
+    schema = None
+    with (
+        atomic_file(folder / "measurements.parquet") as table_file,
+        atomic_file(folder / "measurements.csv") as text_file,
+        ExitStack() as stack,
+    ):
+        writer = None
+        while part := list(islice(ordered, cells)):
+            frame = measurement_frame(part)
+            table = pa.Table.from_pandas(frame, schema=schema, preserve_index=False)
+            if writer is None:
+                schema = table.schema
+                writer = stack.enter_context(pq.ParquetWriter(table_file, schema, write_page_checksum=True))
+            writer.write_table(table, row_group_size=len(frame))
+            text_file.write(frame.to_csv(index=False, header=text_file.tell() == 0).encode())
+        if writer is None:
+            empty = measurement_frame([])
+            empty.to_parquet(table_file, index=False)
+            text_file.write(empty.to_csv(index=False).encode())
+
+
+def parts(folder: str | Path, name: str, columns: Sequence[str] | None = None) -> Iterator[pd.DataFrame]:
+    """The frame NAME of a judged folder a part at a time, for results too large to be read as one frame.
+
+    `columns`: those to read. Raises StoreError as `load` does.
+    """
+    path = _path_of(Path(folder), name)
+    try:
+        for batch in dataset(path, format="parquet").to_batches(columns=columns, batch_size=PART_ROWS):
+            yield batch.to_pandas()
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{path} can't be read ({error}): run `compare judge {folder}` again.") from error
+
+
 def verdict_frame(verdicts: Iterable[Verdict]) -> pd.DataFrame:
     """One row per verdict."""
     rows = [tuple(_text(getattr(verdict, name)) for name in VERDICT_COLUMNS) for verdict in verdicts]
@@ -94,20 +141,25 @@ def claim_frame(claims: Iterable[Any]) -> pd.DataFrame:
 def write_frame(folder: Path, name: str, frame: pd.DataFrame) -> None:
     """NAME.parquet and NAME.csv, each whole or absent."""
     buffer = io.BytesIO()
-    frame.to_parquet(buffer, index=False)
+    frame.to_parquet(buffer, index=False, write_page_checksum=True)
     write_atomically(folder / f"{name}.parquet", buffer.getvalue())
     write_atomically(folder / f"{name}.csv", frame.to_csv(index=False).encode())
 
 
 def read_frame(folder: Path, name: str) -> pd.DataFrame:
     """The frame that `write_frame` wrote. Raises StoreError where there is none, or a damaged one."""
+    path = _path_of(folder, name)
+    try:
+        return pq.read_table(path, page_checksum_verification=True).to_pandas()
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{path} can't be read ({error}): run `compare judge {folder}` again.") from error
+
+
+def _path_of(folder: Path, name: str) -> Path:
     path = folder / f"{name}.parquet"
     if not path.exists():
         raise StoreError(f"{folder} holds no {name}.parquet: run `compare judge {folder}` first.")
-    try:
-        return pd.read_parquet(path)
-    except (OSError, ValueError) as error:
-        raise StoreError(f"{path} can't be read ({error}): run `compare judge {folder}` again.") from error
+    return path
 
 
 def write_json(folder: Path, name: str, content: Any) -> None:

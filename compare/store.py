@@ -13,10 +13,10 @@ import errno
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from compare.errors import DamagedRecordError, IncompleteError, StoreError
 from compare.locking import held
@@ -144,17 +144,18 @@ class Store:
 
 def write_atomically(path: Path, body: bytes) -> None:
     """Write `body` so that the file is either whole or absent, whatever happens: temporary file, fsync, rename."""
-    write_parts(path, [body])
+    with atomic_file(path) as file:
+        file.write(body)
 
 
-def write_parts(path: Path, parts: Iterable[bytes]) -> None:
-    """As `write_atomically`, for a body that comes in parts and is never in memory as a whole."""
+@contextmanager
+def atomic_file(path: Path) -> Iterator[IO[bytes]]:
+    """As `write_atomically`, for what is written in parts: the file appears when the block has ended well."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("wb") as file:
-            for part in parts:
-                file.write(part)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)

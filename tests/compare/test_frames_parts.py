@@ -1,0 +1,43 @@
+"""Large results: written and read by parts, the same frame as in one piece; damage inside a part is found."""
+
+import pandas as pd
+import pytest
+
+from compare.errors import StoreError
+from compare.frames import measurement_frame, parts, read_frame, write_measurements
+from compare.records import CellResult, Measurement, Quantity, Status
+
+
+@pytest.fixture
+def results(make_cell):
+    rows = (Measurement(quantity=Quantity.ELBO, value=-1.25), Measurement(quantity=Quantity.KL, value=0.5, note="n"))
+    sound = [CellResult(cell=make_cell(seed=seed), status=Status.OK, measurements=rows) for seed in range(11)]
+    return [*sound, CellResult(cell=make_cell(seed=11), status=Status.FAILED, reason="planted")]
+
+
+@pytest.mark.parametrize("cells", [1, 3, 12, 100])
+def test_the_parts_are_the_whole_frame(tmp_path, results, cells):
+    write_measurements(tmp_path, reversed(results), cells=cells)
+    whole = measurement_frame(results)
+    pd.testing.assert_frame_equal(read_frame(tmp_path, "measurements"), whole)
+    pd.testing.assert_frame_equal(pd.concat(parts(tmp_path, "measurements"), ignore_index=True), whole)
+    text = pd.read_csv(tmp_path / "measurements.csv", keep_default_na=False)
+    assert list(text["key"]) == list(whole["key"])
+    columns = next(iter(parts(tmp_path, "measurements", ["key", "value"]))).columns
+    assert list(columns) == ["key", "value"]
+
+
+def test_no_results_give_an_empty_frame_with_its_columns(tmp_path):
+    write_measurements(tmp_path, [])
+    assert list(read_frame(tmp_path, "measurements").columns) == list(measurement_frame([]).columns)
+
+
+def test_an_altered_page_is_found_and_never_read(tmp_path, results):
+    write_measurements(tmp_path, results)
+    path = tmp_path / "measurements.parquet"
+    body = bytearray(path.read_bytes())
+    place = body.index(results[0].cell.key.encode())
+    body[place] ^= 1
+    path.write_bytes(body)
+    with pytest.raises(StoreError, match=r"measurements.parquet can't be read .*: run `compare judge"):
+        read_frame(tmp_path, "measurements")
