@@ -67,10 +67,11 @@ class Prose:
 
 @dataclass(frozen=True, kw_only=True)
 class Code:
-    """Text to copy."""
+    """Text to copy; `folded`: behind its label."""
 
     text: str
     label: str
+    folded: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

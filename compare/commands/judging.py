@@ -8,16 +8,17 @@ from typing import Any
 from compare.answer import answer
 from compare.claims import CLAIMS
 from compare.commands.planting import SENSITIVITY, SENSITIVITY_CLAIMS
+from compare.commands.semantics import CASES_FRAME, FINDINGS_FRAME, PAIRS_FRAME, judge_semantics, summary
 from compare.errors import UsageError
 from compare.frames import (
     claim_frame,
     environment_of,
-    measurement_frame,
     read_frame,
     read_json,
     verdict_frame,
     write_frame,
     write_json,
+    write_measurements,
 )
 from compare.judge import ErrorBudgetExceededError, exit_code, judge
 from compare.ledger import ledger
@@ -28,7 +29,13 @@ from compare.store import Store
 from compare.timings import timing_frame
 
 INCOMPLETE = 3
-FURTHER = (SENSITIVITY, SENSITIVITY_CLAIMS)  # frames of other verbs that a report shows where they are there
+FURTHER = (
+    SENSITIVITY,
+    SENSITIVITY_CLAIMS,
+    CASES_FRAME,
+    FINDINGS_FRAME,
+    PAIRS_FRAME,
+)  # frames of other verbs that a report shows where they are there
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +47,7 @@ class Judged:
     statuses: dict[str, int]
     missing: int
     damaged: list[str]
+    semantics: list[str]
     exit_code: int
 
 
@@ -59,22 +67,29 @@ def judge_folder(folder: Path) -> Judged:
         verdicts = judge(results, budget, spec.variance_margin)
     except ErrorBudgetExceededError as error:
         raise UsageError(f"{error} Set 'tests' in the profile.") from error
-    write_frame(folder, "measurements", measurement_frame(results))
+    write_measurements(folder, results)
     write_frame(folder, "verdicts", verdict_frame(verdicts))
     write_frame(folder, "timings", timing_frame(results))
     write_frame(folder, "ledger", pd.DataFrame([as_row(row) for row in ledger(results)]))
     reply = answer(verdicts, results)
     write_json(folder, "answer", reply)
     missing = max(int(record["planned"]) - len(results), 0)
-    code = exit_code(verdicts, results)
+    semantics = judge_semantics(folder)
+    code = worse(exit_code(verdicts, results), semantics.exit_code)
     return Judged(
         answer=reply,
         outcomes={str(each): count for each, count in _counted(Outcome, (v.outcome for v in verdicts)).items()},
         statuses={str(each): count for each, count in _counted(Status, (r.status for r in results)).items()},
         missing=missing,
         damaged=store.damaged,
+        semantics=summary(semantics),
         exit_code=INCOMPLETE if code == 0 and missing else code,
     )
+
+
+def worse(one: int, other: int) -> int:
+    """The exit code of two judgements together: 1 (a claim differs) beats 3 (incomplete), 3 beats 0."""
+    return next((code for code in (1, INCOMPLETE) if code in (one, other)), 0)
 
 
 def report_folder(folder: Path) -> Path:

@@ -1,0 +1,1 @@
+"""Runs and judges the semantics suite: what the libraries' ELBO objects compute, against the register of findings."""

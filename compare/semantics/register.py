@@ -1,0 +1,134 @@
+"""The register of findings sorted by harm, and the frames that the report and `compare findings` are made of."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from math import inf, isfinite, nan
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from compare.records import Outcome
+from compare.semantics.records import FindingVerdict, SemanticsVerdict
+from suites.semantics.case import Finding, Status
+from suites.semantics.catalogue import BY_ID, FAMILIES
+from suites.semantics.findings import FINDINGS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+NOT_MEASURED = "not run here"
+# Flags and counts of runs: a finding about nothing else gives no wrong number.
+COUNTED = frozenset({"JitTraceMeanField_ELBO", "TraceGraph_ELBO", "RenyiELBO", "ReweightedWakeSleep"})
+
+
+def expected_error(finding: Finding) -> float:
+    """The largest |registered - oracle| over the finding's cases and quantities, in nats or gradient, without a run.
+
+    Sampled terms are taken at fixed draws spread over (-1, 1.1); nan or inf in either number gives inf.
+    """
+    errors = []
+    for name in finding.cases:
+        case = BY_ID[name]
+        behaviour = case.behaviour(finding.library)
+        if behaviour is None:
+            continue
+        draws = {given: (0.3, -0.9, 1.1)[place % 3] for place, given in enumerate(case.given)}
+        right = case.oracle(draws)
+        does = {**right, **(behaviour.computes(draws) if behaviour.computes else {})}
+        errors += [abs(does[each] - right.get(each, does[each])) for each in finding.quantities if each in does]
+    return max((error if isfinite(error) else inf for error in errors), default=nan)
+
+
+def by_harm(
+    findings: Sequence[Finding] = FINDINGS, measured: Mapping[str, FindingVerdict] = MappingProxyType({})
+) -> list[Finding]:
+    """Silently wrong numbers first, open before by design, the larger error first; then numbers that show themselves
+    (inf, nan); then what costs time or raises. The error is the measured one where the finding reproduces."""
+
+    def place(finding: Finding) -> tuple[int, bool, float, str]:
+        verdict = measured.get(finding.id)
+        error = verdict.error if verdict and verdict.outcome is Outcome.AGREES else expected_error(finding)
+        kind = 2 if COUNTED.issuperset(finding.quantities) else 0 if isfinite(error) else 1
+        return kind, finding.status is not Status.OPEN, -error if isfinite(error) else 0.0, finding.id
+
+    return sorted(findings, key=place)
+
+
+def finding_rows(verdicts: Iterable[FindingVerdict]) -> list[dict[str, Any]]:
+    """One row per finding, by harm, with its verdict where there is one."""
+    judged = {verdict.finding: verdict for verdict in verdicts}
+    return [_row(finding, judged.get(finding.id)) for finding in by_harm(measured=judged)]
+
+
+def _row(finding: Finding, verdict: FindingVerdict | None) -> dict[str, Any]:
+    case = BY_ID[finding.cases[0]]
+    behaviour = case.behaviour(finding.library)
+    return {
+        "id": finding.id,
+        "library": str(finding.library),
+        "status": str(finding.status),
+        "title": finding.title,
+        "documentation": finding.documentation,
+        "happens": finding.happens,
+        "harm": finding.harm,
+        "expected_error": expected_error(finding),
+        "measured_error": verdict.error if verdict else nan,
+        "outcome": str(verdict.outcome) if verdict else NOT_MEASURED,
+        "versions": verdict.versions if verdict else "",
+        "reason": verdict.reason if verdict else "",
+        "workaround": finding.workaround,
+        "workaround_verdict": _workaround(verdict),
+        "upstream": finding.upstream,
+        "since": finding.since,
+        "routes": "; ".join(finding.routes),
+        "cases": ", ".join(finding.cases),
+        "source": case.source,
+        "statement": case.statement,
+        "program_name": behaviour.program if behaviour else "",
+        "program": behaviour.path.read_text("utf-8") if behaviour else "",
+    }
+
+
+def _workaround(verdict: FindingVerdict | None) -> str:
+    if verdict is None or verdict.workaround_right is None:
+        return "not tested"
+    return "gives the right number" if verdict.workaround_right else "does not give the right number"
+
+
+def finding_frame(verdicts: Iterable[FindingVerdict]) -> "pd.DataFrame":
+    """`finding_rows` as a frame."""
+    import pandas as pd
+
+    return pd.DataFrame(finding_rows(verdicts))
+
+
+def verdict_frame(verdicts: Iterable[SemanticsVerdict]) -> "pd.DataFrame":
+    """One row per case, library and quantity, with the case's title, statement, oracle and the library's formula."""
+    import pandas as pd
+
+    families = {case.id: family for family, cases in FAMILIES.items() for case in cases}
+    return pd.DataFrame([_verdict_row(verdict, families) for verdict in verdicts])
+
+
+def _verdict_row(verdict: SemanticsVerdict, families: Mapping[str, str]) -> dict[str, Any]:
+    case = BY_ID.get(verdict.case)
+    behaviour = case.behaviour(verdict.library) if case else None
+    return {
+        "case": verdict.case,
+        "family": families.get(verdict.case, ""),
+        "title": case.title if case else "",
+        "statement": case.statement if case else "",
+        "library": str(verdict.library),
+        "formula": behaviour.formula if behaviour else "",
+        "quantity": verdict.quantity,
+        "measured": verdict.measured,
+        "registered": verdict.registered,
+        "oracle": verdict.oracle,
+        "tolerance": verdict.tolerance,
+        "tolerance_reason": case.tolerance_reason if case else "",
+        "sampled": verdict.sampled,
+        "right": verdict.right,
+        "outcome": str(verdict.outcome),
+        "findings": ", ".join(verdict.findings),
+        "reason": verdict.reason,
+        "versions": verdict.versions,
+        "program_name": behaviour.program if behaviour else "",
+    }

@@ -1,0 +1,144 @@
+"""Where the libraries depart from their documentation or from each other, the most harmful first; IDs are anchors."""
+
+from reports.content import Block, ClaimCard, Code, Column, Frame, Kind, Prose, Section, Table, not_measured
+from reports.data import ReportData
+
+ANCHOR, TITLE = "findings", "Findings about the libraries"
+ABSENT = (
+    "this run did not contain the semantics suite. `compare run semantics -o DIR` adds it to a run's folder; the "
+    "profiles standard and full contain it."
+)
+INTRODUCTION = (
+    "A finding is a behaviour of a library's ELBO objects that its documentation does not promise or that its peer "
+    "does not share, reproduced by a small program with a closed form. Findings are expected outcomes: 'agrees' means "
+    "that this version still shows it, 'differs' that it has changed. The order is by harm: numbers that are wrong "
+    "in silence first, open before by design, the larger error first. Losses are in nats for the whole small model, "
+    "with the library's sign (loss = −ELBO)."
+)
+
+
+def build(data: ReportData) -> Section:
+    """The register as a table, one card per finding with its program, every case, and the sweep over pairs."""
+    findings, semantics = data.further.get("findings"), data.further.get("semantics")
+    if findings is None or semantics is None or findings.empty:
+        return not_measured(ANCHOR, TITLE, ABSENT)
+    blocks: list[Block] = [Prose(text=INTRODUCTION), _register(findings)]
+    for finding in findings.to_dict("records"):
+        blocks.append(_card(finding, semantics))
+        if finding["program"]:
+            label = f"A program that shows {finding['id']} ({finding['cases'].split(', ')[0]})"
+            blocks.append(Code(text=finding["program"].rstrip(), label=label, folded=True))
+    blocks += [_cases(semantics), _pairs(data.further.get("semantics_pairs"))]
+    return Section(anchor=ANCHOR, title=TITLE, blocks=tuple(blocks))
+
+
+def _register(findings: Frame) -> Table:
+    return Table(
+        name="findings",
+        caption=f"{len(findings)} findings, sorted by harm. Error: largest |measured − oracle| of its cases.",
+        frame=findings,
+        columns=(
+            Column(header="finding", source="id", link=True),
+            Column(header="title", source="title"),
+            Column(header="harm", source="harm"),
+            Column(header="error", source="measured_error", kind=Kind.NUMBER, digits=3),
+            Column(header="status", source="status"),
+            Column(header="reproduces", source="outcome", kind=Kind.OUTCOME),
+            Column(header="with", source="versions"),
+        ),
+        limit=200,
+    )
+
+
+def _card(finding: dict, semantics: Frame) -> ClaimCard:
+    fields = (
+        ("Documented", finding["documentation"]),
+        ("Happens", finding["happens"]),
+        ("Harm", finding["harm"]),
+        ("Workaround", f"{finding['workaround']} ({finding['workaround_verdict']})"),
+        ("Versions", finding["versions"]),
+        ("Since", finding["since"]),
+        ("Upstream", finding["upstream"] or "no report known"),
+        ("Confirmed by", finding["routes"]),
+        ("Verdict", finding["reason"]),
+    )
+    return ClaimCard(
+        id=finding["id"],
+        statement=finding["title"],
+        strength=f"{finding['library']} · {finding['status']}",
+        outcome=f"{finding['outcome']} with the register",
+        fields=tuple((name, text) for name, text in fields if text),
+        table=_numbers(finding, semantics),
+    )
+
+
+def _numbers(finding: dict, semantics: Frame) -> Table:
+    """The measured numbers of the finding's cases, in both libraries where both have the case."""
+    rows = semantics[semantics["case"].isin(finding["cases"].split(", "))]
+    return Table(
+        name=f"finding-{finding['id']}",
+        caption="Measured, registered and right, by case and library.",
+        frame=rows,
+        columns=(
+            Column(header="case", source="case", kind=Kind.CODE),
+            Column(header="oracle's statement", source="statement"),
+            Column(header="library", source="library"),
+            Column(header="it computes", source="formula"),
+            *_number_columns(),
+        ),
+        limit=60,
+    )
+
+
+def _number_columns() -> tuple[Column, ...]:
+    return (
+        Column(header="quantity", source="quantity", kind=Kind.CODE),
+        Column(header="measured", source="measured", kind=Kind.NUMBER, digits=6),
+        Column(header="registered", source="registered", kind=Kind.NUMBER, digits=6),
+        Column(header="oracle", source="oracle", kind=Kind.NUMBER, digits=6),
+        Column(header="allowed", source="tolerance", kind=Kind.NUMBER, digits=2),
+        Column(header="as registered", source="outcome", kind=Kind.OUTCOME),
+    )
+
+
+def _cases(semantics: Frame) -> Table:
+    shown = semantics.assign(verdict=semantics["right"].map({True: "right", False: "not right"}))
+    shown.loc[shown["sampled"].astype(bool), "verdict"] = "one unbiased draw"
+    shown.loc[shown["quantity"] == "", "verdict"] = ""
+    return Table(
+        name="semantics",
+        caption=f"Every case of the semantics suite: {semantics['case'].nunique()} cases, {len(semantics)} verdicts.",
+        frame=shown,
+        columns=(
+            Column(header="case", source="case", kind=Kind.CODE),
+            Column(header="title", source="title"),
+            Column(header="library", source="library"),
+            *_number_columns(),
+            Column(header="the number is", source="verdict"),
+            Column(header="findings", source="findings"),
+            Column(header="why", source="reason"),
+        ),
+        limit=500,
+        folded=True,
+    )
+
+
+def _pairs(pairs: Frame | None) -> Block:
+    if pairs is None:
+        text = (
+            "Not measured: the sweep over all registered divergences is part of `compare run semantics` only, "
+            "because it integrates some three hundred densities."
+        )
+        return Prose(text=text, absent=True)
+    return Table(
+        name="semantics-pairs",
+        caption="Every registered divergence at three choices of parameters, against numerical integration.",
+        frame=pairs,
+        columns=(
+            Column(header="library", source="library"),
+            *_number_columns(),
+            Column(header="explained by", source="reason"),
+        ),
+        limit=500,
+        folded=True,
+    )
