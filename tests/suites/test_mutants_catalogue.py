@@ -234,13 +234,17 @@ def test_rows_are_computed_together_only_where_they_are_apart():
 # --- problems of their own
 
 
-@pytest.mark.parametrize("layer", [own_problems.LINEAR, *(layer for _, layer in own_problems.CURVED)], ids=repr)
+@pytest.mark.parametrize(
+    "layer", [own_problems.LINEAR, *(layer for _, layer in own_problems.CURVED)], ids=lambda layer: type(layer).__name__
+)
 def test_a_layer_s_log_determinant_is_its_jacobian_s(layer):
     z = np.random.default_rng(1).normal(0.0, 2.0, (50, 2))
     np.testing.assert_allclose(np.exp(layer.log_det(z)), own_problems.jacobian(layer, z), rtol=1e-12)
 
 
-@pytest.mark.parametrize(("kind", "function"), [(Kind.BOUND, correct.bound), (Kind.FLOW, flows.flow)], ids=str)
+@pytest.mark.parametrize(
+    ("kind", "function"), [(Kind.BOUND, correct.bound), (Kind.FLOW, flows.flow)], ids=["bound", "flow"]
+)
 def test_the_right_bound_and_the_right_flow_pass_every_check(kind, function):
     done = own_problems.checks(replace(of_kind(kind)[0], function=function))
     assert [check for check in done if not check.holds] == []
