@@ -108,7 +108,7 @@ CASES = (
         id="SEM-PLATE-001",
         title="A guide plate of the mini-batch's size against a model plate that subsamples",
         statement="right: loss = N/B (log q - log p(x, z))",
-        source="pyro.plate 1.9.2: 'scale the score by size / subsample_size'; check_model_guide_match compares plates",
+        source="pyro.plate 1.9.2: 'scales all log likelihood terms by size/batch_size'; plates are matched by name",
         behaviours=tuple(
             Behaviour(library=library, formula="Trace = log q - N/B log p(x, z); MeanField = KL - N/B log p(x | z)",
                       program=f"plate/plate_001_{library}.py", computes=_guide_unscaled)
@@ -133,7 +133,8 @@ CASES = (
         id="SEM-RENYI-001",
         title="RenyiELBO with a subsampled plate",
         statement="right: loss = -N/B sum_b log mean_k w_kb with w_kb = p(x_b, z_kb) / q(z_kb)",
-        source="Burda et al. 2016, eq. 8, for each datum; pyro.infer.RenyiELBO 1.9.2, numpyro.infer.RenyiELBO 0.22.0",
+        source="Burda et al. 2016, eq. 8, for each datum; pyro.infer.RenyiELBO 1.9.2, numpyro.infer.RenyiELBO 0.22.0, "
+        "whose docstring subsamples local latents in its example",
         behaviours=(
             Behaviour(library=Library.PYRO, formula="-sum_b log mean_k w_kb^(N/B): the factor stands inside",
                       program="renyi/renyi_001_pyro.py", computes=_factor_inside),
@@ -169,7 +170,8 @@ CASES = (
         id="SEM-MULTI-001",
         title="Trace_ELBO(multi_sample_guide=True) with a guide that proposes S samples",
         statement="right: loss = mean_s [log q(z_s) - log p(x, z_s)]",
-        source="numpyro.infer.Trace_ELBO 0.22.0: 'the negative of the ELBO'; numpyro pull request 1728 divides by S",
+        source="numpyro.infer.ELBO.loss 0.22.0: 'negative of the Evidence Lower Bound (ELBO) to be minimized'; numpyro "
+        "pull request 1728 divides by S",
         behaviours=(
             Behaviour(library=Library.NUMPYRO, formula="sum_s [log q(z_s) - log p(x, z_s)]: S times too large",
                       program="multi/multi_001_numpyro.py", computes=lambda measured: {"loss": 3 * _multi(measured)}),

@@ -115,7 +115,8 @@ CASES = (
         id="SEM-STRUCTURE-005",
         title="obs_mask with half of the data observed and no guide site for the rest",
         statement="loss = -log p(x_0), the observed half",
-        source="pyro.sample 1.9.2 and numpyro.sample 0.22.0: obs_mask makes a latent site '<name>_unobserved'",
+        source="pyro.sample 1.9.2 and numpyro.sample 0.22.0, obs_mask: 'This introduces a latent sample site named "
+               "name + \"_unobserved\" which should be used by guides'",
         behaviours=_both(
             5, "Trace warns and adds -log p(x_1) of the imputed half; TraceMeanField raises KeyError",
             _warned(lambda measured: {"trace": -log_normal(measured["x0"]) - log_normal(measured["x1"])})),
@@ -124,11 +125,12 @@ CASES = (
     ),
     Case(
         id="SEM-STRUCTURE-006",
-        title="Which ELBO objects offer differentiable_loss",
-        statement="all: 'elbo(model, guide)' is documented on the base class and calls it",
-        source="pyro.infer.ELBO.__call__ 1.9.2 returns ELBOModule, whose forward calls differentiable_loss",
+        title="On which ELBO objects elbo(model, guide) can be called",
+        statement="all: the base class, which names TraceGraph_ELBO among those to use, documents it",
+        source="pyro.infer.ELBO 1.9.2: 'Derived classes now provide a more idiomatic PyTorch interface via __call__'; "
+               "ELBOModule.forward calls differentiable_loss",
         behaviours=(
-            Behaviour(library=Library.PYRO, formula="TraceGraph_ELBO, RenyiELBO and ReweightedWakeSleep lack it",
+            Behaviour(library=Library.PYRO, formula="AttributeError from three: they lack differentiable_loss",
                       program="structure/structure_006_pyro.py", computes=lambda _: dict.fromkeys(_MISSING, 0.0)),
         ),
         oracle=lambda _: dict.fromkeys(_METHODS + _MISSING, 1.0),
