@@ -17,16 +17,20 @@ _SCALE = tuple(
         cases=("SEM-SCALE-001", "SEM-SCALE-002"),
         quantities=("mean_field",),
         title="TraceMeanField_ELBO takes the scale of the guide's site and ignores the model's",
-        documentation="poutine.scale and handlers.scale: scale the score of all sites within",
-        happens="scale B on the model's latent site: the KL is not scaled; on the guide's only: B KL",
-        harm="(1 - B) E_q[-log p] = 0.90 nats at B = 0.3, q = N(0.7, 0.5^2); KL annealing on the model does nothing",
+        documentation=documentation,
+        happens="scale B on the model's latent site alone has no effect, on the guide's alone it gives B KL; the same "
+        "scale on both gives B KL, which is right",
+        harm="(1 - B) E_q[-log p] = 0.90 nats at B = 0.3, q = N(0.7, 0.5^2), for a scale on the model's site alone",
         status=OPEN,
         routes=ORACLE_AND_TRACE,
         workaround="scale the latent site in the model and in the guide",
         workaround_case="SEM-SCALE-003",
         workaround_quantity="mean_field",
     )
-    for number, library in (("PYRO-001", PYRO), ("NUMPYRO-001", NUMPYRO))
+    for number, library, documentation in (
+        ("PYRO-001", PYRO, "poutine.scale: 'scale the score of all sample and observe sites in the function'"),
+        ("NUMPYRO-001", NUMPYRO, "handlers.scale: 'This messenger rescales the log probability score'"),
+    )
 )
 _PLATE = tuple(
     Finding(
@@ -35,11 +39,12 @@ _PLATE = tuple(
         cases=("SEM-PLATE-001",),
         quantities=("trace", "mean_field"),
         title="A guide plate of the mini-batch's size against a subsampling model plate passes without a warning",
-        documentation="check_model_guide_match: 'Each plate statement in the guide also appears in the model'",
-        happens="plates are matched by name, not by size: the guide's terms count once, the model's N / B times",
+        documentation="check_model_guide_match: 'Each plate statement in the guide also appears in the model'; nothing "
+        "is said of sizes",
+        happens="plates are matched by name: the guide's terms count once, as written there, the model's N / B times",
         harm="(N/B - 1) log q in Trace_ELBO and (N/B - 1) KL in TraceMeanField_ELBO: 0.79 nats of KL with N/B = 3",
-        status=OPEN,
-        routes=("closed form", "both libraries give the same wrong formula; SEM-PLATE-002 the right one"),
+        status=BY_DESIGN,
+        routes=("closed form", "both libraries give the same formula; SEM-PLATE-002 the intended one"),
         workaround="give the guide the plate of the full size with the same subsample",
         workaround_case="SEM-PLATE-002",
         workaround_quantity="mean_field",
@@ -71,7 +76,8 @@ _UNGUIDED = tuple(
         cases=("SEM-STRUCTURE-004", "SEM-STRUCTURE-005"),
         quantities=("trace",),
         title="Trace_ELBO adds -log p of a latent that the guide lacks, after a warning; obs_mask makes such a latent",
-        documentation="warning: 'Found vars in model but not guide'",
+        documentation="warning: 'Found vars in model but not guide'; obs_mask: 'introduces a latent sample site named "
+        'name + "_unobserved" which should be used by guides\'',
         happens="the latent is drawn from its prior and scored by the model alone",
         harm="the prior's entropy, 1.42 nats per standard normal latent or imputed datum",
         status=BY_DESIGN,
@@ -79,8 +85,12 @@ _UNGUIDED = tuple(
         workaround="give the guide the site, for obs_mask '<name>_unobserved'",
         workaround_case="SEM-STRUCTURE-007",
         workaround_quantity="trace",
+        upstream=upstream,
     )
-    for number, library in (("PYRO-004", PYRO), ("NUMPYRO-004", NUMPYRO))
+    for number, library, upstream in (
+        ("PYRO-004", PYRO, "pyro issue 3255, draft pull request 3265"),
+        ("NUMPYRO-004", NUMPYRO, ""),
+    )
 )
 _CLAMP = tuple(
     Finding(
@@ -97,12 +107,14 @@ _CLAMP = tuple(
         workaround="parameterise by logits",
         workaround_case="SEM-SUPPORT-002",
         workaround_quantity="logit_float64",
+        upstream=upstream,
     )
-    for number, library, happens in (
-        ("PYRO-005", PYRO, "15.9 nats in float32, 36.0 in float64"),
-        ("NUMPYRO-005", NUMPYRO, "87.3 / 708.4 nats for probability 0, 15.9 / 36.0 for probability 1"),
+    for number, library, happens, upstream in (
+        ("PYRO-005", PYRO, "15.9 nats in float32, 36.0 in float64", "pytorch issue 186825"),
+        ("NUMPYRO-005", NUMPYRO, "87.3 / 708.4 nats for probability 0, 15.9 / 36.0 for probability 1",
+         "introduced by numpyro pull request 1108"),
     )
-)
+)  # fmt: skip
 _FROZEN = tuple(
     Finding(
         id=f"FIND-{number}",
@@ -121,7 +133,7 @@ _FROZEN = tuple(
     )
     for number, library, documentation in (
         ("PYRO-006", PYRO, "JitTrace_ELBO: 'Models must not depend on any global data (except the param store)'"),
-        ("NUMPYRO-006", NUMPYRO, "jax.jit: only for functionally pure functions"),
+        ("NUMPYRO-006", NUMPYRO, "jax.jit is for pure functions: JAX's documentation, 'The sharp bits'"),
     )
 )
 _MASKS = tuple(
@@ -131,10 +143,11 @@ _MASKS = tuple(
         cases=("SEM-MASK-007",),
         quantities=("mean_field",),
         title="Different masks on the two distributions: TraceMeanField_ELBO masks the KL by their intersection",
-        documentation="dist.mask: masks log_prob, so that the loss is M_q log q - M_p log p",
+        documentation="MaskedDistribution: 'In the special case mask is False', the terms are zero; of different masks "
+        "nothing is said, but the rule for two masked distributions writes p._mask & q._mask",
         happens="(M_q and M_p) KL, where Trace_ELBO gives M_q log q - M_p log p",
-        harm="the entropy term of each datum that only one side masks: 1.68 nats in SEM-MASK-007",
-        status=OPEN,
+        harm="E_q[log q] of a datum that only the model masks: 1.68 nats in SEM-MASK-007",
+        status=BY_DESIGN,
         routes=ORACLE_AND_TRACE,
         workaround="the same mask on both sides, or Trace_ELBO",
         workaround_case="SEM-MASK-006",
@@ -149,7 +162,8 @@ _EDGES = tuple(
         cases=(case,),
         quantities=(quantity,),
         title=title,
-        documentation="torch.distributions.kl.kl_divergence: 'Compute Kullback-Leibler divergence KL(p || q)'",
+        documentation="torch.distributions.kl.kl_divergence: 'Compute Kullback-Leibler divergence KL(p || q)'; the "
+        "parameter is within arg_constraints",
         happens=happens,
         harm=harm,
         status=OPEN,
@@ -157,13 +171,16 @@ _EDGES = tuple(
         workaround="the mean of log q - log p",
         workaround_case=case,
         workaround_quantity=right,
+        upstream=upstream,
     )
-    for number, case, quantity, right, title, happens, harm in (
-        (17, "SEM-KL-004", "kl", "by_log_prob", "KL(Poisson(0) || Poisson) is nan", "0 log 0", "nan, where it is 1"),
-        (18, "SEM-KL-005", "kl", "by_log_prob", "KL(Binomial(n, 1) || Binomial) is -inf",
-         "log(1 - 1) is not clamped, the logits are", "-inf, where it is 8.4"),
-        (19, "SEM-KL-006", "mean_field", "trace", "KL(Uniform || ContinuousBernoulli) is inf where an end is shared",
-         "<= for < in the test of the support", "inf, where it is 0.51"),
+    for number, case, quantity, right, title, happens, harm, upstream in (
+        (17, "SEM-KL-004", "kl", "by_log_prob", "torch's KL(Poisson(0) || Poisson) is nan", "0 log 0",
+         "nan, where it is 1 nat", "pytorch issue 144279 is the same 0 log 0 in another pair"),
+        (18, "SEM-KL-005", "kl", "by_log_prob", "torch's KL(Binomial(n, 1) || Binomial) is -inf",
+         "log(1 - 1) is not clamped, the logits are", "-inf, where it is 8.4 nats", ""),
+        (19, "SEM-KL-006", "mean_field", "trace",
+         "torch's KL(Uniform || ContinuousBernoulli) is inf where an end of the support is shared",
+         "<= for < in the test of the support; Uniform | Beta has <", "inf, where it is 0.51 nats", ""),
     )
 )  # fmt: skip
 FINDINGS: tuple[Finding, ...] = (

@@ -111,14 +111,15 @@ CASES = (
     ),
     Case(
         id="SEM-ENUM-002",
-        title="infer={'kl': 'analytic'} on the model's or on the guide's site",
-        statement="loss = KL where the site is marked, log q(z) - log p(z) where not",
-        source="numpyro.infer.TraceEnum_ELBO 0.22.0, get_importance_trace_enum: model_trace[name]['infer'].get('kl')",
+        title="config_kl, which marks infer={'kl': 'analytic'}, on the model or on the guide",
+        statement="loss = KL where a program is marked, log q(z) - log p(z) where neither is",
+        source="numpyro.contrib.funsor.config_kl 0.22.0: 'model = config_kl(model)'; TraceEnum_ELBO, "
+               "get_importance_trace_enum: model_trace[name]['infer'].get('kl')",
         behaviours=(
             Behaviour(library=Library.NUMPYRO,
-                      formula="the mark works on the guide's site only: replay overwrites the model's infer",
+                      formula="the mark works on the guide only: replay overwrites the model's infer",
                       program="enum/enum_002_numpyro.py", requires=("funsor",),
-                      computes=lambda measured: {"model": _sampled_kl(measured)}, sampled=("model",)),
+                      computes=lambda measured: {"model": _sampled_kl(measured)}),
         ),
         oracle=_marked,
         given=("z",),
