@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from compare.commands.references import AsJson, Framework, Kind, Mapping, Seconds, vectors
-from compare.errors import CompareError
+from compare.errors import CompareError, printable
 
 if TYPE_CHECKING:
     from compare.commands.execution import Executed, Request
@@ -71,6 +71,7 @@ def all_(
         scheduler=scheduler,
     )
     executed = _run(request)
+    _run_semantics(request)
     raise typer.Exit(_judge_and_report(executed.store.folder, executed))
 
 
@@ -86,11 +87,14 @@ def plan(
 
     request = _request(profile=profile, device=device, expression=expression, seed=seed)
     for cell in planned(request).cells:
-        print(f"{cell.key}  {cell.label}  size {cell.size}" + (f"  datum {cell.datum}" if cell.datum else ""))
+        print(
+            f"{cell.key}  {printable(cell.label)}  size {cell.size}" + (f"  datum {cell.datum}" if cell.datum else "")
+        )
 
 
 @app.command()
 def run(
+    suite: Annotated[str | None, typer.Argument(metavar="[SUITE]", help="semantics, instead of a profile.")] = None,
     profile: Profile = "standard",
     device: DeviceName = None,
     jobs: Jobs = None,
@@ -103,7 +107,9 @@ def run(
     executor: ExecutorName = "local",
     scheduler: Scheduler = None,
 ) -> None:
-    """Run a profile and store the measurements; judge nothing."""
+    """Run a profile and store the measurements; judge nothing. `run semantics`: run that suite in full and judge it."""
+    if suite is not None:
+        raise typer.Exit(_run_suite(suite, output, jobs, resume))
     request = _request(
         profile=profile,
         device=device,
@@ -209,6 +215,17 @@ def diff(
     raise typer.Exit(diff_command(old, new, as_json=as_json))
 
 
+@app.command()
+def findings(
+    folder: Annotated[Path | None, typer.Argument(metavar="[DIR]", help="Results.  [default: the newest]")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the register of library divergences, the most harmful first."""
+    from compare.commands.semantics import findings_command
+
+    print(findings_command(folder, as_json=as_json))
+
+
 @app.command("list")
 def list_() -> None:
     """List profiles, problems, estimators, implementations and claims."""
@@ -246,7 +263,7 @@ def main() -> None:
 
 
 def _refuse(message: str, code: int) -> NoReturn:
-    print(f"compare: {message}", file=sys.stderr)
+    print(f"compare: {printable(message)}", file=sys.stderr)
     sys.exit(code)
 
 
@@ -262,7 +279,32 @@ def _run(request: "Request") -> "Executed":
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a batch system's notice: stop as Ctrl-C does
     try:
         prepared = planned(request)
-        return execute(prepared, lambda line: print(line, file=sys.stderr), STARTED)
+        return execute(prepared, lambda line: print(printable(line), file=sys.stderr), STARTED)
+    except KeyboardInterrupt:
+        print("\nInterrupted. What has finished is kept; go on with the same command and --resume.", file=sys.stderr)
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def _run_suite(suite: str, output: Path | None, jobs: int | None, resume: bool) -> int:
+    from compare.commands.semantics import check_suite, run_command, summary
+
+    check_suite(suite)
+    try:
+        judged = run_command(output, jobs, resume, lambda line: print(line, file=sys.stderr))
+    except KeyboardInterrupt:
+        print("\nInterrupted. What has finished is kept; go on with the same command and --resume.", file=sys.stderr)
+        return INTERRUPTED
+    print("\n".join(summary(judged)))
+    return judged.exit_code
+
+
+def _run_semantics(request: "Request") -> None:
+    from compare.commands.semantics import holds_semantics, run_part
+
+    if not holds_semantics(request.profile, request.expression):
+        return
+    try:
+        run_part(request.folder, request.jobs, lambda line: print(line, file=sys.stderr))
     except KeyboardInterrupt:
         print("\nInterrupted. What has finished is kept; go on with the same command and --resume.", file=sys.stderr)
         raise typer.Exit(INTERRUPTED) from None
@@ -291,6 +333,8 @@ def _print_judged(judged: "Judged") -> None:
     if judged.missing:
         print(f"{judged.missing} planned cells have no result yet: go on with --resume.")
     print("Verdicts: " + (", ".join(f"{count} {name}" for name, count in judged.outcomes.items()) or "none"))
+    for line in judged.semantics:
+        print(line)
 
 
 def _share(executed: "Executed") -> str:
