@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: report test lint clean
+.PHONY: report test lint soak scale clean
 
 report: $(INSTALLED)
 	$(BIN)/compare all --resume $(ARGS)
@@ -23,6 +23,12 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[all,test]'
 	touch $@
+
+soak: $(INSTALLED)
+	$(BIN)/python benchmarks/soak.py $(ARGS)
+
+scale: $(INSTALLED)
+	$(BIN)/python benchmarks/scale.py $(ARGS)
 
 clean:
 	rm -rf $(VENV) results

@@ -3,6 +3,7 @@
 A folder that was harmed is brought to its end by `recover` and must then hold what an undisturbed run's holds.
 """
 
+import json
 import random
 import signal
 import subprocess
@@ -88,6 +89,13 @@ def complete(bench: Bench, folder: Path) -> str:
         if code == 0:
             return said
     raise AssertionError(f"the run could not be brought to its end: {said}")
+
+
+def finished(folder: Path) -> dict[str, str]:
+    """The cells that ended well: file name -> its result as text, the time it took aside."""
+    results = [json.loads(path.read_bytes())["result"] | {"elapsed_s": 0} for path in cell_files(folder)]
+    named = zip(cell_files(folder), results, strict=True)
+    return {path.name: json.dumps(result) for path, result in named if result["status"] == "ok"}
 
 
 def _started(bench: Bench, folder: Path, command: tuple[str, ...] = ()) -> subprocess.Popen:

@@ -1,6 +1,5 @@
 """Faults in real runs: nothing measured is lost, nothing wrong is read, and going on gives the undisturbed frames."""
 
-import json
 import random
 import shutil
 import signal
@@ -9,7 +8,7 @@ import time
 
 import pandas as pd
 import pytest
-from injections import WAIT_S, complete, damage, fill_disk, interrupt, kill_harness, kill_worker
+from injections import WAIT_S, complete, damage, fill_disk, finished, interrupt, kill_harness, kill_worker
 from real_runs import cell_files, wait_for
 
 
@@ -35,13 +34,6 @@ def test_twenty_kills_at_random_moments_cost_no_finished_cell_and_change_no_numb
     complete(bench, folder)
     assert_as_undisturbed(bench, folder, whole)
     assert not list(folder.rglob("*.tmp"))
-
-
-def finished(folder):
-    """The cells that ended well: file name -> its result as text, the time it took aside."""
-    results = [json.loads(path.read_bytes())["result"] | {"elapsed_s": 0} for path in cell_files(folder)]
-    named = zip(cell_files(folder), results, strict=True)
-    return {path.name: json.dumps(result) for path, result in named if result["status"] == "ok"}
 
 
 def test_damaged_files_are_named_set_aside_and_measured_again(bench, whole, tmp_path):
