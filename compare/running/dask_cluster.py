@@ -3,6 +3,9 @@
 Each task is a batch of cells of one worker key, served on its machine by worker processes of our own, so a fault still
 costs its own cells only. A machine that is lost costs a retry: Dask gives its batches to others. Dask carries JSON for
 us, but its own messages are pickled: connect to a cluster of your own only.
+
+On a batch system or Kubernetes, Dask's own deployers start the cluster and give the address: `SLURMCluster` of
+dask-jobqueue, `KubeCluster` of dask-kubernetes (`cluster.scheduler_address`). Install the same versions everywhere.
 """
 
 from collections.abc import Iterable, Iterator, Mapping

@@ -87,6 +87,13 @@ def test_importing_compare_loads_no_pandas():
         (["run", "--profile", "quick", "--seed", "-1"], "--seed must be within 0 and 2^31 - 1, not -1"),
         (["run", "--profile", "quick", "--cell-timeout", "-3"], "--cell-timeout must be a positive number"),
         (["run", "--profile", "quick", "--cell-timeout", "nan"], "--cell-timeout must be a positive number"),
+        (["run", "--profile", "quick", "--cell-memory", "lots"], "--cell-memory must be a size of at least 1M"),
+        (["run", "--profile", "quick", "--executor", "spark"], "No executor 'spark'"),
+        (["run", "--profile", "quick", "--executor", "dask"], "--executor dask and --scheduler ADDRESS go together"),
+        (
+            ["run", "--profile", "quick", "--scheduler", "tcp://a:1"],
+            "--executor dask and --scheduler ADDRESS go together",
+        ),
         (["run", "--profile", "quick", "-o", "/dev/null/x", "-k", "2-equal and oracle"], "can't be written to"),
         (["judge", "no-such-folder"], "holds no results"),
         (["report", "no-such-folder"], "holds no results"),
