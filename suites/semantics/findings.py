@@ -133,7 +133,7 @@ _FROZEN = tuple(
     )
     for number, library, documentation in (
         ("PYRO-006", PYRO, "JitTrace_ELBO: 'Models must not depend on any global data (except the param store)'"),
-        ("NUMPYRO-006", NUMPYRO, "jax.jit is for pure functions: JAX's documentation, 'The sharp bits'"),
+        ("NUMPYRO-006", NUMPYRO, "jax.jit is for pure functions (JAX documentation, the sharp bits)"),
     )
 )
 _MASKS = tuple(

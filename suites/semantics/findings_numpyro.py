@@ -84,14 +84,16 @@ FINDINGS: tuple[Finding, ...] = (
         library=NUMPYRO,
         cases=("SEM-SUPPORT-001",),
         quantities=("loss", "gradient"),
-        title="A grey pixel under a Bernoulli gives loss inf and gradient zero, under jit without a warning",
+        title="Validation gives a grey pixel under a Bernoulli loss inf and gradient zero, under jit without a warning",
         documentation="Bernoulli.support = constraints.boolean; warning: 'Out-of-support values provided to log prob "
         "method'",
         happens="the pixel contributes nothing to training and inf to the reported loss",
         harm="inf nats; the pixel's gradient is lost",
         status=BY_DESIGN,
         routes=("closed form of the cross-entropy", "Pyro with validate_args=False gives it"),
-        workaround="binarise, or write the cross-entropy as a factor",
+        workaround="Bernoulli(..., validate_args=False), or binarise",
+        workaround_case="SEM-SUPPORT-001",
+        workaround_quantity="unchecked_loss",
     ),
     Finding(
         id="FIND-NUMPYRO-011",

@@ -47,7 +47,8 @@ def _continuous_bernoulli_kl(q_logit: float, natural: float) -> float:
 def _clamped_kl(_: Numbers) -> Numbers:
     """torch clamps the probability to eps, which is a logit of -36, for everything but the natural parameter."""
     clamped = log(float_info.epsilon) - log1p(-float_info.epsilon)
-    return {"mean_field": _continuous_bernoulli_kl(clamped, _Q_LOGIT)}
+    mass = exp(_log_normaliser(_Q_LOGIT) - _log_normaliser(clamped))
+    return {"mean_field": _continuous_bernoulli_kl(clamped, _Q_LOGIT), "mass": mass}
 
 
 def _uniform_continuous_bernoulli(measured: Numbers) -> Numbers:
@@ -126,15 +127,20 @@ CASES = (
     Case(
         id="SEM-KL-003",
         title="Continuous Bernoullis with an extreme logit",
-        statement="KL = m(t) (t - u) - log Z(t) + log Z(u) at logits t = -500, u = 20",
+        statement="KL = m(t) (t - u) - log Z(t) + log Z(u) at logits t = -500, u = 20, and the density has mass 1",
         source="torch.distributions.ContinuousBernoulli 2.13: probs = clamp_probs(logits_to_probs(logits))",
         behaviours=(
             Behaviour(library=Library.PYRO, formula="m and Z at the clamped logit -36, t - u at the true one",
                       program="kl/kl_003_pyro.py", computes=_clamped_kl),
         ),
-        oracle=lambda _: {"mean_field": _continuous_bernoulli_kl(_Q_LOGIT, _Q_LOGIT)},
+        oracle=lambda _: {
+            "mean_field": _continuous_bernoulli_kl(_Q_LOGIT, _Q_LOGIT),
+            "mean_field_in_range": _continuous_bernoulli_kl(-30.0, -30.0),
+            "mass": 1.0,
+        },
         tolerance=1e-6,
-        tolerance_reason="log(1 - p) at p = sigmoid(20) = 1 - 2e-9 loses nine of sixteen digits",
+        tolerance_reason="log(1 - p) at p = sigmoid(20) = 1 - 2e-9 loses nine of sixteen digits; the trapezoids of width "
+        "h = 1e-6 err by (500 h)^2 / 12 = 2e-8",
     ),
     Case(
         id="SEM-KL-004",

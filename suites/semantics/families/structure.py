@@ -133,7 +133,7 @@ CASES = (
             Behaviour(library=Library.PYRO, formula="AttributeError from three: they lack differentiable_loss",
                       program="structure/structure_006_pyro.py", computes=lambda _: dict.fromkeys(_MISSING, 0.0)),
         ),
-        oracle=lambda _: dict.fromkeys(_METHODS + _MISSING, 1.0),
+        oracle=lambda _: dict.fromkeys((*_METHODS, *_MISSING, "and_grads"), 1.0),
     ),
     Case(
         id="SEM-STRUCTURE-007",

@@ -16,7 +16,8 @@ def _cross_entropy(_: Numbers) -> Numbers:
 
 def _grey_numpyro(_: Numbers) -> Numbers:
     constant = {"raises": 0.0, "loss": inf, "gradient": 0.0, "warns": 1.0}
-    return constant | {"jit_loss": inf, "jit_gradient": 0.0, "jit_warns": 0.0}
+    unchecked = {f"unchecked_{name}": value for name, value in _cross_entropy({}).items()}
+    return constant | {"jit_loss": inf, "jit_gradient": 0.0, "jit_warns": 0.0} | unchecked
 
 
 def _saturated(_: Numbers) -> Numbers:
@@ -62,7 +63,8 @@ CASES = (
             Behaviour(library=Library.PYRO, formula="ValueError; with validate_args=False the cross-entropy",
                       program="support/support_001_pyro.py", computes=lambda _: {"raises": 1.0}),
             Behaviour(library=Library.NUMPYRO,
-                      formula="loss = inf with gradient 0: a warning outside of jit, none inside",
+                      formula="loss = inf with gradient 0: a warning outside of jit, none inside; with "
+                              "validate_args=False the cross-entropy",
                       program="support/support_001_numpyro.py", computes=_grey_numpyro),
         ),
         oracle=_cross_entropy,

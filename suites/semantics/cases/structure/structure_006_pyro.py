@@ -1,6 +1,7 @@
 """SEM-STRUCTURE-006: on which ELBO objects elbo(model, guide), a torch module, can be called (Pyro)."""
 
 import warnings
+from math import isfinite
 
 import pyro
 import pyro.distributions as dist
@@ -41,10 +42,15 @@ def works(name: str) -> bool:
 
 
 def measure() -> dict[str, float]:
-    """1 where the call returns a loss, 0 where it raises AttributeError."""
+    """1 where the call returns a loss, 0 where it raises AttributeError; 1 if loss_and_grads of all is finite."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # two of the objects remark that nothing is enumerated
-        return {name: float(works(name)) for name in NAMES}
+        numbers = {name: float(works(name)) for name in NAMES}
+        model, guide = Normal(0.0), Normal(0.7)
+        losses = [getattr(infer, name)(num_particles=2).loss_and_grads(model, guide) for name in NAMES]
+    return numbers | {
+        "and_grads": float(all(isfinite(loss[0] if isinstance(loss, tuple) else loss) for loss in losses))
+    }
 
 
 if __name__ == "__main__":

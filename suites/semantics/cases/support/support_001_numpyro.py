@@ -11,22 +11,26 @@ from numpyro.infer import Trace_ELBO
 jax.config.update("jax_enable_x64", True)
 
 
-def model(logit, x):
-    numpyro.sample("x", dist.Bernoulli(logits=logit), obs=x)
+def model(logit, x, validate):
+    numpyro.sample("x", dist.Bernoulli(logits=logit, validate_args=validate), obs=x)
 
 
-def guide(logit, x):
+def guide(logit, x, validate):
     pass
 
 
-def loss(logit, x):
-    return Trace_ELBO().loss(jax.random.key(0), {}, model, guide, logit, x)
+def loss(logit, x, validate=None):
+    return Trace_ELBO().loss(jax.random.key(0), {}, model, guide, logit, x, validate)
+
+
+def unchecked(logit, x):
+    return loss(logit, x, validate=False)
 
 
 def measure() -> dict[str, float]:
-    """Loss, gradient at logit 0.3 and who warns: with the pixel as a constant, and as an argument of jit."""
+    """Loss, gradient at logit 0.3 and who warns: with the pixel as a constant, as an argument of jit, unvalidated."""
     numbers = {"raises": 0.0}
-    for name, function in (("", loss), ("jit_", jax.jit(loss))):
+    for name, function in (("", loss), ("jit_", jax.jit(loss)), ("unchecked_", unchecked)):
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             value, gradient = jax.value_and_grad(function)(0.3, jnp.array(0.5))
