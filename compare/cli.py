@@ -226,6 +226,23 @@ def findings(
     print(findings_command(folder, as_json=as_json))
 
 
+@app.command()
+def explain(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="FILE.py:MODEL or MODULE:MODEL, Pyro or NumPyro.")],
+    guide: Annotated[str, typer.Argument(metavar="GUIDE", help="FILE.py:GUIDE or MODULE:GUIDE.")],
+    args: Annotated[str, typer.Option(help="A JSON list, or MODULE:FUNCTION that returns them.")] = "[]",
+    library: Annotated[str | None, typer.Option(help="pyro or numpyro.  [default: the imported one]")] = None,
+    as_json: AsJson = False,
+    timeout: Seconds = 60.0,
+) -> None:
+    """Say, site by site, what TraceMeanField_ELBO does with your model and guide, and which findings apply."""
+    from compare.commands.semantics import explain_command
+
+    code, text = explain_command(model, guide, args, library, as_json=as_json, timeout_s=timeout)
+    print("\n".join(map(printable, text.splitlines())), file=sys.stderr if code else sys.stdout)
+    raise typer.Exit(code)
+
+
 @app.command("list")
 def list_() -> None:
     """List profiles, problems, estimators, implementations and claims."""

@@ -16,6 +16,7 @@ from compare.semantics.judging import case_verdicts, counted, exit_code, finding
 from compare.semantics.records import FindingVerdict, SemanticsVerdict
 from compare.semantics.register import NOT_MEASURED, finding_frame, finding_rows, verdict_frame
 from compare.semantics.running import run_semantics
+from suites.semantics.case import Library
 
 SUITES = ("semantics",)
 PROFILES = ("standard", "full")  # those that hold the suite; quick does not
@@ -170,6 +171,18 @@ def _unmeasured(row: dict[str, Any]) -> str:
 def _entry(name: str, text: str) -> str:
     head = f"  {name + ':':<12}"
     return head + indent(fill(text, 106, break_on_hyphens=False), " " * 14)[14:]
+
+
+def explain_command(
+    model: str, guide: str, args: str, library: str | None, *, as_json: bool, timeout_s: float
+) -> tuple[int, str]:
+    """Exit code and text of `compare explain`. Raises UsageError for a library that does not exist."""
+    from compare.semantics.explaining import explain_pair
+
+    if library is not None and library not in list(Library):
+        raise UsageError(unknown("library", library, list(Library)))
+    told = explain_pair(model, guide, args, library, timeout_s)
+    return told.exit_code, told.json if as_json else told.text
 
 
 def _plain(value: Any) -> Any:

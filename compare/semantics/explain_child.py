@@ -1,0 +1,68 @@
+"""The process that imports the user's model and guide: reads request.json, writes result.json. Run by `explaining`."""
+
+import importlib
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+from compare.checking.failure import TargetError
+from compare.checking.target import load
+
+LIBRARIES = ("pyro", "numpyro")
+
+
+def main(folder: Path) -> None:
+    """Explain one pair; whatever the user's code raises becomes a message."""
+    request = json.loads((folder / "request.json").read_text("utf-8"))
+    try:
+        content = {"explanation": _explain(request)}
+    except TargetError as error:
+        content = {"message": str(error), "loaded": False}
+    except Exception as error:
+        text = " ".join(str(error).split())[:400]
+        content = {"message": f"The pair raises {type(error).__name__}: {text}", "loaded": True}
+    (folder / "result.json").write_text(json.dumps(_plain(content)), encoding="utf-8")
+
+
+def _explain(request: Mapping[str, Any]) -> dict[str, Any]:
+    model, guide = load(request["model"]), load(request["guide"])
+    args, kwargs = _arguments(request["args"])
+    library = request["library"] or _library()
+    backend = importlib.import_module(f"suites.semantics.explain_{library}")
+    explanation = backend.explain(model, guide, args, kwargs)
+    return asdict(explanation) | {"total": explanation.total}
+
+
+def _library() -> str:
+    """The library that the two modules imported. Raises TargetError where that is none, or both."""
+    found = [name for name in LIBRARIES if name in sys.modules]
+    if len(found) != 1:
+        which = "both pyro and numpyro" if found else "neither pyro nor numpyro"
+        raise TargetError(f"The modules import {which}: say which one runs the pair with --library.")
+    return found[0]
+
+
+def _arguments(text: str) -> tuple[list[Any], dict[str, Any]]:
+    """A JSON list, or MODULE:FUNCTION that returns a tuple of arguments, or (tuple, dict of keyword arguments)."""
+    if not text.lstrip().startswith("["):
+        given = load(text)()
+        if isinstance(given, tuple) and len(given) == 2 and isinstance(given[0], tuple) and isinstance(given[1], dict):
+            return list(given[0]), given[1]
+        return list(given) if isinstance(given, tuple) else [given], {}
+    try:
+        return json.loads(text), {}
+    except ValueError as error:
+        raise TargetError(f"--args is not a JSON list ({error}); or name FILE.py:FUNCTION.") from error
+
+
+def _plain(value: Any) -> Any:
+    """Strict JSON: what is not finite is written as text."""
+    if isinstance(value, float) and not isfinite(value):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {str(name): _plain(each) for name, each in value.items()}
+    return [_plain(each) for each in value] if isinstance(value, list | tuple) else value

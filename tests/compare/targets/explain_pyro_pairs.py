@@ -1,0 +1,160 @@
+"""Pyro pairs whose treatment by TraceMeanField_ELBO is known: name -> (model, guide, arguments)."""
+
+import pyro
+import pyro.distributions as dist
+import torch
+from pyro import poutine
+from pyro.infer.autoguide import AutoNormal
+
+torch.set_default_dtype(torch.float64)
+DATA = torch.tensor([0.3, -1.2, 2.0, 0.4])
+KEEP = torch.tensor([True, False, True, True])
+COVARIANCE = torch.tensor([[1.0, 0.3], [0.3, 1.5]])
+
+
+def normal_guide():
+    pyro.sample("z", dist.Normal(0.7, 0.5))
+
+
+def normal_model():
+    pyro.sample("z", dist.Normal(0.0, 1.0))
+
+
+def annealed_model():
+    with poutine.scale(scale=0.3):
+        normal_model()
+
+
+def annealed_guide():
+    with poutine.scale(scale=0.3):
+        normal_guide()
+
+
+def plated_model():
+    with pyro.plate("data", 4):
+        pyro.sample("z", dist.Normal(0.0, 1.0))
+
+
+def plated_guide():
+    with pyro.plate("data", 4):
+        pyro.sample("z", dist.Normal(DATA, 0.5))
+
+
+def handler_masked_model():
+    with pyro.plate("data", 4), poutine.mask(mask=KEEP):
+        pyro.sample("z", dist.Normal(0.0, 1.0))
+
+
+def handler_masked_guide():
+    with pyro.plate("data", 4), poutine.mask(mask=KEEP):
+        pyro.sample("z", dist.Normal(DATA, 0.5))
+
+
+def own_masked_model():
+    with pyro.plate("data", 4):
+        pyro.sample("z", dist.Normal(0.0, 1.0).mask(KEEP))
+
+
+def own_masked_guide():
+    with pyro.plate("data", 4):
+        pyro.sample("z", dist.Normal(DATA, 0.5).mask(torch.ones(4, dtype=torch.bool)))
+
+
+def correlated_model():
+    pyro.sample("z", dist.MultivariateNormal(torch.zeros(2), COVARIANCE))
+
+
+def correlated_guide():
+    pyro.sample("z", dist.MultivariateNormal(torch.ones(2), COVARIANCE))
+
+
+def factorised_model():
+    pyro.sample("z", dist.Normal(torch.zeros(2), 1.0).to_event(1))
+
+
+def factorised_guide():
+    pyro.sample("z", dist.Normal(torch.ones(2), 0.5).to_event(1))
+
+
+def positive_model():
+    pyro.sample("z", dist.LogNormal(0.0, 1.0))
+
+
+def chain_model():
+    a = pyro.sample("a", dist.Normal(0.0, 1.0))
+    pyro.sample("b", dist.Normal(a, 1.0))
+
+
+def reversed_guide():
+    b = pyro.sample("b", dist.Normal(0.5, 0.7))
+    pyro.sample("a", dist.Normal(0.6 * b, 0.4))
+
+
+def partial_guide():
+    pyro.sample("a", dist.Normal(0.5, 0.7))
+
+
+def auxiliary_guide():
+    u = pyro.sample("u", dist.Normal(0.0, 1.0), infer={"is_auxiliary": True})
+    pyro.sample("z", dist.Normal(u, 0.5))
+
+
+def subsampled_model(data):
+    with pyro.plate("data", 12, subsample=torch.arange(4)):
+        z = pyro.sample("z", dist.Normal(0.0, 1.0))
+        pyro.sample("x", dist.Normal(z, 1.0), obs=data)
+
+
+def subsampled_guide(data):
+    with pyro.plate("data", 12, subsample=torch.arange(4)):
+        pyro.sample("z", dist.Normal(data / 2, 0.7))
+
+
+def small_plate_guide(data):
+    with pyro.plate("data", 4):
+        pyro.sample("z", dist.Normal(data / 2, 0.7))
+
+
+def switch_model():
+    pyro.sample("z", dist.Bernoulli(0.3))
+
+
+def switch_guide():
+    pyro.sample("z", dist.Bernoulli(logits=torch.tensor(0.4)))
+
+
+def pixel_model(pixel):
+    pyro.sample("z", dist.Normal(0.0, 1.0))
+    pyro.sample("x", dist.Bernoulli(probs=torch.tensor(0.3)), obs=torch.as_tensor(pixel))
+
+
+def pixel_guide(pixel):
+    normal_guide()
+
+
+def arguments():
+    return (DATA,)
+
+
+def needs_data(data):
+    raise ValueError("planted")
+
+
+PAIRS = {
+    "plain": (normal_model, normal_guide, ()),
+    "annealed in the model": (annealed_model, normal_guide, ()),
+    "annealed in both": (annealed_model, annealed_guide, ()),
+    "masked in the model": (handler_masked_model, plated_guide, ()),
+    "masked in both": (handler_masked_model, handler_masked_guide, ()),
+    "distributions masked differently": (own_masked_model, own_masked_guide, ()),
+    "factorised guide, correlated prior": (correlated_model, factorised_guide, ()),
+    "correlated guide, factorised prior": (factorised_model, correlated_guide, ()),
+    "autoguide on a LogNormal": (positive_model, AutoNormal(positive_model), ()),
+    "order violated": (chain_model, reversed_guide, ()),
+    "latent missing in the guide": (chain_model, partial_guide, ()),
+    "auxiliary site": (normal_model, auxiliary_guide, ()),
+    "subsampled": (subsampled_model, subsampled_guide, (DATA,)),
+    "guide plate of the batch": (subsampled_model, small_plate_guide, (DATA,)),
+    "discrete guide": (switch_model, switch_guide, ()),
+    "pixel by probability": (pixel_model, pixel_guide, (1.0,)),
+}
