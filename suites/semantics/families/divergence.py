@@ -139,8 +139,8 @@ CASES = (
             "mass": 1.0,
         },
         tolerance=1e-6,
-        tolerance_reason="log(1 - p) at p = sigmoid(20) = 1 - 2e-9 loses nine of sixteen digits; the trapezoids of width "
-        "h = 1e-6 err by (500 h)^2 / 12 = 2e-8",
+        tolerance_reason="log(1 - p) at p = sigmoid(20) = 1 - 2e-9 loses nine of sixteen digits; the trapezoids of "
+        "width h = 1e-6 err by (500 h)^2 / 12 = 2e-8",
     ),
     Case(
         id="SEM-KL-004",
