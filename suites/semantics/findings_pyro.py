@@ -59,7 +59,7 @@ FINDINGS: tuple[Finding, ...] = (
         workaround_case="SEM-RENYI-002",
         workaround_quantity="loss",
         upstream="pyro issue 3104 ('suboptimal (or incorrect, depending on your point of view) for a local latent "
-        "variable model'), mended in NumPyro by pull request 1608; pull request 2194 removed the warning",
+        "variable model'), mended in NumPyro (its issue 1607); pull request 2194 removed the warning",
     ),
     Finding(
         id="FIND-PYRO-010",
