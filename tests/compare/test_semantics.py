@@ -1,0 +1,289 @@
+"""The semantics suite in the harness: verdicts, resume, crashes, exit codes, the register as text and on the page."""
+
+import json
+import math
+import sys
+
+import pytest
+
+from compare.cli import main
+from compare.commands import semantics as command_module
+from compare.records import Outcome, Status
+from compare.semantics import files, running
+from compare.semantics.judging import case_verdicts, exit_code, finding_verdicts
+from compare.semantics.records import SemanticsResult
+from compare.semantics.register import by_harm, finding_frame, finding_rows, verdict_frame
+from reports.data import ReportData
+from reports.page import to_html
+from reports.sections import findings as section
+from suites.semantics.case import Behaviour, Case, Library
+from suites.semantics.catalogue import CASES
+from suites.semantics.findings import FINDINGS
+
+
+def _numbers(case, library):
+    """What the register says that a library returns, at three fixed draws."""
+    behaviour = case.behaviour(library)
+    draws = {name: (0.3, -0.9, 1.1)[place % 3] for place, name in enumerate(case.given)}
+    return {**draws, **case.oracle(draws), **(behaviour.computes(draws) if behaviour.computes else {})}
+
+
+@pytest.fixture(scope="module")
+def registered():
+    """A result for every case and library as the register has it."""
+    return [
+        SemanticsResult(
+            case=case.id,
+            library=behaviour.library,
+            status=Status.OK,
+            measured=_numbers(case, behaviour.library),
+            versions={"a-library": "1.2.3"},
+            fingerprint="now",
+        )
+        for case in CASES
+        for behaviour in case.behaviours
+    ]
+
+
+def _changed(results, case, library, **changes):
+    return [
+        SemanticsResult(**{**vars(each), **changes}) if (each.case, each.library) == (case, library) else each
+        for each in results
+    ]
+
+
+@pytest.fixture
+def scales(registered):
+    """The cases on scale and one on a divergence: their oracles cost nothing."""
+    return [each for each in registered if each.case.startswith("SEM-SCALE") or each.case == "SEM-KL-001"]
+
+
+@pytest.fixture(scope="module")
+def judged(registered):
+    """The verdicts on everything as registered; the oracles' quadratures take seconds."""
+    return _judged(registered)
+
+
+def _judged(results):
+    cases = case_verdicts(results)
+    findings = finding_verdicts(cases)
+    return cases, findings, exit_code(cases, findings)
+
+
+def test_a_library_that_does_what_is_registered_keeps_the_run_green(judged):
+    cases, findings, code = judged
+    assert {each.outcome for each in cases} == {Outcome.AGREES}
+    assert {each.finding for each in findings} == {finding.id for finding in FINDINGS}
+    assert code == 0
+
+
+@pytest.mark.parametrize("identifier", ["FIND-PYRO-001", "FIND-NUMPYRO-001", "FIND-PYRO-010"])
+def test_a_mended_library_turns_the_run_red_and_names_the_finding(scales, identifier):
+    finding = next(each for each in FINDINGS if each.id == identifier)
+    case = next(each for each in CASES if each.id == finding.cases[0])
+    right = case.oracle(_numbers(case, finding.library))
+    measured = {**_numbers(case, finding.library), **right}
+    cases, findings, code = _judged(_changed(scales, case.id, finding.library, measured=measured))
+    changed = [each for each in findings if each.outcome is Outcome.DIFFERS]
+    assert identifier in [each.finding for each in changed]
+    assert "it is right now" in changed[0].reason
+    assert code == 1
+    assert f"{identifier} differs" in command_module._changes(cases, findings)[0]
+
+
+def test_a_case_without_a_finding_that_starts_to_depart_turns_the_run_red(scales):
+    measured = _numbers(next(each for each in CASES if each.id == "SEM-SCALE-003"), Library.PYRO)
+    results = _changed(scales, "SEM-SCALE-003", Library.PYRO, measured=measured | {"mean_field": 5.0})
+    cases, _, code = _judged(results)
+    wrong = [each for each in cases if each.outcome is Outcome.DIFFERS]
+    assert [(each.case, each.library, each.quantity) for each in wrong] == [("SEM-SCALE-003", "pyro", "mean_field")]
+    assert code == 1
+
+
+def test_a_workaround_that_stops_working_is_named(scales):
+    measured = _numbers(next(each for each in CASES if each.id == "SEM-SCALE-003"), Library.PYRO)
+    results = _changed(scales, "SEM-SCALE-003", Library.PYRO, measured=measured | {"mean_field": 5.0})
+    verdict = next(each for each in _judged(results)[1] if each.finding == "FIND-PYRO-001")
+    assert verdict.outcome is Outcome.DIFFERS
+    assert "workaround" in verdict.reason
+
+
+def test_a_crash_is_inconclusive_and_a_missing_framework_not_run(scales):
+    crashed = _changed(scales, "SEM-SCALE-001", Library.PYRO, status=Status.CRASHED, reason="code -11", measured={})
+    assert _judged(crashed)[2] == 3
+    missing = [
+        SemanticsResult(**{**vars(each), "status": Status.NOT_RUN, "reason": "not installed", "measured": {}})
+        for each in scales
+    ]
+    cases, findings, code = _judged(missing)
+    assert {each.outcome for each in (*cases, *findings)} == {Outcome.NOT_RUN}
+    assert code == 0
+
+
+def test_a_program_that_returns_less_than_is_registered_is_inconclusive(scales):
+    results = _changed(scales, "SEM-SCALE-001", Library.PYRO, measured={"z": 0.3, "trace": 1.0})
+    assert _judged(results)[2] == 3
+
+
+def test_results_survive_the_disk_with_nan_and_infinities(tmp_path):
+    result = SemanticsResult(
+        case="SEM-X-001",
+        library=Library.PYRO,
+        status=Status.OK,
+        measured={"nan": math.nan, "inf": -math.inf, "third": 1 / 3},
+        warnings=("UserWarning: w",),
+        elapsed_s=0.5,
+        versions={"torch": "2"},
+        fingerprint="f",
+    )
+    files.write(tmp_path, result)
+    again = files.read(tmp_path, result.name)
+    assert math.isnan(again.measured["nan"])
+    assert again.measured["inf"] == -math.inf
+    assert again.measured["third"] == 1 / 3
+    assert (again.warnings, again.versions, again.fingerprint) == (result.warnings, result.versions, "f")
+
+
+def test_a_damaged_file_is_set_aside_and_not_believed(tmp_path):
+    files.write(
+        tmp_path, SemanticsResult(case="SEM-X-001", library=Library.PYRO, status=Status.OK, measured={"a": 1.0})
+    )
+    path = tmp_path / "semantics" / "SEM-X-001-pyro.json"
+    path.write_text(path.read_text().replace("1.0", "2.0"))
+    assert files.read(tmp_path, "SEM-X-001-pyro") is None
+    assert path.with_suffix(".damaged").exists()
+
+
+def _small_cases(folder, **bodies):
+    """Cases whose programs need no framework."""
+    cases = []
+    for number, (name, body) in enumerate(bodies.items(), 1):
+        (folder / f"{name}.py").write_text(f"import os\ndef measure():\n    {body}\n")
+        behaviour = Behaviour(library=Library.PYRO, formula="", program=str(folder / f"{name}.py"))
+        cases.append(
+            Case(id=f"SEM-X-{number:03d}", title="", statement="", source="", behaviours=(behaviour,),
+                 oracle=lambda _: {"x": 1.0})
+        )  # fmt: skip
+    return cases
+
+
+def test_a_crash_costs_its_own_case_and_resume_runs_it_again_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(running, "missing", lambda library: "")
+    cases = _small_cases(tmp_path, good="return {'x': 1.0}", dead="os._exit(3)", bad="raise RuntimeError('planted')")
+    first = running.run_semantics(tmp_path, jobs=1, cases=cases, say=lambda line: None)
+    assert (first.programs, first.ran) == (3, 3)
+    results = {each.case: each for each in files.read_all(tmp_path)}
+    assert [results[case.id].status for case in cases] == [Status.OK, Status.CRASHED, Status.FAILED]
+    assert results["SEM-X-003"].reason == "RuntimeError: planted"
+    said = []
+    again = running.run_semantics(tmp_path, jobs=1, cases=cases, say=said.append)
+    assert again.ran == 1
+    assert said == ["2 of 3 semantics programs are there; 1 are to be run"]
+
+
+def test_another_environment_makes_results_stale(tmp_path, monkeypatch):
+    monkeypatch.setattr(running, "missing", lambda library: "")
+    cases = _small_cases(tmp_path, good="return {'x': 1.0}")
+    running.run_semantics(tmp_path, jobs=1, cases=cases, say=lambda line: None)
+    monkeypatch.setattr(running, "fingerprint", lambda: "another")
+    assert running.run_semantics(tmp_path, jobs=1, cases=cases, say=lambda line: None).ran == 1
+
+
+def test_a_missing_framework_is_not_run_with_the_reason(tmp_path, monkeypatch):
+    monkeypatch.setattr(running, "find_spec", lambda name: None)
+    cases = _small_cases(tmp_path, good="return {'x': 1.0}")
+    running.run_semantics(tmp_path, jobs=1, cases=cases, say=lambda line: None)
+    result = files.read(tmp_path, "SEM-X-001-pyro")
+    assert result.status is Status.NOT_RUN
+    assert result.reason == "torch, pyro not installed: pip install 'elbo-compare[torch]'"
+
+
+def test_silent_errors_come_first_and_findings_without_a_number_last():
+    order = [finding.id for finding in by_harm()]
+    assert sorted(order) == sorted(finding.id for finding in FINDINGS)
+    # wrong by nats, open | the same, by design | inf where it should be finite | an AttributeError
+    chosen = ["FIND-PYRO-010", "FIND-PYRO-006", "FIND-PYRO-018", "FIND-PYRO-016"]
+    assert sorted(chosen, key=order.index) == chosen
+
+
+@pytest.fixture
+def command(monkeypatch, capsys):
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["compare", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        captured = capsys.readouterr()
+        return ended.value.code or 0, captured.out, captured.err
+
+    return call
+
+
+def test_unknown_suite_names_the_nearest(command):
+    code, out, err = command("run", "semantic")
+    assert (code, out) == (2, "")
+    assert err == "compare: No suite 'semantic'. Did you mean 'semantics'?\n"
+
+
+def test_a_folder_of_others_and_a_folder_with_results_are_refused(command, tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    code, _, err = command("run", "semantics", "-o", tmp_path)
+    assert (code, "holds no results of ours" in err) == (2, True)
+    (tmp_path / "notes.txt").unlink()
+    files.write(tmp_path, SemanticsResult(case="SEM-X-001", library=Library.PYRO, status=Status.OK))
+    code, _, err = command("run", "semantics", "-o", tmp_path)
+    assert (code, "Add --resume" in err) == (2, True)
+
+
+def test_findings_are_listed_as_text_and_json_with_the_verdicts_of_a_folder(command, tmp_path, scales):
+    for result in scales:
+        files.write(tmp_path, result)
+    assert command_module.judge_semantics(tmp_path).exit_code == 0
+    code, out, _ = command("findings", tmp_path)
+    assert code == 0
+    assert all(finding.id in out and finding.title in out for finding in FINDINGS)
+    assert "reproduces with a-library 1.2.3" in out
+    rows = json.loads(command("findings", tmp_path, "--json")[1])
+    reproduced = {row["id"] for row in rows if row["outcome"] == "agrees"}
+    assert reproduced == {"FIND-PYRO-001", "FIND-NUMPYRO-001", "FIND-PYRO-010"}
+    assert len(rows) == len(FINDINGS)
+
+
+def test_findings_without_a_run_say_so(command, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rows = json.loads(command("findings", "--json")[1])
+    assert {row["outcome"] for row in rows} == {"not run here"}
+
+
+def _report_data(further):
+    empty = {name: finding_frame(()).iloc[:0] for name in ("measurements", "verdicts", "claims", "ledger", "timings")}
+    return ReportData(**empty, environment={}, answer={}, images={}, further=further)
+
+
+def test_section_shows_every_finding_with_anchor_program_and_numbers_escaped(judged):
+    cases, findings, _ = judged
+    frames = {"findings": finding_frame(findings), "semantics": verdict_frame(cases)}
+    frames["findings"].loc[0, "title"] = "<script>alert(1)</script>"
+    built = section.build(_report_data(frames))
+    page = to_html(_first(), [built])
+    assert all(f'id="{finding.id}"' in page for finding in FINDINGS)
+    assert "<script" not in page
+    assert "def measure()" in page
+    assert "one unbiased draw" in page
+    assert "Not measured: the sweep over all registered divergences" in page
+
+
+def test_section_without_the_suite_says_why():
+    page = to_html(_first(), [section.build(_report_data({}))])
+    assert "Not measured: this run did not contain the semantics suite" in page
+
+
+def _first():
+    from reports.content import FirstScreen
+
+    return FirstScreen(question="", sentence="", reasons=(), equation="", numbers=(), outcomes=())
+
+
+def test_rows_without_verdicts_hold_the_register_alone():
+    rows = finding_rows(())
+    assert {row["outcome"] for row in rows} == {"not run here"}
+    assert all(row["program"] and row["expected_error"] > 0 for row in rows)
