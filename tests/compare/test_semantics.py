@@ -287,3 +287,21 @@ def test_rows_without_verdicts_hold_the_register_alone():
     rows = finding_rows(())
     assert {row["outcome"] for row in rows} == {"not run here"}
     assert all(row["program"] and row["expected_error"] > 0 for row in rows)
+
+
+def test_run_semantics_judges_what_it_ran_and_ends_with_1_naming_the_changed_finding(
+    command, tmp_path, monkeypatch, scales
+):
+    measured = _numbers(next(each for each in CASES if each.id == "SEM-KL-001"), Library.PYRO)
+    changed = _changed(scales, "SEM-KL-001", Library.PYRO, measured=measured | {"mean_field": 0.0})
+
+    def run(folder, **asked):
+        assert asked["pairs"]
+        for result in changed:
+            files.write(folder, result)
+
+    monkeypatch.setattr(command_module, "run_semantics", run)
+    code, out, _ = command("run", "semantics", "-o", tmp_path / "out")
+    assert code == 1
+    assert "FIND-PYRO-010 differs: SEM-KL-001: mean_field is 0 where 8 is registered; it is right now" in out
+    assert (tmp_path / "out" / "findings.csv").exists()
