@@ -2,6 +2,7 @@
 
 import textwrap
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -61,7 +62,7 @@ def _statement(claim: Claim) -> str:
 def _outcomes(claim: Claim, evidence: Evidence | None) -> str:
     if evidence is None:
         return "Outcomes     no published report is here; name a result folder with --results DIR"
-    about = evidence.verdicts[evidence.verdicts["claim"] == claim.id]
+    about: Any = evidence.verdicts[evidence.verdicts["claim"] == claim.id]  # a frame, which pandas types as a union
     title = f"Outcomes     {_where(evidence)}"
     if about.empty:
         return f"{title}\n             no verdict on this claim"

@@ -8,16 +8,19 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
-import pandas as pd
 
 from compare.claims.pointwise import ROUNDING_FACTOR, UNIT_ROUNDOFF
 from compare.claims.training import ULPS_ALLOWED
 from compare.evidence import Evidence, read
 from compare.records import Procedure, Quantity
 from compare.statistics import ErrorBudget
+
+# pandas types `frame[mask]` as DataFrame, Series or array, which no checker can narrow; these names say which it is.
+Frame: TypeAlias = Any  # pandas.DataFrame
+Values: TypeAlias = Any  # pandas.Series
 
 SAME, CHANGED = 0, 1
 IDENTITY = ("problem", "weights", "dataset", "implementation", "estimator", "procedure", "dtype", "seed", "datum")
@@ -50,8 +53,8 @@ NOT_COMPARED = (
 class Diff:
     """What changed. Frames hold one row per change; `environment`: item -> (old, new)."""
 
-    verdicts: pd.DataFrame
-    numbers: pd.DataFrame
+    verdicts: Frame
+    numbers: Frame
     only_old: tuple[str, ...]
     only_new: tuple[str, ...]
     environment: Mapping[str, tuple[str, str]]
@@ -85,7 +88,7 @@ def diff(old: Path, new: Path) -> Diff:
     )
 
 
-def _identified(measurements: pd.DataFrame, identity: tuple[str, ...]) -> pd.DataFrame:
+def _identified(measurements: Frame, identity: tuple[str, ...]) -> Frame:
     """The measurements with a column `cell`: what the cell is about, as text that matches between the folders."""
     frame = measurements.copy()
     draws = frame["procedure"].isin([str(each) for each in COUNTS_DRAWS])
@@ -97,7 +100,7 @@ def _identified(measurements: pd.DataFrame, identity: tuple[str, ...]) -> pd.Dat
     return frame
 
 
-def _only(these: pd.DataFrame, those: pd.DataFrame) -> tuple[str, ...]:
+def _only(these: Frame, those: Frame) -> tuple[str, ...]:
     lonely = these[~these["cell"].isin(those["cell"])]
     return tuple(sorted(set(lonely["label"].astype(str))))
 
@@ -105,7 +108,7 @@ def _only(these: pd.DataFrame, those: pd.DataFrame) -> tuple[str, ...]:
 # --- verdicts
 
 
-def _verdicts(before: Evidence, after: Evidence, first: pd.DataFrame, second: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+def _verdicts(before: Evidence, after: Evidence, first: Frame, second: Frame) -> tuple[Frame, int]:
     """The verdicts whose outcome changed, and how many were compared. Several of one claim on one cell are matched in
     their order: the words of a part may change with the outcome."""
     keyed = [_keyed(each.verdicts, cells) for each, cells in ((before, first), (after, second))]
@@ -127,7 +130,7 @@ def _verdicts(before: Evidence, after: Evidence, first: pd.DataFrame, second: pd
     return changed[list(columns)].rename(columns=columns).reset_index(drop=True), len(both)
 
 
-def _keyed(verdicts: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
+def _keyed(verdicts: Frame, cells: Frame) -> Frame:
     names = cells.drop_duplicates("key").set_index("key")["cell"]
     frame = verdicts.assign(cell=verdicts["key"].map(names))
     frame = frame[frame["cell"].notna()].copy()
@@ -141,7 +144,7 @@ def _keyed(verdicts: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
 # --- numbers
 
 
-def _numbers(first: pd.DataFrame, second: pd.DataFrame, budget: ErrorBudget) -> tuple[pd.DataFrame, int, int]:
+def _numbers(first: Frame, second: Frame, budget: ErrorBudget) -> tuple[Frame, int, int]:
     """The numbers that changed beyond their error; how many were compared; how many are only described."""
     on = ["cell", "quantity", "part", "index"]
     both = first.merge(second.drop_duplicates(on), on=on, suffixes=("_old", "_new"))
@@ -164,11 +167,11 @@ def _numbers(first: pd.DataFrame, second: pd.DataFrame, budget: ErrorBudget) -> 
     return chosen.reset_index(drop=True), len(compared), len(both) - len(compared)
 
 
-def _both_nan(both: pd.DataFrame) -> pd.Series:
+def _both_nan(both: Frame) -> Values:
     return both["value_old"].isna() & both["value_new"].isna()
 
 
-def _rounding(both: pd.DataFrame, side: str) -> np.ndarray:
+def _rounding(both: Frame, side: str) -> np.ndarray:
     """What rounding may do to each number: nan where the quantity is not one that rounding alone may move."""
     quantity, scale = both["quantity"].astype(str), both[f"scale_{side}"].to_numpy(float)
     unit = both[f"dtype_{side}"].map(UNIT_ROUNDOFF).to_numpy(float)
@@ -203,5 +206,5 @@ def to_json(result: Diff) -> str:
     return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
 
 
-def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+def _records(frame: Frame) -> list[dict[str, Any]]:
     return json.loads(frame.to_json(orient="records", double_precision=15))

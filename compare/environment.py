@@ -18,7 +18,13 @@ from compare.records import SCHEMA_VERSION
 
 PACKAGES = ("numpy", "scipy", "torch", "jax", "jaxlib", "pyro-ppl", "numpyro", "pandas", "elbo-compare")
 NUMERIC = ("numpy", "scipy", "torch", "jax", "jaxlib", "pyro-ppl", "numpyro")
-CODE = ("suites/**/*.py", "suites/**/*.npz", "compare/procedures/*.py", "compare/moments.py", "compare/running/worker.py")
+CODE = (
+    "suites/**/*.py",
+    "suites/**/*.npz",
+    "compare/procedures/*.py",
+    "compare/moments.py",
+    "compare/running/worker.py",
+)
 ROOT = Path(__file__).resolve().parent.parent
 
 

@@ -141,7 +141,7 @@ def _judged_rows(folder: Path | None) -> list[dict[str, Any]]:
     if folder is None:
         return rows
     columns = ["id", "outcome", "versions", "reason", "measured_error", "workaround_verdict"]
-    frame = read_frame(folder, FINDINGS_FRAME)[columns]
+    frame: Any = read_frame(folder, FINDINGS_FRAME)[columns]
     judged = {row["id"]: row for row in frame.to_dict("records")}
     return [row | judged.get(row["id"], {}) for row in rows]
 
