@@ -71,7 +71,7 @@ def all_(
         scheduler=scheduler,
     )
     executed = _run(request)
-    _run_semantics(request)
+    _run_semantics(request, executed)
     raise typer.Exit(_judge_and_report(executed.store.folder, executed))
 
 
@@ -315,16 +315,18 @@ def _run_suite(suite: str, output: Path | None, jobs: int | None, resume: bool) 
     return judged.exit_code
 
 
-def _run_semantics(request: "Request") -> None:
+def _run_semantics(request: "Request", executed: "Executed") -> None:
     from compare.commands.semantics import holds_semantics, run_part
 
     if not holds_semantics(request.profile, request.expression):
         return
+    began = monotonic()
     try:
         run_part(request.folder, request.jobs, lambda line: print(line, file=sys.stderr))
     except KeyboardInterrupt:
         print("\nInterrupted. What has finished is kept; go on with the same command and --resume.", file=sys.stderr)
         raise typer.Exit(INTERRUPTED) from None
+    executed.spans.append(("call", began, monotonic()))  # its programs import the frameworks and call into them
 
 
 def _judge_and_report(folder: Path, executed: "Executed") -> int:
