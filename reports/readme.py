@@ -39,7 +39,8 @@ def block(folder: Path) -> str:
             *map(_row, answer["numbers"]),
             "",
             f"Verdicts: {counts}. Worst difference from the float64 oracle at the same noise, in roundings (unit "
-            "roundoff × the sum of absolute terms; 16 are allowed), and in brackets in nats per datum:",
+            "roundoff × the sum of absolute terms; 16 are allowed), and in brackets in nats per datum (float32 "
+            "is in the report):",
             "",
             *_matrix(folder / "report" / "tables" / "agreement-matrix.csv"),
             "",
@@ -75,17 +76,20 @@ def _row(item: dict[str, Any]) -> str:
     if item.get("tolerance") is not None:
         bound += f"{'; ' if bound else ''}tolerance {float(item['tolerance']):.3g}"
     n = "" if item.get("n") is None else count(float(item["n"]))
-    return f"| {item['label']} | {value} | {bound} | {n} |"
+    label = item["label"].replace("|", "\\|")
+    return f"| {label} | {value} | {bound} | {n} |"
 
 
 def _matrix(table: Path) -> list[str]:
     with table.open(encoding="utf-8", newline="") as file:
         header, *rows = csv.reader(file)
-    return ["| " + " | ".join(row) + " |" for row in (header, ["---"] * len(header), *rows)]
+    shown = [row for row in rows if row[0].startswith("float64")]
+    return ["| " + " | ".join(row) + " |" for row in (header, ["---"] * len(header), *shown)]
 
 
 def _versions(record: dict[str, Any]) -> str:
-    versions = record["environment"]["versions"]
+    *_, environment = record["environments"].values()
+    versions = environment["packages"]
     return ", ".join(f"{name} {versions[name]}" for name in ("torch", "pyro-ppl", "jax", "numpyro"))
 
 
