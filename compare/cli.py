@@ -94,6 +94,7 @@ def plan(
 
 @app.command()
 def run(
+    context: typer.Context,
     suite: Annotated[str | None, typer.Argument(metavar="[SUITE]", help="semantics, instead of a profile.")] = None,
     profile: Profile = "standard",
     device: DeviceName = None,
@@ -109,7 +110,7 @@ def run(
 ) -> None:
     """Run a profile and store the measurements; judge nothing. `run semantics`: run that suite in full and judge it."""
     if suite is not None:
-        raise typer.Exit(_run_suite(suite, output, jobs, resume))
+        raise typer.Exit(_run_suite(suite, output, jobs, resume, _given(context)))
     request = _request(
         profile=profile,
         device=device,
@@ -302,10 +303,21 @@ def _run(request: "Request") -> "Executed":
         raise typer.Exit(INTERRUPTED) from None
 
 
-def _run_suite(suite: str, output: Path | None, jobs: int | None, resume: bool) -> int:
+def _given(context: typer.Context) -> list[str]:
+    """The options of a command that were given, as they are written: --profile, -k, ..."""
+    return [
+        parameter.opts[-1]
+        for parameter in context.command.params
+        if parameter.name
+        and parameter.opts[-1].startswith("-")
+        and getattr(context.get_parameter_source(parameter.name), "name", "DEFAULT") != "DEFAULT"
+    ]
+
+
+def _run_suite(suite: str, output: Path | None, jobs: int | None, resume: bool, given: list[str]) -> int:
     from compare.commands.semantics import check_suite, run_command, summary
 
-    check_suite(suite)
+    check_suite(suite, given)
     try:
         judged = run_command(output, jobs, resume, lambda line: print(line, file=sys.stderr))
     except KeyboardInterrupt:

@@ -19,6 +19,7 @@ from compare.semantics.running import run_semantics
 from suites.semantics.case import Library
 
 SUITES = ("semantics",)
+OPTIONS = ("-j", "-o", "--resume")  # those of `compare run` that a suite has: its cases have one seed, and no profile
 PROFILES = ("standard", "full")  # those that hold the suite; quick does not
 CASES_FRAME, FINDINGS_FRAME, PAIRS_FRAME = "semantics", "findings", "semantics_pairs"
 DEFAULT = Path("results") / "semantics"
@@ -36,10 +37,16 @@ class JudgedSemantics:
     exit_code: int
 
 
-def check_suite(name: str) -> None:
-    """Raises UsageError, with the nearest name, for a suite that does not exist."""
+def check_suite(name: str, given: Sequence[str] = ()) -> None:
+    """Raises UsageError for a suite that does not exist, with the nearest name, and for options that it does not have.
+
+    `given`: the options of `compare run` on the command line, as they are written.
+    """
     if name not in SUITES:
         raise UsageError(unknown("suite", name, SUITES))
+    others = [option for option in given if option not in OPTIONS]
+    if others:
+        raise UsageError(f"run {name} does not take {', '.join(others)}. It takes {', '.join(OPTIONS)}.")
 
 
 def holds_semantics(profile: str, expression: str | None) -> bool:
@@ -155,7 +162,7 @@ def _card(row: dict[str, Any]) -> str:
         ("harm", row["harm"]),
         ("workaround", f"{row['workaround']} ({row['workaround_verdict']})"),
         ("upstream", row["upstream"] or "no report known"),
-        ("since", row["since"]),
+        ("since", row["since"] or "not known"),
         ("cases", row["cases"]),
         ("here", f"{reproduces} with {row['versions']}" if measured and row["versions"] else _unmeasured(row)),
         ("why", row["reason"]),

@@ -57,7 +57,7 @@ def _card(finding: dict, semantics: Frame) -> ClaimCard:
         ("Harm", finding["harm"]),
         ("Workaround", f"{finding['workaround']} ({finding['workaround_verdict']})"),
         ("Versions", finding["versions"]),
-        ("Since", finding["since"]),
+        ("Since", finding["since"] or "not known"),
         ("Upstream", finding["upstream"] or "no report known"),
         ("Confirmed by", finding["routes"]),
         ("Verdict", finding["reason"]),

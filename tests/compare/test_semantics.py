@@ -224,6 +224,27 @@ def test_unknown_suite_names_the_nearest(command):
     assert err == "compare: No suite 'semantic'. Did you mean 'semantics'?\n"
 
 
+@pytest.mark.parametrize(
+    "given, named", [(("--profile", "quick"), "--profile"), (("-k", "vae", "--seed", "0"), "-k, --seed")]
+)
+def test_options_of_a_profile_are_refused_by_a_suite_and_nothing_runs(command, tmp_path, given, named):
+    code, out, err = command("run", "semantics", "-o", tmp_path / "out", *given)
+    assert (code, out) == (2, "")
+    assert err == f"compare: run semantics does not take {named}. It takes -j, -o, --resume.\n"
+    assert not (tmp_path / "out").exists()
+
+
+def test_findings_say_where_no_version_is_known_and_name_it_where_one_is(command, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    cards = command("findings")[1].split("\n\n")[1:]
+    known = {finding.id: finding.since for finding in FINDINGS}
+    assert any(known.values())
+    for card in cards:
+        since = next(line for line in card.splitlines() if line.startswith("  since:")).split(":", 1)[1].strip()
+        told = known[card.split()[0]] or "not known"
+        assert told.startswith(since), card
+
+
 def test_a_folder_of_others_and_a_folder_with_results_are_refused(command, tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     code, _, err = command("run", "semantics", "-o", tmp_path)
