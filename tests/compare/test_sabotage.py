@@ -17,7 +17,6 @@ from suites.contract import Device
 PROFILE = """
 tests = 2000
 variance_margin = 0.02 # samples 5% too wide have a variance 10% too large: a margin of 10% could not tell
-mean_margin = 0.03
 
 [[cells]]
 procedure = "evaluate"
@@ -59,12 +58,7 @@ def cells_of(*implementations: str):
 
 def verdicts_of(results: list[CellResult]):
     spec = parse_spec(PROFILE, "sabotage")
-    return judge(
-        results,
-        ErrorBudget(alpha=spec.alpha, tests=spec.tests),
-        spec.variance_margin,
-        mean_margin=spec.mean_margin,
-    )
+    return judge(results, ErrorBudget(alpha=spec.alpha, tests=spec.tests), spec.variance_margin)
 
 
 @pytest.fixture(scope="module")
