@@ -59,7 +59,7 @@ def _run(folder: Path, timeout_s: float) -> int | None:
     environment = {"OMP_NUM_THREADS": "1", "JAX_PLATFORMS": "cpu", "PYTHONWARNINGS": "ignore"} | dict(os.environ)
     with (folder / "printed").open("wb") as printed:
         child = subprocess.Popen(
-            [sys.executable, "-P", "-c", CHILD, str(folder)],
+            [sys.executable, "-u", "-P", "-c", CHILD, str(folder)],
             stdin=subprocess.DEVNULL,
             stdout=printed,
             stderr=subprocess.STDOUT,

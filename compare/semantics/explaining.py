@@ -47,7 +47,7 @@ def explain_pair(model: str, guide: str, args: str, library: str | None, timeout
 def _run(folder: Path, timeout_s: float) -> str:
     """How the child ended, for the case that it wrote nothing."""
     environment = {"OMP_NUM_THREADS": "1", "JAX_PLATFORMS": "cpu"} | dict(os.environ)
-    command = [sys.executable, "-P", "-c", CHILD, str(folder)]
+    command = [sys.executable, "-u", "-P", "-c", CHILD, str(folder)]
     try:
         done = subprocess.run(
             command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout_s, check=False
