@@ -14,7 +14,7 @@ from compare.locking import held
 from compare.semantics import files
 from compare.semantics.judging import case_verdicts, counted, exit_code, finding_verdicts, pair_verdicts
 from compare.semantics.records import FindingVerdict, SemanticsVerdict
-from compare.semantics.register import NOT_MEASURED, finding_frame, finding_rows, verdict_frame
+from compare.semantics.register import NOT_MEASURED, described_frame, finding_frame, finding_rows, verdict_frame
 from compare.semantics.running import run_semantics
 from suites.semantics.case import Library
 
@@ -22,6 +22,7 @@ SUITES = ("semantics",)
 OPTIONS = ("-j", "-o", "--resume")  # those of `compare run` that a suite has: its cases have one seed, and no profile
 PROFILES = ("standard", "full")  # those that hold the suite; quick does not
 CASES_FRAME, FINDINGS_FRAME, PAIRS_FRAME = "semantics", "findings", "semantics_pairs"
+DESCRIBED_FRAME = "semantics_described"
 DEFAULT = Path("results") / "semantics"
 Say = Callable[[str], None]
 
@@ -79,7 +80,8 @@ def run_command(folder: Path | None, jobs: int | None, resume: bool, say: Say) -
 
 
 def judge_semantics(folder: Path, *, sweep: bool = False) -> JudgedSemantics:
-    """Judge what a folder holds and write semantics, findings and, with `sweep`, semantics_pairs as frames.
+    """Judge what a folder holds and write semantics, findings and, with `sweep`, semantics_pairs as frames;
+    semantics_described holds what was measured and is not judged.
 
     The sweep integrates three hundred densities (half a minute), so that it is judged once, where it is run.
     """
@@ -90,6 +92,9 @@ def judge_semantics(folder: Path, *, sweep: bool = False) -> JudgedSemantics:
     if cases:
         write_frame(folder, CASES_FRAME, verdict_frame(cases))
         write_frame(folder, FINDINGS_FRAME, finding_frame(findings))
+    described = described_frame(results)
+    if not described.empty:
+        write_frame(folder, DESCRIBED_FRAME, described)
     if pairs:
         write_frame(folder, PAIRS_FRAME, verdict_frame(pairs))
     code = exit_code([*cases, *pairs], findings) if cases else 0

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from compare.records import Outcome
-from compare.semantics.records import FindingVerdict, SemanticsVerdict
+from compare.semantics.records import FindingVerdict, SemanticsResult, SemanticsVerdict
 from suites.semantics.case import Finding, Status
 from suites.semantics.catalogue import BY_ID, FAMILIES
 from suites.semantics.findings import FINDINGS
@@ -106,6 +106,29 @@ def verdict_frame(verdicts: Iterable[SemanticsVerdict]) -> "pd.DataFrame":
 
     families = {case.id: family for family, cases in FAMILIES.items() for case in cases}
     return pd.DataFrame([_verdict_row(verdict, families) for verdict in verdicts])
+
+
+def described_frame(results: Iterable[SemanticsResult]) -> "pd.DataFrame":
+    """Measured ratios that are shown and not judged: median and quartiles over the rounds of one process."""
+    import pandas as pd
+
+    rows = [
+        {
+            "case": result.case,
+            "title": BY_ID[result.case].title,
+            "library": str(result.library),
+            "quantity": name,
+            "median": result.measured[name],
+            "low": result.measured[f"{name}_low"],
+            "high": result.measured[f"{name}_high"],
+            "versions": result.shown_versions,
+        }
+        for result in results
+        if result.case in BY_ID and (behaviour := BY_ID[result.case].behaviour(result.library))
+        for name in behaviour.described
+        if name in result.measured
+    ]
+    return pd.DataFrame(rows)
 
 
 def _verdict_row(verdict: SemanticsVerdict, families: Mapping[str, str]) -> dict[str, Any]:

@@ -38,7 +38,8 @@ class Behaviour:
     `computes` returns the expected number of each judged quantity; None means that the oracle's numbers are expected.
     `sampled` names quantities of which the library returns one unbiased draw where the oracle gives the expectation:
     predicting that draw is then all that can be asked. `requires`: modules beyond the library; without them the
-    program is not run.
+    program is not run. `described`: measured numbers that are shown and never judged (ratios of times), each with its
+    quartiles as <name>_low and <name>_high.
     """
 
     library: Library
@@ -47,6 +48,7 @@ class Behaviour:
     computes: Formula | None = None
     sampled: tuple[str, ...] = ()
     requires: tuple[str, ...] = ()
+    described: tuple[str, ...] = ()
 
     @property
     def path(self) -> Path:
@@ -90,6 +92,7 @@ class Finding:
 
     The library is not `right` on `quantities` of `cases`. `harm` says how wrong, in nats or gradient. `routes`: the two
     independent confirmations. `workaround_case` and `workaround_quantity` name a number on which the library is right.
+    `since`: the first release whose source shows it, and what the one before has; empty where nobody has looked.
     """
 
     id: str

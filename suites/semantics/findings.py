@@ -26,10 +26,21 @@ _SCALE = tuple(
         workaround="scale the latent site in the model and in the guide",
         workaround_case="SEM-SCALE-003",
         workaround_quantity="mean_field",
+        since=since,
     )
-    for number, library, documentation in (
-        ("PYRO-001", PYRO, "poutine.scale: 'scale the score of all sample and observe sites in the function'"),
-        ("NUMPYRO-001", NUMPYRO, "handlers.scale: 'This messenger rescales the log probability score'"),
+    for number, library, since, documentation in (
+        (
+            "PYRO-001",
+            PYRO,
+            "pyro-ppl 0.3.0, the first release with the class",
+            "poutine.scale: 'scale the score of all sample and observe sites in the function'",
+        ),
+        (
+            "NUMPYRO-001",
+            NUMPYRO,
+            "numpyro 0.4.0, the first release with the class",
+            "handlers.scale: 'This messenger rescales the log probability score'",
+        ),
     )
 )
 _PLATE = tuple(

@@ -45,6 +45,7 @@ FINDINGS: tuple[Finding, ...] = (
         workaround_quantity="loss",
         upstream="numpyro issue 1724, mended by pull request 1728; its division by S is gone since the rewrite for "
         "sum_sites (pull request 1995)",
+        since="numpyro 0.18.0; 0.17.0 divides by S",
     ),
     Finding(
         id="FIND-NUMPYRO-008",

@@ -89,6 +89,36 @@ def test_renyi_with_the_factor_inside_is_no_lower_bound() -> None:
     assert limit > evidence + 0.01
 
 
+def test_local_and_global_latents_by_integration_and_simulation() -> None:
+    def integrand(mu: float) -> float:
+        local = stats.norm.pdf(plate.X, mu, 2**0.5) ** plate.FACTOR
+        return stats.norm.pdf(mu) * local.prod()
+
+    evidence = plate.hierarchy_log_evidence()
+    integral = integrate.quad(integrand, -10, 10, points=[0.0, 1.0], epsabs=1e-14, epsrel=1e-12)[0]
+    assert evidence == pytest.approx(log(integral), abs=1e-10)  # quad's relative error
+    rng = np.random.default_rng(9)
+    precision = 1 + plate.SIZE / 2
+    mu = plate.FACTOR * sum(plate.X) / 2 / precision + precision**-0.5 * rng.standard_normal(100_000)
+    draws = (mu[:, None] + plate.X) / 2 + 0.5**0.5 * rng.standard_normal((len(mu), 2))
+    losses = [plate.hierarchy_mean_field({"mu": m, "z0": z0, "z1": z1}) for m, (z0, z1) in zip(mu, draws, strict=True)]
+    assert abs(np.mean(losses) + evidence) <= SIX_STANDARD_ERRORS * np.std(losses) / np.sqrt(len(losses))
+
+
+def test_one_sample_gradient_is_the_derivative_of_its_loss() -> None:
+    oracle = BY_ID["SEM-TMC-001"].oracle
+    step, e = 1e-5, 0.9
+
+    def loss(loc: float) -> float:
+        z = loc + 0.5 * e
+        return float(stats.norm.logpdf(z, loc, 0.5) - stats.norm.logpdf(z) - stats.norm.logpdf(1.2, z))
+
+    right = oracle({"z": 0.7 + 0.5 * e})
+    assert right["tmc"] == pytest.approx(loss(0.7), abs=1e-12)
+    difference = (loss(0.7 + step) - loss(0.7 - step)) / (2 * step)
+    assert right["tmc_gradient"] == pytest.approx(difference, abs=1e-9)  # rounding 1e-16 / step; a quadratic: no bias
+
+
 def test_score_function_draws_average_to_the_enumerated_gradient() -> None:
     case = BY_ID["SEM-DISCRETE-001"]
     behaviour = case.behaviour(Library.PYRO)

@@ -96,10 +96,35 @@ def renyi_gap() -> tuple[float, float]:
     return FACTOR * _log_evidence(), total
 
 
+def hierarchy_log_evidence() -> float:
+    """log int p(mu) prod_b p(x_b | mu)^(N/B) dmu, p(x_b | mu) = N(mu, 2): the subsampled ELBO at its optimum.
+
+    The integrand is exp(-A mu^2 / 2 + c mu + k): A = 1 + N/2, c = N/B sum x_b / 2, k the value at mu = 0.
+    """
+    precision, slope = 1 + SIZE / 2, FACTOR * sum(X) / 2
+    at_zero = log_normal(0.0) + FACTOR * sum(log_normal(x, 0.0, 2**0.5) for x in X)
+    return at_zero + slope**2 / (2 * precision) + 0.5 * log(2 * np.pi / precision)
+
+
+def hierarchy_mean_field(measured: Numbers) -> float:
+    """KL(q(mu) || p(mu)) + N/B sum_b [KL(q(z_b | mu) || p(z_b | mu)) - log p(x_b | z_b)] at the draws."""
+    precision, mu = 1 + SIZE / 2, measured["mu"]
+    local = sum(kl_standard((mu + x) / 2 - mu, 0.5**0.5) for x in X)  # both shifted by mu: p has mean 0
+    total = kl_standard(FACTOR * sum(X) / 2 / precision, precision**-0.5)
+    return total + FACTOR * (local - _log_likelihood(measured))
+
+
 def _multi(measured: Numbers) -> float:
     """The mean over the three samples of log q(z) - log p(x, z)."""
     z = [measured[f"z{s}"] for s in range(3)]
     return sum(log_normal(each, 0.7, 0.5) - log_normal(each) - log_normal(1.2, each) for each in z) / 3
+
+
+def _one_sample(measured: Numbers) -> Numbers:
+    """q = N(0.7, 0.5^2), p = N(0, 1), x = 1.2: d(log q - log p(x, z))/d loc at fixed e is z + z - x."""
+    z = measured["z"]
+    loss = log_normal(z, 0.7, 0.5) - log_normal(z) - log_normal(1.2, z)
+    return {"trace": loss, "tmc": loss, "trace_gradient": 2 * z - 1.2, "tmc_gradient": 2 * z - 1.2}
 
 
 _Z = ("z0", "z1")
@@ -128,6 +153,32 @@ CASES = (
         ),
         oracle=_same_plate,
         given=_Z,
+    ),
+    Case(
+        id="SEM-PLATE-003",
+        title="A global latent outside a subsampled plate of local latents: mu ~ N(0, 1), z_b | mu ~ N(mu, 1)",
+        statement="the global term counts once, each local one N/B times; with q(mu) q(z_b | mu) the posterior, Trace "
+                  "= -log int p(mu) prod_b p(x_b | mu)^(N/B) dmu at every draw, and MeanField's mean is that, too",
+        source="Hoffman et al. 2013, section 2.1 (global and local latents); pyro.plate 1.9.2, numpyro.plate 0.22.0",
+        behaviours=tuple(
+            Behaviour(library=library, formula="as stated", program=f"plate/plate_003_{library}.py")
+            for library in Library
+        ),
+        oracle=lambda measured: {"trace": -hierarchy_log_evidence(), "mean_field": hierarchy_mean_field(measured)},
+        given=("mu", *_Z),
+    ),
+    Case(
+        id="SEM-TMC-001",
+        title="TraceTMC_ELBO without a site that is enumerated or sampled in parallel is Trace_ELBO",
+        statement="loss = log q(z) - log p(x, z) and its derivative under the same seed, z = loc + 0.5 e",
+        source="Aitchison 2019 (Tensor Monte Carlo) at K = 1; pyro.infer.TraceTMC_ELBO 1.9.2: 'To take multiple "
+               "samples, mark the site'",
+        behaviours=(
+            Behaviour(library=Library.PYRO, formula="as stated; the mark num_samples=1 raises UnboundLocalError",
+                      program="tmc/tmc_001_pyro.py", computes=lambda _: {"marked_raises": 1.0}),
+        ),
+        oracle=_one_sample,
+        given=("z",),
     ),
     Case(
         id="SEM-RENYI-001",

@@ -6,6 +6,19 @@ from suites.semantics.gaussian import kl_standard, log_normal
 _BEFORE, _AFTER = -log_normal(1.0, 0.0), -log_normal(1.0, 3.0)
 _COMPILED = ("JitTrace_ELBO", "JitTraceEnum_ELBO", "JitTraceGraph_ELBO", "JitTraceMeanField_ELBO")
 
+_RUNS_PER_STEP = {"Trace_ELBO": 1.0, "TraceMeanField_ELBO": 1.0, "JitTrace_ELBO": 0.0, "JitTraceMeanField_ELBO": 0.0}
+_TIMES = ("TraceMeanField_ELBO_time", "JitTrace_ELBO_time", "JitTraceMeanField_ELBO_time")
+
+
+def _float32(measured: Numbers) -> Numbers:
+    z = measured["z"]
+    reconstruction = -log_normal(1.25, z)
+    return {
+        "trace": log_normal(z, 0.75, 0.5) - log_normal(z) + reconstruction,
+        "mean_field": kl_standard(0.75, 0.5) + reconstruction,
+        "is_float32": 1.0,
+    }
+
 
 def _not_frozen(_: Numbers) -> Numbers:
     return {f"{name}_{when}": loss for name in ("plain", "jit", "jit_mean_field")
@@ -84,6 +97,36 @@ CASES = (
             Behaviour(library=Library.PYRO, formula="as stated", program="jit/jit_003_pyro.py"),
         ),
         oracle=lambda _: {"runs": 0.0, "loss": kl_standard(0.7, 0.5), "gradient": 0.7},
+    ),
+    Case(
+        id="SEM-JIT-004",
+        title="What a training step costs compiled and not",
+        statement="runs of the model's Python code per step after the first ones: 1 uncompiled, 0 compiled; the times "
+                  "over Trace_ELBO's in the same round (medians and quartiles) are described and not judged",
+        source="pyro.infer.JitTrace_ELBO 1.9.2: 'compilation will be triggered once per unique **kwargs'; jax.jit",
+        behaviours=(
+            Behaviour(library=Library.PYRO, formula="as stated, but 2 per step for JitTraceMeanField_ELBO",
+                      program="jit/jit_004_pyro.py", computes=lambda _: {"JitTraceMeanField_ELBO": 2.0},
+                      described=_TIMES),
+            Behaviour(library=Library.NUMPYRO, formula="as stated; Jit... is jax.jit around SVI.update",
+                      program="jit/jit_004_numpyro.py", described=_TIMES),
+        ),
+        oracle=lambda _: _RUNS_PER_STEP,
+    ),
+    Case(
+        id="SEM-DTYPE-001",
+        title="The losses in float32",
+        statement="log q(z) - log p(x, z), and KL - log p(x | z), within float32 rounding at the draw",
+        source="Kingma and Welling 2014, eq. 6 and 7, in float64 at the same draw",
+        behaviours=tuple(
+            Behaviour(library=library, formula="as stated", program=f"dtype/dtype_001_{library}.py")
+            for library in Library
+        ),
+        oracle=_float32,
+        given=("z",),
+        # (z - loc) / sigma cancels: |z| + |loc| over sigma = 0.5 is up to 6, its square's error 2 * 6 * 2.6 * 6e-8 / 2.
+        tolerance=2e-6,
+        tolerance_reason="float32: some twenty roundings of 6e-8 each, of terms up to 6 before they cancel",
     ),
     Case(
         id="SEM-SEED-001",
