@@ -8,7 +8,14 @@ from typing import Any
 from compare.answer import answer
 from compare.claims import CLAIMS
 from compare.commands.planting import SENSITIVITY, SENSITIVITY_CLAIMS
-from compare.commands.semantics import CASES_FRAME, FINDINGS_FRAME, PAIRS_FRAME, judge_semantics, summary
+from compare.commands.semantics import (
+    CASES_FRAME,
+    DESCRIBED_FRAME,
+    FINDINGS_FRAME,
+    PAIRS_FRAME,
+    judge_semantics,
+    summary,
+)
 from compare.errors import UsageError
 from compare.frames import (
     claim_frame,
@@ -34,6 +41,7 @@ FURTHER = (
     SENSITIVITY_CLAIMS,
     CASES_FRAME,
     FINDINGS_FRAME,
+    DESCRIBED_FRAME,
     PAIRS_FRAME,
 )  # frames of other verbs that a report shows where they are there
 

@@ -28,7 +28,8 @@ def build(data: ReportData) -> Section:
         if finding["program"]:
             label = f"A program that shows {finding['id']} ({finding['cases'].split(', ')[0]})"
             blocks.append(Code(text=finding["program"].rstrip(), label=label, folded=True))
-    blocks += [_cases(semantics), _pairs(data.further.get("semantics_pairs"))]
+    blocks += [_cases(semantics), *_described(data.further.get("semantics_described"))]
+    blocks.append(_pairs(data.further.get("semantics_pairs")))
     return Section(anchor=ANCHOR, title=TITLE, blocks=tuple(blocks))
 
 
@@ -121,6 +122,29 @@ def _cases(semantics: Frame) -> Table:
         limit=500,
         folded=True,
     )
+
+
+def _described(described: Frame | None) -> list[Block]:
+    if described is None:
+        return []
+    return [
+        Table(
+            name="semantics-described",
+            caption="Described, not judged: a step's time over that of Trace_ELBO uncompiled, in the same round and "
+            "process; median and quartiles over the rounds.",
+            frame=described,
+            columns=(
+                Column(header="case", source="case", kind=Kind.CODE),
+                Column(header="title", source="title"),
+                Column(header="library", source="library"),
+                Column(header="quantity", source="quantity", kind=Kind.CODE),
+                Column(header="median", source="median", kind=Kind.NUMBER, digits=2),
+                Column(header="lower quartile", source="low", kind=Kind.NUMBER, digits=2),
+                Column(header="upper quartile", source="high", kind=Kind.NUMBER, digits=2),
+                Column(header="with", source="versions"),
+            ),
+        )
+    ]
 
 
 def _pairs(pairs: Frame | None) -> Block:

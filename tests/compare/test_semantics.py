@@ -12,7 +12,7 @@ from compare.records import Outcome, Status
 from compare.semantics import files, running
 from compare.semantics.judging import case_verdicts, exit_code, finding_verdicts
 from compare.semantics.records import SemanticsResult
-from compare.semantics.register import by_harm, finding_frame, finding_rows, verdict_frame
+from compare.semantics.register import by_harm, described_frame, finding_frame, finding_rows, verdict_frame
 from reports.data import ReportData
 from reports.page import to_html
 from reports.sections import findings as section
@@ -291,6 +291,23 @@ def test_section_shows_every_finding_with_anchor_program_and_numbers_escaped(jud
     assert "def measure()" in page
     assert "one unbiased draw" in page
     assert "Not measured: the sweep over all registered divergences" in page
+
+
+def test_times_are_described_with_their_quartiles_and_never_judged(registered, judged):
+    case = next(each for each in CASES if each.id == "SEM-JIT-004")
+    names = case.behaviour(Library.PYRO).described
+    times = {f"{name}{end}": 2.5 + place for name in names for place, end in enumerate(("", "_low", "_high"))}
+    measured = {**_numbers(case, Library.PYRO), **times}
+    frame = described_frame(_changed(registered, case.id, Library.PYRO, measured=measured))
+    assert set(frame["quantity"]) == set(names)
+    assert set(zip(frame["median"], frame["low"], frame["high"], strict=True)) == {(2.5, 3.5, 4.5)}
+    absurd = _changed(registered, case.id, Library.PYRO, measured=measured | {names[0]: 1e9})
+    mine = [each for each in absurd if each.case == case.id]
+    assert {each.outcome for each in case_verdicts(mine)} == {Outcome.AGREES}
+    frames = {"findings": finding_frame(judged[1]), "semantics": verdict_frame(judged[0])}
+    page = to_html(_first(), [section.build(_report_data(frames | {"semantics_described": frame}))])
+    assert "Described, not judged" in page
+    assert names[0] in page
 
 
 def test_section_without_the_suite_says_why():
