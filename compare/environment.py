@@ -16,7 +16,7 @@ from typing import Any
 
 from compare.records import SCHEMA_VERSION
 
-PACKAGES = ("numpy", "scipy", "torch", "jax", "jaxlib", "pyro-ppl", "numpyro", "pandas", "elbo-compare")
+PACKAGES = ("numpy", "scipy", "torch", "jax", "jaxlib", "pyro-ppl", "numpyro", "funsor", "pandas", "elbo-compare")
 NUMERIC = ("numpy", "scipy", "torch", "jax", "jaxlib", "pyro-ppl", "numpyro")
 CODE = (
     "suites/**/*.py",
