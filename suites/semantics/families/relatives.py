@@ -46,8 +46,8 @@ CASES = (
     Case(
         id="SEM-RELATIVES-001",
         title="Trace_ELBO, TraceGraph_ELBO, TraceEnum_ELBO and Pyro's Jit variants at one noise",
-        statement="for each of them loss = sum_b log q(z_b) - log p(x_b, z_b), with derivative sum_b 2 z_b - x_b in q's "
-        "mean",
+        statement="for each of them loss = sum_b log q(z_b) - log p(x_b, z_b), and its derivative in q's mean is "
+        "sum_b 2 z_b - x_b",
         source="pyro.infer 1.9.2, numpyro.infer 0.22.0: without discrete or non-reparameterised sites none of them has "
         "anything of its own to add",
         behaviours=tuple(_every_class(library) for library in Library),
