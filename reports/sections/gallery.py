@@ -18,7 +18,8 @@ def build(data: ReportData) -> Section:
         Prose(
             text=(
                 "At the fitted weights of each training cell's first seed. Reconstructions: held-out data above, "
-                "decoded at the encoder's mean below. Samples: decoded draws of the prior."
+                "decoded at the encoder's mean below. Samples: decoded draws of the prior. The weights are the named "
+                "implementation's, the decoding is the NumPy oracle's."
             )
         )
     ]
