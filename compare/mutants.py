@@ -25,7 +25,7 @@ from compare.sensitivity import JUDGED_CLAIMS, NOT_FOR_MUTANTS, Judged, Sensitiv
 from compare.statistics import ErrorBudget, planned_draws
 from suites import datasets, problems
 from suites.contract import Dataset, Device, DType, Estimator, Problem
-from suites.estimators import ESTIMATORS
+from suites.estimators import CORE_ESTIMATORS
 from suites.exact.expected import expected
 from suites.mutants.catalogue import CATALOGUE, Aspect, Kind, Variant
 from suites.mutants.own_problems import checks
@@ -159,7 +159,7 @@ def sites() -> tuple[Site, ...]:
         Site(problem=problem, dataset=dataset, estimator=estimator, procedure=procedure)
         for procedure, places in at.items()
         for problem, dataset in places
-        for estimator in ESTIMATORS.values()
+        for estimator in CORE_ESTIMATORS.values()
     )
 
 

@@ -13,7 +13,7 @@ from compare.errors import SpecError, unknown
 from compare.records import Procedure
 from compare.statistics import POWER, VARIANCE_MARGIN
 from suites.contract import DType
-from suites.estimators import ESTIMATORS
+from suites.estimators import CORE_ESTIMATORS, ESTIMATORS
 
 SHIPPED = ("quick", "standard", "full")
 ALL = "all"
@@ -31,7 +31,7 @@ class Block:
     procedure: Procedure
     problems: tuple[str, ...]
     implementations: tuple[str, ...] = (ALL,)
-    estimators: tuple[str, ...] = tuple(ESTIMATORS)
+    estimators: tuple[str, ...] = tuple(CORE_ESTIMATORS)
     dtypes: tuple[str, ...] = (DType.FLOAT64.value,)
     size: int = 0
     data: int = 1

@@ -24,11 +24,62 @@ class Likelihood(StrEnum):
     BERNOULLI = "bernoulli"
 
 
-class KLTerm(StrEnum):
-    """How an estimator obtains the KL term of the ELBO."""
+class Flow(StrEnum):
+    """The map z_T = f(z_0; x) from z_0 ~ N(mean, diag exp(log_var)). See `Problem` for each one's parameters."""
 
-    SAMPLED = "sampled"
+    NONE = "none"
+    HOUSEHOLDER = "householder"
+    LINEAR_IAF = "linear-iaf"
+    CONVEX_LINEAR_IAF = "convex-linear-iaf"
+    PLANAR = "planar"
+    AUTOREGRESSIVE = "inverse-autoregressive"
+
+    @property
+    def is_linear(self) -> bool:
+        """Given x, f is linear and |det| = 1, so that q(z_T|x) is a Gaussian with full covariance."""
+        return self in (Flow.NONE, Flow.HOUSEHOLDER, Flow.LINEAR_IAF, Flow.CONVEX_LINEAR_IAF)
+
+
+class Prior(StrEnum):
+    """p(z). See `Problem` for each one's parameters."""
+
+    STANDARD_NORMAL = "standard-normal"
+    MIXTURE = "mixture"
+    VAMP = "vamp"
+    LAPLACE = "laplace"
+
+
+class KLTerm(StrEnum):
+    """How an estimator obtains the KL term of the ELBO, from k1 = log q(z|x) - log p(z) at its sample(s)."""
+
+    SAMPLED = "sampled"  # k1, the questioned line
     ANALYTIC = "analytic"
+    HALF_SQUARE = "half-square"  # k2 = k1^2 / 2
+    RATIO = "ratio"  # k3 = r - 1 - log r, r = p(z) / q(z|x)
+    CONTROL_VARIATE = "control-variate"  # k1 + l (r - 1), l the variance-minimising constant, not differentiated
+
+
+class Bound(StrEnum):
+    """What is made of the particles' log weights log p(x|z) + log p(z) - log q(z|x)."""
+
+    ELBO = "elbo"  # the mean of log p(x|z) - KL term
+    RENYI = "renyi"  # log mean exp((1 - alpha) log w) / (1 - alpha); alpha = 0: IWAE
+
+
+class GradientForm(StrEnum):
+    """Which estimator of the gradient; the value is the same."""
+
+    REPARAMETERISED = "reparameterised"  # the derivative of the value
+    STICKING_THE_LANDING = "sticking-the-landing"  # the parameters of log q are not differentiated
+    DOUBLY_REPARAMETERISED = "doubly-reparameterised"  # squared normalised weights for q's parameters
+
+
+class Noise(StrEnum):
+    """How the particles' base noise is drawn."""
+
+    INDEPENDENT = "independent"
+    ANTITHETIC = "antithetic"  # e and -e
+    SOBOL = "sobol"  # normal quantiles of scrambled Sobol points
 
 
 class Reduction(StrEnum):
@@ -58,7 +109,24 @@ class Problem:
 
     encoder  h = x; for i in 0..gated_layers-1: h = (h A_i' + a_i) * sigmoid(h G_i' + g_i)
              mean = h M' + m, log_var = h V' + v            q(z|x) = N(mean, diag exp(log_var))
-    prior    p(z) = N(0, I)
+    flow     z = f(z_0), z_0 = mean + exp(log_var / 2) e; h is the encoder's last hidden layer (x without layers);
+             log q(z|x) = log N(z_0; mean, diag exp(log_var)) - log |det df/dz_0|
+             HOUSEHOLDER, T = flow_length: v_1 = h V_0' + c_0, v_{t+1} = v_t V_t' + c_t,
+               z_t = z_{t-1} - 2 v_t (v_t.z_{t-1}) / |v_t|^2                      `flow.{t}.weight|bias`, t = 0..T-1
+             LINEAR_IAF: z = L z_0, L unit lower triangular, its entries below the diagonal, row by row,
+               h B' + b                                                           `flow.lower.weight|bias`
+             CONVEX_LINEAR_IAF, K = flow_length: z = sum_k y_k L_k z_0, y = softmax(h C' + c)
+               `flow.lower.weight|bias` (the K triangles one after another), `flow.combination.weight|bias`
+             PLANAR, T = flow_length: z_t = z_{t-1} + u^ tanh(w.z_{t-1} + b), u, w, b affine in h,
+               u^ = u + (softplus(w.u) - 1 - w.u) w / |w|^2                       `flow.{t}.u|w|b.weight|bias`
+             AUTOREGRESSIVE, T = flow_length: z_t = m + exp(s) z_{t-1},
+               a = tanh(z_{t-1} (A o M)' + h G' + g), m = a (B o N)' + b, s = a (C o N)' + c
+               `flow.{t}.hidden.weight` (A), `.context.weight|bias` (G, g), `.mean.weight|bias`, `.log_scale...`
+               M_ji = [i <= d_j], N_ij = [i > d_j], d_j = 1 + j mod (latent - 1), i = 1..latent, j = 0..width-1
+    prior    STANDARD_NORMAL: p(z) = N(0, I); LAPLACE: a product of Laplace(0, 1)
+             MIXTURE: the mean of C normals                         `prior.mean`, `prior.log_var`, each (C, latent)
+             VAMP: the mean of C normals N(mean, diag exp(log_var)) from the encoder at `prior.pseudo_inputs`
+               (C, observed)
     decoder  the same gated layers on z, then output = h O' + o   (absent when likelihood is NONE)
              BERNOULLI: p(x|z) = Bernoulli(logits=output); NORMAL: p(x|z) = N(output, likelihood_scale^2 I)
 
@@ -66,7 +134,10 @@ class Problem:
     `encoder.{i}.gate.weight|bias`, `encoder.mean.weight|bias`, `encoder.log_var.weight|bias`,
     `decoder.{i}.linear.weight|bias`, `decoder.{i}.gate.weight|bias`, `decoder.output.weight|bias`.
 
-    Networks: Tomczak and Welling 2016 (arXiv 1611.09630), section 4 (two hidden layers of 300 gated units).
+    Networks and Householder flow: Tomczak and Welling 2016 (arXiv 1611.09630), section 4 (two hidden layers of 300
+    gated units) and eq. 8; linear IAF: Tomczak and Welling 2017 (arXiv 1706.02326), eqs 5 to 7; planar: Rezende and
+    Mohamed 2015 (arXiv 1505.05770), eq. 10 and appendix A; IAF: Kingma et al. 2016 (arXiv 1606.04934), with the masks
+    of Germain et al. 2015 (arXiv 1502.03509); VampPrior: Tomczak and Welling 2018 (arXiv 1705.07120), eq. 9.
     """
 
     name: str
@@ -77,7 +148,15 @@ class Problem:
     observed: int
     params: Params
     likelihood_scale: float = 1.0
+    flow: Flow = Flow.NONE
+    flow_length: int = 0
+    prior: Prior = Prior.STANDARD_NORMAL
     note: str = ""
+
+    @property
+    def has_analytic_kl(self) -> bool:
+        """KL(q(z|x) || p(z)) is closed: a Gaussian q and the standard normal prior."""
+        return self.flow.is_linear and self.prior is Prior.STANDARD_NORMAL
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,20 +172,33 @@ class Dataset:
 
 @dataclass(frozen=True, kw_only=True)
 class Estimator:
-    """What is estimated. `library_classes` names the public ELBO class per framework."""
+    """What is estimated. `library_classes` names the public ELBO class per framework that computes it, and is empty
+    where no library has it. `particles`: samples z per value, `alpha` of the Renyi bound (0: IWAE)."""
 
     name: str
     kl_term: KLTerm
     formula: str
     source: str
     library_classes: Mapping[str, str]
+    bound: Bound = Bound.ELBO
+    alpha: float = 0.0
+    particles: int = 1
+    noise: Noise = Noise.INDEPENDENT
+    gradient: GradientForm = GradientForm.REPARAMETERISED
+
+    @property
+    def noise_rows(self) -> int:
+        """Rows of base noise per value: half as many as particles where each is used with both signs."""
+        return self.particles // 2 if self.noise is Noise.ANTITHETIC else self.particles
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
     """One evaluation at a given x and a given noise. Scalars: nats per datum (mean over the batch).
 
-    `gradients`: d elbo / d params, per datum, the same names and shapes as `params`.
+    With several particles, `kl`, `log_likelihood`, `log_q` and `log_prior` are means over them; under a Renyi bound,
+    which is no sum of terms, `kl` and `log_likelihood` are nan. `log_q` is log q(z|x) of the last z, flow included.
+    `gradients`: d elbo / d params (or what the estimator puts in its place), per datum, named and shaped as `params`.
     `log_q`, `log_prior`: log q(z|x) and log p(z) as this implementation writes them, constants kept or dropped.
     `log_likelihood_derived`: True when it is ELBO + KL and not a number of its own.
     `raw_loss` is what the implementation's loss returned, `raw_sign` * ELBO reduced over the batch by `raw_reduction`.
@@ -174,7 +266,8 @@ class Session(Protocol):
     already rounded to the dtype; the session casts. A session may be called with any weights of the same shapes."""
 
     def evaluate(self, params: Params, x: Array, noise: Array) -> Evaluation:
-        """The estimator at z = mean + exp(log_var / 2) * noise. x (batch, observed), noise (1, batch, latent)."""
+        """The estimator at z_0 = mean + exp(log_var / 2) * noise. x (batch, observed), noise (noise_rows, batch,
+        latent), see `Estimator.noise_rows`; an antithetic estimator forms the other half itself."""
         ...
 
     def draw(self, params: Params, x: Array, n: int, seed: int, chunk: int) -> Draws:
@@ -194,10 +287,19 @@ class Session(Protocol):
         seed: int,
         noise: Array | None = None,
         checkpoints: tuple[int, ...] = (),
+        kl_weights: Array | None = None,
+        binarise: int | None = None,
+        stop: Callable[[int, Params], bool] | None = None,
     ) -> Fit:
         """Adam (beta 0.9, 0.999, epsilon 1e-8) on the batch-mean loss; x (rows, observed), batches (step, batch) row
-        indices, noise (step, 1, batch, latent) or None for own random numbers. `checkpoints`: numbers of completed
-        steps (0 = the start) after which the weights are kept."""
+        indices, noise (step, noise_rows, batch, latent) or None for own random numbers. `checkpoints`: numbers of
+        completed steps (0 = the start) after which the weights are kept.
+
+        `kl_weights` (step,): the loss of each step is weight * KL term - log p(x|z) (warm-up starts at exactly 0);
+        only for Bound.ELBO. `binarise`: x holds probabilities and each step's rows are drawn anew, by
+        `bridge.batches.training_rows` with this seed, the same for everybody. `stop(step, weights)` is called at every
+        checkpoint and ends the training when it returns True; `Fit.elbo` then holds the completed steps only. The
+        harness leaves these three out where they are None. `Fit.elbo` is always the unweighted ELBO."""
         ...
 
     def stepper(self, params: Params, x: Array, seed: int) -> Stepper:

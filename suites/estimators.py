@@ -1,21 +1,169 @@
-"""The catalogue of estimators: name, formula, paper, and the public library class that computes it."""
+"""The catalogue of estimators: name, formula, paper, and the public library class that computes it.
 
-from suites.contract import Estimator, KLTerm
+w_k = p(x|z_k) p(z_k) / q(z_k|x), z_k ~ q(z|x); k1 = log q(z|x) - log p(z); r = exp(-k1).
+"""
+
+from suites.contract import Bound, Estimator, GradientForm, KLTerm, Noise
+
+_L_A = "Kingma and Welling 2014 (arXiv 1312.6114), eq. 6, estimator L^A"
+_L_B = "Kingma and Welling 2014 (arXiv 1312.6114), eq. 7, estimator L^B"
+_SCHULMAN = "Schulman 2020, Approximating KL divergence"
+_SAMPLED = "log p(x|z) + log p(z) - log q(z|x),  z = mean + sigma * e,  e ~ N(0, I)"
+_RENYI = "Li and Turner 2016 (arXiv 1602.02311), eq. 7, the variational Renyi bound with K = 5 samples"
+
+
+def _both(name: str) -> dict[str, str]:
+    return {"pyro": name, "numpyro": name}
+
 
 SAMPLED_KL = Estimator(
     name="sampled-kl",
     kl_term=KLTerm.SAMPLED,
-    formula="log p(x|z) + log p(z) - log q(z|x),  z = mean + sigma * e,  e ~ N(0, I)",
-    source="Kingma and Welling 2014 (arXiv 1312.6114), eq. 6, estimator L^A, one sample",
-    library_classes={"pyro": "Trace_ELBO", "numpyro": "Trace_ELBO"},
+    formula=_SAMPLED,
+    source=f"{_L_A}, one sample",
+    library_classes=_both("Trace_ELBO"),
 )
 
 ANALYTIC_KL = Estimator(
     name="analytic-kl",
     kl_term=KLTerm.ANALYTIC,
     formula="log p(x|z) - KL(q(z|x) || N(0, I)),  KL = sum((mean^2 + sigma^2 - 1) / 2 - log sigma)",
-    source="Kingma and Welling 2014 (arXiv 1312.6114), eq. 7, estimator L^B, one sample; KL: appendix B",
-    library_classes={"pyro": "TraceMeanField_ELBO", "numpyro": "TraceMeanField_ELBO"},
+    source=f"{_L_B}, one sample; KL: appendix B",
+    library_classes=_both("TraceMeanField_ELBO"),
 )
 
-ESTIMATORS = {estimator.name: estimator for estimator in (SAMPLED_KL, ANALYTIC_KL)}
+# The two that the question is about; every problem, claim and mutant is tried with them.
+CORE_ESTIMATORS = {estimator.name: estimator for estimator in (SAMPLED_KL, ANALYTIC_KL)}
+
+# One sample, another KL term: in no library, by hand only.
+_KL_TERMS = (
+    Estimator(
+        name="k2",
+        kl_term=KLTerm.HALF_SQUARE,
+        formula="log p(x|z) - k1^2 / 2",
+        source=f"{_SCHULMAN}, k2 (biased: E = (KL^2 + Var k1) / 2)",
+        library_classes={},
+    ),
+    Estimator(
+        name="k3",
+        kl_term=KLTerm.RATIO,
+        formula="log p(x|z) - (r - 1 - log r)",
+        source=f"{_SCHULMAN}, k3 (unbiased, never negative; infinite variance where a sigma^2 <= 1/2)",
+        library_classes={},
+    ),
+    Estimator(
+        name="control-variate",
+        kl_term=KLTerm.CONTROL_VARIATE,
+        formula="log p(x|z) - (k1 + l (r - 1)),  l = J / (R - 1), J = KL(q||p) + KL(p||q), R = E r^2; l = 0 at R = inf",
+        source=f"{_SCHULMAN}; Owen 2013, Monte Carlo theory, section 8.9, for the optimal coefficient",
+        library_classes={},
+    ),
+)
+
+# Several samples, the same ELBO.
+_PARTICLES = (
+    Estimator(
+        name="antithetic",
+        kl_term=KLTerm.SAMPLED,
+        formula="mean of the sampled ELBO at z = mean + sigma e and z = mean - sigma e",
+        source="Hammersley and Morton 1956; Owen 2013, section 8.2; with reparameterisation Wu et al. 2019",
+        library_classes={},
+        particles=2,
+        noise=Noise.ANTITHETIC,
+    ),
+    Estimator(
+        name="sobol-8",
+        kl_term=KLTerm.SAMPLED,
+        formula="mean of the sampled ELBO over 8 scrambled Sobol points, e = Phi^-1(u)",
+        source="Owen 1995 (scrambling); Buchholz, Wenzel and Mandt 2018 (arXiv 1807.01604) for variational inference",
+        library_classes={},
+        particles=8,
+        noise=Noise.SOBOL,
+    ),
+    Estimator(
+        name="elbo-5",
+        kl_term=KLTerm.SAMPLED,
+        formula="(1/5) sum_k log w_k",
+        source=f"{_L_A}, L = 5 samples",
+        library_classes=_both("Trace_ELBO"),
+        particles=5,
+    ),
+)
+
+
+def _renyi(name: str, alpha: float) -> Estimator:
+    return Estimator(
+        name=name,
+        kl_term=KLTerm.SAMPLED,
+        formula=f"log((1/5) sum_k w_k^{1 - alpha:g}) / {1 - alpha:g}",
+        source=_RENYI,
+        library_classes=_both("RenyiELBO"),
+        bound=Bound.RENYI,
+        alpha=alpha,
+        particles=5,
+    )
+
+
+# Another bound on log p(x), from the same log weights.
+_BOUNDS = (
+    Estimator(
+        name="iwae-5",
+        kl_term=KLTerm.SAMPLED,
+        formula="log (1/5) sum_k w_k",
+        source="Burda, Grosse and Salakhutdinov 2016 (arXiv 1509.00519), eq. 8, k = 5; RenyiELBO(alpha=0)",
+        library_classes=_both("RenyiELBO"),
+        bound=Bound.RENYI,
+        particles=5,
+    ),
+    _renyi("renyi-minus-1", -1.0),
+    _renyi("renyi-half", 0.5),
+    _renyi("renyi-2", 2.0),
+)
+
+# The same value, another estimator of its gradient.
+_GRADIENTS = (
+    Estimator(
+        name="stl",
+        kl_term=KLTerm.SAMPLED,
+        formula=f"{_SAMPLED}; the gradient leaves out the score d log q(z; mean, sigma) / d(mean, sigma)",
+        source="Roeder, Wu and Duvenaud 2017 (arXiv 1703.09194), eq. 8, sticking the landing",
+        library_classes={},
+        gradient=GradientForm.STICKING_THE_LANDING,
+    ),
+    Estimator(
+        name="dreg-5",
+        kl_term=KLTerm.SAMPLED,
+        formula="log (1/5) sum_k w_k; gradient for q: sum_k (w_k / sum w)^2 d log w_k / dz_k dz_k / d(mean, sigma)",
+        source="Tucker et al. 2019 (arXiv 1810.04152), eq. 6, doubly reparameterised IWAE",
+        library_classes={},
+        bound=Bound.RENYI,
+        particles=5,
+        gradient=GradientForm.DOUBLY_REPARAMETERISED,
+    ),
+)
+
+
+def _library(name: str, kl_term: KLTerm, classes: dict[str, str]) -> Estimator:
+    core = SAMPLED_KL if kl_term is KLTerm.SAMPLED else ANALYTIC_KL
+    return Estimator(
+        name=name,
+        kl_term=kl_term,
+        formula=core.formula,
+        source=f"{core.source}; {', '.join(sorted(set(classes.values())))}",
+        library_classes=classes,
+    )
+
+
+# The same function as a core estimator, through another public class of a library.
+LIBRARY_VARIANTS = (
+    _library("trace-graph", KLTerm.SAMPLED, _both("TraceGraph_ELBO")),
+    _library("jit-trace", KLTerm.SAMPLED, {"pyro": "JitTrace_ELBO"}),
+    _library("jit-trace-mean-field", KLTerm.ANALYTIC, {"pyro": "JitTraceMeanField_ELBO"}),
+    _library("jit-trace-graph", KLTerm.SAMPLED, {"pyro": "JitTraceGraph_ELBO"}),
+)
+
+ESTIMATORS = CORE_ESTIMATORS | {
+    estimator.name: estimator
+    for group in (_KL_TERMS, _PARTICLES, _BOUNDS, _GRADIENTS, LIBRARY_VARIANTS)
+    for estimator in group
+}

@@ -8,7 +8,7 @@ from compare.moments import covariance_trace, moments_of
 from compare.procedures.task import Task
 from compare.records import Measurement, Quantity
 from suites.contract import Array, Device, DType, KLTerm, Likelihood, Params
-from suites.estimators import ESTIMATORS
+from suites.estimators import CORE_ESTIMATORS, ESTIMATORS
 from suites.exact import gaussian_kl
 from suites.numpy_oracle import vae as oracle
 
@@ -39,7 +39,7 @@ def describe(task: Task, weights: Params, step: int) -> list[Measurement]:
             standard_error=variances.mean_standard_error,
         ),
     ]
-    return rows + [row for name in ESTIMATORS for row in _variances(task, weights, name, step)]
+    return rows + [row for name in CORE_ESTIMATORS for row in _variances(task, weights, name, step)]
 
 
 def _heldout(task: Task, weights: Params, mean: Array, log_var: Array) -> Array:

@@ -15,9 +15,9 @@ from compare.vectors import functions as f
 from compare.vectors.exact import Nested, flat, shape
 from compare.vectors.families import Family
 from compare.vectors.vector import GRADIENT, VALUE, Function, MustFail, Vector, tolerance
+from suites.complex_step import gradient
 from suites.contract import Likelihood
 from suites.mutants.catalogue import Kind, Variant, mutants
-from suites.mutants.complex_step import gradient
 from suites.mutants.loss import SampledKL
 
 Arrays = Mapping[str, Any]

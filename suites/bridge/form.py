@@ -6,13 +6,25 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from suites.contract import Array, Estimator, KLTerm, Likelihood, Params, Problem
+from suites.contract import (
+    Array,
+    Bound,
+    Estimator,
+    Flow,
+    GradientForm,
+    KLTerm,
+    Likelihood,
+    Noise,
+    Params,
+    Prior,
+    Problem,
+)
 from suites.estimators import ANALYTIC_KL, SAMPLED_KL
 
 
 @dataclass(frozen=True, kw_only=True)
 class Form:
-    """The model's form. Hashable, so that problems of the same form and shapes share compiled code."""
+    """The model's and the estimator's form. Hashable: problems of the same form and shapes share compiled code."""
 
     gated_layers: int
     latent: int
@@ -20,9 +32,22 @@ class Form:
     likelihood_scale: float
     kl_term: KLTerm
     names: tuple[str, ...]
+    flow: Flow = Flow.NONE
+    flow_length: int = 0
+    prior: Prior = Prior.STANDARD_NORMAL
+    bound: Bound = Bound.ELBO
+    alpha: float = 0.0
+    particles: int = 1
+    noise: Noise = Noise.INDEPENDENT
+    gradient: GradientForm = GradientForm.REPARAMETERISED
+
+    @property
+    def noise_rows(self) -> int:
+        """Rows of base noise per value; see `Estimator.noise_rows`."""
+        return self.particles // 2 if self.noise is Noise.ANTITHETIC else self.particles
 
     def part(self, prefix: str) -> tuple[str, ...]:
-        """Names of the parameters of one network, `encoder` or `decoder`, in the problem's order."""
+        """Names of the parameters of one part, `encoder`, `flow`, `prior` or `decoder`, in the problem's order."""
         return tuple(name for name in self.names if name.startswith(f"{prefix}."))
 
     def without_likelihood(self) -> "Form":
@@ -39,6 +64,14 @@ def form_of(problem: Problem, estimator: Estimator) -> Form:
         likelihood_scale=problem.likelihood_scale,
         kl_term=estimator.kl_term,
         names=tuple(problem.params),
+        flow=problem.flow,
+        flow_length=problem.flow_length,
+        prior=problem.prior,
+        bound=estimator.bound,
+        alpha=estimator.alpha,
+        particles=estimator.particles,
+        noise=estimator.noise,
+        gradient=estimator.gradient,
     )
 
 
@@ -50,14 +83,26 @@ def unsupported(implementation: str, estimator: Estimator) -> str | None:
     return f"{implementation} has {' and '.join(known)}, not {estimator.name}"
 
 
+def no_analytic_kl(problem: Problem, estimator: Estimator) -> str | None:
+    """None, or why no implementation can have this estimator's KL term on this problem."""
+    if estimator.kl_term is KLTerm.ANALYTIC and not problem.has_analytic_kl:
+        return f"KL(q || p) has no closed form under a {problem.flow} flow and a {problem.prior} prior"
+    if estimator.kl_term is KLTerm.CONTROL_VARIATE and (problem.flow, problem.prior) != (
+        Flow.NONE,
+        Prior.STANDARD_NORMAL,
+    ):
+        return "the optimal control variate is known for a diagonal Gaussian q against N(0, I) only"
+    return None
+
+
 def check_shapes(form: Form, params: Params, x: Array, noise: Array | None = None) -> None:
     """Raise ValueError, saying what arrived, unless names and shapes are those that the session was prepared for."""
     if set(params) != set(form.names):
         raise ValueError(f"parameters must be {sorted(form.names)}; {sorted(params)} arrived")
     if x.ndim != 2:
         raise ValueError(f"x must have axes (batch, observed); shape {x.shape} arrived")
-    if noise is not None and noise.shape != (1, len(x), form.latent):
-        expected = (1, len(x), form.latent)
+    expected = (form.noise_rows, len(x), form.latent)
+    if noise is not None and noise.shape != expected:
         raise ValueError(f"noise must have axes (particle, batch, latent) = {expected}; shape {noise.shape} arrived")
 
 
@@ -69,11 +114,11 @@ def check_datum(form: Form, params: Params, x: Array) -> None:
 
 
 def check_training(form: Form, params: Params, x: Array, batches: NDArray[np.integer], noise: Array | None) -> None:
-    """As `check_shapes`, with batches (step, batch) of row indices and noise (step, 1, batch, latent)."""
+    """As `check_shapes`, with batches (step, batch) of row indices and noise (step, noise_rows, batch, latent)."""
     check_shapes(form, params, x)
     if batches.ndim != 2 or batches.size == 0:
         raise ValueError(f"batches must have axes (step, batch), none of them empty; shape {batches.shape} arrived")
-    expected = (len(batches), 1, batches.shape[1], form.latent)
+    expected = (len(batches), form.noise_rows, batches.shape[1], form.latent)
     if noise is not None and noise.shape != expected:
         raise ValueError(f"noise must have axes (step, particle, batch, latent) = {expected}; {noise.shape} arrived")
 

@@ -10,9 +10,9 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from suites.complex_step import Dual
 from suites.contract import Array
 from suites.mutants import correct
-from suites.mutants.complex_step import Dual
 from suites.mutants.variant import Flag, Kind, Variant
 
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from suites.complex_step import Dual, stop_gradient
 from suites.contract import Array
 from suites.mutants import correct
-from suites.mutants.complex_step import Dual, stop_gradient
 from suites.mutants.loss import NegativeElbo, SampledKL
 from suites.mutants.variant import Flag, Kind, Variant
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from suites.complex_step import Dual, logsumexp, stop_gradient
 from suites.mutants import correct
-from suites.mutants.complex_step import Dual, logsumexp, stop_gradient
 from suites.mutants.variant import Flag, Kind, Variant
 
 

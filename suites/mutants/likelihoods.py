@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from suites.complex_step import Dual, clip, sigmoid
 from suites.contract import Array, Likelihood
 from suites.mutants import correct
-from suites.mutants.complex_step import Dual, clip, sigmoid
 from suites.mutants.correct import LOG_2PI
 from suites.mutants.loss import LogWeight, NegativeElbo
 from suites.mutants.variant import Flag, Kind, Variant

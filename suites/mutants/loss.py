@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from suites.complex_step import Dual
 from suites.contract import Array, Reduction
 from suites.mutants import correct
-from suites.mutants.complex_step import Dual
 
 
 def per_datum(log_likelihood: Dual, kl: Dual) -> Dual:

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from suites import datasets, problems
+from suites.complex_step import STEP, gradient
 from suites.contract import Array
 from suites.mutants import correct
-from suites.mutants.complex_step import STEP, gradient
 from suites.mutants.flows import Autoregressive, Flow, Layer, Linear, Planar
 from suites.mutants.loss import LogWeight
 from suites.mutants.session import decode, encode

@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
+from suites.complex_step import Dual
 from suites.contract import Reduction
 from suites.mutants import correct
-from suites.mutants.complex_step import Dual
 from suites.mutants.loss import NegativeElbo, SampledKL
 from suites.mutants.variant import Flag, Kind, Variant
 

@@ -4,9 +4,9 @@ import hashlib
 
 import numpy as np
 
+from suites.complex_step import Dual, softplus
 from suites.contract import Array
 from suites.mutants import correct
-from suites.mutants.complex_step import Dual, softplus
 from suites.mutants.variant import Flag, Kind, Variant
 
 Shape = tuple[int, ...]

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from suites.complex_step import Dual, softplus
 from suites.mutants import correct
-from suites.mutants.complex_step import Dual, softplus
 from suites.mutants.correct import LOG_2PI
 from suites.mutants.loss import SampledKL
 from suites.mutants.variant import Flag, Kind, Variant

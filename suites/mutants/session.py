@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from suites.complex_step import STEP, Dual, gradient, sigmoid
 from suites.contract import (
     Array,
     Device,
@@ -28,7 +29,6 @@ from suites.contract import (
     Stepper,
 )
 from suites.mutants import correct
-from suites.mutants.complex_step import STEP, Dual, gradient, sigmoid
 from suites.mutants.loss import LogWeight, NegativeElbo, SampledKL
 from suites.mutants.variant import Kind, Variant
 

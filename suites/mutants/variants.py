@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from suites.complex_step import Dual, stop_gradient
 from suites.contract import Array, Reduction
 from suites.mutants import correct
-from suites.mutants.complex_step import Dual, stop_gradient
 from suites.mutants.constants import log_prior_dropped, log_q_dropped
 from suites.mutants.correct import LOG_2PI
 from suites.mutants.loss import NegativeElbo, SampledKL, batch_mean, batch_sum

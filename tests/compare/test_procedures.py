@@ -16,7 +16,7 @@ from compare.procedures.task import InvalidResultError, Task, require_array
 from compare.records import Procedure, Quantity
 from suites import datasets, problems
 from suites.contract import Device, Draws, DType
-from suites.estimators import ESTIMATORS
+from suites.estimators import CORE_ESTIMATORS
 from suites.numpy_oracle.vae import NumpyOracle
 
 HALF_LOG_TWO_PI = 0.9189385332046727
@@ -40,7 +40,7 @@ def make_task(make_cell):
     def make(verb="", change=None, **fields):
         cell = make_cell(**fields)
         cell = replace(cell, dataset=problems.DATASET[cell.problem])
-        problem, estimator = problems.load(cell.problem, cell.weights), ESTIMATORS[cell.estimator]
+        problem, estimator = problems.load(cell.problem, cell.weights), CORE_ESTIMATORS[cell.estimator]
         session = NumpyOracle().prepare(problem, estimator, Device.CPU, DType.FLOAT64)
         return Task(
             cell=cell,
@@ -59,7 +59,7 @@ def only(rows, quantity, part=""):
     return found[0]
 
 
-@pytest.mark.parametrize("estimator", sorted(ESTIMATORS))
+@pytest.mark.parametrize("estimator", sorted(CORE_ESTIMATORS))
 @pytest.mark.parametrize(
     ("problem", "weights"), [("gaussian-kl", "40-mixed"), ("linear-gaussian", "generic"), ("vae-small", "initial")]
 )
@@ -215,7 +215,7 @@ def test_training_is_described_at_five_checkpoints_and_improves(make_task):
     assert len([row for row in rows if row.quantity is Quantity.TRAIN_ELBO]) == 40
     for quantity in (Quantity.FITTED_ELBO_VARIANCE, Quantity.FITTED_GRADIENT_VARIANCE):
         parts = {(row.index, row.part) for row in rows if row.quantity is quantity}
-        assert parts == {(step, name) for step in heldout for name in ESTIMATORS}
+        assert parts == {(step, name) for step in heldout for name in CORE_ESTIMATORS}
     assert {name: (len(grid), len(grid[0])) for name, grid in images.items()} == {
         "reconstructions": (16, 80),
         "samples": (8, 80),
@@ -226,7 +226,7 @@ def test_training_is_described_at_five_checkpoints_and_improves(make_task):
 def test_held_out_values_of_both_estimators_agree_in_expectation(make_task):
     fields = {"procedure": Procedure.FIT, "problem": "vae-small", "weights": "trained", "size": 1}
     found = {}
-    for name in ESTIMATORS:
+    for name in CORE_ESTIMATORS:
         rows, _ = fit(make_task(estimator=name, **fields))
         found[name] = next(row for row in rows if row.quantity is Quantity.HELDOUT_ELBO)
     first, second = found.values()

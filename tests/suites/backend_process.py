@@ -15,7 +15,7 @@ import numpy as np
 
 from suites import datasets, problems
 from suites.contract import Device, DType, Problem
-from suites.estimators import ESTIMATORS, SAMPLED_KL
+from suites.estimators import CORE_ESTIMATORS, SAMPLED_KL
 
 BACKENDS = ("torch-hand", "jax-hand", "pyro", "numpyro")
 SAME_NOISE = (
@@ -48,7 +48,7 @@ def measure(name: str, dtype: DType) -> dict:
     from suites import registry
 
     implementation, out = registry.load(name), {}
-    for estimator in ESTIMATORS.values():
+    for estimator in CORE_ESTIMATORS.values():
         for key in SAME_NOISE:
             problem = problems.load(*key)
             assert implementation.supports(problem, estimator) is None

@@ -8,7 +8,7 @@ from backend_process import BACKENDS, CHUNK, DRAWS, batch_of, results
 
 from suites import problems
 from suites.contract import DType
-from suites.estimators import ESTIMATORS
+from suites.estimators import CORE_ESTIMATORS
 from suites.exact.expected import expected
 
 PROBLEM = "linear-gaussian"
@@ -21,7 +21,7 @@ CASES = [
     pytest.param(name, weights, estimator, id="-".join((name, weights, estimator)))
     for name in BACKENDS
     for weights in ("generic", "posterior")
-    for estimator in ESTIMATORS
+    for estimator in CORE_ESTIMATORS
 ]
 
 
@@ -31,7 +31,7 @@ def _case(name, weights, estimator):
     heads = (x @ problem.params[f"encoder.{head}.weight"].T + problem.params[f"encoder.{head}.bias"] for head in HEADS)
     found = results(name, DType.FLOAT64)
     key = (PROBLEM, weights, estimator)
-    return found["draw", *key], found["gradient", *key], expected(problem, ESTIMATORS[estimator], x, *heads)
+    return found["draw", *key], found["gradient", *key], expected(problem, CORE_ESTIMATORS[estimator], x, *heads)
 
 
 HEADS = ("mean", "log_var")
@@ -98,7 +98,7 @@ def test_blocks_draw_different_numbers(name, weights, estimator):
     assert len(set(firsts)) == len(firsts) == 3
 
 
-@pytest.mark.parametrize(("weights", "estimator"), [(w, e) for w in ("generic", "posterior") for e in ESTIMATORS])
+@pytest.mark.parametrize(("weights", "estimator"), [(w, e) for w in ("generic", "posterior") for e in CORE_ESTIMATORS])
 def test_every_block_of_pyro_is_tied_to_the_elbo_objects_loss(weights, estimator):
     draws, _, _ = _case("pyro", weights, estimator)
     means = [draws.elbo[start : start + CHUNK].mean() for start in range(0, DRAWS, CHUNK)]

@@ -8,7 +8,7 @@ from backend_process import BACKENDS, SAME_NOISE, batch_of, results
 
 from suites import problems
 from suites.contract import DType, Reduction
-from suites.estimators import ESTIMATORS
+from suites.estimators import CORE_ESTIMATORS
 from suites.numpy_oracle.reference import reference
 
 # A scale is a sum of absolute terms with its cancellations; 16 covers how roundings accumulate along sums of this
@@ -20,7 +20,7 @@ CASES = [
     for name in BACKENDS
     for dtype in DType
     for key in SAME_NOISE
-    for estimator in ESTIMATORS
+    for estimator in CORE_ESTIMATORS
 ]
 
 
@@ -31,7 +31,7 @@ def _both(name, key, estimator, dtype):
 @functools.cache
 def _reference(key, estimator, dtype):
     problem = problems.load(*key)
-    return reference(problem, ESTIMATORS[estimator], problem.params, *batch_of(problem), dtype)
+    return reference(problem, CORE_ESTIMATORS[estimator], problem.params, *batch_of(problem), dtype)
 
 
 @pytest.mark.parametrize(("name", "key", "estimator", "dtype"), CASES)

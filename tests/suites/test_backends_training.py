@@ -8,20 +8,20 @@ from backend_process import BACKENDS, RATE, STEPS, results, training_of
 
 from suites import problems
 from suites.contract import DType
-from suites.estimators import ESTIMATORS
+from suites.estimators import CORE_ESTIMATORS
 from suites.numpy_oracle.reference import path_reference
 
 KEY = ("vae-small", "initial")
 # The design's allowance: 100 times how far the oracle strays from itself when every weight starts one ulp away.
 ALLOWED = 100.0
-CASES = [pytest.param(name, estimator, id=f"{name}-{estimator}") for name in BACKENDS for estimator in ESTIMATORS]
+CASES = [pytest.param(name, estimator, id=f"{name}-{estimator}") for name in BACKENDS for estimator in CORE_ESTIMATORS]
 
 
 @functools.cache
 def _reference(estimator):
     problem = problems.load(*KEY)
     x, batches, noise = training_of(problem)
-    return path_reference(problem, ESTIMATORS[estimator], problem.params, x, batches, noise, RATE)
+    return path_reference(problem, CORE_ESTIMATORS[estimator], problem.params, x, batches, noise, RATE)
 
 
 @pytest.mark.parametrize(("name", "estimator"), CASES)

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from suites.complex_step import clip, gradient, logsumexp, maximum, sigmoid, softplus, stop_gradient
 from suites.contract import Likelihood
 from suites.mutants import correct, flows, own_problems
 from suites.mutants.catalogue import CATALOGUE, Aspect, Flag, Kind, legitimate, mutants, of_kind
-from suites.mutants.complex_step import clip, gradient, logsumexp, maximum, sigmoid, softplus, stop_gradient
 from suites.mutants.session import by_row
 from suites.mutants.variant import Variant
 

@@ -8,12 +8,12 @@ from scipy.stats import bernoulli, norm
 
 from suites import datasets, problems
 from suites.contract import Device, DType, Likelihood, Problem
-from suites.estimators import ANALYTIC_KL, ESTIMATORS, SAMPLED_KL
+from suites.estimators import ANALYTIC_KL, CORE_ESTIMATORS, SAMPLED_KL
 from suites.exact import gaussian_kl, linear_gaussian
 from suites.numpy_oracle import vae
 from suites.numpy_oracle.vae import Adam, NumpyOracle, encode
 
-each_estimator = pytest.mark.parametrize("estimator", ESTIMATORS.values(), ids=lambda each: each.name)
+each_estimator = pytest.mark.parametrize("estimator", CORE_ESTIMATORS.values(), ids=lambda each: each.name)
 LATENT, HIDDEN, OBSERVED = 2, 3, 4
 
 
@@ -148,7 +148,7 @@ def test_deterministic_noise_gives_the_closed_form(weights):
     problem, x = problems.load("gaussian-kl", weights), np.zeros((1, 1))
     mean, log_var = problem.params["encoder.mean.bias"], problem.params["encoder.log_var.bias"]
     ones = np.ones((1, 1, problem.latent))
-    for estimator in ESTIMATORS.values():
+    for estimator in CORE_ESTIMATORS.values():
         plus, minus = (session(problem, estimator).evaluate(problem.params, x, sign * ones) for sign in (1, -1))
         size = (mean**2 + np.exp(log_var) + np.abs(log_var) + 1.0).sum()
         assert abs(0.5 * (plus.kl + minus.kl) - gaussian_kl.kl(mean, log_var)) < 1e-9 * size
@@ -272,7 +272,7 @@ def test_other_devices_and_dtypes_are_refused(device, dtype):
 
 def test_the_oracle_supports_everything():
     for name, names in problems.WEIGHTS.items():
-        for estimator in ESTIMATORS.values():
+        for estimator in CORE_ESTIMATORS.values():
             assert NumpyOracle().supports(problems.load(name, names[0]), estimator) is None
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from suites import datasets, problems
 from suites.contract import Device, DType
-from suites.estimators import ANALYTIC_KL, ESTIMATORS, SAMPLED_KL
+from suites.estimators import ANALYTIC_KL, CORE_ESTIMATORS, SAMPLED_KL
 from suites.exact import gaussian_kl, linear_gaussian
 from suites.numpy_oracle.reference import path_reference, reference
 from suites.numpy_oracle.vae import NumpyOracle, gradients, terms_and_backward
@@ -19,7 +19,7 @@ UNIT_ROUNDOFF = {DType.FLOAT64: 2.0**-53, DType.FLOAT32: 2.0**-24}
 CASES = [(name, weights) for name, names in problems.WEIGHTS.items() for weights in names]
 
 each_case = pytest.mark.parametrize(("name", "weights"), CASES, ids=lambda value: value)
-each_estimator = pytest.mark.parametrize("estimator", ESTIMATORS.values(), ids=lambda each: each.name)
+each_estimator = pytest.mark.parametrize("estimator", CORE_ESTIMATORS.values(), ids=lambda each: each.name)
 each_dtype = pytest.mark.parametrize("dtype", list(DType), ids=str)
 
 
@@ -148,7 +148,7 @@ def test_noise_of_two_particles_is_refused():
         reference(problem, SAMPLED_KL, problem.params, x, np.zeros((2, 2, 3)), DType.FLOAT64)
 
 
-@pytest.fixture(scope="module", params=ESTIMATORS.values(), ids=lambda each: each.name)
+@pytest.fixture(scope="module", params=CORE_ESTIMATORS.values(), ids=lambda each: each.name)
 def path(request):
     """50 steps of vae-small: (problem, estimator, x, batches, noise, reference)."""
     problem, x = problems.load("vae-small", "initial"), datasets.load("digits").train
