@@ -104,17 +104,39 @@ def _renyi(name: str, alpha: float) -> Estimator:
     )
 
 
-# Another bound on log p(x), from the same log weights.
-_BOUNDS = (
-    Estimator(
-        name="iwae-5",
+def _iwae(particles: int) -> Estimator:
+    return Estimator(
+        name=f"iwae-{particles}",
         kl_term=KLTerm.SAMPLED,
-        formula="log (1/5) sum_k w_k",
-        source="Burda, Grosse and Salakhutdinov 2016 (arXiv 1509.00519), eq. 8, k = 5; RenyiELBO(alpha=0)",
+        formula=f"log (1/{particles}) sum_k w_k",
+        source=f"Burda, Grosse and Salakhutdinov 2016 (arXiv 1509.00519), eq. 8, k = {particles}; RenyiELBO(alpha=0)",
         library_classes=_both("RenyiELBO"),
         bound=Bound.RENYI,
-        particles=5,
-    ),
+        particles=particles,
+    )
+
+
+def _dreg(particles: int) -> Estimator:
+    return Estimator(
+        name=f"dreg-{particles}",
+        kl_term=KLTerm.SAMPLED,
+        formula=(
+            f"log (1/{particles}) sum_k w_k; gradient for q: "
+            "sum_k (w_k / sum w)^2 d log w_k / dz_k dz_k / d(mean, sigma)"
+        ),
+        source="Tucker et al. 2019 (arXiv 1810.04152), eq. 6, doubly reparameterised IWAE",
+        library_classes={},
+        bound=Bound.RENYI,
+        particles=particles,
+        gradient=GradientForm.DOUBLY_REPARAMETERISED,
+    )
+
+
+PARTICLES = (1, 5, 20, 80)  # of the importance-weighted bounds, for the signal-to-noise ratio over K
+
+# Another bound on log p(x), from the same log weights.
+_BOUNDS = (
+    *(_iwae(particles) for particles in PARTICLES),
     _renyi("renyi-minus-1", -1.0),
     _renyi("renyi-half", 0.5),
     _renyi("renyi-2", 2.0),
@@ -130,16 +152,7 @@ _GRADIENTS = (
         library_classes={},
         gradient=GradientForm.STICKING_THE_LANDING,
     ),
-    Estimator(
-        name="dreg-5",
-        kl_term=KLTerm.SAMPLED,
-        formula="log (1/5) sum_k w_k; gradient for q: sum_k (w_k / sum w)^2 d log w_k / dz_k dz_k / d(mean, sigma)",
-        source="Tucker et al. 2019 (arXiv 1810.04152), eq. 6, doubly reparameterised IWAE",
-        library_classes={},
-        bound=Bound.RENYI,
-        particles=5,
-        gradient=GradientForm.DOUBLY_REPARAMETERISED,
-    ),
+    *(_dreg(particles) for particles in PARTICLES),
 )
 
 
