@@ -16,6 +16,7 @@ from compare.commands.semantics import (
     judge_semantics,
     summary,
 )
+from compare.efficiency import efficiency_frame
 from compare.errors import UsageError
 from compare.frames import (
     claim_frame,
@@ -36,14 +37,16 @@ from compare.store import Store
 from compare.timings import timing_frame
 
 INCOMPLETE = 3
+EFFICIENCY = "efficiency"
 FURTHER = (
+    EFFICIENCY,
     SENSITIVITY,
     SENSITIVITY_CLAIMS,
     CASES_FRAME,
     FINDINGS_FRAME,
     DESCRIBED_FRAME,
     PAIRS_FRAME,
-)  # frames of other verbs that a report shows where they are there
+)  # frames that a report shows where they are there: of other verbs, or new since a folder was judged
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +81,7 @@ def judge_folder(folder: Path) -> Judged:
     write_measurements(folder, results)
     write_frame(folder, "verdicts", verdict_frame(verdicts))
     write_frame(folder, "timings", timing_frame(results))
+    write_frame(folder, EFFICIENCY, efficiency_frame(results))
     write_frame(folder, "ledger", pd.DataFrame([as_row(row) for row in ledger(results)]))
     reply = answer(verdicts, results)
     write_json(folder, "answer", reply)
