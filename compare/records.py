@@ -43,15 +43,23 @@ class Quantity(StrEnum):
     GRADIENT_DISTANCE         part: parameter; value: |g - g*|_2; reference: |g*|_2; scale: see `numpy_oracle`
     RAW_LOSS                  value as returned; reference: sign * ELBO reduced; part: "<sign> <reduction>"
     RAW_LOSS_SPLIT            value: raw losses of ragged sub-batches combined by the reduction; reference: RAW_LOSS
+    GRADIENT_DIRECTION        part: parameter; value: <g, v> along the oracle's random unit vector v, by name; reference:
+                              the oracle's derivative along v; scale as above. Where no gradient is derived by hand
     KL_DETERMINISTIC          value: KL averaged over noise = +1 and -1; reference: the analytic KL
     ELBO_DETERMINISTIC        value: ELBO averaged over noise = +-sqrt(latent) e_i (linear-gaussian);
                               reference: the exact ELBO; scale as above for both
+    FLOW_KL_DETERMINISTIC     value: KL of a linear flow at the first datum, averaged over the same points; reference:
+                              the closed form; scale as above
+    KL_OF_HEADS               value: KL of a Householder flow; reference: the plain VAE's sampled KL at the same heads
+                              and noise, a closed function of both; scale as above
+    LOG_EVIDENCE              as under DRAW, mean over the batch (linear-gaussian)
     DRAW  (reference: exact where one exists, else nan)
     ELBO_MEAN, KL_MEAN        scale: standard deviation of one draw (exact where known)
     ELBO_VARIANCE, KL_VARIANCE  standard_error from the fourth moment
     ELBO_DEVIATION, KL_DEVIATION  max |draw - exact| where the exact variance is zero; low, high: the least and the
                               largest draw; scale: absolute terms
     LOG_EVIDENCE              reference only: log p(x) where it is known (value = reference)
+    KL_EXACT                  reference only: KL(q || p) beside an estimator whose mean it is not (value = reference)
     KL_HISTOGRAM              index: bin; value: count; low, high: the bin's edges
     TIE                       index: block; value: mean of the block's draws; reference: what the ELBO object returned;
                               scale: mean |draw|
@@ -59,6 +67,8 @@ class Quantity(StrEnum):
     GRADIENT_VARIANCE         part: "mean" or "log_var"; value: trace of the covariance
     GRADIENT_PROJECTION       part as above; value: mean of the gradient along the unit vector (1,..,1)/sqrt(latent);
                               scale: standard deviation of one draw; reference: exact where known
+    GRADIENT_SNR              part as above; value: |mean| / standard deviation of a component, mean over components;
+                              unit "1"; standard_error by the delta method
     FIT_PATH
     PATH_ELBO                 index: step; value; reference: the oracle's path; scale: the oracle's divergence from
                               itself up to that step when its weights move by one ulp, never below the rounding of
@@ -85,6 +95,9 @@ class Quantity(StrEnum):
     RAW_LOSS_SPLIT = "raw_loss_split"
     KL_DETERMINISTIC = "kl_deterministic"
     ELBO_DETERMINISTIC = "elbo_deterministic"
+    GRADIENT_DIRECTION = "gradient_direction"
+    FLOW_KL_DETERMINISTIC = "flow_kl_deterministic"
+    KL_OF_HEADS = "kl_of_heads"
     ELBO_MEAN = "elbo_mean"
     KL_MEAN = "kl_mean"
     ELBO_VARIANCE = "elbo_variance"
@@ -92,10 +105,12 @@ class Quantity(StrEnum):
     ELBO_DEVIATION = "elbo_deviation"
     KL_DEVIATION = "kl_deviation"
     LOG_EVIDENCE = "log_evidence"
+    KL_EXACT = "kl_exact"
     KL_HISTOGRAM = "kl_histogram"
     TIE = "tie"
     GRADIENT_VARIANCE = "gradient_variance"
     GRADIENT_PROJECTION = "gradient_projection"
+    GRADIENT_SNR = "gradient_snr"
     PATH_ELBO = "path_elbo"
     PATH_DISTANCE = "path_distance"
     HELDOUT_ELBO = "heldout_elbo"
