@@ -91,7 +91,8 @@ def efficiencies(results: Iterable[CellResult]) -> list[Efficiency]:
 def _ratios(variances: list[Variance], times: list[Rounds]) -> dict[str, Any]:
     """The ratio of the two variances, of the two times round by round, and their product, each with its interval."""
     shared = sorted(times[0].keys() & times[1].keys())
-    time, spread = ratio_interval(*([rounds[i] for i in shared] for rounds in times), LEVEL)
+    seconds = [[rounds[i] for i in shared] for rounds in times]
+    time, spread = ratio_interval(seconds[0], seconds[1], LEVEL)
     variance, around = _variance_ratio(*variances)
     return {
         "variance_ratio": variance,
