@@ -161,13 +161,15 @@ class Problem:
 
 @dataclass(frozen=True, kw_only=True)
 class Dataset:
-    """Arrays of shape (rows, observed), float64, with the digest of their bytes and where they come from."""
+    """Arrays of shape (rows, observed), float64, with the digest of their bytes and where they come from.
+    `validation` is None where the set has no such part of its own (see `datasets.split`)."""
 
     name: str
     train: Array
     test: Array
     sha256: str
     source: str
+    validation: Array | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

