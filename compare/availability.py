@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from compare import environment
 from compare.errors import UsageError, unknown
 from compare.records import Cell
-from suites import registry
+from suites import datasets, registry
 from suites.contract import Device, DType
 
 # The packages that our own implementations need, and the extra that brings them. A third party's needs are its own.
@@ -42,11 +42,13 @@ def offers(implementation: str, dtype: str, device: str) -> bool:
 
 
 def reason_not_to_run(cell: Cell) -> str | None:
-    """None, or why the cell will end as NOT_RUN here: a package or device that its implementation needs is missing."""
+    """None, or why the cell will end as NOT_RUN here: a package, data file or device that it needs is missing."""
     extra, packages = NEEDS.get(cell.implementation, ("", ()))
     for package in packages:
         if not importable(package):
             return f"{package} is not installed: pip install 'elbo-compare[{extra}]'"
+    if (absent := datasets.missing(cell.dataset)) is not None:
+        return absent
     if cell.device == Device.CUDA and extra and not sees_cuda(extra):
         return f"{extra} sees no CUDA device: its installed build has no CUDA support"
     return None

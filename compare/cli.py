@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from compare.commands.data import data
 from compare.commands.references import AsJson, Framework, Kind, Mapping, Seconds, vectors
 from compare.errors import CompareError, printable
 
@@ -27,6 +28,7 @@ app = typer.Typer(
 )
 
 app.add_typer(vectors, name="vectors")
+app.add_typer(data, name="data")
 
 Profile = Annotated[str, typer.Option(help="quick, standard, full or a TOML file.")]
 DeviceName = Annotated[str | None, typer.Option("--device", help="auto, cpu or cuda.  [default: auto]")]
@@ -39,6 +41,7 @@ Timeout = Annotated[float | None, typer.Option("--cell-timeout", metavar="S", he
 Memory = Annotated[str | None, typer.Option("--cell-memory", metavar="SIZE", help="Of a worker, as 800M or 4G.")]
 ExecutorName = Annotated[str, typer.Option("--executor", help="local or dask (many machines; extra [dask]).")]
 Scheduler = Annotated[str | None, typer.Option(metavar="ADDRESS", help="Of a Dask scheduler, as tcp://host:8786.")]
+DataDir = Annotated[Path | None, typer.Option("--data-dir", metavar="DIR", help="Data files; see `data list`.")]
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A folder that `compare run` wrote.")]
 
 
@@ -55,6 +58,7 @@ def all_(
     cell_memory: Memory = None,
     executor: ExecutorName = "local",
     scheduler: Scheduler = None,
+    data_dir: DataDir = None,
 ) -> None:
     """Run a profile, judge it, draw the report, and print the answer."""
     request = _request(
@@ -69,6 +73,7 @@ def all_(
         cell_memory=cell_memory,
         executor=executor,
         scheduler=scheduler,
+        data_dir=data_dir,
     )
     executed = _run(request)
     _run_semantics(request, executed)
@@ -81,11 +86,12 @@ def plan(
     device: DeviceName = None,
     expression: Expression = None,
     seed: Seed = None,
+    data_dir: DataDir = None,
 ) -> None:
     """Print the cells that `run` would run: one label per line, with its size."""
     from compare.commands.execution import planned
 
-    request = _request(profile=profile, device=device, expression=expression, seed=seed)
+    request = _request(profile=profile, device=device, expression=expression, seed=seed, data_dir=data_dir)
     for cell in planned(request).cells:
         print(
             f"{cell.key}  {printable(cell.label)}  size {cell.size}" + (f"  datum {cell.datum}" if cell.datum else "")
@@ -107,6 +113,7 @@ def run(
     cell_memory: Memory = None,
     executor: ExecutorName = "local",
     scheduler: Scheduler = None,
+    data_dir: DataDir = None,
 ) -> None:
     """Run a profile and store the measurements; judge nothing. `run semantics`: run that suite in full and judge it."""
     if suite is not None:
@@ -123,6 +130,7 @@ def run(
         cell_memory=cell_memory,
         executor=executor,
         scheduler=scheduler,
+        data_dir=data_dir,
     )
     executed = _run(request)
     print(f"Results: {executed.store.folder}. Next: compare judge {executed.store.folder}")

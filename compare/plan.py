@@ -11,7 +11,7 @@ from compare.availability import implementations, offers
 from compare.errors import SpecError, unknown
 from compare.records import Cell, Procedure
 from compare.spec import Block, Spec
-from compare.statistics import MEAN_MARGIN, ErrorBudget, planned_draws
+from compare.statistics import MEAN_MARGIN, MINIMUM_DRAWS, ErrorBudget, planned_draws
 from suites import datasets, problems
 from suites.contract import Device
 from suites.estimators import ESTIMATORS
@@ -28,6 +28,7 @@ class Site:
 
     problem: str
     weights: str
+    dataset: str
     estimator: str
     procedure: Procedure
     datum: int
@@ -59,13 +60,14 @@ def _cells(block: Block, spec: Spec, device: Device) -> Iterator[Cell]:
     names = implementations(block.implementations)
     data = range(block.data if block.procedure in AT_ONE_DATUM else 1)
     axes = product(expand(block.problems), data, block.estimators, block.dtypes, names, range(block.seeds))
+    rows = block.data if block.procedure is Procedure.LIKELIHOOD else 0
     for (problem, weights), datum, estimator, dtype, name, offset in axes:
         for place in places(block.procedure, name, device):
             if offers(name, dtype, place):
                 yield Cell(
                     problem=problem,
                     weights=weights,
-                    dataset=problems.DATASET[problem],
+                    dataset=dataset_of(block, problem, weights),
                     implementation=name,
                     estimator=estimator,
                     procedure=block.procedure,
@@ -75,7 +77,21 @@ def _cells(block: Block, spec: Spec, device: Device) -> Iterator[Cell]:
                     size=block.size,
                     datum=datum,
                     chunk=block.chunk,
+                    data=rows,
+                    protocol=block.protocol,
                 )
+
+
+def dataset_of(block: Block, problem: str, weights: str) -> str:
+    """The data set that a block names, else the problem's own. Raises SpecError where it has other pixels."""
+    if not block.dataset:
+        return problems.DATASET[problem]
+    pixels, observed = datasets.OBSERVED[block.dataset], problems.load(problem, weights).observed
+    if pixels != observed:
+        raise SpecError(
+            f"Data set {block.dataset!r} has {pixels} values a row; {problem} is for {observed}. Name another."
+        )
+    return block.dataset
 
 
 def places(procedure: Procedure, implementation: str, device: Device) -> tuple[Device, ...]:
@@ -108,7 +124,9 @@ def draws_needed(site: Site, spec: Spec) -> int:
     """
     level = ErrorBudget(alpha=spec.alpha, tests=spec.tests).per_test
     problem = problems.load(site.problem, site.weights)
-    test = datasets.load(problems.DATASET[site.problem]).test
+    if datasets.missing(site.dataset) is not None:  # the cell will not run; any number that needs no data will do
+        return MINIMUM_DRAWS
+    test = datasets.load(site.dataset).test
     x = test[[site.datum % len(test)]]
     exact = expected(problem, ESTIMATORS[site.estimator], x, *encode(problem, problem.params, x))
     kurtoses = [exact.elbo_kurtosis, exact.kl_kurtosis]
@@ -127,12 +145,15 @@ def draws_needed(site: Site, spec: Spec) -> int:
 
 
 def preflight(cells: Iterable[Cell]) -> None:
-    """Load and check every problem and data set that the cells name.
+    """Load and check every problem and data set that the cells name, but for data whose files are not there.
 
-    Raises ValueError: weights of a wrong shape or that are not finite, data that are not finite or not binary.
+    Raises ValueError: weights of a wrong shape or that are not finite, data that are damaged, not finite or not binary.
     """
-    for name, weights in dict.fromkeys((cell.problem, cell.weights) for cell in cells):
-        problem, dataset = problems.load(name, weights), datasets.load(problems.DATASET[name])
+    for name, weights, data in dict.fromkeys((cell.problem, cell.weights, cell.dataset) for cell in cells):
+        problem = problems.load(name, weights)
         problems.check_params(problem, problem.params)
+        if datasets.missing(data) is not None:
+            continue
+        dataset = datasets.load(data)
         for rows in (dataset.train, dataset.test):
             datasets.validate(rows, problem.likelihood)

@@ -22,6 +22,7 @@ class Procedure(StrEnum):
     GRADIENT = "gradient"  # own random numbers, one datum: gradient with respect to the encoder's outputs
     FIT_PATH = "fit-path"  # training on everybody's noise
     FIT = "fit"  # training on own random numbers
+    LIKELIHOOD = "likelihood"  # log p(x) of test data by importance sampling, own random numbers
     TIME = "time"  # the clock; never shared
 
 
@@ -43,7 +44,7 @@ class Quantity(StrEnum):
     GRADIENT_DISTANCE         part: parameter; value: |g - g*|_2; reference: |g*|_2; scale: see `numpy_oracle`
     RAW_LOSS                  value as returned; reference: sign * ELBO reduced; part: "<sign> <reduction>"
     RAW_LOSS_SPLIT            value: raw losses of ragged sub-batches combined by the reduction; reference: RAW_LOSS
-    GRADIENT_DIRECTION        part: parameter; value: <g, v> along the oracle's random unit vector v, by name; reference:
+    GRADIENT_DIRECTION        part: parameter; value: <g, v> along the oracle's random vector v, by name; reference:
                               the oracle's derivative along v; scale as above. Where no gradient is derived by hand
     KL_DETERMINISTIC          value: KL averaged over noise = +1 and -1; reference: the analytic KL
     ELBO_DETERMINISTIC        value: ELBO averaged over noise = +-sqrt(latent) e_i (linear-gaussian);
@@ -80,7 +81,15 @@ class Quantity(StrEnum):
     TRAIN_ELBO                index: step; value (no interval: one noisy batch)
     SAMPLED_KL_VARIANCE       index: completed steps; exact Var k1 at the fitted weights, mean over held-out data
     FITTED_ELBO_VARIANCE, FITTED_GRADIENT_VARIANCE  index: completed steps; part: estimator
+    VALIDATION_ELBO           index: completed steps; mean over validation data, by the oracle (under a protocol)
     IMAGE                     in `CellResult.images`, not a row
+    LIKELIHOOD  (and LOG_PX_MEAN in FIT under a protocol; index: completed steps of the weights that it keeps)
+    LOG_PX                    index: datum; value: log mean exp of n log weights; standard_error by the delta method;
+                              low: their mean, the ELBO; reference: log p(x) where known; scale: standard deviation of
+                              a weight over its mean; high: nan
+    LOG_PX_MEAN               value: mean over n data; standard_error over data; scale: the Monte Carlo error of that
+                              mean; reference: mean log p(x) where known; note: draws at each
+    LOG_WEIGHT_DEVIATION      max |log weight - log p(x)| where every draw should be log p(x); scale: absolute terms
     TIME
     COMPILE_S, FIRST_STEP_S, STEADY_STEP_S, DRAWS_PER_SECOND  index: round; unit s or 1/s
     """
@@ -118,6 +127,10 @@ class Quantity(StrEnum):
     SAMPLED_KL_VARIANCE = "sampled_kl_variance"
     FITTED_ELBO_VARIANCE = "fitted_elbo_variance"
     FITTED_GRADIENT_VARIANCE = "fitted_gradient_variance"
+    VALIDATION_ELBO = "validation_elbo"
+    LOG_PX = "log_px"
+    LOG_PX_MEAN = "log_px_mean"
+    LOG_WEIGHT_DEVIATION = "log_weight_deviation"
     COMPILE_S = "compile_s"
     FIRST_STEP_S = "first_step_s"
     STEADY_STEP_S = "steady_step_s"
@@ -130,7 +143,9 @@ class Cell:
 
     `size` is what the procedure counts: rows of the batch (EVALUATE, TIME), draws (DRAW, GRADIENT), steps (FIT...).
     `datum` picks the row of the test set for DRAW and GRADIENT. `chunk` bounds memory; it is part of the cell
-    because it changes the order of random numbers. The key is stable: it depends on nothing but these fields.
+    because it changes the order of random numbers. `data`: rows of the test set (LIKELIHOOD, whose `size` counts draws
+    at each). `protocol` names how FIT trains (`suites.protocol`). The key is stable: it depends on nothing but these
+    fields, those left out that are at their default and were added later.
     """
 
     problem: str
@@ -145,11 +160,14 @@ class Cell:
     size: int
     datum: int = 0
     chunk: int = 0
+    data: int = 0
+    protocol: str = ""
 
     @cached_property
     def key(self) -> str:
         """Readable prefix and 16 hex digits of the SHA-256 of the fields as canonical JSON."""
         content = {name: getattr(self, name) for name in _CELL_FIELDS}  # asdict would copy: this is read 100,000 times
+        content |= {name: value for name in _LATER_FIELDS if (value := getattr(self, name))}
         text = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -158,7 +176,10 @@ class Cell:
         """What a person reads: `vae@trained/pyro/sampled-kl/draw/float64/cpu`."""
         return (
             f"{self.problem}@{self.weights}/{self.implementation}/{self.estimator}"
-            f"/{self.procedure}/{self.dtype}/{self.device}" + (f"/seed{self.seed}" if self.seed else "")
+            f"/{self.procedure}/{self.dtype}/{self.device}"
+            + (f"/seed{self.seed}" if self.seed else "")
+            + (f"/{self.dataset}" if self.dataset in FROM_FILES else "")
+            + (f"/{self.protocol}" if self.protocol else "")
         )
 
     def random_seed(self, purpose: str) -> int:
@@ -173,7 +194,10 @@ class Cell:
         return int.from_bytes(digest[:4], "big") >> 1
 
 
-_CELL_FIELDS = tuple(each.name for each in fields(Cell))
+_LATER_FIELDS = ("data", "protocol")  # cells without them keep the key that they had before
+_CELL_FIELDS = tuple(each.name for each in fields(Cell) if each.name not in _LATER_FIELDS)
+# Data sets that are read from files: a label names them, since no problem has them of its own.
+FROM_FILES = frozenset({"static-mnist", "mnist", "omniglot", "caltech101-silhouettes"})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,8 +12,10 @@ from typing import Any
 from compare.errors import SpecError, unknown
 from compare.records import Procedure
 from compare.statistics import POWER, VARIANCE_MARGIN
+from suites import datasets
 from suites.contract import DType
-from suites.estimators import CORE_ESTIMATORS, ESTIMATORS
+from suites.estimators import CORE_ESTIMATORS, ESTIMATORS, SAMPLED_KL
+from suites.protocol import PROTOCOLS
 
 SHIPPED = ("quick", "standard", "full")
 ALL = "all"
@@ -25,7 +27,9 @@ class Block:
 
     `problems`: patterns such as `vae@trained` or `gaussian-kl@*`. `size`: what the procedure counts (see `Cell`);
     0 for DRAW and GRADIENT means: as many draws as the margins need. `data`: how many data, one cell each (DRAW,
-    GRADIENT). `seeds`: how many seeds. `chunk`: draws per vectorised block.
+    GRADIENT); rows of the test set in one cell for LIKELIHOOD. `seeds`: how many seeds. `chunk`: draws per vectorised
+    block. `dataset`: another data set than the problem's own, of as many pixels; where its files are not there, its
+    cells are not run. `protocol`: how FIT trains (`suites.protocol`).
     """
 
     procedure: Procedure
@@ -37,6 +41,8 @@ class Block:
     data: int = 1
     seeds: int = 1
     chunk: int = 0
+    dataset: str = ""
+    protocol: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +69,10 @@ class Spec:
         """SHA-256 of the fields that decide the cells and their verdicts; 16 hex digits."""
         content = asdict(self)
         del content["cell_timeout_s"]
+        for block in content["cells"]:  # keys that were added later, so that older profiles keep their digest
+            for name in ("dataset", "protocol"):
+                if not block[name]:
+                    del block[name]
         text = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -131,10 +141,27 @@ def _block(table: Mapping[str, Any], where: str) -> Block:
     for key, least in (("size", 0), ("data", 1), ("seeds", 1), ("chunk", 0)):
         if values.get(key, least) < least:
             raise SpecError(f"'{key}' in {where} must be at least {least}, not {values[key]}.")
+    _check_later_keys(values, where)
     block = Block(**values)
     if block.size == 0 and block.procedure not in (Procedure.DRAW, Procedure.GRADIENT):
-        raise SpecError(f"{where} needs a 'size': how many rows (evaluate, time) or steps (fit, fit-path).")
+        raise SpecError(
+            f"{where} needs a 'size': how many rows (evaluate, time) or steps (fit, fit-path), or draws (likelihood)."
+        )
     return block
+
+
+def _check_later_keys(values: dict[str, Any], where: str) -> None:
+    """`dataset` and `protocol` are known, a protocol is FIT's, and LIKELIHOOD draws log weights (its only default)."""
+    if values.get("dataset"):
+        _choice(values["dataset"], tuple(datasets.OBSERVED), "data set", where)
+    if values.get("protocol"):
+        _choice(values["protocol"], tuple(PROTOCOLS), "protocol", where)
+        if values["procedure"] is not Procedure.FIT:
+            raise SpecError(f"{where}: a 'protocol' is for the procedure 'fit', not {str(values['procedure'])!r}.")
+    if values["procedure"] is Procedure.LIKELIHOOD:
+        values.setdefault("estimators", (SAMPLED_KL.name,))
+        if values["estimators"] != (SAMPLED_KL.name,):
+            raise SpecError(f"{where}: 'likelihood' needs log weights: estimators = ['sampled-kl'].")
 
 
 def _choice(name: str, known: Any, kind: str, where: str) -> None:

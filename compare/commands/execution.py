@@ -1,6 +1,7 @@
 """`compare plan` and `compare run`: from a request to results on disk."""
 
 import hashlib
+import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, replace
@@ -24,6 +25,7 @@ from compare.running.run import run
 from compare.select import selector
 from compare.spec import Spec, read_spec
 from compare.store import Store
+from suites import datasets
 from suites.contract import Device
 
 if TYPE_CHECKING:
@@ -49,6 +51,7 @@ class Request:
     cell_memory: str | None = None
     executor: str = LOCAL
     scheduler: str | None = None
+    data_dir: Path | None = None
 
     @property
     def folder(self) -> Path:
@@ -92,6 +95,7 @@ def planned(request: Request) -> Planned:
     if request.jobs is not None and request.jobs < 1:
         raise UsageError(f"-j must be at least 1, not {request.jobs}.")
     _check_executor(request)
+    _use_data_of(request)
     spec = _with_overrides(read_spec(request.profile), request)
     device = resolve_device(spec.device)
     spec = replace(spec, device=str(device))
@@ -114,6 +118,15 @@ def _check_executor(request: Request) -> None:
         raise UsageError("--executor dask and --scheduler ADDRESS go together: give both or neither.")
     if request.executor == DASK and request.jobs is not None:
         raise UsageError("-j is for this machine; a Dask worker runs as many cells side by side as it has threads.")
+
+
+def _use_data_of(request: Request) -> None:
+    """Let this process, and so its workers, read data files from --data-dir."""
+    if request.data_dir is None:
+        return
+    if not request.data_dir.is_dir():
+        raise UsageError(f"--data-dir {request.data_dir} is no folder. See `compare data list`.")
+    os.environ[datasets.FOLDER] = str(request.data_dir.resolve())
 
 
 def _with_overrides(spec: Spec, request: Request) -> Spec:
@@ -220,8 +233,15 @@ def _open(store: Store, plan_: Planned, surroundings: dict[str, Any], fingerprin
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "fingerprint": fingerprint,
         "environments": old.get("environments", {}) | {fingerprint: surroundings},
+        "data": old.get("data", {}) | _digests(plan_.cells),
         "account": None,
     }
+
+
+def _digests(cells: list[Cell]) -> dict[str, str]:
+    """SHA-256 of the rows of every data set that is read from files, where these are there."""
+    names = dict.fromkeys(cell.dataset for cell in cells if cell.dataset in datasets.FROM_FILES)
+    return {name: datasets.load(name).sha256 for name in names if datasets.missing(name) is None}
 
 
 def _old_record(store: Store, request: Request) -> dict[str, Any]:
@@ -242,6 +262,7 @@ def command(plan_: Planned) -> str:
     parts += [f"-j {request.jobs}"] if request.jobs else []
     parts += [f"-k '{request.expression}'"] if request.expression else []
     parts += [f"--seed {plan_.spec.seed}"] if plan_.spec.seed else []
+    parts += ["--data-dir DIR"] if request.data_dir else []
     return " ".join(parts)
 
 

@@ -8,6 +8,7 @@ On a batch system or Kubernetes, Dask's own deployers start the cluster and give
 dask-jobqueue, `KubeCluster` of dask-kubernetes (`cluster.scheduler_address`). Install the same versions everywhere.
 """
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from compare.running import remote
 from compare.running.codec import cell_to_json, result_from_json
 from compare.running.pool import Pool, ended
 from compare.running.run import Finish, Groups
+from suites import datasets
 
 CONNECT_S = 20.0
 LARGEST_BATCH = 32  # cells; what a lost machine costs at most
@@ -68,6 +70,7 @@ class DaskCluster:
         slots = self._slots()
         side_by_side = max(slots.values(), default=1)
         limits = {"cell_timeout_s": pool.options.cell_timeout_s, "cell_memory": pool.options.cell_memory}
+        limits |= {"data_folder": os.environ.get(datasets.FOLDER, "")}
         todo = _Todo(cluster=self, pool=pool, finish=finish, limits=limits, side_by_side=side_by_side)
         try:
             todo.run(batches(groups, sum(slots.values())))

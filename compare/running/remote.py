@@ -1,5 +1,6 @@
 """What runs on another machine: a batch of cells of one implementation, in worker processes there. JSON in and out."""
 
+import os
 import queue
 import threading
 from collections import deque
@@ -17,6 +18,7 @@ from compare.running.executors import WorkerKey
 from compare.running.memory import default_limit
 from compare.running.pool import Options, Pool, ended
 from compare.running.run import Slots
+from suites import datasets
 
 _pools: dict[int, Pool] = {}
 _lock = threading.Lock()
@@ -34,9 +36,12 @@ def run_batch(
 ) -> dict[str, Any]:
     """Results of the cells, all of one worker key, with this machine's environment and where the time went.
 
-    `limits`: `cell_timeout_s`, and `cell_memory` in bytes or None for this machine's own default. `spans` count from
-    the return of this call: clocks of different machines have nothing in common.
+    `limits`: `cell_timeout_s`; `cell_memory` in bytes, or None for this machine's own default; `data_folder`, where data
+    files are unless this machine's environment says otherwise. `spans` count from the return of this call: clocks of
+    different machines have nothing in common.
     """
+    if limits.get("data_folder"):
+        os.environ.setdefault(datasets.FOLDER, limits["data_folder"])  # the worker processes inherit it
     here = surroundings(device, side_by_side)
     batch = [cell_from_json(cell) for cell in cells]
     options = Options(

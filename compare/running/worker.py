@@ -22,6 +22,7 @@ from compare.running.channel import Channel
 from compare.running.codec import cell_from_json, result_to_json
 from suites import datasets, problems, registry
 from suites.contract import Device, DType, Implementation, Session
+from suites.datasets import MissingDataError
 from suites.estimators import ESTIMATORS
 
 REASON_LENGTH = 400  # characters; a reason is one line
@@ -68,13 +69,14 @@ class Workshop:
 
 
 def _procedure(procedure: Procedure):
-    from compare.procedures import draw, evaluate, fit, gradient
+    from compare.procedures import draw, evaluate, fit, gradient, likelihood
 
     return {
         Procedure.EVALUATE: evaluate.evaluate,
         Procedure.DRAW: draw.draw,
         Procedure.GRADIENT: gradient.gradient,
         Procedure.FIT_PATH: fit.fit_path,
+        Procedure.LIKELIHOOD: likelihood.likelihood,
     }[procedure]
 
 
@@ -95,7 +97,7 @@ def answer(workshop: Workshop, request: dict[str, Any]) -> dict[str, Any]:
             workshop.clocks[cell.key].turn(int(request["round"]))
         else:
             rows = workshop.clocks.pop(cell.key).rows
-    except NotSupportedError as error:
+    except (NotSupportedError, MissingDataError) as error:
         status, reason = Status.NOT_RUN, str(error)
     except Exception as error:
         status, reason = Status.FAILED, one_line(error)

@@ -183,7 +183,7 @@ RECIPES = {
             grey=False,
             read=_caltech,
             source="Caltech 101 Silhouettes, 28 x 28, split 1 (Marlin, Swersky, Chen and de Freitas 2010)",
-            arrangement="0 and 1, transposed (stored by columns), inverted (jmtomczak/vae_vampprior, utils/load_data.py)",
+            arrangement="0 and 1, transposed (stored by columns), inverted as in jmtomczak/vae_vampprior",
         ),
     )
 }
