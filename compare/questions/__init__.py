@@ -1,0 +1,1 @@
+"""The questions suite in the harness: run, stored, judged, answered."""

@@ -1,0 +1,54 @@
+"""Runs the questions of the suite that a folder lacks, one after another in a worker process, and stores each at once."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from compare import environment
+from compare.questions import files
+from compare.questions.records import PACKAGES, QuestionResult
+from compare.records import Status
+from suites.questions.catalogue import BY_ID
+from suites.questions.runner import QuestionRun, run_questions
+
+TIMEOUT_S = 300.0  # of one question; the longest takes about twenty seconds
+Say = Callable[[str], None]
+
+
+def fingerprint() -> str:
+    """Of everything that may change a question's numbers; one thread, CPU."""
+    return environment.fingerprint(environment.describe(device="cpu", jobs=1, threads=1))
+
+
+def run_missing(
+    folder: Path, *, say: Say, questions: Sequence[str] = tuple(BY_ID), timeout_s: float = TIMEOUT_S
+) -> int:
+    """Measure what `folder` lacks or holds stale or crashed; returns how many questions that were.
+
+    Raises KeyboardInterrupt through: what has finished is stored, the one that is running is dropped.
+    """
+    now = fingerprint()
+    waiting = [each for each in questions if not _fresh(files.read(folder, each), now)]
+    if len(waiting) < len(questions):
+        say(f"{len(questions) - len(waiting)} of {len(questions)} questions are there; {len(waiting)} are to be measured")
+    for run in run_questions(waiting, timeout_s):
+        files.write(folder, _result(run, now))
+    return len(waiting)
+
+
+def _fresh(result: QuestionResult | None, now: str) -> bool:
+    return result is not None and result.fingerprint == now and result.status in (Status.OK, Status.FAILED)
+
+
+def _result(run: QuestionRun, now: str) -> QuestionResult:
+    lines = [line.strip() for line in run.error.splitlines() if line.strip()]
+    status = Status.OK if not run.error else Status.CRASHED if run.crashed else Status.FAILED
+    return QuestionResult(
+        question=run.question,
+        status=status,
+        # A traceback's last line says what was raised, how a process ended stands in the first; the rest names files.
+        reason=(lines[0] if run.crashed else lines[-1])[:400] if lines else "",
+        rows=run.rows,
+        elapsed_s=run.elapsed_s,
+        versions={name: version for name in PACKAGES if (version := environment.installed_version(name))},
+        fingerprint=now,
+    )

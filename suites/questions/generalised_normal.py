@@ -1,0 +1,292 @@
+"""The generalised normal distribution of the question's comments: its normaliser depends on shape and scale."""
+
+from collections.abc import Callable, Iterator
+from math import inf, lgamma, log, sqrt
+from typing import Any
+
+import numpy as np
+
+from suites.complex_step import STEP, Dual
+from suites.contract import Array
+from suites.questions.densities import generalised_normal, shape_constant
+from suites.questions.integrals import integral
+from suites.questions.question import Question, QuestionClaim, Row, Rule
+from suites.questions.rows import DRAWS, MEAN_REASON, MEAN_TOLERANCE, ROUNDING, ROUNDING_REASON, mean_row
+from suites.questions.univariate import kl as gaussian_kl
+from suites.questions.univariate import log_density as normal_log_density
+
+DENSITY = "β / (2 α Γ(1/β)) exp(−(|x − μ| / α)^β)"
+NADARAJAH, DO = "Nadarajah 2005, \"A generalized normal distribution\"", "Do and Vetterli 2002"
+SHAPES = (0.5, 1.0, 1.5, 2.0, 4.0, 8.0)
+# (name, alpha and beta of q, alpha and beta of p), one location
+PAIRS = (
+    ("same shape and scale", 0.8, 1.5, 0.8, 1.5),
+    ("same shape", 0.8, 1.5, 1.3, 1.5),
+    ("same scale", 1.0, 1.0, 1.0, 2.0),
+    ("heavy tails in q", 0.3, 0.5, 2.0, 2.0),
+    ("heavy tails in p", 1.4, 4.0, 0.6, 0.5),
+    ("Normal q, Laplace p", sqrt(2.0) * 0.7, 2.0, 1.0, 1.0),
+)
+SAMPLED = (1.0, 1.5, 4.0)
+SCALES = np.logspace(-6, 6, 121)  # where a best scale is looked for
+DRAWN = np.logspace(-1, 1.5, 41)  # where the objective is drawn
+POINTS = (0.0, 0.01, 0.3, 1.0, 3.0, 10.0, 100.0, 10_000.0, inf)
+
+Divergence = Callable[[Any, Any, Any, Any], Any]
+
+CLAIMS = (
+    QuestionClaim(
+        id="GGD-001",
+        rule=Rule.ROUNDING,
+        statement=f"{DENSITY} integrates to 1 for every shape and scale",
+        derivation="∫ exp(−(|x|/α)^β) dx = 2 α Γ(1/β) / β by t = (x/α)^β: without the normaliser, the mass is this.",
+        source=NADARAJAH,
+        tolerance=ROUNDING,
+        reason=f"The integral is good to 20 digits. {ROUNDING_REASON}",
+    ),
+    QuestionClaim(
+        id="GGD-002",
+        rule=Rule.ROUNDING,
+        statement=(
+            "KL(q ‖ p) at one μ = log(β₁ α₂ Γ(1/β₂) / (β₂ α₁ Γ(1/β₁))) + (α₁/α₂)^β₂ Γ((β₂ + 1)/β₁) / Γ(1/β₁) − 1/β₁"
+        ),
+        derivation="E_q |z − μ|^b = α₁^b Γ((b + 1)/β₁) / Γ(1/β₁) gives both expectations.",
+        source=f"{DO}, \"Wavelet-based texture retrieval using generalized Gaussian density and Kullback-Leibler distance\"",
+        tolerance=ROUNDING,
+        reason=f"The integral is good to 20 digits. {ROUNDING_REASON}",
+    ),
+    QuestionClaim(
+        id="GGD-003",
+        rule=Rule.ROUNDING,
+        statement="β = 2 is a Normal of σ = α/√2, β = 1 a Laplace of scale α: densities and KL",
+        derivation="Γ(1/2) = √π and Γ(1) = 1 in the density.",
+        source=NADARAJAH,
+        tolerance=ROUNDING,
+        reason=ROUNDING_REASON,
+    ),
+    QuestionClaim(
+        id="GGD-004",
+        rule=Rule.ROUNDING,
+        statement="Dropping both normalisers adds log(α₁/c₁) − log(α₂/c₂) to the KL, c = β / (2 Γ(1/β)): 0 at equal shape and scale",
+        derivation="log q and log p each lose their own log(c/α), whatever z is.",
+        source=f"{NADARAJAH}; the definition of the KL",
+        tolerance=ROUNDING,
+        reason=f"The integral is good to 20 digits. {ROUNDING_REASON}",
+    ),
+    QuestionClaim(
+        id="GGD-005",
+        rule=Rule.ROUNDING,
+        statement="With normalisers a learned scale has one optimum; without, none: p's runs to ∞, q's to 0",
+        derivation=(
+            "dKL/d log α₂ = 1 − β₂ E_q(|z|/α₂)^β₂ has one root, α₂ = (β₂ E_q|z|^β₂)^(1/β₂). Without the normaliser the 1 "
+            "is missing: the slope is negative everywhere, and −1 at that root; for q's scale it is +1."
+        ),
+        source=f"{DO} for the expectations",
+        tolerance=f"{ROUNDING}, over the slope of the derivative for a root; counts exactly",
+        reason=ROUNDING_REASON,
+    ),
+    QuestionClaim(
+        id="GGD-006",
+        rule=Rule.EQUAL,
+        statement="z = μ ± α G^(1/β), G ~ Gamma(1/β, 1), either sign alike, is a draw: its moments and its mean log q − log p",
+        derivation="(|z − μ|/α)^β ~ Gamma(1/β, 1): mean 1/β; E(z − μ)² = α² Γ(3/β)/Γ(1/β).",
+        source="Nardon and Pianca 2009, \"Simulation techniques for generalized Gaussian densities\"",
+        tolerance=MEAN_TOLERANCE,
+        reason=MEAN_REASON,
+    ),
+)
+
+
+def log_gamma(a: Dual) -> Dual:
+    """log Gamma(a), complex arguments included."""
+    from scipy.special import loggamma
+
+    return loggamma(a)
+
+
+def power_mean(exponent: Dual, alpha: Dual, beta: Dual) -> Dual:
+    """E |z - mu|^b = alpha^b Gamma((b + 1) / beta) / Gamma(1 / beta) under the generalised normal."""
+    return np.exp(exponent * np.log(alpha) + log_gamma((exponent + 1.0) / beta) - log_gamma(1.0 / beta))
+
+
+def kl(alpha1: Dual, beta1: Dual, alpha2: Dual, beta2: Dual) -> Dual:
+    """KL(q || p) of two generalised normals of one location. Nats. Do and Vetterli 2002."""
+    return dropped_kl(alpha1, beta1, alpha2, beta2) - dropping_adds(alpha1, beta1, alpha2, beta2)
+
+
+def dropped_kl(alpha1: Dual, beta1: Dual, alpha2: Dual, beta2: Dual) -> Dual:
+    """E_q (|z|/alpha2)^beta2 - E_q (|z|/alpha1)^beta1: the KL with both normalisers left out. Nats."""
+    return power_mean(beta2, alpha1, beta1) * np.exp(-beta2 * np.log(alpha2)) - 1.0 / beta1
+
+
+def dropping_adds(alpha1: Dual, beta1: Dual, alpha2: Dual, beta2: Dual) -> Dual:
+    """What leaving out both normalisers adds: log alpha1 - log c1 - log alpha2 + log c2, c = beta / (2 Gamma(1/beta))."""
+    return np.log(alpha1) - shape_constant(beta1) - np.log(alpha2) + shape_constant(beta2)
+
+
+def draw(rng: np.random.Generator, n: int, alpha: float, beta: float) -> Array:
+    """n draws of location 0: a random sign times alpha G^(1/beta), G ~ Gamma(1/beta, 1). Nardon and Pianca 2009."""
+    return rng.choice([-1.0, 1.0], n) * alpha * rng.gamma(1.0 / beta, size=n) ** (1.0 / beta)
+
+
+def measure(divergence: Divergence = kl) -> Iterator[Row]:
+    """Every claim on every case; `divergence` is the closed form that is judged."""
+    yield from _mass_rows()
+    for name, *numbers in PAIRS:
+        value, scale = float(np.real(divergence(*numbers))), _scale(*numbers)
+        reference = _by_integration(*numbers, normalised=True)
+        yield Row(claim="GGD-002", case=name, quantity="closed form", value=value, reference=reference, scale=scale)
+        without = _by_integration(*numbers, normalised=False)
+        yield Row(claim="GGD-004", case=name, quantity="KL without normalisers − KL", value=without - value,
+                  reference=float(np.real(dropping_adds(*numbers))), scale=scale)  # fmt: skip
+    yield from _reduction_rows(divergence)
+    yield from _learned_scale_rows(divergence)
+    yield from _curve_rows(divergence)
+    yield from _sampled_rows(divergence)
+
+
+def _scale(alpha1: float, beta1: float, alpha2: float, beta2: float) -> float:
+    normalisers = sum(abs(log(a)) + log(2.0) + abs(log(b)) + abs(lgamma(1 / b)) for a, b in ((alpha1, beta1), (alpha2, beta2)))
+    # exp of a sum of logarithms: its relative error is u times their absolute sum
+    exponent = beta2 * abs(log(alpha1 / alpha2)) + abs(lgamma((beta2 + 1) / beta1)) + abs(lgamma(1 / beta1))
+    cross = float(np.real(power_mean(beta2, alpha1, beta1))) / alpha2**beta2
+    return normalisers + cross * (1.0 + exponent) + 1.0 / beta1
+
+
+def _mass_rows() -> Iterator[Row]:
+    for beta in SHAPES:
+        for alpha in (0.3, 1.0, 4.0):
+            mass = 2.0 * integral(lambda x, mp, a=alpha, b=beta: mp.exp(-((x / a) ** b)), [alpha * p for p in POINTS])
+            constant = float(np.real(shape_constant(beta))) - log(alpha)
+            scale = 1.0 + abs(log(alpha)) + abs(log(beta)) + log(2.0) + abs(lgamma(1.0 / beta))
+            case = f"α = {alpha:g}, β = {beta:g}"
+            yield Row(claim="GGD-001", case=case, quantity="mass", value=mass * np.exp(constant), reference=1.0,
+                      scale=scale, unit="")  # fmt: skip
+            if alpha == 1.0:
+                yield Row(claim="", case=case, quantity="mass without the normaliser", value=mass, unit="")
+
+
+def _by_integration(alpha1: float, beta1: float, alpha2: float, beta2: float, *, normalised: bool) -> float:
+    """E_q of log q - log p with normalisers or without; q itself always has its own."""
+
+    def integrand(x: Any, mp: Any) -> Any:
+        # Exactly the floating-point parameters, in 30 digits.
+        a1, b1, a2, b2 = map(mp.mpf, (alpha1, beta1, alpha2, beta2))
+        first, second = -((x / a1) ** b1), -((x / a2) ** b2)
+        c1, c2 = (mp.log(b / (2 * a * mp.gamma(1 / b))) for a, b in ((a1, b1), (a2, b2)))
+        ratio = first + c1 - second - c2 if normalised else first - second
+        return 2 * mp.exp(first + c1) * ratio
+
+    return integral(integrand, [alpha1 * point for point in POINTS])
+
+
+def _reduction_rows(divergence: Divergence) -> Iterator[Row]:
+    z, sigma, scale = np.linspace(-6.0, 6.0, 241), 0.7, 1.3
+    normal = generalised_normal(z, np.array(0.4), np.array(sigma * sqrt(2.0)), np.array(2.0))
+    laplace = generalised_normal(z, np.array(0.4), np.array(scale), np.array(1.0))
+    known = {
+        "β = 2 against Normal": (normal, normal_log_density(z, 0.4, sigma)),
+        "β = 1 against Laplace": (laplace, -np.abs(z - 0.4) / scale - log(2.0 * scale)),
+    }
+    for case, (terms, reference) in known.items():
+        value, sizes = np.real(terms.sum(0)), 2.0 * np.abs(terms).sum(0) + 2.0 * log(2.0)
+        worst = int((np.abs(value - reference) / sizes).argmax())
+        yield Row(claim="GGD-003", case=case, quantity="log density, worst of 241 points", value=float(value[worst]),
+                  reference=float(reference[worst]), scale=float(sizes[worst]), n=len(z))  # fmt: skip
+    first, second = 0.7, 1.9
+    numbers = (first * sqrt(2.0), 2.0, second * sqrt(2.0), 2.0)
+    yield Row(claim="GGD-003", case="β = 2 against Normal", quantity="KL", value=float(np.real(divergence(*numbers))),
+              reference=gaussian_kl(0.0, first, 0.0, second), scale=2.0 * _scale(*numbers))  # fmt: skip
+    numbers = (first, 1.0, second, 1.0)
+    yield Row(claim="GGD-003", case="β = 1 against Laplace", quantity="KL", value=float(np.real(divergence(*numbers))),
+              reference=log(second / first) + first / second - 1.0, scale=2.0 * _scale(*numbers))  # fmt: skip
+
+
+# --- A scale that is learned ---
+
+Q, P = (0.9, 1.5), (1.0, 2.5)  # (alpha, beta); the one that is learned is varied
+
+
+def _objective(divergence: Divergence, whose: str) -> Callable[[Dual], Dual]:
+    """The divergence as a function of log alpha of p, or of q."""
+    if whose == "p":
+        return lambda log_alpha: divergence(*Q, np.exp(log_alpha), P[1])
+    return lambda log_alpha: divergence(np.exp(log_alpha), Q[1], *P)
+
+
+def _slope(objective: Callable[[Dual], Dual], log_alpha: Dual) -> Array:
+    return np.imag(objective(log_alpha + 1j * STEP)) / STEP
+
+
+def _best_scale(whose: str) -> float:
+    """Where the KL is smallest: (beta2 E_q|z|^beta2)^(1/beta2) for p's scale; for q's the same equation solved for alpha1."""
+    unit = float(np.real(power_mean(P[1], 1.0, Q[1])))
+    return Q[0] * (P[1] * unit) ** (1.0 / P[1]) if whose == "p" else P[0] / (P[1] * unit) ** (1.0 / P[1])
+
+
+def _learned_scale_rows(divergence: Divergence) -> Iterator[Row]:
+    from scipy.optimize import brentq
+
+    for whose, missing in (("p", -1.0), ("q", 1.0)):
+        full, dropped, best = _objective(divergence, whose), _objective(dropped_kl, whose), _best_scale(whose)
+        case = f"learned scale of {whose}"
+        for name, objective, roots in (("with", full, 1), ("without", dropped, 0)):
+            signs = np.sign(_slope(objective, np.log(SCALES)))
+            yield Row(claim="GGD-005", case=case, quantity=f"optima between 10⁻⁶ and 10⁶ {name} normalisers",
+                      value=float((np.diff(signs) != 0).sum()), reference=float(roots), n=len(SCALES),
+                      unit="")  # fmt: skip
+        # Slope of the derivative at the root: beta2 (p's scale enters as alpha^-beta2, q's as alpha^beta2).
+        size = best * (2.0 + _scale(*Q, *P)) / P[1]
+        span = np.log(SCALES[[0, -1]])
+        crosses = np.prod(np.sign(_slope(full, span))) < 0
+        root = float(np.exp(brentq(lambda at: float(_slope(full, np.asarray(at))), *span, xtol=1e-15))) if crosses else inf
+        yield Row(claim="GGD-005", case=case, quantity="best scale with normalisers", value=root, reference=best,
+                  scale=size, unit="")  # fmt: skip
+        at = np.asarray(log(best))
+        for name, objective, slope in (("with", full, 0.0), ("without", dropped, missing)):
+            yield Row(claim="GGD-005", case=case, quantity=f"slope in log α at the best scale, {name} normalisers",
+                      value=float(_slope(objective, at)), reference=slope, scale=2.0 + _scale(*Q, *P),
+                      unit="nats per unit")  # fmt: skip
+
+
+def _curve_rows(divergence: Divergence) -> Iterator[Row]:
+    for quantity, function in (("KL", divergence), ("KL without normalisers", dropped_kl)):
+        for whose in ("p", "q"):
+            values = np.real(_objective(function, whose)(np.log(DRAWN)))
+            for at, value in zip(DRAWN, values, strict=True):
+                yield Row(claim="", case=f"over the scale of {whose}", quantity=quantity, value=float(value), at=float(at))
+
+
+def _sampled_rows(divergence: Divergence) -> Iterator[Row]:
+    alpha, prior = 0.8, (1.2, 2.0)
+    for place, beta in enumerate(SAMPLED):
+        z = draw(np.random.default_rng([1923, place]), DRAWS, alpha, beta)
+        powered = (np.abs(z) / alpha) ** beta
+        ratios = _log(z, alpha, beta) - _log(z, *prior)
+        moment = alpha**2 * float(np.exp(lgamma(3.0 / beta) - lgamma(1.0 / beta)))
+        known = (
+            ("mean of (|z|/α)^β", powered, 1.0 / beta, ""),
+            ("mean of z²", z**2, moment, ""),
+            ("mean of log q − log p", ratios, float(np.real(divergence(alpha, beta, *prior))), "nats"),
+        )
+        for quantity, draws, reference, unit in known:
+            yield mean_row(draws, claim="GGD-006", case=f"α = {alpha:g}, β = {beta:g}", quantity=quantity,
+                           reference=reference, unit=unit)  # fmt: skip
+
+
+def _log(z: Array, alpha: float, beta: float) -> Array:
+    return np.real(generalised_normal(z, np.array(0.0), np.array(alpha), np.array(beta)).sum(0))
+
+
+QUESTION = Question(
+    id="GGD",
+    title="The generalised normal: when may its normaliser be dropped?",
+    words=(
+        "The normaliser of a generalised normal depends on its shape and scale. When may it be left out of a sampled KL, "
+        "and what happens to a learned scale when it is?"
+    ),
+    formula=DENSITY,
+    source=f"{NADARAJAH}; KL: {DO}",
+    claims=CLAIMS,
+    measure=measure,
+)
