@@ -43,7 +43,7 @@ def catalogue(folder: Path | None) -> Iterator[str]:
 
 
 def fetch(name: str, folder: Path | None) -> Iterator[str]:
-    """Download what is missing, check what is there; one line per file. Raises UsageError and FetchError in one line."""
+    """Download what is missing, check what is there; one line per file. Raises UsageError and FetchError."""
     if name not in RECIPES:
         raise UsageError(unknown("data set of files", name, RECIPES))
     if folder is None:

@@ -3,18 +3,16 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from compare.procedures import fitted
+from compare.procedures import fitted, trained
 from compare.procedures.evaluate import distance
 from compare.procedures.meter import ORACLE, span
+from compare.procedures.schedule import BATCH, LEARNING_RATE, checkpoints, minibatches
 from compare.procedures.shared import shared
 from compare.procedures.task import Task, require_array, require_dtype, require_params
 from compare.records import Measurement, Quantity
 from suites.contract import Array, Fit
 from suites.numpy_oracle.reference import PathReference, path_reference
-
-BATCH = 100  # rows; smaller where the training set is
-LEARNING_RATE = 5e-4  # of the questioned code
-CHECKPOINTS = 5  # the start, the end and what lies between, evenly
+from suites.protocol import PROTOCOLS
 
 
 def fit_path(task: Task) -> list[Measurement]:
@@ -30,7 +28,12 @@ def fit_path(task: Task) -> list[Measurement]:
 
 
 def fit(task: Task) -> tuple[list[Measurement], dict[str, list[list[int]]]]:
-    """Rows about the weights at five checkpoints, each step's training ELBO, and images decoded at the last weights."""
+    """Rows about the weights at five checkpoints, each step's training ELBO, and images decoded at the last weights.
+
+    Where the cell names a protocol: as `trained.train_under` has it.
+    """
+    if task.cell.protocol:
+        return trained.train_under(task, PROTOCOLS[task.cell.protocol])
     steps = task.cell.size
     kept = checkpoints(steps)
     theirs = _fit(task, minibatches(task, steps), None, kept)
@@ -45,22 +48,6 @@ def fit(task: Task) -> tuple[list[Measurement], dict[str, list[list[int]]]]:
     with span(ORACLE):
         images = fitted.images(task, require_params("the weights", theirs.params, task.problem.params))
     return rows, images
-
-
-def checkpoints(steps: int) -> tuple[int, ...]:
-    """Numbers of completed steps: 0, steps and what lies between, evenly."""
-    return tuple(sorted({round(steps * i / (CHECKPOINTS - 1)) for i in range(CHECKPOINTS)}))
-
-
-def minibatches(task: Task, steps: int) -> NDArray[np.integer]:
-    """Row indices, shape (steps, batch): epochs in a random order that everybody shares."""
-    rows = len(task.dataset.train)
-    size = min(BATCH, rows)
-    generator, per_epoch = task.generator("batches"), rows // size
-    epochs = [
-        generator.permutation(rows)[: per_epoch * size].reshape(per_epoch, size) for _ in range(-(-steps // per_epoch))
-    ]
-    return np.concatenate(epochs)[:steps]
 
 
 def _fit(task: Task, batches: NDArray[np.integer], noise: Array | None, kept: tuple[int, ...]) -> Fit:

@@ -7,21 +7,24 @@ import numpy as np
 from compare.moments import covariance_trace, moments_of
 from compare.procedures.task import Task
 from compare.records import Measurement, Quantity
-from suites.contract import Array, Device, DType, KLTerm, Likelihood, Params
+from suites.contract import Array, Device, DType, Flow, Likelihood, Params, Prior, Problem
 from suites.estimators import CORE_ESTIMATORS, ESTIMATORS
 from suites.exact import gaussian_kl
 from suites.numpy_oracle import vae as oracle
+from suites.numpy_oracle.model import encoder_heads, sample
+from suites.numpy_oracle.noise import particles_of
+from suites.numpy_oracle.objective import value
+from suites.numpy_oracle.session import derived_by_hand
 
 HELDOUT_NOISES = 2  # draws of shared noise per held-out datum
 VARIANCE_DATA, VARIANCE_DRAWS = 8, 100  # held-out data, draws at each, for the fitted variances
 GRID_COLUMNS = 10
+ROWS = 1_000  # of the data at once
 
 
 def describe(task: Task, weights: Params, step: int) -> list[Measurement]:
-    """Held-out ELBO, exact sampled-KL variance and both estimators' variances after `step` steps."""
-    mean, log_var = oracle.encode(task.problem, weights, task.dataset.test)
-    elbo = moments_of(_heldout(task, weights, mean, log_var))
-    variances = moments_of(gaussian_kl.sampled_kl_cumulant(2, mean, log_var))
+    """Held-out ELBO, and where they are known, exact sampled-KL variance and both estimators' variances."""
+    elbo = moments_of(oracle_elbo(task, weights, task.dataset.test, "heldout", HELDOUT_NOISES))
     rows = [
         Measurement(
             quantity=Quantity.HELDOUT_ELBO,
@@ -29,32 +32,45 @@ def describe(task: Task, weights: Params, step: int) -> list[Measurement]:
             index=step,
             n=elbo.n,
             standard_error=elbo.mean_standard_error,
-        ),
-        Measurement(
-            quantity=Quantity.SAMPLED_KL_VARIANCE,
-            value=variances.mean,
-            index=step,
-            unit="nats^2",
-            n=variances.n,
-            standard_error=variances.mean_standard_error,
-        ),
+        )
     ]
-    return rows + [row for name in CORE_ESTIMATORS for row in _variances(task, weights, name, step)]
+    if keeps_the_sampled_kl(task.problem):
+        rows.append(_kl_variance(task, weights, step))
+    core = [name for name in CORE_ESTIMATORS if derived_by_hand(task.problem, ESTIMATORS[name])]
+    return rows + [row for name in core for row in _variances(task, weights, name, step)]
 
 
-def _heldout(task: Task, weights: Params, mean: Array, log_var: Array) -> Array:
-    """The estimator's value of each held-out datum at shared noise, averaged over the noise draws; shape (rows,)."""
-    generator, x = task.generator("heldout"), task.dataset.test
-    total = np.zeros(len(x))
-    for _ in range(HELDOUT_NOISES):
-        z = mean + np.exp(log_var / 2) * generator.standard_normal(mean.shape)
-        if task.estimator.kl_term is KLTerm.SAMPLED:
-            kl = oracle.log_normal_diag(z, mean, log_var) - oracle.log_normal_standard(z)
-        else:
-            kl = oracle.analytic_kl(mean, log_var)
-        output = oracle.decode(task.problem, weights, z) if task.problem.likelihood is not Likelihood.NONE else z
-        total += oracle.log_likelihood(task.problem, x, output) - kl
-    return total / HELDOUT_NOISES
+def keeps_the_sampled_kl(problem: Problem) -> bool:
+    """Whether log q - log p is what it is without flow: |z_T| = |z_0| under reflections and a N(0, I) prior."""
+    return problem.flow in (Flow.NONE, Flow.HOUSEHOLDER) and problem.prior is Prior.STANDARD_NORMAL
+
+
+def _kl_variance(task: Task, weights: Params, step: int) -> Measurement:
+    mean, log_var = oracle.encode(task.problem, weights, task.dataset.test)
+    variances = moments_of(gaussian_kl.sampled_kl_cumulant(2, mean, log_var))
+    return Measurement(
+        quantity=Quantity.SAMPLED_KL_VARIANCE,
+        value=variances.mean,
+        index=step,
+        unit="nats^2",
+        n=variances.n,
+        standard_error=variances.mean_standard_error,
+    )
+
+
+def oracle_elbo(task: Task, weights: Params, x: Array, purpose: str, noises: int) -> Array:
+    """The estimator's value of each row by the oracle, averaged over draws of noise that everybody shares; (rows,)."""
+    generator, total = task.generator(purpose), np.zeros(len(x))
+    shape = (task.estimator.noise_rows, len(x), task.problem.latent)
+    for _ in range(noises):
+        noise = generator.standard_normal(shape)
+        for start in range(0, len(x), ROWS):
+            part = slice(start, start + ROWS)
+            heads = encoder_heads(task.problem, weights, x[part])
+            particles = particles_of(task.estimator, noise[:, part])
+            drawn = sample(task.problem, weights, heads, x[part], particles)
+            total[part] += value(task.problem, task.estimator, weights, heads, drawn)
+    return total / noises
 
 
 def _variances(task: Task, weights: Params, estimator: str, step: int) -> list[Measurement]:
@@ -90,7 +106,7 @@ def _mean_of(quantity: Quantity, estimates: list[tuple[float, float]], part: str
 
 
 def images(task: Task, weights: Params) -> dict[str, list[list[int]]]:
-    """Grids of 0..255: test digits above their reconstructions (decoded at the mean), and samples from the prior.
+    """Grids of 0..255: test digits above their reconstructions (decoded at the flow of the mean), and prior samples.
 
     Empty where the data are no square images.
     """
@@ -98,10 +114,13 @@ def images(task: Task, weights: Params) -> dict[str, list[list[int]]]:
     if task.problem.likelihood is not Likelihood.BERNOULLI or side * side != task.problem.observed:
         return {}
     x = task.dataset.test[:GRID_COLUMNS]
-    mean, _ = oracle.encode(task.problem, weights, x)
-    z = task.generator("prior").standard_normal((GRID_COLUMNS, task.problem.latent))
-    decoded = [oracle.sigmoid(oracle.decode(task.problem, weights, latent)) for latent in (mean, z)]
-    return {"reconstructions": _grid([x, decoded[0]], side), "samples": _grid([decoded[1]], side)}
+    heads = encoder_heads(task.problem, weights, x)
+    at_mean = sample(task.problem, weights, heads, x, np.zeros((1, len(x), task.problem.latent)))
+    grids = {"reconstructions": _grid([x, oracle.sigmoid(at_mean.output[0])], side)}
+    if task.problem.prior is Prior.STANDARD_NORMAL:
+        z = task.generator("prior").standard_normal((GRID_COLUMNS, task.problem.latent))
+        grids["samples"] = _grid([oracle.sigmoid(oracle.decode(task.problem, weights, z))], side)
+    return grids
 
 
 def _grid(rows: list[Array], side: int) -> list[list[int]]:

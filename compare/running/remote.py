@@ -36,9 +36,9 @@ def run_batch(
 ) -> dict[str, Any]:
     """Results of the cells, all of one worker key, with this machine's environment and where the time went.
 
-    `limits`: `cell_timeout_s`; `cell_memory` in bytes, or None for this machine's own default; `data_folder`, where data
-    files are unless this machine's environment says otherwise. `spans` count from the return of this call: clocks of
-    different machines have nothing in common.
+    `limits`: `cell_timeout_s`; `cell_memory` in bytes, or None for this machine's default; `data_folder`, where data
+    files are unless this machine's environment says otherwise. `spans` count from the return of this call: the clocks
+    of different machines have nothing in common.
     """
     if limits.get("data_folder"):
         os.environ.setdefault(datasets.FOLDER, limits["data_folder"])  # the worker processes inherit it

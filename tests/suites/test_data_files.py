@@ -17,8 +17,6 @@ ROWS = (20, 5, 6)  # training, validation, test rows of the small sets
 RNG = np.random.default_rng(28)
 PARTS = ("train", "valid", "test")
 BITS = {part: RNG.integers(0, 2, (n, 784), dtype=np.uint8) for part, n in zip(PARTS, ROWS, strict=True)}
-    part: RNG.integers(0, 2, (n, 784), dtype=np.uint8) for part, n in zip(("train", "valid", "test"), ROWS, strict=True)
-}
 
 
 def amat(rows):
