@@ -36,7 +36,8 @@ from suites.estimators import ESTIMATORS, SAMPLED_KL
 from suites.exact.expected import Expected, expected
 from suites.mutants.catalogue import CATALOGUE
 from suites.mutants.session import Mutant
-from suites.numpy_oracle.vae import NumpyOracle, OracleSession, encode
+from suites.numpy_oracle.session import OracleSession
+from suites.numpy_oracle.vae import NumpyOracle, encode
 
 SECOND = "second-correct"  # another correct program, so that rounding differs
 MEAN_CLAIMS = frozenset({"KL-004", "LG-001"})

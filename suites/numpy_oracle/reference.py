@@ -3,26 +3,21 @@
 A tolerance is c * u * scale, u the unit roundoff of the compared dtype. A scale is a sum of absolute terms: a sum
 computed in any order is within (number of roundings) * u of that (Higham 2002, "Accuracy and stability of numerical
 algorithms", eq. 4.4). Roundings are not all of one sign and accumulate like a random walk (Higham and Mary 2019), so
-that a small constant c covers sums of hundreds of terms.
+that a small constant c covers sums of hundreds of terms. Where no error is carried along on paper, through flows,
+priors and bounds, the oracle's own code in float32 says what rounding does to it (`probes.py`).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from suites.contract import Array, Device, DType, Estimator, Evaluation, KLTerm, Likelihood, Params, Problem
-from suites.numpy_oracle.vae import (
-    LOG_2PI,
-    Contractions,
-    NumpyOracle,
-    Terms,
-    gradients,
-    one_particle,
-    terms_and_backward,
-)
-
-UNIT_ROUNDOFF_32, UNIT_ROUNDOFF_64 = 2.0**-24, 2.0**-53
+from suites.contract import Array, Device, DType, Estimator, Evaluation, Params, Problem
+from suites.numpy_oracle.directions import Direction, directions
+from suites.numpy_oracle.plain_scales import UNIT_ROUNDOFF_64, plain_gradient_scales, plain_scales
+from suites.numpy_oracle.scales import Point, scales
+from suites.numpy_oracle.session import derived_by_hand, one_particle
+from suites.numpy_oracle.vae import NumpyOracle, encode, terms_and_backward
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +26,8 @@ class Reference:
 
     `mean`, `log_var`: the encoder's outputs (batch, latent). `scales`: nats per datum, by "elbo", "kl",
     "log_likelihood", "log_q", "log_prior". `gradient_scales`: by parameter; u * scale is what |g - g*|_F is held
-    against.
+    against; empty where the gradient is not derived by hand. There `directions` has, by parameter, the derivative along
+    one direction instead; it is empty where the whole gradient is known.
     """
 
     evaluation: Evaluation
@@ -39,6 +35,7 @@ class Reference:
     log_var: Array
     scales: Mapping[str, float]
     gradient_scales: Mapping[str, float]
+    directions: Mapping[str, Direction] = field(default_factory=dict)
 
 
 def reference(
@@ -46,17 +43,30 @@ def reference(
 ) -> Reference:
     """The oracle's evaluation at (params, x, noise), each first rounded to `dtype`, and its scales.
 
-    Shapes: x (batch, observed), noise (1, batch, latent). Raises ValueError for another number of particles.
+    Shapes: x (batch, observed), noise (noise_rows, batch, latent). Raises ValueError for another number of rows, and
+    for an analytic KL that has no closed form.
     """
     params, x, noise = _round(params, x, noise, dtype)
+    evaluation = NumpyOracle().prepare(problem, estimator, Device.CPU, DType.FLOAT64).evaluate(params, x, noise)
+    if not derived_by_hand(problem, estimator):
+        mean, log_var = encode(problem, params, x)
+        point = Point(problem=problem, estimator=estimator, params=params, x=x, noise=noise)
+        return Reference(
+            evaluation=evaluation,
+            mean=mean,
+            log_var=log_var,
+            scales=scales(point, dtype),
+            gradient_scales={},
+            directions=directions(point),
+        )
     e = one_particle(noise)
     terms, contractions = terms_and_backward(problem, estimator, params, x, e)
     return Reference(
-        evaluation=NumpyOracle().prepare(problem, estimator, Device.CPU, DType.FLOAT64).evaluate(params, x, noise),
+        evaluation=evaluation,
         mean=terms.mean,
         log_var=terms.log_var,
-        scales=_scales(problem, estimator, params, x, e, terms, contractions),
-        gradient_scales=_gradient_scales(problem, estimator, params, x, e, terms, contractions),
+        scales=plain_scales(problem, estimator, params, x, e, terms, contractions),
+        gradient_scales=plain_gradient_scales(problem, estimator, params, x, e, terms, contractions),
     )
 
 
@@ -64,125 +74,6 @@ def _round(params: Params, x: Array, noise: Array, dtype: DType) -> tuple[Params
     """Everything rounded to `dtype`, back in float64."""
     rounded = {name: value.astype(dtype.value).astype(np.float64) for name, value in params.items()}
     return rounded, x.astype(dtype.value).astype(np.float64), noise.astype(dtype.value).astype(np.float64)
-
-
-def _accumulated(params: Params, layer: str, contractions: Contractions) -> Array:
-    """|h| |W|' + |b|: the absolute terms of a linear layer's output, which u times is the error of that output."""
-    h = contractions[layer][1]
-    return np.abs(h) @ np.abs(params[f"{layer}.weight"]).T + np.abs(params[f"{layer}.bias"])
-
-
-def _scales(
-    problem: Problem,
-    estimator: Estimator,
-    params: Params,
-    x: Array,
-    noise: Array,
-    terms: Terms,
-    contractions: Contractions,
-) -> dict[str, float]:
-    """Sums of absolute terms per datum, with the errors of mean, log_var and the decoder's output carried along.
-
-    The cancellation in z - mean: its error u (|mean| + |z|) reaches log q divided by sigma, |e| (|mean| + |z|) / sigma.
-    """
-    mean_error = _accumulated(params, "encoder.mean", contractions)
-    log_var_error = _accumulated(params, "encoder.log_var", contractions)
-    mean, z, variance, e = terms.mean, terms.z, np.exp(terms.log_var), np.abs(noise)
-    z_error = mean_error + np.sqrt(variance) * e * (1.0 + 0.5 * log_var_error)
-    cancellation = e * (np.abs(mean) + np.abs(z)) / np.sqrt(variance)
-    log_q = (0.5 * (LOG_2PI + e**2) + 0.5 * (1.0 + e**2) * log_var_error + cancellation).sum(-1)
-    log_prior = (0.5 * (LOG_2PI + z**2) + np.abs(z) * z_error).sum(-1)
-    log_likelihood = _log_likelihood_scale(problem, params, x, terms, contractions)
-    log_likelihood = log_likelihood + (
-        np.abs(_likelihood_slope(problem, estimator, terms, contractions)) * z_error
-    ).sum(-1)
-    kl = log_q + log_prior
-    if estimator.kl_term is KLTerm.ANALYTIC:
-        kl = 0.5 * (mean**2 + 2.0 * np.abs(mean) * mean_error + variance + 1.0 + (1.0 + variance) * log_var_error)
-        kl = kl.sum(-1)
-    scales = {"elbo": kl + log_likelihood, "kl": kl, "log_likelihood": log_likelihood}
-    scales |= {"log_q": log_q, "log_prior": log_prior}
-    return {name: float(values.mean()) for name, values in scales.items()}
-
-
-def _log_likelihood_scale(
-    problem: Problem, params: Params, x: Array, terms: Terms, contractions: Contractions
-) -> Array:
-    """The absolute terms of log p(x|z) and the error of the decoder's output, |d log p / d output| (|h| |W|' + |b|)."""
-    if problem.likelihood is Likelihood.NONE:
-        return np.zeros(len(x))
-    output, tau = terms.output, problem.likelihood_scale
-    if problem.likelihood is Likelihood.BERNOULLI:
-        absolute = np.abs(x * output) + np.logaddexp(0.0, output)
-    else:
-        absolute = 0.5 * (LOG_2PI + 2.0 * abs(np.log(tau)) + ((np.abs(x) + np.abs(output)) / tau) ** 2)
-    slope = np.abs(contractions["decoder.output"][0])
-    return (absolute + slope * _accumulated(params, "decoder.output", contractions)).sum(-1)
-
-
-def _likelihood_slope(problem: Problem, estimator: Estimator, terms: Terms, contractions: Contractions) -> Array:
-    """d log p(x|z) / dz, (batch, latent): the head's derivative without its KL part, whose derivative is known."""
-    mean_delta = contractions["encoder.mean"][0]
-    if problem.likelihood is Likelihood.NONE:
-        return np.zeros_like(mean_delta)
-    return mean_delta + (terms.z if estimator.kl_term is KLTerm.SAMPLED else terms.mean)
-
-
-def _gradient_scales(
-    problem: Problem,
-    estimator: Estimator,
-    params: Params,
-    x: Array,
-    noise: Array,
-    terms: Terms,
-    contractions: Contractions,
-) -> dict[str, float]:
-    """| sum_batch |delta|'|h| / batch |_F + |g32 - g64|_F / u32, by parameter.
-
-    The first part is the rounding of the tensor's last accumulation. The second is what rounding does to everything
-    before it: the oracle's own code in float32, at inputs that float32 holds exactly, 2^29 times coarser than float64.
-    """
-    absolute = {layer: (np.abs(delta), np.abs(h)) for layer, (delta, h) in contractions.items()}
-    mean_terms, log_var_terms = _head_terms(problem, estimator, noise, terms, contractions)
-    absolute["encoder.mean"] = (mean_terms, absolute["encoder.mean"][1])
-    absolute["encoder.log_var"] = (log_var_terms, absolute["encoder.log_var"][1])
-    sums = gradients(problem, absolute, len(x))
-    coarse, exact = _float32_and_float64(problem, estimator, params, x, noise)
-    return {
-        name: float(np.linalg.norm(sums[name]) + np.linalg.norm(coarse[name] - exact[name]) / UNIT_ROUNDOFF_32)
-        for name in problem.params
-    }
-
-
-def _head_terms(
-    problem: Problem, estimator: Estimator, noise: Array, terms: Terms, contractions: Contractions
-) -> tuple[Array, Array]:
-    """The absolute terms of d ELBO / d mean and d ELBO / d log_var, with the cancellation of z - mean, (batch, latent).
-
-    d ELBO / d mean meets (z - mean) / sigma^2 twice, with opposite signs. d ELBO / d log_var holds (z - mean)^2 /
-    sigma^2 twice, each with the error u |e| (|mean| + |z|) / sigma.
-    """
-    mean, z, variance, e = terms.mean, terms.z, np.exp(terms.log_var), np.abs(noise)
-    slope = np.abs(_likelihood_slope(problem, estimator, terms, contractions))
-    half_step = 0.5 * np.sqrt(variance) * e
-    if estimator.kl_term is KLTerm.ANALYTIC:
-        return slope + np.abs(mean), slope * half_step + 0.5 + 0.5 * variance
-    cancellation = e * (np.abs(mean) + np.abs(z)) / np.sqrt(variance)
-    mean_terms = slope + np.abs(z) + 2.0 * e / np.sqrt(variance)
-    return mean_terms, (slope + np.abs(z)) * half_step + 0.5 + e**2 + cancellation
-
-
-def _float32_and_float64(
-    problem: Problem, estimator: Estimator, params: Params, x: Array, noise: Array
-) -> tuple[Params, Params]:
-    """The gradients at the same inputs, rounded to float32, computed in float32 and in float64."""
-    results = []
-    for dtype in (np.float32, np.float64):
-        weights = {name: value.astype(np.float32).astype(dtype) for name, value in params.items()}
-        data, e = x.astype(np.float32).astype(dtype), noise.astype(np.float32).astype(dtype)
-        _, contractions = terms_and_backward(problem, estimator, weights, data, e)
-        results.append(gradients(problem, contractions, len(x)))
-    return results[0], results[1]
 
 
 @dataclass(frozen=True, kw_only=True)

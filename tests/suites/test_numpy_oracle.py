@@ -11,7 +11,8 @@ from suites.contract import Device, DType, Likelihood, Problem
 from suites.estimators import ANALYTIC_KL, CORE_ESTIMATORS, SAMPLED_KL
 from suites.exact import gaussian_kl, linear_gaussian
 from suites.numpy_oracle import vae
-from suites.numpy_oracle.vae import Adam, NumpyOracle, encode
+from suites.numpy_oracle.adam import Adam
+from suites.numpy_oracle.vae import NumpyOracle, encode
 
 each_estimator = pytest.mark.parametrize("estimator", CORE_ESTIMATORS.values(), ids=lambda each: each.name)
 LATENT, HIDDEN, OBSERVED = 2, 3, 4

@@ -193,7 +193,7 @@ def test_another_training_leaves_the_path(path, mutant, monkeypatch):
         noise = noise.copy()
         noise[:, :, [0, 1]] = noise[:, :, [1, 0]]
     if mutant == "epsilon":
-        monkeypatch.setattr("suites.numpy_oracle.vae.EPSILON", 1e-7)
+        monkeypatch.setattr("suites.numpy_oracle.adam.EPSILON", 1e-7)
     other = oracle.fit(problem.params, x, batches, rate, 0, noise)
     for name, value in found.params.items():
         assert np.linalg.norm(other.params[name] - value) > 100.0 * found.param_divergence[name], name
