@@ -113,14 +113,26 @@ def check_datum(form: Form, params: Params, x: Array) -> None:
         raise ValueError(f"draws are of one datum, x (1, observed); shape {x.shape} arrived")
 
 
-def check_training(form: Form, params: Params, x: Array, batches: NDArray[np.integer], noise: Array | None) -> None:
-    """As `check_shapes`, with batches (step, batch) of row indices and noise (step, noise_rows, batch, latent)."""
+def check_training(
+    form: Form,
+    params: Params,
+    x: Array,
+    batches: NDArray[np.integer],
+    noise: Array | None,
+    kl_weights: Array | None = None,
+) -> None:
+    """As `check_shapes`, with batches (step, batch) of row indices, noise (step, noise_rows, batch, latent) and
+    kl_weights (step,), which a bound that is no sum of terms can't have."""
     check_shapes(form, params, x)
     if batches.ndim != 2 or batches.size == 0:
         raise ValueError(f"batches must have axes (step, batch), none of them empty; shape {batches.shape} arrived")
     expected = (len(batches), form.noise_rows, batches.shape[1], form.latent)
     if noise is not None and noise.shape != expected:
         raise ValueError(f"noise must have axes (step, particle, batch, latent) = {expected}; {noise.shape} arrived")
+    if kl_weights is not None and form.bound is not Bound.ELBO:
+        raise ValueError(f"KL weights need a KL term; the bound is {form.bound}")
+    if kl_weights is not None and kl_weights.shape != (len(batches),):
+        raise ValueError(f"kl_weights must have the axis (step,) = ({len(batches)},); shape {kl_weights.shape} arrived")
 
 
 def blocks(n: int, chunk: int) -> Iterator[tuple[int, int]]:

@@ -4,65 +4,55 @@ Read side by side with `jax_hand/vae.py`, `pyro_ppl/vae.py` and `numpyro_ppl/vae
 order.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from math import log, pi
+from typing import NamedTuple
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from suites.bridge.form import Form, blocks, check_datum, check_shapes, check_training, form_of, unsupported
-from suites.bridge.torch_arrays import (
-    TORCH_DTYPES,
-    dtype_of,
-    open_device,
-    synchronise,
-    to_array,
-    to_arrays,
-    to_tensor,
-    to_tensors,
-)
+from suites.bridge.form import Form, form_of, no_analytic_kl
+from suites.bridge.torch_arrays import open_device
 from suites.contract import (
-    Array,
+    Bound,
     Device,
-    Draws,
     DType,
     Estimator,
-    Evaluation,
-    Fit,
-    GradientDraws,
+    Flow,
+    GradientForm,
     KLTerm,
     Likelihood,
-    Params,
+    Noise,
+    Prior,
     Problem,
-    Reduction,
-    Stepper,
+    Session,
 )
-
-Weights = dict[str, Tensor]
+from suites.estimators import LIBRARY_VARIANTS
+from suites.torch_hand import bounds
+from suites.torch_hand.flows import lower_matrix, moved, moved_back
+from suites.torch_hand.layers import Weights, affine, gated
+from suites.torch_hand.priors import log_laplace_standard, log_mixture
 
 # --- networks
 
 
-def affine(params: Weights, name: str, h: Tensor) -> Tensor:
-    """H W' + b with the weights called `name`. Shapes: (..., in) -> (..., out)."""
-    return functional.linear(h, params[f"{name}.weight"], params[f"{name}.bias"])
+class Heads(NamedTuple):
+    """The encoder's outputs: mean and log-variance (batch, latent), and the last hidden layer (batch, hidden)."""
+
+    mean: Tensor
+    log_var: Tensor
+    hidden: Tensor
+
+    def detached(self) -> "Heads":
+        """The same numbers, cut off from the encoder."""
+        return Heads(*(part.detach() for part in self))
 
 
-def gated(params: Weights, part: str, layers: int, h: Tensor) -> Tensor:
-    """Layers of (h A' + a) * sigmoid(h G' + g). Shapes: (..., in) -> (..., hidden). Dauphin et al. 2016, eq. 1."""
-    for i in range(layers):
-        h = affine(params, f"{part}.{i}.linear", h) * torch.sigmoid(affine(params, f"{part}.{i}.gate", h))
-    return h
-
-
-def encode(params: Weights, form: Form, x: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and log-variance of q(z|x). Shapes: (batch, observed) -> (batch, latent) twice."""
+def encode(params: Weights, form: Form, x: Tensor) -> Heads:
+    """Mean and log-variance of q(z_0|x), and what a flow is conditioned on. Shapes: see `Heads`."""
     h = gated(params, "encoder", form.gated_layers, x)
-    return affine(params, "encoder.mean", h), affine(params, "encoder.log_var", h)
+    return Heads(affine(params, "encoder.mean", h), affine(params, "encoder.log_var", h), h)
 
 
 def decode(params: Weights, form: Form, z: Tensor) -> Tensor:
@@ -84,6 +74,28 @@ def log_normal_diag(z: Tensor, mean: Tensor, log_var: Tensor) -> Tensor:
 def log_normal_standard(z: Tensor) -> Tensor:
     """log N(z; 0, I) + latent/2 log(2 pi), in nats, the same normaliser left out. Shapes: (..., latent) -> (...)."""
     return torch.sum(-0.5 * z**2, dim=-1)
+
+
+def log_prior(params: Weights, form: Form, z: Tensor) -> Tensor:
+    """log p(z), in nats; all but Laplace's without the normaliser of a normal. Shapes: (..., latent) -> (...)."""
+    if form.prior is Prior.STANDARD_NORMAL:
+        return log_normal_standard(z)
+    if form.prior is Prior.LAPLACE:
+        return log_laplace_standard(z)
+    if form.prior is Prior.VAMP:
+        mean, log_var, _ = encode(params, form, params["prior.pseudo_inputs"])
+    else:
+        mean, log_var = params["prior.mean"], params["prior.log_var"]
+    return log_mixture(log_normal_diag(z.unsqueeze(-2), mean, log_var))
+
+
+def log_pre_flow(form: Form, heads: Heads, z_0: Tensor) -> Tensor:
+    """log q(z_0|x), in nats, with a normaliser where the prior's own does not cancel it. Shapes as `log_normal_diag`.
+
+    Against a Laplace prior (log 2 per dimension) the dropped 0.5 log(2 pi) would stay in the KL as a constant.
+    """
+    log_q = log_normal_diag(z_0, heads.mean, heads.log_var)
+    return log_q - 0.5 * form.latent * log(2.0 * pi) if form.prior is Prior.LAPLACE else log_q
 
 
 def log_bernoulli(x: Tensor, logits: Tensor) -> Tensor:
@@ -123,7 +135,7 @@ class Terms:
 
     @property
     def elbo(self) -> Tensor:
-        """log p(x|z) - KL."""
+        """log p(x|z) - KL; log w where KL is the sampled one."""
         return self.log_likelihood - self.kl
 
 
@@ -132,163 +144,94 @@ def sampled_kl(log_p_z: Tensor, log_q_z: Tensor) -> Tensor:
     return -(log_p_z - log_q_z)
 
 
-def analytic_kl(mean: Tensor, log_var: Tensor) -> Tensor:
-    """KL(N(mean, diag exp(log_var)) || N(0, I)), in nats. Shapes: (..., latent) -> (...).
+def analytic_kl(params: Weights, form: Form, heads: Heads) -> Tensor:
+    """KL(N(mean, diag exp(log_var)) || N(0, I)), in nats; after L z: (tr L S^2 L' + |L mean|^2 - D - log |S^2|) / 2.
 
-    Kingma and Welling 2014, appendix B.
+    Shapes: (batch, latent) -> (batch,). Kingma and Welling 2014, appendix B. Reflections change nothing: |H z| = |z|.
     """
-    return -0.5 * torch.sum(1.0 + log_var - mean**2 - torch.exp(log_var), dim=-1)
+    mean, variance = heads.mean, torch.exp(heads.log_var)
+    if form.flow in (Flow.LINEAR_IAF, Flow.CONVEX_LINEAR_IAF):
+        matrix = lower_matrix(params, form, heads.hidden)
+        mean = torch.matmul(matrix, mean.unsqueeze(-1)).squeeze(-1)
+        variance = torch.sum(matrix**2 * variance.unsqueeze(-2), -1)
+    return -0.5 * torch.sum(1.0 + heads.log_var - mean**2 - variance, dim=-1)
 
 
-def terms_at(params: Weights, form: Form, x: Tensor, heads: tuple[Tensor, Tensor], noise: Tensor) -> Terms:
-    """All terms at z = mean + exp(log_var / 2) * noise. Noise (particle, batch, latent)."""
-    mean, log_var = heads
-    z = mean + torch.exp(0.5 * log_var) * noise
-    log_q, log_prior = log_normal_diag(z, mean, log_var), log_normal_standard(z)
-    if form.kl_term is KLTerm.SAMPLED:
-        kl = sampled_kl(log_prior, log_q)
+def kl_term(params: Weights, form: Form, heads: Heads, log_p_z: Tensor, log_q_z: Tensor) -> Tensor:
+    """The estimator's KL term, in nats. Shapes: (particle, batch) -> (particle, batch)."""
+    k1 = sampled_kl(log_p_z, log_q_z)
+    if form.kl_term is KLTerm.ANALYTIC:
+        return analytic_kl(params, form, heads).expand(k1.shape)
+    if form.kl_term is KLTerm.HALF_SQUARE:
+        return bounds.half_square(k1)
+    if form.kl_term is KLTerm.RATIO:
+        return bounds.ratio(k1)
+    if form.kl_term is KLTerm.CONTROL_VARIATE:
+        return bounds.control_variate(k1, bounds.best_coefficient(heads.mean, heads.log_var))
+    return k1
+
+
+def terms_at(params: Weights, form: Form, x: Tensor, heads: Heads, noise: Tensor) -> Terms:
+    """All terms at z_0 = mean + exp(log_var / 2) * noise and z = f(z_0). Noise (noise_rows, batch, latent).
+
+    log q is that of the pre-flow sample less the log-determinant, log p that of the post-flow sample.
+    """
+    if form.noise is Noise.ANTITHETIC:
+        noise = torch.cat([noise, -noise])
+    z_0 = heads.mean + torch.exp(0.5 * heads.log_var) * noise
+    z, log_det = moved(params, form, heads.hidden, z_0)
+    if form.gradient is GradientForm.REPARAMETERISED:
+        log_q_z = log_pre_flow(form, heads, z_0) - log_det
     else:
-        kl = analytic_kl(mean, log_var).expand(log_q.shape)
-    return Terms(log_likelihood=log_likelihood(params, form, x, z), kl=kl, log_q=log_q, log_prior=log_prior)
+        log_q_z = log_q_along_path(params, form, heads, z_0, z)
+    if form.gradient is GradientForm.DOUBLY_REPARAMETERISED:
+        params = detached(params)
+    log_p_z = log_prior(params, form, z)
+    kl = kl_term(params, form, heads, log_p_z, log_q_z)
+    return Terms(log_likelihood=log_likelihood(params, form, x, z), kl=kl, log_q=log_q_z, log_prior=log_p_z)
 
 
-def batch_loss(terms: Terms) -> Tensor:
-    """The loss as hand-written code has it: the batch mean of KL - log p(x|z)."""
-    return torch.mean(terms.kl - terms.log_likelihood)
+def detached(params: Weights) -> Weights:
+    """The same numbers, without gradient."""
+    return {name: tensor.detach() for name, tensor in params.items()}
 
 
-# --- session
+def log_q_along_path(params: Weights, form: Form, heads: Heads, z_0: Tensor, z: Tensor) -> Tensor:
+    """log q(z|x) with every parameter of q detached, flow included: only z, the path, carries a gradient.
+
+    Roeder et al. 2017, eq. 8. Shapes: (particle, batch, latent) -> (particle, batch).
+    """
+    params, heads = detached(params), heads.detached()
+    start = moved_back(params, form, heads.hidden, z_0, z)
+    return log_pre_flow(form, heads, start) - moved(params, form, heads.hidden, start)[1]
 
 
-class TorchHandEstimates:
-    """One (problem, estimator) on one device in one dtype: everybody's noise, and own draws."""
-
-    def __init__(self, form: Form, device: torch.device, dtype: DType):
-        self.form, self.device, self.dtype = form, device, dtype
-
-    def evaluate(self, params: Params, x: Array, noise: Array) -> Evaluation:
-        """The estimator and its gradient at everybody's noise, shape (1, batch, latent)."""
-        check_shapes(self.form, params, x, noise)
-        weights = self._leaves(params)
-        data = self._tensor(x)
-        terms = terms_at(weights, self.form, data, encode(weights, self.form, data), self._tensor(noise))
-        loss = batch_loss(terms)
-        gradients = torch.autograd.grad(-loss, list(weights.values()))
-        return Evaluation(
-            elbo=-loss.item(),
-            kl=terms.kl.mean().item(),
-            log_likelihood=terms.log_likelihood.mean().item(),
-            log_likelihood_derived=False,
-            log_q=terms.log_q.mean().item(),
-            log_prior=terms.log_prior.mean().item(),
-            gradients=to_arrays(dict(zip(weights, gradients, strict=True))),
-            raw_loss=loss.item(),
-            raw_sign=-1,
-            raw_reduction=Reduction.MEAN,
-            dtype=dtype_of(loss),
+def datum_bounds(params: Weights, form: Form, x: Tensor, heads: Heads, noise: Tensor) -> tuple[Terms, Tensor]:
+    """The terms, and each datum's value in nats, (batch,): the mean ELBO of its particles, or their Renyi bound."""
+    terms = terms_at(params, form, x, heads, noise)
+    if form.gradient is GradientForm.DOUBLY_REPARAMETERISED:
+        return terms, bounds.doubly_reparameterised(
+            terms.elbo, log_joint_at_fixed_samples(params, form, x, heads, noise)
         )
-
-    @torch.no_grad()
-    def draw(self, params: Params, x: Array, n: int, seed: int, chunk: int) -> Draws:
-        """n draws of ELBO and KL at one datum; every draw is a value of the loss itself, so there is nothing to tie."""
-        check_datum(self.form, params, x)
-        weights, data = to_tensors(params, self.device, self.dtype), self._tensor(x)
-        heads = encode(weights, self.form, data)
-        generator = self._generator(seed)
-        parts = [
-            terms_at(weights, self.form, data, heads, self._sample((size, 1), generator))
-            for _, size in blocks(n, chunk)
-        ]
-        elbo, kl = torch.cat([part.elbo for part in parts]), torch.cat([part.kl for part in parts])
-        return Draws(elbo=to_array(elbo[:, 0]), kl=to_array(kl[:, 0]), dtype=dtype_of(elbo))
-
-    def draw_gradients(self, params: Params, x: Array, n: int, seed: int, chunk: int) -> GradientDraws:
-        """n draws of d ELBO / d(mean, log-variance) at one datum: the heads are leaves, one row per draw."""
-        check_datum(self.form, params, x)
-        weights, data = to_tensors(params, self.device, self.dtype), self._tensor(x)
-        heads = encode(weights, self.form, data)
-        generator = self._generator(seed)
-        rows: list[tuple[Tensor, ...]] = []
-        for _, size in blocks(n, chunk):
-            leaves = [head.expand(size, 1, -1).clone().requires_grad_() for head in heads]
-            noise = self._sample((size, 1), generator)
-            terms = terms_at(weights, self.form, data, (leaves[0], leaves[1]), noise)
-            rows.append(torch.autograd.grad(terms.elbo.sum(), leaves))
-        mean, log_var = (torch.cat(column)[:, 0] for column in zip(*rows, strict=True))
-        return GradientDraws(mean=to_array(mean), log_var=to_array(log_var), dtype=dtype_of(mean))
-
-    def _tensor(self, array: Array) -> Tensor:
-        return to_tensor(array, self.device, self.dtype)
-
-    def _leaves(self, params: Params) -> Weights:
-        return {name: tensor.requires_grad_() for name, tensor in to_tensors(params, self.device, self.dtype).items()}
-
-    def _generator(self, seed: int) -> torch.Generator:
-        return torch.Generator(self.device).manual_seed(seed)
-
-    def _sample(self, shape: tuple[int, int], generator: torch.Generator) -> Tensor:
-        """Standard normal base noise, shape (particle, batch, latent)."""
-        dtype = TORCH_DTYPES[self.dtype]
-        return torch.randn((*shape, self.form.latent), generator=generator, dtype=dtype, device=self.device)
+    if form.bound is Bound.RENYI:
+        return terms, bounds.renyi(terms.elbo, form.alpha)
+    return terms, torch.mean(terms.elbo, 0)
 
 
-# --- training
+def log_joint_at_fixed_samples(params: Weights, form: Form, x: Tensor, heads: Heads, noise: Tensor) -> Tensor:
+    """log p(x|z) + log p(z), the samples without gradient: what decoder and prior learn from. (particle, batch)."""
+    with torch.no_grad():
+        z, _ = moved(params, form, heads.hidden, heads.mean + torch.exp(0.5 * heads.log_var) * noise)
+    return log_likelihood(params, form, x, z) + log_prior(params, form, z)
 
 
-class TorchHandSession(TorchHandEstimates):
-    """The same with training."""
+def batch_loss(terms: Terms, kl_weight: float | None = None) -> Tensor:
+    """The loss as hand-written code has it: the batch mean of KL - log p(x|z), KL weighted during warm-up."""
+    kl = terms.kl if kl_weight is None else kl_weight * terms.kl
+    return torch.mean(kl - terms.log_likelihood)
 
-    def fit(
-        self,
-        params: Params,
-        x: Array,
-        batches: NDArray[np.integer],
-        learning_rate: float,
-        seed: int,
-        noise: Array | None = None,
-        checkpoints: tuple[int, ...] = (),
-    ) -> Fit:
-        """Adam on the batch-mean loss, with everybody's noise or own random numbers."""
-        check_training(self.form, params, x, batches, noise)
-        weights, data = self._leaves(params), self._tensor(x)
-        step = self._training_step(weights, learning_rate)
-        generator = self._generator(seed)
-        shared = None if noise is None else self._tensor(noise)
-        kept = {0: to_arrays(weights)} if 0 in checkpoints else {}
-        losses = []
-        for i, rows in enumerate(torch.as_tensor(batches, device=self.device)):
-            now = self._sample((1, len(rows)), generator) if shared is None else shared[i]
-            losses.append(step(data[rows], now))
-            if i + 1 in checkpoints:
-                kept[i + 1] = to_arrays(weights)
-        elbo = -torch.stack(losses)
-        return Fit(elbo=to_array(elbo), params=to_arrays(weights), checkpoints=kept, dtype=dtype_of(elbo))
 
-    def stepper(self, params: Params, x: Array, seed: int) -> Stepper:
-        """Eager steps on one batch; nothing is compiled ahead."""
-        check_shapes(self.form, params, x)
-        data, generator = self._tensor(x), self._generator(seed)
-        one_step = self._training_step(self._leaves(params), 1e-3)
-
-        def step(k: int) -> None:
-            for _ in range(k):
-                one_step(data, self._sample((1, len(data)), generator))
-            synchronise(self.device)
-
-        return Stepper(compile=None, step=step)
-
-    def _training_step(self, weights: Weights, learning_rate: float) -> Callable[[Tensor, Tensor], Tensor]:
-        """A step that updates `weights` in place and returns the loss before the update."""
-        optimiser = torch.optim.Adam(weights.values(), lr=learning_rate, betas=(0.9, 0.999), eps=1e-8)
-
-        def step(data: Tensor, noise: Tensor) -> Tensor:
-            optimiser.zero_grad()
-            loss = batch_loss(terms_at(weights, self.form, data, encode(weights, self.form, data), noise))
-            loss.backward()
-            optimiser.step()
-            return loss.detach()
-
-        return step
+# --- implementation
 
 
 class TorchHand:
@@ -300,9 +243,14 @@ class TorchHand:
     dtypes = (DType.FLOAT32, DType.FLOAT64)
 
     def supports(self, problem: Problem, estimator: Estimator) -> str | None:
-        """None for every problem under both estimators."""
-        return unsupported(self.name, estimator)
+        """None, or why not: no closed form, or a library's variant of what is here under another name."""
+        if any(estimator.name == variant.name for variant in LIBRARY_VARIANTS):
+            core = "analytic-kl" if estimator.kl_term is KLTerm.ANALYTIC else "sampled-kl"
+            return f"a library's own class; by hand this is {core} itself"
+        return no_analytic_kl(problem, estimator)
 
-    def prepare(self, problem: Problem, estimator: Estimator, device: Device, dtype: DType) -> TorchHandSession:
+    def prepare(self, problem: Problem, estimator: Estimator, device: Device, dtype: DType) -> Session:
         """A session; its weights come with each call."""
+        from suites.torch_hand.training import TorchHandSession  # it imports this page
+
         return TorchHandSession(form_of(problem, estimator), open_device(device), dtype)
