@@ -12,9 +12,18 @@ from compare.claims.pointwise import compared, rounding_tolerance
 from compare.judge import ErrorBudgetExceededError
 from compare.questions.records import QuestionResult, QuestionVerdict
 from compare.records import Outcome, Status
-from compare.statistics import TAIL_RESERVE, Equivalence, ErrorBudget, equivalence, interval, not_above, tail_factor
+from compare.statistics import (
+    TAIL_RESERVE,
+    Equivalence,
+    ErrorBudget,
+    Interval,
+    equivalence,
+    interval,
+    not_above,
+    tail_factor,
+)
 from suites.questions.catalogue import BY_ID
-from suites.questions.question import QuestionClaim, Row, Rule
+from suites.questions.question import RATIO, QuestionClaim, Row, Rule
 
 BUDGET = ErrorBudget(alpha=1e-7, tests=64)
 DIFFERS_CODE, INCOMPLETE_CODE = 1, 3
@@ -57,6 +66,7 @@ def _judged(result: QuestionResult, budget: ErrorBudget) -> list[QuestionVerdict
 
 def judge_row(question: str, row: Row, claim: QuestionClaim | None, budget: ErrorBudget = BUDGET) -> QuestionVerdict:
     """The verdict on one row; without a claim the row as it is, for showing."""
+    low, high = _shown_interval(row)
     shown = QuestionVerdict(
         question=question,
         claim=row.claim,
@@ -69,7 +79,8 @@ def judge_row(question: str, row: Row, claim: QuestionClaim | None, budget: Erro
         difference=row.value - row.reference,
         n=row.n,
         unit=row.unit,
-        **_shown_interval(row, claim is not None and claim.rule is Rule.RATIO_ABOVE),
+        low=low,
+        high=high,
     )
     if claim is None:
         return replace(shown, reason=f"no claim {row.claim}" if row.claim else "",
@@ -81,14 +92,13 @@ def judge_row(question: str, row: Row, claim: QuestionClaim | None, budget: Erro
     return _by_interval(shown, row, claim.rule, budget)
 
 
-def _shown_interval(row: Row, logarithmic: bool) -> dict[str, float]:
+def _shown_interval(row: Row) -> Interval:
+    """95%, of the logarithm for a ratio."""
     if not row.standard_error > 0:
-        return {"low": nan, "high": nan}
-    if logarithmic or row.unit == "ratio":
-        low, high = interval(0.0, row.standard_error, SHOWN_LEVEL)
-        return {"low": row.value * exp(low), "high": row.value * exp(high)}
-    low, high = interval(row.value, row.standard_error, SHOWN_LEVEL)
-    return {"low": low, "high": high}
+        return Interval(nan, nan)
+    if row.unit == RATIO:
+        return Interval(*(row.value * exp(end) for end in interval(0.0, row.standard_error, SHOWN_LEVEL)))
+    return interval(row.value, row.standard_error, SHOWN_LEVEL)
 
 
 def _by_interval(shown: QuestionVerdict, row: Row, rule: Rule, budget: ErrorBudget) -> QuestionVerdict:
@@ -100,7 +110,8 @@ def _by_interval(shown: QuestionVerdict, row: Row, rule: Rule, budget: ErrorBudg
         return replace(shown, outcome=Outcome.DIFFERS, difference=difference, tolerance=margin, reason=reason)
     tested = _tested(rule, difference, row.standard_error, margin, budget)
     outcome, reason = tested.outcome, ""
-    factor = tail_factor(_towards(outcome, rule, difference, row.skewness), row.n, budget.z) if row.standard_error else 1
+    skewness = _towards(outcome, rule, difference, row.skewness) if row.standard_error else 0.0
+    factor = tail_factor(skewness, row.n, budget.z)
     if outcome in _FLIPPED and factor > TAIL_RESERVE:
         outcome = Outcome.INCONCLUSIVE
         reason = f"skewness {row.skewness:.3g} of {row.n} draws: the tail is {factor:.3g} times a normal one's"

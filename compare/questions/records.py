@@ -81,8 +81,9 @@ TEXTS = ("claim", "case", "quantity", "unit", "group")
 
 
 def _row(content: Mapping[str, Any]) -> Row:
-    numbers = {name: float(content[name]) for name in NUMBERS}
-    return Row(**numbers, **{name: str(content[name]) for name in TEXTS}, n=int(content["n"]))
+    values: dict[str, Any] = {name: float(content[name]) for name in NUMBERS}
+    values |= {name: str(content[name]) for name in TEXTS}
+    return Row(**values, n=int(content["n"]))
 
 
 def _plain(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Runs the questions of the suite that a folder lacks, one after another in a worker process, and stores each at once."""
+"""Measures the questions that a folder lacks, one after another in a worker process, and stores each at once."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -29,7 +29,7 @@ def run_missing(
     now = fingerprint()
     waiting = [each for each in questions if not _fresh(files.read(folder, each), now)]
     if len(waiting) < len(questions):
-        say(f"{len(questions) - len(waiting)} of {len(questions)} questions are there; {len(waiting)} are to be measured")
+        say(f"{len(questions) - len(waiting)} of {len(questions)} questions are there; {len(waiting)} are to be run")
     for run in run_questions(waiting, timeout_s):
         files.write(folder, _result(run, now))
     return len(waiting)

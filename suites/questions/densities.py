@@ -5,11 +5,14 @@ the sum over terms and `latent`. Complex arguments carry derivatives (see `suite
 """
 
 from math import log, pi
+from typing import Any
 
 import numpy as np
 from scipy.special import loggamma
 
 from suites.complex_step import Dual
+
+Number = Dual | float
 
 HALF_LOG_TWO_PI = 0.5 * log(2.0 * pi)
 
@@ -33,7 +36,7 @@ def generalised_normal(z: Dual, mu: Dual, alpha: Dual, beta: Dual) -> Dual:
     return _stacked(-((absolute(z - mu) / alpha) ** beta), -np.log(alpha), shape_constant(beta))
 
 
-def shape_constant(beta: Dual) -> Dual:
+def shape_constant(beta: Number) -> Any:
     """log beta - log 2 - log Gamma(1 / beta): the part of a generalised normal's normaliser that the shape decides."""
     value = np.asarray(beta)
     return np.log(value) - log(2.0) - loggamma(1.0 / value)

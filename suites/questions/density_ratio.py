@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from suites.contract import Array
-from suites.questions.question import Question, QuestionClaim, Row, Rule
+from suites.questions.question import RATIO, Question, QuestionClaim, Row, Rule
 from suites.questions.rows import MEAN_MARGIN, MEAN_REASON
 from suites.questions.univariate import kl, log_density
 
@@ -26,9 +26,9 @@ MISSPECIFIED_REPETITIONS: Mapping[int, int] = {100: 100, 300: 100, 1000: 100, 30
 
 QUADRATIC, LINEAR = "quadratic features", "linear features"
 TRAINING, HELD_OUT = "training sample", "held-out sample"
-SUGIYAMA = "Sugiyama, Suzuki and Kanamori 2012, \"Density Ratio Estimation in Machine Learning\""
+SUGIYAMA = 'Sugiyama, Suzuki and Kanamori 2012, "Density Ratio Estimation in Machine Learning"'
 MOHAMED = "Mohamed and Lakshminarayanan 2016 (arXiv 1610.03483)"
-TIAO = "Tiao 2018, \"Density Ratio Estimation for KL Divergence Minimization between Implicit Distributions\""
+TIAO = 'Tiao 2018, "Density Ratio Estimation for KL Divergence Minimization between Implicit Distributions"'
 
 Features = Callable[[Array], Array]
 Logit = Callable[[Array], Array]
@@ -40,8 +40,8 @@ CLAIMS = (
         rule=Rule.EQUAL,
         statement="With features that hold the true log ratio, the classifier's KL has no bias at n = 10,000",
         derivation=(
-            "The Bayes-optimal logit between equally many draws of q and p is log q − log p, and logistic regression is "
-            "consistent where that lies in its features (1, z, z² for two Gaussians)."
+            "The Bayes-optimal logit between equally many draws of q and p is log q − log p, and logistic regression "
+            "is consistent where that lies in its features (1, z, z² for two Gaussians)."
         ),
         source=f"{TIAO}; {SUGIYAMA}; {MOHAMED}",
         tolerance="0.05 standard deviations of one draw of the sampled KL (0.029 nats)",
@@ -187,7 +187,9 @@ def measure(
 
 def _bias_row(claim: str, features: str, sample: str, n: int, bias: Array) -> Row:
     """The mean of (estimate - sampled KL of the same draws): the sampled KL is unbiased, and takes its noise away."""
-    return _mean_row(bias, claim=claim, case=f"{features}, {sample}", quantity="bias", reference=0.0, margin=MARGIN, at=n)
+    return _mean_row(
+        bias, claim=claim, case=f"{features}, {sample}", quantity="bias", reference=0.0, margin=MARGIN, at=n
+    )
 
 
 def _mean_row(values: Array, *, claim: str, case: str, quantity: str, reference: float, margin: float, at: int) -> Row:
@@ -241,7 +243,7 @@ def _variance_row(claim: str, features: str, sample: str, n: int, values: Array)
         at=n,
         n=len(values),
         skewness=_skewness(squares) - 3.0 * spread,
-        unit="ratio",
+        unit=RATIO,
     )
 
 
@@ -254,8 +256,8 @@ QUESTION = Question(
     id="RATIO",
     title="The KL from a classifier: density-ratio estimation",
     words=(
-        "Where no density can be written down, a classifier between samples of q and p gives log q − log p as its logit. "
-        "How far is the mean of that logit over q from the KL, and how noisy is it, over the sample size?"
+        "Where no density can be written down, a classifier between samples of q and p gives log q − log p as its "
+        "logit. How far is the mean of that logit over q from the KL, and how noisy is it, over the sample size?"
     ),
     formula="KL(q ‖ p) ≈ (1/n) Σ logit D(zᵢ), zᵢ ~ q; here q = N(1, 1), p = N(0, 2²), KL = log 2 − ¼ = 0.4431 nats",
     source=f"{TIAO}; {SUGIYAMA}; {MOHAMED}",

@@ -9,6 +9,7 @@ import numpy as np
 from suites.complex_step import STEP, Dual
 from suites.contract import Array
 from suites.questions.densities import generalised_normal, shape_constant
+from suites.questions.generalised_forms import draw, dropped_kl, dropping_adds, kl, power_mean
 from suites.questions.integrals import integral
 from suites.questions.question import Question, QuestionClaim, Row, Rule
 from suites.questions.rows import DRAWS, MEAN_REASON, MEAN_TOLERANCE, ROUNDING, ROUNDING_REASON, mean_row
@@ -16,7 +17,8 @@ from suites.questions.univariate import kl as gaussian_kl
 from suites.questions.univariate import log_density as normal_log_density
 
 DENSITY = "β / (2 α Γ(1/β)) exp(−(|x − μ| / α)^β)"
-NADARAJAH, DO = "Nadarajah 2005, \"A generalized normal distribution\"", "Do and Vetterli 2002"
+NADARAJAH = "Nadarajah 2005"
+DO = "Do and Vetterli 2002"
 SHAPES = (0.5, 1.0, 1.5, 2.0, 4.0, 8.0)
 # (name, alpha and beta of q, alpha and beta of p), one location
 PAIRS = (
@@ -51,7 +53,7 @@ CLAIMS = (
             "KL(q ‖ p) at one μ = log(β₁ α₂ Γ(1/β₂) / (β₂ α₁ Γ(1/β₁))) + (α₁/α₂)^β₂ Γ((β₂ + 1)/β₁) / Γ(1/β₁) − 1/β₁"
         ),
         derivation="E_q |z − μ|^b = α₁^b Γ((b + 1)/β₁) / Γ(1/β₁) gives both expectations.",
-        source=f"{DO}, \"Wavelet-based texture retrieval using generalized Gaussian density and Kullback-Leibler distance\"",
+        source=DO,
         tolerance=ROUNDING,
         reason=f"The integral is good to 20 digits. {ROUNDING_REASON}",
     ),
@@ -67,8 +69,8 @@ CLAIMS = (
     QuestionClaim(
         id="GGD-004",
         rule=Rule.ROUNDING,
-        statement="Dropping both normalisers adds log(α₁/c₁) − log(α₂/c₂) to the KL, c = β / (2 Γ(1/β)): 0 at equal shape and scale",
-        derivation="log q and log p each lose their own log(c/α), whatever z is.",
+        statement="Dropping both normalisers adds log(α₁/c₁) − log(α₂/c₂) to the KL, c = β / (2 Γ(1/β))",
+        derivation="log q and log p each lose their own log(c/α), whatever z is: at equal shape and scale nothing.",
         source=f"{NADARAJAH}; the definition of the KL",
         tolerance=ROUNDING,
         reason=f"The integral is good to 20 digits. {ROUNDING_REASON}",
@@ -78,8 +80,8 @@ CLAIMS = (
         rule=Rule.ROUNDING,
         statement="With normalisers a learned scale has one optimum; without, none: p's runs to ∞, q's to 0",
         derivation=(
-            "dKL/d log α₂ = 1 − β₂ E_q(|z|/α₂)^β₂ has one root, α₂ = (β₂ E_q|z|^β₂)^(1/β₂). Without the normaliser the 1 "
-            "is missing: the slope is negative everywhere, and −1 at that root; for q's scale it is +1."
+            "dKL/d log α₂ = 1 − β₂ E_q(|z|/α₂)^β₂ has one root, α₂ = (β₂ E_q|z|^β₂)^(1/β₂). Without the normaliser the "
+            "1 is missing: the slope is negative everywhere, and −1 at that root; for q's scale it is +1."
         ),
         source=f"{DO} for the expectations",
         tolerance=f"{ROUNDING}, over the slope of the derivative for a root; counts exactly",
@@ -88,45 +90,13 @@ CLAIMS = (
     QuestionClaim(
         id="GGD-006",
         rule=Rule.EQUAL,
-        statement="z = μ ± α G^(1/β), G ~ Gamma(1/β, 1), either sign alike, is a draw: its moments and its mean log q − log p",
+        statement="z = μ ± α G^(1/β), G ~ Gamma(1/β, 1), either sign alike, has the density's moments and KL",
         derivation="(|z − μ|/α)^β ~ Gamma(1/β, 1): mean 1/β; E(z − μ)² = α² Γ(3/β)/Γ(1/β).",
-        source="Nardon and Pianca 2009, \"Simulation techniques for generalized Gaussian densities\"",
+        source="Nardon and Pianca 2009",
         tolerance=MEAN_TOLERANCE,
         reason=MEAN_REASON,
     ),
 )
-
-
-def log_gamma(a: Dual) -> Dual:
-    """log Gamma(a), complex arguments included."""
-    from scipy.special import loggamma
-
-    return loggamma(a)
-
-
-def power_mean(exponent: Dual, alpha: Dual, beta: Dual) -> Dual:
-    """E |z - mu|^b = alpha^b Gamma((b + 1) / beta) / Gamma(1 / beta) under the generalised normal."""
-    return np.exp(exponent * np.log(alpha) + log_gamma((exponent + 1.0) / beta) - log_gamma(1.0 / beta))
-
-
-def kl(alpha1: Dual, beta1: Dual, alpha2: Dual, beta2: Dual) -> Dual:
-    """KL(q || p) of two generalised normals of one location. Nats. Do and Vetterli 2002."""
-    return dropped_kl(alpha1, beta1, alpha2, beta2) - dropping_adds(alpha1, beta1, alpha2, beta2)
-
-
-def dropped_kl(alpha1: Dual, beta1: Dual, alpha2: Dual, beta2: Dual) -> Dual:
-    """E_q (|z|/alpha2)^beta2 - E_q (|z|/alpha1)^beta1: the KL with both normalisers left out. Nats."""
-    return power_mean(beta2, alpha1, beta1) * np.exp(-beta2 * np.log(alpha2)) - 1.0 / beta1
-
-
-def dropping_adds(alpha1: Dual, beta1: Dual, alpha2: Dual, beta2: Dual) -> Dual:
-    """What leaving out both normalisers adds: log alpha1 - log c1 - log alpha2 + log c2, c = beta / (2 Gamma(1/beta))."""
-    return np.log(alpha1) - shape_constant(beta1) - np.log(alpha2) + shape_constant(beta2)
-
-
-def draw(rng: np.random.Generator, n: int, alpha: float, beta: float) -> Array:
-    """n draws of location 0: a random sign times alpha G^(1/beta), G ~ Gamma(1/beta, 1). Nardon and Pianca 2009."""
-    return rng.choice([-1.0, 1.0], n) * alpha * rng.gamma(1.0 / beta, size=n) ** (1.0 / beta)
 
 
 def measure(divergence: Divergence = kl) -> Iterator[Row]:
@@ -146,7 +116,8 @@ def measure(divergence: Divergence = kl) -> Iterator[Row]:
 
 
 def _scale(alpha1: float, beta1: float, alpha2: float, beta2: float) -> float:
-    normalisers = sum(abs(log(a)) + log(2.0) + abs(log(b)) + abs(lgamma(1 / b)) for a, b in ((alpha1, beta1), (alpha2, beta2)))
+    both = ((alpha1, beta1), (alpha2, beta2))
+    normalisers = sum(abs(log(a)) + log(2.0) + abs(log(b)) + abs(lgamma(1 / b)) for a, b in both)
     # exp of a sum of logarithms: its relative error is u times their absolute sum
     exponent = beta2 * abs(log(alpha1 / alpha2)) + abs(lgamma((beta2 + 1) / beta1)) + abs(lgamma(1 / beta1))
     cross = float(np.real(power_mean(beta2, alpha1, beta1))) / alpha2**beta2
@@ -219,14 +190,24 @@ def _slope(objective: Callable[[Dual], Dual], log_alpha: Dual) -> Array:
 
 
 def _best_scale(whose: str) -> float:
-    """Where the KL is smallest: (beta2 E_q|z|^beta2)^(1/beta2) for p's scale; for q's the same equation solved for alpha1."""
+    """Where the KL is smallest: alpha2 = (beta2 E_q|z|^beta2)^(1/beta2), or that equation solved for alpha1."""
     unit = float(np.real(power_mean(P[1], 1.0, Q[1])))
     return Q[0] * (P[1] * unit) ** (1.0 / P[1]) if whose == "p" else P[0] / (P[1] * unit) ** (1.0 / P[1])
 
 
-def _learned_scale_rows(divergence: Divergence) -> Iterator[Row]:
+def _root(objective: Callable[[Dual], Dual]) -> float:
+    """The scale at which the slope is 0; infinite where it has one sign at both ends."""
     from scipy.optimize import brentq
 
+    low, high = float(np.log(SCALES[0])), float(np.log(SCALES[-1]))
+    ends = _slope(objective, np.array([low, high]))
+    if not ends[0] * ends[1] < 0:
+        return inf
+    found: Any = brentq(lambda at: float(_slope(objective, np.asarray(at))), low, high, xtol=1e-15)
+    return float(np.exp(found))
+
+
+def _learned_scale_rows(divergence: Divergence) -> Iterator[Row]:
     for whose, missing in (("p", -1.0), ("q", 1.0)):
         full, dropped, best = _objective(divergence, whose), _objective(dropped_kl, whose), _best_scale(whose)
         case = f"learned scale of {whose}"
@@ -237,11 +218,8 @@ def _learned_scale_rows(divergence: Divergence) -> Iterator[Row]:
                       unit="")  # fmt: skip
         # Slope of the derivative at the root: beta2 (p's scale enters as alpha^-beta2, q's as alpha^beta2).
         size = best * (2.0 + _scale(*Q, *P)) / P[1]
-        span = np.log(SCALES[[0, -1]])
-        crosses = np.prod(np.sign(_slope(full, span))) < 0
-        root = float(np.exp(brentq(lambda at: float(_slope(full, np.asarray(at))), *span, xtol=1e-15))) if crosses else inf
-        yield Row(claim="GGD-005", case=case, quantity="best scale with normalisers", value=root, reference=best,
-                  scale=size, unit="")  # fmt: skip
+        yield Row(claim="GGD-005", case=case, quantity="best scale with normalisers", value=_root(full),
+                  reference=best, scale=size, unit="")  # fmt: skip
         at = np.asarray(log(best))
         for name, objective, slope in (("with", full, 0.0), ("without", dropped, missing)):
             yield Row(claim="GGD-005", case=case, quantity=f"slope in log α at the best scale, {name} normalisers",
@@ -254,7 +232,8 @@ def _curve_rows(divergence: Divergence) -> Iterator[Row]:
         for whose in ("p", "q"):
             values = np.real(_objective(function, whose)(np.log(DRAWN)))
             for at, value in zip(DRAWN, values, strict=True):
-                yield Row(claim="", case=f"over the scale of {whose}", quantity=quantity, value=float(value), at=float(at))
+                case = f"over the scale of {whose}"
+                yield Row(claim="", case=case, quantity=quantity, value=float(value), at=float(at))
 
 
 def _sampled_rows(divergence: Divergence) -> Iterator[Row]:
@@ -282,8 +261,8 @@ QUESTION = Question(
     id="GGD",
     title="The generalised normal: when may its normaliser be dropped?",
     words=(
-        "The normaliser of a generalised normal depends on its shape and scale. When may it be left out of a sampled KL, "
-        "and what happens to a learned scale when it is?"
+        "The normaliser of a generalised normal depends on its shape and scale. When may it be left out of a sampled "
+        "KL, and what happens to a learned scale when it is?"
     ),
     formula=DENSITY,
     source=f"{NADARAJAH}; KL: {DO}",

@@ -14,4 +14,5 @@ def integral(function: Callable[[Any, Any], Any], points: Sequence[float]) -> fl
     import mpmath
 
     with mpmath.workdps(DIGITS):
-        return float(mpmath.quad(lambda x: function(x, mpmath), [mpmath.mpf(point) for point in points]))
+        value: Any = mpmath.quad(lambda x: function(x, mpmath), [mpmath.mpf(point) for point in points])
+        return float(value)

@@ -180,7 +180,7 @@ def _generalised_entry(name: str, effect: Effect, *, shared: bool, learned: bool
         source = values if learned else fixed
         return source["prior_alpha"], source["prior_beta"]
 
-    def offset(z: Dual, values: Values) -> Dual:
+    def offset(z: Dual, values: Values) -> Dual | float:
         alpha, beta = of_prior(values)
         gains = np.log(values["alpha"]) - shape_constant(beta_of_q) - np.log(alpha) + shape_constant(beta)
         return 0.0 if shared else (gains if learned else gains - np.log(values["alpha"])).sum(-1)

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from math import nan
 
+RATIO = "ratio"  # the unit of a row whose standard error is that of its logarithm
+
 
 class Rule(StrEnum):
     """How a claim's rows are judged; see `compare.questions.judging`."""
@@ -35,7 +37,7 @@ class Row:
 
     `claim`: the ID of the claim that judges it, empty for a row that is only shown. `group` sorts cases for the answer.
     `at`: the abscissa of a curve (a sample size, a scale). Deterministic rows: `scale` is the sum of absolute terms,
-    `standard_error` 0. Means of draws: `n` draws, each of skewness `skewness`. For RATIO_ABOVE `standard_error` is that
+    `standard_error` 0. Means of draws: `n` draws, each of skewness `skewness`. With unit RATIO `standard_error` is that
     of log(value) and `skewness` that which log(value) would have for one draw.
     """
 

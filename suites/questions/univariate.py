@@ -9,7 +9,7 @@ import numpy as np
 from suites.contract import Array
 from suites.questions.integrals import integral
 from suites.questions.question import Question, QuestionClaim, Row, Rule
-from suites.questions.rows import DRAWS, MEAN_TOLERANCE, MEAN_REASON, ROUNDING_REASON, mean_row
+from suites.questions.rows import DRAWS, MEAN_REASON, MEAN_TOLERANCE, ROUNDING_REASON, mean_row
 
 SOURCE = "Kullback and Leibler 1951; the Gaussian case as in Kingma and Welling 2014 (arXiv 1312.6114), appendix B"
 # (name, m1, s1, m2, s2): from equal to the extremes of `gaussian-kl`.
@@ -61,7 +61,7 @@ CLAIMS = (
         id="UNI-004",
         rule=Rule.BEYOND,
         statement="It is not symmetric: KL(q ‖ p) ≠ KL(p ‖ q) where the scales differ",
-        derivation="With equal means the two are log r + r⁻²/2 − ½ and −log r + r²/2 − ½, r = s₂/s₁: equal at r = 1 only.",
+        derivation="With equal means: log r + r⁻²/2 − ½ against −log r + r²/2 − ½, r = s₂/s₁, equal at r = 1 only.",
         source="Kullback and Leibler 1951",
         tolerance="10⁻³ nats",
         reason="A difference that any report with three digits would show.",
@@ -145,7 +145,9 @@ def _multivariate_rows(formula: Formula) -> Iterator[Row]:
 def _sampled_row(formula: Formula, name: str, m1: float, s1: float, m2: float, s2: float) -> Row:
     z = m1 + s1 * np.random.default_rng([1951, SAMPLED.index(name)]).standard_normal(DRAWS)
     draws = log_density(z, m1, s1) - log_density(z, m2, s2)
-    return mean_row(draws, claim="UNI-005", case=name, quantity="mean of log q − log p", reference=formula(m1, s1, m2, s2))
+    return mean_row(
+        draws, claim="UNI-005", case=name, quantity="mean of log q − log p", reference=formula(m1, s1, m2, s2)
+    )
 
 
 def log_density(z: Array, mean: float, sigma: float) -> Array:

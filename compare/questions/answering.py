@@ -1,0 +1,170 @@
+"""The sentence that answers each question, made from its verdicts: what was not measured or does not agree is not said."""
+
+from collections.abc import Callable, Iterable, Sequence
+from math import inf, isfinite
+
+from compare.questions.records import QuestionVerdict
+from compare.records import Outcome
+from suites.questions import density_ratio as ratio
+from suites.questions.catalogue import BY_ID
+from suites.questions.ledger import Effect
+from suites.questions.question import Question
+
+Verdicts = Sequence[QuestionVerdict]
+
+
+def answer(question: Question, verdicts: Iterable[QuestionVerdict]) -> str:
+    """The answer to a question, followed by every claim on it that does not hold here."""
+    mine = [each for each in verdicts if each.question == question.id]
+    said = [sentence for sentence in _ANSWERS[question.id](mine) if sentence]
+    return " ".join([*said, *_exceptions(question, mine)]) or "Not measured."
+
+
+def _exceptions(question: Question, verdicts: Verdicts) -> list[str]:
+    sentences = []
+    for claim in question.claims:
+        judged = _of(verdicts, claim.id)
+        wrong = [each for each in judged if each.outcome is not Outcome.AGREES]
+        if not judged:
+            sentences.append(f"{claim.id} was not measured.")
+        elif wrong:
+            worst = next((each for each in wrong if each.outcome is Outcome.DIFFERS), wrong[0])
+            where = ", ".join(dict.fromkeys(each.case for each in wrong if each.case))
+            detail = f" at {where}" if where else f": {worst.reason}" if worst.reason else ""
+            sentences.append(f"{claim.id} {worst.outcome}{detail} ({len(wrong)} of {len(judged)}).")
+    return sentences
+
+
+def _of(verdicts: Verdicts, claim: str, case: str | None = None) -> list[QuestionVerdict]:
+    return [each for each in verdicts if each.claim == claim and case in (None, each.case)]
+
+
+def holds(verdicts: Verdicts, *claims: str) -> bool:
+    """Whether each of some claims was judged here and agrees throughout."""
+    return all(
+        bool(judged) and all(each.outcome is Outcome.AGREES for each in judged)
+        for judged in (_of(verdicts, claim) for claim in claims)
+    )
+
+
+def _pick(verdicts: Verdicts, quantity: str, case: str = "", at: float = inf) -> QuestionVerdict | None:
+    """The first row of a quantity whose case starts with `case`, at `at` where that is finite."""
+    found = (
+        each
+        for each in verdicts
+        if each.quantity == quantity and each.case.startswith(case) and (not isfinite(at) or each.at == at)
+    )
+    return next(found, None)
+
+
+# --- One function per question: its sentences, "" for one that cannot be said ---
+
+
+def _normaliser(verdicts: Verdicts) -> list[str]:
+    groups: dict[str, list[str]] = {str(effect): [] for effect in Effect}
+    for case, group in {each.case: each.group for each in verdicts if each.case}.items():
+        of_case = [each for each in verdicts if each.case == case and each.outcome is not None]
+        needed = ["NORM-001", "NORM-002"] + (["NORM-003"] if group == Effect.WRONG_GRADIENT else [])
+        if holds(of_case, *needed) and group in groups:
+            groups[group].append(_named(case, group, [each for each in verdicts if each.case == case]))
+    said = {
+        Effect.CANCELS: "It cancels, value and gradients, for: {}.",
+        Effect.CONSTANT: "It leaves a constant, which no gradient sees, for: {}.",
+        Effect.WRONG_GRADIENT: "It gives wrong gradients for: {}.",
+    }
+    return [text.format("; ".join(groups[str(effect)])) for effect, text in said.items() if groups[str(effect)]]
+
+
+def _named(case: str, group: str, rows: Verdicts) -> str:
+    offset, change = _pick(rows, "offset, mean"), _pick(rows, "change of the gradient over the right gradient")
+    if group == Effect.CONSTANT and offset is not None:
+        return f"{case} ({_signed(offset.value)} nats)"
+    if group == Effect.WRONG_GRADIENT and change is not None:
+        return f"{case} (off by {100 * change.value:.0f}% of the gradient)"
+    return case
+
+
+def _univariate(verdicts: Verdicts) -> list[str]:
+    cases = len(_of(verdicts, "UNI-001"))
+    mean = len(_of(verdicts, "UNI-005"))
+    return [
+        f"Yes: it equals the integral of q log(q/p) up to rounding for {cases} of {cases} pairs of Gaussians."
+        if holds(verdicts, "UNI-001")
+        else "",
+        "It is the multivariate formula at dimension 1 and adds over dimensions." if holds(verdicts, "UNI-002") else "",
+        "It is positive for every q ≠ p measured and 0 at q = p." if holds(verdicts, "UNI-002", "UNI-003") else "",
+        "It is not symmetric." if holds(verdicts, "UNI-004") else "",
+        f"It is what the sampled line estimates: the mean of log q − log p lies within 0.05 standard deviations of one "
+        f"draw of it in {mean} of {mean} cases."
+        if holds(verdicts, "UNI-005")
+        else "",
+    ]
+
+
+def _generalised_normal(verdicts: Verdicts) -> list[str]:
+    offsets = [each.value for each in _of(verdicts, "GGD-004") if each.case != "same shape and scale"]
+    best = {each.case[-1]: each.value for each in verdicts if each.quantity == "best scale with normalisers"}
+    return [
+        f"Of the KL it may be dropped where q and p share shape and scale: it cancels. Fixed but different, it leaves a "
+        f"constant ({_signed(min(offsets))} to {_signed(max(offsets))} nats in the {len(offsets)} pairs measured)."
+        if holds(verdicts, "GGD-004") and offsets
+        else "",
+        f"Not where a scale is learned: with normalisers the best scale is {best['p']:.4g} for p and {best['q']:.4g} for "
+        "q; without, there is no optimum between 10⁻⁶ and 10⁶, and p's scale runs up, q's down."
+        if holds(verdicts, "GGD-005") and {"p", "q"} <= best.keys()
+        else "",
+        "The closed-form KL equals its integral, and shapes 2 and 1 are the Normal and the Laplace."
+        if holds(verdicts, "GGD-001", "GGD-002", "GGD-003")
+        else "",
+        "Drawn through a Gamma, the sampled KL has that mean." if holds(verdicts, "GGD-006") else "",
+    ]
+
+
+def _density_ratio(verdicts: Verdicts) -> list[str]:
+    def at(quantity: str, features: str, sample: str, n: int) -> QuestionVerdict | None:
+        return _pick(verdicts, quantity, f"{features}, {sample}", n)
+
+    small, large = ratio.SMALLEST, ratio.LARGEST
+    fresh = at("bias", ratio.QUADRATIC, ratio.HELD_OUT, large)
+    training = at("bias", ratio.QUADRATIC, ratio.TRAINING, small)
+    optimism = at("training − held-out", ratio.QUADRATIC, ratio.TRAINING, small)
+    wrong = at("bias", ratio.LINEAR, ratio.HELD_OUT, large)
+    shares = [each.value for each in _of(verdicts, "RATIO-006")]
+    return [
+        f"With features that hold the true log ratio, the estimate at n = {large:,} is off by {_interval(fresh)} nats "
+        f"of {ratio.EXACT:.4f} on held-out draws."
+        if holds(verdicts, "RATIO-001") and fresh
+        else "",
+        f"At n = {small} on its own training sample it is too large by {_interval(training)}."
+        if holds(verdicts, "RATIO-002") and training and training.low > 0
+        else "",
+        f"{_interval(optimism)} of that is the training sample's optimism."
+        if holds(verdicts, "RATIO-003") and optimism
+        else "",
+        f"Without z² among the features the bias is {_interval(wrong)} at n = {large:,}: more draws do not mend it."
+        if holds(verdicts, "RATIO-004", "RATIO-005") and wrong
+        else "",
+        f"Its variance is {min(shares):.2g} to {max(shares):.2g} times that of the sampled KL at the same n: where both "
+        "densities are known, the sampled KL is the less noisy, and unbiased."
+        if holds(verdicts, "RATIO-006") and shares
+        else "",
+    ]
+
+
+def _interval(verdict: QuestionVerdict | None) -> str:
+    if verdict is None:
+        return ""
+    return f"{_signed(verdict.value)} [{_signed(verdict.low)}, {_signed(verdict.high)}]"
+
+
+def _signed(value: float) -> str:
+    return f"{value:.3g}".replace("-", "−")
+
+
+_ANSWERS: dict[str, Callable[[Verdicts], list[str]]] = {
+    "NORM": _normaliser,
+    "UNI": _univariate,
+    "GGD": _generalised_normal,
+    "RATIO": _density_ratio,
+}
+assert _ANSWERS.keys() == BY_ID.keys()

@@ -1,0 +1,108 @@
+"""Verdicts on questions as frames: every row, every question with its answer, every claim with its worst row."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from math import inf, isnan
+from typing import TYPE_CHECKING, Any
+
+from compare.questions.answering import answer
+from compare.questions.records import QuestionResult, QuestionVerdict
+from compare.records import Outcome, Strength
+from suites.questions.catalogue import QUESTIONS
+from suites.questions.question import QuestionClaim, Rule
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+STRENGTHS = {
+    Rule.ROUNDING: Strength.EXACT,
+    Rule.EQUAL: Strength.EXPECTATION,
+    Rule.BEYOND: Strength.ORDERING,
+    Rule.ABOVE: Strength.ORDERING,
+    Rule.RATIO_ABOVE: Strength.ORDERING,
+}
+SEVERITY = {Outcome.DIFFERS: 3, Outcome.INCONCLUSIVE: 2, Outcome.AGREES: 1, Outcome.NOT_RUN: 0}
+
+
+def row_frame(verdicts: Iterable[QuestionVerdict]) -> "pd.DataFrame":
+    """One row per measured number, judged or shown."""
+    import pandas as pd
+
+    return pd.DataFrame([asdict(each) | {"outcome": str(each.outcome or "")} for each in verdicts])
+
+
+def question_frame(results: Sequence[QuestionResult], verdicts: Sequence[QuestionVerdict]) -> "pd.DataFrame":
+    """One row per question that was measured: words, formula, source, answer, outcomes, versions."""
+    import pandas as pd
+
+    by_id = {result.question: result for result in results}
+    rows = []
+    for question in (each for each in QUESTIONS if each.id in by_id):
+        result = by_id[question.id]
+        rows.append(
+            {
+                "id": question.id,
+                "title": question.title,
+                "words": question.words,
+                "formula": question.formula,
+                "source": question.source,
+                "answer": answer(question, verdicts),
+                "outcomes": outcomes(each for each in verdicts if each.question == question.id),
+                "elapsed_s": result.elapsed_s,
+                "versions": ", ".join(f"{name} {version}" for name, version in result.versions.items()),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def claim_frame(verdicts: Sequence[QuestionVerdict]) -> "pd.DataFrame":
+    """One row per claim on a measured question: what it states, its outcomes, and the row nearest to differing."""
+    import pandas as pd
+
+    measured = {each.question for each in verdicts}
+    rows = []
+    for question in (each for each in QUESTIONS if each.id in measured):
+        for claim in question.claims:
+            judged = [each for each in verdicts if each.claim == claim.id]
+            rows.append({**stated(claim), "question": question.id, "outcomes": outcomes(judged), **_worst(judged)})
+    return pd.DataFrame(rows)
+
+
+def stated(claim: QuestionClaim) -> dict[str, Any]:
+    """What a claim states and why its tolerance is what it is."""
+    return {
+        "id": claim.id,
+        "strength": str(STRENGTHS[claim.rule]),
+        "statement": claim.statement,
+        "derivation": claim.derivation,
+        "source": claim.source,
+        "tolerance_words": claim.tolerance,
+        "why": claim.reason,
+    }
+
+
+def outcomes(verdicts: Iterable[QuestionVerdict]) -> str:
+    """`agrees 12 · differs 1`, of the judged rows."""
+    counts = Counter(each.outcome for each in verdicts if each.outcome is not None)
+    return " · ".join(f"{outcome} {counts[outcome]}" for outcome in Outcome if counts[outcome])
+
+
+def _worst(judged: Sequence[QuestionVerdict]) -> dict[str, Any]:
+    if not judged:
+        return {}
+    worst = max(judged, key=lambda each: (SEVERITY.get(each.outcome or Outcome.NOT_RUN, 0), nearness(each)))
+    return asdict(worst) | {"outcome": str(worst.outcome), "worst_reason": worst.reason}
+
+
+def nearness(verdict: QuestionVerdict) -> float:
+    """How near a row is to the other outcome: |difference| / tolerance, or for a claim of "beyond" its inverse."""
+    if verdict.rule in (Rule.ROUNDING, Rule.EQUAL):
+        reach, allowed = abs(verdict.difference), verdict.tolerance
+        if verdict.rule == Rule.EQUAL:
+            reach = max(abs(verdict.bound_low), abs(verdict.bound_high))
+    else:
+        reach, allowed = verdict.tolerance, min(abs(verdict.bound_low), abs(verdict.bound_high))
+    if isnan(reach) or isnan(allowed):
+        return inf
+    return reach / allowed if allowed else (inf if reach else 0.0)
