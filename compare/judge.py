@@ -102,7 +102,7 @@ def _on_pairs(claim: Claim, cells: list[Rows], context: Context) -> Iterator[Ver
     if not subjects:
         yield from _without_subject(claim, partners)
     for rows in subjects:
-        others = [other for other in partners.get(pairing.key(rows.cell), []) if other is not rows]
+        others = [other for other in partners.get(pairing.key_wanted(rows.cell), []) if other is not rows]
         if not others:
             yield _verdict(claim, rows.cell, _not_run(f"this run has no {pairing.wanted}"))
         for other in others:

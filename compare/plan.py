@@ -5,9 +5,10 @@ from dataclasses import dataclass, fields, replace
 from fnmatch import fnmatchcase
 from functools import cache
 from itertools import product
-from math import isnan, nan
+from math import isfinite, isinf, nan
 
 from compare.availability import implementations, offers
+from compare.combinations import meant
 from compare.errors import SpecError, unknown
 from compare.records import Cell, Procedure
 from compare.spec import Block, Spec
@@ -19,6 +20,7 @@ from suites.exact.expected import expected
 from suites.numpy_oracle.vae import encode
 
 ZERO_VARIANCE_DRAWS = 1_000  # where every draw should be the exact value: each one is judged, no mean is
+INFINITE_VARIANCE_DRAWS = 1_000  # described: no number of draws decides anything there
 AT_ONE_DATUM = (Procedure.DRAW, Procedure.GRADIENT)
 
 
@@ -48,7 +50,8 @@ def plan(spec: Spec, device: Device, select: Callable[[str], bool] = lambda labe
     seen: set[str] = set()
     for block in spec.cells:
         for unsized in _cells(block, spec, device):
-            if not select(unsized.label):  # a label holds no size, and finding the size may load weights and data
+            # A label holds no size, and finding the size may load weights and data.
+            if not meant(unsized) or not select(unsized.label):
                 continue
             cell = unsized if unsized.size else replace(unsized, size=draws_needed(Site.of(unsized), spec))
             if cell.key not in seen:
@@ -135,10 +138,12 @@ def draws_needed(site: Site, spec: Spec) -> int:
         kurtoses, variances = list(exact.gradient_kurtosis.values()), list(exact.gradient_variance.values())
     if all(variance == 0 for variance in variances):
         return ZERO_VARIANCE_DRAWS
+    if any(isinf(variance) for variance in variances):
+        return INFINITE_VARIANCE_DRAWS
     return planned_draws(
         mean_margin=MEAN_MARGIN,
         variance_margin=spec.variance_margin,
-        kurtosis=max((value for value in kurtoses if not isnan(value)), default=nan),
+        kurtosis=max((value for value in kurtoses if isfinite(value)), default=nan),
         alpha=level,
         power=spec.power,
     )

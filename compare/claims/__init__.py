@@ -1,9 +1,25 @@
 """The claims, by family, in the order in which a report lists them. IDs are permanent."""
 
-from compare.claims import constants, device, elbo, fields, gradient, kl, linear_gaussian, matching, training
+from compare.claims import (
+    bounds,
+    constants,
+    device,
+    elbo,
+    estimators,
+    fields,
+    flows,
+    gradient,
+    kl,
+    linear_gaussian,
+    matching,
+    training,
+)
 from compare.claims.claim import Claim, Context, Judgement, Rows, Scope
 
-FAMILIES = (matching, kl, elbo, gradient, linear_gaussian, training, fields, constants, device)
+FAMILIES = (
+    *(matching, kl, elbo, flows, bounds, estimators),
+    *(gradient, linear_gaussian, training, fields, constants, device),
+)
 CLAIMS: tuple[Claim, ...] = tuple(claim for family in FAMILIES for claim in family.CLAIMS)
 _BY_ID = {claim.id: claim for claim in CLAIMS}
 

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Hashable
 
 from compare.records import Cell
-from suites.estimators import ANALYTIC_KL, SAMPLED_KL
+from suites.contract import Bound, Flow, GradientForm, KLTerm, Prior
+from suites.estimators import ANALYTIC_KL, CORE_ESTIMATORS, ESTIMATORS, LIBRARY_VARIANTS, SAMPLED_KL
 
 ORACLE = "numpy-oracle"
 HAND = frozenset({"torch-hand", "jax-hand"})
@@ -15,6 +16,17 @@ LINEAR_GAUSSIAN = "linear-gaussian"
 # Every moment of the ELBO and of its gradient is known for these, so an in-expectation claim needs no second sampler.
 CLOSED_FORM = frozenset({GAUSSIAN_KL, LINEAR_GAUSSIAN})
 EXACT_POSTERIOR = "posterior"
+# By problem without the suffix `-small`, so that judging builds no weights; a test holds them against the catalogue.
+SMALL = "-small"
+FLOWS = {
+    "householder": Flow.HOUSEHOLDER,
+    "linear-iaf": Flow.LINEAR_IAF,
+    "convex-linear-iaf": Flow.CONVEX_LINEAR_IAF,
+    "planar": Flow.PLANAR,
+    "iaf": Flow.AUTOREGRESSIVE,
+}
+PRIORS = {"mixture": Prior.MIXTURE, "vamp": Prior.VAMP, "laplace": Prior.LAPLACE}
+VARIANTS = frozenset(estimator.name for estimator in LIBRARY_VARIANTS)
 
 CellTest = Callable[[Cell], bool]
 
@@ -29,14 +41,111 @@ def implementation_in(names: frozenset[str]) -> CellTest:
     return lambda cell: cell.implementation in names
 
 
+def estimator_in(*names: str) -> CellTest:
+    """The cells of these estimators."""
+    return lambda cell: cell.estimator in names
+
+
 def sampled(cell: Cell) -> bool:
-    """Estimator with the sampled KL term."""
+    """The estimator `sampled-kl`, the questioned line."""
     return cell.estimator == SAMPLED_KL.name
 
 
 def analytic(cell: Cell) -> bool:
-    """Estimator with the analytic KL term."""
+    """The estimator `analytic-kl`."""
     return cell.estimator == ANALYTIC_KL.name
+
+
+def core(cell: Cell) -> bool:
+    """Either of the two estimators that the question is about."""
+    return cell.estimator in CORE_ESTIMATORS
+
+
+def library_variant(cell: Cell) -> bool:
+    """Another public class of a library for what a core estimator computes."""
+    return cell.estimator in VARIANTS
+
+
+def core_of(cell: Cell) -> str:
+    """The name of the core estimator with this cell's KL term."""
+    return ANALYTIC_KL.name if ESTIMATORS[cell.estimator].kl_term is KLTerm.ANALYTIC else SAMPLED_KL.name
+
+
+def kl_term(*terms: KLTerm) -> CellTest:
+    """Estimators of the ELBO with one of these KL terms."""
+    return lambda cell: elbo(cell) and ESTIMATORS[cell.estimator].kl_term in terms
+
+
+def elbo(cell: Cell) -> bool:
+    """Estimators whose value is a mean of log p(x|z) - KL term."""
+    return ESTIMATORS[cell.estimator].bound is Bound.ELBO
+
+
+def renyi(cell: Cell) -> bool:
+    """Estimators of a Renyi bound, IWAE included."""
+    return ESTIMATORS[cell.estimator].bound is Bound.RENYI
+
+
+def alpha_not_negative(cell: Cell) -> bool:
+    """Bounds below log p(x) in expectation."""
+    return ESTIMATORS[cell.estimator].alpha >= 0
+
+
+def gradient_form(*forms: GradientForm) -> CellTest:
+    """Estimators of these forms of the gradient."""
+    return lambda cell: ESTIMATORS[cell.estimator].gradient in forms
+
+
+def by_hand_too(cell: Cell) -> bool:
+    """Estimators that are written by hand as well: all but a library's variants."""
+    return not library_variant(cell)
+
+
+def finite_variance(cell: Cell) -> bool:
+    """Estimators whose draws have a variance whatever sigma is: none that holds the ratio p / q."""
+    return ESTIMATORS[cell.estimator].kl_term not in (KLTerm.RATIO, KLTerm.CONTROL_VARIATE) and by_hand_too(cell)
+
+
+def flow(cell: Cell) -> Flow:
+    """The flow of the cell's problem."""
+    return FLOWS.get(cell.problem.removesuffix(SMALL), Flow.NONE)
+
+
+def prior(cell: Cell) -> Prior:
+    """The prior of the cell's problem."""
+    return PRIORS.get(cell.problem.removesuffix(SMALL), Prior.STANDARD_NORMAL)
+
+
+def no_flow(cell: Cell) -> bool:
+    """q(z|x) is a diagonal Gaussian."""
+    return flow(cell) is Flow.NONE
+
+
+def plain(cell: Cell) -> bool:
+    """q(z|x) is a diagonal Gaussian and p(z) = N(0, I)."""
+    return no_flow(cell) and prior(cell) is Prior.STANDARD_NORMAL
+
+
+def linear_flow(cell: Cell) -> bool:
+    """q(z|x) is a Gaussian with full covariance and p(z) = N(0, I)."""
+    return not no_flow(cell) and flow(cell).is_linear
+
+
+def has_analytic_kl(cell: Cell) -> bool:
+    """KL(q || p) is closed."""
+    return plain(cell) or linear_flow(cell)
+
+
+def drops_normaliser(cell: Cell) -> bool:
+    """Written by hand without 0.5 log 2 pi: a Laplace prior has another constant, so there it is kept in both."""
+    return prior(cell) is not Prior.LAPLACE
+
+
+def derived_by_hand(cell: Cell) -> bool:
+    """The oracle's gradient of every parameter is derived by hand; elsewhere it gives directional derivatives."""
+    estimator = ESTIMATORS[cell.estimator]
+    ordinary = estimator.gradient is GradientForm.REPARAMETERISED and estimator.particles == 1
+    return plain(cell) and ordinary and kl_term(KLTerm.SAMPLED, KLTerm.ANALYTIC)(cell)
 
 
 def not_oracle(cell: Cell) -> bool:
@@ -103,6 +212,16 @@ def same_noise_any_device(cell: Cell) -> Hashable:
     return (*_problem(cell), cell.size, cell.implementation, cell.estimator, cell.dtype)
 
 
+def same_noise_as_core(cell: Cell) -> Hashable:
+    """Cells at the same noise whose estimators have the same core estimator."""
+    return (*_problem(cell), cell.size, core_of(cell), cell.dtype, cell.device)
+
+
+def same_noise_named(name: str, cell: Cell) -> Hashable:
+    """The same implementation at the same noise, looking for the estimator of this name."""
+    return (same_noise_any_estimator(cell), name)
+
+
 def same_distribution(cell: Cell) -> Hashable:
     """Cells whose own draws have the same distribution at the same precision on the same device."""
     return (*_problem(cell), cell.estimator, cell.dtype, cell.device)
@@ -116,3 +235,8 @@ def same_distribution_as_oracle(cell: Cell) -> Hashable:
 def same_mean(cell: Cell) -> Hashable:
     """The same implementation's draws, whose mean does not depend on the estimator."""
     return (*_problem(cell), cell.implementation, cell.dtype, cell.device)
+
+
+def same_draws_named(name: str, cell: Cell) -> Hashable:
+    """The same implementation's draws, looking for the estimator of this name."""
+    return (same_mean(cell), name)

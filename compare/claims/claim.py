@@ -94,12 +94,18 @@ PairJudge = Callable[[Rows, Rows, Context], list[Judgement]]
 @dataclass(frozen=True, kw_only=True)
 class Pairing:
     """Which second cells a claim's subject is compared with: those that satisfy `partner` and share its `key`.
-    `wanted` names them in the reason of a verdict *not run*."""
+    `subject_key`: the key of the partner that a subject looks for, where it is not its own. `wanted` names partners in
+    the reason of a verdict *not run*."""
 
     partner: Callable[[Cell], bool]
     key: Callable[[Cell], Hashable]
     judge: PairJudge
     wanted: str
+    subject_key: Callable[[Cell], Hashable] | None = None
+
+    def key_wanted(self, subject: Cell) -> Hashable:
+        """The key of the partners of this subject."""
+        return self.key(subject) if self.subject_key is None else self.subject_key(subject)
 
 
 @dataclass(frozen=True, kw_only=True)

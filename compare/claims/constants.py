@@ -60,7 +60,7 @@ CLAIMS = (
         tolerance="16 u (S + ½ D log 2π) around either constant",
         reason=pointwise.REASON,
         procedure=Procedure.EVALUATE,
-        applies_to=cells.not_oracle,
+        applies_to=cells.every(cells.not_oracle, cells.core),
         judge=_kept_or_dropped,
     ),
     Claim(

@@ -26,7 +26,8 @@ def _ties(rows: Rows, _: Context) -> list[Judgement]:
     return [pointwise.worst([pointwise.within_rounding(row, rows.cell.dtype) for row in ties])]
 
 
-def _below_evidence(rows: Rows, context: Context) -> list[Judgement]:
+def below_evidence(rows: Rows, context: Context) -> list[Judgement]:
+    """E[value] <= log p(x); where every draw should be the same number, no draw above it."""
     evidence = rows.one(Quantity.LOG_EVIDENCE).reference
     if not rows.some(Quantity.ELBO_DEVIATION):
         return [expectation.mean_not_above(rows.one(Quantity.ELBO_MEAN), evidence, context)]
@@ -50,7 +51,7 @@ CLAIMS = (
         tolerance=pointwise.TOLERANCE,
         reason=pointwise.REASON,
         procedure=Procedure.EVALUATE,
-        applies_to=cells.not_oracle,
+        applies_to=cells.every(cells.not_oracle, cells.elbo),
         judge=_elbo,
     ),
     Claim(
@@ -66,7 +67,7 @@ CLAIMS = (
         tolerance=pointwise.TOLERANCE,
         reason=pointwise.REASON,
         procedure=Procedure.EVALUATE,
-        applies_to=cells.every(cells.not_oracle, cells.has_likelihood),
+        applies_to=cells.every(cells.not_oracle, cells.elbo, cells.has_likelihood),
         judge=_likelihood,
     ),
     Claim(
@@ -82,7 +83,7 @@ CLAIMS = (
         tolerance=expectation.TWO_SAMPLE_TOLERANCE,
         reason=expectation.TWO_SAMPLE_REASON,
         procedure=Procedure.DRAW,
-        applies_to=cells.every(cells.not_oracle, cells.no_closed_form),
+        applies_to=cells.every(cells.not_oracle, cells.no_closed_form, cells.finite_variance),
         subject="draws of another implementation",
         pairing=Pairing(
             partner=cells.implementation_in(frozenset({cells.ORACLE})),
@@ -118,8 +119,8 @@ CLAIMS = (
         tolerance="not above log p(x) by 0.05 standard deviations of one draw (16 u S where the variance is zero)",
         reason="At the exact posterior the two are equal, so that only a margin lets sampling decide.",
         procedure=Procedure.DRAW,
-        applies_to=cells.linear_gaussian,
-        judge=_below_evidence,
+        applies_to=cells.every(cells.core, cells.linear_gaussian),
+        judge=below_evidence,
         statistical=True,
     ),
 )

@@ -13,6 +13,8 @@ from compare.statistics import (
     not_above,
 )
 
+Test = Callable[[float, float, float, float], Equivalence]
+
 MEAN_TOLERANCE = "0.05 standard deviations of one draw; the interval at the budget's level must lie inside"
 MEAN_REASON = (
     "Equality cannot be shown by sampling, equivalence can: 0.05 sd is a twentieth of the noise that one draw carries "
@@ -43,10 +45,19 @@ def mean_not_above(row: Measurement, bound: float, context: Context) -> Judgemen
 
 def means_equal(mine: Measurement, other: Measurement, context: Context) -> Judgement:
     """E[draw] is the same in two independent sets of draws."""
+    return _two_means(mine, other, context, equivalence)
+
+
+def _two_means(mine: Measurement, other: Measurement, context: Context, test: Test) -> Judgement:
     scale = difference_standard_error(mine.scale, other.scale)
     error = difference_standard_error(mean_standard_error(mine), mean_standard_error(other))
     n = min(mine.n, other.n)
-    return _tested(mine, other.value, scale, error, context.mean_margin * scale, context, n=n)
+    return _tested(mine, other.value, scale, error, context.mean_margin * scale, context, n=n, test=test)
+
+
+def mean_not_above_other(mine: Measurement, other: Measurement, context: Context) -> Judgement:
+    """E[my draw] <= E[the other's draw], one-sided, with the margin of `means_equal`."""
+    return _two_means(mine, other, context, not_above)
 
 
 def variance_equals(row: Measurement, context: Context) -> Judgement:
@@ -71,7 +82,7 @@ def _tested(
     context: Context,
     *,
     n: int | None = None,
-    test: Callable[[float, float, float, float], Equivalence] = equivalence,
+    test: Test = equivalence,
 ) -> Judgement:
     draws = row.n if n is None else n
     difference, low, high, reason = row.value - reference, nan, nan, ""

@@ -1,8 +1,9 @@
 """Gradients: of every parameter at the same noise, and of the encoder's outputs under own random numbers."""
 
 from compare.claims import cells, expectation, pointwise
-from compare.claims.claim import Claim, Context, Judgement, Rows
-from compare.records import Procedure, Quantity, Strength
+from compare.claims.claim import Claim, Context, Judgement, Pairing, Rows
+from compare.records import Measurement, Procedure, Quantity, Strength
+from suites.contract import GradientForm
 
 FAMILY = "gradient"
 
@@ -29,6 +30,36 @@ def _mean(rows: Rows, context: Context) -> list[Judgement]:
     return [expectation.mean_equals(row, context) for row in projections if row.scale != 0]
 
 
+def _along(rows: list[Measurement], dtype: str, *, to_zero: bool = False) -> list[Judgement]:
+    """The derivatives along the oracle's directions against the oracle's, or against zero; the worst decides."""
+    targets = [0.0 if to_zero else row.reference for row in rows]
+    return [
+        pointwise.worst(
+            [
+                pointwise.compared(
+                    row.value, target, pointwise.rounding_tolerance(row.scale, dtype), part=row.part, n=row.n
+                )
+                for row, target in zip(rows, targets, strict=True)
+            ]
+        )
+    ]
+
+
+def _directions(rows: Rows, _: Context) -> list[Judgement]:
+    return _along(rows.all(Quantity.GRADIENT_DIRECTION), rows.cell.dtype)
+
+
+def _vanishes(rows: Rows, _: Context) -> list[Judgement]:
+    encoder = [row for row in rows.all(Quantity.GRADIENT_DIRECTION) if row.part.startswith("encoder.")]
+    return _along(encoder, rows.cell.dtype, to_zero=True)
+
+
+def _same_mean(subject: Rows, partner: Rows, context: Context) -> list[Judgement]:
+    others = {row.part: row for row in partner.all(Quantity.GRADIENT_PROJECTION)}
+    projections = subject.all(Quantity.GRADIENT_PROJECTION)
+    return [expectation.means_equal(row, others[row.part], context) for row in projections]
+
+
 CLAIMS = (
     Claim(
         id="GRAD-001",
@@ -49,7 +80,7 @@ CLAIMS = (
             "sum of absolute terms bounds it usefully, so it is measured on the oracle's own code in float32."
         ),
         procedure=Procedure.EVALUATE,
-        applies_to=cells.not_oracle,
+        applies_to=cells.every(cells.not_oracle, cells.derived_by_hand),
         judge=_every_parameter,
     ),
     Claim(
@@ -65,7 +96,7 @@ CLAIMS = (
         tolerance=expectation.VARIANCE_TOLERANCE,
         reason=expectation.VARIANCE_REASON,
         procedure=Procedure.GRADIENT,
-        applies_to=cells.closed_form,
+        applies_to=cells.every(cells.core, cells.closed_form),
         judge=_variance,
         statistical=True,
     ),
@@ -79,8 +110,85 @@ CLAIMS = (
         tolerance=expectation.MEAN_TOLERANCE,
         reason=expectation.MEAN_REASON,
         procedure=Procedure.GRADIENT,
-        applies_to=cells.closed_form,
+        applies_to=cells.every(cells.core, cells.closed_form),
         judge=_mean,
         statistical=True,
+    ),
+    Claim(
+        id="GRAD-004",
+        family=FAMILY,
+        strength=Strength.POINTWISE,
+        statement="⟨∇_w ELBO, v⟩ = D_v ELBO* for every parameter tensor w along a random vector v, same noise",
+        derivation=(
+            "Through a flow, a mixture prior or importance weights a gradient derived by hand is pages long, a "
+            "directional derivative is one line: Im f(w + i h v)/h, without a difference, so that h may be 10⁻³⁰. A "
+            "wrong gradient agrees along a random direction with probability zero."
+        ),
+        source="Squire and Trapp 1998, SIAM Review 40, 110, for the complex step",
+        tolerance="16 u S per tensor, S the absolute terms of ⟨∇_w ELBO, v⟩ as the oracle's code rounds them",
+        reason=pointwise.REASON,
+        procedure=Procedure.EVALUATE,
+        applies_to=cells.every(cells.not_oracle, lambda cell: not cells.derived_by_hand(cell)),
+        judge=_directions,
+    ),
+    Claim(
+        id="GRAD-005",
+        family=FAMILY,
+        strength=Strength.EXPECTATION,
+        statement="sticking the landing: tr Cov[∇_μ KL term] = Σ (σ − 1/σ)², tr Cov[∇_logσ²] = Σ (μ²σ² + 2(σ² − 1)²)/4",
+        derivation=(
+            "Without the score of log q the gradient runs through z alone: dk/dz = z − (z − μ)/σ² = μ + (σ − 1/σ) e, "
+            "times dz/dμ = 1 and dz/d log σ² = σ e/2. With a linear decoder it stays a quadratic form in e."
+        ),
+        source="Roeder, Wu and Duvenaud 2017 (arXiv 1703.09194), section 3",
+        tolerance=expectation.VARIANCE_TOLERANCE,
+        reason=expectation.VARIANCE_REASON,
+        procedure=Procedure.GRADIENT,
+        applies_to=cells.every(cells.estimator_in("stl"), cells.closed_form),
+        judge=_variance,
+        statistical=True,
+    ),
+    Claim(
+        id="GRAD-006",
+        family=FAMILY,
+        strength=Strength.EXPECTATION,
+        statement="E[u·∇ DReG-5] = E[u·∇ IWAE-5] along u = (1, …, 1)/√D, for the mean and the log-variance head",
+        derivation=(
+            "The score term of the IWAE gradient is reparameterised once more; what comes out has the same expectation "
+            "and squared normalised weights."
+        ),
+        source="Tucker et al. 2019 (arXiv 1810.04152)",
+        tolerance=expectation.TWO_SAMPLE_TOLERANCE,
+        reason=expectation.TWO_SAMPLE_REASON,
+        procedure=Procedure.GRADIENT,
+        applies_to=cells.estimator_in("dreg-5"),
+        subject="dreg-5 gradient draws",
+        pairing=Pairing(
+            partner=cells.estimator_in("iwae-5"),
+            key=cells.same_mean,
+            judge=_same_mean,
+            wanted="iwae-5 gradient draws of this implementation",
+        ),
+        statistical=True,
+    ),
+    Claim(
+        id="GRAD-007",
+        family=FAMILY,
+        strength=Strength.POINTWISE,
+        statement="q(z|x) = p(z|x) ⇒ the encoder's gradient is 0 for any noise: sticking the landing and DReG",
+        derivation=(
+            "There log w = log p(x) for every z, so d log w/dz = 0, and both gradients are made of nothing else. The "
+            "ordinary gradient keeps the score of log q, whose variance is the Fisher information."
+        ),
+        source="Roeder, Wu and Duvenaud 2017 (arXiv 1703.09194), section 3; Tucker et al. 2019 (arXiv 1810.04152)",
+        tolerance="16 u S per tensor, as GRAD-004",
+        reason=pointwise.REASON,
+        procedure=Procedure.EVALUATE,
+        applies_to=cells.every(
+            cells.not_oracle,
+            cells.at_posterior,
+            cells.gradient_form(GradientForm.STICKING_THE_LANDING, GradientForm.DOUBLY_REPARAMETERISED),
+        ),
+        judge=_vanishes,
     ),
 )

@@ -3,6 +3,7 @@
 from compare.claims import cells, expectation, pointwise
 from compare.claims.claim import Claim, Context, Judgement, Rows
 from compare.records import Procedure, Quantity, Strength
+from suites.contract import KLTerm
 
 FAMILY = "KL term"
 
@@ -50,7 +51,7 @@ CLAIMS = (
         tolerance=pointwise.TOLERANCE,
         reason=pointwise.REASON,
         procedure=Procedure.EVALUATE,
-        applies_to=cells.every(cells.analytic, cells.not_oracle),
+        applies_to=cells.every(cells.analytic, cells.plain, cells.not_oracle),
         judge=_kl,
     ),
     Claim(
@@ -60,13 +61,15 @@ CLAIMS = (
         statement="−(log p̃(z) − log q̃(z)) = log q(z|x) − log p(z) at the same z; p̃, q̃ without 0.5 log 2π",
         derivation=(
             "log q = log q̃ − (D/2) log 2π and log p = log p̃ − (D/2) log 2π, since q and p are normals of the same "
-            "dimension D. The constants cancel for every z, so the questioned line is the sampled KL itself."
+            "dimension D. The constants cancel for every z, so the questioned line is the sampled KL itself. A flow "
+            "adds −log|det| to log q, a mixture of normals that all drop it drops it too; a Laplace prior does not, so "
+            "there the hand-written code keeps both."
         ),
         source="Kingma and Welling 2014 (arXiv 1312.6114), eq. 6 (estimator L^A), one sample",
         tolerance=pointwise.TOLERANCE,
         reason=pointwise.REASON,
         procedure=Procedure.EVALUATE,
-        applies_to=cells.every(cells.sampled, cells.not_oracle),
+        applies_to=cells.every(cells.kl_term(KLTerm.SAMPLED), cells.not_oracle),
         judge=_kl,
     ),
     Claim(
@@ -82,7 +85,7 @@ CLAIMS = (
         tolerance=pointwise.TOLERANCE,
         reason=pointwise.REASON,
         procedure=Procedure.EVALUATE,
-        applies_to=cells.sampled,
+        applies_to=cells.every(cells.sampled, cells.plain),
         judge=_deterministic,
     ),
     Claim(
@@ -95,7 +98,7 @@ CLAIMS = (
         tolerance=expectation.MEAN_TOLERANCE,
         reason=expectation.MEAN_REASON,
         procedure=Procedure.DRAW,
-        applies_to=cells.sampled,
+        applies_to=cells.every(cells.sampled, cells.plain),
         judge=_mean,
         statistical=True,
     ),
@@ -112,7 +115,7 @@ CLAIMS = (
         tolerance=expectation.VARIANCE_TOLERANCE,
         reason=expectation.VARIANCE_REASON,
         procedure=Procedure.DRAW,
-        applies_to=cells.sampled,
+        applies_to=cells.every(cells.sampled, cells.plain),
         judge=_variance,
         statistical=True,
     ),
@@ -129,7 +132,7 @@ CLAIMS = (
         tolerance=pointwise.TOLERANCE,
         reason=pointwise.REASON,
         procedure=Procedure.DRAW,
-        applies_to=lambda cell: cells.analytic(cell) or cells.sampled(cell),
+        applies_to=cells.every(cells.core, cells.has_analytic_kl),
         judge=_deviation,
     ),
 )

@@ -63,7 +63,7 @@ CLAIMS = (
         tolerance=expectation.MEAN_TOLERANCE,
         reason=expectation.MEAN_REASON,
         procedure=Procedure.DRAW,
-        applies_to=cells.linear_gaussian,
+        applies_to=cells.every(cells.core, cells.linear_gaussian),
         judge=_mean,
         statistical=True,
     ),
@@ -110,7 +110,7 @@ CLAIMS = (
         tolerance=pointwise.TOLERANCE,
         reason=pointwise.REASON,
         procedure=Procedure.EVALUATE,
-        applies_to=cells.linear_gaussian,
+        applies_to=cells.every(cells.core, cells.linear_gaussian),
         judge=_deterministic,
     ),
 )

@@ -1,5 +1,6 @@
 """DRAW: the implementation's own random numbers at one datum, beside the exact mean and variance where they exist."""
 
+from dataclasses import replace
 from math import inf, isfinite, isnan, log, nan, sqrt
 
 import numpy as np
@@ -9,7 +10,8 @@ from compare.procedures.evaluate import ask_oracle
 from compare.procedures.meter import ORACLE, span
 from compare.procedures.task import Task, require_array, require_dtype
 from compare.records import Measurement, Quantity
-from suites.contract import Array, KLTerm
+from suites.contract import Array, Bound, KLTerm
+from suites.estimators import SAMPLED_KL
 from suites.exact.expected import Expected, expected
 from suites.numpy_oracle.vae import encode
 
@@ -18,23 +20,36 @@ DIRECTIONS = 4  # random sign vectors tried for the scale of a zero-variance ELB
 
 
 def draw(task: Task) -> list[Measurement]:
-    """Mean and variance of ELBO and KL (or the deviation where the exact variance is zero), ties and a histogram."""
+    """Mean and variance of ELBO and KL (or the deviation where the exact variance is zero), ties and a histogram.
+
+    A Renyi bound has no KL term. Where a variance is infinite the rows say so and no claim judges them.
+    """
     cell = task.cell
     x = task.rows(cell.datum, 1)
     seed, chunk = cell.random_seed("draw"), cell.chunk or cell.size
     draws = task.session.draw(task.problem.params, x, cell.size, seed, chunk)
     require_dtype("the draws", draws.dtype, task)
     elbo = require_array("the ELBO draws", draws.elbo, (cell.size,))
-    kl = require_array("the KL draws", draws.kl, (cell.size,))
     exact = exactly(task, x)
-    rows = _term(task, x, "elbo", elbo, exact) + _term(task, x, "kl", kl, exact)
+    rows = _term(task, x, "elbo", elbo, exact)
+    if task.estimator.bound is Bound.ELBO:
+        rows += _kl_rows(task, x, require_array("the KL draws", draws.kl, (cell.size,)), exact)
     if isfinite(exact.log_evidence):
         evidence = float(exact.log_evidence)
         rows.append(Measurement(quantity=Quantity.LOG_EVIDENCE, value=evidence, reference=evidence, n=1))
-    if task.estimator.kl_term is KLTerm.SAMPLED and exact.kl_variance > 0:
-        rows += _histogram(kl, float(exact.kl_mean), sqrt(float(exact.kl_variance)))
     ties = require_array("the ties", draws.ties, (len(draws.ties), 2))
     return rows + _ties(elbo, ties, chunk)
+
+
+def _kl_rows(task: Task, x: Array, kl: Array, exact: Expected) -> list[Measurement]:
+    """The KL term's moments, the histogram of the questioned line, and the KL that a biased estimator misses."""
+    rows = _term(task, x, "kl", kl, exact)
+    if task.estimator.name == SAMPLED_KL.name and exact.kl_variance > 0:
+        rows += _histogram(kl, float(exact.kl_mean), sqrt(float(exact.kl_variance)))
+    if task.estimator.kl_term is KLTerm.HALF_SQUARE:
+        divergence = float(exactly(replace(task, estimator=SAMPLED_KL), x).kl_mean)
+        rows.append(Measurement(quantity=Quantity.KL_EXACT, value=divergence, reference=divergence, n=1))
+    return rows
 
 
 def exactly(task: Task, x: Array) -> Expected:
@@ -82,7 +97,8 @@ def _deviation(task: Task, x: Array, name: str, draws: Array, exact: float) -> M
     about sqrt(2 log(n latent)): the terms grow with |noise|, so that this bounds what rounding can do to any draw.
     """
     largest = sqrt(2 * log(len(draws) * task.problem.latent))
-    signs = task.generator("signs").choice([-1.0, 1.0], size=(DIRECTIONS, 1, 1, task.problem.latent))
+    shape = (DIRECTIONS, task.estimator.noise_rows, 1, task.problem.latent)
+    signs = task.generator("signs").choice([-1.0, 1.0], size=shape)
     return Measurement(
         quantity=Quantity(f"{name}_deviation"),
         value=float(np.max(np.abs(draws - exact))),

@@ -8,13 +8,18 @@ import numpy as np
 from compare.procedures.meter import ORACLE, span
 from compare.procedures.task import InvalidResultError, Task, require_dtype, require_number, require_params
 from compare.records import Measurement, Quantity
-from suites.contract import Array, Evaluation, Likelihood, Params, Reduction
+from suites.contract import Array, Bound, Evaluation, Flow, Likelihood, Params, Prior, Problem, Reduction
+from suites.estimators import CORE_ESTIMATORS, SAMPLED_KL
 from suites.exact import gaussian_kl
 from suites.exact.expected import expected
+from suites.exact.linear_gaussian import deterministic_noise
 from suites.numpy_oracle.reference import Reference, reference
+from suites.numpy_oracle.scales import Point, scales
+from suites.numpy_oracle.vae import encode
 
 # ELBO_DETERMINISTIC averages over the points +-sqrt(latent) e_i, exact where the ELBO is quadratic in the noise.
 QUADRATIC = frozenset({Likelihood.NORMAL})
+ORACLE_NAME = "numpy-oracle"  # has no gradients where none is derived by hand
 SCALARS = {
     Quantity.ELBO: "elbo",
     Quantity.KL: "kl",
@@ -25,33 +30,58 @@ SCALARS = {
 
 
 def evaluate(task: Task) -> list[Measurement]:
-    """Same-noise rows of one batch: terms, gradients, raw loss, its additivity, deterministic means."""
-    cell, latent = task.cell, task.problem.latent
+    """Same-noise rows of one batch: terms, gradients, raw loss, its additivity, what closed forms say."""
+    cell = task.cell
     x = task.rows(cell.datum, cell.size)
-    noise = task.generator("noise").standard_normal((1, cell.size, latent))
+    noise = task.generator("noise").standard_normal((task.estimator.noise_rows, cell.size, task.problem.latent))
     theirs = checked(task.session.evaluate(task.problem.params, x, noise), task)
     oracle = ask_oracle(task, x, noise)
-    rows = _scalars(task, theirs, oracle) + _gradients(theirs, oracle)
+    rows = _scalars(task, theirs, oracle) + _gradients(theirs, oracle) + _directions(theirs, oracle)
     rows.append(_raw_loss(theirs, oracle, cell.size))
     if cell.size >= 5:
-        rows.append(_split(task, theirs, x, noise))
-    rows.append(_kl_deterministic(task, x))
-    if task.problem.likelihood in QUADRATIC:
+        rows.append(_split(task, theirs, oracle, x, noise))
+    return rows + _closed_forms(task, theirs, oracle, x, noise)
+
+
+def _closed_forms(task: Task, theirs: Evaluation, oracle: Reference, x: Array, noise: Array) -> list[Measurement]:
+    """Deterministic means and what is known at these heads and this noise, each only where it is exact."""
+    problem, rows = task.problem, []
+    core, questioned = task.estimator.name in CORE_ESTIMATORS, task.estimator.name == SAMPLED_KL.name
+    if core and _is_plain(problem):
+        rows.append(_kl_deterministic(task, x))
+    if core and problem.likelihood in QUADRATIC:
         rows.append(_elbo_deterministic(task, x))
+    if problem.likelihood in QUADRATIC:
+        rows.append(_log_evidence(task, x))
+    if questioned and problem.flow.is_linear and problem.has_analytic_kl and not _is_plain(problem):
+        rows.append(_flow_kl_deterministic(task, x))
+    if questioned and problem.flow is Flow.HOUSEHOLDER:
+        rows.append(_kl_of_heads(task, theirs, oracle, noise))
     return rows
+
+
+def _is_plain(problem: Problem) -> bool:
+    return problem.flow is Flow.NONE and problem.prior is Prior.STANDARD_NORMAL
 
 
 def checked(evaluation: Evaluation, task: Task) -> Evaluation:
     """The evaluation, once its dtype, its numbers and its gradients' names and shapes are what they should be."""
     require_dtype("the evaluation", evaluation.dtype, task)
-    for name in (*SCALARS.values(), "raw_loss"):
-        if name == "log_likelihood" and task.problem.likelihood is Likelihood.NONE:
-            continue
+    for name in (*_scalars_of(task).values(), "raw_loss"):
         require_number(name, getattr(evaluation, name))
-    require_params("the gradient", evaluation.gradients, task.problem.params)
+    if evaluation.gradients or task.cell.implementation != ORACLE_NAME:
+        require_params("the gradient", evaluation.gradients, task.problem.params)
     if evaluation.raw_sign not in (-1, 1) or evaluation.raw_reduction not in tuple(Reduction):
         raise InvalidResultError(f"raw loss has sign {evaluation.raw_sign!r}, reduction {evaluation.raw_reduction!r}")
     return evaluation
+
+
+def _scalars_of(task: Task) -> dict[Quantity, str]:
+    """The scalars that there are: a Renyi bound is no sum of terms, and some problems have no data term."""
+    absent = {Quantity.LOG_LIKELIHOOD} if task.problem.likelihood is Likelihood.NONE else set()
+    if task.estimator.bound is Bound.RENYI:
+        absent |= {Quantity.KL, Quantity.LOG_LIKELIHOOD}
+    return {quantity: name for quantity, name in SCALARS.items() if quantity not in absent}
 
 
 def ask_oracle(task: Task, x: Array, noise: Array) -> Reference:
@@ -62,9 +92,7 @@ def ask_oracle(task: Task, x: Array, noise: Array) -> Reference:
 
 def _scalars(task: Task, theirs: Evaluation, oracle: Reference) -> list[Measurement]:
     rows = []
-    for quantity, name in SCALARS.items():
-        if quantity is Quantity.LOG_LIKELIHOOD and task.problem.likelihood is Likelihood.NONE:
-            continue
+    for quantity, name in _scalars_of(task).items():
         derived = quantity is Quantity.LOG_LIKELIHOOD and theirs.log_likelihood_derived
         rows.append(
             Measurement(
@@ -93,6 +121,23 @@ def _gradients(theirs: Evaluation, oracle: Reference) -> list[Measurement]:
     ]
 
 
+def _directions(theirs: Evaluation, oracle: Reference) -> list[Measurement]:
+    """<gradient, v> for every parameter beside the oracle's derivative along v; none from who has no gradients."""
+    if not theirs.gradients:
+        return []
+    return [
+        Measurement(
+            quantity=Quantity.GRADIENT_DIRECTION,
+            part=name,
+            value=float(np.vdot(np.asarray(theirs.gradients[name], np.float64), along.vector)),
+            n=int(np.size(along.vector)),
+            reference=float(along.derivative),
+            scale=float(along.scale),
+        )
+        for name, along in oracle.directions.items()
+    ]
+
+
 def distance(theirs: Params, exact: Params, name: str) -> float:
     """|a - b|_2 over all elements of one tensor, in float64."""
     return float(np.linalg.norm(np.asarray(theirs[name], dtype=np.float64) - exact[name]))
@@ -110,7 +155,7 @@ def _raw_loss(theirs: Evaluation, oracle: Reference, size: int) -> Measurement:
     )
 
 
-def _split(task: Task, whole: Evaluation, x: Array, noise: Array) -> Measurement:
+def _split(task: Task, whole: Evaluation, oracle: Reference, x: Array, noise: Array) -> Measurement:
     """The raw losses of ragged sub-batches (1, 3, the rest), summed, or averaged with the rows as weights."""
     edges = (0, 1, 4, len(x))
     total, absolute = 0.0, 0.0
@@ -119,7 +164,6 @@ def _split(task: Task, whole: Evaluation, x: Array, noise: Array) -> Measurement
         weight = (stop - start) / len(x) if whole.raw_reduction == Reduction.MEAN else 1.0
         total += weight * part.raw_loss
         absolute += weight * abs(part.raw_loss)
-    oracle = ask_oracle(task, x, noise)
     factor = len(x) if whole.raw_reduction == Reduction.SUM else 1
     return Measurement(
         quantity=Quantity.RAW_LOSS_SPLIT,
@@ -148,8 +192,7 @@ def _kl_deterministic(task: Task, x: Array) -> Measurement:
 def _elbo_deterministic(task: Task, x: Array) -> Measurement:
     """ELBO averaged over the 2 latent points +-sqrt(latent) e_i: exact for a linear-Gaussian model."""
     latent = task.problem.latent
-    points = np.concatenate([np.eye(latent), -np.eye(latent)]) * np.sqrt(latent)
-    noises = [np.broadcast_to(point, (1, len(x), latent)) for point in points]
+    noises = [np.broadcast_to(point, (1, len(x), latent)) for point in deterministic_noise(latent)]
     value, oracles = _average(task, x, noises, lambda evaluation: evaluation.elbo)
     problem, seen = task.rounded(x)
     heads = zip(seen, oracles[0].mean, oracles[0].log_var, strict=True)
@@ -160,6 +203,53 @@ def _elbo_deterministic(task: Task, x: Array) -> Measurement:
         n=len(noises),
         reference=float(np.mean(exact)),
         scale=max(float(oracle.scales["elbo"]) for oracle in oracles),
+    )
+
+
+def _log_evidence(task: Task, x: Array) -> Measurement:
+    """log p(x), mean over the batch."""
+    problem, seen = task.rounded(x)
+    heads = zip(seen, *encode(problem, problem.params, seen), strict=True)
+    known = [
+        expected(problem, SAMPLED_KL, row[None], mean[None], var[None], problem.params).log_evidence
+        for row, mean, var in heads
+    ]
+    value = float(np.mean(known))
+    return Measurement(quantity=Quantity.LOG_EVIDENCE, value=value, reference=value, n=len(x))
+
+
+def _flow_kl_deterministic(task: Task, x: Array) -> Measurement:
+    """Sampled KL at the first datum over the points +-sqrt(latent) e_i: exact, since it is quadratic in the noise."""
+    latent, datum = task.problem.latent, x[:1]
+    points = deterministic_noise(latent)[:, None, None, :]
+    values = [checked(task.session.evaluate(task.problem.params, datum, point), task).kl for point in points]
+    problem, seen = task.rounded(datum)
+    with span(ORACLE):
+        exact = expected(problem, task.estimator, seen, *encode(problem, problem.params, seen)).kl_mean
+        at = [
+            scales(
+                Point(problem=problem, estimator=task.estimator, params=problem.params, x=seen, noise=point), task.dtype
+            )["kl"]
+            for point in points
+        ]
+    return Measurement(
+        quantity=Quantity.FLOW_KL_DETERMINISTIC,
+        value=float(np.mean(values)),
+        n=len(points),
+        reference=float(exact),
+        scale=float(np.mean(at)),
+    )
+
+
+def _kl_of_heads(task: Task, theirs: Evaluation, oracle: Reference, noise: Array) -> Measurement:
+    """KL beside the plain VAE's sampled KL, a closed function of the oracle's heads and the noise as it was seen."""
+    seen = noise[0].astype(task.cell.dtype).astype(np.float64)
+    return Measurement(
+        quantity=Quantity.KL_OF_HEADS,
+        value=float(theirs.kl),
+        n=task.cell.size,
+        reference=float(np.mean(gaussian_kl.sampled_kl(oracle.mean, oracle.log_var, seen))),
+        scale=float(oracle.scales["kl"]),
     )
 
 

@@ -41,7 +41,7 @@ def row(quantity: Quantity, value: float, **fields) -> Measurement:
 
 def evaluated(of: Cell, *, dropped: bool = True) -> CellResult:
     """Every row of a correct EVALUATE cell: KL 25 (sampled) or 24 (analytic), likelihood -80, dropped normalisers."""
-    kl = 25.0 if of.estimator == "sampled-kl" else 24.0
+    kl = 24.0 if "analytic" in of.estimator or "mean-field" in of.estimator else 25.0
     offset = LATENT * HALF_LOG_TWO_PI if dropped else 0.0
     raw = 80.0 + kl
     return result(
@@ -54,10 +54,15 @@ def evaluated(of: Cell, *, dropped: bool = True) -> CellResult:
             row(Quantity.LOG_PRIOR, -63.0 + offset, reference=-63.0, scale=60.0, n=of.size),
             row(Quantity.GRADIENT_DISTANCE, 1e-15, part="encoder.mean.weight", reference=3.0, scale=9.0),
             row(Quantity.GRADIENT_DISTANCE, 1e-15, part="decoder.output.bias", reference=2.0, scale=4.0),
+            row(Quantity.GRADIENT_DIRECTION, 0.0, part="encoder.mean.weight", scale=9.0),
+            row(Quantity.GRADIENT_DIRECTION, 2.0, part="decoder.output.bias", scale=4.0),
             row(Quantity.RAW_LOSS, raw, part="- mean", scale=300.0),
             row(Quantity.RAW_LOSS_SPLIT, raw, part="- mean", scale=300.0),
             row(Quantity.KL_DETERMINISTIC, 24.0, scale=120.0, n=2),
             row(Quantity.ELBO_DETERMINISTIC, -100.0, scale=300.0, n=80),
+            row(Quantity.FLOW_KL_DETERMINISTIC, 24.0, scale=120.0, n=80),
+            row(Quantity.KL_OF_HEADS, kl, scale=120.0, n=of.size),
+            row(Quantity.LOG_EVIDENCE, -80.0 - kl, n=of.size),
         ],
     )
 
@@ -71,6 +76,7 @@ def drawn(of: Cell, n: int = DRAWS) -> CellResult:
             mean_row(Quantity.KL_MEAN, 24.0, 6.0, n),
             variance_row(Quantity.ELBO_VARIANCE, 64.0, n),
             variance_row(Quantity.KL_VARIANCE, 36.0, n),
+            row(Quantity.KL_EXACT, 10.0),
             row(Quantity.LOG_EVIDENCE, -100.0),
             row(Quantity.TIE, -105.1, scale=105.1, n=n),
         ],

@@ -49,13 +49,15 @@ def draw_case(wrong: dict[str, Plant], partners: tuple[CellResult, ...] = (), **
     return Case(right=drawn(of), wrong=wrong, partners=partners, few=drawn(of, n=1_000))
 
 
-def gradient_case(wrong: dict[str, Plant]) -> Case:
-    of = cell(procedure=Procedure.GRADIENT, problem="linear-gaussian", weights="generic")
-    return Case(right=differentiated(of), wrong=wrong, few=differentiated(of, n=1_000))
+def gradient_case(wrong: dict[str, Plant], partners: tuple[CellResult, ...] = (), **fields) -> Case:
+    of = cell(**({"procedure": Procedure.GRADIENT, "problem": "linear-gaussian", "weights": "generic"} | fields))
+    return Case(right=differentiated(of), wrong=wrong, partners=partners, few=differentiated(of, n=1_000))
 
 
 ANALYTIC, LG = {"estimator": "analytic-kl"}, {"problem": "linear-gaussian", "weights": "generic"}
 POSTERIOR = {"problem": "linear-gaussian", "weights": "posterior"}
+FLOW, DRAW, GRADIENT = {"problem": "householder"}, {"procedure": Procedure.DRAW}, {"procedure": Procedure.GRADIENT}
+LOG_FIVE = 1.6094379124341003
 DROPPED = LATENT * HALF_LOG_TWO_PI
 HAND = evaluated(cell())
 HAND_ANALYTIC = evaluated(cell(**ANALYTIC))
@@ -107,6 +109,39 @@ CASES = {
         right=constant(cell(procedure=Procedure.DRAW, **ANALYTIC)),
         wrong={"it varies": plant(Q.KL_DEVIATION, value=1e-9)},
     ),
+    "FLOW-001": evaluate_case({"a log-determinant of one part in 10^9": plant(Q.KL_OF_HEADS, shift=1e-9)}, **FLOW),
+    "FLOW-002": evaluate_case({"the KL of q0": plant(Q.FLOW_KL_DETERMINISTIC, value=20.0)}, **FLOW),
+    "FLOW-003": draw_case(MEAN_MISTAKES, **FLOW),
+    "FLOW-004": draw_case({"samples 10% too wide": plant(Q.KL_VARIANCE, factor=1.21)}, **FLOW),
+    "FLOW-005": evaluate_case({"fell back to sampling": plant(Q.KL, value=25.0, reference=24.0)}, **FLOW, **ANALYTIC),
+    "BOUND-001": evaluate_case(
+        {"no -log K": plant(Q.ELBO, shift=LOG_FIVE)},
+        (evaluated(cell(estimator="iwae-5")),),
+        implementation="pyro",
+        estimator="iwae-5",
+    ),
+    "BOUND-002": evaluate_case(
+        {"a mean of logs less 1e-9": plant(Q.ELBO, shift=-1e-9), "not a number": plant(Q.ELBO, value=nan)},
+        (evaluated(cell(estimator="renyi-half")),),
+        estimator="iwae-5",
+    ),
+    "BOUND-003": draw_case({"above log p(x)": plant(Q.ELBO_MEAN, value=-99.0)}, **LG, estimator="iwae-5"),
+    "BOUND-004": evaluate_case({"no -log K": plant(Q.ELBO, shift=LOG_FIVE)}, **POSTERIOR, estimator="iwae-5"),
+    "BOUND-005": evaluate_case({"another sample": plant(Q.ELBO, shift=0.1)}, (HAND,), estimator="iwae-1"),
+    "BOUND-006": draw_case(
+        {"0.1 sd below": plant(Q.ELBO_MEAN, shift=-1.2)}, (drawn(cell(**DRAW)),), estimator="iwae-5"
+    ),
+    "BOUND-007": evaluate_case({"logsumexp over the batch": plant(Q.ELBO, factor=1 / 7)}, estimator="renyi-2"),
+    "EST-001": draw_case(MEAN_MISTAKES, **LG, estimator="k3"),
+    "EST-002": draw_case({"a pair of independent draws": plant(Q.KL_VARIANCE, factor=1.5)}, estimator="antithetic"),
+    "EST-003": draw_case({"unbiased": plant(Q.KL_MEAN, value=10.0)}, estimator="k2"),
+    "EST-004": evaluate_case({"r inverted": plant(Q.KL, shift=0.3)}, estimator="k3"),
+    "LIB-001": evaluate_case(
+        {"another value": plant(Q.ELBO, shift=1e-9), "another KL": plant(Q.KL, shift=1e-9)},
+        (HAND,),
+        implementation="pyro",
+        estimator="jit-trace",
+    ),
     "ELBO-001": evaluate_case({"sign of the KL": plant(Q.ELBO, value=-55.0)}),
     "ELBO-002": evaluate_case({"mean over pixels": plant(Q.LOG_LIKELIHOOD, factor=1 / 784)}),
     "ELBO-003": draw_case({"0.1 sd off": plant(Q.ELBO_MEAN, shift=1.2)}, (ORACLE_DRAWS,)),
@@ -115,6 +150,22 @@ CASES = {
     "GRAD-001": evaluate_case({"1% off in one tensor": plant(Q.GRADIENT_DISTANCE, value=0.03)}),
     "GRAD-002": gradient_case({"20% too much": plant(Q.GRADIENT_VARIANCE, factor=1.2)}),
     "GRAD-003": gradient_case({"biased": plant(Q.GRADIENT_PROJECTION, shift=0.3)}),
+    "GRAD-004": evaluate_case(
+        {
+            "1% off in one tensor": plant(Q.GRADIENT_DIRECTION, factor=1.01),
+            "nan": plant(Q.GRADIENT_DIRECTION, value=nan),
+        },
+        **FLOW,
+    ),
+    "GRAD-005": gradient_case({"20% too much": plant(Q.GRADIENT_VARIANCE, factor=1.2)}, estimator="stl"),
+    "GRAD-006": gradient_case(
+        {"weights not squared": plant(Q.GRADIENT_PROJECTION, shift=0.3)},
+        (differentiated(cell(**GRADIENT, **LG, estimator="iwae-5")),),
+        estimator="dreg-5",
+    ),
+    "GRAD-007": evaluate_case(
+        {"the score is still there": plant(Q.GRADIENT_DIRECTION, shift=0.1)}, **POSTERIOR, estimator="dreg-5"
+    ),
     "LG-001": draw_case({"0.1 sd off": plant(Q.ELBO_MEAN, shift=0.8)}, **LG),
     "LG-002": draw_case({"independent noise for both terms": plant(Q.ELBO_VARIANCE, factor=1.3)}, **LG),
     "LG-003": draw_case({"a sampled KL": plant(Q.ELBO_VARIANCE, factor=0.5)}, **LG, **ANALYTIC),
@@ -207,6 +258,7 @@ def test_an_unknown_id_names_the_known_ones():
 
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.id)
 def test_only_what_is_sampled_spends_from_the_budget(claim):
-    sampling = claim.strength in (Strength.EXPECTATION, Strength.ORDERING)
+    drawn_from = claim.procedure in (Procedure.DRAW, Procedure.GRADIENT)
+    sampling = drawn_from and claim.strength in (Strength.EXPECTATION, Strength.ORDERING)
     assert claim.statistical is sampling
     assert (claim.scope is Scope.PAIR) is bool(CASES[claim.id].partners)
