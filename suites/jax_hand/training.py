@@ -1,0 +1,139 @@
+"""Training by hand in JAX: Adam, with everybody's noise or own random numbers, and steps for the clock."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array as JaxArray
+from numpy.typing import NDArray
+
+from suites.bridge.batches import training_rows
+from suites.bridge.form import Form, check_shapes, check_training
+from suites.bridge.jax_arrays import dtype_of, to_array, to_arrays, to_devices
+from suites.contract import Array, Bound, Fit, Params, Stepper
+from suites.jax_hand.layers import Weights
+from suites.jax_hand.session import JaxHandEstimates, base_noise
+from suites.jax_hand.vae import batch_loss
+
+# --- training
+
+
+class Adam(NamedTuple):
+    """Weights, running means of the gradient and of its square, and the number of completed steps."""
+
+    params: Weights
+    first: Weights
+    second: Weights
+    steps: JaxArray
+
+
+def adam_start(params: Weights) -> Adam:
+    """The state before the first step; placed as later states are, so that the step compiles once."""
+
+    def zeros(weight: JaxArray) -> JaxArray:
+        return jax.device_put(np.zeros(weight.shape, weight.dtype), weight.device)
+
+    steps = jax.device_put(np.int32(0), next(iter(params.values())).device)
+    return Adam(params, jax.tree.map(zeros, params), jax.tree.map(zeros, params), steps)
+
+
+@partial(jax.jit, static_argnames="form")
+def adam_step(
+    state: Adam, x: JaxArray, noise: JaxArray, rate: float, kl_weight: JaxArray | None = None, *, form: Form
+) -> tuple[Adam, JaxArray]:
+    """One step and the negative ELBO before it. Kingma and Ba 2015, algorithm 1, beta 0.9 and 0.999, epsilon 1e-8."""
+    differentiate = jax.value_and_grad(batch_loss, has_aux=True)
+    (loss, terms), gradient = differentiate(state.params, form, x, noise, kl_weight)
+    if kl_weight is not None:
+        loss = terms.kl - terms.log_likelihood
+    steps = state.steps + 1
+    first = jax.tree.map(lambda m, g: 0.9 * m + 0.1 * g, state.first, gradient)
+    second = jax.tree.map(lambda v, g: 0.999 * v + 0.001 * g**2, state.second, gradient)
+
+    def update(weight: JaxArray, m: JaxArray, v: JaxArray) -> JaxArray:
+        m_hat, v_hat = m / (1.0 - 0.9**steps), v / (1.0 - 0.999**steps)
+        return weight - rate * m_hat / (jnp.sqrt(v_hat) + 1e-8)
+
+    return Adam(jax.tree.map(update, state.params, first, second), first, second, steps), loss
+
+
+@partial(jax.jit, static_argnames="form")
+def own_step(
+    state: Adam, key: JaxArray, x: JaxArray, rate: float, kl_weight: JaxArray | None = None, *, form: Form
+) -> tuple[Adam, JaxArray, JaxArray]:
+    """`adam_step` on noise of its own: (state, next key, negative ELBO)."""
+    key, now = jax.random.split(key)
+    state, loss = adam_step(state, x, base_noise(now, form, (len(x),), x), rate, kl_weight, form=form)
+    return state, key, loss
+
+
+class JaxHandSession(JaxHandEstimates):
+    """The same with training."""
+
+    def fit(
+        self,
+        params: Params,
+        x: Array,
+        batches: NDArray[np.integer],
+        learning_rate: float,
+        seed: int,
+        noise: Array | None = None,
+        checkpoints: tuple[int, ...] = (),
+        kl_weights: Array | None = None,
+        binarise: int | None = None,
+        stop: Callable[[int, Params], bool] | None = None,
+    ) -> Fit:
+        """Adam on the batch-mean loss, with everybody's noise or own random numbers.
+
+        Raises ValueError for KL weights under a bound that is no sum of terms.
+        """
+        check_training(self.form, params, x, batches, noise)
+        if kl_weights is not None and self.form.bound is not Bound.ELBO:
+            raise ValueError(f"KL weights are for the ELBO, whose KL is a term of its own; {self.form.bound} arrived")
+        state, key = adam_start(to_devices(params, self.device, self.dtype)), self._key(seed)
+        kept: dict[int, Params] = {}
+        losses: list[JaxArray] = []
+        for i, rows in enumerate(batches):
+            if i in checkpoints and self._keep(i, state, kept, stop):
+                break
+            data = self._array(training_rows(x, rows, i, binarise))
+            weight = None if kl_weights is None else self._array(kl_weights[i])
+            if noise is None:
+                state, key, loss = own_step(state, key, data, learning_rate, weight, form=self.form)
+            else:
+                state, loss = adam_step(state, data, self._array(noise[i]), learning_rate, weight, form=self.form)
+            losses.append(loss)
+        else:
+            if len(batches) in checkpoints:
+                self._keep(len(batches), state, kept, stop)
+        elbo = -jnp.stack(losses) if losses else jnp.zeros(0, str(self.dtype))
+        return Fit(elbo=to_array(elbo), params=to_arrays(state.params), checkpoints=kept, dtype=dtype_of(elbo))
+
+    def _keep(
+        self, completed: int, state: Adam, kept: dict[int, Params], stop: Callable[[int, Params], bool] | None
+    ) -> bool:
+        """Keep the weights after `completed` steps; whether to end here."""
+        kept[completed] = to_arrays(state.params)
+        return stop is not None and stop(completed, kept[completed])
+
+    def stepper(self, params: Params, x: Array, seed: int) -> Stepper:
+        """Compiled steps on one batch; `compile` lowers and compiles ahead."""
+        check_shapes(self.form, params, x)
+        state, key = adam_start(to_devices(params, self.device, self.dtype)), self._key(seed)
+        data, rate = self._array(x), 1e-3
+        one_step = partial(own_step, form=self.form)
+
+        def compile_ahead() -> None:
+            nonlocal one_step
+            one_step = own_step.lower(state, key, data, rate, form=self.form).compile()
+
+        def step(k: int) -> None:
+            nonlocal state, key
+            for _ in range(k):
+                state, key, _ = one_step(state, key, data, rate)
+            jax.block_until_ready(state)
+
+        return Stepper(compile=compile_ahead, step=step)

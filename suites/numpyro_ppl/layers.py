@@ -1,0 +1,26 @@
+"""Layers that networks and flows are made of, on weights that are numpyro.param sites."""
+
+import jax
+import numpyro
+from jax import Array as JaxArray
+
+from suites.bridge.form import Form
+
+Weights = dict[str, JaxArray]
+
+
+def registered(form: Form, *parts: str) -> Weights:
+    """The weights of these parts as numpyro.param sites; their values come from the ELBO object's param_map or SVI."""
+    return {name: numpyro.param(name) for part in parts for name in form.part(part)}  # pyright: ignore[reportReturnType] typed as any object
+
+
+def affine(params: Weights, name: str, h: JaxArray) -> JaxArray:
+    """H W' + b with the weights called `name`. Shapes: (..., in) -> (..., out)."""
+    return h @ params[f"{name}.weight"].T + params[f"{name}.bias"]
+
+
+def gated(params: Weights, part: str, layers: int, h: JaxArray) -> JaxArray:
+    """Layers of (h A' + a) * sigmoid(h G' + g). Shapes: (..., in) -> (..., hidden). Dauphin et al. 2016, eq. 1."""
+    for i in range(layers):
+        h = affine(params, f"{part}.{i}.linear", h) * jax.nn.sigmoid(affine(params, f"{part}.{i}.gate", h))
+    return h
