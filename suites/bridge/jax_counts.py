@@ -1,0 +1,50 @@
+"""What one JAX program does, counted and not timed: instructions it runs, matrix-product FLOPs, bytes. No maths."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+
+# One instruction of an HLO computation is `name = type opcode(...)`; these move nothing and launch nothing.
+_INSTRUCTION = re.compile(r"^\s+(?:ROOT )?%?[\w.-]+ = .*? ([\w-]+)\(", re.MULTILINE)
+_FREE = frozenset({"parameter", "constant", "tuple", "get-tuple-element", "bitcast"})
+
+
+def count_program(compiled: jax.stages.Compiled, weights: Any) -> dict[str, float]:
+    """`launches`: instructions that the optimised program runs, fusions and calls whole; `flops`: XLA's own estimate;
+    `bytes`: weights and gradients of the same shapes. A scan's body counts once."""
+    analysis: Any = compiled.cost_analysis()
+    found: Mapping[str, float] = analysis[0] if isinstance(analysis, list) else analysis or {}
+    counted = {"launches": float(instructions(compiled.as_text() or "")), "bytes": 2.0 * bytes_of(weights)}
+    return counted | ({"flops": float(found["flops"])} if "flops" in found else {})
+
+
+def instructions(text: str) -> int:
+    """Instructions of the entry computation and of the bodies of its loops, in XLA's text form."""
+    total = 0
+    for computation in re.split(r"\n(?=%|ENTRY)", text):
+        head = computation.lstrip().partition("\n")[0]
+        if head.startswith("ENTRY") or "region" in head.partition("(")[0] and "while" in text:
+            total += sum(code not in _FREE for code in _INSTRUCTION.findall(computation))
+    return total
+
+
+def bytes_of(weights: Any) -> int:
+    """Bytes of every array of a tree."""
+    return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(weights))
+
+
+def equations(jaxpr: Any) -> int:
+    """Primitive equations of a traced program, nested ones (loops, calls) counted once each."""
+    total = 0
+    for equation in jaxpr.eqns:
+        inner = [each for value in equation.params.values() for each in _nested(value)]
+        total += sum(map(equations, inner)) if inner else 1
+    return total
+
+
+def _nested(value: Any) -> list[Any]:
+    values = value if isinstance(value, (tuple, list)) else [value]
+    opened = [getattr(each, "jaxpr", each) for each in values]
+    return [each for each in opened if hasattr(each, "eqns")]

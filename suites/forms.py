@@ -1,0 +1,179 @@
+"""Training forms for the clock: ways to compute one and the same training step, by name. Imports no framework.
+
+A form is honest when its weights after some steps, from the same weights, batches and seed, are those of its plain
+form; `compare bench` checks that before it times a form. The module of a form has `prepare(name, case) -> Trainer`.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from suites.contract import Array, Device, DType, Estimator, Params, Problem
+
+
+class Check(StrEnum):
+    """What of a form is compared with its plain form before it is timed."""
+
+    WEIGHTS = "weights"  # after some steps: the very same training step
+    LOSS = "loss"  # the first step's loss: a peer that sums over the batch where the plain form averages
+
+
+class Need(StrEnum):
+    """What a form cannot do without, besides its framework."""
+
+    NOTHING = "nothing"
+    COMPILER = "a C++ compiler"
+    CUDA = "a CUDA device"
+    PYTHAE = "the package pythae (extra [peers])"
+
+
+class Kind(StrEnum):
+    """Whose code it is."""
+
+    HAND = "by hand"
+    LIBRARY = "library"
+    PEER = "peer"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingForm:
+    """One way to write the step. `plain`: the form that it must agree with; `framework`: whose ceiling bounds it."""
+
+    name: str
+    implementation: str
+    framework: str
+    module: str
+    plain: str
+    words: str
+    kind: Kind
+    need: Need = Need.NOTHING
+    check: Check = Check.WEIGHTS
+    reduced_precision: bool = False  # TF32 or bfloat16 products: other numbers, so only its first loss is compared
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether others are compared with it."""
+        return self.name == self.plain
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """What is trained. `batches`: shape (batch number, batch, observed); steps go through them again and again."""
+
+    problem: Problem
+    estimator: Estimator
+    batches: Array
+    seed: int
+    device: Device = Device.CPU
+    dtype: DType = DType.FLOAT32
+    learning_rate: float = 1e-3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trainer:
+    """A prepared form. `step(k)` runs k steps, k a multiple of `quantum`, and returns the last one's loss (nats per
+    datum, before its update) once the device has finished. `weights()`: as in the contract, whatever the form's layout.
+
+    `count()`: numbers that no clock gives, by name: operations dispatched, kernels launched, bytes, compilations.
+    """
+
+    step: Callable[[int], float]
+    weights: Callable[[], Params]
+    compile: Callable[[], None] | None = None
+    quantum: int = 1
+    count: Callable[[], Mapping[str, float]] = field(default=dict)
+
+
+def _family(implementation: str, framework: str, module: str, kind: Kind, plain: str, *rows: tuple) -> tuple:
+    return tuple(
+        TrainingForm(
+            name=f"{implementation} {name}",
+            implementation=implementation,
+            framework=framework,
+            module=module,
+            plain=f"{implementation} {plain}",
+            words=words,
+            kind=kind,
+            **dict(further),
+        )
+        for name, words, *further in rows
+    )
+
+
+_COMPILER, _CUDA = ("need", Need.COMPILER), ("need", Need.CUDA)
+_LOSS, _REDUCED = ("check", Check.LOSS), ("reduced_precision", True)
+
+FORMS: tuple[TrainingForm, ...] = (
+    *_family(
+        *("torch-hand", "torch", "suites.torch_hand.forms", Kind.HAND, "eager"),
+        ("eager", "as `torch_hand/vae.py` has it: one operation after another, Adam in a loop over tensors"),
+        ("foreach", "eager, Adam over lists of tensors (foreach=True)"),
+        ("fused Adam", "eager, one Adam kernel per tensor (fused=True)"),
+        ("joined", "each gated layer one product with both weights stacked, the heads too; fused Adam"),
+        ("compiled", "torch.compile of the loss; fused Adam", _COMPILER),
+        ("compiled joined", "torch.compile of the joined loss; fused Adam", _COMPILER),
+        ("CUDA graph", "the joined step captured once and replayed; capturable fused Adam", _CUDA),
+        ("TF32", "the CUDA graph with TF32 products", _CUDA, _LOSS, _REDUCED),
+        ("bfloat16", "the compiled joined step under autocast to bfloat16", _CUDA, _LOSS, _REDUCED),
+    ),
+    *_family(
+        *("jax-hand", "jax", "suites.jax_hand.forms", Kind.HAND, "loop"),
+        ("loop", "as `jax_hand/training.py` has it: one compiled step, called in a Python loop"),
+        ("donated", "the loop, the state's buffers donated"),
+        ("scan", "one lax.scan per epoch, buffers donated"),
+        ("joined", "each gated layer one product with both weights stacked (in, out); buffers donated"),
+        ("joined scan", "the joined step under one lax.scan per epoch"),
+    ),
+    *_family(
+        *("pyro", "torch", "suites.pyro_ppl.forms", Kind.LIBRARY, "SVI.step"),
+        ("SVI.step", "Trace_ELBO with Pyro's defaults: validation on"),
+        ("without validation", "SVI.step under pyro.validation_enabled(False)"),
+        ("Jit", "JitTrace_ELBO, validation on"),
+        ("Jit without validation", "JitTrace_ELBO, validation off"),
+    ),
+    *_family(
+        *("numpyro", "jax", "suites.numpyro_ppl.forms", Kind.LIBRARY, "update loop"),
+        ("update loop", "jax.jit(svi.update), called in a Python loop"),
+        ("update scan", "svi.update under one lax.scan per epoch"),
+    ),
+    *_family(
+        *("pyro tutorial", "torch", "suites.peers.pyro_tutorial", Kind.PEER, "loop"),
+        ("loop", "modules, pyro.module and a DataLoader, as Pyro's VAE tutorial writes its training loop", _LOSS),
+    ),
+    *_family(
+        *("numpyro example", "jax", "suites.peers.numpyro_example", Kind.PEER, "fori_loop"),
+        ("fori_loop", "numpyro.module and one jitted lax.fori_loop per epoch, as NumPyro's VAE example has it", _LOSS),
+    ),
+    *_family(
+        *("pythae", "torch", "suites.peers.pythae_trainer", Kind.PEER, "trainer"),
+        ("trainer", "Pythae's VAE with encoder and decoder of our own, under its BaseTrainer", _LOSS, ("need", Need.PYTHAE)),
+    ),
+)
+
+# A peer's own plain form is itself; its first loss is compared with that of its library's, or of the hand-written one.
+REFERENCE: dict[str, str] = {
+    "pyro tutorial loop": "pyro SVI.step",
+    "numpyro example fori_loop": "numpyro update loop",
+    "pythae trainer": "torch-hand eager",
+}
+
+
+def reference_of(form: TrainingForm) -> str:
+    """The name of the form that `form` is compared with; its own for a plain form of ours."""
+    return REFERENCE.get(form.name, form.plain)
+
+
+def prepare(form: TrainingForm, case: Case) -> Trainer:
+    """The form, ready to train. Imports its framework. Raises RuntimeError where the device is missing."""
+    module: Any = import_module(form.module)
+    return module.prepare(form.name.removeprefix(f"{form.implementation} "), case)
+
+
+def moved_by_one_ulp(params: Params, dtype: DType) -> Params:
+    """Every weight at the next larger number of `dtype`: what the smallest possible disturbance does to a path."""
+    kind = np.dtype(str(dtype)).type
+    return {name: np.nextafter(value.astype(kind), kind(np.inf)).astype(np.float64) for name, value in params.items()}

@@ -1,0 +1,77 @@
+"""The gated VAE with stacked weights: each gated layer is one matrix product, both heads of q another. For the clock.
+
+The same function of the same numbers as `vae.py`, in another layout: the linear and the gate weights of a layer stand
+side by side as one (in, 2 out) matrix, so that no product needs a transposed operand.
+"""
+
+import jax
+import jax.numpy as jnp
+from jax import Array as JaxArray
+
+from suites.bridge.form import Form
+from suites.contract import Flow, KLTerm, Likelihood, Prior
+
+Weights = dict[str, JaxArray]
+
+
+def refuse_other_forms(form: Form) -> None:
+    """Raise ValueError unless the form is the plain Bernoulli VAE under the sampled KL, the only one written here."""
+    wanted = (Flow.NONE, Prior.STANDARD_NORMAL, Likelihood.BERNOULLI, KLTerm.SAMPLED)
+    if (form.flow, form.prior, form.likelihood, form.kl_term) != wanted:
+        raise ValueError(f"only the Bernoulli VAE with the sampled KL is written with joined weights; {form} arrived")
+
+
+def stacks(form: Form) -> dict[str, tuple[str, ...]]:
+    """Joined name -> the canonical names that stand in it side by side."""
+    joined: dict[str, tuple[str, ...]] = {}
+    for kind in ("weight", "bias"):
+        joined |= {
+            f"{side}.{i}.{kind}": (f"{side}.{i}.linear.{kind}", f"{side}.{i}.gate.{kind}")
+            for side in ("encoder", "decoder")
+            for i in range(form.gated_layers)
+        }
+        joined[f"heads.{kind}"] = (f"encoder.mean.{kind}", f"encoder.log_var.{kind}")
+        joined[f"output.{kind}"] = (f"decoder.output.{kind}",)
+    return joined
+
+
+def join(form: Form, params: Weights) -> Weights:
+    """Canonical weights -> stacked ones, (in, out)."""
+    return {name: jnp.concatenate([params[part] for part in parts]).T for name, parts in stacks(form).items()}
+
+
+def split(form: Form, weights: Weights) -> Weights:
+    """Stacked weights -> canonical ones; the parts of a stack are equally wide."""
+    found: Weights = {}
+    for name, parts in stacks(form).items():
+        found |= dict(zip(parts, jnp.split(weights[name].T, len(parts)), strict=True))
+    return {name: found[name] for name in form.names}
+
+
+def layer(weights: Weights, name: str, h: JaxArray) -> JaxArray:
+    """H W + b. Shapes: (..., in) -> (..., out)."""
+    return h @ weights[f"{name}.weight"] + weights[f"{name}.bias"]
+
+
+def glu(h: JaxArray) -> JaxArray:
+    """The first half times the sigmoid of the second. Dauphin et al. 2016, eq. 1."""
+    linear, gate = jnp.split(h, 2, -1)
+    return linear * jax.nn.sigmoid(gate)
+
+
+def joined_loss(weights: Weights, form: Form, x: JaxArray, noise: JaxArray) -> JaxArray:
+    """The batch mean of -(log p(z) - log q(z|x)) - log p(x|z), in nats. x (batch, observed), noise (1, batch, latent).
+
+    log q - log p = sum(z^2 - log_var - noise^2) / 2, since (z - mean)^2 / exp(log_var) is the noise squared.
+    """
+    h = x
+    for i in range(form.gated_layers):
+        h = glu(layer(weights, f"encoder.{i}", h))
+    mean, log_var = jnp.split(layer(weights, "heads", h), 2, -1)
+    z = mean + jnp.exp(0.5 * log_var) * noise[0]
+    kl = 0.5 * jnp.sum(z**2 - log_var - noise[0] ** 2, -1)
+    h = z
+    for i in range(form.gated_layers):
+        h = glu(layer(weights, f"decoder.{i}", h))
+    logits = layer(weights, "output", h)
+    return jnp.mean(kl - jnp.sum(x * logits - jax.nn.softplus(logits), -1))

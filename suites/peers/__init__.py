@@ -1,0 +1,1 @@
+"""What people would write instead, by the libraries' own tutorials: for the clock only, never judged."""
