@@ -6,12 +6,14 @@ from math import nan
 
 import numpy as np
 
-from suites.contract import Array, Estimator, KLTerm, Likelihood, Params, Problem
-from suites.exact import gaussian_kl, linear_gaussian
+from suites.contract import Array, Bound, Estimator, Flow, KLTerm, Likelihood, Params, Prior, Problem
+from suites.exact import linear_flows, linear_gaussian
+from suites.exact.gradient_moments import HEADS as HEADS
+from suites.exact.gradient_moments import gradient_moments, unknown
+from suites.exact.kl_moments import kl_moments, one_sample_kl
 from suites.exact.linear_gaussian import Decoder
+from suites.exact.moments import UNKNOWN, Moments, of_quadratic
 from suites.exact.quadratic import Quadratic
-
-HEADS = ("mean", "log_var")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +45,7 @@ class Expected:
 def expected(
     problem: Problem, estimator: Estimator, x: Array, mean: Array, log_var: Array, params: Params | None = None
 ) -> Expected:
-    """The exact moments of `estimator` at one datum.
+    """The exact moments of one value of `estimator` at one datum.
 
     Shapes: x (1, observed); mean, log_var (1, latent), the encoder's outputs at x. `params`: the weights where they
     are not the problem's own (rounded to float32, say). Raises ValueError for more than one datum.
@@ -53,92 +55,64 @@ def expected(
             f"One datum is needed, x (1, {problem.observed}) and heads (1, {problem.latent}); "
             f"{x.shape}, {mean.shape} and {log_var.shape} arrived."
         )
+    params = problem.params if params is None else params
     mean, log_var = np.asarray(mean[0], np.float64), np.asarray(log_var[0], np.float64)
-    sampled = estimator.kl_term is KLTerm.SAMPLED
-    kl = (linear_gaussian.sampled_kl if sampled else linear_gaussian.analytic_kl)(mean, log_var)
-    kl_mean = float(gaussian_kl.kl(mean, log_var))
-    decoder = _linear_decoder(problem, problem.params if params is None else params)
-    if decoder is None:
-        unknown: dict[str, float] = dict.fromkeys(HEADS, nan)
-        return Expected(
-            kl_mean=kl_mean,
-            kl_variance=kl.variance,
-            kl_kurtosis=kl.kurtosis,
-            gradient_mean={head: np.full(problem.latent, nan) for head in HEADS},
-            gradient_variance=unknown,
-            gradient_kurtosis=unknown,
-            gradient_projection_mean=unknown,
-            gradient_projection_variance=unknown,
-        )
-    data = np.asarray(x[0], np.float64) if problem.likelihood is Likelihood.NORMAL else np.zeros(0)
-    elbo = linear_gaussian.log_likelihood(decoder, data, mean, log_var) - kl
+    matrix = _flow_matrix(problem, params, x[0])
+    kl, decoder = kl_moments(problem, estimator, matrix, mean, log_var), _linear_decoder(problem, params)
+    elbo, gradient, log_evidence = UNKNOWN, unknown(problem.latent), nan
+    if decoder is not None and matrix is not None:
+        data = np.asarray(x[0], np.float64) if problem.likelihood is Likelihood.NORMAL else np.zeros(0)
+        log_evidence = linear_gaussian.log_evidence(decoder, data)
+        log_px = linear_gaussian.log_likelihood(decoder, data, mean, log_var)
+        one = log_px - one_sample_kl(estimator, matrix, mean, log_var)
+        constant = one.variance == 0.0
+        elbo = _elbo_moments(estimator, problem.likelihood, one, log_px, kl)
+        gradient = gradient_moments(estimator, decoder, data, mean, log_var, constant=constant)
     return Expected(
         elbo_mean=elbo.mean,
         elbo_variance=elbo.variance,
         elbo_kurtosis=elbo.kurtosis,
-        kl_mean=kl_mean,
+        kl_mean=kl.mean,
         kl_variance=kl.variance,
         kl_kurtosis=kl.kurtosis,
-        log_evidence=linear_gaussian.log_evidence(decoder, data),
-        **_gradient_moments(decoder, data, mean, log_var, sampled=sampled),
+        log_evidence=log_evidence,
+        **vars(gradient),
     )
 
 
+def _elbo_moments(
+    estimator: Estimator, likelihood: Likelihood, one: Quadratic, log_px: Quadratic, kl: Moments
+) -> Moments:
+    """Of the value. `one`: log p(x|z) - k1 (or the closed KL) of a single particle.
+
+    A Renyi bound of particles whose log weights are all one number is that number; otherwise only one particle is
+    known. Where the KL term is no quadratic, ELBO = -KL without data, and with data only the mean is known.
+    """
+    if estimator.bound is Bound.RENYI and estimator.particles > 1 and one.variance > 0.0:
+        return UNKNOWN
+    if estimator.kl_term in (KLTerm.SAMPLED, KLTerm.ANALYTIC):
+        return of_quadratic(estimator, one)
+    if likelihood is Likelihood.NONE:
+        return Moments(mean=-kl.mean, variance=kl.variance, kurtosis=kl.kurtosis)
+    return Moments(mean=log_px.mean - kl.mean)
+
+
+def _flow_matrix(problem: Problem, params: Params, x: Array) -> Array | None:
+    """F at one datum, None where the flow is not linear."""
+    if problem.flow is Flow.NONE:
+        return np.eye(problem.latent)
+    if not problem.flow.is_linear:
+        return None
+    return linear_flows.flow_matrix(problem, params, linear_flows.hidden(problem, params, x))
+
+
 def _linear_decoder(problem: Problem, params: Params) -> Decoder | None:
-    """The problem's decoder where it is linear and Gaussian; an empty one where there is no likelihood."""
+    """The decoder where it is linear and Gaussian, q and p(z) plain; an empty one where there is no likelihood."""
+    if problem.flow is not Flow.NONE or problem.prior is not Prior.STANDARD_NORMAL:
+        return None
     if problem.likelihood is Likelihood.NONE:
         return Decoder(weight=np.zeros((0, problem.latent)), bias=np.zeros(0), tau=1.0)
     if problem.likelihood is Likelihood.NORMAL and problem.gated_layers == 0:
         weight, bias = (np.asarray(params[f"decoder.output.{kind}"], np.float64) for kind in ("weight", "bias"))
         return Decoder(weight=weight, bias=bias, tau=problem.likelihood_scale)
     return None
-
-
-def _gradient_moments(decoder: Decoder, x: Array, mean: Array, log_var: Array, *, sampled: bool) -> dict[str, dict]:
-    latent = len(mean)
-    along = np.full(latent, latent**-0.5)
-    covariance = linear_gaussian.mean_gradient_covariance(decoder, log_var, sampled=sampled)
-    components = [
-        linear_gaussian.log_var_gradient(decoder, x, mean, log_var, axis, sampled=sampled) for axis in np.eye(latent)
-    ]
-    projection = linear_gaussian.log_var_gradient(decoder, x, mean, log_var, along, sampled=sampled)
-    exact = dict(zip(HEADS, linear_gaussian.elbo_gradient(decoder, x, mean, log_var), strict=True))
-    trace = float(np.trace(covariance))
-    return {
-        "gradient_mean": exact,
-        "gradient_variance": {"mean": trace, "log_var": sum(each.variance for each in components)},
-        "gradient_kurtosis": {
-            "mean": 1.0 + 2.0 * float(np.trace(covariance @ covariance)) / trace**2 if trace > 0.0 else nan,
-            "log_var": _norm_kurtosis(components),
-        },
-        "gradient_projection_mean": {head: float(along @ value) for head, value in exact.items()},
-        "gradient_projection_variance": {
-            "mean": float(along @ covariance @ along),
-            "log_var": projection.variance,
-        },
-    }
-
-
-def _norm_kurtosis(components: list[Quadratic]) -> float:
-    """E|g - Eg|^4 / (E|g - Eg|^2)^2 of a vector of quadratics: exact if they depend on different noise, else a bound.
-
-    Independent: sum m4 + sum_{i != j} v_i v_j. Otherwise E X_i^2 X_j^2 <= sqrt(m4_i m4_j) (Cauchy and Schwarz).
-    """
-    variance = np.array([each.variance for each in components])
-    fourth = np.array([3.0 * each.variance**2 + each.cumulant(4) for each in components])
-    total = float(variance.sum())
-    if total == 0.0:
-        return nan
-    if _depend_on_own_noise(components):
-        return float(fourth.sum() + total**2 - (variance**2).sum()) / total**2
-    return float(np.sqrt(fourth).sum() ** 2) / total**2
-
-
-def _depend_on_own_noise(components: list[Quadratic]) -> bool:
-    """Whether component j is a function of e_j alone, up to rounding (64 u of its largest coefficient)."""
-    for index, each in enumerate(components):
-        others = np.arange(len(components)) != index
-        foreign = max(np.abs(each.linear[others]).max(initial=0.0), np.abs(each.matrix[others]).max(initial=0.0))
-        if foreign > 64 * np.finfo(np.float64).eps / 2 * np.abs(each.matrix).max():
-            return False
-    return True

@@ -9,12 +9,13 @@ and posterior). Shapes: x (observed,), mean and log_var (latent,), W (observed, 
 """
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
 
 from suites.contract import Array
 from suites.exact.gaussian_kl import kl, kl_gradient
-from suites.exact.quadratic import Quadratic
+from suites.exact.quadratic import Quadratic, clean_difference
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,23 +86,34 @@ def elbo_gradient(decoder: Decoder, x: Array, mean: Array, log_var: Array) -> tu
     return w.T @ residual / tau**2 - mean_kl, -0.5 * np.exp(log_var) * (w**2).sum(0) / tau**2 - log_var_kl
 
 
-def mean_gradient_covariance(decoder: Decoder, log_var: Array, *, sampled: bool) -> Array:
-    """Covariance (latent, latent) of d ELBO / d mean = constant - P S e, P = W'W / tau^2 (+ I for the sampled KL)."""
-    return _score_matrix(decoder, sampled) @ np.diag(np.exp(log_var)) @ _score_matrix(decoder, sampled).T
+class Gradient(StrEnum):
+    """Which one-sample gradient of the ELBO."""
+
+    SAMPLED = "sampled"
+    ANALYTIC = "analytic"
+    STICKING = "sticking-the-landing"  # the parameters of log q are not differentiated
+
+
+def mean_gradient_covariance(decoder: Decoder, log_var: Array, kind: Gradient) -> Array:
+    """Covariance (latent, latent) of d ELBO / d mean = constant - P S e; P: see `_score_matrix`."""
+    matrix = _score_matrix(decoder, log_var, kind)
+    return matrix @ np.diag(np.exp(log_var)) @ matrix.T
 
 
 def log_var_gradient(
-    decoder: Decoder, x: Array, mean: Array, log_var: Array, direction: Array, *, sampled: bool
+    decoder: Decoder, x: Array, mean: Array, log_var: Array, direction: Array, kind: Gradient
 ) -> Quadratic:
     """direction . d ELBO / d log_var as a quadratic in e; direction (latent,).
 
-    Component j is sigma_j e_j (h_j - (P S e)_j) / 2 + k_j: h = W'(x - b - W mean) / tau^2 (- mean for the sampled KL),
-    k_j = 1/2 for the sampled KL and (1 - sigma_j^2) / 2 for the analytic one.
+    Component j is sigma_j e_j (h_j - (P S e)_j) / 2 + k_j: h = W'(x - b - W mean) / tau^2 (- mean unless the KL is
+    analytic), k_j = 1/2 for the sampled KL, (1 - sigma_j^2) / 2 for the analytic one, 0 when sticking the landing.
     """
-    w, sigma = decoder.weight, np.exp(0.5 * log_var)
-    slope = w.T @ (x - decoder.bias - w @ mean) / decoder.tau**2 - (mean if sampled else 0.0)
-    offset = np.full(len(mean), 0.5) if sampled else -0.5 * np.expm1(log_var)
-    curvature = direction[:, None] * (sigma[:, None] * _score_matrix(decoder, sampled) * sigma)
+    w, sigma, latent = decoder.weight, np.exp(0.5 * log_var), len(mean)
+    prior = np.zeros(latent) if kind is Gradient.ANALYTIC else mean
+    slope = clean_difference(w.T @ (x - decoder.bias - w @ mean) / decoder.tau**2, prior)
+    offsets = {Gradient.SAMPLED: np.full(latent, 0.5), Gradient.ANALYTIC: -0.5 * np.expm1(log_var)}
+    offset = offsets.get(kind, np.zeros(latent))
+    curvature = direction[:, None] * (sigma[:, None] * _score_matrix(decoder, log_var, kind) * sigma)
     return Quadratic(
         constant=float(direction @ offset),
         linear=0.5 * direction * sigma * slope,
@@ -118,6 +130,13 @@ def deterministic_noise(latent: int) -> Array:
     return np.concatenate([points, -points])
 
 
-def _score_matrix(decoder: Decoder, sampled: bool) -> Array:
+def _score_matrix(decoder: Decoder, log_var: Array, kind: Gradient) -> Array:
+    """P, minus the derivative in z: W'W / tau^2, + I for a sampled KL, - 1 / sigma^2 when only z moves in log q.
+
+    At the exact posterior the last one is zero, and exactly zero here: see `clean_difference`.
+    """
     gram = decoder.weight.T @ decoder.weight / decoder.tau**2
-    return gram + np.eye(len(gram)) if sampled else gram
+    if kind is Gradient.ANALYTIC:
+        return gram
+    gram = gram + np.eye(len(gram))
+    return gram if kind is Gradient.SAMPLED else clean_difference(gram, np.diag(np.exp(-log_var)))

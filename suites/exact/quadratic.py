@@ -47,6 +47,11 @@ class Quadratic:
         variance = self.variance
         return 3.0 + self.cumulant(4) / variance**2 if variance > 0.0 else nan
 
+    @property
+    def even(self) -> "Quadratic":
+        """The mean of Q at e and at -e: what an antithetic pair leaves of it."""
+        return Quadratic(constant=self.constant, linear=np.zeros_like(self.linear), matrix=self.matrix)
+
     def __sub__(self, other: "Quadratic") -> "Quadratic":
         """The difference at the same noise; a coefficient that is rounding only becomes exactly zero.
 
@@ -55,12 +60,13 @@ class Quadratic:
         """
         return Quadratic(
             constant=self.constant - other.constant,
-            linear=_clean_difference(self.linear, other.linear),
-            matrix=_clean_difference(self.matrix, other.matrix),
+            linear=clean_difference(self.linear, other.linear),
+            matrix=clean_difference(self.matrix, other.matrix),
         )
 
 
-def _clean_difference(left: Array, right: Array) -> Array:
-    size = max(float(np.abs(left).max()), float(np.abs(right).max()))
+def clean_difference(left: Array, right: Array) -> Array:
+    """left - right, zero where it is rounding only; see `Quadratic.__sub__`."""
+    size = max(float(np.abs(left).max(initial=0.0)), float(np.abs(right).max(initial=0.0)))
     difference = left - right
     return np.where(np.abs(difference) <= 64 * np.finfo(np.float64).eps / 2 * size, 0.0, difference)

@@ -17,9 +17,15 @@ from zlib import crc32
 import numpy as np
 
 from suites.complex_step import STEP, STEP_32, Dual
-from suites.contract import Array, Bound, KLTerm, Params
-from suites.numpy_oracle.model import Heads, Sample
-from suites.numpy_oracle.objective import closed_kl_pieces, control_coefficient, normalised_weights, surrogate
+from suites.contract import Array, Bound, GradientForm, KLTerm, Params
+from suites.numpy_oracle.model import Heads, Sample, log_q_of_the_sample_alone
+from suites.numpy_oracle.objective import (
+    closed_kl_pieces,
+    control_coefficient,
+    doubly_reparameterised_parts,
+    normalised_weights,
+    surrogate,
+)
 from suites.numpy_oracle.scales import Point, TermScales, probes, root_mean_square, term_scales
 
 
@@ -86,16 +92,30 @@ def _parts(point: Point, terms: TermScales, moved: Moved) -> Array:
     likelihood, prior = np.abs(derivative(drawn.log_likelihood)), np.abs(derivative(drawn.log_prior))
     k1 = prior + _log_q_parts(moved)
     if estimator.bound is Bound.RENYI:
-        power = 1.0 - estimator.alpha
-        weights = normalised_weights(power * drawn.log_weight)
-        # A weight's error: its own log weight's and their mean's; a squared weight has twice that.
-        error = 2.0 * abs(power) * (terms.log_weight + (weights * terms.log_weight).sum(0))
-        return (weights * (likelihood + k1 + error * np.abs(derivative(drawn.log_weight)))).sum(0)
+        weights = normalised_weights((1.0 - estimator.alpha) * drawn.log_weight)
+        by_weights = terms.log_weight * np.abs(_weight_slopes(point, moved, weights))
+        return (weights * (likelihood + k1) + by_weights).sum(0)
     if estimator.kl_term is KLTerm.ANALYTIC:
         pieces = closed_kl_pieces(point.problem, moved.params, moved.heads)
         return likelihood.mean(0) + np.abs(derivative(pieces)).sum(-1)
     slope, curvature = _kl_slopes(point, moved)
     return (likelihood + slope * k1 + curvature * terms.k1 * np.abs(derivative(drawn.k1))).mean(0)
+
+
+def _weight_slopes(point: Point, moved: Moved, weights: Array) -> Array:
+    """d (derivative of the surrogate) / d log w_k, (particle, batch): how an error of a log weight enters.
+
+    sum_k v_k D_k, v_k the normalised weights: (1 - alpha) v_k (D_k - sum_j v_j D_j). Doubly reparameterised:
+    sum_k v_k^2 P_k + v_k M_k: 2 v_k (v_k P_k - sum_j v_j^2 P_j) + v_k (M_k - sum_j v_j M_j).
+    """
+    if point.estimator.gradient is not GradientForm.DOUBLY_REPARAMETERISED:
+        slopes = derivative(moved.drawn.log_weight)
+        return (1.0 - point.estimator.alpha) * weights * (slopes - (weights * slopes).sum(0))
+    log_q = log_q_of_the_sample_alone(point.problem, moved.params, moved.heads, moved.drawn)
+    parts = doubly_reparameterised_parts(point.problem, moved.params, point.x, moved.drawn, log_q)
+    path, model = (derivative(part) for part in parts)
+    by_path = 2.0 * weights * (weights * path - (weights**2 * path).sum(0))
+    return by_path + weights * (model - (weights * model).sum(0))
 
 
 def _log_q_parts(moved: Moved) -> Array:

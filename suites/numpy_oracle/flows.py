@@ -47,27 +47,27 @@ def _householder(problem: Problem, params: Params, h: Dual, z: Dual) -> tuple[Du
 
 
 def _linear_iaf(problem: Problem, params: Params, h: Dual, z: Dual) -> tuple[Dual, Dual]:
-    """z + (the strictly lower triangle) z, |det| = 1. Tomczak and Welling 2017 (arXiv 1706.02326), section 3."""
-    z = z + _lower_product(affine(params, "flow.lower", h), z)
-    return z, np.zeros(z.shape[:-1], z.dtype)
+    """L z, L unit lower triangular, |det| = 1. Tomczak and Welling 2017 (arXiv 1706.02326), section 3."""
+    lower = _unit_lower(affine(params, "flow.lower", h), problem.latent)
+    return np.einsum("bij,kbj->kbi", lower, z), np.zeros(z.shape[:-1], z.dtype)
 
 
 def _convex_linear_iaf(problem: Problem, params: Params, h: Dual, z: Dual) -> tuple[Dual, Dual]:
-    """sum_k y_k L_k z: the y_k add to one, so that the mixture's diagonal is one and |det| = 1."""
+    """sum_k y_k L_k z: the y_k add to one, so that the combination's diagonal is one and |det| = 1."""
     scores = affine(params, "flow.combination", h)
     weights = np.exp(scores - np.real(scores).max(-1, keepdims=True))
     weights = weights / weights.sum(-1, keepdims=True)
-    triangles = affine(params, "flow.lower", h).reshape(len(h), problem.flow_length, -1)
-    z = z + _lower_product((weights[..., None] * triangles).sum(1), z)
-    return z, np.zeros(z.shape[:-1], z.dtype)
+    entries = affine(params, "flow.lower", h).reshape(len(h), problem.flow_length, -1)
+    combined = np.einsum("bm,bmij->bij", weights, _unit_lower(entries, problem.latent))
+    return np.einsum("bij,kbj->kbi", combined, z), np.zeros(z.shape[:-1], z.dtype)
 
 
-def _lower_product(entries: Dual, z: Dual) -> Dual:
-    """The strictly lower triangular matrices with these entries, row by row, times z. entries (batch, triangle)."""
-    rows, columns = np.tril_indices(z.shape[-1], -1)
-    lower = np.zeros((len(entries), z.shape[-1], z.shape[-1]), entries.dtype)
-    lower[:, rows, columns] = entries
-    return np.einsum("bij,kbj->kbi", lower, z)
+def _unit_lower(entries: Dual, latent: int) -> Dual:
+    """Unit lower triangular matrices from what is below the diagonal, row by row. (..., triangle) -> (..., i, j)."""
+    lower = np.zeros((*entries.shape[:-1], latent, latent), entries.dtype)
+    lower[..., *np.tril_indices(latent, -1)] = entries
+    lower[..., *np.diag_indices(latent)] = 1.0
+    return lower
 
 
 def _planar(problem: Problem, params: Params, h: Dual, z: Dual) -> tuple[Dual, Dual]:

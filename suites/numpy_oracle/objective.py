@@ -85,10 +85,17 @@ def surrogate(problem: Problem, estimator: Estimator, params: Params, x: Array, 
     if estimator.gradient is GradientForm.STICKING_THE_LANDING:
         return (drawn.log_likelihood + drawn.log_prior - log_q).mean(0)
     weights = normalised_weights(drawn.log_weight)
+    path, model = doubly_reparameterised_parts(problem, params, x, drawn, log_q)
+    return (weights**2 * path + weights * model).sum(0)
+
+
+def doubly_reparameterised_parts(
+    problem: Problem, params: Params, x: Array, drawn: Sample, log_q: Dual
+) -> tuple[Dual, Dual]:
+    """log p(x, z_k) - log q(z_k|x) with only z_k moving, and log p(x, z_k) with only the model moving."""
     fixed = {name: stop_gradient(each) for name, each in params.items()}
     path = log_joint(problem, fixed, x, drawn.z) - log_q
-    model = log_joint(problem, params, x, stop_gradient(drawn.z))
-    return (weights**2 * path + weights * model).sum(0)
+    return path, log_joint(problem, params, x, stop_gradient(drawn.z))
 
 
 def normalised_weights(log_weight: Dual) -> Array:

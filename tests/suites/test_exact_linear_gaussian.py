@@ -6,7 +6,7 @@ from scipy.stats import multivariate_normal, norm
 
 from suites import datasets, problems
 from suites.exact import gaussian_kl, linear_gaussian
-from suites.exact.linear_gaussian import Decoder
+from suites.exact.linear_gaussian import Decoder, Gradient
 from suites.exact.quadratic import Quadratic
 
 
@@ -129,15 +129,15 @@ def test_elbo_gradient_is_the_finite_difference_of_the_exact_elbo(case):
         assert exact[1][axis] == pytest.approx(by_log_var, abs=1e-7)
 
 
-@pytest.mark.parametrize("sampled", [True, False])
-def test_gradients_are_the_finite_differences_at_every_noise(case, sampled):
+@pytest.mark.parametrize("kind", [Gradient.SAMPLED, Gradient.ANALYTIC])
+def test_gradients_are_the_finite_differences_at_every_noise(case, kind):
     """The log_var gradient's quadratic equals the difference quotient of the estimator at the same noise; so does the
     mean gradient's linear form, whose covariance is that of its rows over orthonormal noise. 1e-6: values near 100."""
     decoder, x, mean, log_var = case
     h, noise = 1e-5, np.random.default_rng(3).normal(size=(4, 3))
 
     def elbo(m, v, e):
-        kl = linear_gaussian.sampled_kl(m, v) if sampled else linear_gaussian.analytic_kl(m, v)
+        kl = (linear_gaussian.sampled_kl if kind is Gradient.SAMPLED else linear_gaussian.analytic_kl)(m, v)
         return (linear_gaussian.log_likelihood(decoder, x, m, v) - kl)(e)
 
     def slope(step_mean, step_log_var, e):
@@ -145,13 +145,13 @@ def test_gradients_are_the_finite_differences_at_every_noise(case, sampled):
         return (up - elbo(mean - step_mean, log_var - step_log_var, e)) / (2 * h)
 
     direction = np.array([0.6, -0.3, 0.74])
-    quadratic = linear_gaussian.log_var_gradient(decoder, x, mean, log_var, direction, sampled=sampled)
+    quadratic = linear_gaussian.log_var_gradient(decoder, x, mean, log_var, direction, kind)
     np.testing.assert_allclose(quadratic(noise), slope(0.0, h * direction, noise), atol=1e-6)
     exact = linear_gaussian.elbo_gradient(decoder, x, mean, log_var)
     assert quadratic.mean == pytest.approx(float(direction @ exact[1]), abs=1e-10)
     columns = [[slope(h * axis, 0.0, e) - slope(h * axis, 0.0, np.zeros(3)) for e in np.eye(3)] for axis in np.eye(3)]
     covariance = np.array(columns) @ np.array(columns).T
-    actual = linear_gaussian.mean_gradient_covariance(decoder, log_var, sampled=sampled)
+    actual = linear_gaussian.mean_gradient_covariance(decoder, log_var, kind)
     np.testing.assert_allclose(actual, covariance, rtol=1e-5, atol=1e-5)
 
 

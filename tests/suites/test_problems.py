@@ -68,6 +68,10 @@ def test_gaussian_cases_are_what_they_are_called(latent, case):
         "wide": np.allclose(sigma, 10.0, rtol=1e-14),
         "mixed": np.isclose(sigma.min(), 1e-3) and np.isclose(sigma.max(), 10.0),
         "collapsed": ((mean == 0.0) & (log_var == 0.0)).sum() == latent // 2,
+        # E r^4 is finite iff sigma^2 > 3/4; 1e-3: log_var is rounded to four digits
+        "near": (np.abs(log_var) < np.log(1.25) + 1e-3).all()
+        and (np.abs(mean) < 1.0).all()
+        and (sigma**2 > 0.75).all(),
     }
     assert holds[case]
 

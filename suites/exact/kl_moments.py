@@ -1,0 +1,64 @@
+"""Exact moments of the KL term of every estimator at one datum."""
+
+from math import expm1, inf, isfinite
+
+import numpy as np
+
+from suites.contract import Array, Bound, Estimator, Flow, KLTerm, Noise, Prior, Problem
+from suites.exact import laplace, linear_flows
+from suites.exact.moments import UNKNOWN, Moments, of_half_square, of_quadratic
+from suites.exact.quadratic import Quadratic
+
+
+def one_sample_kl(estimator: Estimator, matrix: Array, mean: Array, log_var: Array) -> Quadratic:
+    """k1, or the closed KL, as a quadratic in the noise; q(z|x) = N(F mean, F S^2 F') against N(0, I)."""
+    if estimator.kl_term is not KLTerm.ANALYTIC:
+        return linear_flows.sampled_kl(matrix, mean, log_var)
+    zeros = np.zeros((len(mean), len(mean)))
+    return Quadratic(constant=linear_flows.kl(matrix, mean, log_var), linear=zeros[0], matrix=zeros)
+
+
+def kl_moments(problem: Problem, estimator: Estimator, matrix: Array | None, mean: Array, log_var: Array) -> Moments:
+    """Mean, variance and kurtosis of the KL term of one value; nan where unknown, and under a Renyi bound.
+
+    `matrix`: the flow's, (latent, latent), or None where it is not linear. Shapes: mean, log_var (latent,).
+    """
+    if estimator.bound is Bound.RENYI or matrix is None:
+        return UNKNOWN
+    if problem.prior is Prior.LAPLACE and problem.flow is Flow.NONE:
+        return _laplace(estimator, mean, log_var)
+    if problem.prior is not Prior.STANDARD_NORMAL:
+        return UNKNOWN
+    k1 = one_sample_kl(estimator, matrix, mean, log_var)
+    if estimator.kl_term is KLTerm.HALF_SQUARE:
+        return of_half_square(k1)
+    if estimator.kl_term in (KLTerm.RATIO, KLTerm.CONTROL_VARIATE):
+        return _with_ratio(problem, estimator, k1, matrix, mean, log_var)
+    return of_quadratic(estimator, k1)
+
+
+def _with_ratio(
+    problem: Problem, estimator: Estimator, k1: Quadratic, matrix: Array, mean: Array, log_var: Array
+) -> Moments:
+    """k3: R - 1 + kappa_2 - 2 J, R = E r^2. Control variate: kappa_2 - J^2 / (R - 1), kappa_2 where R is infinite."""
+    log_second_moment = linear_flows.ratio_second_moment(matrix, mean, log_var)
+    symmetric = linear_flows.symmetric_kl(matrix, mean, log_var)
+    excess = expm1(log_second_moment) if log_second_moment < 700.0 else inf
+    if estimator.kl_term is KLTerm.RATIO:
+        variance = excess + k1.variance - 2.0 * symmetric if isfinite(excess) else inf
+        return Moments(mean=k1.mean, variance=max(variance, 0.0))
+    if problem.flow is not Flow.NONE:
+        return UNKNOWN
+    if excess <= 0.0 or not isfinite(excess):
+        return of_quadratic(estimator, k1)
+    return Moments(mean=k1.mean, variance=max(k1.variance - symmetric**2 / excess, 0.0))
+
+
+def _laplace(estimator: Estimator, mean: Array, log_var: Array) -> Moments:
+    """k1 against the Laplace prior: mean and variance; what is not an average of k1 is unknown."""
+    if estimator.kl_term is not KLTerm.SAMPLED:
+        return Moments(mean=float(laplace.kl(mean, log_var))) if estimator.kl_term is KLTerm.RATIO else UNKNOWN
+    average = float(laplace.kl(mean, log_var))
+    if estimator.noise is not Noise.INDEPENDENT:
+        return Moments(mean=average)
+    return Moments(mean=average, variance=float(laplace.sampled_kl_variance(mean, log_var)) / estimator.particles)
