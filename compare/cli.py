@@ -101,7 +101,7 @@ def plan(
 @app.command()
 def run(
     context: typer.Context,
-    suite: Annotated[str | None, typer.Argument(metavar="[SUITE]", help="semantics, instead of a profile.")] = None,
+    suite: Annotated[str | None, typer.Argument(metavar="[SUITE]", help="semantics or questions; no profile.")] = None,
     profile: Profile = "standard",
     device: DeviceName = None,
     jobs: Jobs = None,
@@ -115,7 +115,7 @@ def run(
     scheduler: Scheduler = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Run a profile and store the measurements; judge nothing. `run semantics`: run that suite in full and judge it."""
+    """Run a profile and store the measurements; judge nothing. `run semantics|questions`: run and judge that suite."""
     if suite is not None:
         raise typer.Exit(_run_suite(suite, output, jobs, resume, _given(context)))
     request = _request(
@@ -323,26 +323,31 @@ def _given(context: typer.Context) -> list[str]:
 
 
 def _run_suite(suite: str, output: Path | None, jobs: int | None, resume: bool, given: list[str]) -> int:
-    from compare.commands.semantics import check_suite, run_command, summary
+    from importlib import import_module
+
+    from compare.commands.semantics import check_suite
 
     check_suite(suite, given)
+    commands = import_module(f"compare.commands.{suite}")
     try:
-        judged = run_command(output, jobs, resume, lambda line: print(line, file=sys.stderr))
+        judged = commands.run_command(output, jobs, resume, lambda line: print(line, file=sys.stderr))
     except KeyboardInterrupt:
         print("\nInterrupted. What has finished is kept; go on with the same command and --resume.", file=sys.stderr)
         return INTERRUPTED
-    print("\n".join(summary(judged)))
+    print("\n".join(commands.summary(judged)))
     return judged.exit_code
 
 
 def _run_semantics(request: "Request", executed: "Executed") -> None:
+    from compare.commands import questions
     from compare.commands.semantics import holds_semantics, run_part
 
     if not holds_semantics(request.profile, request.expression):
         return
     began = monotonic()
     try:
-        run_part(request.folder, request.jobs, lambda line: print(line, file=sys.stderr))
+        for part in (run_part, questions.run_part):
+            part(request.folder, request.jobs, lambda line: print(line, file=sys.stderr))
     except KeyboardInterrupt:
         print("\nInterrupted. What has finished is kept; go on with the same command and --resume.", file=sys.stderr)
         raise typer.Exit(INTERRUPTED) from None

@@ -8,6 +8,8 @@ from typing import Any
 from compare.answer import answer
 from compare.claims import CLAIMS
 from compare.commands.planting import SENSITIVITY, SENSITIVITY_CLAIMS
+from compare.commands.questions import FRAMES as QUESTION_FRAMES
+from compare.commands.questions import counts_line, judge_questions
 from compare.commands.semantics import (
     CASES_FRAME,
     DESCRIBED_FRAME,
@@ -46,6 +48,7 @@ FURTHER = (
     FINDINGS_FRAME,
     DESCRIBED_FRAME,
     PAIRS_FRAME,
+    *QUESTION_FRAMES,
 )  # frames that a report shows where they are there: of other verbs, or new since a folder was judged
 
 
@@ -87,14 +90,15 @@ def judge_folder(folder: Path) -> Judged:
     write_json(folder, "answer", reply)
     missing = max(int(record["planned"]) - len(results), 0)
     semantics = judge_semantics(folder)
-    code = worse(exit_code(verdicts, results), semantics.exit_code)
+    questions = judge_questions(folder)
+    code = worse(worse(exit_code(verdicts, results), semantics.exit_code), questions.exit_code)
     return Judged(
         answer=reply,
         outcomes={str(each): count for each, count in _counted(Outcome, (v.outcome for v in verdicts)).items()},
         statuses={str(each): count for each, count in _counted(Status, (r.status for r in results)).items()},
         missing=missing,
         damaged=store.damaged,
-        semantics=summary(semantics),
+        semantics=[*summary(semantics), *counts_line(questions)],
         exit_code=INCOMPLETE if code == 0 and missing else code,
     )
 

@@ -18,7 +18,7 @@ from compare.semantics.register import NOT_MEASURED, described_frame, finding_fr
 from compare.semantics.running import run_semantics
 from suites.semantics.case import Library
 
-SUITES = ("semantics",)
+SUITES = ("semantics", "questions")
 OPTIONS = ("-j", "-o", "--resume")  # those of `compare run` that a suite has: its cases have one seed, and no profile
 PROFILES = ("standard", "full")  # those that hold the suite; quick does not
 CASES_FRAME, FINDINGS_FRAME, PAIRS_FRAME = "semantics", "findings", "semantics_pairs"

@@ -1,4 +1,4 @@
-"""The sentence that answers each question, made from its verdicts: what was not measured or does not agree is not said."""
+"""The sentences that answer each question, from its verdicts: what was not measured or does not hold is not said."""
 
 from collections.abc import Callable, Iterable, Sequence
 from math import inf, isfinite
@@ -70,7 +70,7 @@ def _normaliser(verdicts: Verdicts) -> list[str]:
     said = {
         Effect.CANCELS: "It cancels, value and gradients, for: {}.",
         Effect.CONSTANT: "It leaves a constant, which no gradient sees, for: {}.",
-        Effect.WRONG_GRADIENT: "It gives wrong gradients for: {}.",
+        Effect.WRONG_GRADIENT: "It gives wrong gradients for: {}; shares as measured at these parameters.",
     }
     return [text.format("; ".join(groups[str(effect)])) for effect, text in said.items() if groups[str(effect)]]
 
@@ -80,7 +80,7 @@ def _named(case: str, group: str, rows: Verdicts) -> str:
     if group == Effect.CONSTANT and offset is not None:
         return f"{case} ({_signed(offset.value)} nats)"
     if group == Effect.WRONG_GRADIENT and change is not None:
-        return f"{case} (off by {100 * change.value:.0f}% of the gradient)"
+        return f"{case} (off by {100 * change.value:.0f}%)"
     return case
 
 
@@ -105,12 +105,12 @@ def _generalised_normal(verdicts: Verdicts) -> list[str]:
     offsets = [each.value for each in _of(verdicts, "GGD-004") if each.case != "same shape and scale"]
     best = {each.case[-1]: each.value for each in verdicts if each.quantity == "best scale with normalisers"}
     return [
-        f"Of the KL it may be dropped where q and p share shape and scale: it cancels. Fixed but different, it leaves a "
-        f"constant ({_signed(min(offsets))} to {_signed(max(offsets))} nats in the {len(offsets)} pairs measured)."
+        f"Of the KL it may be dropped where q and p share shape and scale: it cancels. Fixed but different, it leaves "
+        f"a constant ({_signed(min(offsets))} to {_signed(max(offsets))} nats in the {len(offsets)} pairs measured)."
         if holds(verdicts, "GGD-004") and offsets
         else "",
-        f"Not where a scale is learned: with normalisers the best scale is {best['p']:.4g} for p and {best['q']:.4g} for "
-        "q; without, there is no optimum between 10⁻⁶ and 10⁶, and p's scale runs up, q's down."
+        f"Not where a scale is learned: with normalisers the best scale is {best['p']:.4g} for p and {best['q']:.4g} "
+        "for q; without, there is no optimum between 10⁻⁶ and 10⁶, and p's scale runs up, q's down."
         if holds(verdicts, "GGD-005") and {"p", "q"} <= best.keys()
         else "",
         "The closed-form KL equals its integral, and shapes 2 and 1 are the Normal and the Laplace."
@@ -131,8 +131,8 @@ def _density_ratio(verdicts: Verdicts) -> list[str]:
     wrong = at("bias", ratio.LINEAR, ratio.HELD_OUT, large)
     shares = [each.value for each in _of(verdicts, "RATIO-006")]
     return [
-        f"With features that hold the true log ratio, the estimate at n = {large:,} is off by {_interval(fresh)} nats "
-        f"of {ratio.EXACT:.4f} on held-out draws."
+        f"Here, with features that hold the true log ratio, the estimate at n = {large:,} is off by {_interval(fresh)} "
+        f"nats of {ratio.EXACT:.4f} on held-out draws."
         if holds(verdicts, "RATIO-001") and fresh
         else "",
         f"At n = {small} on its own training sample it is too large by {_interval(training)}."
@@ -144,8 +144,8 @@ def _density_ratio(verdicts: Verdicts) -> list[str]:
         f"Without z² among the features the bias is {_interval(wrong)} at n = {large:,}: more draws do not mend it."
         if holds(verdicts, "RATIO-004", "RATIO-005") and wrong
         else "",
-        f"Its variance is {min(shares):.2g} to {max(shares):.2g} times that of the sampled KL at the same n: where both "
-        "densities are known, the sampled KL is the less noisy, and unbiased."
+        f"Its variance is {min(shares):.2g} to {max(shares):.2g} times that of the sampled KL at the same n: where "
+        "both densities are known, as here, the sampled KL is the less noisy, and unbiased."
         if holds(verdicts, "RATIO-006") and shares
         else "",
     ]

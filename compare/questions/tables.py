@@ -47,6 +47,7 @@ def question_frame(results: Sequence[QuestionResult], verdicts: Sequence[Questio
                 "words": question.words,
                 "formula": question.formula,
                 "source": question.source,
+                "see": question.see,
                 "answer": answer(question, verdicts),
                 "outcomes": outcomes(each for each in verdicts if each.question == question.id),
                 "elapsed_s": result.elapsed_s,

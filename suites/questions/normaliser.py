@@ -133,4 +133,5 @@ QUESTION = Question(
     source=f"{DEFINITION}; VampPrior: Tomczak and Welling 2018 (arXiv 1705.07120), eq. 9",
     claims=CLAIMS,
     measure=measure,
+    see="What each implementation keeps or drops: the claims CONST-001 and CONST-002.",
 )

@@ -58,7 +58,10 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """What is asked, in words and as a formula, where it comes from, and how it is measured (at fixed seeds)."""
+    """What is asked, in words and as a formula, where it comes from, and how it is measured (at fixed seeds).
+
+    `see`: where else in a report something bears on it.
+    """
 
     id: str
     title: str
@@ -67,6 +70,7 @@ class Question:
     source: str
     claims: tuple[QuestionClaim, ...]
     measure: Callable[[], Iterable[Row]]
+    see: str = ""
 
     def claim(self, identifier: str) -> QuestionClaim:
         """Its claim of this ID. Raises KeyError where it has none."""

@@ -163,4 +163,5 @@ QUESTION = Question(
     source=SOURCE,
     claims=CLAIMS,
     measure=measure,
+    see="What Pyro and NumPyro register for this and every other pair: the sweep in 'Findings about the libraries'.",
 )
