@@ -18,6 +18,7 @@ from suites.contract import Device
 from suites.estimators import ESTIMATORS
 from suites.exact.expected import expected
 from suites.numpy_oracle.vae import encode
+from suites.protocol import PROTOCOLS
 
 ZERO_VARIANCE_DRAWS = 1_000  # where every draw should be the exact value: each one is judged, no mean is
 INFINITE_VARIANCE_DRAWS = 1_000  # described: no number of draws decides anything there
@@ -86,15 +87,13 @@ def _cells(block: Block, spec: Spec, device: Device) -> Iterator[Cell]:
 
 
 def dataset_of(block: Block, problem: str, weights: str) -> str:
-    """The data set that a block names, else the problem's own. Raises SpecError where it has other pixels."""
-    if not block.dataset:
-        return problems.DATASET[problem]
-    pixels, observed = datasets.OBSERVED[block.dataset], problems.load(problem, weights).observed
-    if pixels != observed:
-        raise SpecError(
-            f"Data set {block.dataset!r} has {pixels} values a row; {problem} is for {observed}. Name another."
-        )
-    return block.dataset
+    """The data set that a block names, else the problem's own. Raises SpecError where it does not fit the block."""
+    name = block.dataset or problems.DATASET[problem]
+    if block.protocol and PROTOCOLS[block.protocol].dynamic and not datasets.was_grey(name):
+        raise SpecError(f"Data set {name!r} never was grey: protocol {block.protocol!r} has nothing to binarise anew.")
+    if block.dataset and (pixels := datasets.OBSERVED[name]) != (observed := problems.load(problem, weights).observed):
+        raise SpecError(f"Data set {name!r} has {pixels} values a row; {problem} is for {observed}. Name another.")
+    return name
 
 
 def places(procedure: Procedure, implementation: str, device: Device) -> tuple[Device, ...]:

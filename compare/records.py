@@ -78,7 +78,8 @@ class Quantity(StrEnum):
     FIT
     HELDOUT_ELBO              index: completed steps; mean over held-out data, `estimator`'s own value by the oracle
                               at the fitted weights; standard_error over data
-    TRAIN_ELBO                index: step; value (no interval: one noisy batch)
+    TRAIN_ELBO                index: step; value (no interval: one noisy batch); under a protocol: index: first step
+                              of an epoch; the mean over it
     SAMPLED_KL_VARIANCE       index: completed steps; exact Var k1 at the fitted weights, mean over held-out data
     FITTED_ELBO_VARIANCE, FITTED_GRADIENT_VARIANCE  index: completed steps; part: estimator
     VALIDATION_ELBO           index: completed steps; mean over validation data, by the oracle (under a protocol)

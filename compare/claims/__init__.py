@@ -10,6 +10,7 @@ from compare.claims import (
     flows,
     gradient,
     kl,
+    likelihood,
     linear_gaussian,
     matching,
     training,
@@ -18,7 +19,7 @@ from compare.claims.claim import Claim, Context, Judgement, Rows, Scope
 
 FAMILIES = (
     *(matching, kl, elbo, flows, bounds, estimators),
-    *(gradient, linear_gaussian, training, fields, constants, device),
+    *(gradient, linear_gaussian, likelihood, training, fields, constants, device),
 )
 CLAIMS: tuple[Claim, ...] = tuple(claim for family in FAMILIES for claim in family.CLAIMS)
 _BY_ID = {claim.id: claim for claim in CLAIMS}

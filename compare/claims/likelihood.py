@@ -1,11 +1,11 @@
 """log p(x) by importance sampling, where it is known: on the linear-Gaussian VAE."""
 
-from math import sqrt
+from math import isfinite, sqrt
 
 from compare.claims import cells, pointwise
 from compare.claims.claim import Claim, Context, Judgement, Rows
 from compare.records import Outcome, Procedure, Quantity, Strength
-from compare.statistics import equivalence
+from compare.statistics import MINIMUM_DRAWS, equivalence
 
 FAMILY = "log p(x) by importance sampling"
 SOURCE = (
@@ -16,25 +16,34 @@ MARGIN_NATS = 0.05
 
 
 def _equals_log_px(rows: Rows, context: Context) -> list[Judgement]:
-    """The mean over the data of (estimate - log p(x)); its error is the draws' alone, since the data are the same."""
+    """Mean over the data of (estimate - log p(x)); its error is the draws' alone, since the data are the same.
+
+    The first-order bias -(scale^2) / (2 n) is part of the difference: it is what the claim allows for.
+    """
     data = rows.all(Quantity.LOG_PX)
     mean = rows.one(Quantity.LOG_PX_MEAN)
     error = sqrt(sum(row.standard_error**2 for row in data)) / len(data)
     difference = mean.value - mean.reference
+    if not isfinite(error) or not isfinite(mean.reference):
+        reason = f"nothing to compare with: reference {mean.reference}, standard error {error}"
+        return [Judgement(outcome=Outcome.INCONCLUSIVE, value=mean.value, reason=reason)]
     found = equivalence(difference, error, MARGIN_NATS, context.budget.per_test)
-    draws = data[0].n
-    bias = -sum(row.scale**2 for row in data) / (2 * draws * len(data))
-    reason = f"bias to first order {bias:.2g} nats" if found.outcome is not Outcome.AGREES else ""
+    draws = data[0].n * len(data)
+    outcome, reason = found.outcome, ""
+    if draws < MINIMUM_DRAWS:
+        outcome, reason = Outcome.INCONCLUSIVE, f"{draws} draws are too few: a normal tail needs {MINIMUM_DRAWS}"
+    elif outcome is Outcome.INCONCLUSIVE:
+        reason = f"after {draws} draws the interval still reaches across the margin"
     return [
         Judgement(
-            outcome=found.outcome,
+            outcome=outcome,
             value=mean.value,
             reference=mean.reference,
             difference=difference,
             tolerance=MARGIN_NATS,
             low=found.low,
             high=found.high,
-            n=draws * len(data),
+            n=draws,
             reason=reason,
         )
     ]
@@ -69,9 +78,9 @@ CLAIMS = (
         source=SOURCE,
         tolerance=f"{MARGIN_NATS} nats per datum; the interval at the budget's level must lie inside",
         reason=(
-            "Published tables part models by tenths of a nat: half a tenth keeps their first decimal. At the 10,000 "
-            "draws and more that are planned, bias and standard error are a hundredth of it; a shift such as log 10 in "
-            "the number of samples is forty-six times as large."
+            "Published tables part models by tenths of a nat: half a tenth keeps their first decimal. With the planned "
+            "50,000 draws at each of 10 data the standard error is about 0.004 and the bias below 0.0002 nats; a shift "
+            "such as log 10, from a wrong number of samples, is forty-six times the margin."
         ),
         procedure=Procedure.LIKELIHOOD,
         applies_to=cells.off_posterior,

@@ -13,14 +13,14 @@ from suites.contract import Array, Fit, Params
 from suites.estimators import SAMPLED_KL
 from suites.protocol import EarlyStopping, Protocol, check_steps
 
-LOOKS = 40  # at the validation ELBO, about, in one run: each keeps a copy of the weights
+LOOKS = 25  # at the validation ELBO, about, in one run: each keeps a copy of the weights
 VALIDATION_NOISES = 1  # draws of shared noise per validation row
 
 Trained = tuple[list[Measurement], dict[str, list[list[int]]]]
 
 
 def train_under(task: Task, protocol: Protocol) -> Trained:
-    """TRAIN_ELBO, VALIDATION_ELBO, rows about the weights at the checkpoints and at the best look, LOG_PX_MEAN; images.
+    """TRAIN_ELBO by epoch, VALIDATION_ELBO, rows about checkpoints and the best look, LOG_PX_MEAN; and images.
 
     The weights of the best validation ELBO are the run's result: images and log p(x) are theirs.
     """
@@ -28,10 +28,7 @@ def train_under(task: Task, protocol: Protocol) -> Trained:
     stopping = _stopping(task, protocol, train, validation)
     theirs = _fit(task, protocol, train, stopping)
     best, step = stopping.best_weights, stopping.best_step
-    rows = [
-        Measurement(quantity=Quantity.TRAIN_ELBO, value=float(value), index=index, n=BATCH)
-        for index, value in enumerate(theirs.elbo)
-    ]
+    rows = _epochs(theirs.elbo, steps_per_epoch(len(train)))
     rows += [
         Measurement(quantity=Quantity.VALIDATION_ELBO, value=score, index=at, n=len(validation))
         for at, score in stopping.scores.items()
@@ -43,6 +40,15 @@ def train_under(task: Task, protocol: Protocol) -> Trained:
     if task.estimator.name == SAMPLED_KL.name:  # the only one whose draws are log weights
         rows.append(after_training(task, best, step, protocol.likelihood_data, protocol.likelihood_draws))
     return rows, images
+
+
+def _epochs(elbo: Array, per_epoch: int) -> list[Measurement]:
+    """The mean training ELBO of each epoch: a run of 100,000 steps would else leave as many rows."""
+    return [
+        Measurement(quantity=Quantity.TRAIN_ELBO, value=float(part.mean()), index=start, n=BATCH * len(part))
+        for start in range(0, len(elbo), per_epoch)
+        if len(part := np.asarray(elbo[start : start + per_epoch], np.float64))
+    ]
 
 
 def _stopping(task: Task, protocol: Protocol, train: Array, validation: Array) -> EarlyStopping:

@@ -41,6 +41,7 @@ __all__ = [
     "missing",
     "split",
     "validate",
+    "was_grey",
 ]
 
 
@@ -63,11 +64,16 @@ def grey(name: str) -> Array:
     """The training rows of a data set before they were binarised, grey values in 0..1, in the order of its `train`:
     what dynamic binarisation draws from. Raises ValueError where the data never were grey."""
     known(name)
+    if not was_grey(name):
+        raise ValueError(f"Data set {name!r} is not grey: there is nothing to binarise anew at every step.")
     if name in shipped.DIGITS:
         return shipped.grey_parts(name)[0]
-    if name not in RECIPES or not RECIPES[name].grey:
-        raise ValueError(f"Data set {name!r} is not grey: there is nothing to binarise anew at every step.")
     return _files(name, _folder())[0]
+
+
+def was_grey(name: str) -> bool:
+    """Whether the data set was grey before it was binarised."""
+    return name in shipped.DIGITS or (name in RECIPES and RECIPES[name].grey)
 
 
 def split(dataset: Dataset) -> tuple[Array, Array]:

@@ -6,6 +6,7 @@ from suites.mutants import (
     gradients,
     importance_weights,
     likelihoods,
+    published_code,
     reductions,
     sampling,
     scales,
@@ -26,6 +27,7 @@ _FAMILIES = (
     likelihoods,
     importance_weights,
     flows,
+    published_code,
     variants,
 )
 CATALOGUE: dict[str, Variant] = {

@@ -116,6 +116,19 @@ def differentiated(of: Cell, n: int = DRAWS) -> CellResult:
     )
 
 
+def weighed(of: Cell, n: int = DRAWS, sd: float = 3.0) -> CellResult:
+    """Every row of a correct LIKELIHOOD cell of ten data; `sd`: of a weight over its mean."""
+    error = sd / sqrt(n)
+    return result(
+        of,
+        [
+            *(row(Quantity.LOG_PX, -7.0 - i, index=i, n=n, standard_error=error, scale=sd) for i in range(10)),
+            row(Quantity.LOG_PX_MEAN, -11.5, n=10, standard_error=0.3, scale=error / sqrt(10)),
+            *(row(Quantity.LOG_WEIGHT_DEVIATION, 1e-14, index=i, n=n, scale=300.0) for i in range(10)),
+        ],
+    )
+
+
 def path(of: Cell) -> CellResult:
     """Every row of a correct FIT_PATH cell."""
     return result(

@@ -15,6 +15,7 @@ from claim_rows import (
     drawn,
     evaluated,
     path,
+    weighed,
 )
 
 from compare.claims import CLAIMS, Scope, by_id
@@ -56,6 +57,7 @@ def gradient_case(wrong: dict[str, Plant], partners: tuple[CellResult, ...] = ()
 
 ANALYTIC, LG = {"estimator": "analytic-kl"}, {"problem": "linear-gaussian", "weights": "generic"}
 POSTERIOR = {"problem": "linear-gaussian", "weights": "posterior"}
+LIKELIHOOD = {"procedure": Procedure.LIKELIHOOD, "data": 10}
 FLOW, DRAW, GRADIENT = {"problem": "householder"}, {"procedure": Procedure.DRAW}, {"procedure": Procedure.GRADIENT}
 LOG_FIVE = 1.6094379124341003
 DROPPED = LATENT * HALF_LOG_TWO_PI
@@ -172,6 +174,22 @@ CASES = {
     "LG-004": Case(right=constant(POSTERIOR_DRAWS), wrong={"it varies": plant(Q.ELBO_DEVIATION, value=1e-3)}),
     "LG-005": draw_case({"no variance": plant(Q.ELBO_VARIANCE, value=0.0)}, **POSTERIOR, **ANALYTIC),
     "LG-006": evaluate_case({"tau taken for a variance": plant(Q.ELBO_DETERMINISTIC, shift=-0.5)}, **LG),
+    "LIK-001": Case(
+        right=weighed(cell(**LIKELIHOOD, **LG)),
+        wrong={
+            "log of a tenth of the draws": plant(Q.LOG_PX_MEAN, shift=2.302585),
+            "a tenth of a nat": plant(Q.LOG_PX_MEAN, shift=0.1),
+            "not a number": plant(Q.LOG_PX_MEAN, value=nan),
+        },
+        few=weighed(cell(**LIKELIHOOD, **LG), n=100),
+    ),
+    "LIK-002": Case(
+        right=weighed(cell(**LIKELIHOOD, **POSTERIOR), n=500, sd=0.0),
+        wrong={
+            "it varies": plant(Q.LOG_WEIGHT_DEVIATION, value=1e-9),
+            "a lost constant": plant(Q.LOG_PX, shift=0.9189385),
+        },
+    ),
     "TRAIN-001": Case(
         right=path(cell(procedure=Procedure.FIT_PATH)), wrong={"another epsilon": plant(Q.PATH_ELBO, shift=1e-9)}
     ),
@@ -258,7 +276,7 @@ def test_an_unknown_id_names_the_known_ones():
 
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.id)
 def test_only_what_is_sampled_spends_from_the_budget(claim):
-    drawn_from = claim.procedure in (Procedure.DRAW, Procedure.GRADIENT)
+    drawn_from = claim.procedure in (Procedure.DRAW, Procedure.GRADIENT, Procedure.LIKELIHOOD)
     sampling = drawn_from and claim.strength in (Strength.EXPECTATION, Strength.ORDERING)
     assert claim.statistical is sampling
     assert (claim.scope is Scope.PAIR) is bool(CASES[claim.id].partners)
