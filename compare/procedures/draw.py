@@ -6,8 +6,8 @@ from math import inf, isfinite, isnan, log, nan, sqrt
 import numpy as np
 
 from compare.moments import Moments, moments_of, variance_standard_error
-from compare.procedures.evaluate import ask_oracle
 from compare.procedures.meter import ORACLE, span
+from compare.procedures.oracle import ask_oracle
 from compare.procedures.task import Task, require_array, require_dtype
 from compare.records import Measurement, Quantity
 from suites.contract import Array, Bound, KLTerm

@@ -6,6 +6,7 @@ from itertools import pairwise
 import numpy as np
 
 from compare.procedures.meter import ORACLE, span
+from compare.procedures.oracle import ask_oracle, ask_oracle_once
 from compare.procedures.task import InvalidResultError, Task, require_dtype, require_number, require_params
 from compare.records import Measurement, Quantity
 from suites.contract import Array, Bound, Evaluation, Flow, Likelihood, Params, Prior, Problem, Reduction
@@ -13,7 +14,7 @@ from suites.estimators import CORE_ESTIMATORS, SAMPLED_KL
 from suites.exact import gaussian_kl
 from suites.exact.expected import expected
 from suites.exact.linear_gaussian import deterministic_noise
-from suites.numpy_oracle.reference import Reference, reference
+from suites.numpy_oracle.reference import Reference
 from suites.numpy_oracle.scales import Point, scales
 from suites.numpy_oracle.vae import encode
 
@@ -35,7 +36,7 @@ def evaluate(task: Task) -> list[Measurement]:
     x = task.rows(cell.datum, cell.size)
     noise = task.generator("noise").standard_normal((task.estimator.noise_rows, cell.size, task.problem.latent))
     theirs = checked(task.session.evaluate(task.problem.params, x, noise), task)
-    oracle = ask_oracle(task, x, noise)
+    oracle = ask_oracle_once(task, x, noise)
     rows = _scalars(task, theirs, oracle) + _gradients(theirs, oracle) + _directions(theirs, oracle)
     rows.append(_raw_loss(theirs, oracle, cell.size))
     if cell.size >= 5:
@@ -82,12 +83,6 @@ def _scalars_of(task: Task) -> dict[Quantity, str]:
     if task.estimator.bound is Bound.RENYI:
         absent |= {Quantity.KL, Quantity.LOG_LIKELIHOOD}
     return {quantity: name for quantity, name in SCALARS.items() if quantity not in absent}
-
-
-def ask_oracle(task: Task, x: Array, noise: Array) -> Reference:
-    """The oracle at the same inputs, rounded to the cell's dtype."""
-    with span(ORACLE):
-        return reference(task.problem, task.estimator, task.problem.params, x, noise, task.dtype)
 
 
 def _scalars(task: Task, theirs: Evaluation, oracle: Reference) -> list[Measurement]:
