@@ -1,6 +1,7 @@
 """`compare cite ID`: one claim with its outcomes by implementation and version, and BibTeX for it and its sources."""
 
 import textwrap
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,10 @@ def cite(identifier: str, results: Path | None = None) -> str:
 
     Raises UsageError for an unknown ID, with the nearest ones, and StoreError for a folder without verdicts.
     """
+    from compare.questions import citing  # which uses this module's parts
+
+    if identifier.upper() in citing.BY_ID:
+        return citing.cite_question(identifier.upper(), results)
     claim = find(identifier)
     evidence = read(results) if results is not None else newest_published()
     parts = [_statement(claim), _outcomes(claim, evidence), "BibTeX\n\n" + bibtex(claim, evidence)]
@@ -39,7 +44,10 @@ def find(identifier: str) -> Claim:
     """The claim of an ID in any case. Raises UsageError with the nearest IDs."""
     by_id = {claim.id: claim for claim in CLAIMS}
     if identifier.upper() not in by_id:
-        raise UsageError(unknown("claim", identifier.upper(), by_id))
+        from suites.questions.catalogue import CLAIMS as QUESTION_CLAIMS
+
+        known = [*by_id, *(each.id for each in QUESTION_CLAIMS)]
+        raise UsageError(unknown("claim", identifier.upper(), known))
     return by_id[identifier.upper()]
 
 
@@ -51,19 +59,22 @@ def _statement(claim: Claim) -> str:
         ("Tolerance", claim.tolerance),
         ("Why", claim.reason),
     )
-    indent = " " * 12
-    lines = [
-        textwrap.fill(text, WIDTH, initial_indent=f"{name:<12}", subsequent_indent=indent, break_on_hyphens=False)
+    return "\n".join([f"{claim.id}  {claim.family}, {claim.strength}", *paragraphs(fields)])
+
+
+def paragraphs(fields: Iterable[tuple[str, str]]) -> list[str]:
+    """(name, text) as lines: names in a column, texts wrapped beside them."""
+    return [
+        textwrap.fill(text, WIDTH, initial_indent=f"{name:<12}", subsequent_indent=" " * 12, break_on_hyphens=False)
         for name, text in fields
     ]
-    return "\n".join([f"{claim.id}  {claim.family}, {claim.strength}", *lines])
 
 
 def _outcomes(claim: Claim, evidence: Evidence | None) -> str:
     if evidence is None:
         return "Outcomes     no published report is here; name a result folder with --results DIR"
     about: Any = evidence.verdicts[evidence.verdicts["claim"] == claim.id]  # a frame, which pandas types as a union
-    title = f"Outcomes     {_where(evidence)}"
+    title = f"Outcomes     {place(evidence)}"
     if about.empty:
         return f"{title}\n             no verdict on this claim"
     rows = [("implementation", "versions", "device", "dtype", *map(str, Outcome), "worst / tolerance")]
@@ -74,7 +85,8 @@ def _outcomes(claim: Claim, evidence: Evidence | None) -> str:
     return "\n".join([title, *table(rows, "  ")])
 
 
-def _where(evidence: Evidence) -> str:
+def place(evidence: Evidence) -> str:
+    """The folder with its profile, date, device and commit."""
     known = [evidence.environment.get(item, "") for item in ("profile", "date", "device")]
     code = evidence.environment.get("commit", "none")
     return ", ".join([f"{evidence.folder.name}: {known[0]}", *known[1:]]) + (
@@ -105,7 +117,13 @@ def table(rows: list[tuple[str, ...]], indent: str) -> list[str]:
 
 
 def bibtex(claim: Claim, evidence: Evidence | None) -> str:
-    """The claim as an entry of its own (version, ID, commit), and the works that it cites."""
+    """The claim as an entry of its own, and the works that it cites."""
+    works = cited(f"{claim.source}; {claim.reason}")
+    return "\n\n".join([entry(claim.id, claim.family, evidence), *(work.bibtex() for work in works)])
+
+
+def entry(identifier: str, family: str, evidence: Evidence | None) -> str:
+    """A claim as a BibTeX entry of its own: version, ID, commit."""
     version = installed_version("elbo-compare")
     code, year = commit(), ""
     if evidence is not None:
@@ -113,16 +131,14 @@ def bibtex(claim: Claim, evidence: Evidence | None) -> str:
         code = evidence.environment.get("commit", code)
         year = evidence.date[:4]
     lines = [
-        f"@software{{elbo_compare_{claim.id.lower().replace('-', '_')},",
+        f"@software{{elbo_compare_{identifier.lower().replace('-', '_')},",
         "  author  = {{The elbo-compare developers}},",
-        f"  title   = {{elbo-compare, claim {claim.id}}},",
+        f"  title   = {{elbo-compare, claim {identifier}}},",
         f"  version = {{{version}}}," if version else "",
         f"  year    = {{{year}}}," if year.isdigit() else "",
-        f"  note    = {{Claim {claim.id} ({claim.family}); code at commit {code}}},"
+        f"  note    = {{Claim {identifier} ({family}); code at commit {code}}},"
         if code and code != "none"
-        else f"  note    = {{Claim {claim.id} ({claim.family})}},",
+        else f"  note    = {{Claim {identifier} ({family})}},",
         "}",
     ]
-    own = "\n".join(line for line in lines if line)
-    works = cited(f"{claim.source}; {claim.reason}")
-    return "\n\n".join([own, *(work.bibtex() for work in works)])
+    return "\n".join(line for line in lines if line)

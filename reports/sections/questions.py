@@ -56,17 +56,16 @@ def _card(question: dict, claims: Frame) -> ClaimCard:
         table=Table(
             name=f"question-{question['id']}",
             caption="Its claims, and of each the row that is nearest to differing.",
-            frame=claims,
+            frame=claims.assign(where=claims["case"].fillna("") + ": " + claims["quantity"].fillna("")),
             columns=(
-                Column(header="claim", source="id"),
+                Column(header="claim", source="id", kind=Kind.CODE),
                 Column(header="states", source="statement"),
                 Column(header="outcome", source="outcomes", kind=Kind.OUTCOME),
-                Column(header="nearest row: value [interval]", source="value", kind=Kind.INTERVAL),
+                Column(header="value [interval]", source="value", kind=Kind.INTERVAL),
                 Column(header="reference", source="reference", kind=Kind.NUMBER),
                 Column(header="allowed", source="tolerance", kind=Kind.NUMBER, digits=2),
                 Column(header="n", source="n", kind=Kind.COUNT),
-                Column(header="case", source="case"),
-                Column(header="quantity", source="quantity"),
+                Column(header="nearest row", source="where"),
                 Column(header="why", source="worst_reason"),
             ),
         ),
@@ -80,7 +79,7 @@ def _rows(identifier: str, rows: Frame) -> Table:
         caption=f"{identifier}: every measured number with its interval.",
         frame=judged,
         columns=(
-            Column(header="claim", source="claim"),
+            Column(header="claim", source="claim", kind=Kind.CODE),
             Column(header="case", source="case"),
             Column(header="effect", source="group"),
             Column(header="quantity", source="quantity"),
@@ -104,7 +103,7 @@ def _claims(identifier: str, claims: Frame) -> Table:
         caption=f"{identifier}: why each claim should hold, its source and its tolerance.",
         frame=claims,
         columns=(
-            Column(header="claim", source="id"),
+            Column(header="claim", source="id", kind=Kind.CODE),
             Column(header="strength", source="strength"),
             Column(header="derivation", source="derivation"),
             Column(header="source", source="source"),
@@ -165,7 +164,7 @@ def _learned_scale(rows: Frame) -> Picture:
         mine = rows[(rows["case"] == f"over the scale of {whose}") & rows["at"].notna()]
         best = rows[(rows["case"] == f"learned scale of {whose}") & (rows["quantity"] == "best scale with normalisers")]
         series = [
-            Series(label=name, x=of["at"].to_numpy(float), y=of["value"].to_numpy(float), style=style)
+            Series(label=name, x=of["at"].to_numpy(float), y=of["value"].to_numpy(float), style=style, thin=True)
             for style, name in enumerate(("KL", "KL without normalisers"))
             if len(of := mine[mine["quantity"] == name])
         ]
@@ -175,25 +174,26 @@ def _learned_scale(rows: Frame) -> Picture:
     return draw(
         "generalised-normal-scale",
         panels,
-        caption="The KL of two generalised normals over a scale that is learned, with normalisers and without; the rule "
-        "marks the best scale that was found with them. The number of optima is judged by GGD-005.",
+        caption="The KL of two generalised normals over a scale that is learned, with normalisers and without. The "
+        "rule marks the best scale that was found with them. The number of optima is judged by GGD-005.",
         alt="Two panels: the KL over the scale of p and over that of q, with normalisers and without, in nats.",
     )
 
 
 def _over_size(rows: Frame) -> Picture:
-    wanted = (("bias", "bias of the estimate", "nats", 0.0, "unbiased"),
+    wanted = (("bias", "bias of the estimate", "nats", 0.0, "no bias"),
               (VARIANCE, "variance × n, sampled KL = 1", "ratio", 1.0, "sampled KL"))  # fmt: skip
     cases = list(dict.fromkeys(rows.loc[rows["quantity"].isin([name for name, *_ in wanted]), "case"]))
     panels = []
-    for quantity, title, unit, at, label in wanted:
+    for quantity, title, unit, at, rule in wanted:
         series = []
         for style, case in enumerate(cases):
             of = rows[(rows["quantity"] == quantity) & (rows["case"] == case) & rows["at"].notna()].sort_values("at")
             if len(of):
                 x, y, low, high = (of[name].to_numpy(float) for name in ("at", "value", "low", "high"))
-                series.append(Series(label=case, x=x, y=y, low=low, high=high, style=style, mark=Mark.LINE))
-        rules = [Rule(label=label, at=at, vertical=False)]
+                label = case.replace(" features", "").replace(" sample", "")
+                series.append(Series(label=label, x=x, y=y, low=low, high=high, style=style, mark=Mark.LINE))
+        rules = [Rule(label=rule, at=at, vertical=False)]
         x_label = "draws n from each of q and p"
         panels.append(Panel(title=title, x_label=x_label, y_label=unit, series=series, rules=rules, log_x=True))
     return draw(
@@ -201,6 +201,6 @@ def _over_size(rows: Frame) -> Picture:
         panels,
         caption="The classifier's estimate over the sample size: bias against the exact KL, and variance over that of "
         "the sampled KL at the same n. Bars: 95% intervals.",
-        alt="Two panels over the sample size, for each set of features and each sample that the logit is averaged over: "
+        alt="Two panels over the sample size, for each set of features and each sample averaged over: "
         "bias in nats, and variance relative to the sampled KL's.",
     )

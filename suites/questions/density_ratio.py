@@ -50,7 +50,7 @@ CLAIMS = (
     QuestionClaim(
         id="RATIO-002",
         rule=Rule.ABOVE,
-        statement="Evaluated on the sample that it was trained on, its bias at n = 100 exceeds that at n = 10,000",
+        statement="With z² and on the sample that it was trained on, its bias at n = 100 exceeds that at n = 10,000",
         derivation="A maximum-likelihood fit's bias is of order (features) / n.",
         source=SUGIYAMA,
         tolerance="above 0",
@@ -59,7 +59,7 @@ CLAIMS = (
     QuestionClaim(
         id="RATIO-003",
         rule=Rule.ABOVE,
-        statement="On its training sample the estimate is larger than on a held-out one, at n = 100",
+        statement="With z² the estimate is larger on its training sample than on a held-out one, at n = 100",
         derivation="The fit follows the training sample's own noise, which its logit then counts as difference.",
         source=SUGIYAMA,
         tolerance="above 0",
@@ -77,7 +77,7 @@ CLAIMS = (
     QuestionClaim(
         id="RATIO-005",
         rule=Rule.EQUAL,
-        statement="Its limit is the mean, over q, of the linear logit that minimises the expected logistic loss",
+        statement="Without z² its limit is the mean, over q, of the linear logit of least expected logistic loss",
         derivation="Logistic regression converges to the minimiser of the expected loss, here found by quadrature.",
         source=SUGIYAMA,
         tolerance="0.05 standard deviations of one draw of the sampled KL (0.029 nats)",
@@ -86,7 +86,7 @@ CLAIMS = (
     QuestionClaim(
         id="RATIO-006",
         rule=Rule.RATIO_ABOVE,
-        statement="Its variance exceeds that of the sampled KL at the same n",
+        statement="The variance of that well-specified estimate exceeds that of the sampled KL at the same n",
         derivation="The sampled KL knows both densities; the classifier learns their ratio from the samples alone.",
         source="Var of the sampled KL: Σ μ²σ² + (σ² − 1)²/2 over n, in units of p",
         tolerance="log of the variance ratio above 0",

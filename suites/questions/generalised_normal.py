@@ -31,7 +31,7 @@ PAIRS = (
 )
 SAMPLED = (1.0, 1.5, 4.0)
 SCALES = np.logspace(-6, 6, 121)  # where a best scale is looked for
-DRAWN = np.logspace(-1, 1.5, 41)  # where the objective is drawn
+DRAWN = {"p": np.logspace(-0.3, 1.0, 40), "q": np.logspace(-1.0, 0.3, 40)}  # where it is drawn, over the best scale
 POINTS = (0.0, 0.01, 0.3, 1.0, 3.0, 10.0, 100.0, 10_000.0, inf)
 
 Divergence = Callable[[Any, Any, Any, Any], Any]
@@ -230,8 +230,9 @@ def _learned_scale_rows(divergence: Divergence) -> Iterator[Row]:
 def _curve_rows(divergence: Divergence) -> Iterator[Row]:
     for quantity, function in (("KL", divergence), ("KL without normalisers", dropped_kl)):
         for whose in ("p", "q"):
-            values = np.real(_objective(function, whose)(np.log(DRAWN)))
-            for at, value in zip(DRAWN, values, strict=True):
+            scales = _best_scale(whose) * DRAWN[whose]
+            values = np.real(_objective(function, whose)(np.log(scales)))
+            for at, value in zip(scales, values, strict=True):
                 case = f"over the scale of {whose}"
                 yield Row(claim="", case=case, quantity=quantity, value=float(value), at=float(at))
 

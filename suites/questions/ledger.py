@@ -20,7 +20,7 @@ class Effect(StrEnum):
     """What leaving out normalisers does to an objective."""
 
     CANCELS = "cancels"
-    CONSTANT = "is a constant"
+    CONSTANT = "leaves a constant"
     WRONG_GRADIENT = "gives wrong gradients"
 
 
