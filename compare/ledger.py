@@ -1,6 +1,7 @@
 """The constants ledger: by how much each implementation's terms differ from the fully normalised ones, and why.
 
-One row per implementation, precision, device and quantity, over all sampled-kl cells evaluated at the same noise.
+One row per prior, implementation, precision, device and quantity, over all sampled-kl cells evaluated at the same
+noise: whether a dropped normaliser cancels depends on the prior.
 """
 
 from collections import defaultdict
@@ -13,7 +14,9 @@ from compare.claims.constants import HALF_LOG_TWO_PI
 from compare.claims.pointwise import rounding_tolerance
 from compare.judge import latent_size
 from compare.records import Cell, CellResult, Measurement, Procedure, Quantity, Status
+from suites.contract import Prior
 
+PRIORS = tuple(Prior)
 DENSITIES = (Quantity.LOG_Q, Quantity.LOG_PRIOR)
 QUANTITIES = (*DENSITIES, Quantity.KL, Quantity.LOG_LIKELIHOOD, Quantity.ELBO)
 
@@ -35,6 +38,7 @@ class LedgerRow:
     `cells`, between the offset and the constant named; `tolerance_nats` is what rounding allows in that cell."""
 
     implementation: str
+    prior: str
     dtype: str
     device: str
     quantity: str
@@ -59,15 +63,16 @@ class _Entry:
 
 
 def ledger(results: Iterable[CellResult], latent: Callable[[Cell], int] = latent_size) -> list[LedgerRow]:
-    """The ledger's rows, ordered by implementation, dtype, device, and quantity as in `QUANTITIES`."""
-    groups: dict[tuple[str, str, str, int], list[_Entry]] = defaultdict(list)
+    """The ledger's rows, ordered by implementation, dtype, prior, device, and quantity as in `QUANTITIES`."""
+    groups: dict[tuple[str, str, int, str, int], list[_Entry]] = defaultdict(list)
     for result in results:
         cell = result.cell
         if result.status is not Status.OK or cell.procedure is not Procedure.EVALUATE or not cells.sampled(cell):
             continue
         for row in result.measurements:
             if row.quantity in QUANTITIES and row.reference == row.reference:
-                key = (cell.implementation, cell.dtype, cell.device, QUANTITIES.index(row.quantity))
+                prior = PRIORS.index(cells.prior(cell))
+                key = (cell.implementation, cell.dtype, prior, cell.device, QUANTITIES.index(row.quantity))
                 groups[key].append(_entry(cell, row, latent(cell)))
     return [_row(QUANTITIES[key[-1]], groups[key]) for key in sorted(groups)]
 
@@ -92,6 +97,7 @@ def _row(quantity: Quantity, entries: Sequence[_Entry]) -> LedgerRow:
     constant = constants.pop() if len(constants) == 1 else Constant.MIXED
     return LedgerRow(
         implementation=shown.cell.implementation,
+        prior=str(cells.prior(shown.cell)),
         dtype=shown.cell.dtype,
         device=shown.cell.device,
         quantity=str(quantity),

@@ -113,7 +113,12 @@ def flow(cell: Cell) -> Flow:
 
 def prior(cell: Cell) -> Prior:
     """The prior of the cell's problem."""
-    return PRIORS.get(cell.problem.removesuffix(SMALL), Prior.STANDARD_NORMAL)
+    return prior_of(cell.problem)
+
+
+def prior_of(problem: str) -> Prior:
+    """The prior of the problem of this name."""
+    return PRIORS.get(problem.removesuffix(SMALL), Prior.STANDARD_NORMAL)
 
 
 def no_flow(cell: Cell) -> bool:
@@ -134,11 +139,6 @@ def linear_flow(cell: Cell) -> bool:
 def has_analytic_kl(cell: Cell) -> bool:
     """KL(q || p) is closed."""
     return plain(cell) or linear_flow(cell)
-
-
-def drops_normaliser(cell: Cell) -> bool:
-    """Written by hand without 0.5 log 2 pi: a Laplace prior has another constant, so there it is kept in both."""
-    return prior(cell) is not Prior.LAPLACE
 
 
 def derived_by_hand(cell: Cell) -> bool:

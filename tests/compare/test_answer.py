@@ -1,6 +1,7 @@
 """The sentence never says more than the verdicts, and the numbers come from the rows behind them."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from claim_rows import DRAWS, HALF_LOG_TWO_PI, LATENT, altered, cell, drawn, ended, evaluated
@@ -80,6 +81,15 @@ def test_a_wrong_mean_of_the_hand_written_draws_is_said():
     index = index_of(results, "torch-hand", Procedure.DRAW)
     found = answered(replaced(results, index, Quantity.KL_MEAN, shift=1.0))
     assert "Its own draws have a wrong mean or variance somewhere" in " ".join(found["reasons"])
+
+
+def test_a_flow_is_counted_and_a_laplace_prior_is_not():
+    """The question is about the line that drops 0.5 log 2 pi, under any flow; under a Laplace prior nobody drops it."""
+    results = _without_ties(everything())
+    for problem in ("householder-small", "laplace-small"):
+        of = cell(problem=problem)
+        results += [evaluated(replace(of, implementation=name)) for name in ("pyro", "numpyro", "torch-hand")]
+    assert "(3 of 3 comparisons each)" in answered(results)["sentence"]
 
 
 def test_nothing_measured_claims_nothing():

@@ -40,6 +40,13 @@ def test_one_implementation_may_do_both():
     assert (row.constant, row.cells) == (Constant.MIXED, 2)
 
 
+def test_each_prior_has_rows_of_its_own():
+    """Hand-written code drops the constant under a normal prior and keeps it under a Laplace one: neither is mixed."""
+    rows = ledger([evaluated(cell()), evaluated(cell(problem="laplace-small"), dropped=False)], latent=lambda _: LATENT)
+    found = {row.prior: row.constant for row in rows if row.quantity == "log_q"}
+    assert found == {"standard-normal": Constant.DROPPED, "laplace": Constant.KEPT}
+
+
 def test_only_sampled_cells_that_ended_well_count():
     others = [
         evaluated(cell(estimator="analytic-kl")),
