@@ -97,6 +97,7 @@ NUMERIC = {
     ],
     *TIMINGS[5:],
 }
+FROM_FILES = ("static-mnist", "mnist", "omniglot", "caltech101-silhouettes")  # a label names these data sets
 RUNS = 20  # lines of one name in a panel; more could not be told apart, and the tables hold all
 # Unit roundoff of round-to-nearest (Higham 2002, table 2.1).
 UNIT_ROUNDOFF = {"float32": 2.0**-24, "float64": 2.0**-53}
@@ -180,9 +181,15 @@ def joined(rows: Frame) -> Frame:
 
 
 def labels(frame: Frame) -> Values:
-    """Each cell's label: `vae@trained/pyro/sampled-kl/draw/float64/cpu`, with `/seed3` where the seed is not 0."""
+    """Each cell's label: `vae@trained/pyro/sampled-kl/draw/float64/cpu`, with `/seed3` where the seed is not 0, a data
+    set of files and a protocol at its end."""
     text = model(frame)
     for name in ("implementation", "estimator", "procedure", "dtype", "device"):
         text = text + "/" + frame[name].astype(str)
     seed = frame["seed"].fillna(0).astype(int)
-    return text + np.where(seed == 0, "", "/seed" + seed.astype(str))
+    text = text + np.where(seed == 0, "", "/seed" + seed.astype(str))
+    text = text + np.where(frame["dataset"].isin(FROM_FILES), "/" + frame["dataset"].astype(str), "")
+    if "protocol" not in frame.columns:  # frames of an earlier version
+        return text
+    protocol = frame["protocol"].fillna("").astype(str)
+    return text + np.where(protocol == "", "", "/" + protocol)

@@ -32,6 +32,7 @@ from compare.frames import (
 )
 from compare.judge import ErrorBudgetExceededError, exit_code, judge
 from compare.ledger import ledger
+from compare.published import LINES_FRAME, VALUES_FRAME, lines_frame, values_frame
 from compare.records import CellResult, Outcome, Status, as_row
 from compare.spec import spec_from_dict
 from compare.statistics import ErrorBudget
@@ -42,6 +43,8 @@ INCOMPLETE = 3
 EFFICIENCY = "efficiency"
 FURTHER = (
     EFFICIENCY,
+    VALUES_FRAME,
+    LINES_FRAME,
     SENSITIVITY,
     SENSITIVITY_CLAIMS,
     CASES_FRAME,
@@ -85,6 +88,9 @@ def judge_folder(folder: Path) -> Judged:
     write_frame(folder, "verdicts", verdict_frame(verdicts))
     write_frame(folder, "timings", timing_frame(results))
     write_frame(folder, EFFICIENCY, efficiency_frame(results))
+    if any(result.cell.protocol for result in results):  # models trained as the papers train theirs
+        write_frame(folder, VALUES_FRAME, values_frame())
+        write_frame(folder, LINES_FRAME, lines_frame())
     write_frame(folder, "ledger", pd.DataFrame([as_row(row) for row in ledger(results)]))
     reply = answer(verdicts, results)
     write_json(folder, "answer", reply)
