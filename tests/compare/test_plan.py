@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from compare.claims.cells import flow, prior
 from compare.errors import SpecError, UsageError
 from compare.plan import ZERO_VARIANCE_DRAWS, expand, plan
 from compare.records import Cell, Procedure
@@ -16,6 +17,7 @@ from compare.select import selector
 from compare.spec import parse_spec, read_spec
 from compare.statistics import MEAN_MARGIN, ErrorBudget, draws_for_mean, draws_for_variance
 from suites.contract import Device
+from suites.problems import load
 
 HEAD = '[[cells]]\nprocedure = "{procedure}"\nproblems = {problems}\nsize = {size}\n'
 
@@ -90,6 +92,32 @@ def test_unknown_problems_and_implementations_are_refused_with_the_nearest():
         expand(("vae@trianed",))
     with pytest.raises(UsageError, match=r"No implementation 'pyr'\. Did you mean 'pyro'"):
         list(plan(spec_of(more='implementations = ["pyr"]\n'), Device.CPU))
+
+
+def planned(estimators: str, problems: str) -> set[tuple[str, str]]:
+    """(implementation, estimator) of what is planned."""
+    spec = spec_of(problems=problems, more=f"estimators = {estimators}\n")
+    return {(cell.implementation, cell.estimator) for cell in plan(spec, Device.CPU)}
+
+
+def test_what_an_implementation_lacks_by_definition_is_not_planned():
+    found = planned('["k3", "iwae-5", "jit-trace", "trace-graph"]', '["vae-small@initial"]')
+    assert {name for name, estimator in found if estimator == "k3"} == {"torch-hand", "jax-hand", "numpy-oracle"}
+    assert {name for name, estimator in found if estimator == "jit-trace"} == {"pyro"}
+    assert {name for name, estimator in found if estimator == "trace-graph"} == {"pyro", "numpyro"}
+    assert {"pyro", "numpyro", "torch-hand"} <= {name for name, estimator in found if estimator == "iwae-5"}
+
+
+def test_a_kl_without_a_closed_form_is_not_planned_and_a_gap_of_a_library_is():
+    assert not planned('["analytic-kl", "control-variate"]', '["planar-small@initial", "mixture-small@initial"]')
+    assert ("numpyro", "analytic-kl") in planned('["analytic-kl"]', '["householder-small@initial"]')
+
+
+def test_flows_and_priors_by_name_are_those_of_the_catalogue():
+    for name, weights in expand(("*@*",)):
+        of = Cell(**(dict.fromkeys(FIELDS, "") | {"problem": name}))  # type: ignore[arg-type]
+        problem = load(name, weights)
+        assert (flow(of), prior(of)) == (problem.flow, problem.prior), name
 
 
 FIELDS = {

@@ -10,14 +10,14 @@ import pytest
 from compare.procedures.draw import BINS, draw
 from compare.procedures.evaluate import evaluate
 from compare.procedures.fit import fit, fit_path
-from compare.procedures.gradient import gradient
+from compare.procedures.gradient import gradient, signal_to_noise
 from compare.procedures.schedule import CHECKPOINTS, checkpoints, minibatches
 from compare.procedures.shared import FOLDER, shared
 from compare.procedures.task import InvalidResultError, Task, require_array
 from compare.records import Procedure, Quantity
 from suites import datasets, problems
 from suites.contract import Device, Draws, DType
-from suites.estimators import CORE_ESTIMATORS
+from suites.estimators import CORE_ESTIMATORS, ESTIMATORS
 from suites.numpy_oracle.vae import NumpyOracle
 
 HALF_LOG_TWO_PI = 0.9189385332046727
@@ -41,7 +41,7 @@ def make_task(make_cell):
     def make(verb="", change=None, **fields):
         cell = make_cell(**fields)
         cell = replace(cell, dataset=problems.DATASET[cell.problem])
-        problem, estimator = problems.load(cell.problem, cell.weights), CORE_ESTIMATORS[cell.estimator]
+        problem, estimator = problems.load(cell.problem, cell.weights), ESTIMATORS[cell.estimator]
         session = NumpyOracle().prepare(problem, estimator, Device.CPU, DType.FLOAT64)
         return Task(
             cell=cell,
@@ -178,6 +178,17 @@ def test_gradient_draws_have_the_exact_moments_within_six_standard_errors(make_t
     }
     for row in (row for row in rows if row.quantity is not Quantity.GRADIENT_SNR):
         assert abs(row.value - row.reference) < 6 * row.standard_error, row
+
+
+def test_the_signal_to_noise_ratio_and_its_error_are_those_of_normal_draws():
+    """|mean| / sd of each component, averaged; the delta-method error is the spread over repetitions within 20%."""
+    rng, mean, sd = np.random.default_rng(0), np.array([0.5, -2.0]), np.array([1.0, 0.5])
+    shared_noise = rng.standard_normal((300, 1000, 1))  # components move together
+    draws = mean + sd * (0.6 * rng.standard_normal((300, 1000, 2)) + 0.8 * shared_noise)
+    values, errors = np.array([signal_to_noise(each) for each in draws]).T
+    assert values.mean() == pytest.approx((0.5 + 4.0) / 2, rel=0.01)
+    assert errors.mean() == pytest.approx(values.std(ddof=1), rel=0.2)
+    assert all(isnan(number) for number in signal_to_noise(np.ones((10, 2))))
 
 
 def test_minibatches_are_epochs_in_an_order_that_everybody_shares(make_task):
