@@ -163,6 +163,11 @@ def no_closed_form(cell: Cell) -> bool:
     return cell.problem not in CLOSED_FORM
 
 
+def wide(cell: Cell) -> bool:
+    """The KL alone at a q wider than the prior in every dimension, where r = p / q is bounded."""
+    return cell.problem == GAUSSIAN_KL and cell.weights.endswith("-wide")
+
+
 def has_likelihood(cell: Cell) -> bool:
     """Problems with a data term."""
     return cell.problem != GAUSSIAN_KL

@@ -29,7 +29,7 @@ def log_laplace(z: JaxArray) -> JaxArray:
 
 
 def log_q_constant(form: Form) -> float:
-    """What log q must be given back, in nats: latent/2 log(2 pi) beside a Laplace prior, else nothing.
+    """What log q lacks, in nats: latent/2 log(2 pi) beside a Laplace prior, to be taken off; else nothing.
 
     The normaliser of log q has no partner in a Laplace prior, whose own is latent log 2: without it the KL would be
     too large by latent/2 log(2 pi). Beside normals, mixtures of them and VampPriors it cancels and stays left out.

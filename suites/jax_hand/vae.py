@@ -122,7 +122,7 @@ def sample_at(params: Weights, form: Form, heads: Heads, noise: JaxArray) -> tup
         noise = jnp.concatenate([noise, -noise], axis=-3)
     z_0 = mean + jnp.exp(0.5 * log_var) * noise
     z, log_det = flow(params, form, hidden, z_0)
-    log_q = log_normal_diag(z_0, mean, log_var) - log_det + log_q_constant(form)
+    log_q = log_normal_diag(z_0, mean, log_var) - log_det - log_q_constant(form)
     if form.gradient is GradientForm.REPARAMETERISED:
         return z, log_q
     slope = -(z_0 - mean) / jnp.exp(log_var)
