@@ -248,8 +248,8 @@ def _variance_row(claim: str, features: str, sample: str, n: int, values: Array)
 
 
 def _skewness(values: Array) -> float:
-    deviation = values - values.mean()
-    return float((deviation**3).mean() / values.std() ** 3)
+    deviation, spread = values - values.mean(), values.std()
+    return float((deviation**3).mean() / spread**3) if spread else 0.0
 
 
 QUESTION = Question(

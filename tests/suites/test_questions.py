@@ -1,4 +1,4 @@
-"""The questions suite against other people's code and identities: densities, gradients, closed forms, the classifier."""
+"""The questions suite against other people's code and identities: densities, gradients, closed forms, classifier."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ FEW = {100: 40, 10_000: 3}
 @pytest.fixture(scope="module")
 def rows():
     """The rows of every question, the classifier's with few repetitions."""
-        return {
+    return {
         "NORM": list(normaliser.measure()),
         "UNI": list(univariate.measure()),
         "GGD": list(generalised_normal.measure()),
@@ -78,8 +78,8 @@ def test_gradients_of_the_ledger_equal_central_differences(name, drop):
         found = slopes(entry, of_q=of_q)
         taken = found.dropped if drop else found.full
         expected = _central_differences(entry, of_q, drop)
-        # The central difference errs by h^2 times a third derivative and by u |value| / h: 1e-10 at h = 1e-5, and a kink
-        # of a Laplace within h of a draw would show as 1e-2.
+        # The central difference errs by h^2 times a third derivative and by u |value| / h: 1e-10 at h = 1e-5. A draw
+        # within h of a Laplace's kink would show as 1e-2.
         np.testing.assert_allclose(taken[: len(expected)], expected, rtol=1e-6, atol=1e-7)
 
 
@@ -151,7 +151,7 @@ def test_draws_have_scipys_distribution():
 def test_the_sampled_variance_is_the_second_cumulant():
     q = np.array([density_ratio.MEAN / density_ratio.PRIOR_SIGMA])
     log_var = np.array([2.0 * np.log(density_ratio.SIGMA / density_ratio.PRIOR_SIGMA)])
-    assert density_ratio.SAMPLED_VARIANCE == pytest.approx(float(gaussian_kl.sampled_kl_cumulant(2, q, log_var)))
+    assert pytest.approx(float(gaussian_kl.sampled_kl_cumulant(2, q, log_var))) == density_ratio.SAMPLED_VARIANCE
 
 
 def test_the_true_log_ratio_lies_in_the_quadratic_features():
