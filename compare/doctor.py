@@ -11,6 +11,7 @@ from compare.spec import SHIPPED
 from suites import problems, registry
 from suites.contract import Device
 from suites.estimators import ESTIMATORS
+from suites.questions.catalogue import QUESTIONS
 
 
 def diagnose() -> Iterator[str]:
@@ -53,3 +54,7 @@ def catalogue() -> Iterator[str]:
     yield "Claims:"
     for claim in CLAIMS:
         yield f"  {claim.id} ({claim.strength}): {claim.statement}"
+    for question in QUESTIONS:
+        yield f"Question {question.id}: {question.title}"
+        for each in question.claims:
+            yield f"  {each.id}: {each.statement}"
