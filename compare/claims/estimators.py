@@ -5,7 +5,7 @@ from math import isinf
 
 from compare.claims import cells, expectation, pointwise
 from compare.claims.claim import Claim, Context, Judgement, Pairing, Rows
-from compare.records import Outcome, Procedure, Quantity, Strength
+from compare.records import Cell, Outcome, Procedure, Quantity, Strength
 from suites.contract import KLTerm
 
 FAMILY = "estimators"
@@ -54,6 +54,12 @@ def _same(library: Rows, hand: Rows, _: Context) -> list[Judgement]:
     return [pointwise.worst([pointwise.both_within_rounding(library, hand, term) for term in terms])]
 
 
+def _has_judged_variance(cell: Cell) -> bool:
+    if cells.wide(cell) and cells.estimator_in("k3", "control-variate")(cell):
+        return True
+    return cells.plain(cell) and cells.estimator_in("antithetic", "elbo-5")(cell)
+
+
 CLAIMS = (
     Claim(
         id="EST-001",
@@ -79,25 +85,20 @@ CLAIMS = (
         family=FAMILY,
         strength=Strength.EXPECTATION,
         statement=(
-            "Var[KL term]: antithetic 2 Σ b², five samples κ₂/5, and where q is wider than p k3 R − 1 + κ₂ − 2J, control "
-            "variate κ₂ − J²/(R − 1); b = (σ² − 1)/2, κ₂ = Var k1, R = E r², J = KL(q‖p) + KL(p‖q)"
+            "Var[KL term]: antithetic 2 Σ b², five samples κ₂/5; where q is wider than p also k3 R − 1 + κ₂ − 2J, "
+            "control variate κ₂ − J²/(R − 1); b = (σ² − 1)/2, κ₂ = Var k1, R = E r², J = KL(q‖p) + KL(p‖q)"
         ),
         derivation=(
             "In the pair the odd part a e cancels. Var r = R − 1 and Cov(k1, r) = E_q[−r log r] − KL = −J, which gives "
             "k3's variance and, at l = J/(R − 1), the least one. With σ ≥ 1 everywhere r is bounded; elsewhere r has a "
-            "polynomial tail, under which no sample variance has a normal one, and no variance where a σ² ≤ ½, as in most "
-            "trained VAEs: there it is described."
+            "polynomial tail, under which no sample variance has a normal one, and no variance where a σ² ≤ ½, as in "
+            "most trained VAEs: there it is described."
         ),
         source=f"{SCHULMAN}; Owen 2013, Monte Carlo theory, sections 8.2 and 8.9",
         tolerance=expectation.VARIANCE_TOLERANCE,
         reason=expectation.VARIANCE_REASON,
         procedure=Procedure.DRAW,
-        applies_to=lambda cell: (
-            cells.estimator_in("antithetic", "elbo-5")(cell)
-            and cells.plain(cell)
-            or cells.estimator_in("k3", "control-variate")(cell)
-            and cells.wide(cell)
-        ),
+        applies_to=_has_judged_variance,
         judge=_variance,
         statistical=True,
     ),
