@@ -1,13 +1,14 @@
 """What is known in advance about one estimator at one datum: the common face of the closed forms."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from math import nan
+from dataclasses import dataclass, replace
+from math import inf, nan
 
 import numpy as np
 
 from suites.contract import Array, Bound, Estimator, Flow, KLTerm, Likelihood, Params, Prior, Problem
 from suites.exact import linear_flows, linear_gaussian
+from suites.exact.gaussian_kl import ratio_variance
 from suites.exact.gradient_moments import HEADS as HEADS
 from suites.exact.gradient_moments import gradient_moments, unknown
 from suites.exact.kl_moments import kl_moments, one_sample_kl
@@ -56,6 +57,9 @@ def expected(
             f"{x.shape}, {mean.shape} and {log_var.shape} arrived."
         )
     params = problem.params if params is None else params
+    plain = problem.flow is Flow.NONE and problem.prior is Prior.STANDARD_NORMAL
+    if plain and estimator.kl_term is KLTerm.CONTROL_VARIATE and not np.isfinite(ratio_variance(mean[0], log_var[0])):
+        estimator = replace(estimator, kl_term=KLTerm.SAMPLED)  # the coefficient is 0 where the ratio has no variance
     mean, log_var = np.asarray(mean[0], np.float64), np.asarray(log_var[0], np.float64)
     matrix = _flow_matrix(problem, params, x[0])
     kl, decoder = kl_moments(problem, estimator, matrix, mean, log_var), _linear_decoder(problem, params)
@@ -86,7 +90,8 @@ def _elbo_moments(
     """Of the value. `one`: log p(x|z) - k1 (or the closed KL) of a single particle.
 
     A Renyi bound of particles whose log weights are all one number is that number; otherwise only one particle is
-    known. Where the KL term is no quadratic, ELBO = -KL without data, and with data only the mean is known.
+    known. Where the KL term is no quadratic, ELBO = -KL without data, and with data only the mean is known, and whether
+    the variance is infinite.
     """
     if estimator.bound is Bound.RENYI and estimator.particles > 1 and one.variance > 0.0:
         return UNKNOWN
@@ -94,7 +99,7 @@ def _elbo_moments(
         return of_quadratic(estimator, one)
     if likelihood is Likelihood.NONE:
         return Moments(mean=-kl.mean, variance=kl.variance, kurtosis=kl.kurtosis)
-    return Moments(mean=log_px.mean - kl.mean)
+    return Moments(mean=log_px.mean - kl.mean, variance=inf if kl.variance == inf else nan)
 
 
 def _flow_matrix(problem: Problem, params: Params, x: Array) -> Array | None:

@@ -38,7 +38,7 @@ def gradient_moments(
     Shapes: x (observed,), mean and log_var (latent,).
     """
     exact = _exact_mean(estimator, decoder, x, mean, log_var, constant=constant)
-    kind = _kind(estimator, mean, log_var, constant=constant)
+    kind = _kind(estimator, constant=constant)
     if kind is None or estimator.noise is Noise.SOBOL:
         return _means_only(exact)
     latent, antithetic = len(mean), estimator.noise is Noise.ANTITHETIC
@@ -68,7 +68,7 @@ def gradient_moments(
     )
 
 
-def _kind(estimator: Estimator, mean: Array, log_var: Array, *, constant: bool) -> Gradient | None:
+def _kind(estimator: Estimator, *, constant: bool) -> Gradient | None:
     """The one-sample gradient of which the estimator's is the mean over its particles, or None."""
     if estimator.bound is Bound.RENYI:
         if estimator.particles > 1 and not constant:
@@ -79,9 +79,7 @@ def _kind(estimator: Estimator, mean: Array, log_var: Array, *, constant: bool) 
         return Gradient.STICKING
     if estimator.kl_term is KLTerm.ANALYTIC:
         return Gradient.ANALYTIC
-    # The control variate has coefficient 0 where the ratio has no variance.
-    idle = estimator.kl_term is KLTerm.CONTROL_VARIATE and not isfinite(gaussian_kl.ratio_variance(mean, log_var))
-    return Gradient.SAMPLED if idle or estimator.kl_term is KLTerm.SAMPLED else None
+    return Gradient.SAMPLED if estimator.kl_term is KLTerm.SAMPLED else None
 
 
 def _exact_mean(

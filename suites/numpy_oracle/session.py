@@ -121,16 +121,12 @@ class OracleSession:
         return result[0], result[1]
 
     def _blocks(self, params: Params, x: Array, n: int, seed: int, chunk: int) -> Iterator[tuple[Heads, Array]]:
-        """The heads repeated (rows, latent) and fresh noise (noise_rows, rows, latent), for n draws at one datum."""
+        """The heads of one datum, (1, latent) each, and fresh noise (noise_rows, rows, latent), for n draws."""
         if len(x) != 1:
             raise ValueError(f"Draws are of one datum, x (1, observed); x of shape {x.shape} arrived.")
-        heads = encoder_heads(self.problem, params, x)
-        rng = np.random.default_rng(seed)
+        heads, rng = encoder_heads(self.problem, params, x), np.random.default_rng(seed)
         for start in range(0, n, chunk):
-            rows = min(chunk, n - start)
-            noise = draw_noise(self.estimator, rng, rows, self.problem.latent)
-            repeated = {"hidden": heads.hidden, "mean": heads.mean, "log_var": heads.log_var}
-            yield Heads(**{name: np.repeat(each, rows, axis=0) for name, each in repeated.items()}), noise
+            yield heads, draw_noise(self.estimator, rng, min(chunk, n - start), self.problem.latent)
 
     def fit(
         self,

@@ -272,7 +272,7 @@ def test_other_devices_and_dtypes_are_refused(device, dtype):
 
 
 def test_the_oracle_supports_all_but_unknown_kl_terms_and_library_classes():
-    """A reason is given exactly where the KL term is not known in closed form, or the estimator is a library's class."""
+    """A reason is given exactly where the KL term has no closed form, or the estimator is a library's class."""
     variants = {estimator.name for estimator in LIBRARY_VARIANTS}
     for name, names in problems.WEIGHTS.items():
         problem = problems.load(name, names[0])
