@@ -32,7 +32,7 @@ from compare.records import Cell, CellResult, Outcome, Procedure, Verdict
 from compare.statistics import MEAN_MARGIN, VARIANCE_MARGIN, ErrorBudget
 from suites import datasets, problems
 from suites.contract import Array, Device, Draws, DType, Estimator, Params, Problem
-from suites.estimators import ESTIMATORS, SAMPLED_KL
+from suites.estimators import CORE_ESTIMATORS, SAMPLED_KL
 from suites.exact.expected import Expected, expected
 from suites.mutants.catalogue import CATALOGUE
 from suites.mutants.session import Mutant
@@ -56,7 +56,7 @@ def sites(*procedures: Procedure) -> Iterator[Site]:
         for procedure in procedures:
             if procedure is Procedure.GRADIENT and weights == "posterior":
                 continue  # its variance is known, its cost is that of `generic`
-            for estimator in ESTIMATORS.values():
+            for estimator in CORE_ESTIMATORS.values():
                 yield Site(problem=problem, dataset=dataset, estimator=estimator, procedure=procedure)
 
 

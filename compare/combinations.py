@@ -7,7 +7,7 @@ with its reason.
 """
 
 from compare.claims import cells
-from compare.records import Cell
+from compare.records import Cell, Procedure
 from suites.contract import KLTerm
 from suites.estimators import ESTIMATORS
 
@@ -16,7 +16,7 @@ BY_HAND = cells.HAND | {cells.ORACLE}
 
 def meant(cell: Cell) -> bool:
     """Whether the cell is worth planning. A third party's implementation says itself what it has not."""
-    return _is_defined(cell) and _could_have(cell)
+    return _is_defined(cell) and _could_have(cell) and not _needs_gradients_of_the_oracle(cell)
 
 
 def _is_defined(cell: Cell) -> bool:
@@ -25,6 +25,12 @@ def _is_defined(cell: Cell) -> bool:
     if term is KLTerm.CONTROL_VARIATE:
         return cells.plain(cell)
     return term is not KLTerm.ANALYTIC or cells.has_analytic_kl(cell)
+
+
+def _needs_gradients_of_the_oracle(cell: Cell) -> bool:
+    """Where the oracle's gradient is not derived by hand it has directional derivatives, which train nothing."""
+    needed = cell.procedure in (Procedure.GRADIENT, Procedure.FIT, Procedure.FIT_PATH, Procedure.TIME)
+    return cell.implementation == cells.ORACLE and needed and not cells.derived_by_hand(cell)
 
 
 def _could_have(cell: Cell) -> bool:

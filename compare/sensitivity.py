@@ -19,7 +19,7 @@ GRADIENT_CLAIMS = frozenset({"GRAD-001", "GRAD-002", "GRAD-003"})
 ASPECTS: Mapping[str, Aspect] = {
     **dict.fromkeys(("MATCH-001", "MATCH-003", "MATCH-004", "MATCH-005", "MATCH-007"), Aspect.SAME_NOISE_VALUE),
     **dict.fromkeys(("KL-001", "KL-002", "KL-006", "ELBO-001", "ELBO-002"), Aspect.SAME_NOISE_VALUE),
-    **dict.fromkeys(("UNIT-001", "CONST-001", "CONST-002"), Aspect.SAME_NOISE_VALUE),
+    **dict.fromkeys(("UNIT-001", "CONST-001", "CONST-002", "BOUND-004"), Aspect.SAME_NOISE_VALUE),
     "GRAD-001": Aspect.SAME_NOISE_GRADIENT,
     **dict.fromkeys(("KL-003", "LG-006"), Aspect.DETERMINISTIC_MEAN),
     **dict.fromkeys(("MATCH-006", "MATCH-008", "KL-004", "ELBO-003", "ORD-001", "LG-001"), Aspect.DRAW_MEAN),
