@@ -149,7 +149,7 @@ _GRADIENTS = (
         kl_term=KLTerm.SAMPLED,
         formula=f"{_SAMPLED}; the gradient leaves out the score d log q(z; mean, sigma) / d(mean, sigma)",
         source="Roeder, Wu and Duvenaud 2017 (arXiv 1703.09194), eq. 8, sticking the landing",
-        library_classes={},
+        library_classes=_both("Trace_ELBO"),
         gradient=GradientForm.STICKING_THE_LANDING,
     ),
     *(_dreg(particles) for particles in PARTICLES),
