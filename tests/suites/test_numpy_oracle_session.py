@@ -30,11 +30,11 @@ def within(values, exact, what):
 )
 @pytest.mark.parametrize("kind", DRAWN)
 def test_draws_have_the_moments_of_the_closed_forms(kind, name, weights):
-    """n = 20,000 values and gradients, whatever is known: mean, variance, and the gradient's mean and trace."""
+    """n = 6,000 values and gradients, whatever is known: mean, variance, and the gradient's mean and trace."""
     problem, estimator = problems.load(name, weights), ESTIMATORS[kind]
     x = np.resize(datasets.load(problems.DATASET[name]).test, (1, problem.observed))
     exact = expected(problem, estimator, x, *encode(problem, problem.params, x))
-    draws = session(problem, estimator).draw(problem.params, x, 20_000, 60, 10_000)
+    draws = session(problem, estimator).draw(problem.params, x, 6_000, 60, 6_000)
     assert np.isnan(draws.kl).all() == (estimator.bound is Bound.RENYI)
     for term in ("elbo", "kl"):
         values, mean = getattr(draws, term), getattr(exact, f"{term}_mean")
@@ -46,10 +46,10 @@ def test_draws_have_the_moments_of_the_closed_forms(kind, name, weights):
     is_lower_bound = estimator.alpha >= 0.0 and kind != "k2" and not np.isinf(exact.elbo_variance)
     if np.isfinite(exact.log_evidence) and is_lower_bound:
         assert draws.elbo.mean() < exact.log_evidence + 6.0 * draws.elbo.std() / np.sqrt(len(draws.elbo)) + 1e-12
-    gradients = session(problem, estimator).draw_gradients(problem.params, x, 20_000, 61, 10_000)
+    gradients = session(problem, estimator).draw_gradients(problem.params, x, 6_000, 61, 6_000)
     for head in HEADS:
         rows = getattr(gradients, head)
-        assert rows.shape == (20_000, problem.latent)
+        assert rows.shape == (6_000, problem.latent)
         within(rows.sum(-1) / np.sqrt(problem.latent), exact.gradient_projection_mean[head], head)
         within(((rows - exact.gradient_mean[head]) ** 2).sum(-1), exact.gradient_variance[head], head)
 
