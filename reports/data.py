@@ -188,8 +188,10 @@ def labels(frame: Frame) -> Values:
         text = text + "/" + frame[name].astype(str)
     seed = frame["seed"].fillna(0).astype(int)
     text = text + np.where(seed == 0, "", "/seed" + seed.astype(str))
-    text = text + np.where(frame["dataset"].isin(FROM_FILES), "/" + frame["dataset"].astype(str), "")
-    if "protocol" not in frame.columns:  # frames of an earlier version
+    files = frame["dataset"].isin(FROM_FILES)
+    if files.any():
+        text = text + np.where(files, "/" + frame["dataset"].astype(str), "")
+    protocol = frame.get("protocol")  # None in frames of an earlier version
+    if protocol is None or not (named := protocol.fillna("") != "").any():
         return text
-    protocol = frame["protocol"].fillna("").astype(str)
-    return text + np.where(protocol == "", "", "/" + protocol)
+    return text + np.where(named, "/" + protocol.astype(str), "")
