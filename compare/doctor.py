@@ -10,7 +10,9 @@ from compare.records import Procedure
 from compare.spec import SHIPPED
 from suites import problems, registry
 from suites.contract import Device
+from suites.datasets import RECIPES
 from suites.estimators import ESTIMATORS
+from suites.protocol import PROTOCOLS
 from suites.questions.catalogue import QUESTIONS
 
 
@@ -51,6 +53,14 @@ def catalogue() -> Iterator[str]:
         yield f"  {name}: {estimator.formula} [{estimator.source}]"
     yield f"Implementations: {', '.join(registry.installed())}"
     yield f"Procedures: {', '.join(Procedure)}"
+    yield f"Data sets of files (`compare data list`): {', '.join(RECIPES)}"
+    yield "Protocols of training:"
+    for name, protocol in PROTOCOLS.items():
+        rows = "anew at every step" if protocol.dynamic else "once"
+        yield (
+            f"  {name}: KL weight from 0 to 1 over {protocol.warm_up_epochs:g} epochs, stops {protocol.patience_epochs:g} "
+            f"epochs after the best validation ELBO, rows binarised {rows}"
+        )
     yield "Claims:"
     for claim in CLAIMS:
         yield f"  {claim.id} ({claim.strength}): {claim.statement}"
