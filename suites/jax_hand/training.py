@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from suites.bridge.batches import training_rows
 from suites.bridge.form import Form, check_shapes, check_training
 from suites.bridge.jax_arrays import dtype_of, to_array, to_arrays, to_devices
-from suites.contract import Array, Bound, Fit, Params, Stepper
+from suites.contract import Array, Fit, Params, Stepper
 from suites.jax_hand.layers import Weights
 from suites.jax_hand.session import JaxHandEstimates, base_noise
 from suites.jax_hand.vae import batch_loss
@@ -90,9 +90,7 @@ class JaxHandSession(JaxHandEstimates):
 
         Raises ValueError for KL weights under a bound that is no sum of terms.
         """
-        check_training(self.form, params, x, batches, noise)
-        if kl_weights is not None and self.form.bound is not Bound.ELBO:
-            raise ValueError(f"KL weights are for the ELBO, whose KL is a term of its own; {self.form.bound} arrived")
+        check_training(self.form, params, x, batches, noise, kl_weights)
         state, key = adam_start(to_devices(params, self.device, self.dtype)), self._key(seed)
         kept: dict[int, Params] = {}
         losses: list[JaxArray] = []

@@ -16,7 +16,7 @@ from numpyro import handlers
 from suites.bridge.batches import training_rows
 from suites.bridge.form import Form, check_shapes, check_training
 from suites.bridge.jax_arrays import dtype_of, to_array, to_arrays, to_devices
-from suites.contract import Array, Bound, Fit, Params, Stepper
+from suites.contract import Array, Fit, Params, Stepper
 from suites.numpyro_ppl.bounds import ELBOClass, elbo_object
 from suites.numpyro_ppl.session import NumPyroEstimates
 from suites.numpyro_ppl.vae import Given, guide, model
@@ -73,9 +73,7 @@ class NumPyroSession(NumPyroEstimates):
         The KL weight is the scale of the latent site in model and guide. Raises ValueError for KL weights under a
         bound that is no sum of terms.
         """
-        check_training(self.form, params, x, batches, noise)
-        if kl_weights is not None and self.form.bound is not Bound.ELBO:
-            raise ValueError(f"KL weights are for the ELBO, whose KL is a term of its own; {self.form.bound} arrived")
+        check_training(self.form, params, x, batches, noise, kl_weights)
         training = batch_mean_svi(self.elbo_class, self.form, batches.shape[1], learning_rate)
         weights = to_devices(params, self.device, self.dtype)
         state = training.init(self._key(seed), self._array(x[batches[0]]), init_params=weights)
