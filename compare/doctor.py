@@ -57,10 +57,8 @@ def catalogue() -> Iterator[str]:
     yield "Protocols of training:"
     for name, protocol in PROTOCOLS.items():
         rows = "anew at every step" if protocol.dynamic else "once"
-        yield (
-            f"  {name}: KL weight from 0 to 1 over {protocol.warm_up_epochs:g} epochs, stops {protocol.patience_epochs:g} "
-            f"epochs after the best validation ELBO, rows binarised {rows}"
-        )
+        warm_up, patience = f"{protocol.warm_up_epochs:g}", f"{protocol.patience_epochs:g}"
+        yield f"  {name}: warm-up of {warm_up} epochs, patience of {patience} epochs, rows binarised {rows}"
     yield "Claims:"
     for claim in CLAIMS:
         yield f"  {claim.id} ({claim.strength}): {claim.statement}"
