@@ -15,6 +15,11 @@ DRAWN = [name for name in ESTIMATORS if name not in (*CORE_ESTIMATORS, "iwae-20"
 DRAWN = [name for name in DRAWN if "trace" not in name]
 
 
+# Their variances are checked by quadrature (test_numpy_oracle_objective): squares of these have no usable standard error
+# at this n, the eighth moment of k1 being what it is.
+HEAVY_TAILED = ("k2", "k3", "control-variate")
+
+
 def session(problem, estimator):
     return NumpyOracle().prepare(problem, estimator, Device.CPU, DType.FLOAT64)
 
@@ -41,7 +46,8 @@ def test_draws_have_the_moments_of_the_closed_forms(kind, name, weights):
         # A variance that is infinite leaves no interval for the mean.
         if not np.isinf(getattr(exact, f"{term}_variance")):
             within(values, mean, term)
-            within((values - mean) ** 2, getattr(exact, f"{term}_variance"), term)
+            if kind not in HEAVY_TAILED:
+                within((values - mean) ** 2, getattr(exact, f"{term}_variance"), term)
     # k2 is biased and alpha < 0 bounds from above: neither lies below log p(x). Without a variance nothing is known.
     is_lower_bound = estimator.alpha >= 0.0 and kind != "k2" and not np.isinf(exact.elbo_variance)
     if np.isfinite(exact.log_evidence) and is_lower_bound:
