@@ -2,20 +2,27 @@
 
     python benchmarks/train_weights.py vae-small
     python benchmarks/train_weights.py vae --implementation torch-hand --dtype float32 --epochs 100
+    python benchmarks/train_weights.py vae --implementation torch-hand --epochs 500 --protocol static -o DIR
 
 Sampled KL, Adam at 5e-4, batches of 100 in a fixed shuffled order: the same file from the same versions of packages.
+With --protocol the KL term is warmed up, the last tenth of the rows validates, and the best look's weights are kept.
 """
 
 import argparse
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from suites import datasets, problems, registry
-from suites.contract import Device, DType, Fit, Problem, Session
+from suites.contract import Dataset, Device, DType, Fit, Problem, Session
 from suites.estimators import SAMPLED_KL
+from suites.protocol import PROTOCOLS, EarlyStopping, check_steps
 from suites.weights import FOLDER, write_weights
+
+LOOKS = 25  # at the validation ELBO in one run, about
 
 
 def batch_rows(rows: int, batch: int, epochs: int, seed: int) -> np.ndarray:
@@ -33,6 +40,28 @@ def heldout_elbo(problem: Problem, fit: Fit) -> float:
     return oracle.evaluate(fit.params, x, noise).elbo
 
 
+def under_protocol(problem: Problem, data: Dataset, arguments: argparse.Namespace, steps: int) -> tuple[dict, Any]:
+    """What `Session.fit` is asked for besides, with the training rows as `x`, and the early stopping; nothing without a
+    protocol."""
+    if arguments.protocol is None:
+        return {}, None
+    protocol, (train, validation) = PROTOCOLS[arguments.protocol], datasets.split(data)
+    per_epoch = steps // arguments.epochs
+    noise = np.random.default_rng(1).standard_normal((1, len(validation), problem.latent))
+    oracle = registry.load("numpy-oracle").prepare(problem, SAMPLED_KL, Device.CPU, DType.FLOAT64)
+    stopping = EarlyStopping(
+        score=lambda weights: oracle.evaluate(weights, validation, noise).elbo,
+        patience=round(protocol.patience_epochs * per_epoch),
+        warm_up=round(protocol.warm_up_epochs * per_epoch),
+    )
+    asked = {"x": train, "checkpoints": check_steps(steps, per_epoch, LOOKS), "stop": stopping}
+    if (weights := protocol.kl_weights(steps, per_epoch)) is not None:
+        asked["kl_weights"] = weights
+    if protocol.dynamic:
+        asked |= {"x": datasets.grey(data.name)[: len(train)], "binarise": arguments.seed}
+    return asked, stopping
+
+
 def main() -> None:
     """Train, write the two files and print the held-out ELBO."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -43,14 +72,19 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=100)
     parser.add_argument("--learning-rate", type=float, default=5e-4)
     parser.add_argument("--seed", type=int, default=2014)
+    parser.add_argument("--protocol", choices=list(PROTOCOLS))
     parser.add_argument("-o", "--output", type=Path, default=FOLDER)
     arguments = parser.parse_args()
     problem = problems.load(arguments.problem, "initial")
     data = datasets.load(problems.DATASET[problem.name])
     implementation = registry.load(arguments.implementation)
     session: Session = implementation.prepare(problem, SAMPLED_KL, Device.CPU, arguments.dtype)
-    batches = batch_rows(len(data.train), arguments.batch, arguments.epochs, arguments.seed)
-    fit = session.fit(problem.params, data.train, batches, arguments.learning_rate, arguments.seed)
+    rows = len(datasets.split(data)[0]) if arguments.protocol else len(data.train)
+    batches = batch_rows(rows, arguments.batch, arguments.epochs, arguments.seed)
+    asked, stopping = under_protocol(problem, data, arguments, len(batches))
+    x = asked.pop("x", data.train)
+    fit = session.fit(problem.params, x, batches, arguments.learning_rate, arguments.seed, **asked)
+    fit = replace(fit, params=stopping.best_weights) if stopping else fit
     before, after = fit.elbo[: len(batches) // arguments.epochs].mean(), heldout_elbo(problem, fit)
     record = {
         "program": "benchmarks/train_weights.py",
@@ -61,7 +95,7 @@ def main() -> None:
         "dataset": data.name,
         "dataset_sha256": data.sha256,
         "start": "initial",
-        "steps": len(batches),
+        "steps": len(fit.elbo),
         "epochs": arguments.epochs,
         "batch": arguments.batch,
         "learning_rate": arguments.learning_rate,
@@ -70,6 +104,9 @@ def main() -> None:
         "train_elbo_last_epoch_nats": float(fit.elbo[-(len(batches) // arguments.epochs) :].mean()),
         "heldout_elbo_nats": after,
     }
+    if stopping:
+        record |= {"protocol": arguments.protocol, "best_step": stopping.best_step}
+    arguments.output.mkdir(parents=True, exist_ok=True)
     path = write_weights(problem.name, fit.params, record, arguments.output)
     print(
         f"{path.name}: {len(batches)} steps, ELBO {before:.2f} (first epoch) -> {after:.2f} (held out), nats per datum"
