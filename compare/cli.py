@@ -141,6 +141,26 @@ def run(
 
 
 @app.command()
+def bench(
+    rounds: Annotated[int, typer.Option(metavar="N", help="Interleaved rounds; intervals need six.")] = 11,
+    device: DeviceName = None,
+    expression: Annotated[str | None, typer.Option("-k", metavar="EXPR", help="Forms whose name matches.")] = None,
+    part: Annotated[
+        list[str] | None, typer.Option(metavar="PART", help="steps, draws or curves.  [default: all]")
+    ] = None,
+    output: Annotated[Path | None, typer.Option("-o", metavar="DIR", help="Results.  [default: results/bench]")] = None,
+    draw: Annotated[bool, typer.Option("--draw", help="Only draw the report of DIR again.")] = False,
+) -> None:
+    """Time each way to write the training step, draws and cost curves side by side; nothing is judged."""
+    from compare.commands.bench import BenchRequest, bench_command
+
+    request = BenchRequest(
+        rounds=rounds, device=device, expression=expression, parts=part or (), output=output, draw=draw
+    )
+    print(f"Report: {bench_command(request, lambda line: print(printable(line), file=sys.stderr))}")
+
+
+@app.command()
 def judge(folder: Folder) -> None:
     """Judge the measurements of a folder again; no framework is needed."""
     from compare.commands.judging import judge_folder

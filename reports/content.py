@@ -111,7 +111,7 @@ class Headline:
 
 @dataclass(frozen=True, kw_only=True)
 class FirstScreen:
-    """What a reader sees first. `outcomes` are (sign and word, count)."""
+    """What a reader sees first. `outcomes` are (sign and word, count), called `tally`; `footer`: instead of the usual."""
 
     question: str
     sentence: str
@@ -119,6 +119,8 @@ class FirstScreen:
     equation: str
     numbers: tuple[Headline, ...]
     outcomes: tuple[tuple[str, str], ...]
+    tally: str = "Verdicts"
+    footer: str = ""
 
 
 def not_measured(anchor: str, title: str, why: str) -> Section:

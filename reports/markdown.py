@@ -14,7 +14,7 @@ def to_markdown_page(first: FirstScreen, sections: list[Section]) -> str:
         "\n".join(f"- {markdown(reason)}" for reason in first.reasons),
         markdown(first.equation),
         "| number | value | interval, tolerance, n | what it is |\n|---|---:|---|---|\n" + _numbers(first),
-        "Verdicts: " + ", ".join(f"{markdown(word)} {many}" for word, many in first.outcomes),
+        f"{markdown(first.tally)}: " + ", ".join(f"{markdown(word)} {many}" for word, many in first.outcomes),
     ]
     for section in sections:
         lines += [f'<a id="{anchor(section.anchor)}"></a>\n\n## {markdown(section.title)}']

@@ -173,11 +173,18 @@ def _data_uri(picture: Picture) -> str:
 
 
 def _write_files(folder: Path, data: ReportData, sections: list[Section]) -> None:
-    tables, figures = folder / "tables", folder / "figures"
+    tables = folder / "tables"
     tables.mkdir(exist_ok=True)
-    figures.mkdir(exist_ok=True)
     for name in ("measurements", "verdicts", "claims"):
         write_frame(tables, name, getattr(data, name))
+    write_blocks(folder, sections)
+
+
+def write_blocks(folder: Path, sections: list[Section]) -> None:
+    """Every table and picture of the sections as files in tables/ and figures/."""
+    tables, figures = folder / "tables", folder / "figures"
+    for each in (tables, figures):
+        each.mkdir(parents=True, exist_ok=True)
     for block in (block for section in sections for block in section.blocks):
         _write_block(tables, figures, block)
 

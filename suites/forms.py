@@ -20,6 +20,7 @@ class Check(StrEnum):
 
     WEIGHTS = "weights"  # after some steps: the very same training step
     LOSS = "loss"  # the first step's loss: a peer that sums over the batch where the plain form averages
+    NONE = "none"  # another estimator and its own shuffling: not the same step, timed all the same and said so
 
 
 class Need(StrEnum):
@@ -150,7 +151,12 @@ FORMS: tuple[TrainingForm, ...] = (
     ),
     *_family(
         *("pythae", "torch", "suites.peers.pythae_trainer", Kind.PEER, "trainer"),
-        ("trainer", "Pythae's VAE with encoder and decoder of our own, under its BaseTrainer", _LOSS, ("need", Need.PYTHAE)),
+        (
+            "trainer",
+            "Pythae's VAE (analytic KL, its own shuffling) on the same networks, under BaseTrainer without its bars",
+            ("check", Check.NONE),
+            ("need", Need.PYTHAE),
+        ),
     ),
 )
 

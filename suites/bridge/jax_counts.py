@@ -25,7 +25,7 @@ def instructions(text: str) -> int:
     total = 0
     for computation in re.split(r"\n(?=%|ENTRY)", text):
         head = computation.lstrip().partition("\n")[0]
-        if head.startswith("ENTRY") or "region" in head.partition("(")[0] and "while" in text:
+        if head.startswith("ENTRY") or ("region" in head.partition("(")[0] and "while" in text):
             total += sum(code not in _FREE for code in _INSTRUCTION.findall(computation))
     return total
 

@@ -1,6 +1,6 @@
 """Named training forms of the hand-written JAX VAE, for the clock; see `suites.forms` for what each one is."""
 
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import jax
@@ -55,6 +55,16 @@ def plain_step(running: Running, x: JaxArray, *, form: Form, rate: float) -> tup
     return Running(adam, key), loss
 
 
+@lru_cache
+def program_of(name: str, form: Form, rate: float) -> jax.stages.Wrapped:
+    """The compiled step or epoch, one per process: forms prepared again share it."""
+    one: Any = partial(next_step, form=form, rate=rate, joined="joined" in name)
+    if name == "loop":
+        one = partial(plain_step, form=form, rate=rate)
+    program = partial(jax.lax.scan, one) if "scan" in name else one
+    return jax.jit(program, donate_argnums=() if name == "loop" else 0)
+
+
 def prepare(name: str, case: Case) -> Trainer:
     """The form of that name. Raises RuntimeError where the device is missing, KeyError for an unknown name."""
     if name not in NAMES:
@@ -75,11 +85,7 @@ class JaxTrainer:
         self.running = Running(adam_start(weights), random_key(case.seed, self.device))
         self.data = to_device(case.batches, self.device, case.dtype)
         self.batches = list(self.data)  # sliced once: the loop gets its batch as it is
-        one = partial(next_step, form=self.form, rate=case.learning_rate, joined=self.joined)
-        if name == "loop":
-            one = partial(plain_step, form=self.form, rate=case.learning_rate)
-        program = partial(jax.lax.scan, one) if self.scanned else one
-        self.program = jax.jit(program, donate_argnums=() if name == "loop" else 0)
+        self.program = program_of(name, self.form, case.learning_rate)
         self.run: Any = self.program
         self.done = 0
 

@@ -14,7 +14,8 @@ from suites.bridge.torch_arrays import open_device, synchronise, to_arrays, to_t
 from suites.bridge.torch_counts import count_step
 from suites.contract import Params
 from suites.forms import Case, Trainer
-from suites.pyro_ppl.vae import guide, model, parameter_store
+from suites.pyro_ppl.session import parameter_store
+from suites.pyro_ppl.vae import guide, model
 
 NAMES = {  # (Jit, validation)
     "SVI.step": (False, True),
@@ -40,7 +41,7 @@ class PyroTrainer:
     """SVI on the batch mean (model and guide under poutine.scale(1 / batch)), in a parameter store of its own."""
 
     def __init__(self, case: Case, *, jit: bool, validated: bool):
-        self.case, self.validated = case, validated
+        self.case, self.validated, self.untraced = case, validated, jit
         self.device = open_device(case.device)
         self.batches = to_tensor(case.batches, self.device, case.dtype)
         name = case.estimator.library_classes["pyro"]
@@ -49,7 +50,10 @@ class PyroTrainer:
         else:
             self.elbo = getattr(pyro.infer, name)(max_plate_nesting=1)
         self.store = pyro.get_param_store()
-        form, by_batch = form_of(case.problem, case.estimator), partial(poutine.scale, scale=1.0 / len(self.batches[0]))
+        form, scale = form_of(case.problem, case.estimator), 1.0 / case.batches.shape[1]
+        # Traced, a Python number becomes a float32 constant, whatever the dtype of the rest: 0.1 is then off by 1.5e-8.
+        factor = self.batches.new_tensor(scale) if jit else scale
+        by_batch = partial(poutine.scale, scale=factor)
         # Made once: a Jit ELBO compiles anew for another model or guide object.
         self.model, self.guide = by_batch(lambda x: model(form, {}, x)), by_batch(lambda x: guide(form, {}, x))
         self.start()
@@ -65,7 +69,8 @@ class PyroTrainer:
         self.done = 0
 
     def compile_ahead(self) -> None:
-        """Trace by one step that is then undone."""
+        """Trace by one step that is then undone: tracing draws random numbers of its own."""
+        self.untraced = False
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch.jit is deprecated, and its tracer warns of Python numbers
             self.step(1)
@@ -73,6 +78,8 @@ class PyroTrainer:
 
     def step(self, k: int) -> float:
         """k steps of `SVI.step`, the next batch each; returns the last loss."""
+        if self.untraced:
+            self.compile_ahead()
         loss = 0.0
         with self.store.scope(self.state), pyro.validation_enabled(self.validated):
             for _ in range(k):

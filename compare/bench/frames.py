@@ -1,0 +1,139 @@
+"""The clock's numbers -> frames: medians over rounds with order-statistics intervals, ratios of neighbours in time."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from math import nan
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from compare.bench.operations import step_flops
+from compare.bench.records import Outcome, Setting
+from compare.statistics import Interval, median, median_interval, ratio_interval
+from suites.contract import Problem
+from suites.forms import FORMS
+
+BASELINE = "torch-hand eager"
+COUNTED = ("import_s", "compile_s", "first_step_s", "peak_bytes", "growth_bytes", "operations", "launches", "bytes")
+
+
+def steps_frame(
+    setting: Setting, problem: Problem, outcomes: Mapping[str, Outcome], rates: Sequence[Mapping[str, Any]]
+) -> pd.DataFrame:
+    """One row per form: seconds per step, its ratio to `torch-hand eager` in the same rounds, and its share of the
+    ceiling, operations per second over those of a large matrix product in the same framework and round."""
+    flops = step_flops(problem, setting.batch)
+    baseline = outcomes.get(BASELINE)
+    rows = []
+    for form in FORMS:
+        if form.name not in outcomes:
+            continue
+        outcome = outcomes[form.name]
+        row: dict[str, Any] = asdict(setting) | {"setting": setting.label, "form": form.name}
+        row |= {"implementation": form.implementation, "kind": form.kind, "words": form.words}
+        row |= {"status": outcome.status, "reason": outcome.reason, "distance": outcome.distance, "flops": flops}
+        row |= {name: getattr(outcome, name) for name in COUNTED} | {"rounds": len(outcome.seconds)}
+        seconds = list(outcome.seconds) if outcome.status == "ok" else []
+        row |= spread("step_s", seconds)
+        row |= ratio("ratio", seconds, list(baseline.seconds) if baseline else [])
+        for name, products in (("share", "square"), ("model_share", "model")):
+            of = ceiling(rates, form.framework, products)
+            row |= spread(name, [flops / each / of[i] for i, each in enumerate(seconds) if i in of])
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def ceiling(rates: Sequence[Mapping[str, Any]], framework: str, products: str) -> dict[int, float]:
+    """Round -> operations per second of one framework's products."""
+    return {
+        each["round"]: each["rate"]
+        for each in rates
+        if each["framework"] == framework and each["products"] == products and each["rate"]
+    }
+
+
+def spread(name: str, values: list[float]) -> dict[str, float]:
+    """Median and its 95% interval, as NAME, NAME_low and NAME_high; nan where there is nothing."""
+    if not values:
+        return {name: nan, f"{name}_low": nan, f"{name}_high": nan}
+    bounds = median_interval(values)
+    return {name: median(values), f"{name}_low": bounds.low, f"{name}_high": bounds.high}
+
+
+def ratio(name: str, values: list[float], others: list[float]) -> dict[str, float]:
+    """Median of the ratios round by round, and its interval, as `spread`."""
+    shared = min(len(values), len(others))
+    found, bounds = nan, Interval(nan, nan)
+    if shared:
+        found, bounds = ratio_interval(values[:shared], others[:shared])
+    return {name: found, f"{name}_low": bounds.low, f"{name}_high": bounds.high}
+
+
+def rounds_frame(setting: Setting, outcomes: Mapping[str, Outcome]) -> pd.DataFrame:
+    """Every timed turn: seconds per step by form and round."""
+    return pd.DataFrame(
+        [
+            {"setting": setting.label, "form": name, "round": index, "step_s": value}
+            for name, outcome in outcomes.items()
+            for index, value in enumerate(outcome.seconds)
+        ],
+        columns=["setting", "form", "round", "step_s"],
+    )
+
+
+def ceilings_frame(setting: Setting, rates: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """Operations per second of each framework's products: `square`, a large one, and `model`, those of the step."""
+    rows = []
+    for framework, products in sorted({(each["framework"], each["products"]) for each in rates}):
+        values = list(ceiling(rates, framework, products).values())
+        row = {"setting": setting.label, "framework": framework, "products": products}
+        rows.append(row | spread("rate", values))
+    return pd.DataFrame(rows)
+
+
+def draws_frame(found: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """One row per library, problem and way to loop: both rates, their ratio, and how far apart the means are."""
+    rows = []
+    for each in found:
+        for name in [name for name in each["rates"] if name != "blocks"]:
+            row = {key: each[key] for key in ("implementation", "problem", "weights")} | {"loop": name}
+            row |= spread("block_rate", each["rates"]["blocks"]) | spread("loop_rate", each["rates"][name])
+            row |= ratio("speed_up", each["rates"]["blocks"], each["rates"][name])
+            for part in ("elbo", "kl"):
+                difference = each[f"blocks_{part}"] - each[f"loop_{part}"]
+                error = float(np.hypot(each[f"blocks_{part}_error"], each[f"loop_{part}_error"]))
+                row |= {f"{part}_difference": difference, f"{part}_error": error}
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def curves_frame(implementation: str, axis: str, curves: Sequence[Mapping[str, float]]) -> pd.DataFrame:
+    """Seconds per step, or per call for `draws`, at every size."""
+    rows = []
+    for size in curves[0] if curves else ():
+        row = {"implementation": implementation, "axis": axis, "size": int(size)}
+        rows.append(row | spread("seconds", [each[size] for each in curves if each.get(size)]))
+    return pd.DataFrame(rows)
+
+
+def exponents_frame(curves: pd.DataFrame) -> pd.DataFrame:
+    """The slope of log seconds over log size by least squares, with the 95% interval that Student's t gives it."""
+    rows = []
+    for (implementation, axis), part in curves.groupby(["implementation", "axis"], sort=False):
+        slope, low, high = exponent(part["size"].to_numpy(float), part["seconds"].to_numpy(float))
+        row = {"implementation": implementation, "axis": axis, "sizes": len(part)}
+        rows.append(row | {"exponent": slope, "exponent_low": low, "exponent_high": high})
+    return pd.DataFrame(rows)
+
+
+def exponent(sizes: np.ndarray, seconds: np.ndarray) -> tuple[float, float, float]:
+    """b of seconds = a size^b, and its 95% interval; nan for fewer than two sizes, no interval for two."""
+    if len(sizes) < 2:
+        return nan, nan, nan
+    fit: Any = stats.linregress(np.log(sizes), np.log(seconds))
+    if len(sizes) < 3:
+        return float(fit.slope), nan, nan
+    half = float(stats.t.ppf(0.975, len(sizes) - 2)) * float(fit.stderr)
+    return float(fit.slope), float(fit.slope) - half, float(fit.slope) + half

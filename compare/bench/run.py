@@ -1,0 +1,163 @@
+"""The whole bench: settings, draws and curves, one process at a time under the clock; frames on disk."""
+
+import json
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from compare import environment
+from compare.bench import frames
+from compare.bench.library_clocks import AXES
+from compare.bench.process import BenchWorker
+from compare.bench.records import Setting
+from compare.bench.steps import Bench
+from compare.bench.targets import remarks, targets
+from compare.bench.worker import case_of
+from compare.errors import StoreError
+from compare.store import write_atomically
+from suites.contract import Device, DType
+from suites.forms import FORMS, TrainingForm
+
+PARTS = ("steps", "draws", "curves")
+TABLES = ("steps", "rounds", "ceilings", "draws", "curves", "exponents", "targets")
+DRAWN = (
+    ("pyro", "vae", "trained"),
+    ("numpyro", "vae", "trained"),
+    ("pyro", "gaussian-kl", "40-typical"),
+    ("numpyro", "gaussian-kl", "40-typical"),
+)
+CURVED = ("torch-hand", "jax-hand", "pyro", "numpyro")
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What is measured. `forms`: those whose name `select` likes."""
+
+    folder: Path
+    rounds: int
+    device: Device
+    parts: tuple[str, ...] = PARTS
+    select: Callable[[str], bool] = field(default=lambda name: True)
+    command: str = "compare bench"
+
+    @property
+    def settings(self) -> tuple[Setting, ...]:
+        """`vae` at batch 100 and 1,000; on a GPU also hidden 4,096 at batch 4,096."""
+        common = {"problem": "vae", "weights": "initial", "device": str(self.device)}
+        small = (Setting(batch=100, batches=40, **common), Setting(batch=1000, batches=4, **common))
+        return (*small, Setting(batch=4096, batches=4, hidden=4096, **common)) if self.device is Device.CUDA else small
+
+    @property
+    def forms(self) -> list[TrainingForm]:
+        """The selected forms; the one that all are compared with in time is always there."""
+        found = [form for form in FORMS if self.select(form.name)]
+        needed = {frames.BASELINE, *(form.plain for form in found)}
+        return [form for form in FORMS if form in found or form.name in needed]
+
+
+def run_bench(plan: Plan, say: Say) -> dict[str, pd.DataFrame]:
+    """Measure and write. Raises StoreError for a folder that holds something else."""
+    _claim(plan.folder)
+    tables: dict[str, pd.DataFrame] = {name: pd.DataFrame() for name in TABLES}
+    with tempfile.TemporaryDirectory() as scratch:
+        if "steps" in plan.parts:
+            for setting in plan.settings:
+                _add(tables, _steps(plan, setting, Path(scratch), say))
+        if "draws" in plan.parts:
+            tables["draws"] = frames.draws_frame(_draws(plan, Path(scratch), say))
+        if "curves" in plan.parts:
+            tables["curves"] = _curves(plan, Path(scratch), say)
+            tables["exponents"] = frames.exponents_frame(tables["curves"]) if len(tables["curves"]) else pd.DataFrame()
+    lines = []
+    if len(tables["steps"]):
+        tables["targets"] = targets(tables["steps"], tables["rounds"], tables["draws"])
+        lines = remarks(tables["steps"], tables["rounds"])
+    write(plan, tables, lines)
+    return tables
+
+
+def _claim(folder: Path) -> None:
+    if folder.exists() and any(folder.iterdir()) and not (folder / "bench.json").exists():
+        raise StoreError(f"{folder} is not empty and holds no bench of ours. Choose -o DIR.")
+    folder.mkdir(parents=True, exist_ok=True)
+
+
+def _add(tables: dict[str, pd.DataFrame], more: dict[str, pd.DataFrame]) -> None:
+    for name, frame in more.items():
+        tables[name] = pd.concat([tables[name], frame], ignore_index=True) if len(tables[name]) else frame
+
+
+def _steps(plan: Plan, setting: Setting, scratch: Path, say: Say) -> dict[str, pd.DataFrame]:
+    bench = Bench(setting, scratch, say)
+    bench.run(plan.forms, plan.rounds)
+    problem = case_of(setting).problem
+    return {
+        "steps": frames.steps_frame(setting, problem, bench.outcomes, bench.rates),
+        "rounds": frames.rounds_frame(setting, bench.outcomes),
+        "ceilings": frames.ceilings_frame(setting, bench.rates),
+    }
+
+
+def _draws(plan: Plan, scratch: Path, say: Say) -> list[dict[str, Any]]:
+    """For each library and problem the moments of both ways to draw, and their rates, one per round."""
+    found = []
+    for name, problem, weights in DRAWN:
+        request = {"what": "draws", "implementation": name, "problem": problem, "weights": weights}
+        start, replies = _alone(plan, request, scratch, f"draws {name} {problem}", say)
+        if replies:
+            rates = {key: [each["rates"][key] for each in replies] for key in replies[0]["rates"]}
+            found.append(request | start | {"rates": rates})
+    return found
+
+
+def _curves(plan: Plan, scratch: Path, say: Say) -> pd.DataFrame:
+    """Cost over size for every implementation and axis."""
+    parts = []
+    for name in CURVED:
+        for axis in AXES:
+            request = {"what": "curve", "implementation": name, "axis": axis}
+            _, replies = _alone(plan, request, scratch, f"curve {name} {axis}", say)
+            parts.append(frames.curves_frame(name, axis, [each["curve"] for each in replies]))
+    parts = [part for part in parts if len(part)]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def _alone(plan: Plan, request: dict[str, Any], scratch: Path, label: str, say: Say) -> tuple[dict, list[dict]]:
+    """One worker by itself: its start and its turns, none where it failed."""
+    where = {"device": str(plan.device), "dtype": str(DType.FLOAT32)}
+    surroundings = environment.worker_environment(**where, threads=environment.cores(), compile_cache=False)
+    worker = BenchWorker(surroundings, scratch / f"{label.replace(' ', '-')}.log")
+    try:
+        start = worker.start(request | where)
+        replies = [] if "failed" in start else [worker.turn() for _ in range(plan.rounds)]
+    finally:
+        worker.close()
+    broken = [each["failed"] for each in (start, *replies) if "failed" in each]
+    say(f"{label}: {'not measured: ' + broken[0] if broken else 'measured'}")
+    return start, [] if broken else replies
+
+
+def write(plan: Plan, tables: dict[str, pd.DataFrame], lines: Sequence[str]) -> None:
+    """bench.json and one Parquet file per table that is not empty."""
+    threads = environment.cores()
+    record = {
+        "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "command": plan.command,
+        "rounds": plan.rounds,
+        "parts": list(plan.parts),
+        "device": str(plan.device),
+        "environment": environment.describe(device=str(plan.device), jobs=1, threads=threads),
+        "remarks": list(lines),
+        "pythae": environment.installed_version("pythae"),
+    }
+    for name in TABLES:
+        (plan.folder / f"{name}.parquet").unlink(missing_ok=True)
+        if len(tables[name]):
+            tables[name].to_parquet(plan.folder / f"{name}.parquet", index=False)
+    write_atomically(plan.folder / "bench.json", (json.dumps(record, indent=1) + "\n").encode())

@@ -1,0 +1,186 @@
+"""Training forms in one setting: started one after another, checked, then timed in interleaved rounds A B C A B C."""
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from math import nan
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from compare import environment
+from compare.bench.operations import step_products
+from compare.bench.process import BenchWorker
+from compare.bench.records import Outcome, Setting
+from compare.bench.worker import case_of
+from suites.forms import Check, Need, TrainingForm, reference_of
+
+ULPS_ALLOWED = 100.0  # as the claims about training paths allow; see compare/claims/training.py
+LOSS_ALLOWED = 16.0  # unit roundoffs of the loss, as the pointwise claims allow, times LOSS_GROWTH
+LOSS_GROWTH = 64.0  # probabilities clamped and inverted, sums over 784 pixels in another order: some bits, not digits
+LOSS_REDUCED = 0.02  # relative: a bfloat16 product keeps 8 bits, and the loss is a mean over many of them
+CEILINGS = {"torch": "suites.torch_hand.ceiling", "jax": "suites.jax_hand.ceiling"}
+Say = Callable[[str], None]
+
+
+class Bench:
+    """One setting's living workers and what they have said so far."""
+
+    def __init__(self, setting: Setting, folder: Path, say: Say) -> None:
+        self.setting, self.folder, self.say = setting, folder, say
+        self.workers: dict[str, BenchWorker] = {}
+        self.outcomes: dict[str, Outcome] = {}
+        self.weights: dict[str, str] = {}
+        self.rates: list[dict[str, Any]] = []
+
+    def run(self, forms: Sequence[TrainingForm], rounds: int) -> None:
+        """Start, check, time and close; every form ends with an outcome."""
+        try:
+            for framework in sorted({form.framework for form in forms}):
+                self._start_ceiling(framework)
+            for form in forms:
+                self._start(form)
+            for index in range(rounds):
+                self.say(f"{self.setting.label}: round {index + 1} of {rounds}")
+                self._round(index)
+            for name in [name for name in self.outcomes if name in self.workers]:
+                self._finish(name)
+        finally:
+            for worker in self.workers.values():
+                worker.close()
+
+    def _worker(self, name: str) -> BenchWorker:
+        surroundings = environment.worker_environment(
+            device=self.setting.device,
+            dtype=self.setting.dtype,
+            threads=environment.cores(),
+            compile_cache=False,
+        )
+        surroundings.pop("NVIDIA_TF32_OVERRIDE", None)  # it would switch TF32 off in the form that is named after it
+        return BenchWorker(surroundings, self.folder / f"{name.replace(' ', '-')}.log")
+
+    def _start_ceiling(self, framework: str) -> None:
+        worker, case = self._worker(f"ceiling {framework}"), case_of(self.setting)
+        reply = worker.start(
+            {
+                "what": "ceiling",
+                "module": CEILINGS[framework],
+                "device": self.setting.device,
+                "dtype": self.setting.dtype,
+                "shapes": step_products(case.problem, self.setting.batch),
+            }
+        )
+        if "failed" in reply:
+            self.say(f"ceiling of {framework}: {reply['failed']}")
+            worker.close()
+        else:
+            self.workers[f"ceiling {framework}"] = worker
+
+    def _start(self, form: TrainingForm) -> None:
+        reason = missing(form, self.setting)
+        if reason:
+            self.outcomes[form.name] = Outcome(form=form.name, status="not measured", reason=reason)
+            return
+        worker = self._worker(form.name)
+        request = {"what": "form", "form": form.name, "setting": asdict(self.setting), "folder": str(self.folder)}
+        reply = worker.start(request)
+        if "failed" in reply:
+            worker.close()
+            self.outcomes[form.name] = Outcome(form=form.name, status="not measured", reason=reply["failed"])
+            return
+        self.weights[form.name] = reply.pop("weights")
+        known = {name: value for name, value in reply.items() if value is not None}
+        distance, reason = self._distance(form, known.get("loss", nan))
+        refused = not distance <= 1.0 and form.check is not Check.NONE
+        self.outcomes[form.name] = Outcome(
+            form=form.name, status="refused" if refused else "ok", reason=reason, distance=distance, **known
+        )
+        self.say(f"{self.setting.label}: {form.name} {'refused: ' + reason if refused else 'ready'}")
+        if refused:
+            worker.close()
+        else:
+            self.workers[form.name] = worker
+
+    def _distance(self, form: TrainingForm, loss: float) -> tuple[float, str]:
+        """How far the form is from the one that it must agree with, in units of what is allowed, and the reason."""
+        reference = reference_of(form)
+        if form.check is Check.NONE:
+            return nan, "another estimator and its own shuffling: not the same step"
+        if reference == form.name:
+            return 0.0, ""
+        if reference not in self.weights:
+            return nan, f"{reference}, with which it must agree, was not started"
+        if form.check is Check.LOSS:
+            distance = loss_distance(loss, self.outcomes[reference].loss, form, self.setting)
+            return (
+                distance,
+                "" if distance <= 1 else f"its first loss is {loss:.6g}, not {self.outcomes[reference].loss:.6g}",
+            )
+        distance, tensor = path_distance(self.weights[form.name], self.weights[reference], self.setting.dtype)
+        return distance, "" if distance <= 1 else f"{tensor} is {distance:.3g} times further off than rounding explains"
+
+    def _round(self, index: int) -> None:
+        for name in list(self.workers):
+            reply = self.workers[name].turn()
+            if "failed" in reply:
+                self.workers.pop(name).close()
+                if name in self.outcomes:
+                    self.outcomes[name] = replace(self.outcomes[name], status="not measured", reason=reply["failed"])
+            elif "rates" in reply:
+                framework = name.removeprefix("ceiling ")
+                self.rates += [
+                    {"framework": framework, "products": kind, "round": index, "rate": rate}
+                    for kind, rate in reply["rates"].items()
+                ]
+            else:
+                outcome = self.outcomes[name]
+                self.outcomes[name] = replace(outcome, seconds=(*outcome.seconds, reply["seconds"]))
+
+    def _finish(self, name: str) -> None:
+        reply = self.workers[name].finish()
+        if "failed" in reply:
+            self.say(f"{name}: counts not measured: {reply['failed']}")
+            return
+        fields = ("peak_bytes", "growth_bytes", "operations", "launches", "bytes")
+        found = {field: reply[field] for field in fields if reply.get(field) is not None}
+        self.outcomes[name] = replace(self.outcomes[name], **found)
+
+
+def missing(form: TrainingForm, setting: Setting) -> str:
+    """Why a form is not even started here; empty where it may be."""
+    if form.need is Need.CUDA and setting.device != "cuda":
+        return "needs a CUDA device; there is none in this setting"
+    if form.need is Need.COMPILER and not any(map(shutil.which, ("g++", "c++", "clang++", "gcc"))):
+        return "torch.compile needs a C++ compiler; none was found"
+    return ""
+
+
+def path_distance(found: str, reference: str, dtype: str) -> tuple[float, str]:
+    """The largest over the tensors of |w - w*|_2 / allowed, and that tensor's name.
+
+    allowed = 100 |w' - w*|_2, w' the reference's own weights where its path started one ulp off, and at least 100 unit
+    roundoffs of |w*|_2: what the claims about training paths allow.
+    """
+    with np.load(found) as theirs, np.load(reference) as plain:
+        names = [name for name in plain.files if not name.startswith("moved:")]
+        worst, where = 0.0, ""
+        for name in names:
+            exact = plain[name]
+            rounding = max(norm(plain[f"moved:{name}"] - exact), float(np.finfo(dtype).eps) / 2 * norm(exact))
+            distance = norm(theirs[name] - exact) / (ULPS_ALLOWED * rounding) if rounding else nan
+            if not distance <= worst:
+                worst, where = distance, name
+    return worst, where
+
+
+def norm(array: np.ndarray) -> float:
+    """The Euclidean norm of all entries."""
+    return float(np.linalg.norm(array))
+
+
+def loss_distance(loss: float, reference: float, form: TrainingForm, setting: Setting) -> float:
+    """|loss - loss*| over what is allowed, for a form whose reduction or precision differs by design."""
+    relative = LOSS_ALLOWED * LOSS_GROWTH * float(np.finfo(setting.dtype).eps) / 2
+    allowed = LOSS_REDUCED if form.reduced_precision else relative
+    return abs(loss - reference) / (allowed * abs(reference))

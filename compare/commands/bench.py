@@ -1,0 +1,72 @@
+"""`compare bench`: measure, write the frames, draw the report."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from compare.availability import resolve_device
+from compare.errors import UsageError, unknown
+
+EVERY = ("steps", "draws", "curves")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchRequest:
+    """What the user asked for; None where nothing was said."""
+
+    rounds: int = 11
+    device: str | None = None
+    expression: str | None = None
+    parts: Sequence[str] = ()
+    output: Path | None = None
+    draw: bool = False
+
+
+def bench_command(request: BenchRequest, say: Callable[[str], None]) -> Path:
+    """The page of the finished bench. Raises UsageError or StoreError in one line."""
+    from compare.bench.run import Plan, run_bench
+    from compare.select import selector
+
+    folder = request.output or Path("results") / "bench"
+    if request.draw:
+        return draw_folder(folder)
+    if request.rounds < 1:
+        raise UsageError(f"--rounds must be at least 1, not {request.rounds}.")
+    for part in request.parts:
+        if part not in EVERY:
+            raise UsageError(unknown("part", part, EVERY))
+    select = selector(request.expression) if request.expression else lambda name: True
+    plan = Plan(
+        folder=folder,
+        rounds=request.rounds,
+        device=resolve_device(request.device or "auto"),
+        parts=tuple(request.parts) or EVERY,
+        select=select,
+        command=command_of(request),
+    )
+    run_bench(plan, say)
+    return draw_folder(folder)
+
+
+def command_of(request: BenchRequest) -> str:
+    """The command that repeats the measurement, without this machine's paths."""
+    parts = ["compare bench", f"--rounds {request.rounds}"]
+    parts += [f"--device {request.device}"] if request.device else []
+    parts += [f"-k '{request.expression}'"] if request.expression else []
+    parts += [f"--part {part}" for part in request.parts]
+    return " ".join(parts)
+
+
+def draw_folder(folder: Path) -> Path:
+    """Draw a measured bench again. Raises UsageError where there is none."""
+    from reports.bench.page import write_bench
+
+    try:
+        record = json.loads((folder / "bench.json").read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{folder} holds no bench that can be read. Run `compare bench` first.") from error
+    tables = {path.stem: pd.read_parquet(path) for path in sorted(folder.glob("*.parquet"))}
+    return write_bench(folder / "report", record, tables)

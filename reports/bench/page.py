@@ -1,0 +1,111 @@
+"""The bench report: one offline HTML file, Markdown, tables and figures, from frames alone."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from reports.bench.sections import costs, draws, steps
+from reports.content import Code, FirstScreen, Frame, Headline, Prose, Section, Table
+from reports.formats import clean, count, number
+from reports.markdown import to_markdown_page
+from reports.page import to_html, write_blocks
+from reports.tables import plain_columns, write_frame
+
+QUESTION = "How fast is each way to write the training step, and what do the libraries cost?"
+SIGNS = {"reached": "✓", "missed": "✗", "not measured": "○"}
+
+
+def write_bench(folder: Path, record: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> Path:
+    """Write report.html, report.md, tables/ and figures/ into `folder`; returns the path of report.html."""
+    found: dict[str, Frame] = {name: tables.get(name, pd.DataFrame()) for name in steps.TABLES}
+    sections = [
+        *steps.sections(found),
+        draws.section(found["draws"]),
+        costs.section(found["curves"], found["exponents"]),
+        surroundings(record),
+    ]
+    first = first_screen(record, found)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "tables").mkdir(exist_ok=True)
+    for name, frame in found.items():
+        if len(frame):
+            write_frame(folder / "tables", name, frame)
+    write_blocks(folder, sections)
+    (folder / "report.md").write_text(to_markdown_page(first, sections), encoding="utf-8")
+    page = folder / "report.html"
+    page.write_text(to_html(first, sections), encoding="utf-8")
+    return page
+
+
+FOOTER = "Described, never judged: times depend on the machine. All rows: the files in tables/."
+
+
+def first_screen(record: Mapping[str, Any], found: Mapping[str, Frame]) -> FirstScreen:
+    """What was reached and what was not, and the fastest forms."""
+    targets = found["targets"]
+    counts = targets["outcome"].value_counts().to_dict() if len(targets) else {}
+    missed = (
+        [] if not len(targets) else [_missed(row) for row in targets.to_dict("records") if row["outcome"] == "missed"]
+    )
+    sentence = (
+        f"{count(float(counts.get('reached', 0)))} targets reached, {count(float(counts.get('missed', 0)))} missed, "
+        f"{count(float(counts.get('not measured', 0)))} not measured in this run."
+    )
+    reasons = [clean(line) for line in record.get("remarks", ())]
+    return FirstScreen(
+        question=QUESTION,
+        sentence=sentence,
+        reasons=(*missed, *reasons),
+        equation="",
+        numbers=tuple(headlines(found["steps"])),
+        outcomes=tuple((f"{SIGNS[name]} {name}", count(float(counts[name]))) for name in SIGNS if name in counts),
+        tally="Targets",
+        footer=FOOTER,
+    )
+
+
+def _missed(row: Mapping[str, Any]) -> str:
+    return f"Missed: {row['target']} is {number(row['value'], 3)}; wanted {row['wanted']} ({row['by'] or 'library'})."
+
+
+def headlines(frame: Frame) -> list[Headline]:
+    """The fastest timed form of every implementation in the first setting."""
+    if not len(frame):
+        return []
+    timed = frame[(frame["status"] == "ok") & frame["step_s"].notna()]
+    rows = timed.sort_values("step_s").drop_duplicates(["setting", "implementation"]).sort_values(["batch", "step_s"])
+    return [
+        Headline(
+            label=f"{row['form']}, {row['setting']}",
+            value=number(1e3 * row["step_s"], 3),
+            unit="ms",
+            bounds=f"{number(row['ratio'], 3)} times torch-hand eager",
+            detail=clean(row["words"]),
+        )
+        for row in rows.to_dict("records")
+    ]
+
+
+def surroundings(record: Mapping[str, Any]) -> Section:
+    """Hardware, versions and the command."""
+    environment = record.get("environment", {})
+    packages = environment.get("packages", {})
+    names = ("cpu", "cores", "gpu", "device", "threads", "os", "python", "commit")
+    rows = [(name, environment.get(name)) for name in names] + sorted(packages.items())
+    rows += [("pythae", record.get("pythae")), ("date", record.get("date")), ("rounds", record.get("rounds"))]
+    frame = pd.DataFrame(
+        [(name, "none" if value is None else str(value)) for name, value in rows], columns=["what", "is"]
+    )
+    return Section(
+        anchor="environment",
+        title="Environment",
+        blocks=(
+            Prose(text="Each form has a process of its own with all cores; turns are interleaved A B C A B C."),
+            Table(
+                name="environment", caption="Where this was measured.", frame=frame, columns=plain_columns(frame, {})
+            ),
+            Code(text=clean(record.get("command", "compare bench")), label="The same again"),
+        ),
+    )

@@ -1,0 +1,40 @@
+"""Draws of ELBO and KL: vectorised blocks against the loop that a user writes."""
+
+from reports.content import Column, Frame, Kind, Section, Table, not_measured
+
+TITLE = "Draws"
+
+
+def section(frame: Frame) -> Section:
+    """Rates, their ratio, and that both ways have the same mean."""
+    if not len(frame):
+        return not_measured("draws", TITLE, "this run left them out.")
+    table = Table(
+        name="bench-draws",
+        caption="A draw is a pair, ELBO and KL at one datum, both from the library's ELBO object. Blocks: as the "
+        "comparison draws (blocks of 500); loop: one call after another over SVI.evaluate_loss (Pyro) or SVI.evaluate "
+        "(NumPyro), plain and under jax.jit. The differences of the means are in nats beside their standard errors; "
+        "that every draw has the right value is what the claims of `compare all` say.",
+        frame=frame,
+        columns=(
+            Column(header="library", source="implementation"),
+            Column(header="problem", source="problem"),
+            Column(header="loop", source="loop"),
+            Column(
+                header="blocks, 1/s",
+                source="block_rate",
+                low="block_rate_low",
+                high="block_rate_high",
+                kind=Kind.INTERVAL,
+            ),
+            Column(
+                header="loop, 1/s", source="loop_rate", low="loop_rate_low", high="loop_rate_high", kind=Kind.INTERVAL
+            ),
+            Column(header="ratio", source="speed_up", low="speed_up_low", high="speed_up_high", kind=Kind.INTERVAL),
+            Column(header="ELBO, difference", source="elbo_difference", kind=Kind.NUMBER, digits=3),
+            Column(header="its error", source="elbo_error", kind=Kind.NUMBER, digits=3),
+            Column(header="KL, difference", source="kl_difference", kind=Kind.NUMBER, digits=3),
+            Column(header="its error", source="kl_error", kind=Kind.NUMBER, digits=3),
+        ),
+    )
+    return Section(anchor="draws", title=TITLE, blocks=(table,))

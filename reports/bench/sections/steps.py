@@ -1,0 +1,187 @@
+"""Training steps: pictures of ratios and of shares of the ceiling, every number, the targets."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from reports.content import Block, Column, Frame, Kind, Picture, Prose, Section, Table, not_measured
+from reports.figures import Mark, Panel, Rule, Series, draw
+
+TABLES = ("steps", "rounds", "ceilings", "draws", "curves", "exponents", "targets")
+WIDE = 4  # past this a linear axis would press the fast ones together
+MIB = 2**20
+KINDS = ("by hand", "library", "peer")
+
+
+def sections(found: Mapping[str, Frame]) -> list[Section]:
+    """Targets, and the steps themselves."""
+    if not len(found["steps"]):
+        return [not_measured("steps", "Training steps", "this run left them out.")]
+    return [targets(found["targets"]), steps(found["steps"]), forms(found["steps"]), ceilings(found["ceilings"])]
+
+
+def targets(frame: Frame) -> Section:
+    """What was to be reached."""
+    table = Table(
+        name="targets",
+        caption="A target is reached where the median over rounds is on its side of the mark; time ratios are of the "
+        "same round. By: the fastest form of each side.",
+        frame=frame,
+        columns=(
+            Column(header="target", source="target"),
+            Column(header="wanted", source="wanted"),
+            Column(header="measured", source="value", kind=Kind.NUMBER, digits=3),
+            Column(header="outcome", source="outcome"),
+            Column(header="by", source="by"),
+        ),
+    )
+    return Section(anchor="targets", title="Targets", blocks=(table,))
+
+
+def steps(frame: Frame) -> Section:
+    """Ratios and shares by setting, then every form's numbers."""
+    timed = frame[(frame["status"] == "ok") & frame["step_s"].notna()]
+    blocks: list[Block] = []
+    if len(timed):
+        blocks += [ratios(timed), shares(timed)]
+    blocks.append(numbers(frame))
+    return Section(anchor="steps", title="Training steps", blocks=tuple(blocks))
+
+
+def ratios(frame: Frame) -> Picture:
+    """Time per step over torch-hand eager's."""
+    return draw(
+        "bench-ratio",
+        [
+            panel(str(name), part, "ratio", "time per step / torch-hand eager's, same rounds", 1.0)
+            for name, part in by(frame)
+        ],
+        caption="Median over rounds of the ratio to torch-hand eager in the same round, with its interval. Left of the "
+        "dashed line is faster.",
+        alt="Dots with whiskers: time per training step over that of torch-hand eager, one row per form.",
+    )
+
+
+def shares(frame: Frame) -> Picture:
+    """Share of the ceiling."""
+    return draw(
+        "bench-share",
+        [
+            panel(str(name), part, "share", "share of a large matrix product's rate, same framework", 1.0)
+            for name, part in by(frame)
+        ],
+        caption="Operations of the step's matrix products, counted from shapes, over the time of the whole step, as a "
+        "share of what one large matrix product reaches in the same framework, dtype, threads and round.",
+        alt="Dots with whiskers: share of the matrix-product ceiling, one row per form.",
+    )
+
+
+def by(frame: Frame) -> list[tuple[object, Frame]]:
+    """The settings in their order."""
+    return list(frame.groupby("setting", sort=False))
+
+
+def panel(title: str, frame: Frame, column: str, label: str, at: float) -> Panel:
+    """One setting, one row per form, one style per kind."""
+    rows = frame["form"].tolist()
+    series = [dots(frame[frame["kind"] == kind], column, kind, style, rows) for style, kind in enumerate(KINDS)]
+    return Panel(
+        title=title,
+        x_label=label,
+        rows=rows,
+        series=[each for each in series if len(each.x)],
+        rules=[Rule(label="torch-hand eager, or the ceiling", at=at)],
+        log_x=frame[column].max() > WIDE * frame[column].min() > 0,
+    )
+
+
+def dots(frame: Frame, column: str, label: str, style: int, rows: list[str]) -> Series:
+    """One kind's points."""
+    x, low, high = (frame[name].to_numpy(float) for name in (column, f"{column}_low", f"{column}_high"))
+    place = frame["form"].map(rows.index).to_numpy(float)
+    return Series(label=label, x=x, y=place, low=low, high=high, style=style, mark=Mark.DOT)
+
+
+def numbers(frame: Frame) -> Table:
+    """Every number of every form."""
+    shown = frame.assign(
+        ms=frame["step_s"] * 1e3,
+        ms_low=frame["step_s_low"] * 1e3,
+        ms_high=frame["step_s_high"] * 1e3,
+        peak_mib=frame["peak_bytes"] / MIB,
+        growth_mib=frame["growth_bytes"] / MIB,
+        mib=frame["bytes"] / MIB,
+        outcome=frame["status"] + frame["reason"].map(lambda reason: f": {reason}" if reason else ""),
+    )
+    return Table(
+        name="bench-steps",
+        caption="Medians over rounds with order-statistics intervals (95%; none below six rounds). Share: of the large "
+        "product; model share: of the step's own products run alone. Operator calls: torch's leaf operators in one "
+        "step, compiled kernels not among them. Launches: instructions of the XLA program (a loop's body once), CUDA "
+        "kernels on a GPU. Peak: the process's resident high-water mark over one turn, frameworks included; growth: "
+        "beyond what was resident before the form was made. A dash: not measured.",
+        frame=shown,
+        columns=(
+            Column(header="form", source="form"),
+            Column(header="setting", source="setting"),
+            Column(header="step, ms", source="ms", low="ms_low", high="ms_high", kind=Kind.INTERVAL),
+            Column(header="ratio", source="ratio", low="ratio_low", high="ratio_high", kind=Kind.INTERVAL),
+            Column(header="share", source="share", low="share_low", high="share_high", kind=Kind.INTERVAL),
+            Column(header="model share", source="model_share", kind=Kind.NUMBER, digits=3),
+            Column(header="compile, s", source="compile_s", kind=Kind.NUMBER, digits=3),
+            Column(header="first step, s", source="first_step_s", kind=Kind.NUMBER, digits=3),
+            Column(header="operator calls", source="operations", kind=Kind.COUNT),
+            Column(header="launches", source="launches", kind=Kind.COUNT),
+            Column(header="weights, gradients, MiB", source="mib", kind=Kind.NUMBER, digits=3),
+            Column(header="peak, MiB", source="peak_mib", kind=Kind.COUNT),
+            Column(header="growth, MiB", source="growth_mib", kind=Kind.COUNT),
+            Column(header="outcome", source="outcome"),
+        ),
+        limit=120,
+    )
+
+
+def forms(frame: Frame) -> Section:
+    """What each form is, and how far from its plain form it was."""
+    shown = frame.drop_duplicates("form")
+    worst = frame.groupby("form")["distance"].max()
+    shown = shown.assign(distance=shown["form"].map(worst))
+    table = Table(
+        name="bench-forms",
+        caption="Before a form is timed, its weights after three steps from the same weights, batches and seed are "
+        "compared with its plain form's. Distance: |w − w*| of the worst tensor over what is allowed, 100 times the "
+        "plain form's distance from itself when its weights start one ulp off; for forms with another reduction or "
+        "precision the first loss. Above 1 a form is refused.",
+        frame=shown,
+        columns=(
+            Column(header="form", source="form"),
+            Column(header="kind", source="kind"),
+            Column(header="what it is", source="words"),
+            Column(header="distance", source="distance", kind=Kind.NUMBER, digits=3),
+        ),
+    )
+    return Section(anchor="forms", title="The forms, and that they are one step", blocks=(table,))
+
+
+def ceilings(frame: Frame) -> Section:
+    """What matrix products reach."""
+    if not len(frame):
+        return not_measured("ceilings", "Ceilings", "no matrix product was timed.")
+    giga = {name: frame[name] / 1e9 for name in ("rate", "rate_low", "rate_high")}
+    shown: Frame = pd.DataFrame(frame).assign(**giga)
+    table = Table(
+        name="bench-ceilings",
+        caption="Billions of operations per second: one large square product, and the products of the model's own step "
+        "one after another.",
+        frame=shown,
+        columns=(
+            Column(header="framework", source="framework"),
+            Column(header="setting", source="setting"),
+            Column(header="products", source="products"),
+            Column(header="10⁹ operations/s", source="rate", low="rate_low", high="rate_high", kind=Kind.INTERVAL),
+        ),
+    )
+    text = (
+        "An affine layer is one product forward and two backward, one where its input is data: 2 m k n operations each."
+    )
+    return Section(anchor="ceilings", title="Ceilings", blocks=(Prose(text=text), table))

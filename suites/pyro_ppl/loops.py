@@ -1,0 +1,36 @@
+"""Draws as a user of Pyro writes them: one `SVI.evaluate_loss` after another. For the clock."""
+
+from functools import partial
+
+import numpy as np
+import pyro
+import pyro.infer
+import pyro.optim
+
+from suites.bridge.form import check_datum, form_of
+from suites.bridge.torch_arrays import open_device, to_tensor, to_tensors
+from suites.contract import Array, Device, Draws, DType, Estimator, Params, Problem
+from suites.pyro_ppl.session import parameter_store
+from suites.pyro_ppl.vae import guide, model
+
+
+def looped_draws(
+    problem: Problem, estimator: Estimator, device: Device, dtype: DType, params: Params, x: Array, n: int, seed: int
+) -> Draws:
+    """n draws of ELBO and KL at one datum: for each the loss of the model, and under the same seed that of the model
+    without its observed site."""
+    form, where = form_of(problem, estimator), open_device(device)
+    check_datum(form, params, x)
+    data = to_tensor(x, where, dtype)
+    elbo, adam = getattr(pyro.infer, estimator.library_classes["pyro"])(), pyro.optim.Adam({})  # pyright: ignore[reportAttributeAccessIssue]
+    whole = pyro.infer.SVI(partial(model, form, {}), partial(guide, form, {}), adam, elbo)
+    without = form.without_likelihood()
+    latent = pyro.infer.SVI(partial(model, without, {}), partial(guide, without, {}), adam, elbo)
+    values = np.empty((2, n))
+    with parameter_store(to_tensors(params, where, dtype)):
+        for i in range(n):
+            pyro.set_rng_seed(seed + i)
+            values[0, i] = -whole.evaluate_loss(data)
+            pyro.set_rng_seed(seed + i)
+            values[1, i] = latent.evaluate_loss(data)
+    return Draws(elbo=values[0], kl=values[1], dtype=dtype)
