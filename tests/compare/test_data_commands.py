@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+import os
 import threading
 from dataclasses import replace
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -269,3 +270,15 @@ def test_a_data_dir_that_is_no_folder_is_refused(tmp_path):
 
     with pytest.raises(UsageError, match="is no folder"):
         planned(Request(profile="quick", data_dir=tmp_path / "nowhere"))
+
+
+@pytest.mark.parametrize(("own", "expected"), [(None, "/of/the/client"), ("/of/this/machine", "/of/this/machine")])
+def test_the_folder_travels_to_another_machine_unless_that_has_its_own(monkeypatch, own, expected):
+    """What a Dask worker is sent, without cells: its worker processes inherit the environment."""
+    from compare.running.remote import run_batch
+
+    monkeypatch.setenv(datasets.FOLDER, own or "")
+    if own is None:
+        monkeypatch.delenv(datasets.FOLDER)
+    run_batch([], {"cell_timeout_s": 1.0, "cell_memory": 2**30, "data_folder": "/of/the/client"}, "cpu", 1)
+    assert os.environ[datasets.FOLDER] == expected
