@@ -58,7 +58,7 @@ def _card(question: dict, claims: Frame) -> ClaimCard:
             caption="Its claims, and of each the row that is nearest to differing.",
             frame=claims.assign(where=claims["case"].fillna("") + ": " + claims["quantity"].fillna("")),
             columns=(
-                Column(header="claim", source="id", kind=Kind.CODE),
+                Column(header="claim", source="id"),
                 Column(header="states", source="statement"),
                 Column(header="outcome", source="outcomes", kind=Kind.OUTCOME),
                 Column(header="value [interval]", source="value", kind=Kind.INTERVAL),
