@@ -15,8 +15,8 @@ DRAWN = [name for name in ESTIMATORS if name not in (*CORE_ESTIMATORS, "iwae-20"
 DRAWN = [name for name in DRAWN if "trace" not in name]
 
 
-# Their variances are checked by quadrature (test_numpy_oracle_objective): squares of these have no usable standard error
-# at this n, the eighth moment of k1 being what it is.
+# Their variances are checked by quadrature (test_numpy_oracle_objective): squares of these have no usable standard
+# error at this n, which needs the eighth moment of k1.
 HEAVY_TAILED = ("k2", "k3", "control-variate")
 
 
