@@ -62,7 +62,7 @@ PROTOCOLS = {
             warm_up_epochs=5,
             patience_epochs=3,
             dynamic=True,
-            likelihood_data=20,
+            likelihood_data=10,
             likelihood_draws=500,
         ),
     )
