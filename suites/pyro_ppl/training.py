@@ -118,8 +118,8 @@ class PyroSession(PyroEstimates):
     def _svi(self, batch: int, learning_rate: float) -> pyro.infer.SVI:
         """SVI whose `step(x, noise)` takes one step on the batch mean: model and guide are scaled by 1/batch.
 
-        Under a Renyi bound the scale would go inside the log-sum-exp and make another bound. There the loss stays a sum,
-        and Adam takes the same steps on it with batch times the epsilon.
+        Under a Renyi bound the scale would go inside the log-sum-exp and make another bound. There the loss stays a
+        sum, and Adam takes the same steps on it with batch times the epsilon.
         """
         renyi = self.form.bound is Bound.RENYI
         scale: Any = 1.0 / batch
