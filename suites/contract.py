@@ -309,6 +309,25 @@ class Session(Protocol):
         ...
 
 
+class ReplicaSession(Session, Protocol):
+    """A session that can train several seeds in one program. The method is optional: who lacks it trains one by one."""
+
+    def fit_replicas(
+        self,
+        params: Params,
+        x: Array,
+        batches: NDArray[np.integer],
+        learning_rate: float,
+        seeds: tuple[int, ...],
+        noise: Array | None = None,
+        checkpoints: tuple[int, ...] = (),
+    ) -> tuple[Fit, ...]:
+        """Replica i is `fit(params, x, batches[i], learning_rate, seeds[i], noise[i], checkpoints)` up to rounding, its
+        own random numbers included. batches (replica, step, batch), noise (replica, step, noise_rows, batch, latent).
+        """
+        ...
+
+
 class Implementation(Protocol):
     """One way to write the VAE. `framework` is the package whose version matters ("torch", "pyro", ...)."""
 

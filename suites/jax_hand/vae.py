@@ -202,6 +202,6 @@ class JaxHand:
         """A session; its weights come with each call."""
         # Here, because the session is written upon this page.
         from suites.bridge.jax_arrays import open_device
-        from suites.jax_hand.training import JaxHandSession
+        from suites.jax_hand.replicas import JaxHandReplicas
 
-        return JaxHandSession(form_of(problem, estimator), open_device(device, dtype), dtype)
+        return JaxHandReplicas(form_of(problem, estimator), open_device(device, dtype), dtype)

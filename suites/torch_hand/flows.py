@@ -37,9 +37,9 @@ def unit_lower(below: Tensor, latent: int) -> Tensor:
     Shapes: (..., latent (latent - 1) / 2) -> (..., latent, latent).
     """
     rows, columns = torch.tril_indices(latent, latent, -1, device=below.device)
-    matrix = torch.eye(latent, dtype=below.dtype, device=below.device).repeat(*below.shape[:-1], 1, 1)
+    matrix = below.new_zeros((*below.shape[:-1], latent, latent))
     matrix[..., rows, columns] = below
-    return matrix
+    return matrix + torch.eye(latent, dtype=below.dtype, device=below.device)
 
 
 def lower_matrix(params: Weights, form: Form, h: Tensor) -> Tensor:

@@ -251,6 +251,6 @@ class TorchHand:
 
     def prepare(self, problem: Problem, estimator: Estimator, device: Device, dtype: DType) -> Session:
         """A session; its weights come with each call."""
-        from suites.torch_hand.training import TorchHandSession  # it imports this page
+        from suites.torch_hand.replicas import open_session  # it imports this page
 
-        return TorchHandSession(form_of(problem, estimator), open_device(device), dtype)
+        return open_session(form_of(problem, estimator), open_device(device), dtype)

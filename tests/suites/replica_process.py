@@ -1,0 +1,79 @@
+"""Replicas and the single runs that they must equal, of one implementation in a process of its own, as one pickle.
+
+As a program: `python replica_process.py IMPLEMENTATION FILE`. As a module: `replicas(implementation)`.
+"""
+
+import functools
+import os
+import pickle
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from suites import datasets, problems
+from suites.contract import Device, DType
+from suites.estimators import SAMPLED_KL
+
+HAND = ("torch-hand", "jax-hand")
+SEEDS, STEPS, BATCH, RATE = (5, 6, 5), 12, 8, 1e-3
+CHECKPOINTS = (0, 4, STEPS)
+# Everybody's noise on the gated VAE; own random numbers on the smallest model, which compiles in a second.
+SHARED, OWN = ("vae-small", "initial"), ("linear-gaussian", "generic")
+
+
+def arguments_of(key: tuple[str, str]) -> tuple[problems.Problem, np.ndarray, np.ndarray, np.ndarray]:
+    """The problem, x (rows, observed), batches (replica, step, batch), noise (replica, step, 1, batch, latent)."""
+    problem, rng = problems.load(*key), np.random.default_rng(8)
+    x = datasets.load(problems.DATASET[key[0]]).train[:40]
+    batches = rng.integers(0, len(x), (len(SEEDS), STEPS, BATCH))
+    batches[2] = batches[0]  # the third replica is the first again
+    noise = rng.standard_normal((len(SEEDS), STEPS, 1, BATCH, problem.latent))
+    return problem, x, batches, noise
+
+
+def measure(name: str) -> dict:
+    """(replicas, single runs) by kind, and the messages of calls that can't be."""
+    from suites import registry
+
+    out = {}
+    for kind, key in (("shared", SHARED), ("own", OWN)):
+        problem, x, batches, noise = arguments_of(key)
+        session = registry.load(name).prepare(problem, SAMPLED_KL, Device.CPU, DType.FLOAT64)
+        given = noise if kind == "shared" else None
+        together = session.fit_replicas(problem.params, x, batches, RATE, SEEDS, given, CHECKPOINTS)
+        alone = tuple(
+            session.fit(problem.params, x, batches[i], RATE, seed, None if given is None else given[i], CHECKPOINTS)
+            for i, seed in enumerate(SEEDS)
+        )
+        out[kind] = together, alone
+    out["axes"] = _message(session.fit_replicas, problem.params, x, batches[0], RATE, SEEDS)
+    out["seeds"] = _message(session.fit_replicas, problem.params, x, batches, RATE, (1, 2))
+    return out
+
+
+def _message(call, *arguments) -> str:
+    try:
+        call(*arguments)
+    except ValueError as error:
+        return str(error)
+    return "no error"
+
+
+@functools.cache
+def replicas(name: str) -> dict:
+    """`measure` in a fresh process with warnings as errors; once per pytest process."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "replicas.pickle")
+        command = [sys.executable, "-W", "error", __file__, name, str(file)]
+        environment = os.environ | {"OMP_NUM_THREADS": "1", "JAX_PLATFORMS": "cpu"}
+        finished = subprocess.run(command, capture_output=True, text=True, timeout=900, env=environment)
+        if finished.returncode:
+            raise RuntimeError(f"{name} failed:\n{finished.stderr[-4000:]}")
+        return pickle.loads(file.read_bytes())
+
+
+if __name__ == "__main__":
+    Path(sys.argv[2]).write_bytes(pickle.dumps(measure(sys.argv[1])))
