@@ -6,13 +6,17 @@ from itertools import islice
 from time import monotonic
 
 import pytest
+from claim_rows import differentiated, drawn
 from hypothesis import given
 from hypothesis import strategies as st
 
+from compare.claims import CLAIMS
 from compare.claims.cells import flow, prior
+from compare.combinations import meant
 from compare.errors import SpecError, UsageError
-from compare.plan import ZERO_VARIANCE_DRAWS, expand, plan
-from compare.records import Cell, Procedure
+from compare.judge import judge
+from compare.plan import ZERO_VARIANCE_DRAWS, _cells, expand, plan
+from compare.records import Cell, Outcome, Procedure
 from compare.select import selector
 from compare.spec import parse_spec, read_spec
 from compare.statistics import MEAN_MARGIN, ErrorBudget, draws_for_mean, draws_for_variance
@@ -111,6 +115,20 @@ def test_what_an_implementation_lacks_by_definition_is_not_planned():
 def test_a_kl_without_a_closed_form_is_not_planned_and_a_gap_of_a_library_is():
     assert not planned('["analytic-kl", "control-variate"]', '["planar-small@initial", "mixture-small@initial"]')
     assert ("numpyro", "analytic-kl") in planned('["analytic-kl"]', '["householder-small@initial"]')
+
+
+@pytest.mark.parametrize("profile", ["quick", "standard"])
+def test_the_error_budget_covers_every_statistical_verdict_of_the_profile(profile):
+    """Counted on rows that every such claim would judge; where q's gradient is known to be constant there are none."""
+    spec = read_spec(profile)
+    made = {Procedure.DRAW: drawn, Procedure.GRADIENT: differentiated}
+    cells = {replace(cell, size=50_000) for block in spec.cells for cell in _cells(block, spec, Device.CPU)}
+    constant = {cell for cell in cells if (cell.problem, cell.estimator) == ("gaussian-kl", "analytic-kl")}
+    results = [made[cell.procedure](cell) for cell in cells - constant if cell.procedure in made and meant(cell)]
+    claims = [claim for claim in CLAIMS if claim.statistical]
+    verdicts = judge(results, ErrorBudget(tests=10**6), claims=claims)
+    weighed = sum(cell.procedure is Procedure.LIKELIHOOD for cell in cells)
+    assert sum(verdict.outcome is not Outcome.NOT_RUN for verdict in verdicts) + weighed <= spec.tests
 
 
 def test_flows_and_priors_by_name_are_those_of_the_catalogue():
