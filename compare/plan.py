@@ -83,6 +83,7 @@ def _cells(block: Block, spec: Spec, device: Device) -> Iterator[Cell]:
                     chunk=block.chunk,
                     data=rows,
                     protocol=block.protocol,
+                    replicas=block.replicas,
                 )
 
 

@@ -5,7 +5,7 @@ Every measurement is one row; `Quantity` says what its columns hold. Numbers are
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from enum import StrEnum
 from functools import cached_property
 from math import nan
@@ -145,8 +145,9 @@ class Cell:
     `size` is what the procedure counts: rows of the batch (EVALUATE, TIME), draws (DRAW, GRADIENT), steps (FIT...).
     `datum` picks the row of the test set for DRAW and GRADIENT. `chunk` bounds memory; it is part of the cell
     because it changes the order of random numbers. `data`: rows of the test set (LIKELIHOOD, whose `size` counts draws
-    at each). `protocol` names how FIT trains (`suites.protocol`). The key is stable: it depends on nothing but these
-    fields, those left out that are at their default and were added later.
+    at each). `protocol` names how FIT trains (`suites.protocol`). `replicas`: seeds that FIT trains in one program,
+    where the implementation can; 0: one by one. The key is stable: it depends on nothing but these fields, those left
+    out that are at their default and were added later.
     """
 
     problem: str
@@ -163,6 +164,7 @@ class Cell:
     chunk: int = 0
     data: int = 0
     protocol: str = ""
+    replicas: int = 0
 
     @cached_property
     def key(self) -> str:
@@ -183,6 +185,12 @@ class Cell:
             + (f"/{self.protocol}" if self.protocol else "")
         )
 
+    @property
+    def siblings(self) -> tuple["Cell", ...]:
+        """This cell and those that train in one program with it: `replicas` seeds in a row, from a multiple of it."""
+        first = self.seed - self.seed % self.replicas if self.replicas else self.seed
+        return tuple(replace(self, seed=first + i) for i in range(self.replicas or 1))
+
     def random_seed(self, purpose: str) -> int:
         """A 31-bit seed for one purpose, derived from the key alone."""
         digest = hashlib.sha256(f"{self.key}:{purpose}".encode()).digest()
@@ -195,7 +203,7 @@ class Cell:
         return int.from_bytes(digest[:4], "big") >> 1
 
 
-_LATER_FIELDS = ("data", "protocol")  # cells without them keep the key that they had before
+_LATER_FIELDS = ("data", "protocol", "replicas")  # cells without them keep the key that they had before
 _CELL_FIELDS = tuple(each.name for each in fields(Cell) if each.name not in _LATER_FIELDS)
 # Data sets that are read from files: a label names them, since no problem has them of its own.
 FROM_FILES = frozenset({"static-mnist", "mnist", "omniglot", "caltech101-silhouettes"})

@@ -29,7 +29,8 @@ class Block:
     0 for DRAW and GRADIENT means: as many draws as the margins need. `data`: how many data, one cell each (DRAW,
     GRADIENT); rows of the test set in one cell for LIKELIHOOD. `seeds`: how many seeds. `chunk`: draws per vectorised
     block. `dataset`: another data set than the problem's own, of as many pixels; where its files are not there, its
-    cells are not run. `protocol`: how FIT trains (`suites.protocol`).
+    cells are not run. `protocol`: how FIT trains (`suites.protocol`). `replicas`: how many of the seeds FIT trains in
+    one program, by implementations that can.
     """
 
     procedure: Procedure
@@ -43,6 +44,7 @@ class Block:
     chunk: int = 0
     dataset: str = ""
     protocol: str = ""
+    replicas: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,10 +160,20 @@ def _check_later_keys(values: dict[str, Any], where: str) -> None:
         _choice(values["protocol"], tuple(PROTOCOLS), "protocol", where)
         if values["procedure"] is not Procedure.FIT:
             raise SpecError(f"{where}: a 'protocol' is for the procedure 'fit', not {str(values['procedure'])!r}.")
+    if replicas := values.get("replicas", 0):
+        _check_replicas(values, replicas, where)
     if values["procedure"] is Procedure.LIKELIHOOD:
         values.setdefault("estimators", (SAMPLED_KL.name,))
         if values["estimators"] != (SAMPLED_KL.name,):
             raise SpecError(f"{where}: 'likelihood' needs log weights: estimators = ['sampled-kl'].")
+
+
+def _check_replicas(values: dict[str, Any], replicas: int, where: str) -> None:
+    """Whole programs of a FIT without a protocol, whose early stopping ends each run at a step of its own."""
+    if values["procedure"] is not Procedure.FIT or values.get("protocol"):
+        raise SpecError(f"{where}: 'replicas' is for the procedure 'fit' without a protocol.")
+    if replicas < 0 or values.get("seeds", 1) % replicas:
+        raise SpecError(f"{where}: 'seeds' must be a multiple of 'replicas' = {replicas}.")
 
 
 def _choice(name: str, known: Any, kind: str, where: str) -> None:

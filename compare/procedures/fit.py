@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from compare.procedures import fitted, trained
 from compare.procedures.evaluate import distance
 from compare.procedures.meter import ORACLE, span
+from compare.procedures.replicas import fit_together
 from compare.procedures.schedule import BATCH, LEARNING_RATE, checkpoints, minibatches
 from compare.procedures.shared import shared
 from compare.procedures.task import Task, require_array, require_dtype, require_params
@@ -52,7 +53,8 @@ def fit(task: Task) -> tuple[list[Measurement], dict[str, list[list[int]]]]:
 
 def _fit(task: Task, batches: NDArray[np.integer], noise: Array | None, kept: tuple[int, ...]) -> Fit:
     seed = task.cell.random_seed("fit")
-    theirs = task.session.fit(
+    theirs = fit_together(task, kept) if noise is None else None
+    theirs = theirs or task.session.fit(
         task.problem.params, task.dataset.train, batches, LEARNING_RATE, seed, noise=noise, checkpoints=kept
     )
     require_dtype("the training", theirs.dtype, task)

@@ -11,7 +11,7 @@ from time import monotonic
 from suites.contract import Session
 
 IMPORT, CALL, ORACLE = "import", "call", "oracle"
-METERED = frozenset({"evaluate", "draw", "draw_gradients", "fit", "stepper"})
+METERED = frozenset({"evaluate", "draw", "draw_gradients", "fit", "fit_replicas", "stepper"})
 
 _spans: list[tuple[str, float, float]] = []
 

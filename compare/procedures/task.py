@@ -1,12 +1,12 @@
 """What a procedure gets to work with, and the checks on what an implementation hands back."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from compare.records import Cell
-from suites.contract import Array, Dataset, DType, Estimator, Problem, Session
+from suites.contract import Array, Dataset, DType, Estimator, Fit, Problem, Session
 
 
 class InvalidResultError(Exception):
@@ -15,13 +15,14 @@ class InvalidResultError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """One cell with everything it names, loaded."""
+    """One cell with everything it names, loaded. `fits`: trainings of siblings that wait for their cells, by key."""
 
     cell: Cell
     session: Session
     problem: Problem
     estimator: Estimator
     dataset: Dataset
+    fits: dict[str, Fit] = field(default_factory=dict)
 
     @property
     def dtype(self) -> DType:

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from tempfile import TemporaryDirectory
 
 from compare.records import Cell, CellResult, Procedure, Status
@@ -94,7 +95,8 @@ class Slots:
     pool: Pool
     results: queue.SimpleQueue
     served: dict[WorkerKey, int] = field(default_factory=dict)
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    programs: dict[Cell, int] = field(default_factory=dict)  # first of the siblings -> the thread that has them
 
     def work(self) -> None:
         """Serve groups until none waits; the body of one slot's thread."""
@@ -105,6 +107,8 @@ class Slots:
                 finally:
                     with self.lock:
                         self.served[key] -= 1
+                        mine = threading.get_ident()
+                        self.programs = {first: owner for first, owner in self.programs.items() if owner != mine}
         except BaseException as error:
             if not self.pool.stopping.is_set():
                 self.results.put(error)
@@ -114,7 +118,7 @@ class Slots:
         with self.lock:
             waiting = {key: len(cells) for key, cells in self.groups.items() if cells}
             fresh = [key for key in waiting if not self.served.get(key)]
-            joinable = [key for key, count in waiting.items() if count >= STEAL_FROM]
+            joinable = [key for key in waiting if len(self._free(key)) >= STEAL_FROM]
             choice = max(fresh or joinable, key=lambda key: waiting[key], default=None)
             if choice is not None and not self.pool.stopping.is_set():
                 self.served[choice] = self.served.get(choice, 0) + 1
@@ -123,7 +127,7 @@ class Slots:
 
     def _serve(self, key: WorkerKey) -> None:
         """Workers for one group, one after the other, until no cell of it waits."""
-        while self.groups[key] and not self.pool.stopping.is_set():
+        while self._free(key) and not self.pool.stopping.is_set():
             worker = self.pool.start(key)
             try:
                 failure = loading_failure(worker)
@@ -137,6 +141,8 @@ class Slots:
                         self._give_back(key, cell)
                         break
                     self.results.put(result)
+                    if result.status in (Status.CRASHED, Status.TIMED_OUT):
+                        self._end_siblings(key, result)
                     if not usable or worker.is_bloated():
                         break
             finally:
@@ -148,4 +154,34 @@ class Slots:
 
     def _take(self, key: WorkerKey) -> Cell | None:
         with self.lock:
-            return self.groups[key].popleft() if self.groups[key] else None
+            free = self._free(key, most=1)
+            if not free:
+                return None
+            if free[0].replicas:
+                self.programs[free[0].siblings[0]] = threading.get_ident()
+            self.groups[key].remove(free[0])
+            return free[0]
+
+    def _free(self, key: WorkerKey, most: int = STEAL_FROM) -> list[Cell]:
+        """Up to `most` waiting cells that this thread may take: siblings stay with the worker that trains them."""
+        mine = threading.get_ident()
+        with self.lock:
+            free = (
+                cell
+                for cell in self.groups[key]
+                if not cell.replicas or self.programs.get(cell.siblings[0], mine) == mine
+            )
+            return list(islice(free, most))
+
+    def _end_siblings(self, key: WorkerKey, result: CellResult) -> None:
+        """What ended one of the siblings ends those that wait: the same program would do it again, once for each."""
+        if not result.cell.replicas:
+            return
+        siblings = set(result.cell.siblings)
+        reason = f"trained in one program with seed {result.cell.seed}: {result.reason}"
+        with self.lock:
+            waiting = [cell for cell in self.groups[key] if cell in siblings]
+            for cell in waiting:
+                self.groups[key].remove(cell)
+        for cell in waiting:
+            self.results.put(ended(cell, result.status, reason, self.pool.options))

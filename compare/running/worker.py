@@ -21,7 +21,7 @@ from compare.records import Cell, CellResult, Measurement, Procedure, Status
 from compare.running.channel import Channel
 from compare.running.codec import cell_from_json, result_to_json
 from suites import datasets, problems, registry
-from suites.contract import Device, DType, Implementation, Session
+from suites.contract import Device, DType, Fit, Implementation, Session
 from suites.datasets import MissingDataError
 from suites.estimators import ESTIMATORS
 
@@ -34,13 +34,14 @@ class NotSupportedError(Exception):
 
 @dataclass
 class Workshop:
-    """The loaded implementation with the sessions and clocks that it has prepared so far."""
+    """The loaded implementation with the sessions and clocks that it has prepared so far, and trainings of siblings."""
 
     implementation: Implementation
     device: Device
     dtype: DType
     sessions: dict[tuple, Session] = field(default_factory=dict)
     clocks: dict[str, Timed] = field(default_factory=dict)
+    fits: dict[str, Fit] = field(default_factory=dict)
 
     def task(self, cell: Cell) -> Task:
         """The cell with its problem, data and (cached) session. Raises NotSupportedError with the reason."""
@@ -56,7 +57,14 @@ class Workshop:
                 session = self.implementation.prepare(problem, estimator, self.device, self.dtype)
             self.sessions[key] = meter.MeteredSession(session)  # type: ignore[assignment]
         dataset = datasets.load(cell.dataset)
-        return Task(cell=cell, session=self.sessions[key], problem=problem, estimator=estimator, dataset=dataset)
+        return Task(
+            cell=cell,
+            session=self.sessions[key],
+            problem=problem,
+            estimator=estimator,
+            dataset=dataset,
+            fits=self.fits,
+        )
 
     def run(self, cell: Cell) -> tuple[list[Measurement], dict[str, list[list[int]]]]:
         """The cell's rows and images. TIME cells are not run here: they get turns."""

@@ -26,6 +26,7 @@ FAULTS = {
     "faulty-segfaults": "Segfaults",
     "faulty-late": "DiesLate",
     "faulty-forks": "LeavesAProcess",
+    "faulty-together": "TrainsTogether",
 }
 
 

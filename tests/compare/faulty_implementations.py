@@ -149,3 +149,15 @@ class LeavesAProcess(_Faulty):
     def change(self, evaluation):
         subprocess.Popen(["sleep", "7654.25"])
         return evaluation
+
+
+class TrainsTogether(_Faulty):
+    """Has `fit_replicas`, which dies."""
+
+    name = "faulty-together"
+
+    def prepare(self, problem, estimator, device, dtype):
+        session = super().prepare(problem, estimator, device, dtype)
+        if estimator.kl_term is KLTerm.ANALYTIC:
+            session.fit_replicas = lambda *arguments, **more: os._exit(7)
+        return session
