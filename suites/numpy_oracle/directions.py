@@ -6,8 +6,8 @@ each tensor, with no derivation by hand. A wrong gradient agrees along v with pr
 The scale. v has independent N(0, 1) entries, so that <error, v> is of the size of |error|_F, what the gradients known
 by hand are held against. It adds (1) the absolute values of the derivatives that are summed: those of log p(x|z),
 log p(z), log q at each particle, the score's two halves that cancel in log q, each times its weight in the estimator;
-(2) the error of those weights, where k1 or the log weights enter them; (3) what rounding does before: the derivative's
-own computation in float32 against float64, over u32 (`scales.py`).
+(2) the error of those weights, where k1, or the log weights and their normaliser, enter them; (3) what rounding does
+before: the derivative's own computation in float32 against float64, over u32 (`scales.py`).
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from zlib import crc32
 
 import numpy as np
 
-from suites.complex_step import STEP, STEP_32, Dual
+from suites.complex_step import STEP, STEP_32, Dual, logsumexp
 from suites.contract import Array, Bound, GradientForm, KLTerm, Params
 from suites.numpy_oracle.model import Heads, Sample, log_q_of_the_sample_alone
 from suites.numpy_oracle.objective import (
@@ -94,12 +94,24 @@ def _parts(point: Point, terms: TermScales, moved: Moved) -> Array:
     if estimator.bound is Bound.RENYI:
         weights = normalised_weights((1.0 - estimator.alpha) * drawn.log_weight)
         by_weights = terms.log_weight * np.abs(_weight_slopes(point, moved, weights))
-        return (weights * (likelihood + k1) + by_weights).sum(0)
+        return (weights * (likelihood + k1) + by_weights).sum(0) + _by_normaliser(point, moved)
     if estimator.kl_term is KLTerm.ANALYTIC:
         pieces = closed_kl_pieces(point.problem, moved.params, moved.heads)
         return likelihood.mean(0) + np.abs(derivative(pieces)).sum(-1)
     slope, curvature = _kl_slopes(point, moved)
     return (likelihood + slope * k1 + curvature * terms.k1 * np.abs(derivative(drawn.k1))).mean(0)
+
+
+def _by_normaliser(point: Point, moved: Moved) -> Array:
+    """|log sum_k w_k^(1 - alpha)| |derivative|, (batch,): the rounding of the logarithm that normalises the weights.
+
+    A program that has v_k = exp((1 - alpha) log w_k - log sum exp) subtracts a rounded number from all of them alike:
+    one relative error u |log sum exp| of the whole sum (twice that of squared weights), which does not cancel as the
+    errors of single log weights do in `_weight_slopes`. Pyro's RenyiELBO is such a program; softmax is not.
+    """
+    powers = (1.0 - point.estimator.alpha) * np.real(moved.drawn.log_weight)
+    order = 2.0 if point.estimator.gradient is GradientForm.DOUBLY_REPARAMETERISED else 1.0
+    return order * np.abs(logsumexp(powers, 0)) * np.abs(derivative(moved.surrogate))
 
 
 def _weight_slopes(point: Point, moved: Moved, weights: Array) -> Array:
