@@ -66,7 +66,7 @@ def only(rows, quantity, part=""):
 )
 def test_the_oracle_held_against_itself_differs_by_rounding_only(make_task, problem, weights, estimator):
     rows = evaluate(make_task(problem=problem, weights=weights, estimator=estimator, size=7))
-    for row in rows:
+    for row in (row for row in rows if row.quantity is not Quantity.LOG_EVIDENCE):
         difference = row.value if row.quantity is Quantity.GRADIENT_DISTANCE else row.value - row.reference
         # 16 unit roundoffs of the sum of absolute terms: see the claims' reason for this factor.
         assert abs(difference) <= 16 * 2**-53 * row.scale, row
