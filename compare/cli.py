@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from compare.commands.bench import bench
 from compare.commands.data import data
 from compare.commands.references import AsJson, Framework, Kind, Mapping, Seconds, vectors
 from compare.errors import CompareError, printable
@@ -27,6 +28,7 @@ app = typer.Typer(
     help="Is a hand-written sampled KL what Pyro and NumPyro compute? Reference tests with controlled error.",
 )
 
+app.command()(bench)
 app.add_typer(vectors, name="vectors")
 app.add_typer(data, name="data")
 
@@ -138,26 +140,6 @@ def run(
     if executed.broken:
         print(f"Cells that failed, crashed or timed out: {executed.broken}.", file=sys.stderr)
         raise typer.Exit(INCOMPLETE)
-
-
-@app.command()
-def bench(
-    rounds: Annotated[int, typer.Option(metavar="N", help="Interleaved rounds; intervals need six.")] = 11,
-    device: DeviceName = None,
-    expression: Annotated[str | None, typer.Option("-k", metavar="EXPR", help="Forms whose name matches.")] = None,
-    part: Annotated[
-        list[str] | None, typer.Option(metavar="PART", help="steps, draws or curves.  [default: all]")
-    ] = None,
-    output: Annotated[Path | None, typer.Option("-o", metavar="DIR", help="Results.  [default: results/bench]")] = None,
-    draw: Annotated[bool, typer.Option("--draw", help="Only draw the report of DIR again.")] = False,
-) -> None:
-    """Time each way to write the training step, draws and cost curves side by side; nothing is judged."""
-    from compare.commands.bench import BenchRequest, bench_command
-
-    request = BenchRequest(
-        rounds=rounds, device=device, expression=expression, parts=part or (), output=output, draw=draw
-    )
-    print(f"Report: {bench_command(request, lambda line: print(printable(line), file=sys.stderr))}")
 
 
 @app.command()

@@ -111,7 +111,7 @@ class Headline:
 
 @dataclass(frozen=True, kw_only=True)
 class FirstScreen:
-    """What a reader sees first. `outcomes` are (sign and word, count), called `tally`; `footer`: instead of the usual."""
+    """What a reader sees first. `outcomes` are (sign and word, count) under the name `tally`; `footer`: another one."""
 
     question: str
     sentence: str

@@ -1,4 +1,4 @@
-"""Inside a bench worker: a library's draws, vectorised and one at a time, and one implementation's cost as work grows."""
+"""In a bench worker: a library's draws, in blocks and one at a time, and an implementation's cost as work grows."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace

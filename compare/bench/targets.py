@@ -61,13 +61,14 @@ def _shares(steps: Frame) -> Iterator[dict[str, Any]]:
             yield target(what, f"≥ {wanted:.0%}", value, value >= wanted, "" if form is None else form["form"])
 
 
-def _between(rounds: Frame, setting: str, one: str, other: str) -> float:
-    """Median over rounds of the ratio of two forms' times."""
+def _between(rounds: Frame, setting: str, one: str, other: str) -> tuple[float, float]:
+    """Median over rounds of the ratio of two forms' times, and the lower end of its interval."""
     here = rounds[rounds["setting"] == setting].pivot(index="round", columns="form", values="step_s")
     if one not in here or other not in here:
-        return nan
+        return nan, nan
     both = here[[one, other]].dropna()
-    return ratio("ratio", both[one].tolist(), both[other].tolist())["ratio"]
+    found = ratio("ratio", both[one].tolist(), both[other].tolist())
+    return found["ratio"], found["ratio_low"]
 
 
 def _against_libraries(steps: Frame, rounds: Frame) -> Iterator[dict[str, Any]]:
@@ -76,10 +77,8 @@ def _against_libraries(steps: Frame, rounds: Frame) -> Iterator[dict[str, Any]]:
             ours, theirs = best(steps, setting, implementation=hand), best(steps, setting, implementation=library)
             value, by = nan, ""
             if ours is not None and theirs is not None:
-                value, by = (
-                    _between(rounds, setting, ours["form"], theirs["form"]),
-                    f"{ours['form']} / {theirs['form']}",
-                )
+                value, _ = _between(rounds, setting, ours["form"], theirs["form"])
+                by = f"{ours['form']} / {theirs['form']}"
             yield target(f"{setting}: {hand}'s time over {library}'s best", "≤ 1", value, value <= 1, by)
 
 
@@ -87,7 +86,7 @@ def _against_peers(steps: Frame, rounds: Frame) -> Iterator[dict[str, Any]]:
     for setting, _ in _settings(steps):
         ours = best(steps, setting, kind="by hand")
         for peer in steps[(steps["setting"] == setting) & (steps["kind"] == "peer")]["form"]:
-            value = nan if ours is None else _between(rounds, setting, ours["form"], peer)
+            value = nan if ours is None else _between(rounds, setting, ours["form"], peer)[0]
             by = "" if ours is None else f"{ours['form']} / {peer}"
             yield target(f"{setting}: our best form's time over {peer}'s", "< 1", value, value < 1, by)
 
@@ -110,9 +109,10 @@ def remarks(steps: Frame, rounds: Frame) -> list[str]:
         here = steps[(steps["setting"] == setting)]
         for name, plain in (("pyro", "pyro SVI.step"), ("numpyro", "numpyro update loop")):
             for form in here[(here["implementation"] == name) & (here["status"] == "ok")]["form"]:
-                value = nan if form == plain else _between(rounds, setting, form, plain)
-                if value > 1:
-                    lines.append(f"{setting}: {form} takes {value:.2f} times as long as {plain}.")
+                value, low = (nan, nan) if form == plain else _between(rounds, setting, form, plain)
+                if value > 1 and not low <= 1:
+                    certain = "" if low > 1 else " (too few rounds for an interval)"
+                    lines.append(f"{setting}: {form} takes {value:.2f} times as long as {plain}{certain}.")
         for _, row in here[here["status"] == "refused"].iterrows():
             lines.append(f"{setting}: {row['form']} was not timed, since it is not the same step: {row['reason']}.")
     return lines

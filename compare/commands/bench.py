@@ -1,14 +1,15 @@
-"""`compare bench`: measure, write the frames, draw the report."""
+"""`compare bench`: measure, write the frames, draw the report. The command line imports this: nothing heavy on top."""
 
 import json
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
-import pandas as pd
+import typer
 
-from compare.availability import resolve_device
-from compare.errors import UsageError, unknown
+from compare.errors import UsageError, printable, unknown
 
 EVERY = ("steps", "draws", "curves")
 
@@ -25,8 +26,26 @@ class BenchRequest:
     draw: bool = False
 
 
+def bench(
+    rounds: Annotated[int, typer.Option(metavar="N", help="Interleaved rounds; intervals need six.")] = 11,
+    device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.  [default: auto]")] = None,
+    expression: Annotated[str | None, typer.Option("-k", metavar="EXPR", help="Forms whose name matches.")] = None,
+    part: Annotated[
+        list[str] | None, typer.Option(metavar="PART", help="steps, draws or curves.  [default: all]")
+    ] = None,
+    output: Annotated[Path | None, typer.Option("-o", metavar="DIR", help="Results.  [default: results/bench]")] = None,
+    draw: Annotated[bool, typer.Option("--draw", help="Only draw the report of DIR again.")] = False,
+) -> None:
+    """Time each way to write the training step, draws and cost curves side by side; nothing is judged."""
+    request = BenchRequest(
+        rounds=rounds, device=device, expression=expression, parts=part or (), output=output, draw=draw
+    )
+    print(f"Report: {bench_command(request, lambda line: print(printable(line), file=sys.stderr))}")
+
+
 def bench_command(request: BenchRequest, say: Callable[[str], None]) -> Path:
     """The page of the finished bench. Raises UsageError or StoreError in one line."""
+    from compare.availability import resolve_device
     from compare.bench.run import Plan, run_bench
     from compare.select import selector
 
@@ -62,6 +81,8 @@ def command_of(request: BenchRequest) -> str:
 
 def draw_folder(folder: Path) -> Path:
     """Draw a measured bench again. Raises UsageError where there is none."""
+    import pandas as pd
+
     from reports.bench.page import write_bench
 
     try:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from math import prod
 from typing import Any
 
 import jax
@@ -48,3 +49,15 @@ def _nested(value: Any) -> list[Any]:
     values = value if isinstance(value, (tuple, list)) else [value]
     opened = [getattr(each, "jaxpr", each) for each in values]
     return [each for each in opened if hasattr(each, "eqns")]
+
+
+def matrix_product_flops(jaxpr: Any) -> int:
+    """Floating-point operations of a traced program's matrix products: 2 m k n for each, loops' bodies once."""
+    total = 0
+    for equation in jaxpr.eqns:
+        if equation.primitive.name == "dot_general":
+            (contracted, _), _ = equation.params["dimension_numbers"]
+            left, out = equation.invars[0].aval.shape, equation.outvars[0].aval.shape
+            total += 2 * prod(out) * prod(left[axis] for axis in contracted)
+        total += sum(matrix_product_flops(each) for value in equation.params.values() for each in _nested(value))
+    return total

@@ -53,7 +53,7 @@ def ratios(frame: Frame) -> Picture:
     return draw(
         "bench-ratio",
         [
-            panel(str(name), part, "ratio", "time per step / torch-hand eager's, same rounds", 1.0)
+            panel(str(name), part, "ratio", "time per step / torch-hand eager's", "torch-hand eager")
             for name, part in by(frame)
         ],
         caption="Median over rounds of the ratio to torch-hand eager in the same round, with its interval. Left of the "
@@ -66,10 +66,7 @@ def shares(frame: Frame) -> Picture:
     """Share of the ceiling."""
     return draw(
         "bench-share",
-        [
-            panel(str(name), part, "share", "share of a large matrix product's rate, same framework", 1.0)
-            for name, part in by(frame)
-        ],
+        [panel(str(name), part, "share", "share of the matrix-product ceiling", "ceiling") for name, part in by(frame)],
         caption="Operations of the step's matrix products, counted from shapes, over the time of the whole step, as a "
         "share of what one large matrix product reaches in the same framework, dtype, threads and round.",
         alt="Dots with whiskers: share of the matrix-product ceiling, one row per form.",
@@ -81,7 +78,7 @@ def by(frame: Frame) -> list[tuple[object, Frame]]:
     return list(frame.groupby("setting", sort=False))
 
 
-def panel(title: str, frame: Frame, column: str, label: str, at: float) -> Panel:
+def panel(title: str, frame: Frame, column: str, label: str, at_one: str) -> Panel:
     """One setting, one row per form, one style per kind."""
     rows = frame["form"].tolist()
     series = [dots(frame[frame["kind"] == kind], column, kind, style, rows) for style, kind in enumerate(KINDS)]
@@ -90,7 +87,7 @@ def panel(title: str, frame: Frame, column: str, label: str, at: float) -> Panel
         x_label=label,
         rows=rows,
         series=[each for each in series if len(each.x)],
-        rules=[Rule(label="torch-hand eager, or the ceiling", at=at)],
+        rules=[Rule(label=at_one, at=1.0)],
         log_x=frame[column].max() > WIDE * frame[column].min() > 0,
     )
 

@@ -1,0 +1,193 @@
+"""`compare bench`: what is counted, fitted and said, and one small run from the clock to the page."""
+
+import json
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from compare.bench import frames, resident
+from compare.bench.operations import step_flops, step_products
+from compare.bench.records import Outcome, Setting
+from compare.bench.run import Plan, write
+from compare.bench.steps import missing, path_distance
+from compare.bench.targets import remarks, targets
+from compare.commands.bench import BenchRequest, bench_command, draw_folder
+from compare.errors import StoreError, UsageError
+from suites import problems
+from suites.contract import Device
+from suites.forms import FORMS, Need
+
+SETTING = Setting(problem="vae", weights="initial", batch=100, batches=4)
+ROUNDS = 7
+
+
+def timed(form, factor: float) -> Outcome:
+    seconds = tuple(1e-3 * factor * (1 + 0.01 * index) for index in range(ROUNDS))
+    return Outcome(form=form.name, status="ok", distance=0.5, loss=1.0, seconds=seconds)
+
+
+def tables(slow: tuple[str, ...] = ()) -> dict[str, pd.DataFrame]:
+    """Frames of a made-up run: every form takes as long as the first one, those in `slow` twice as long."""
+    outcomes = {
+        form.name: timed(form, 2.0 if form.name in slow else 1.0) for form in FORMS if form.need is Need.NOTHING
+    }
+    outcomes["torch-hand compiled"] = Outcome(form="torch-hand compiled", status="refused", reason="another step")
+    rates = [
+        {"framework": framework, "products": products, "round": index, "rate": 1e12}
+        for framework in ("torch", "jax")
+        for products in ("square", "model")
+        for index in range(ROUNDS)
+    ]
+    problem = problems.load("vae", "initial")
+    return {
+        "steps": frames.steps_frame(SETTING, problem, outcomes, rates),
+        "rounds": frames.rounds_frame(SETTING, outcomes),
+        "ceilings": frames.ceilings_frame(SETTING, rates),
+        "draws": pd.DataFrame(),
+    }
+
+
+def test_a_step_of_the_vae_has_the_operations_of_its_layers():
+    # Per datum: 674,400 weights of the encoder and 439,200 of the decoder, twice three operations each; the first
+    # layer's input is data, which saves 2 * 784 * 600.
+    wanted = 6 * (674_400 + 439_200) - 2 * 784 * 600
+    assert step_flops(problems.load("vae", "initial"), 1) == wanted
+    assert step_flops(problems.load("vae", "initial"), 100) == 100 * wanted
+
+
+def test_operations_of_a_flow_are_not_counted():
+    with pytest.raises(ValueError, match="householder-small has more than that"):
+        step_products(problems.load("householder-small", "initial"), 10)
+
+
+def test_the_exponent_of_a_power_law_is_found():
+    sizes = np.array([1.0, 2.0, 4.0, 8.0])
+    slope, low, high = frames.exponent(sizes, 3.0 * sizes**1.7)
+    assert (slope, low, high) == pytest.approx((1.7, 1.7, 1.7))
+    assert math.isnan(frames.exponent(sizes[:1], sizes[:1])[0])
+
+
+def test_ratio_and_share_are_of_the_same_round():
+    steps = tables(("torch-hand joined",))["steps"].set_index("form")
+    assert steps.loc["torch-hand joined", "ratio"] == pytest.approx(2.0)
+    assert steps.loc["torch-hand joined", "ratio_low"] == pytest.approx(2.0)
+    # 574 million operations in about 1.03 ms, of 1e12 per second.
+    flops = step_flops(problems.load("vae", "initial"), 100)
+    assert steps.loc["torch-hand eager", "share"] == pytest.approx(flops / 1.03e-3 / 1e12)
+
+
+def test_targets_and_remarks_say_what_was_missed():
+    found = tables(("pyro Jit", "pyro tutorial loop"))
+    frame = targets(found["steps"], found["rounds"], found["draws"])
+    outcome = frame.set_index("target")["outcome"]
+    assert outcome[f"{SETTING.label}: our best form's time over pyro tutorial loop's"] == "reached"
+    assert outcome[f"{SETTING.label}: our best form's time over numpyro example fori_loop's"] == "missed"
+    assert outcome["pyro, vae: draws per second over the loop's"] == "not measured"
+    lines = remarks(found["steps"], found["rounds"])
+    assert f"{SETTING.label}: pyro Jit takes 2.00 times as long as pyro SVI.step." in lines
+    assert not any("pyro without validation" in line for line in lines)
+    assert any(
+        "torch-hand compiled was not timed, since it is not the same step: another step." in line for line in lines
+    )
+
+
+def test_a_form_that_needs_a_gpu_is_not_started_without_one():
+    graph = next(form for form in FORMS if form.name == "torch-hand CUDA graph")
+    assert "CUDA device" in missing(graph, SETTING)
+
+
+def test_a_path_is_held_to_what_one_ulp_makes_of_it(tmp_path):
+    plain, form = str(tmp_path / "plain.npz"), str(tmp_path / "form.npz")
+    exact = np.ones(100)
+    np.savez(plain, **{"w": exact, "moved:w": exact + 1e-9})
+    np.savez(form, w=exact + 5e-8)
+    assert path_distance(form, plain, "float64")[0] == pytest.approx(0.5)
+    np.savez(form, w=np.full(100, np.nan))
+    assert not path_distance(form, plain, "float64")[0] <= 1
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="needs Linux's /proc")
+def test_the_high_water_mark_rises_by_what_is_touched():
+    if not resident.reset_peak():
+        pytest.skip("this system does not let a process reset its high-water mark")
+    before = resident.read("VmHWM")
+    block = np.ones(8 * 2**20)  # 64 MiB
+    after = resident.read("VmHWM")
+    assert before is not None and after is not None
+    assert after - before > 0.9 * block.nbytes
+
+
+def test_the_page_shows_targets_pictures_and_every_table(tmp_path):
+    found = tables(("numpyro update scan",))
+    found["draws"] = frames.draws_frame(
+        [
+            {
+                "implementation": "pyro",
+                "problem": "vae",
+                "weights": "trained",
+                "rates": {"blocks": [9.0], "loop": [3.0]},
+            }
+            | {f"{way}_{part}": 1.0 for way in ("blocks", "loop") for part in ("elbo", "elbo_error", "kl", "kl_error")}
+        ]
+    )
+    found["curves"] = frames.curves_frame("torch-hand", "batch", [{"50": 1e-3, "100": 2e-3, "200": 4e-3}] * ROUNDS)
+    found["exponents"] = frames.exponents_frame(found["curves"])
+    found["targets"] = targets(found["steps"], found["rounds"], found["draws"])
+    plan = Plan(folder=tmp_path, rounds=ROUNDS, device=Device.CPU)
+    write(
+        plan, {name: found.get(name, pd.DataFrame()) for name in ("steps", "rounds", "ceilings", *found)}, ["A remark."]
+    )
+    page = draw_folder(tmp_path).read_text()
+    assert "A remark." in page and "numpyro update scan" in page
+    assert "Targets:" in page and "Verdicts:" not in page
+    figures = {path.name for path in (tmp_path / "report" / "figures").glob("*.svg")}
+    assert figures == {"bench-ratio.svg", "bench-share.svg", "bench-costs.svg"}
+    assert str(tmp_path) not in page and os.uname().nodename not in (tmp_path / "bench.json").read_text()
+
+
+def test_requests_that_make_no_sense_are_refused_in_one_line(tmp_path):
+    with pytest.raises(UsageError, match="No part 'step'"):
+        bench_command(BenchRequest(parts=["step"]), print)
+    with pytest.raises(UsageError, match="--rounds must be at least 1"):
+        bench_command(BenchRequest(rounds=0), print)
+    with pytest.raises(UsageError, match="holds no bench"):
+        draw_folder(tmp_path)
+    (tmp_path / "foreign").write_text("")
+    with pytest.raises(StoreError, match="holds no bench of ours"):
+        bench_command(BenchRequest(output=tmp_path), print)
+
+
+RUN = """
+import json, sys
+from dataclasses import asdict
+from pathlib import Path
+from compare.bench.records import Setting
+from compare.bench.steps import Bench
+from suites.forms import FORMS
+
+folder = Path(sys.argv[1])
+bench = Bench(Setting(problem="vae-small", weights="initial", batch=20, batches=4), folder, print)
+chosen = ("torch-hand eager", "torch-hand joined", "torch-hand CUDA graph")
+bench.run([form for form in FORMS if form.name in chosen], 1)
+print(json.dumps({"outcomes": [asdict(each) for each in bench.outcomes.values()], "rates": bench.rates}))
+"""
+
+
+def test_a_small_run_checks_times_and_counts(tmp_path):
+    done = subprocess.run([sys.executable, "-c", RUN, str(tmp_path)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    found = json.loads(done.stdout.splitlines()[-1])
+    outcomes = {each["form"]: each for each in found["outcomes"]}
+    assert outcomes["torch-hand CUDA graph"]["status"] == "not measured"
+    for name in ("torch-hand eager", "torch-hand joined"):
+        assert outcomes[name]["status"] == "ok", outcomes[name]["reason"]
+        assert outcomes[name]["distance"] <= 1
+        assert len(outcomes[name]["seconds"]) == 1 and outcomes[name]["seconds"][0] > 0
+    assert outcomes["torch-hand joined"]["operations"] < outcomes["torch-hand eager"]["operations"]
+    assert {each["products"] for each in found["rates"]} == {"square", "model"}

@@ -1,0 +1,155 @@
+"""Run every training form of some modules in float64 on `vae-small`; weights and counts into a folder.
+
+    python tests/suites/forms_process.py FOLDER torch|jax
+
+One process per framework: JAX's x64 switch is process-wide.
+"""
+
+import json
+import sys
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from suites import datasets, problems
+from suites.contract import Device, DType
+from suites.estimators import SAMPLED_KL
+from suites.forms import FORMS, Case, Check, Need, moved_by_one_ulp, prepare
+
+STEPS, BATCH = 3, 10
+
+
+def case() -> Case:
+    rows = datasets.load("digits").train[: STEPS * BATCH]
+    return Case(
+        problem=problems.load("vae-small", "initial"),
+        estimator=SAMPLED_KL,
+        batches=rows.reshape(STEPS, BATCH, -1),
+        seed=3,
+        device=Device.CPU,
+        dtype=DType.FLOAT64,
+    )
+
+
+def path(form, now: Case) -> tuple[float, dict[str, Any]]:
+    trainer = prepare(form, now)
+    if trainer.quantum == 1:
+        loss = trainer.step(1)
+        trainer.step(STEPS - 1)
+    else:
+        loss = trainer.step(STEPS)
+    return loss, dict(trainer.weights())
+
+
+def wrong(form, now: Case, arrays: dict[str, Any]) -> dict[str, Any]:
+    """The path at a learning rate 1% too large; where that would compile anew, its first step to first order."""
+    if form.framework == "torch":
+        return path(form, replace(now, learning_rate=1.01 * now.learning_rate))[1]
+    start = now.problem.params
+    return {name: start[name] + 1.01 * (arrays[name] - start[name]) for name in start}
+
+
+def compiled_counts() -> dict[str, float]:
+    """How often three steps of changing data make torch.compile compile, by a backend that only counts."""
+    from suites.torch_hand import forms
+
+    seen: Counter[str] = Counter()
+
+    def backend(graph, _inputs):
+        seen["graphs"] += 1
+        return graph.forward
+
+    forms.BACKEND = backend
+    forms.prepare("compiled joined", case()).step(STEPS)
+    return {"graphs": seen["graphs"]}
+
+
+def pyro_calls() -> dict[str, float]:
+    """Calls of the public ELBO object, the model and the guide in one step of SVI.step."""
+    import pyro.infer
+
+    from suites.pyro_ppl import forms
+
+    seen: Counter[str] = Counter()
+
+    def counted(owner, name):
+        whole = getattr(owner, name)
+        setattr(owner, name, lambda *a, **k: (seen.update([name]), whole(*a, **k))[1])
+
+    counted(pyro.infer.Trace_ELBO, "loss_and_grads")
+    counted(forms, "model")
+    counted(forms, "guide")
+    forms.prepare("SVI.step", case()).step(1)
+    return dict(seen)
+
+
+def torch_counts() -> dict[str, Any]:
+    from suites.bridge.torch_counts import bytes_of, dispatched, matrix_product_flops
+    from suites.torch_hand.forms import _make
+
+    found: dict[str, Any] = {}
+    for name in ("eager", "joined"):
+        trainer = _make(name, case())
+        trainer.step(1)
+        found[name] = {
+            "operations": dispatched(trainer.one_step).total(),
+            "flops": matrix_product_flops(trainer.one_step),
+            "bytes": bytes_of(trainer.weights.values()),
+        }
+    return found | {"compiled": compiled_counts(), "pyro": pyro_calls()}
+
+
+def jax_counts() -> dict[str, Any]:
+    import jax
+
+    from suites.bridge.jax_counts import bytes_of, equations, matrix_product_flops
+    from suites.jax_hand.forms import JaxTrainer
+    from suites.numpyro_ppl import forms
+
+    found: dict[str, Any] = {}
+    for name in ("loop", "joined"):
+        trainer = JaxTrainer(name, case())
+        traced = jax.make_jaxpr(trainer.program)(trainer.running, trainer.batches[0]).jaxpr
+        trainer.step(STEPS)
+        found[name] = {
+            "operations": equations(traced),
+            "flops": matrix_product_flops(traced),
+            "bytes": 2 * bytes_of(trainer.running.adam.params),
+            "compilations": trainer.program._cache_size(),
+        }
+    seen: Counter[str] = Counter()
+    whole = forms.model
+    forms.model = lambda *a, **k: (seen.update(["model"]), whole(*a, **k))[1]
+    trainer = forms.NumPyroTrainer(False, case())
+    trainer.step(1)
+    once = seen["model"]
+    trainer.step(STEPS)
+    found["numpyro"] = {"traced again": seen["model"] - once, "compilations": trainer.program._cache_size()}
+    return found
+
+
+def main(folder: Path, framework: str) -> None:
+    losses: dict[str, float] = {}
+    for form in FORMS:
+        if form.framework != framework or form.need is not Need.NOTHING:
+            continue
+        now = case()
+        if form.check is Check.LOSS:  # one batch: an epoch of one step
+            trainer = prepare(form, replace(now, batches=now.batches[:1]))
+            losses[form.name] = trainer.step(1)
+            continue
+        losses[form.name], arrays = path(form, now)
+        if form.is_plain:
+            moved = replace(now.problem, params=moved_by_one_ulp(now.problem.params, now.dtype))
+            arrays |= {f"moved:{n}": w for n, w in path(form, replace(now, problem=moved))[1].items()}
+            np.savez(folder / f"{form.name} wrong.npz", **wrong(form, now, arrays))
+        np.savez(folder / f"{form.name}.npz", **arrays)
+    counts = torch_counts() if framework == "torch" else jax_counts()
+    (folder / f"{framework}.json").write_text(json.dumps({"losses": losses, "counts": counts}))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2])

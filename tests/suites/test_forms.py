@@ -1,0 +1,116 @@
+"""Every training form takes the very step of its plain form; and counts that no machine changes do not grow."""
+
+import functools
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from forms_process import BATCH
+
+from compare.bench.operations import step_flops
+from compare.bench.steps import path_distance
+from suites import problems
+from suites.forms import FORMS, REFERENCE, Check, Need
+
+HERE = Path(__file__).parent
+TESTED = [form for form in FORMS if form.need is Need.NOTHING]
+SAME_STEP = [form for form in TESTED if form.check is Check.WEIGHTS]
+
+
+@functools.cache
+def folder(framework: str) -> Path:
+    """What one process per framework left: weights as .npz, losses and counts as JSON."""
+    kept = tempfile.TemporaryDirectory()
+    _KEPT.append(kept)
+    chosen = dict(os.environ) | {"JAX_ENABLE_X64": "1", "JAX_PLATFORMS": "cpu", "PYTHONPATH": str(HERE.parents[1])}
+    command = [sys.executable, str(HERE / "forms_process.py"), kept.name, framework]
+    done = subprocess.run(command, env=chosen, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return Path(kept.name)
+
+
+_KEPT: list[tempfile.TemporaryDirectory] = []
+
+
+def record(framework: str) -> dict:
+    return json.loads((folder(framework) / f"{framework}.json").read_text())
+
+
+def weights(form, suffix: str = "") -> str:
+    return str(folder(form.framework) / f"{form.name}{suffix}.npz")
+
+
+def by_name(name: str):
+    return next(form for form in FORMS if form.name == name)
+
+
+@pytest.mark.parametrize("form", SAME_STEP, ids=lambda form: form.name)
+def test_weights_after_three_steps_are_the_plain_forms(form):
+    distance, tensor = path_distance(weights(form), weights(by_name(form.plain)), "float64")
+    assert distance <= 1, f"{form.name}: {tensor} is {distance} times what rounding explains"
+
+
+@pytest.mark.parametrize("form", [form for form in SAME_STEP if form.is_plain], ids=lambda form: form.name)
+def test_a_learning_rate_one_percent_too_large_is_refused(form):
+    distance, _ = path_distance(weights(form, " wrong"), weights(form), "float64")
+    assert distance > 1
+
+
+@pytest.mark.parametrize("name", [form.name for form in TESTED if form.check is Check.LOSS])
+def test_a_peers_first_loss_is_its_librarys(name):
+    losses = record(by_name(name).framework)["losses"]
+    # Sums over the batch and over pixels in another order, through probabilities: some hundred roundoffs of 44 nats.
+    assert losses[name] == pytest.approx(losses[REFERENCE[name]], rel=1e-12)
+
+
+# Operators that one step dispatches, counted with torch 2.13 and jax 0.10. More than these is work that someone added.
+MOST = {("torch", "eager"): 462, ("torch", "joined"): 131, ("jax", "loop"): 743, ("jax", "joined"): 348}
+COUNTED = list(MOST)
+
+
+@pytest.mark.parametrize(("framework", "name"), COUNTED)
+def test_a_step_has_no_more_operations_than_before(framework, name):
+    assert record(framework)["counts"][name]["operations"] <= MOST[framework, name]
+
+
+@pytest.mark.parametrize(("framework", "name"), COUNTED)
+def test_operations_of_matrix_products_are_those_counted_from_shapes(framework, name):
+    assert record(framework)["counts"][name]["flops"] == step_flops(problems.load("vae-small", "initial"), BATCH)
+
+
+@pytest.mark.parametrize(("framework", "name"), COUNTED)
+def test_weights_and_gradients_take_two_numbers_per_parameter(framework, name):
+    numbers = sum(value.size for value in problems.load("vae-small", "initial").params.values())
+    assert record(framework)["counts"][name]["bytes"] == 2 * 8 * numbers
+
+
+def test_changing_data_compiles_nothing_anew():
+    torch, jax = record("torch")["counts"], record("jax")["counts"]
+    assert torch["compiled"]["graphs"] == 1
+    assert [jax[name]["compilations"] for name in ("loop", "joined", "numpyro")] == [1, 1, 1]
+    assert jax["numpyro"]["traced again"] == 0
+
+
+def test_a_step_in_pyro_calls_object_model_and_guide_once():
+    assert record("torch")["counts"]["pyro"] == {"loss_and_grads": 1, "model": 1, "guide": 1}
+
+
+def test_every_form_has_a_plain_form_of_its_own_implementation():
+    plain = {form.name: form for form in FORMS if form.is_plain}
+    for form in FORMS:
+        assert form.plain in plain or form.name in REFERENCE
+        assert plain.get(form.plain, form).implementation == form.implementation
+
+
+def test_moving_by_one_ulp_moves_every_weight():
+    from suites.contract import DType
+    from suites.forms import moved_by_one_ulp
+
+    params = problems.load("vae-small", "initial").params
+    for name, moved in moved_by_one_ulp(params, DType.FLOAT32).items():
+        assert (moved > params[name].astype(np.float32)).all()
