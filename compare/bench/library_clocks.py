@@ -13,7 +13,9 @@ from suites.contract import Device, DType, Estimator, Problem
 from suites.estimators import ESTIMATORS, SAMPLED_KL
 from suites.sized import binary_rows, sized_vae
 
-CHUNK = 500  # draws in memory at once
+CHUNK = 500  # draws in memory at once, on a curve
+CHUNKS = {"vae": 1000, "gaussian-kl": 10_000}  # and against the loop: 784 pixels a draw, or none
+DRAWS, LOOPED = 10_000, 500  # whose means are compared
 LOOPS = {
     "pyro": ("suites.pyro_ppl.loops", ({},)),
     "numpyro": ("suites.numpyro_ppl.loops", ({"compiled": False}, {"compiled": True})),
@@ -31,19 +33,18 @@ class DrawClock:
         implementation = registry.load(request["implementation"])
         self.session = implementation.prepare(self.problem, SAMPLED_KL, self.device, self.dtype)
         module, variants = LOOPS[request["implementation"]]
-        loop: Any = import_module(module).looped_draws
-        self.loops = {
-            "jitted loop" if options.get("compiled") else "loop": (
-                lambda n, seed, options=options: loop(
-                    self.problem, SAMPLED_KL, self.device, self.dtype, self.problem.params, self.x, n, seed, **options
-                )
+        make: Any = import_module(module).prepare_loop
+        self.loops: dict[str, Any] = {
+            "jitted loop" if options.get("compiled") else "loop": make(
+                self.problem, SAMPLED_KL, self.device, self.dtype, self.x, **options
             )
             for options in variants
         }
+        self.chunk = CHUNKS[self.problem.name]
         self.seed = 0
 
     def _blocks(self, n: int, seed: int) -> Any:
-        return self.session.draw(self.problem.params, self.x, n, seed, CHUNK)
+        return self.session.draw(self.problem.params, self.x, n, seed, self.chunk)
 
     def start(self) -> dict[str, Any]:
         """Compile, compare the means, choose the sizes of a turn."""
@@ -52,7 +53,7 @@ class DrawClock:
             self.loops["loop" if len(self.loops) == 1 else "jitted loop"](CHUNK, 2),
         )
         self.counts = {name: turn_size(each, 5) for name, each in self.loops.items()}
-        self.counts["blocks"] = CHUNK * turn_size(lambda n, seed: self._blocks(n * CHUNK, seed), 1)
+        self.counts["blocks"] = self.chunk * turn_size(lambda n, seed: self._blocks(n * self.chunk, seed), 1)
         return {
             f"{name}_{part}": value
             for name, found in (("blocks", block), ("loop", loop))

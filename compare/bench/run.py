@@ -49,9 +49,15 @@ class Plan:
     @property
     def settings(self) -> tuple[Setting, ...]:
         """`vae` at batch 100 and 1,000; on a GPU also hidden 4,096 at batch 4,096."""
-        common = {"problem": "vae", "weights": "initial", "device": str(self.device)}
-        small = (Setting(batch=100, batches=40, **common), Setting(batch=1000, batches=4, **common))
-        return (*small, Setting(batch=4096, batches=4, hidden=4096, **common)) if self.device is Device.CUDA else small
+        device = str(self.device)
+        small = [
+            Setting(problem="vae", weights="initial", batch=batch, batches=batches, device=device)
+            for batch, batches in ((100, 40), (1000, 4))
+        ]
+        if self.device is not Device.CUDA:
+            return tuple(small)
+        large = Setting(problem="vae", weights="initial", batch=4096, batches=4, hidden=4096, device=device)
+        return (*small, large)
 
     @property
     def forms(self) -> list[TrainingForm]:

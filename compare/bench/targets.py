@@ -93,11 +93,13 @@ def _against_peers(steps: Frame, rounds: Frame) -> Iterator[dict[str, Any]]:
 
 def _draws(draws: Frame) -> Iterator[dict[str, Any]]:
     for (library, problem), wanted in SPEED_UPS.items():
-        found = [] if draws.empty else draws[(draws["implementation"] == library) & (draws["problem"] == problem)]
-        if not len(found):
+        here = [
+            row for row in draws.to_dict("records") if (row["implementation"], row["problem"]) == (library, problem)
+        ]
+        if not here:
             yield target(f"{library}, {problem}: draws per second over the loop's", f"≥ {wanted:g}", nan, False)
             continue
-        for _, row in found.iterrows():
+        for row in here:
             what = f"{library}, {problem}: draws per second over the {row['loop']}'s"
             yield target(what, f"≥ {wanted:g}", float(row["speed_up"]), row["speed_up"] >= wanted)
 

@@ -147,8 +147,8 @@ class Example:
     def weights(self) -> Params:
         """The weights by their canonical names."""
         found: Any = self.svi.get_params(self.state)
-        decoded = canonical(found["decoder$params"], "decoder", DECODER)
-        return canonical(found["encoder$params"], "encoder", ENCODER) | decoded
+        encoded, decoded = found["encoder$params"], found["decoder$params"]
+        return {**canonical(encoded, "encoder", ENCODER), **canonical(decoded, "decoder", DECODER)}
 
     def counted(self) -> dict[str, float]:
         """Of the compiled epoch."""

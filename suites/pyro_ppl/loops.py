@@ -1,5 +1,6 @@
 """Draws as a user of Pyro writes them: one `SVI.evaluate_loss` after another. For the clock."""
 
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -9,28 +10,37 @@ import pyro.optim
 
 from suites.bridge.form import check_datum, form_of
 from suites.bridge.torch_arrays import open_device, to_tensor, to_tensors
-from suites.contract import Array, Device, Draws, DType, Estimator, Params, Problem
+from suites.contract import Array, Device, Draws, DType, Estimator, Problem
 from suites.pyro_ppl.session import parameter_store
 from suites.pyro_ppl.vae import guide, model
 
 
-def looped_draws(
-    problem: Problem, estimator: Estimator, device: Device, dtype: DType, params: Params, x: Array, n: int, seed: int
-) -> Draws:
-    """n draws of ELBO and KL at one datum: for each the loss of the model, and under the same seed that of the model
-    without its observed site."""
+def prepare_loop(
+    problem: Problem, estimator: Estimator, device: Device, dtype: DType, x: Array
+) -> Callable[[int, int], Draws]:
+    """(n, seed) -> n draws of ELBO and KL at one datum: for each the loss of the model, and under the same seed that of
+    the model without its observed site."""
     form, where = form_of(problem, estimator), open_device(device)
-    check_datum(form, params, x)
+    check_datum(form, problem.params, x)
     data = to_tensor(x, where, dtype)
-    elbo, adam = getattr(pyro.infer, estimator.library_classes["pyro"])(), pyro.optim.Adam({})  # pyright: ignore[reportAttributeAccessIssue]
-    whole = pyro.infer.SVI(partial(model, form, {}), partial(guide, form, {}), adam, elbo)
-    without = form.without_likelihood()
-    latent = pyro.infer.SVI(partial(model, without, {}), partial(guide, without, {}), adam, elbo)
-    values = np.empty((2, n))
-    with parameter_store(to_tensors(params, where, dtype)):
-        for i in range(n):
-            pyro.set_rng_seed(seed + i)
-            values[0, i] = -whole.evaluate_loss(data)
-            pyro.set_rng_seed(seed + i)
-            values[1, i] = latent.evaluate_loss(data)
-    return Draws(elbo=values[0], kl=values[1], dtype=dtype)
+    elbo = getattr(pyro.infer, estimator.library_classes["pyro"])()
+    adam = pyro.optim.Adam({})  # pyright: ignore[reportAttributeAccessIssue]
+    whole, latent = (
+        pyro.infer.SVI(partial(model, each, {}), partial(guide, each, {}), adam, elbo)
+        for each in (form, form.without_likelihood())
+    )
+    store = pyro.get_param_store()
+    with parameter_store(to_tensors(problem.params, where, dtype)):
+        kept = store.get_state()
+
+    def draw(n: int, seed: int) -> Draws:
+        values = np.empty((2, n))
+        with store.scope(kept):
+            for i in range(n):
+                pyro.set_rng_seed(seed + i)
+                values[0, i] = -whole.evaluate_loss(data)
+                pyro.set_rng_seed(seed + i)
+                values[1, i] = latent.evaluate_loss(data)
+        return Draws(elbo=values[0], kl=values[1], dtype=dtype)
+
+    return draw
