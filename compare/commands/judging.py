@@ -34,6 +34,7 @@ from compare.judge import ErrorBudgetExceededError, exit_code, judge
 from compare.ledger import ledger
 from compare.published import LINES_FRAME, VALUES_FRAME, lines_frame, values_frame
 from compare.records import CellResult, Outcome, Status, as_row
+from compare.seeds import SEEDS, seed_frame
 from compare.spec import spec_from_dict
 from compare.statistics import ErrorBudget
 from compare.store import Store
@@ -43,6 +44,7 @@ INCOMPLETE = 3
 EFFICIENCY = "efficiency"
 FURTHER = (
     EFFICIENCY,
+    SEEDS,
     VALUES_FRAME,
     LINES_FRAME,
     SENSITIVITY,
@@ -88,6 +90,7 @@ def judge_folder(folder: Path) -> Judged:
     write_frame(folder, "verdicts", verdict_frame(verdicts))
     write_frame(folder, "timings", timing_frame(results))
     write_frame(folder, EFFICIENCY, efficiency_frame(results))
+    write_frame(folder, SEEDS, seed_frame(results))
     if any(result.cell.protocol for result in results):  # models trained as the papers train theirs
         write_frame(folder, VALUES_FRAME, values_frame())
         write_frame(folder, LINES_FRAME, lines_frame())
