@@ -63,7 +63,7 @@ class Quantity(StrEnum):
     KL_EXACT                  reference only: KL(q || p) beside an estimator whose mean it is not (value = reference)
     KL_HISTOGRAM              index: bin; value: count; low, high: the bin's edges
     TIE                       index: block; value: mean of the block's draws; reference: what the ELBO object returned;
-                              scale: mean |draw|
+                              scale: mean |draw|, or absolute terms where they are more
     GRADIENT
     GRADIENT_VARIANCE         part: "mean" or "log_var"; value: trace of the covariance
     GRADIENT_PROJECTION       part as above; value: mean of the gradient along the unit vector (1,..,1)/sqrt(latent);

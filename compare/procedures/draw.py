@@ -1,7 +1,7 @@
 """DRAW: the implementation's own random numbers at one datum, beside the exact mean and variance where they exist."""
 
 from dataclasses import replace
-from math import inf, isfinite, isnan, log, nan, sqrt
+from math import inf, isfinite, isnan, log, sqrt
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from compare.records import Measurement, Quantity
 from suites.contract import Array, Bound, KLTerm
 from suites.estimators import SAMPLED_KL
 from suites.exact.expected import Expected, expected
+from suites.numpy_oracle.scales import Point, scales
 from suites.numpy_oracle.vae import encode
 
 BINS, BIN_RANGE_SD = 64, 6.0  # fixed from the exact mean and variance, so that all implementations share the bins
@@ -38,7 +39,7 @@ def draw(task: Task) -> list[Measurement]:
         evidence = float(exact.log_evidence)
         rows.append(Measurement(quantity=Quantity.LOG_EVIDENCE, value=evidence, reference=evidence, n=1))
     ties = require_array("the ties", draws.ties, (len(draws.ties), 2))
-    return rows + _ties(elbo, ties, chunk)
+    return rows + _ties(task, x, elbo, ties)
 
 
 def _kl_rows(task: Task, x: Array, kl: Array, exact: Expected) -> list[Measurement]:
@@ -128,12 +129,21 @@ def _histogram(draws: Array, mean: float, sd: float) -> list[Measurement]:
     ]
 
 
-def _ties(elbo: Array, ties: Array, chunk: int) -> list[Measurement]:
-    """One row per vectorised block: the mean of its draws against what the public ELBO object returned."""
+def _ties(task: Task, x: Array, elbo: Array, ties: Array) -> list[Measurement]:
+    """One row per vectorised block: the mean of its draws against what the public ELBO object returned.
+
+    A block usually holds as many draws as have `chunk` particles together. scale: the mean |draw|, or the oracle's absolute
+    terms at |noise| = 1 where they are more, since log q and log p(z) cancel in a draw near q = p.
+    """
+    if not len(ties):
+        return []
+    size = max(1, (task.cell.chunk or task.cell.size) // task.estimator.particles)
+    if -(-len(elbo) // size) != len(ties):  # an implementation may choose smaller blocks
+        size = -(-len(elbo) // len(ties))
+    absolute = _absolute_terms(task, x)
     rows = []
     for index, (ours, returned) in enumerate(ties):
-        block = elbo[index * chunk : (index + 1) * chunk]
-        scale = float(np.mean(np.abs(block))) if len(block) else nan
+        block = elbo[index * size : (index + 1) * size]
         rows.append(
             Measurement(
                 quantity=Quantity.TIE,
@@ -141,7 +151,16 @@ def _ties(elbo: Array, ties: Array, chunk: int) -> list[Measurement]:
                 index=index,
                 n=len(block),
                 reference=float(returned),
-                scale=scale,
+                scale=max(float(np.mean(np.abs(block))), absolute),
             )
         )
     return rows
+
+
+def _absolute_terms(task: Task, x: Array) -> float:
+    """The oracle's absolute terms of one value at noise of size one in every coordinate."""
+    problem, seen = task.rounded(x)
+    noise = np.ones((task.estimator.noise_rows, 1, problem.latent))
+    with span(ORACLE):
+        point = Point(problem=problem, estimator=task.estimator, params=problem.params, x=seen, noise=noise)
+        return float(scales(point, task.dtype)["elbo"])
