@@ -132,8 +132,8 @@ def _histogram(draws: Array, mean: float, sd: float) -> list[Measurement]:
 def _ties(task: Task, x: Array, elbo: Array, ties: Array) -> list[Measurement]:
     """One row per vectorised block: the mean of its draws against what the public ELBO object returned.
 
-    A block usually holds as many draws as have `chunk` particles together. scale: the mean |draw|, or the oracle's absolute
-    terms at |noise| = 1 where they are more, since log q and log p(z) cancel in a draw near q = p.
+    A block usually holds as many draws as have `chunk` particles together. scale: the mean |draw|, or the oracle's
+    absolute terms at |noise| = 1 where they are more, since log q and log p(z) cancel in a draw near q = p.
     """
     if not len(ties):
         return []
