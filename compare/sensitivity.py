@@ -68,6 +68,7 @@ KEPT: Mapping[str, str] = {
     "KL-001": "a closed form that knows nothing of the oracle: what oracle and implementation get wrong together, only "
     "this and the other exact claims can show",
     "KL-003": "two deterministic points against a closed form: needs no oracle and no random number",
+    "BOUND-004": "a closed form that knows nothing of the oracle: at the exact posterior the value is log p(x) itself",
     "LG-006": "2 D deterministic points against a closed form: needs no oracle and no random number",
     "bound-posterior": "needs no second way to sum the weights: the bound is log p(x) itself",
     "bound-additive": "names the cause where data of one batch are mixed",
