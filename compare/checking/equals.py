@@ -12,9 +12,10 @@ from compare.checking.experiment import Observation
 from compare.checking.inputs import Inputs
 from compare.checking.readings import Quantity, Reading, Reduction, reduced, reductions, target
 from compare.checking.signature import Form, FunctionKind, Role, Signature
+from suites import complex_step
 from suites.bridge.user_arrays import Term
 from suites.contract import Array, DType
-from suites.mutants import catalogue, complex_step
+from suites.mutants import catalogue
 from suites.mutants.variant import Kind, Variant
 
 # Identification, not judgement: the claims have failed by then. A mutant that differs from the right function by less

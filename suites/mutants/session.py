@@ -197,6 +197,9 @@ class MutantSession:
         seed: int,
         noise: Array | None = None,
         checkpoints: tuple[int, ...] = (),
+        kl_weights: Array | None = None,
+        binarise: int | None = None,
+        stop: Callable[[int, Params], bool] | None = None,
     ) -> Fit:
         """Raises NotImplementedError."""
         raise NotImplementedError(_NEVER_TRAINED)

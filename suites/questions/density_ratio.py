@@ -38,7 +38,10 @@ CLAIMS = (
     QuestionClaim(
         id="RATIO-001",
         rule=Rule.EQUAL,
-        statement="With features that hold the true log ratio, the classifier's KL is unbiased within the margin at n = 10,000",
+        statement=(
+            "With features that hold the true log ratio, the classifier's KL is unbiased within the margin "
+            "at n = 10,000"
+        ),
         derivation=(
             "The Bayes-optimal logit between equally many draws of q and p is log q − log p, and logistic regression "
             "is consistent where that lies in its features (1, z, z² for two Gaussians)."
