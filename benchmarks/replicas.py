@@ -6,9 +6,9 @@
 Each round runs one single `fit` and one `fit_replicas` of S seeds, one after the other; what is reported is the median
 over rounds of the round's ratio, so that a busy machine moves both. Compiled programs are warm; results are on
 the host, so nothing is left running. A training's set-up (data and weights to the device and back) is part of it:
-with few steps it makes replicas look better than they are. `wall` is elapsed time, `cpu` the processor time of all threads,
-which other programs on the machine hardly change (threads that spin while they wait count in it). Targets: S in one
-program cost at most S single runs on 2 cores, and on a GPU 32 at most 4 single runs.
+with few steps it makes replicas look better than they are. `wall` is elapsed time, `cpu` the processor time of all
+threads, which other programs on the machine hardly change (threads that spin while they wait count in it). Targets: S
+in one program cost at most S single runs on 2 cores, and on a GPU 32 at most 4 single runs.
 """
 
 import argparse
