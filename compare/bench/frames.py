@@ -121,9 +121,10 @@ def curves_frame(implementation: str, axis: str, curves: Sequence[Mapping[str, f
 def exponents_frame(curves: pd.DataFrame) -> pd.DataFrame:
     """The slope of log seconds over log size by least squares, with the 95% interval that Student's t gives it."""
     rows = []
-    for (implementation, axis), part in curves.groupby(["implementation", "axis"], sort=False):
+    for _, part in curves.groupby(["implementation", "axis"], sort=False):
+        implementation, axis = part["implementation"].iloc[0], part["axis"].iloc[0]
         slope, low, high = exponent(part["size"].to_numpy(float), part["seconds"].to_numpy(float))
-        row = {"implementation": implementation, "axis": axis, "sizes": len(part)}
+        row: dict[str, Any] = {"implementation": implementation, "axis": axis, "sizes": len(part)}
         rows.append(row | {"exponent": slope, "exponent_low": low, "exponent_high": high})
     return pd.DataFrame(rows)
 

@@ -17,8 +17,8 @@ from suites.numpyro_ppl.vae import guide, model
 def prepare_loop(
     problem: Problem, estimator: Estimator, device: Device, dtype: DType, x: Array, *, compiled: bool
 ) -> Callable[[int, int], Draws]:
-    """(n, seed) -> n draws of ELBO and KL at one datum: for each `evaluate` of the model, and under the same key that of
-    the model without its observed site. `evaluate` takes its key from the state, which is given a new one each time."""
+    """(n, seed) -> n draws of ELBO and KL at one datum: for each `evaluate` of the model, and under the same key that
+    of the model without its observed site. `evaluate` takes its key from the state, which gets a new one each time."""
     form, where = form_of(problem, estimator), open_device(device, dtype)
     check_datum(form, problem.params, x)
     data, weights = to_device(x, where, dtype), to_devices(problem.params, where, dtype)

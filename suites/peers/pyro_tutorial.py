@@ -6,6 +6,7 @@ Trace_ELBO have their defaults (a sum over the batch), and each step's loss is a
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 import pyro
 import pyro.distributions as dist
@@ -125,7 +126,7 @@ def prepare(name: str, case: Case) -> Trainer:
     # Not shuffled, and with a generator of its own: everybody sees the same batches and draws the same noise.
     order = torch.Generator().manual_seed(case.seed)
     batches = endless(DataLoader(TensorDataset(rows), batch_size=batch, shuffle=False, generator=order))
-    svi = SVI(vae.model, vae.guide, Adam({"lr": case.learning_rate}), loss=Trace_ELBO())
+    svi: Any = SVI(vae.model, vae.guide, Adam({"lr": case.learning_rate}), loss=Trace_ELBO())
     pyro.set_rng_seed(case.seed)
 
     def step(k: int) -> float:

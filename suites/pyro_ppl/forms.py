@@ -2,6 +2,7 @@
 
 import warnings
 from functools import partial
+from typing import Any
 
 import pyro
 import pyro.infer
@@ -62,7 +63,7 @@ class PyroTrainer:
         """The given weights, a new optimiser, the seed."""
         rates = {"lr": self.case.learning_rate, "betas": (0.9, 0.999), "eps": 1e-8}
         optimiser = pyro.optim.Adam(rates)  # pyright: ignore[reportAttributeAccessIssue]
-        self.svi = pyro.infer.SVI(self.model, self.guide, optimiser, self.elbo)
+        self.svi: Any = pyro.infer.SVI(self.model, self.guide, optimiser, self.elbo)
         with parameter_store(to_tensors(self.case.problem.params, self.device, self.case.dtype)):
             self.state = self.store.get_state()
         pyro.set_rng_seed(self.case.seed)

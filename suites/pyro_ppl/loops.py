@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pyro
@@ -25,6 +26,8 @@ def prepare_loop(
     data = to_tensor(x, where, dtype)
     elbo = getattr(pyro.infer, estimator.library_classes["pyro"])()
     adam = pyro.optim.Adam({})  # pyright: ignore[reportAttributeAccessIssue]
+    whole: Any  # SVI declares a tuple of losses too, which a single ELBO object never returns
+    latent: Any
     whole, latent = (
         pyro.infer.SVI(partial(model, each, {}), partial(guide, each, {}), adam, elbo)
         for each in (form, form.without_likelihood())
