@@ -11,10 +11,13 @@ def section(frame: Frame) -> Section:
         return not_measured("draws", TITLE, "this run left them out.")
     table = Table(
         name="bench-draws",
-        caption="A draw is a pair, ELBO and KL at one datum, both from the library's ELBO object. Blocks: as the "
-        "comparison draws (blocks of 1,000 on `vae`, of 10,000 on `gaussian-kl`); loop: one call after another over "
-        "SVI.evaluate_loss (Pyro) or SVI.evaluate (NumPyro), plain and under jax.jit. The differences of the means are in nats beside their standard errors; "
-        "that every draw has the right value is what the claims of `compare all` say.",
+        caption=(
+            "A draw is a pair, ELBO and KL at one datum, both from the library's ELBO object. Blocks: as the "
+            "comparison draws (blocks of 1,000 on `vae`, of 10,000 on `gaussian-kl`); loop: one call after another "
+            "over SVI.evaluate_loss (Pyro) or SVI.evaluate (NumPyro), plain and under jax.jit. The differences of the "
+            "means are in nats beside their standard errors; that every draw has the right value is what the claims of "
+            "`compare all` say."
+        ),
         frame=frame,
         columns=(
             Column(header="library", source="implementation"),
