@@ -135,9 +135,9 @@ class Problem:
     `decoder.{i}.linear.weight|bias`, `decoder.{i}.gate.weight|bias`, `decoder.output.weight|bias`.
 
     Networks and Householder flow: Tomczak and Welling 2016 (arXiv 1611.09630), section 4 (two hidden layers of 300
-    gated units) and eq. 8; linear IAF: Tomczak and Welling 2017 (arXiv 1706.02326), eqs 5 to 7; planar: Rezende and
+    gated units); linear IAF: Tomczak and Welling 2017 (arXiv 1706.02326); planar: Rezende and
     Mohamed 2015 (arXiv 1505.05770), eq. 10 and appendix A; IAF: Kingma et al. 2016 (arXiv 1606.04934), with the masks
-    of Germain et al. 2015 (arXiv 1502.03509); VampPrior: Tomczak and Welling 2018 (arXiv 1705.07120), eq. 9.
+    of Germain et al. 2015 (arXiv 1502.03509); VampPrior: Tomczak and Welling 2018 (arXiv 1705.07120).
     """
 
     name: str

@@ -6,8 +6,8 @@ from compare.records import Procedure, Quantity, Strength
 from suites.contract import Flow
 
 FAMILY = "linear flows"
-LINEAR_IAF = "Tomczak and Welling 2017 (arXiv 1706.02326), eqs. 5 to 7"
-HOUSEHOLDER = "Tomczak and Welling 2016 (arXiv 1611.09630), eq. 8"
+LINEAR_IAF = "Tomczak and Welling 2017 (arXiv 1706.02326)"
+HOUSEHOLDER = "Tomczak and Welling 2016 (arXiv 1611.09630)"
 CLOSED = "(tr F S² F' + |F μ|² − D − ln det S²)/2"
 QUADRATIC = "With z_T = F (μ + S e) and |det F| = 1 the sampled KL is k = (|z_T|² − |e|² − ln det S²)/2, quadratic in e"
 _SAMPLED = cells.every(cells.sampled, cells.linear_flow)

@@ -48,14 +48,14 @@ def householder_vectors(params: Weights, form: Form, hidden: JaxArray) -> list[J
 
 
 def reflect(z: JaxArray, v: JaxArray) -> JaxArray:
-    """Z - 2 v (v.z) / |v|^2. Shapes: (..., latent) twice -> (..., latent). Tomczak and Welling 2016, eq. 8."""
+    """Z - 2 v (v.z) / |v|^2. Shapes: (..., latent) twice -> (..., latent). Tomczak and Welling 2016."""
     return z - 2.0 * v * jnp.sum(v * z, axis=-1, keepdims=True) / jnp.sum(v**2, axis=-1, keepdims=True)
 
 
 def lower_triangular(params: Weights, form: Form, hidden: JaxArray) -> JaxArray:
     """L of the linear IAF, or sum_k y_k L_k of the convex combination: unit lower triangular either way.
 
-    Shapes: (..., hidden) -> (..., latent, latent). Tomczak and Welling 2017, eqs 5 to 7.
+    Shapes: (..., hidden) -> (..., latent, latent). Tomczak and Welling 2017.
     """
     entries = affine(params, "flow.lower", hidden)
     if form.flow is Flow.CONVEX_LINEAR_IAF:

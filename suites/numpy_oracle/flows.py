@@ -38,7 +38,7 @@ def _none(problem: Problem, params: Params, h: Dual, z: Dual) -> tuple[Dual, Dua
 
 
 def _householder(problem: Problem, params: Params, h: Dual, z: Dual) -> tuple[Dual, Dual]:
-    """Reflections z - 2 v (v.z) / |v|^2, |det| = 1. Tomczak and Welling 2016 (arXiv 1611.09630), eq. 8."""
+    """Reflections z - 2 v (v.z) / |v|^2, |det| = 1. Tomczak and Welling 2016 (arXiv 1611.09630)."""
     v = h
     for index in range(problem.flow_length):
         v = affine(params, f"flow.{index}", v)

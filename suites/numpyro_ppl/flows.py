@@ -54,7 +54,7 @@ def householder_vectors(params: Weights, form: Form, hidden: JaxArray) -> list[J
 
 
 class Householder(Transform):
-    """Z - 2 v (v.z) / |v|^2, its own inverse, log |det| = 0. v (batch, latent). Tomczak and Welling 2016, eq. 8.
+    """Z - 2 v (v.z) / |v|^2, its own inverse, log |det| = 0. v (batch, latent). Tomczak and Welling 2016.
 
     NumPyro 0.22 has no such transform.
     """
@@ -85,7 +85,7 @@ class Householder(Transform):
 def lower_triangular(params: Weights, form: Form, hidden: JaxArray) -> JaxArray:
     """L of the linear IAF, or sum_k y_k L_k, y = softmax: unit lower triangular either way, (batch, latent, latent).
 
-    Tomczak and Welling 2017, eqs 5 to 7.
+    Tomczak and Welling 2017.
     """
     count = form.flow_length if form.flow is Flow.CONVEX_LINEAR_IAF else 1
     rows, columns = np.tril_indices(form.latent, -1)

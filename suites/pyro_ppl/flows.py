@@ -24,7 +24,7 @@ from suites.pyro_ppl.layers import Weights, affine
 
 
 def householder(params: Weights, form: Form, h: Tensor) -> list[Transform]:
-    """Pyro's conditional reflections; v_1 from h, v_{t+1} from v_t. Tomczak and Welling 2016, eq. 8."""
+    """Pyro's conditional reflections; v_1 from h, v_{t+1} from v_t. Tomczak and Welling 2016."""
 
     def vectors(h: Tensor) -> list[Tensor] | Tensor:
         found, v = [], h
@@ -65,7 +65,7 @@ def unit_lower(below: Tensor, latent: int) -> Tensor:
 
 
 def linear_iaf(params: Weights, form: Form, h: Tensor) -> list[Transform]:
-    """L z, or sum_k y_k L_k z with y = softmax(h C' + c). Tomczak and Welling 2017, eqs 5 to 7."""
+    """L z, or sum_k y_k L_k z with y = softmax(h C' + c). Tomczak and Welling 2017."""
     below = affine(params, "flow.lower", h)
     if form.flow is Flow.LINEAR_IAF:
         return [UnitLowerTriangular(unit_lower(below, form.latent))]

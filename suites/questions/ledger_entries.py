@@ -92,7 +92,7 @@ def _vamp(z: Dual, values: Values) -> Dual:
 
 
 def _vamp_entry() -> Entry:
-    """Tomczak and Welling 2018 (arXiv 1705.07120), eq. 9, with a linear encoder: q and prior share its weights."""
+    """Tomczak and Welling 2018 (arXiv 1705.07120), with a linear encoder: q and prior share its weights."""
     encoder = {"mean_weight": (-1.0, 1.0, (LATENT, OBSERVED)), "log_var_weight": (-0.3, 0.3, (LATENT, OBSERVED))}
 
     def draw(noise: Array, values: Values) -> Dual:

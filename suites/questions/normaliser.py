@@ -24,7 +24,7 @@ CLAIMS = (
             "alike; others add their logarithm; a mixture whose components lose different factors becomes a mixture "
             "with other weights, w g₁ : (1 − w) g₂."
         ),
-        source=f"{DEFINITION}; mixtures by Tomczak and Welling 2018 (arXiv 1705.07120), eq. 9",
+        source=f"{DEFINITION}; mixtures by Tomczak and Welling 2018 (arXiv 1705.07120)",
         tolerance=f"{ROUNDING} of both forms",
         reason=ROUNDING_REASON,
     ),
@@ -130,7 +130,7 @@ QUESTION = Question(
         "does it leave a constant, and where does it give wrong gradients?"
     ),
     formula="KL = log q(z|x) − log p(z); offset = dropped form − full form, at the same z",
-    source=f"{DEFINITION}; VampPrior: Tomczak and Welling 2018 (arXiv 1705.07120), eq. 9",
+    source=f"{DEFINITION}; VampPrior: Tomczak and Welling 2018 (arXiv 1705.07120)",
     claims=CLAIMS,
     measure=measure,
     see="What each implementation keeps or drops: the claims CONST-001 and CONST-002.",

@@ -20,7 +20,7 @@ Moved = tuple[Tensor, Tensor]  # z_T and the log-determinant
 
 
 def householder(params: Weights, form: Form, h: Tensor, z: Tensor) -> Moved:
-    """z - 2 v (v.z) / |v|^2, T times; v_1 from h, v_{t+1} from v_t. Tomczak and Welling 2016, eq. 8.
+    """z - 2 v (v.z) / |v|^2, T times; v_1 from h, v_{t+1} from v_t. Tomczak and Welling 2016.
 
     The products run over the axis `latent` alone, so that a batch as large as the latent space is no special case.
     """
@@ -45,7 +45,7 @@ def unit_lower(below: Tensor, latent: int) -> Tensor:
 def lower_matrix(params: Weights, form: Form, h: Tensor) -> Tensor:
     """L, or sum_k y_k L_k with y = softmax(h C' + c). Shapes: (batch, hidden) -> (batch, latent, latent).
 
-    Tomczak and Welling 2017, eqs 5 to 7.
+    Tomczak and Welling 2017.
     """
     below = affine(params, "flow.lower", h)
     if form.flow is Flow.LINEAR_IAF:

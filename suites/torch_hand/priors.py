@@ -10,7 +10,7 @@ def log_mixture(components: Tensor) -> Tensor:
     """log (1/C) sum_c p_c(z) from the components' log densities, in nats. Shapes: (..., component) -> (...).
 
     If every component drops the same normaliser, then so does the mixture, and it cancels in the KL as before.
-    Tomczak and Welling 2018, eq. 9, when the components are the encoder's at pseudo-inputs.
+    Tomczak and Welling 2018, when the components are the encoder's at pseudo-inputs.
     """
     return torch.logsumexp(components, -1) - log(components.shape[-1])
 
