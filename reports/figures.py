@@ -25,6 +25,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#5
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 LINES = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (6, 1.5, 1, 1.5)), (0, (3, 1, 1, 1, 1, 1)), (0, (8, 2)), "-", "--")
 KNOWN = ("numpy-oracle", "torch-hand", "jax-hand", "pyro", "numpyro")
+LEGEND_WIDTH = 150  # characters across a figure at the legend's size
 PANELS = 8  # more would shrink each panel below legibility; the tables hold all
 
 STYLE: dict[Any, Any] = {
@@ -192,7 +193,9 @@ def _legend(figure: Figure) -> None:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
             entries.setdefault(label, handle)
     if entries:
-        figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=min(7, len(entries)))
+        widest = max(map(len, entries))
+        columns = min(7, len(entries), max(1, LEGEND_WIDTH // (widest + 6)))  # 6: the handle and the gap beside it
+        figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=columns)
 
 
 def _save(figure: Figure, form: str) -> bytes:

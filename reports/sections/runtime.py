@@ -25,13 +25,15 @@ def _picture(timings: Frame) -> Picture:
     estimators = sorted(set(timings["estimator"]), reverse=True)
     for key, rows in timings.groupby(CASE, sort=False):
         names = ordered(rows["implementation"])
-        parts = [(style, name, rows[rows["estimator"] == name]) for style, name in enumerate(estimators)]
+        here = [name for name in estimators if name in set(rows["estimator"])]
+        parts = [(estimators.index(name), name, rows[rows["estimator"] == name]) for name in here]
+        places = {name: 0.8 * ((place + 0.5) / len(here) - 0.5) for place, name in enumerate(here)}
         panels.append(
             Panel(
                 title="{}, {}, {}, batch {:.0f}".format(*key),
                 x_label="time per training step / torch-hand's, same rounds",
                 rows=names,
-                series=[_dots(part, name, style, names) for style, name, part in parts if len(part)],
+                series=[_dots(part, name, style, names, places[name]) for style, name, part in parts],
                 rules=[Rule(label="torch-hand", at=1)],
                 log_x=rows["ratio"].max() > WIDE * rows["ratio"].min() > 0,
             )
@@ -47,8 +49,8 @@ def _picture(timings: Frame) -> Picture:
     )
 
 
-def _dots(part: Frame, name: str, style: int, names: list[str]) -> Series:
-    place = part["implementation"].map(names.index).to_numpy(float) + 0.2 * (style - 0.5)
+def _dots(part: Frame, name: str, style: int, names: list[str], offset: float) -> Series:
+    place = part["implementation"].map(names.index).to_numpy(float) + offset
     x, low, high = (part[column].to_numpy(float) for column in ("ratio", "ratio_low", "ratio_high"))
     return Series(label=name, x=x, y=place, low=low, high=high, style=style, mark=Mark.DOT)
 
