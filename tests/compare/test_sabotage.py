@@ -111,3 +111,33 @@ def test_the_break_reaches_no_other_worker(library, class_name, sabotage, run_ce
     results, _ = run_cells(cells_of(), timeout_s=120.0)
     red = {verdict.implementation for verdict in verdicts_of(results) if verdict.outcome is Outcome.DIFFERS}
     assert red == {library}
+
+
+# The relatives of the two classes, each with the estimators that go through it and the claims that must then be red.
+RELATIVES = {
+    "RenyiELBO": ({"iwae-5", "renyi-half"}, {"BOUND-001", "BOUND-007"}),
+    "TraceGraph_ELBO": ({"trace-graph"}, {"ELBO-001", "LIB-001"}),
+}
+RELATIVES_PROFILE = """
+[[cells]]
+procedure = "evaluate"
+problems = ["linear-gaussian@generic"]
+estimators = ["sampled-kl", "elbo-5", "iwae-5", "renyi-half", "trace-graph"]
+size = 4
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("library", ["pyro", "numpyro"])
+@pytest.mark.parametrize("class_name", sorted(RELATIVES))
+def test_a_broken_relative_turns_its_own_estimators_red_and_nobody_elses(library, class_name, sabotage, run_cells):
+    spec = parse_spec(RELATIVES_PROFILE, "sabotage")
+    estimators, claims = RELATIVES[class_name]
+    sabotage(library, class_name, "returned")
+    wanted = {library, "torch-hand", "numpy-oracle"}
+    results, _ = run_cells([cell for cell in plan(spec, Device.CPU) if cell.implementation in wanted], timeout_s=120.0)
+    verdicts = judge(results, ErrorBudget(alpha=spec.alpha, tests=spec.tests), spec.variance_margin)
+    red = [verdict for verdict in verdicts if verdict.outcome is Outcome.DIFFERS]
+    assert claims <= {verdict.claim for verdict in red}
+    assert {verdict.implementation for verdict in red} == {library}
+    assert {verdict.estimator for verdict in red if verdict.claim in claims} == estimators
