@@ -191,3 +191,23 @@ def test_a_small_run_checks_times_and_counts(tmp_path):
         assert len(outcomes[name]["seconds"]) == 1 and outcomes[name]["seconds"][0] > 0
     assert outcomes["torch-hand joined"]["operations"] < outcomes["torch-hand eager"]["operations"]
     assert {each["products"] for each in found["rates"]} == {"square", "model"}
+
+
+def test_only_a_whole_bench_is_published(tmp_path):
+    sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
+    try:
+        from publish_bench import publish
+    finally:
+        sys.path.pop(0)
+    results = tmp_path / "bench"
+    (results / "report").mkdir(parents=True)
+    (results / "report" / "report.html").write_text("page")
+    record = {"parts": ["steps", "draws", "curves"], "rounds": 11, "command": "compare bench --rounds 11"}
+    for change in ({"rounds": 3}, {"parts": ["steps"]}, {"command": "compare bench -k joined"}):
+        (results / "bench.json").write_text(json.dumps(record | change))
+        with pytest.raises(SystemExit, match="is not whole"):
+            publish(results, "name", tmp_path / "published")
+    (results / "bench.json").write_text(json.dumps(record))
+    assert (publish(results, "name", tmp_path / "published") / "report" / "report.html").read_text() == "page"
+    with pytest.raises(SystemExit, match="published already"):
+        publish(results, "name", tmp_path / "published")
