@@ -68,24 +68,36 @@ class Plan:
 
 
 def run_bench(plan: Plan, say: Say) -> dict[str, pd.DataFrame]:
-    """Measure and write. Raises StoreError for a folder that holds something else."""
+    """Measure, and write after every setting and part, so that an interrupted bench keeps what it has.
+
+    Raises StoreError for a folder that holds something else.
+    """
     _claim(plan.folder)
     tables: dict[str, pd.DataFrame] = {name: pd.DataFrame() for name in TABLES}
+    finished: list[str] = []
     with tempfile.TemporaryDirectory() as scratch:
-        if "steps" in plan.parts:
-            for setting in plan.settings:
-                _add(tables, _steps(plan, setting, Path(scratch), say))
-        if "draws" in plan.parts:
-            tables["draws"] = frames.draws_frame(_draws(plan, Path(scratch), say))
-        if "curves" in plan.parts:
-            tables["curves"] = _curves(plan, Path(scratch), say)
-            tables["exponents"] = frames.exponents_frame(tables["curves"]) if len(tables["curves"]) else pd.DataFrame()
-    lines = []
+        for part in (part for part in PARTS if part in plan.parts):
+            if part == "steps":
+                for setting in plan.settings:
+                    _add(tables, _steps(plan, setting, Path(scratch), say))
+                    _settle(plan, tables, finished)
+            elif part == "draws":
+                tables["draws"] = frames.draws_frame(_draws(plan, Path(scratch), say))
+            else:
+                tables["curves"] = _curves(plan, Path(scratch), say)
+                tables["exponents"] = frames.exponents_frame(tables["curves"])
+            finished.append(part)
+            _settle(plan, tables, finished)
+    return tables
+
+
+def _settle(plan: Plan, tables: dict[str, pd.DataFrame], finished: Sequence[str]) -> None:
+    """Derive what follows from the tables, and write them."""
+    lines: list[str] = []
     if len(tables["steps"]):
         tables["targets"] = targets(tables["steps"], tables["rounds"], tables["draws"])
         lines = remarks(tables["steps"], tables["rounds"])
-    write(plan, tables, lines)
-    return tables
+    write(plan, tables, lines, finished)
 
 
 def _claim(folder: Path) -> None:
@@ -149,14 +161,14 @@ def _alone(plan: Plan, request: dict[str, Any], scratch: Path, label: str, say: 
     return start, [] if broken else replies
 
 
-def write(plan: Plan, tables: dict[str, pd.DataFrame], lines: Sequence[str]) -> None:
-    """bench.json and one Parquet file per table that is not empty."""
+def write(plan: Plan, tables: dict[str, pd.DataFrame], lines: Sequence[str], finished: Sequence[str] = PARTS) -> None:
+    """bench.json, which names the finished parts, and one Parquet file per table that is not empty."""
     threads = environment.cores()
     record = {
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "command": plan.command,
         "rounds": plan.rounds,
-        "parts": list(plan.parts),
+        "parts": list(finished),
         "device": str(plan.device),
         "environment": environment.describe(device=str(plan.device), jobs=1, threads=threads),
         "remarks": list(lines),
