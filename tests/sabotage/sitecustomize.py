@@ -121,7 +121,7 @@ def break_numpyro(module, class_name, kind):
 
     class Widen(Messenger):
         def process_message(self, msg):
-            if msg["name"] == "z":
+            if msg.get("name") == "z":  # a message may be about a key, without a name
                 normal, shape = msg["fn"], msg["fn"].shape()
                 while not isinstance(normal, dist.Normal):
                     normal = normal.base_dist  # through expand and to_event
@@ -130,7 +130,7 @@ def break_numpyro(module, class_name, kind):
 
     class LosePrior(Messenger):
         def process_message(self, msg):
-            if msg["name"] == "z":
+            if msg.get("name") == "z":  # a message may be about a key, without a name
                 msg["fn"] = msg["fn"].mask(False)
 
     def broken(self, key, params, model, guide, *a, **k):
