@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from compare.bench import frames, resident
+from compare.bench import frames
 from compare.bench.operations import step_flops, step_products
 from compare.bench.records import Outcome, Setting
 from compare.bench.run import Plan, write
@@ -113,14 +113,22 @@ def test_a_path_is_held_to_what_one_ulp_makes_of_it(tmp_path):
 
 
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="needs Linux's /proc")
-def test_the_high_water_mark_rises_by_what_is_touched():
-    if not resident.reset_peak():
-        pytest.skip("this system does not let a process reset its high-water mark")
+TOUCH = """
+import numpy as np
+from compare.bench import resident
+if resident.reset_peak():
     before = resident.read("VmHWM")
     block = np.ones(8 * 2**20)  # 64 MiB
-    after = resident.read("VmHWM")
-    assert before is not None and after is not None
-    assert after - before > 0.9 * block.nbytes
+    print((resident.read("VmHWM") - before) / block.nbytes)
+"""
+
+
+def test_the_high_water_mark_rises_by_what_is_touched():
+    # In a process of its own, as the bench reads it: elsewhere memory that others free meanwhile hides the rise.
+    done = subprocess.run([sys.executable, "-c", TOUCH], capture_output=True, text=True, timeout=60, check=True)
+    if not done.stdout:
+        pytest.skip("this system does not let a process reset its high-water mark")
+    assert float(done.stdout) > 0.9
 
 
 def test_the_page_shows_targets_pictures_and_every_table(tmp_path):
