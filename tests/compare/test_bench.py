@@ -112,7 +112,6 @@ def test_a_path_is_held_to_what_one_ulp_makes_of_it(tmp_path):
     assert not path_distance(form, plain, "float64")[0] <= 1
 
 
-@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="needs Linux's /proc")
 TOUCH = """
 import numpy as np
 from compare.bench import resident
@@ -123,6 +122,7 @@ if resident.reset_peak():
 """
 
 
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="needs Linux's /proc")
 def test_the_high_water_mark_rises_by_what_is_touched():
     # In a process of its own, as the bench reads it: elsewhere memory that others free meanwhile hides the rise.
     done = subprocess.run([sys.executable, "-c", TOUCH], capture_output=True, text=True, timeout=60, check=True)
