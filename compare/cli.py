@@ -78,8 +78,8 @@ def all_(
         data_dir=data_dir,
     )
     executed = _run(request)
-    _run_semantics(request, executed)
-    raise typer.Exit(_judge_and_report(executed.store.folder, executed))
+    _run_suites(request, executed)
+    raise typer.Exit(_judge_and_report(executed.store.folder, request.jobs, executed))
 
 
 @app.command()
@@ -340,27 +340,25 @@ def _run_suite(suite: str, output: Path | None, jobs: int | None, resume: bool, 
     return judged.exit_code
 
 
-def _run_semantics(request: "Request", executed: "Executed") -> None:
-    from compare.commands import questions
+def _run_suites(request: "Request", executed: "Executed") -> None:
     from compare.commands.semantics import holds_semantics, run_part
 
     if not holds_semantics(request.profile, request.expression):
         return
     began = monotonic()
     try:
-        for part in (run_part, questions.run_part):
-            part(request.folder, request.jobs, lambda line: print(line, file=sys.stderr))
+        run_part(request.folder, request.jobs, lambda line: print(line, file=sys.stderr))
     except KeyboardInterrupt:
         print("\nInterrupted. What has finished is kept; go on with the same command and --resume.", file=sys.stderr)
         raise typer.Exit(INTERRUPTED) from None
     executed.spans.append(("call", began, monotonic()))  # its programs import the frameworks and call into them
 
 
-def _judge_and_report(folder: Path, executed: "Executed") -> int:
+def _judge_and_report(folder: Path, jobs: int | None, executed: "Executed") -> int:
     from compare.commands.judging import judge_folder, report_folder
 
     judged = judge_folder(folder)
-    page = report_folder(folder)
+    page = report_folder(folder, jobs)
     _print_judged(judged)
     print(f"Report: {page}")
     print(_share(executed))

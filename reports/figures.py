@@ -15,6 +15,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 from numpy.typing import NDArray
 
@@ -115,14 +116,14 @@ def draw(name: str, panels: Sequence[Panel], *, caption: str, alt: str, columns:
     rows = -(-len(shown) // columns)
     heights = [max(_height(panel) for panel in shown[row * columns : (row + 1) * columns]) for row in range(rows)]
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(10, sum(heights) + 0.45), layout="constrained")
+        figure = Figure(figsize=(10, sum(heights) + 0.45))
         grid = figure.add_gridspec(rows, columns, height_ratios=heights)
         for position, panel in enumerate(shown):
             _draw_panel(figure.add_subplot(grid[position // columns, position % columns]), panel)
         _legend(figure)
-        svg = _save(figure, "svg")
-        figure.set_layout_engine("none")  # the layout that the first drawing found is kept for the second
-        return Picture(name=name, caption=caption, alt=alt, png=_save(figure, "png"), svg=svg)
+        # Once for both files: a figure with a layout engine of its own is drawn once more for each.
+        ConstrainedLayoutEngine().execute(figure)
+        return Picture(name=name, caption=caption, alt=alt, png=_save(figure, "png"), svg=_save(figure, "svg"))
 
 
 def _height(panel: Panel) -> float:

@@ -8,6 +8,7 @@ from typing import Any
 import jinja2
 import pandas as pd
 
+from reports.building import build_sections
 from reports.content import Block, FirstScreen, Headline, Picture, Section, Table
 from reports.data import CLAIMS, MEASUREMENTS, TIMINGS, VERDICTS, ReportData, complete
 from reports.formats import anchor, clean, count, file_name, interval, number
@@ -70,11 +71,12 @@ def write_report(
     timings: pd.DataFrame,
     images: dict[str, list[list[int]]],
     further: Mapping[str, pd.DataFrame] | None = None,
+    jobs: int = 1,
 ) -> Path:
     """Write report.html, report.md, tables/ (CSV, Parquet, LaTeX) and figures/ (PNG, SVG) into `folder`.
 
     Frames as `compare.load` gives them (`further`: by name, those that a run may have beside its own); a missing column
-    or an empty frame makes a section say "not measured".
+    or an empty frame makes a section say "not measured". `jobs`: processes that draw; see `build_sections`.
     Returns the path of report.html. Raises OSError where the folder can't be written.
     """
     data = ReportData(
@@ -88,9 +90,9 @@ def write_report(
         images=images,
         further=further or {},
     )
-    sections = [build(data) for build in SECTIONS]
     folder.mkdir(parents=True, exist_ok=True)
-    _write_files(folder, data, sections)
+    sections = build_sections(SECTIONS, data, jobs, meanwhile=lambda: _write_frames(folder, data))
+    write_blocks(folder, sections)
     first = first_screen(data)
     (folder / "report.md").write_text(to_markdown_page(first, sections), encoding="utf-8")
     page = folder / "report.html"
@@ -172,12 +174,11 @@ def _data_uri(picture: Picture) -> str:
     return f"data:image/{form};base64,{base64.b64encode(content).decode()}"
 
 
-def _write_files(folder: Path, data: ReportData, sections: list[Section]) -> None:
+def _write_frames(folder: Path, data: ReportData) -> None:
     tables = folder / "tables"
     tables.mkdir(exist_ok=True)
     for name in ("measurements", "verdicts", "claims"):
         write_frame(tables, name, getattr(data, name))
-    write_blocks(folder, sections)
 
 
 def write_blocks(folder: Path, sections: list[Section]) -> None:

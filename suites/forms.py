@@ -32,6 +32,14 @@ class Need(StrEnum):
     PYTHAE = "the package pythae (extra [peers])"
 
 
+class Precision(StrEnum):
+    """In which numbers a form multiplies matrices; weights, sums and Adam are always in the case's dtype."""
+
+    FULL = "full"  # that of the dtype
+    TF32 = "TF32"  # 10 bits of each factor's significand
+    BFLOAT16 = "bfloat16"  # 7 bits
+
+
 class Kind(StrEnum):
     """Whose code it is."""
 
@@ -53,7 +61,7 @@ class TrainingForm:
     kind: Kind
     need: Need = Need.NOTHING
     check: Check = Check.WEIGHTS
-    reduced_precision: bool = False  # TF32 or bfloat16 products: other numbers, so only its first loss is compared
+    precision: Precision = Precision.FULL  # reduced ones give other numbers, so only the first loss is compared
 
     @property
     def is_plain(self) -> bool:
@@ -106,7 +114,8 @@ def _family(implementation: str, framework: str, module: str, kind: Kind, plain:
 
 
 _COMPILER, _CUDA = ("need", Need.COMPILER), ("need", Need.CUDA)
-_LOSS, _REDUCED = ("check", Check.LOSS), ("reduced_precision", True)
+_LOSS = ("check", Check.LOSS)
+_TF32, _BFLOAT16 = ("precision", Precision.TF32), ("precision", Precision.BFLOAT16)
 
 FORMS: tuple[TrainingForm, ...] = (
     *_family(
@@ -118,8 +127,8 @@ FORMS: tuple[TrainingForm, ...] = (
         ("compiled", "torch.compile of the loss; fused Adam", _COMPILER),
         ("compiled joined", "torch.compile of the joined loss; fused Adam", _COMPILER),
         ("CUDA graph", "the joined step captured once and replayed; capturable fused Adam", _CUDA),
-        ("TF32", "the CUDA graph with TF32 products", _CUDA, _LOSS, _REDUCED),
-        ("bfloat16", "the compiled joined step under autocast to bfloat16", _CUDA, _LOSS, _REDUCED),
+        ("TF32", "the CUDA graph with TF32 products", _CUDA, _LOSS, _TF32),
+        ("bfloat16", "the compiled joined step under autocast to bfloat16", _CUDA, _LOSS, _BFLOAT16),
     ),
     *_family(
         *("jax-hand", "jax", "suites.jax_hand.forms", Kind.HAND, "loop"),

@@ -13,7 +13,7 @@ from compare.bench.operations import step_flops
 from compare.bench.records import Outcome, Setting
 from compare.statistics import Interval, median, median_interval, ratio_interval
 from suites.contract import Problem
-from suites.forms import FORMS
+from suites.forms import FORMS, Precision
 
 BASELINE = "torch-hand eager"
 COUNTED = ("import_s", "compile_s", "first_step_s", "peak_bytes", "growth_bytes", "operations", "launches", "bytes")
@@ -22,8 +22,9 @@ COUNTED = ("import_s", "compile_s", "first_step_s", "peak_bytes", "growth_bytes"
 def steps_frame(
     setting: Setting, problem: Problem, outcomes: Mapping[str, Outcome], rates: Sequence[Mapping[str, Any]]
 ) -> pd.DataFrame:
-    """One row per form: seconds per step, its ratio to `torch-hand eager` in the same rounds, and its share of the
-    ceiling, operations per second over those of a large matrix product in the same framework and round."""
+    """One row per form: seconds per step, its ratio to `torch-hand eager` in the same rounds, its share of the
+    ceiling (operations per second over those of a large matrix product in the same framework, precision and round),
+    and on a GPU its time over the launch floor, that of as many kernels which do nothing."""
     flops = step_flops(problem, setting.batch)
     baseline = outcomes.get(BASELINE)
     rows = []
@@ -39,18 +40,22 @@ def steps_frame(
         row |= spread("step_s", seconds)
         row |= ratio("ratio", seconds, list(baseline.seconds) if baseline else [])
         for name, products in (("share", "square"), ("model_share", "model")):
-            of = ceiling(rates, form.framework, products)
+            of = ceiling(rates, form.framework, form.precision, products)
             row |= spread(name, [flops / each / of[i] for i, each in enumerate(seconds) if i in of])
+        of = ceiling(rates, "torch", Precision.FULL, "launches")
+        row |= spread("floor_ratio", [each * of[i] / outcome.launches for i, each in enumerate(seconds) if i in of])
         rows.append(row)
     return pd.DataFrame(rows)
 
 
-def ceiling(rates: Sequence[Mapping[str, Any]], framework: str, products: str) -> dict[int, float]:
-    """Round -> operations per second of one framework's products."""
+def ceiling(
+    rates: Sequence[Mapping[str, Any]], framework: str, precision: Precision, products: str
+) -> dict[int, float]:
+    """Round -> operations per second of one framework's products in one precision."""
     return {
         each["round"]: each["rate"]
         for each in rates
-        if each["framework"] == framework and each["products"] == products and each["rate"]
+        if (each["framework"], each["precision"], each["products"]) == (framework, precision, products) and each["rate"]
     }
 
 
@@ -84,28 +89,41 @@ def rounds_frame(setting: Setting, outcomes: Mapping[str, Outcome]) -> pd.DataFr
 
 
 def ceilings_frame(setting: Setting, rates: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """Operations per second of each framework's products: `square`, a large one, and `model`, those of the step."""
+    """Operations per second of each framework's products: `square`, a large one, and `model`, those of the step;
+    `launches`: kernels per second in a replayed graph."""
     rows = []
-    for framework, products in sorted({(each["framework"], each["products"]) for each in rates}):
-        values = list(ceiling(rates, framework, products).values())
-        row = {"setting": setting.label, "framework": framework, "products": products}
+    for framework, precision, products in sorted(
+        {(each["framework"], each["precision"], each["products"]) for each in rates}
+    ):
+        values = list(ceiling(rates, framework, precision, products).values())
+        row = {"setting": setting.label, "framework": framework, "precision": precision, "products": products}
         rows.append(row | spread("rate", values))
     return pd.DataFrame(rows)
 
 
 def draws_frame(found: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """One row per library, problem and way to loop: both rates, their ratio, and how far apart the means are."""
+    """One row per library, problem and way to loop: both rates, their ratio, and how far apart the same draws are."""
     rows = []
     for each in found:
         for name in [name for name in each["rates"] if name != "blocks"]:
-            row = {key: each[key] for key in ("implementation", "problem", "weights")} | {"loop": name}
+            known = ("implementation", "problem", "weights", "chunk", "compared", "elbo_distance", "kl_distance")
+            row = {key: each[key] for key in known} | {"loop": name}
             row |= spread("block_rate", each["rates"]["blocks"]) | spread("loop_rate", each["rates"][name])
             row |= ratio("speed_up", each["rates"]["blocks"], each["rates"][name])
-            for part in ("elbo", "kl"):
-                difference = each[f"blocks_{part}"] - each[f"loop_{part}"]
-                error = float(np.hypot(each[f"blocks_{part}_error"], each[f"loop_{part}_error"]))
-                row |= {f"{part}_difference": difference, f"{part}_error": error}
             rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def replicas_frame(implementation: str, problem: str, steps: int, turns: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """One row per number of seeds S: seconds per step of all S in one program, and that over S single trainings and
+    over one, in the same round."""
+    rows = []
+    for size in turns[0]["together"] if turns else ():
+        together, single = [each["together"][size] for each in turns], [each["single"] for each in turns]
+        row = {"implementation": implementation, "problem": problem, "replicas": int(size), "steps": steps}
+        row |= spread("seconds", [each / steps for each in together])
+        row |= ratio("over_singles", together, [int(size) * each for each in single])
+        rows.append(row | ratio("over_one", together, single))
     return pd.DataFrame(rows)
 
 
@@ -121,7 +139,7 @@ def curves_frame(implementation: str, axis: str, curves: Sequence[Mapping[str, f
 def exponents_frame(curves: pd.DataFrame) -> pd.DataFrame:
     """The slope of log seconds over log size by least squares, with the 95% interval that Student's t gives it."""
     rows = []
-    for _, part in curves.groupby(["implementation", "axis"], sort=False):
+    for _, part in curves.groupby(["implementation", "axis"], sort=False) if len(curves) else ():
         implementation, axis = part["implementation"].iloc[0], part["axis"].iloc[0]
         slope, low, high = exponent(part["size"].to_numpy(float), part["seconds"].to_numpy(float))
         row: dict[str, Any] = {"implementation": implementation, "axis": axis, "sizes": len(part)}

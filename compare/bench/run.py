@@ -12,25 +12,26 @@ import pandas as pd
 
 from compare import environment
 from compare.bench import frames
-from compare.bench.library_clocks import AXES
+from compare.bench.clocks.curves import AXES
+from compare.bench.clocks.forms import case_of
 from compare.bench.process import BenchWorker
 from compare.bench.records import Setting
 from compare.bench.steps import Bench
 from compare.bench.targets import remarks, targets
-from compare.bench.worker import case_of
 from compare.errors import StoreError
 from compare.store import write_atomically
 from suites.contract import Device, DType
 from suites.forms import FORMS, TrainingForm
 
-PARTS = ("steps", "draws", "curves")
-TABLES = ("steps", "rounds", "ceilings", "draws", "curves", "exponents", "targets")
+PARTS = ("steps", "draws", "replicas", "curves")
+TABLES = ("steps", "rounds", "ceilings", "draws", "replicas", "curves", "exponents", "targets")
 DRAWN = (
     ("pyro", "vae", "trained"),
     ("numpyro", "vae", "trained"),
     ("pyro", "gaussian-kl", "40-typical"),
     ("numpyro", "gaussian-kl", "40-typical"),
 )
+REPLICATED = tuple((name, problem) for name in ("torch-hand", "jax-hand") for problem in ("vae", "vae-small"))
 CURVED = ("torch-hand", "jax-hand", "pyro", "numpyro")
 Say = Callable[[str], None]
 
@@ -83,9 +84,10 @@ def run_bench(plan: Plan, say: Say) -> dict[str, pd.DataFrame]:
                     _settle(plan, tables, finished)
             elif part == "draws":
                 tables["draws"] = frames.draws_frame(_draws(plan, Path(scratch), say))
+            elif part == "replicas":
+                _add(tables, _replicas(plan, Path(scratch), say))
             else:
-                tables["curves"] = _curves(plan, Path(scratch), say)
-                tables["exponents"] = frames.exponents_frame(tables["curves"])
+                _add(tables, {"curves": _curves(plan, Path(scratch), say)})
             finished.append(part)
             _settle(plan, tables, finished)
     return tables
@@ -93,11 +95,9 @@ def run_bench(plan: Plan, say: Say) -> dict[str, pd.DataFrame]:
 
 def _settle(plan: Plan, tables: dict[str, pd.DataFrame], finished: Sequence[str]) -> None:
     """Derive what follows from the tables, and write them."""
-    lines: list[str] = []
-    if len(tables["steps"]):
-        tables["targets"] = targets(tables["steps"], tables["rounds"], tables["draws"])
-        lines = remarks(tables["steps"], tables["rounds"])
-    write(plan, tables, lines, finished)
+    tables["exponents"] = frames.exponents_frame(tables["curves"])
+    tables["targets"] = targets(tables)
+    write(plan, tables, remarks(tables), finished)
 
 
 def _claim(folder: Path) -> None:
@@ -123,7 +123,7 @@ def _steps(plan: Plan, setting: Setting, scratch: Path, say: Say) -> dict[str, p
 
 
 def _draws(plan: Plan, scratch: Path, say: Say) -> list[dict[str, Any]]:
-    """For each library and problem the moments of both ways to draw, and their rates, one per round."""
+    """For each library and problem how far apart the same draws are, and the rates of both ways, one per round."""
     found = []
     for name, problem, weights in DRAWN:
         request = {"what": "draws", "implementation": name, "problem": problem, "weights": weights}
@@ -132,6 +132,20 @@ def _draws(plan: Plan, scratch: Path, say: Say) -> list[dict[str, Any]]:
             rates = {key: [each["rates"][key] for each in replies] for key in replies[0]["rates"]}
             found.append(request | start | {"rates": rates})
     return found
+
+
+def _replicas(plan: Plan, scratch: Path, say: Say) -> dict[str, pd.DataFrame]:
+    """Many seeds in one program against single trainings; on `vae` a curve too."""
+    parts, curves = [pd.DataFrame()], [pd.DataFrame()]
+    for name, problem in REPLICATED:
+        request = {"what": "replicas", "implementation": name, "problem": problem}
+        start, replies = _alone(plan, request, scratch, f"replicas {name} {problem}", say)
+        part = frames.replicas_frame(name, problem, start.get("steps", 0), replies)
+        parts.append(part)
+        if len(part) and problem == "vae":
+            columns = ["implementation", "axis", "size", "seconds", "seconds_low", "seconds_high"]
+            curves.append(part.assign(axis="replicas", size=part["replicas"])[columns])
+    return {"replicas": pd.concat(parts, ignore_index=True), "curves": pd.concat(curves, ignore_index=True)}
 
 
 def _curves(plan: Plan, scratch: Path, say: Say) -> pd.DataFrame:

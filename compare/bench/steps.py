@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from compare import environment
+from compare.bench.clocks.forms import case_of
 from compare.bench.operations import step_products
 from compare.bench.process import BenchWorker
 from compare.bench.records import Outcome, Setting
-from compare.bench.worker import case_of
-from suites.forms import Check, Need, TrainingForm, reference_of
+from suites.forms import Check, Need, Precision, TrainingForm, reference_of
 
 ULPS_ALLOWED = 100.0  # as the claims about training paths allow; see compare/claims/training.py
 LOSS_ALLOWED = 16.0  # unit roundoffs of the loss, as the pointwise claims allow, times LOSS_GROWTH
@@ -37,8 +37,9 @@ class Bench:
     def run(self, forms: Sequence[TrainingForm], rounds: int) -> None:
         """Start, check, time and close; every form ends with an outcome."""
         try:
-            for framework in sorted({form.framework for form in forms}):
-                self._start_ceiling(framework)
+            able = [form for form in forms if not missing(form, self.setting)]
+            for framework, precision in sorted({(form.framework, form.precision) for form in able}):
+                self._start_ceiling(framework, precision)
             for form in forms:
                 self._start(form)
             for index in range(rounds):
@@ -58,24 +59,29 @@ class Bench:
             compile_cache=False,
         )
         surroundings.pop("NVIDIA_TF32_OVERRIDE", None)  # it would switch TF32 off in the form that is named after it
+        # As JAX's, torch's cache of compiled programs: in a folder of this run only, or compiling would look free.
+        surroundings["TORCHINDUCTOR_CACHE_DIR"] = str(self.folder / "inductor")
+        surroundings["TORCHINDUCTOR_FORCE_DISABLE_CACHES"] = "1"
         return BenchWorker(surroundings, self.folder / f"{name.replace(' ', '-')}.log")
 
-    def _start_ceiling(self, framework: str) -> None:
-        worker, case = self._worker(f"ceiling {framework}"), case_of(self.setting)
+    def _start_ceiling(self, framework: str, precision: Precision) -> None:
+        name = f"ceiling {framework} {precision}"
+        worker, case = self._worker(name), case_of(self.setting)
         reply = worker.start(
             {
                 "what": "ceiling",
                 "module": CEILINGS[framework],
                 "device": self.setting.device,
                 "dtype": self.setting.dtype,
+                "precision": precision,
                 "shapes": step_products(case.problem, self.setting.batch),
             }
         )
         if "failed" in reply:
-            self.say(f"ceiling of {framework}: {reply['failed']}")
+            self.say(f"{name}: {reply['failed']}")
             worker.close()
         else:
-            self.workers[f"ceiling {framework}"] = worker
+            self.workers[name] = worker
 
     def _start(self, form: TrainingForm) -> None:
         reason = missing(form, self.setting)
@@ -128,9 +134,9 @@ class Bench:
                 if name in self.outcomes:
                     self.outcomes[name] = replace(self.outcomes[name], status="not measured", reason=reply["failed"])
             elif "rates" in reply:
-                framework = name.removeprefix("ceiling ")
+                _, framework, precision = name.split()
                 self.rates += [
-                    {"framework": framework, "products": kind, "round": index, "rate": rate}
+                    {"framework": framework, "precision": precision, "products": kind, "round": index, "rate": rate}
                     for kind, rate in reply["rates"].items()
                 ]
             else:
@@ -182,5 +188,5 @@ def norm(array: np.ndarray) -> float:
 def loss_distance(loss: float, reference: float, form: TrainingForm, setting: Setting) -> float:
     """|loss - loss*| over what is allowed, for a form whose reduction or precision differs by design."""
     relative = LOSS_ALLOWED * LOSS_GROWTH * float(np.finfo(setting.dtype).eps) / 2
-    allowed = LOSS_REDUCED if form.reduced_precision else relative
+    allowed = relative if form.precision is Precision.FULL else LOSS_REDUCED
     return abs(loss - reference) / (allowed * abs(reference))

@@ -1,15 +1,20 @@
 """What was to be reached and what was, and in words where a library's form is slower than its plain one."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from math import isnan, nan
 from typing import Any
 
 import pandas as pd
 
 from compare.bench.frames import ratio
+from suites.contract import Device
 
 Frame = Any  # pandas.DataFrame, which no checker can narrow after `frame[mask]`
 SHARES = {("jax-hand", 100): 0.50, ("torch-hand", 100): 0.45, ("jax-hand", 1000): 0.75, ("torch-hand", 1000): 0.75}
+REDUCED_SHARE = 0.60  # on a GPU: hidden 4,096, batch 4,096, the best hand-written form in TF32 or bfloat16
+REDUCED = ("torch-hand TF32", "torch-hand bfloat16")
+FLOOR = 2.0  # on a GPU: a small model's step over the time of as many kernels that do nothing
+UNROLLED = ("torch-hand CUDA graph", "jax-hand scan", "jax-hand joined scan")  # one call starts all their kernels
 LIBRARY_OF = {"torch-hand": "pyro", "jax-hand": "numpyro"}
 SPEED_UPS = {
     ("pyro", "vae"): 2.0,
@@ -17,11 +22,11 @@ SPEED_UPS = {
     ("pyro", "gaussian-kl"): 50.0,
     ("numpyro", "gaussian-kl"): 50.0,
 }
-NOT_HERE = (
-    "GPU, hidden 4,096, batch 4,096, bfloat16 or TF32: 60% of the matrix-product ceiling",
-    "GPU, vae: within 2x of the launch floor",
-    "32 replicas on 2 cores: no more than 32 single runs",
-)
+MANY = 32  # seeds in one program: at most as many single trainings on a CPU, at most 4 on a GPU
+MANY_ON_GPU = 4.0
+# Unit roundoffs of the largest value: 16 of a sum of absolute terms, as the pointwise claims allow, and such sums are
+# up to 64 times what is left of them (log q - log p, 784 pixels). Other random numbers are a million roundoffs away.
+DRAW_ROUNDOFFS = 16.0 * 64.0
 
 
 def target(what: str, wanted: str, value: float, reached: bool, by: str = "") -> dict[str, Any]:
@@ -30,11 +35,15 @@ def target(what: str, wanted: str, value: float, reached: bool, by: str = "") ->
     return {"target": what, "wanted": wanted, "value": value, "by": by, "outcome": outcome}
 
 
-def targets(steps: Frame, rounds: Frame, draws: Frame) -> pd.DataFrame:
+def targets(tables: Mapping[str, Frame]) -> pd.DataFrame:
     """Every target with its number. A target is reached when the median is on its side of the mark."""
-    rows = [*_shares(steps), *_against_libraries(steps, rounds), *_against_peers(steps, rounds), *_draws(draws)]
-    rows += [target(what, "", nan, False) for what in NOT_HERE]
-    return pd.DataFrame(rows)
+    steps, rounds = tables["steps"], tables["rounds"]
+    rows = list(_draws(tables["draws"]))
+    if len(steps):
+        rows = [*_shares(steps), *_against_libraries(steps, rounds), *_against_peers(steps, rounds), *rows]
+    on_gpu = len(steps) > 0 and bool((steps["device"] == Device.CUDA).any())
+    rows += [_many(tables["replicas"], name, on_gpu) for name in LIBRARY_OF]
+    return pd.DataFrame([*rows, _reduced(steps, on_gpu), _floor(steps, on_gpu)])
 
 
 def best(steps: Frame, setting: str, **where: str) -> Any | None:
@@ -53,7 +62,7 @@ def _settings(steps: Frame) -> Iterator[tuple[str, Any]]:
 def _shares(steps: Frame) -> Iterator[dict[str, Any]]:
     for setting, first in _settings(steps):
         for (implementation, batch), wanted in SHARES.items():
-            if batch != first["batch"] or first["problem"] != "vae" or first["device"] != "cpu":
+            if batch != first["batch"] or first["problem"] != "vae" or first["device"] != Device.CPU:
                 continue
             form = best(steps, setting, implementation=implementation)
             value = nan if form is None else float(form["share"])
@@ -104,10 +113,49 @@ def _draws(draws: Frame) -> Iterator[dict[str, Any]]:
             yield target(what, f"≥ {wanted:g}", float(row["speed_up"]), row["speed_up"] >= wanted)
 
 
-def remarks(steps: Frame, rounds: Frame) -> list[str]:
-    """Sentences: where a library's form is slower than its plain one, which forms were refused, what was missed."""
-    lines = []
-    for setting, _ in _settings(steps):
+def _many(replicas: Frame, implementation: str, on_gpu: bool) -> dict[str, Any]:
+    """32 seeds of `vae` in one program."""
+    column, wanted, of = (
+        ("over_one", MANY_ON_GPU, "one training's") if on_gpu else ("over_singles", 1.0, f"{MANY} single trainings'")
+    )
+    value = nan
+    if len(replicas):
+        here = replicas[(replicas["implementation"] == implementation) & (replicas["problem"] == "vae")]
+        found = here[here["replicas"] == MANY][column]
+        value = float(found.iloc[0]) if len(found) else nan
+    what = f"{MANY} seeds of vae in one program, {implementation}: time over {of}"
+    return target(what, f"≤ {wanted:g}", value, value <= wanted)
+
+
+def _reduced(steps: Frame, on_gpu: bool) -> dict[str, Any]:
+    """The share of the ceiling in the same precision."""
+    what = "GPU, hidden 4,096, batch 4,096, TF32 or bfloat16: share of the matrix-product ceiling"
+    wanted = f"≥ {REDUCED_SHARE:.0%}"
+    if not on_gpu:
+        return target(what, wanted, nan, False)
+    found = steps[steps["form"].isin(REDUCED) & (steps["batch"] == 4096) & steps["share"].notna()]
+    if found.empty:
+        return target(what, wanted, nan, False)
+    row = found.loc[found["share"].idxmax()]
+    return target(what, wanted, float(row["share"]), row["share"] >= REDUCED_SHARE, row["form"])
+
+
+def _floor(steps: Frame, on_gpu: bool) -> dict[str, Any]:
+    """The small model's step over the launch floor."""
+    what, wanted = "GPU, vae, batch 100: time per step over the launch floor's", f"≤ {FLOOR:g}"
+    if not on_gpu:
+        return target(what, wanted, nan, False)
+    found = steps[steps["form"].isin(UNROLLED) & (steps["batch"] == 100) & steps["floor_ratio"].notna()]
+    if found.empty:
+        return target(what, wanted, nan, False)
+    row = found.loc[found["floor_ratio"].idxmin()]
+    return target(what, wanted, float(row["floor_ratio"]), row["floor_ratio"] <= FLOOR, row["form"])
+
+
+def remarks(tables: Mapping[str, Frame]) -> list[str]:
+    """Sentences: where a library's form is slower than its plain one, which forms were refused, which draws differ."""
+    steps, rounds, lines = tables["steps"], tables["rounds"], []
+    for setting, _ in _settings(steps) if len(steps) else ():
         here = steps[(steps["setting"] == setting)]
         for name, plain in (("pyro", "pyro SVI.step"), ("numpyro", "numpyro update loop")):
             for form in here[(here["implementation"] == name) & (here["status"] == "ok")]["form"]:
@@ -117,4 +165,9 @@ def remarks(steps: Frame, rounds: Frame) -> list[str]:
                     lines.append(f"{setting}: {form} takes {value:.2f} times as long as {plain}{certain}.")
         for _, row in here[here["status"] == "refused"].iterrows():
             lines.append(f"{setting}: {row['form']} was not timed, since it is not the same step: {row['reason']}.")
-    return lines
+    return lines + [
+        f"{row['implementation']}, {row['problem']}: the draws of blocks and of single calls differ, by "
+        f"{max(row['elbo_distance'], row['kl_distance']):.3g} unit roundoffs: their rates are of two different things."
+        for row in tables["draws"].to_dict("records")
+        if not max(row["elbo_distance"], row["kl_distance"]) <= DRAW_ROUNDOFFS
+    ]

@@ -174,7 +174,7 @@ def has_likelihood(cell: Cell) -> bool:
 
 
 def splits(cell: Cell) -> bool:
-    """Batches that fall into ragged parts of 1, 3 and at least one more row."""
+    """Batches that are large enough to fall into ragged parts: a first row and the rest in thirds."""
     return cell.size >= 5
 
 

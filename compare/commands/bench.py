@@ -11,7 +11,7 @@ import typer
 
 from compare.errors import UsageError, printable, unknown
 
-EVERY = ("steps", "draws", "curves")
+EVERY = ("steps", "draws", "replicas", "curves")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,12 +31,12 @@ def bench(
     device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.  [default: auto]")] = None,
     expression: Annotated[str | None, typer.Option("-k", metavar="EXPR", help="Forms whose name matches.")] = None,
     part: Annotated[
-        list[str] | None, typer.Option(metavar="PART", help="steps, draws or curves.  [default: all]")
+        list[str] | None, typer.Option(metavar="PART", help="steps, draws, replicas or curves.  [default: all]")
     ] = None,
     output: Annotated[Path | None, typer.Option("-o", metavar="DIR", help="Results.  [default: results/bench]")] = None,
     draw: Annotated[bool, typer.Option("--draw", help="Only draw the report of DIR again.")] = False,
 ) -> None:
-    """Time each way to write the training step, draws and cost curves side by side; nothing is judged."""
+    """Time each way to write the training step, draws, many seeds and cost curves side by side; nothing is judged."""
     request = BenchRequest(
         rounds=rounds, device=device, expression=expression, parts=part or (), output=output, draw=draw
     )

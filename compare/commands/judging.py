@@ -19,6 +19,7 @@ from compare.commands.semantics import (
     summary,
 )
 from compare.efficiency import efficiency_frame
+from compare.environment import cores
 from compare.errors import UsageError
 from compare.frames import (
     claim_frame,
@@ -117,8 +118,11 @@ def worse(one: int, other: int) -> int:
     return next((code for code in (1, INCOMPLETE) if code in (one, other)), 0)
 
 
-def report_folder(folder: Path) -> Path:
-    """Draw the report of a judged folder into DIR/report; returns the page's path. No statistics are made here."""
+def report_folder(folder: Path, jobs: int | None = None) -> Path:
+    """Draw the report of a judged folder into DIR/report, with `jobs` processes (None: as many as there are cores).
+
+    Returns the page's path. No statistics are made here.
+    """
     from reports.page import write_report
 
     store = Store(folder)
@@ -134,6 +138,7 @@ def report_folder(folder: Path) -> Path:
         timings=read_frame(folder, "timings"),
         images=images(list(store.results())),
         further={name: read_frame(folder, name) for name in FURTHER if (folder / f"{name}.parquet").exists()},
+        jobs=jobs or cores(),
     )
 
 

@@ -34,12 +34,6 @@ class JudgedQuestions:
     exit_code: int = 0
 
 
-def run_part(folder: Path, jobs: int | None, say: Say) -> None:
-    """The questions beside a run's cells, one worker process whatever `jobs` is."""
-    with held(folder):
-        run_missing(folder, say=say)
-
-
 def run_command(folder: Path | None, jobs: int | None, resume: bool, say: Say) -> JudgedQuestions:
     """Measure all questions into `folder`, judge them, and write the frames.
 

@@ -11,6 +11,7 @@ from typing import Any
 from compare.errors import StoreError, UsageError, unknown
 from compare.frames import read_frame, write_frame
 from compare.locking import held
+from compare.questions.running import run_missing
 from compare.semantics import files
 from compare.semantics.judging import case_verdicts, counted, exit_code, finding_verdicts, pair_verdicts
 from compare.semantics.records import FindingVerdict, SemanticsVerdict
@@ -56,9 +57,9 @@ def holds_semantics(profile: str, expression: str | None) -> bool:
 
 
 def run_part(folder: Path, jobs: int | None, say: Say) -> None:
-    """The suite's cases, without the sweep over the registered pairs, beside a run's cells."""
+    """The suite's cases, without the sweep over the registered pairs, and the questions, after a run's cells."""
     with held(folder):
-        run_semantics(folder, jobs=jobs, say=say)
+        run_semantics(folder, jobs=jobs, beside=[lambda stop: run_missing(folder, say=say, stop=stop)], say=say)
 
 
 def run_command(folder: Path | None, jobs: int | None, resume: bool, say: Say) -> JudgedSemantics:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from threading import Event
 
 from compare import environment
 from compare.questions import files
@@ -20,17 +21,25 @@ def fingerprint() -> str:
 
 
 def run_missing(
-    folder: Path, *, say: Say, questions: Sequence[str] = tuple(BY_ID), timeout_s: float = TIMEOUT_S
+    folder: Path,
+    *,
+    say: Say,
+    questions: Sequence[str] = tuple(BY_ID),
+    timeout_s: float = TIMEOUT_S,
+    stop: Event | None = None,
 ) -> int:
     """Measure what `folder` lacks or holds stale or crashed; returns how many questions that were.
 
-    Raises KeyboardInterrupt through: what has finished is stored, the one that is running is dropped.
+    Raises KeyboardInterrupt through: what has finished is stored, the one that is running is dropped; so too once
+    `stop` is set, for a thread, which no interruption reaches.
     """
     now = fingerprint()
     waiting = [each for each in questions if not _fresh(files.read(folder, each), now)]
     if len(waiting) < len(questions):
         say(f"{len(questions) - len(waiting)} of {len(questions)} questions are there; {len(waiting)} are to be run")
     for run in run_questions(waiting, timeout_s):
+        if stop is not None and stop.is_set():  # its process may have been interrupted: the row would say it crashed
+            break
         files.write(folder, _result(run, now))
     return len(waiting)
 

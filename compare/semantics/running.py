@@ -22,6 +22,7 @@ from suites.semantics.runner import ProgramRun, run_cases
 PAIRS = "PAIRS"
 BATCH = 24  # programs that share one import of a framework
 Say = Callable[[str], None]
+Beside = Callable[[Event], object]  # further work; it ends early, storing nothing more, once the event is set
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,9 +39,17 @@ def fingerprint() -> str:
 
 
 def run_semantics(
-    folder: Path, *, jobs: int | None = None, pairs: bool = False, cases: Sequence[Case] = CASES, say: Say
+    folder: Path,
+    *,
+    jobs: int | None = None,
+    pairs: bool = False,
+    cases: Sequence[Case] = CASES,
+    beside: Sequence[Beside] = (),
+    say: Say,
 ) -> Progress:
     """Run what `folder` lacks or holds stale, crashed or unrun; `pairs` adds the sweep over the registered pairs.
+
+    `beside`: further work that takes places among the `jobs`, from the start, so that no core waits at the end.
 
     Raises KeyboardInterrupt through: what has finished is stored, what is running is dropped.
     """
@@ -56,7 +65,8 @@ def run_semantics(
     sweeps = [each for each in Library if pairs and not _fresh(files.read(folder, f"{PAIRS}-{each}"), now)]
     stop = Event()
     with ThreadPoolExecutor(max_workers=jobs or min(environment.cores(), 4)) as pool:
-        futures = [pool.submit(_run_batch, folder, library, batch, now, stop) for library, batch in tasks]
+        futures = [pool.submit(work, stop) for work in beside]
+        futures += [pool.submit(_run_batch, folder, library, batch, now, stop) for library, batch in tasks]
         futures += [pool.submit(_run_sweep, folder, library, now, stop) for library in sweeps]
         try:
             done, _ = wait(futures, return_when=FIRST_EXCEPTION)

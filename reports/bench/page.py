@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from reports.bench.sections import costs, draws, steps
+from reports.bench.sections import costs, draws, replicas, steps
 from reports.content import Code, FirstScreen, Frame, Headline, Prose, Section, Table
 from reports.formats import clean, count, number
 from reports.markdown import to_markdown_page
@@ -23,6 +23,7 @@ def write_bench(folder: Path, record: Mapping[str, Any], tables: Mapping[str, pd
     sections = [
         *steps.sections(found),
         draws.section(found["draws"]),
+        replicas.section(found["replicas"]),
         costs.section(found["curves"], found["exponents"]),
         surroundings(record),
     ]

@@ -6,14 +6,15 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 
 def count_step(step: Callable[[], Any], weights: Iterable[Tensor]) -> dict[str, float]:
-    """`operations`: leaf operators of one step as the profiler sees them (a compiled kernel is none); `launches`: CUDA
-    kernels, only on a GPU; `bytes`: weights and their gradients."""
+    """`operations`: leaf operators of one step as the profiler sees them (a compiled kernel is none); `launches`:
+    kernels and copies that ran on the GPU, those of a replayed graph too; `bytes`: weights and their gradients."""
     activities = [ProfilerActivity.CPU]
     if torch.cuda.is_available():
         activities.append(ProfilerActivity.CUDA)
@@ -23,7 +24,7 @@ def count_step(step: Callable[[], Any], weights: Iterable[Tensor]) -> dict[str, 
     leaves = [each for each in events if each.name.startswith("aten::") and not each.cpu_children]
     counted = {"operations": float(len(leaves)), "bytes": float(bytes_of(weights))}
     if torch.cuda.is_available():
-        counted["launches"] = float(sum("aunchKernel" in each.name for each in events))
+        counted["launches"] = float(sum(each.device_type is DeviceType.CUDA for each in events))
     return counted
 
 

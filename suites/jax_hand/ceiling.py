@@ -7,10 +7,18 @@ import jax.numpy as jnp
 
 from suites.bridge.jax_arrays import open_device
 from suites.contract import Device, DType
+from suites.forms import Precision
 
 
-def products(shapes: Sequence[tuple[int, int, int]], device: Device, dtype: DType) -> Callable[[], None]:
-    """A call that multiplies (m, k) by (k, n) for every (m, k, n), each in a program of its own, synchronised."""
+def products(
+    shapes: Sequence[tuple[int, int, int]], device: Device, dtype: DType, precision: str = Precision.FULL
+) -> Callable[[], None]:
+    """A call that multiplies (m, k) by (k, n) for every (m, k, n), each in a program of its own, synchronised.
+
+    Raises ValueError for a reduced precision: no JAX form has one.
+    """
+    if precision != Precision.FULL:
+        raise ValueError(f"JAX products are made in full precision here; {precision} arrived")
     where, multiply = open_device(device, dtype), jax.jit(jnp.matmul)
 
     def uniform(m: int, n: int) -> jax.Array:

@@ -1,4 +1,4 @@
-"""Many seeds at once in JAX: the training step of one replica, `jax.vmap`ped over stacked weights and keys."""
+"""Many seeds at once in JAX: the training of one replica, `jax.vmap`ped over stacked weights and keys, in groups."""
 
 from functools import partial
 
@@ -14,10 +14,19 @@ from suites.bridge.replicas import check_replicas, taken_apart
 from suites.contract import Array, Fit, Params
 from suites.jax_hand.training import Adam, JaxHandSession, adam_start, adam_step, own_step
 
-REPLICA_FIRST = Adam(params=0, first=0, second=0, steps=None)  # type: ignore[arg-type]  # axes, by field; one clock
+GROUP_BYTES = 16 * 2**20  # of Adam's state on a CPU, about what its caches hold; see `group_size`
 
 
-@partial(jax.jit, static_argnames="form", donate_argnames=("state", "keys", "losses"))
+def group_size(replicas: int, state_bytes: int, platform: str) -> int:
+    """How many replicas step side by side: all on an accelerator, on a CPU as many as have their state in its caches.
+
+    A step of one replica reads and writes its whole state. Stacked beyond the caches, that traffic takes longer than
+    the matrix products, and S replicas side by side cost more than S trainings one after another.
+    """
+    return replicas if platform != "cpu" else max(1, min(replicas, GROUP_BYTES // max(1, state_bytes)))
+
+
+@partial(jax.jit, static_argnames=("form", "group"), donate_argnames=("state", "keys", "losses"))
 def advance(
     state: Adam,
     keys: JaxArray,
@@ -30,32 +39,30 @@ def advance(
     rate: float,
     *,
     form: Form,
+    group: int,
 ) -> tuple[Adam, JaxArray, JaxArray]:
-    """Steps start..stop - 1 of every replica in one loop: (state, next keys, losses with those steps filled in).
+    """Steps start..stop - 1 of every replica, `group` of them side by side (`jax.vmap`), group after group
+    (`jax.lax.map`): (state, next keys, losses with those steps filled in).
 
-    Shapes: weights (replica, ...), keys (replica,), losses (replica, step), x (rows, observed), batches (replica, step,
+    Shapes: state (replica, ...), keys (replica,), losses (replica, step), x (rows, observed), batches (replica, step,
     batch), noise (replica, step, noise_rows, batch, latent) or None for own random numbers. `start` and `stop` are no
     constants of the program, so that it compiles once whatever checkpoints are asked for.
     """
 
-    def own(state: Adam, key: JaxArray, data: JaxArray) -> tuple[Adam, JaxArray, JaxArray]:
-        return own_step(state, key, data, rate, form=form)
+    def train(one: tuple[Adam, JaxArray, JaxArray, JaxArray, JaxArray | None]) -> tuple[Adam, JaxArray, JaxArray]:
+        state, key, losses, rows, given = one
 
-    def everybodys(state: Adam, data: JaxArray, now: JaxArray) -> tuple[Adam, JaxArray]:
-        return adam_step(state, data, now, rate, form=form)
+        def step(i: JaxArray, carry: tuple[Adam, JaxArray, JaxArray]) -> tuple[Adam, JaxArray, JaxArray]:
+            state, key, losses = carry
+            if given is None:
+                state, key, loss = own_step(state, key, x[rows[i]], rate, form=form)
+            else:
+                state, loss = adam_step(state, x[rows[i]], given[i], rate, form=form)
+            return state, key, losses.at[i].set(loss)
 
-    def step(i: JaxArray, carry: tuple[Adam, JaxArray, JaxArray]) -> tuple[Adam, JaxArray, JaxArray]:
-        state, keys, losses = carry
-        data = x[batches[:, i]]
-        if noise is None:
-            draw = jax.vmap(own, in_axes=(REPLICA_FIRST, 0, 0), out_axes=(REPLICA_FIRST, 0, 0))
-            state, keys, now = draw(state, keys, data)
-        else:
-            given = jax.vmap(everybodys, in_axes=(REPLICA_FIRST, 0, 0), out_axes=(REPLICA_FIRST, 0))
-            state, now = given(state, data, noise[:, i])
-        return state, keys, losses.at[:, i].set(now)
+        return jax.lax.fori_loop(start, stop, step, (state, key, losses))
 
-    return jax.lax.fori_loop(start, stop, step, (state, keys, losses))
+    return jax.lax.map(train, (state, keys, losses, batches, noise), batch_size=group)
 
 
 class JaxHandReplicas(JaxHandSession):
@@ -82,10 +89,12 @@ class JaxHandReplicas(JaxHandSession):
         losses = self._array(np.zeros((replicas, steps)))
         rows = jax.device_put(np.asarray(batches, np.int32), self.device)
         fixed = self._array(x), rows, None if noise is None else self._array(noise)
+        platform, size = next(iter(losses.devices())).platform, sum(leaf.nbytes for leaf in jax.tree.leaves(state))
+        one = partial(advance, form=self.form, group=group_size(replicas, size // replicas, platform))
         kept, done = {}, 0
         for stop in sorted({*checkpoints, steps} & set(range(steps + 1))):
             if stop > done:
-                state, keys, losses = advance(state, keys, losses, *fixed, done, stop, learning_rate, form=self.form)
+                state, keys, losses = one(state, keys, losses, *fixed, done, stop, learning_rate)
             if stop in checkpoints:
                 kept[stop] = to_arrays(state.params)
             done = stop
@@ -93,6 +102,6 @@ class JaxHandReplicas(JaxHandSession):
         return taken_apart(to_array(-losses), end, kept, dtype_of(losses))
 
     def _stacked(self, params: Params, replicas: int) -> Adam:
-        """The state before the first step, the same weights for every replica, (replica, ...)."""
-        weights = to_devices(params, self.device, self.dtype)
-        return adam_start({name: jnp.repeat(weight[None], replicas, axis=0) for name, weight in weights.items()})
+        """The state before the first step, the same for every replica, (replica, ...)."""
+        one = adam_start(to_devices(params, self.device, self.dtype))
+        return jax.tree.map(lambda leaf: jnp.repeat(leaf[None], replicas, axis=0), one)

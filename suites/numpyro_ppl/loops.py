@@ -38,3 +38,19 @@ def prepare_loop(
         return Draws(elbo=-values[0], kl=values[1], dtype=dtype)
 
     return draw
+
+
+def one_by_one(
+    problem: Problem, estimator: Estimator, device: Device, dtype: DType, x: Array, n: int, seed: int, chunk: int
+) -> Draws:
+    """The first n of `chunk` draws by `Session.draw`, each from a call of `ELBO.loss` of its own with the same key."""
+    form, where = form_of(problem, estimator), open_device(device, dtype)
+    check_datum(form, problem.params, x)
+    data, weights = to_device(x, where, dtype), to_devices(problem.params, where, dtype)
+    elbo = getattr(numpyro.infer, estimator.library_classes["numpyro"])()
+    keys = jax.random.split(jax.random.fold_in(random_key(seed, where), 0), chunk)[:n]
+    values = np.empty((2, n))
+    for row, each in enumerate((form, form.without_likelihood())):
+        for i, key in enumerate(keys):
+            values[row, i] = float(elbo.loss(key, weights, partial(model, each), partial(guide, each), data))
+    return Draws(elbo=-values[0], kl=values[1], dtype=dtype)

@@ -1,4 +1,4 @@
-"""How fast torch multiplies matrices here: the ceiling of a training step. For the clock."""
+"""How fast torch multiplies matrices here, and starts kernels: the ceilings of a training step. For the clock."""
 
 from collections.abc import Callable, Sequence
 
@@ -6,17 +6,48 @@ import torch
 
 from suites.bridge.torch_arrays import TORCH_DTYPES, open_device, synchronise
 from suites.contract import Device, DType
+from suites.forms import Precision
+
+WARM_UP = 3  # calls before a capture, as CUDA graphs ask for
 
 
-def products(shapes: Sequence[tuple[int, int, int]], device: Device, dtype: DType) -> Callable[[], None]:
-    """A call that multiplies (m, k) by (k, n) for every (m, k, n), synchronised, into memory allocated beforehand."""
+def products(
+    shapes: Sequence[tuple[int, int, int]], device: Device, dtype: DType, precision: str = Precision.FULL
+) -> Callable[[], None]:
+    """A call that multiplies (m, k) by (k, n) for every (m, k, n), synchronised, into memory allocated beforehand.
+
+    TF32 is a switch of the process: a process makes products in one precision.
+    """
     where = open_device(device)
-    kind = {"dtype": TORCH_DTYPES[dtype], "device": where}
+    torch.backends.cuda.matmul.allow_tf32 = precision == Precision.TF32
+    kind = {"dtype": torch.bfloat16 if precision == Precision.BFLOAT16 else TORCH_DTYPES[dtype], "device": where}
     factors = [(torch.rand(m, k, **kind), torch.rand(k, n, **kind), torch.empty(m, n, **kind)) for m, k, n in shapes]
 
     def run() -> None:
         for left, right, out in factors:
             torch.mm(left, right, out=out)
+        synchronise(where)
+
+    return run
+
+
+def launches(count: int, device: Device) -> Callable[[], None]:
+    """A call that replays a CUDA graph of `count` kernels on one number each: what starting kernels costs, no more."""
+    where = open_device(device)
+    number = torch.zeros(1, device=where)
+    side = torch.cuda.Stream()
+    side.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(side):
+        for _ in range(WARM_UP):
+            number.add_(1.0)
+    torch.cuda.current_stream().wait_stream(side)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        for _ in range(count):
+            number.add_(1.0)
+
+    def run() -> None:
+        graph.replay()
         synchronise(where)
 
     return run

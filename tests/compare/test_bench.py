@@ -39,7 +39,7 @@ def tables(slow: tuple[str, ...] = ()) -> dict[str, pd.DataFrame]:
     }
     outcomes["torch-hand compiled"] = Outcome(form="torch-hand compiled", status="refused", reason="another step")
     rates = [
-        {"framework": framework, "products": products, "round": index, "rate": 1e12}
+        {"framework": framework, "precision": "full", "products": products, "round": index, "rate": 1e12}
         for framework in ("torch", "jax")
         for products in ("square", "model")
         for index in range(ROUNDS)
@@ -50,7 +50,20 @@ def tables(slow: tuple[str, ...] = ()) -> dict[str, pd.DataFrame]:
         "rounds": frames.rounds_frame(SETTING, outcomes),
         "ceilings": frames.ceilings_frame(SETTING, rates),
         "draws": pd.DataFrame(),
+        "replicas": pd.DataFrame(),
     }
+
+
+DRAWS = {
+    "implementation": "pyro",
+    "problem": "vae",
+    "weights": "trained",
+    "chunk": 1000,
+    "compared": 50,
+    "elbo_distance": 3.0,
+    "kl_distance": 5.0,
+    "rates": {"blocks": [9.0], "loop": [3.0]},
+}
 
 
 def test_a_step_of_the_vae_has_the_operations_of_its_layers():
@@ -84,17 +97,70 @@ def test_ratio_and_share_are_of_the_same_round():
 
 def test_targets_and_remarks_say_what_was_missed():
     found = tables(("pyro Jit", "pyro tutorial loop"))
-    frame = targets(found["steps"], found["rounds"], found["draws"])
+    frame = targets(found)
     outcome = frame.set_index("target")["outcome"]
     assert outcome[f"{SETTING.label}: our best form's time over pyro tutorial loop's"] == "reached"
     assert outcome[f"{SETTING.label}: our best form's time over numpyro example fori_loop's"] == "missed"
     assert outcome["pyro, vae: draws per second over the loop's"] == "not measured"
-    lines = remarks(found["steps"], found["rounds"])
+    lines = remarks(found)
     assert f"{SETTING.label}: pyro Jit takes 2.00 times as long as pyro SVI.step." in lines
     assert not any("pyro without validation" in line for line in lines)
     assert any(
         "torch-hand compiled was not timed, since it is not the same step: another step." in line for line in lines
     )
+
+
+def replica_turns(share: float) -> list[dict]:
+    """Turns in which S seeds in one program take `share` of S single trainings of one second."""
+    return [{"single": 1.0, "together": {str(size): share * size for size in (1, 32)}}] * ROUNDS
+
+
+def test_draws_that_are_not_the_same_numbers_are_named():
+    found = tables() | {"draws": frames.draws_frame([DRAWS])}
+    assert not any("draws of blocks" in line for line in remarks(found))
+    for wrong in (1e6, math.nan):
+        found["draws"] = frames.draws_frame([DRAWS | {"kl_distance": wrong, "elbo_distance": wrong}])
+        assert any("pyro, vae: the draws of blocks and of single calls differ" in line for line in remarks(found))
+
+
+@pytest.mark.parametrize(("share", "outcome"), [(0.5, "reached"), (1.5, "missed")])
+def test_many_seeds_are_held_to_as_many_single_trainings(share, outcome):
+    found = tables() | {"replicas": frames.replicas_frame("jax-hand", "vae", 40, replica_turns(share))}
+    assert found["replicas"].set_index("replicas").loc[32, "over_one"] == pytest.approx(32 * share)
+    reached = targets(found).set_index("target")["outcome"]
+    assert reached["32 seeds of vae in one program, jax-hand: time over 32 single trainings'"] == outcome
+    assert reached["32 seeds of vae in one program, torch-hand: time over 32 single trainings'"] == "not measured"
+
+
+def on_a_gpu(share_form: str, seconds: float, launches: float) -> dict[str, pd.DataFrame]:
+    """Frames of a made-up run on a GPU: one reduced form at batch 4,096 and the CUDA graph at batch 100."""
+    setting = Setting(problem="vae", weights="initial", batch=4096, batches=4, device="cuda")
+    small = Setting(problem="vae", weights="initial", batch=100, batches=4, device="cuda")
+    flops = step_flops(problems.load("vae", "initial"), 4096)
+    rates = [
+        {"framework": "torch", "precision": precision, "products": products, "round": index, "rate": rate}
+        for precision, products, rate in (
+            ("bfloat16", "square", flops),  # a step of one second would reach the ceiling
+            ("full", "square", 1e12),
+            ("full", "launches", 1e6),
+        )
+        for index in range(ROUNDS)
+    ]
+    one = {share_form: Outcome(form=share_form, status="ok", seconds=(seconds,) * ROUNDS)}
+    graph = Outcome(form="torch-hand CUDA graph", status="ok", seconds=(1e-4,) * ROUNDS, launches=launches)
+    parts = [
+        frames.steps_frame(setting, problems.load("vae", "initial"), one, rates),
+        frames.steps_frame(small, problems.load("vae", "initial"), {graph.form: graph}, rates),
+    ]
+    return tables() | {"steps": pd.concat(parts), "rounds": frames.rounds_frame(small, {graph.form: graph})}
+
+
+@pytest.mark.parametrize(("seconds", "launches", "outcome"), [(1.5, 80.0, "reached"), (1.8, 30.0, "missed")])
+def test_a_gpu_is_held_to_products_of_the_same_precision_and_to_the_launch_floor(seconds, launches, outcome):
+    reached = targets(on_a_gpu("torch-hand bfloat16", seconds, launches)).set_index("target")["outcome"]
+    assert reached["GPU, hidden 4,096, batch 4,096, TF32 or bfloat16: share of the matrix-product ceiling"] == outcome
+    assert reached["GPU, vae, batch 100: time per step over the launch floor's"] == outcome
+    assert reached["32 seeds of vae in one program, jax-hand: time over one training's"] == "not measured"
 
 
 def test_a_form_that_needs_a_gpu_is_not_started_without_one():
@@ -133,20 +199,11 @@ def test_the_high_water_mark_rises_by_what_is_touched():
 
 def test_the_page_shows_targets_pictures_and_every_table(tmp_path):
     found = tables(("numpyro update scan",))
-    found["draws"] = frames.draws_frame(
-        [
-            {
-                "implementation": "pyro",
-                "problem": "vae",
-                "weights": "trained",
-                "rates": {"blocks": [9.0], "loop": [3.0]},
-            }
-            | {f"{way}_{part}": 1.0 for way in ("blocks", "loop") for part in ("elbo", "elbo_error", "kl", "kl_error")}
-        ]
-    )
+    found["draws"] = frames.draws_frame([DRAWS])
+    found["replicas"] = frames.replicas_frame("jax-hand", "vae", 40, replica_turns(0.5))
     found["curves"] = frames.curves_frame("torch-hand", "batch", [{"50": 1e-3, "100": 2e-3, "200": 4e-3}] * ROUNDS)
     found["exponents"] = frames.exponents_frame(found["curves"])
-    found["targets"] = targets(found["steps"], found["rounds"], found["draws"])
+    found["targets"] = targets(found)
     plan = Plan(folder=tmp_path, rounds=ROUNDS, device=Device.CPU)
     write(
         plan, {name: found.get(name, pd.DataFrame()) for name in ("steps", "rounds", "ceilings", *found)}, ["A remark."]
@@ -210,7 +267,7 @@ def test_only_a_whole_bench_is_published(tmp_path):
     results = tmp_path / "bench"
     (results / "report").mkdir(parents=True)
     (results / "report" / "report.html").write_text("page")
-    record = {"parts": ["steps", "draws", "curves"], "rounds": 11, "command": "compare bench --rounds 11"}
+    record = {"parts": ["steps", "draws", "replicas", "curves"], "rounds": 11, "command": "compare bench --rounds 11"}
     for change in ({"rounds": 3}, {"parts": ["steps"]}, {"command": "compare bench -k joined"}):
         (results / "bench.json").write_text(json.dumps(record | change))
         with pytest.raises(SystemExit, match="is not whole"):

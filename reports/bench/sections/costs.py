@@ -1,4 +1,4 @@
-"""Cost as work grows: curves over draws, batch, latent size, hidden size and particles, with the fitted exponent."""
+"""Cost as work grows: curves over draws, batch, latent, hidden size, particles and replicas, with the exponent."""
 
 from reports.content import Column, Frame, Kind, Picture, Section, Table, not_measured
 from reports.figures import Panel, Series, draw, ordered

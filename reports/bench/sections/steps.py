@@ -7,7 +7,7 @@ import pandas as pd
 from reports.content import Block, Column, Frame, Kind, Picture, Prose, Section, Table, not_measured
 from reports.figures import Mark, Panel, Rule, Series, draw
 
-TABLES = ("steps", "rounds", "ceilings", "draws", "curves", "exponents", "targets")
+TABLES = ("steps", "rounds", "ceilings", "draws", "replicas", "curves", "exponents", "targets")
 WIDE = 4  # past this a linear axis would press the fast ones together
 MIB = 2**20
 KINDS = ("by hand", "library", "peer")
@@ -15,9 +15,10 @@ KINDS = ("by hand", "library", "peer")
 
 def sections(found: Mapping[str, Frame]) -> list[Section]:
     """Targets, and the steps themselves."""
+    goals = targets(found["targets"])
     if not len(found["steps"]):
-        return [not_measured("steps", "Training steps", "this run left them out.")]
-    return [targets(found["targets"]), steps(found["steps"]), forms(found["steps"]), ceilings(found["ceilings"])]
+        return [goals, not_measured("steps", "Training steps", "this run left them out.")]
+    return [goals, steps(found["steps"]), forms(found["steps"]), ceilings(found["ceilings"])]
 
 
 def targets(frame: Frame) -> Section:
@@ -114,9 +115,10 @@ def numbers(frame: Frame) -> Table:
         name="bench-steps",
         caption="Medians over rounds with order-statistics intervals (95%; none below six rounds). Share: of the large "
         "product; model share: of the step's own products run alone. Operator calls: torch's leaf operators in one "
-        "step, compiled kernels not among them. Launches: instructions of the XLA program (a loop's body once), CUDA "
-        "kernels on a GPU. Peak: the process's resident high-water mark over one turn, frameworks included; growth: "
-        "beyond what was resident before the form was made. A dash: not measured.",
+        "step, compiled kernels not among them. Launches: instructions of the XLA program (a loop's body once), "
+        "kernels and copies on a GPU; over the floor: the step's time over that of as many kernels that do nothing. "
+        "Peak: the process's resident high-water mark over one turn, frameworks included; growth: beyond what was "
+        "resident before the form was made. A dash: not measured.",
         frame=shown,
         columns=(
             Column(header="form", source="form"),
@@ -129,6 +131,7 @@ def numbers(frame: Frame) -> Table:
             Column(header="first step, s", source="first_step_s", kind=Kind.NUMBER, digits=3),
             Column(header="operator calls", source="operations", kind=Kind.COUNT),
             Column(header="launches", source="launches", kind=Kind.COUNT),
+            Column(header="over the floor", source="floor_ratio", kind=Kind.NUMBER, digits=3),
             Column(header="weights, gradients, MiB", source="mib", kind=Kind.NUMBER, digits=3),
             Column(header="peak, MiB", source="peak_mib", kind=Kind.COUNT),
             Column(header="growth, MiB", source="growth_mib", kind=Kind.COUNT),
@@ -168,14 +171,15 @@ def ceilings(frame: Frame) -> Section:
     shown: Frame = pd.DataFrame(frame).assign(**giga)
     table = Table(
         name="bench-ceilings",
-        caption="Billions of operations per second: one large square product, and the products of the model's own step "
-        "one after another.",
+        caption="Billions per second: operations of one large square product, of the products of the model's own step "
+        "one after another, and on a GPU kernels in a replayed graph.",
         frame=shown,
         columns=(
             Column(header="framework", source="framework"),
             Column(header="setting", source="setting"),
-            Column(header="products", source="products"),
-            Column(header="10⁹ operations/s", source="rate", low="rate_low", high="rate_high", kind=Kind.INTERVAL),
+            Column(header="precision", source="precision"),
+            Column(header="what", source="products"),
+            Column(header="10⁹/s", source="rate", low="rate_low", high="rate_high", kind=Kind.INTERVAL),
         ),
     )
     text = (

@@ -1,0 +1,130 @@
+"""A training form under the clock: compiled, checked against its plain form, timed, counted."""
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from compare.bench import resident
+from compare.bench.clocks.turns import TURN_S, WARM_SHARE, seconds
+from compare.bench.records import Setting
+from suites import datasets, problems
+from suites.contract import Device, DType
+from suites.estimators import SAMPLED_KL
+from suites.forms import FORMS, Case, Check, Trainer, TrainingForm, moved_by_one_ulp, prepare
+from suites.sized import binary_rows, sized_vae
+
+CHECK_STEPS = 3
+MOST_STEPS = 200
+
+
+def case_of(setting: Setting) -> Case:
+    """The case that a setting names: the problem at its weights, its data in batches, the sampled KL."""
+    if setting.hidden is None:
+        problem = problems.load(setting.problem, setting.weights)
+        rows = datasets.load(problems.DATASET[setting.problem]).train
+    else:
+        problem = sized_vae(hidden=setting.hidden)
+        rows = binary_rows(setting.batch * setting.batches, problem.observed)
+    count = min(setting.batches, len(rows) // setting.batch)
+    shape = (count, setting.batch, problem.observed)
+    return Case(
+        problem=problem,
+        estimator=SAMPLED_KL,
+        batches=rows[: count * setting.batch].reshape(shape),
+        seed=setting.seed,
+        device=Device(setting.device),
+        dtype=DType(setting.dtype),
+    )
+
+
+class FormClock:
+    """A form under the clock."""
+
+    def __init__(self, request: Mapping[str, Any]) -> None:
+        self.form: TrainingForm = next(form for form in FORMS if form.name == request["form"])
+        self.import_s = seconds(lambda: import_module(self.form.module))
+        self.case = case_of(Setting(**request["setting"]))
+        self.baseline = resident.read("VmRSS")
+        self.folder = request["folder"]
+
+    def start(self) -> dict[str, Any]:
+        """Compile, check, take the first step, and choose how many steps a turn holds.
+
+        Compiled first: the check would leave a compiled program behind, and there would be nothing to time.
+        """
+        self.trainer = prepare(self.form, self.case)
+        compile_s = None if self.trainer.compile is None else seconds(self.trainer.compile)
+        loss, weights = self._check()
+        quantum = self.trainer.quantum
+        first_s = seconds(lambda: self.trainer.step(quantum)) / quantum
+        once = min(seconds(lambda: self.trainer.step(quantum)) for _ in range(2))
+        turns = max(1, min(MOST_STEPS // quantum, round(TURN_S / once)))
+        self.steps = turns * quantum
+        self.warm_steps = max(1, round(WARM_SHARE * turns)) * quantum
+        return {
+            "import_s": self.import_s,
+            "compile_s": compile_s,
+            "first_step_s": first_s,
+            "loss": loss,
+            "weights": weights,
+            "steps_per_turn": self.steps,
+        }
+
+    def _check(self) -> tuple[float | None, str]:
+        """The first step's loss, and the file with the weights after some steps; a plain form's also for weights that
+        were moved by one ulp at the start."""
+        steps = CHECK_STEPS if self.form.check is Check.WEIGHTS else 1
+        if self.form.check is Check.NONE:
+            return None, ""
+        case = replace(self.case, batches=self.case.batches[:steps])
+        loss, found = self._path(case, steps)
+        arrays = dict(found) if self.form.check is Check.WEIGHTS else {}
+        if self.form.is_plain and arrays:
+            moved = replace(case.problem, params=moved_by_one_ulp(case.problem.params, case.dtype))
+            arrays |= {f"moved:{name}": w for name, w in self._path(replace(case, problem=moved), steps)[1].items()}
+        path = str(Path(self.folder) / f"{self.form.name.replace(' ', '-')}.npz")
+        np.savez(path, **arrays)  # pyright: ignore[reportArgumentType]
+        return loss, path
+
+    def _path(self, case: Case, steps: int) -> tuple[float | None, Mapping[str, Any]]:
+        trainer: Trainer = prepare(self.form, case)
+        if trainer.quantum == 1:
+            loss = trainer.step(1)
+            for _ in range(steps - 1):
+                trainer.step(1)
+            return loss, trainer.weights()
+        last = trainer.step(steps)
+        return (last if steps == 1 else None), trainer.weights()
+
+    def turn(self) -> dict[str, Any]:
+        """Some discarded steps and a timed turn: seconds per step."""
+        self.trainer.step(self.warm_steps)
+        return {"seconds": seconds(lambda: self.trainer.step(self.steps)) / self.steps}
+
+    def finish(self) -> dict[str, Any]:
+        """Peak memory of a turn, and what is counted."""
+        peak = None
+        if self.case.device is Device.CUDA:
+            peak = device_peak(lambda: self.trainer.step(self.steps))
+            growth = peak
+        else:
+            if resident.reset_peak():
+                self.trainer.step(self.steps)
+                peak = resident.read("VmHWM")
+            growth = None if peak is None or self.baseline is None else peak - self.baseline
+        return {"peak_bytes": peak, "growth_bytes": growth} | dict(self.trainer.count())
+
+
+def device_peak(run: Callable[[], Any]) -> float | None:
+    """Bytes that torch's own allocator had in use at most while it ran; None for another framework."""
+    torch = sys.modules.get("torch")
+    if torch is None:
+        return None
+    torch.cuda.reset_peak_memory_stats()
+    run()
+    return float(torch.cuda.max_memory_allocated())

@@ -1,0 +1,51 @@
+"""Many seeds in one program against one seed at a time, for the hand-written implementations."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from compare.bench.clocks.turns import seconds
+from suites import datasets, problems, registry
+from suites.contract import Device, DType
+from suites.estimators import SAMPLED_KL
+
+SIZES = (1, 2, 4, 8, 16, 32)  # seeds in one program
+STEPS = 40  # of each training; data and weights travel to the device and back once in it
+BATCH, RATE = 100, 5e-4
+
+
+class ReplicaClock:
+    """Each turn: one training by `fit`, then for every S one `fit_replicas` of S seeds, on the same rows."""
+
+    def __init__(self, request: Mapping[str, Any]) -> None:
+        self.problem = problems.load(request["problem"], "initial")
+        self.x = datasets.load(problems.DATASET[request["problem"]]).train
+        implementation = registry.load(request["implementation"])
+        self.session: Any = implementation.prepare(
+            self.problem, SAMPLED_KL, Device(request["device"]), DType(request["dtype"])
+        )
+        self.batches = np.random.default_rng(1).integers(0, len(self.x), (max(SIZES), STEPS, BATCH))
+
+    def _single(self) -> None:
+        self.session.fit(self.problem.params, self.x, self.batches[0], RATE, 0)
+
+    def _together(self, replicas: int) -> None:
+        seeds = tuple(range(replicas))
+        self.session.fit_replicas(self.problem.params, self.x, self.batches[:replicas], RATE, seeds)
+
+    def start(self) -> dict[str, Any]:
+        """Compile every size."""
+        self._single()
+        for size in SIZES:
+            self._together(size)
+        return {"steps": STEPS}
+
+    def turn(self) -> dict[str, Any]:
+        """Seconds of the single training and of S in one program, by S."""
+        single = seconds(self._single)
+        return {"single": single, "together": {str(s): seconds(lambda s=s: self._together(s)) for s in SIZES}}
+
+    def finish(self) -> dict[str, Any]:
+        """Nothing is left to report."""
+        return {}
