@@ -10,7 +10,7 @@ from pathlib import Path
 
 PUBLISHED = Path(__file__).parents[1] / "reports" / "published"
 LEAST_ROUNDS = 6  # fewer give no interval
-PARTS = {"steps", "draws", "curves"}
+PARTS = {"steps", "draws", "replicas", "curves"}
 
 
 def publish(results: Path, name: str, published: Path = PUBLISHED) -> Path:
