@@ -144,7 +144,8 @@ def _replicas(plan: Plan, scratch: Path, say: Say) -> dict[str, pd.DataFrame]:
         parts.append(part)
         if len(part) and problem == "vae":
             columns = ["implementation", "axis", "size", "seconds", "seconds_low", "seconds_high"]
-            curves.append(part.assign(axis="replicas", size=part["replicas"])[columns])
+            curve = part.assign(axis="replicas", size=part["replicas"]).reindex(columns=columns)
+            curves.append(curve)
     return {"replicas": pd.concat(parts, ignore_index=True), "curves": pd.concat(curves, ignore_index=True)}
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
 from textwrap import fill, indent
+from threading import Event
 from typing import Any
 
 from compare.errors import StoreError, UsageError, unknown
@@ -58,8 +59,12 @@ def holds_semantics(profile: str, expression: str | None) -> bool:
 
 def run_part(folder: Path, jobs: int | None, say: Say) -> None:
     """The suite's cases, without the sweep over the registered pairs, and the questions, after a run's cells."""
+
+    def questions(stop: Event) -> None:
+        run_missing(folder, say=say, stop=stop)
+
     with held(folder):
-        run_semantics(folder, jobs=jobs, beside=[lambda stop: run_missing(folder, say=say, stop=stop)], say=say)
+        run_semantics(folder, jobs=jobs, beside=[questions], say=say)
 
 
 def run_command(folder: Path | None, jobs: int | None, resume: bool, say: Say) -> JudgedSemantics:

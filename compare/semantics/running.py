@@ -22,7 +22,7 @@ from suites.semantics.runner import ProgramRun, run_cases
 PAIRS = "PAIRS"
 BATCH = 24  # programs that share one import of a framework
 Say = Callable[[str], None]
-Beside = Callable[[Event], object]  # further work; it ends early, storing nothing more, once the event is set
+Beside = Callable[[Event], None]  # further work; it ends early, storing nothing more, once the event is set
 
 
 @dataclass(frozen=True, kw_only=True)
