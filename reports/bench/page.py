@@ -68,7 +68,8 @@ def first_screen(record: Mapping[str, Any], found: Mapping[str, Frame]) -> First
 
 
 def _missed(row: Mapping[str, Any]) -> str:
-    return f"Missed: {row['target']} is {number(row['value'], 3)}; wanted {row['wanted']} ({row['by'] or 'library'})."
+    by = f" ({row['by']})" if row["by"] else ""
+    return f"Missed: {row['target']} is {number(row['value'], 3)}; wanted {row['wanted']}{by}."
 
 
 def headlines(frame: Frame) -> list[Headline]:
