@@ -12,6 +12,7 @@ from suites.bridge.form import Form
 from suites.contract import Flow, KLTerm, Likelihood, Prior
 
 Weights = dict[str, JaxArray]
+LOG_OF = 16  # 2 to the 16th is far from overflow in float32, and the pixels of an image (784) are a multiple
 
 
 def refuse_other_forms(form: Form) -> None:
@@ -53,10 +54,51 @@ def layer(weights: Weights, name: str, h: JaxArray) -> JaxArray:
     return h @ weights[f"{name}.weight"] + weights[f"{name}.bias"]
 
 
+@jax.custom_vjp
 def glu(h: JaxArray) -> JaxArray:
-    """The first half times the sigmoid of the second. Dauphin et al. 2016, eq. 1."""
+    """The first half times the sigmoid of the second: (..., 2 out) -> (..., out). Dauphin et al. 2016, eq. 1."""
+    return _glu_forward(h)[0]
+
+
+def _glu_forward(h: JaxArray) -> tuple[JaxArray, tuple[JaxArray, JaxArray]]:
     linear, gate = jnp.split(h, 2, -1)
-    return linear * jax.nn.sigmoid(gate)
+    open_ = jax.nn.sigmoid(gate)
+    return linear * open_, (linear * open_, open_)
+
+
+def _glu_backward(kept: tuple[JaxArray, JaxArray], slope: JaxArray) -> tuple[JaxArray]:
+    """Both halves written next to each other at once: the derived rule pads each to full width and adds them."""
+    output, open_ = kept
+    return (jnp.concatenate([slope * open_, slope * output * (1 - open_)], -1),)
+
+
+glu.defvjp(_glu_forward, _glu_backward)
+
+
+@jax.custom_vjp
+def cross_entropy(logits: JaxArray, x: JaxArray) -> JaxArray:
+    """-log p(x|logits) of independent Bernoulli pixels, summed over everything: sum(log(1 + exp(l)) - x l), in nats.
+
+    log(1 + exp(l)) = max(l, 0) + log(1 + exp(-|l|)), and a sum of logarithms is the logarithm of a product: one
+    logarithm for LOG_OF factors, each within 1 and 2, so that no product overflows. x gets no gradient: it is data.
+    """
+    return _cross_entropy_forward(logits, x)[0]
+
+
+def _cross_entropy_forward(logits: JaxArray, x: JaxArray) -> tuple[JaxArray, tuple[JaxArray, JaxArray]]:
+    factors = 1 + jnp.exp(-jnp.abs(logits))
+    if factors.shape[-1] % LOG_OF == 0:
+        factors = jnp.prod(factors.reshape(*factors.shape[:-1], -1, LOG_OF), -1)
+    return jnp.sum(jnp.log(factors)) + jnp.sum(jnp.maximum(logits, 0) - x * logits), (logits, x)
+
+
+def _cross_entropy_backward(kept: tuple[JaxArray, JaxArray], slope: JaxArray) -> tuple[JaxArray, None]:
+    """d/dl (log(1 + exp(l)) - x l) = sigmoid(l) - x."""
+    logits, x = kept
+    return slope * (jax.nn.sigmoid(logits) - x), None
+
+
+cross_entropy.defvjp(_cross_entropy_forward, _cross_entropy_backward)
 
 
 def joined_loss(weights: Weights, form: Form, x: JaxArray, noise: JaxArray) -> JaxArray:
@@ -69,9 +111,8 @@ def joined_loss(weights: Weights, form: Form, x: JaxArray, noise: JaxArray) -> J
         h = glu(layer(weights, f"encoder.{i}", h))
     mean, log_var = jnp.split(layer(weights, "heads", h), 2, -1)
     z = mean + jnp.exp(0.5 * log_var) * noise[0]
-    kl = 0.5 * jnp.sum(z**2 - log_var - noise[0] ** 2, -1)
+    kl = 0.5 * jnp.sum(z**2 - log_var - noise[0] ** 2)
     h = z
     for i in range(form.gated_layers):
         h = glu(layer(weights, f"decoder.{i}", h))
-    logits = layer(weights, "output", h)
-    return jnp.mean(kl - jnp.sum(x * logits - jax.nn.softplus(logits), -1))
+    return (kl + cross_entropy(layer(weights, "output", h), x)) / len(x)

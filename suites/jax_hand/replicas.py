@@ -1,6 +1,7 @@
 """Many seeds at once in JAX: the training of one replica, `jax.vmap`ped over stacked weights and keys, in groups."""
 
 from functools import partial
+from typing import TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -12,8 +13,12 @@ from suites.bridge.form import Form
 from suites.bridge.jax_arrays import dtype_of, to_array, to_arrays, to_devices
 from suites.bridge.replicas import check_replicas, taken_apart
 from suites.contract import Array, Fit, Params
-from suites.jax_hand.training import Adam, JaxHandSession, adam_start, adam_step, own_step
+from suites.jax_hand.layers import Weights
+from suites.jax_hand.training import Adam, JaxHandSession, adam_step, own_step
 
+Carry: TypeAlias = tuple[Adam, JaxArray, JaxArray]  # state, next key, losses so far
+
+STATES = 3  # of a weight's size in Adam's state: the weight and two means
 GROUP_BYTES = 16 * 2**20  # of Adam's state on a CPU, about what its caches hold; see `group_size`
 
 
@@ -26,33 +31,33 @@ def group_size(replicas: int, state_bytes: int, platform: str) -> int:
     return replicas if platform != "cpu" else max(1, min(replicas, GROUP_BYTES // max(1, state_bytes)))
 
 
-@partial(jax.jit, static_argnames=("form", "group"), donate_argnames=("state", "keys", "losses"))
-def advance(
-    state: Adam,
+@partial(jax.jit, static_argnames=("form", "group"))
+def train(
+    params: Weights,
     keys: JaxArray,
-    losses: JaxArray,
     x: JaxArray,
     batches: JaxArray,
     noise: JaxArray | None,
-    start: int,
-    stop: int,
+    stops: JaxArray,
     rate: float,
     *,
     form: Form,
     group: int,
-) -> tuple[Adam, JaxArray, JaxArray]:
-    """Steps start..stop - 1 of every replica, `group` of them side by side (`jax.vmap`), group after group
-    (`jax.lax.map`): (state, next keys, losses with those steps filled in).
+) -> tuple[JaxArray, Weights]:
+    """The training of every replica, `group` of them side by side (`jax.vmap`), group after group (`jax.lax.map`):
+    (losses, the weights after each of `stops` steps).
 
-    Shapes: state (replica, ...), keys (replica,), losses (replica, step), x (rows, observed), batches (replica, step,
-    batch), noise (replica, step, noise_rows, batch, latent) or None for own random numbers. `start` and `stop` are no
-    constants of the program, so that it compiles once whatever checkpoints are asked for.
+    Shapes: keys (replica,), x (rows, observed), batches (replica, step, batch), noise (replica, step, noise_rows,
+    batch, latent) or None for own random numbers, stops (stop,), rising; losses (replica, step), weights (replica,
+    stop, ...). `stops` are no constants of the program, so that it compiles once for as many checkpoints wherever they
+    lie. Adam's state is made in the group's own loop: only one group's lies in memory, and none of it travels.
     """
+    steps, zeros = batches.shape[1], partial(jax.tree.map, jnp.zeros_like)
 
-    def train(one: tuple[Adam, JaxArray, JaxArray, JaxArray, JaxArray | None]) -> tuple[Adam, JaxArray, JaxArray]:
-        state, key, losses, rows, given = one
+    def one(replica: tuple[JaxArray, JaxArray, JaxArray | None]) -> tuple[JaxArray, Weights]:
+        key, rows, given = replica
 
-        def step(i: JaxArray, carry: tuple[Adam, JaxArray, JaxArray]) -> tuple[Adam, JaxArray, JaxArray]:
+        def step(i: JaxArray, carry: Carry) -> Carry:
             state, key, losses = carry
             if given is None:
                 state, key, loss = own_step(state, key, x[rows[i]], rate, form=form)
@@ -60,9 +65,18 @@ def advance(
                 state, loss = adam_step(state, x[rows[i]], given[i], rate, form=form)
             return state, key, losses.at[i].set(loss)
 
-        return jax.lax.fori_loop(start, stop, step, (state, key, losses))
+        def until(stop: int, carry: tuple[Carry, Weights]) -> tuple[Carry, Weights]:
+            before = jnp.where(stop == 0, 0, stops[stop - 1])
+            (state, *rest), kept = carry
+            state, *rest = jax.lax.fori_loop(before, stops[stop], step, (state, *rest))
+            return (state, *rest), jax.tree.map(lambda all_, now: all_.at[stop].set(now), kept, state.params)
 
-    return jax.lax.map(train, (state, keys, losses, batches, noise), batch_size=group)
+        kept = jax.tree.map(lambda weight: jnp.zeros((len(stops), *weight.shape), weight.dtype), params)
+        start: Carry = (Adam(params, zeros(params), zeros(params), jnp.int32(0)), key, jnp.zeros(steps, x.dtype))
+        (_, _, losses), kept = jax.lax.fori_loop(0, len(stops), until, (start, kept))
+        return losses, kept
+
+    return jax.lax.map(one, (keys, batches, noise), batch_size=group)
 
 
 class JaxHandReplicas(JaxHandSession):
@@ -83,25 +97,24 @@ class JaxHandReplicas(JaxHandSession):
         Replica i splits the key of its own seed as `fit` does, so its random numbers are those of `fit`.
         """
         check_replicas(self.form, params, x, batches, seeds, noise)
-        replicas, steps, _ = batches.shape
-        state = self._stacked(params, replicas)
-        keys = jnp.stack([self._key(seed) for seed in seeds])
-        losses = self._array(np.zeros((replicas, steps)))
+        steps = batches.shape[1]
+        weights, keys = to_devices(params, self.device, self.dtype), jnp.stack([self._key(seed) for seed in seeds])
         rows = jax.device_put(np.asarray(batches, np.int32), self.device)
-        fixed = self._array(x), rows, None if noise is None else self._array(noise)
-        platform, size = next(iter(losses.devices())).platform, sum(leaf.nbytes for leaf in jax.tree.leaves(state))
-        one = partial(advance, form=self.form, group=group_size(replicas, size // replicas, platform))
-        kept, done = {}, 0
-        for stop in sorted({*checkpoints, steps} & set(range(steps + 1))):
-            if stop > done:
-                state, keys, losses = one(state, keys, losses, *fixed, done, stop, learning_rate)
-            if stop in checkpoints:
-                kept[stop] = to_arrays(state.params)
-            done = stop
-        end = kept.get(steps) or to_arrays(state.params)
-        return taken_apart(to_array(-losses), end, kept, dtype_of(losses))
-
-    def _stacked(self, params: Params, replicas: int) -> Adam:
-        """The state before the first step, the same for every replica, (replica, ...)."""
-        one = adam_start(to_devices(params, self.device, self.dtype))
-        return jax.tree.map(lambda leaf: jnp.repeat(leaf[None], replicas, axis=0), one)
+        stops = sorted({*checkpoints, steps} & set(range(steps + 1)))
+        losses, kept = train(
+            weights,
+            keys,
+            self._array(x),
+            rows,
+            None if noise is None else self._array(noise),
+            jax.device_put(np.asarray(stops, np.int32), self.device),
+            learning_rate,
+            form=self.form,
+            group=group_size(
+                len(seeds), STATES * sum(weight.nbytes for weight in weights.values()), self.device.platform
+            ),
+        )
+        stacks = to_arrays(kept)
+        at = {stop: {name: stack[:, i] for name, stack in stacks.items()} for i, stop in enumerate(stops)}
+        wanted = {stop: at[stop] for stop in stops if stop in checkpoints}
+        return taken_apart(to_array(-losses), at[steps], wanted, dtype_of(losses))
