@@ -16,6 +16,7 @@ from compare.errors import CompareError, printable
 if TYPE_CHECKING:
     from compare.commands.execution import Executed, Request
     from compare.commands.judging import Judged
+    from reports.building import Crew
 
 STARTED = monotonic()
 INCOMPLETE = 3
@@ -156,9 +157,10 @@ def judge(folder: Folder) -> None:
 @app.command()
 def report(folder: Folder) -> None:
     """Draw the report of a judged folder again."""
-    from compare.commands.judging import report_folder
+    with _drawing_crew() as crew:
+        from compare.commands.reporting import report_folder
 
-    print(f"Report: {report_folder(folder)}")
+        print(f"Report: {report_folder(folder, crew)}")
 
 
 @app.command()
@@ -354,11 +356,21 @@ def _run_suites(request: "Request", executed: "Executed") -> None:
     executed.spans.append(("call", began, monotonic()))  # its programs import the frameworks and call into them
 
 
-def _judge_and_report(folder: Path, jobs: int | None, executed: "Executed") -> int:
-    from compare.commands.judging import judge_folder, report_folder
+def _drawing_crew(jobs: int | None = None) -> "Crew":
+    """Processes that draw, by default one per core. Started first: they import while this one does, and judges."""
+    from compare.environment import cores
+    from reports.building import Crew
 
-    judged = judge_folder(folder)
-    page = report_folder(folder, jobs)
+    return Crew(jobs or cores())
+
+
+def _judge_and_report(folder: Path, jobs: int | None, executed: "Executed") -> int:
+    with _drawing_crew(jobs) as crew:
+        from compare.commands.judging import judge_folder
+        from compare.commands.reporting import report_folder
+
+        judged = judge_folder(folder)
+        page = report_folder(folder, crew)
     _print_judged(judged)
     print(f"Report: {page}")
     print(_share(executed))

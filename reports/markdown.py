@@ -1,12 +1,14 @@
 """The report as Markdown: the same sections, pictures linked from figures/."""
 
+from collections.abc import Iterable
+
 from reports.content import Block, ClaimCard, Code, FirstScreen, Picture, Prose, Section, Table
 from reports.formats import anchor, clean, file_name, markdown
 from reports.tables import to_markdown
 
 
-def to_markdown_page(first: FirstScreen, sections: list[Section]) -> str:
-    """The whole report; third-party text is escaped."""
+def to_markdown_page(first: FirstScreen, sections: Iterable[str]) -> str:
+    """The whole report from its sections, as `section_to_markdown` wrote them; third-party text is escaped."""
     lines = [
         "# elbo-compare report",
         f"**{markdown(first.question)}**",
@@ -16,10 +18,13 @@ def to_markdown_page(first: FirstScreen, sections: list[Section]) -> str:
         "| number | value | interval, tolerance, n | what it is |\n|---|---:|---|---|\n" + _numbers(first),
         f"{markdown(first.tally)}: " + ", ".join(f"{markdown(word)} {many}" for word, many in first.outcomes),
     ]
-    for section in sections:
-        lines += [f'<a id="{anchor(section.anchor)}"></a>\n\n## {markdown(section.title)}']
-        lines += [_block(block) for block in section.blocks]
-    return "\n\n".join(line for line in lines if line) + "\n"
+    return "\n\n".join(line for line in (*lines, *sections) if line) + "\n"
+
+
+def section_to_markdown(section: Section) -> str:
+    """One section under its heading, with its anchor."""
+    head = f'<a id="{anchor(section.anchor)}"></a>\n\n## {markdown(section.title)}'
+    return "\n\n".join(line for line in (head, *map(_block, section.blocks)) if line)
 
 
 def _numbers(first: FirstScreen) -> str:

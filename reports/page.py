@@ -1,18 +1,18 @@
 """The report: one offline HTML file, Markdown, tables and figures, from frames alone."""
 
-import base64
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import pandas as pd
 
-from reports.building import build_sections
-from reports.content import Block, FirstScreen, Headline, Picture, Section, Table
+from reports.building import Crew
+from reports.content import FirstScreen, Headline
 from reports.data import CLAIMS, MEASUREMENTS, TIMINGS, VERDICTS, ReportData, complete
-from reports.formats import anchor, clean, count, file_name, interval, number
+from reports.formats import clean, count, interval, number
 from reports.markdown import to_markdown_page
+from reports.rendering import to_html
 from reports.sections import (
     agreement,
     claims,
@@ -31,7 +31,7 @@ from reports.sections import (
     training,
     variance,
 )
-from reports.tables import OUTCOMES, SIGNS, cells, shown_columns, worst_outcome, write_frame, write_table
+from reports.tables import OUTCOMES, SIGNS, write_frame
 
 # The order of the first screen's tally.
 TALLY = ("agrees", "differs", "inconclusive", "not run")
@@ -71,12 +71,12 @@ def write_report(
     timings: pd.DataFrame,
     images: dict[str, list[list[int]]],
     further: Mapping[str, pd.DataFrame] | None = None,
-    jobs: int = 1,
+    crew: Crew | None = None,
 ) -> Path:
     """Write report.html, report.md, tables/ (CSV, Parquet, LaTeX) and figures/ (PNG, SVG) into `folder`.
 
     Frames as `compare.load` gives them (`further`: by name, those that a run may have beside its own); a missing column
-    or an empty frame makes a section say "not measured". `jobs`: processes that draw; see `build_sections`.
+    or an empty frame makes a section say "not measured". `crew`: processes that draw; without one, this process does.
     Returns the path of report.html. Raises OSError where the folder can't be written.
     """
     data = ReportData(
@@ -91,10 +91,11 @@ def write_report(
         further=further or {},
     )
     folder.mkdir(parents=True, exist_ok=True)
-    sections = build_sections(SECTIONS, data, jobs, meanwhile=lambda: _write_frames(folder, data))
-    write_blocks(folder, sections)
+    with nullcontext(crew) if crew else Crew(1) as builders:
+        sections = builders.build(SECTIONS, data, folder, meanwhile=lambda: _write_frames(folder, data))
     first = first_screen(data)
-    (folder / "report.md").write_text(to_markdown_page(first, sections), encoding="utf-8")
+    markdown = to_markdown_page(first, (section.markdown for section in sections))
+    (folder / "report.md").write_text(markdown, encoding="utf-8")
     page = folder / "report.html"
     page.write_text(to_html(first, sections), encoding="utf-8")
     return page
@@ -148,53 +149,8 @@ def _trimmed(limit: object) -> str:
     return text.rstrip("0").rstrip(".") if "." in text and "e" not in text else text
 
 
-def to_html(first: FirstScreen, sections: list[Section]) -> str:
-    """The page as one self-contained document: inline style, pictures as data URIs, no script, no network."""
-    templates = jinja2.Environment(
-        loader=jinja2.PackageLoader("reports", "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    templates.filters.update(
-        kind=lambda block: type(block).__name__,
-        cells=cells,
-        columns=shown_columns,
-        source=_data_uri,
-        anchor=anchor,
-        file_name=file_name,
-        worst=lambda text: worst_outcome(text).replace(" ", "-"),
-    )
-    return templates.get_template("report.html.j2").render(first=first, sections=sections)
-
-
-def _data_uri(picture: Picture) -> str:
-    form, content = ("svg+xml", picture.svg) if picture.svg else ("png", picture.png)
-    return f"data:image/{form};base64,{base64.b64encode(content).decode()}"
-
-
 def _write_frames(folder: Path, data: ReportData) -> None:
     tables = folder / "tables"
     tables.mkdir(exist_ok=True)
     for name in ("measurements", "verdicts", "claims"):
         write_frame(tables, name, getattr(data, name))
-
-
-def write_blocks(folder: Path, sections: list[Section]) -> None:
-    """Every table and picture of the sections as files in tables/ and figures/."""
-    tables, figures = folder / "tables", folder / "figures"
-    for each in (tables, figures):
-        each.mkdir(parents=True, exist_ok=True)
-    for block in (block for section in sections for block in section.blocks):
-        _write_block(tables, figures, block)
-
-
-def _write_block(tables: Path, figures: Path, block: Block) -> None:
-    if isinstance(block, Table):
-        write_table(tables, block)
-    elif isinstance(block, Picture):
-        stem = figures / file_name(block.name)
-        stem.with_suffix(".png").write_bytes(block.png)
-        if block.svg:
-            stem.with_suffix(".svg").write_bytes(block.svg)

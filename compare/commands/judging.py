@@ -1,36 +1,17 @@
-"""`compare judge` and `compare report`: from results on disk to verdicts, frames and the page. No framework."""
+"""`compare judge`: from results on disk to verdicts and frames. No framework."""
 
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from compare.answer import answer
-from compare.claims import CLAIMS
-from compare.commands.planting import SENSITIVITY, SENSITIVITY_CLAIMS
-from compare.commands.questions import FRAMES as QUESTION_FRAMES
 from compare.commands.questions import counts_line, judge_questions
-from compare.commands.semantics import (
-    CASES_FRAME,
-    DESCRIBED_FRAME,
-    FINDINGS_FRAME,
-    PAIRS_FRAME,
-    judge_semantics,
-    summary,
-)
+from compare.commands.reporting import IMAGES
+from compare.commands.semantics import judge_semantics, summary
 from compare.efficiency import efficiency_frame
-from compare.environment import cores
 from compare.errors import UsageError
-from compare.frames import (
-    claim_frame,
-    environment_of,
-    read_frame,
-    read_json,
-    verdict_frame,
-    write_frame,
-    write_json,
-    write_measurements,
-)
+from compare.frames import verdict_frame, write_frame, write_json, write_measurements
 from compare.judge import ErrorBudgetExceededError, exit_code, judge
 from compare.ledger import ledger
 from compare.published import LINES_FRAME, VALUES_FRAME, lines_frame, values_frame
@@ -41,21 +22,11 @@ from compare.statistics import ErrorBudget
 from compare.store import Store
 from compare.timings import timing_frame
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 INCOMPLETE = 3
 EFFICIENCY = "efficiency"
-FURTHER = (
-    EFFICIENCY,
-    SEEDS,
-    VALUES_FRAME,
-    LINES_FRAME,
-    SENSITIVITY,
-    SENSITIVITY_CLAIMS,
-    CASES_FRAME,
-    FINDINGS_FRAME,
-    DESCRIBED_FRAME,
-    PAIRS_FRAME,
-    *QUESTION_FRAMES,
-)  # frames that a report shows where they are there: of other verbs, or new since a folder was judged
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +63,7 @@ def judge_folder(folder: Path) -> Judged:
     write_frame(folder, "timings", timing_frame(results))
     write_frame(folder, EFFICIENCY, efficiency_frame(results))
     write_frame(folder, SEEDS, seed_frame(results))
+    write_frame(folder, IMAGES, image_frame(results))
     if any(result.cell.protocol for result in results):  # models trained as the papers train theirs
         write_frame(folder, VALUES_FRAME, values_frame())
         write_frame(folder, LINES_FRAME, lines_frame())
@@ -118,39 +90,17 @@ def worse(one: int, other: int) -> int:
     return next((code for code in (1, INCOMPLETE) if code in (one, other)), 0)
 
 
-def report_folder(folder: Path, jobs: int | None = None) -> Path:
-    """Draw the report of a judged folder into DIR/report, with `jobs` processes (None: as many as there are cores).
+def image_frame(results: list[CellResult]) -> "pd.DataFrame":
+    """One row per picture of the first seed of every training cell: a name for a person, and rows of 0..255."""
+    import pandas as pd
 
-    Returns the page's path. No statistics are made here.
-    """
-    from reports.page import write_report
-
-    store = Store(folder)
-    record = store.record()
-    return write_report(
-        folder / "report",
-        measurements=read_frame(folder, "measurements"),
-        verdicts=read_frame(folder, "verdicts"),
-        claims=claim_frame(CLAIMS),
-        environment=environment_of(record),
-        answer=read_json(folder, "answer"),
-        ledger=read_frame(folder, "ledger"),
-        timings=read_frame(folder, "timings"),
-        images=images(list(store.results())),
-        further={name: read_frame(folder, name) for name in FURTHER if (folder / f"{name}.parquet").exists()},
-        jobs=jobs or cores(),
-    )
-
-
-def images(results: list[CellResult]) -> dict[str, list[list[int]]]:
-    """The pictures of the first seed of every training cell, named for a person."""
     found: dict[str, list[list[int]]] = {}
     for result in sorted(results, key=lambda each: (each.cell.seed, each.cell.label)):
         cell = result.cell
         for name, grid in result.images.items():
             title = f"{cell.problem}, {name}: {cell.implementation}, {cell.estimator}, {cell.dtype}, {cell.device}"
             found.setdefault(title, grid)
-    return found
+    return pd.DataFrame({"title": list(found), "pixels": list(found.values())})
 
 
 def _counted(members: Any, values: Any) -> dict[Any, int]:

@@ -10,7 +10,7 @@ from reports.bench.sections import costs, draws, replicas, steps
 from reports.content import Code, FirstScreen, Frame, Headline, Prose, Section, Table
 from reports.formats import clean, count, number
 from reports.markdown import to_markdown_page
-from reports.page import to_html, write_blocks
+from reports.rendering import to_html, written
 from reports.tables import plain_columns, write_frame
 
 QUESTION = "How fast is each way to write the training step, and what do the libraries cost?"
@@ -33,10 +33,11 @@ def write_bench(folder: Path, record: Mapping[str, Any], tables: Mapping[str, pd
     for name, frame in found.items():
         if len(frame):
             write_frame(folder / "tables", name, frame)
-    write_blocks(folder, sections)
-    (folder / "report.md").write_text(to_markdown_page(first, sections), encoding="utf-8")
+    finished = [written(section, folder) for section in sections]
+    markdown = to_markdown_page(first, (section.markdown for section in finished))
+    (folder / "report.md").write_text(markdown, encoding="utf-8")
     page = folder / "report.html"
-    page.write_text(to_html(first, sections), encoding="utf-8")
+    page.write_text(to_html(first, finished), encoding="utf-8")
     return page
 
 

@@ -17,7 +17,7 @@ from compare.questions.tables import claim_frame, question_frame, row_frame
 from compare.records import Status
 from reports.content import FirstScreen
 from reports.data import ReportData
-from reports.page import to_html
+from reports.rendering import rendered, to_html
 from reports.sections import questions as section
 from suites.questions import normaliser, runner
 from suites.questions.catalogue import BY_ID, QUESTIONS
@@ -208,7 +208,7 @@ def _data(further):
 
 def _page(further):
     first = FirstScreen(question="", sentence="", reasons=(), equation="", numbers=(), outcomes=())
-    return to_html(first, [section.build(_data(further))])
+    return to_html(first, [rendered(section.build(_data(further)))])
 
 
 def test_the_section_shows_question_answer_numbers_and_drawings_escaped(measured):

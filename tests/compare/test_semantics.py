@@ -14,7 +14,7 @@ from compare.semantics.judging import case_verdicts, exit_code, finding_verdicts
 from compare.semantics.records import SemanticsResult
 from compare.semantics.register import by_harm, described_frame, finding_frame, finding_rows, verdict_frame
 from reports.data import ReportData
-from reports.page import to_html
+from reports.rendering import rendered, to_html
 from reports.sections import findings as section
 from suites.semantics.case import Behaviour, Case, Library
 from suites.semantics.catalogue import CASES
@@ -285,7 +285,7 @@ def test_section_shows_every_finding_with_anchor_program_and_numbers_escaped(jud
     frames = {"findings": finding_frame(findings), "semantics": verdict_frame(cases)}
     frames["findings"].loc[0, "title"] = "<script>alert(1)</script>"
     built = section.build(_report_data(frames))
-    page = to_html(_first(), [built])
+    page = to_html(_first(), [rendered(built)])
     assert all(f'id="{finding.id}"' in page for finding in FINDINGS)
     assert "<script" not in page
     assert "def measure()" in page
@@ -305,13 +305,13 @@ def test_times_are_described_with_their_quartiles_and_never_judged(registered, j
     mine = [each for each in absurd if each.case == case.id]
     assert {each.outcome for each in case_verdicts(mine)} == {Outcome.AGREES}
     frames = {"findings": finding_frame(judged[1]), "semantics": verdict_frame(judged[0])}
-    page = to_html(_first(), [section.build(_report_data(frames | {"semantics_described": frame}))])
+    page = to_html(_first(), [rendered(section.build(_report_data(frames | {"semantics_described": frame})))])
     assert "Described, not judged" in page
     assert names[0] in page
 
 
 def test_section_without_the_suite_says_why():
-    page = to_html(_first(), [section.build(_report_data({}))])
+    page = to_html(_first(), [rendered(section.build(_report_data({})))])
     assert "Not measured: this run did not contain the semantics suite" in page
 
 

@@ -132,8 +132,8 @@ def jax_counts() -> dict[str, Any]:
 
 
 def edges() -> dict[str, float]:
-    """The joined loss's two written derivatives and its cross entropy against NumPy, over the worst logits: the largest
-    error by name, as a share of the value where that is above 1. 7 pixels: no multiple of the factors of a logarithm."""
+    """The joined loss's written derivatives and cross entropy against NumPy, over the worst logits: the largest error
+    by name, of the sum as a share of it. 7 pixels: no multiple of the factors that share a logarithm."""
     import jax
 
     from suites.jax_hand.joined import cross_entropy, glu

@@ -1,0 +1,81 @@
+"""A section in every output format: HTML, Markdown, and files of its tables and pictures."""
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import jinja2
+
+from reports.content import Block, FirstScreen, Picture, Section, Table
+from reports.formats import anchor, file_name
+from reports.markdown import section_to_markdown
+from reports.tables import cells, shown_columns, worst_outcome, write_table
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rendered:
+    """A section as the page takes it."""
+
+    anchor: str
+    title: str
+    html: str
+    markdown: str
+
+
+def rendered(section: Section) -> Rendered:
+    """The section as HTML and Markdown."""
+    html = _templates().get_template("section.html.j2").render(section=section)
+    return Rendered(anchor=section.anchor, title=section.title, html=html, markdown=section_to_markdown(section))
+
+
+def written(section: Section, folder: Path) -> Rendered:
+    """The same, with every table and picture of the section as files in tables/ and figures/ of `folder`."""
+    tables, figures = folder / "tables", folder / "figures"
+    for each in (tables, figures):
+        each.mkdir(parents=True, exist_ok=True)
+    for block in section.blocks:
+        _write_block(tables, figures, block)
+    return rendered(section)
+
+
+def to_html(first: FirstScreen, sections: Sequence[Rendered]) -> str:
+    """The page as one self-contained document: inline style, pictures as data URIs, no script, no network."""
+    return _templates().get_template("report.html.j2").render(first=first, sections=sections)
+
+
+@lru_cache
+def _templates() -> jinja2.Environment:
+    templates = jinja2.Environment(
+        loader=jinja2.PackageLoader("reports", "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    templates.filters.update(
+        kind=lambda block: type(block).__name__,
+        cells=cells,
+        columns=shown_columns,
+        source=_data_uri,
+        anchor=anchor,
+        file_name=file_name,
+        worst=lambda text: worst_outcome(text).replace(" ", "-"),
+    )
+    return templates
+
+
+def _data_uri(picture: Picture) -> str:
+    form, content = ("svg+xml", picture.svg) if picture.svg else ("png", picture.png)
+    return f"data:image/{form};base64,{base64.b64encode(content).decode()}"
+
+
+def _write_block(tables: Path, figures: Path, block: Block) -> None:
+    if isinstance(block, Table):
+        write_table(tables, block)
+    elif isinstance(block, Picture):
+        stem = figures / file_name(block.name)
+        stem.with_suffix(".png").write_bytes(block.png)
+        if block.svg:
+            stem.with_suffix(".svg").write_bytes(block.svg)
