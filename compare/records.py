@@ -93,6 +93,7 @@ class Quantity(StrEnum):
     LOG_WEIGHT_DEVIATION      max |log weight - log p(x)| where every draw should be log p(x); scale: absolute terms
     TIME
     COMPILE_S, FIRST_STEP_S, STEADY_STEP_S, DRAWS_PER_SECOND  index: round; unit s or 1/s
+    PEAK_BYTES                what the worker held at most during n steps, unit B; no row where that can't be read
     """
 
     ELBO = "elbo"
@@ -136,6 +137,7 @@ class Quantity(StrEnum):
     FIRST_STEP_S = "first_step_s"
     STEADY_STEP_S = "steady_step_s"
     DRAWS_PER_SECOND = "draws_per_second"
+    PEAK_BYTES = "peak_bytes"
 
 
 @dataclass(frozen=True, kw_only=True)

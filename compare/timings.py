@@ -13,7 +13,7 @@ BASELINE = "torch-hand"
 COLUMNS = (
     *("implementation", "estimator", "problem", "dtype", "device", "size", "compile_s", "first_step_s"),
     *("steady_step_s", "steady_low", "steady_high", "ratio", "ratio_low", "ratio_high"),
-    *("draws_per_second", "draws_per_second_low", "draws_per_second_high", "rounds"),
+    *("draws_per_second", "draws_per_second_low", "draws_per_second_high", "rounds", "peak_bytes"),
 )
 
 
@@ -44,6 +44,7 @@ def _row(result: CellResult, baseline: dict[int, float]) -> list:
         *(ratio, *bounds),
         *_median(draws),
         len(steady),
+        _one(result, Quantity.PEAK_BYTES),
     ]
 
 

@@ -77,6 +77,7 @@ TIMINGS = [
     "draws_per_second_low",
     "draws_per_second_high",
     "rounds",
+    "peak_bytes",
 ]
 NUMERIC = {
     *[

@@ -2,6 +2,7 @@
 
 from time import perf_counter
 
+from compare.peak_memory import peak_bytes
 from compare.procedures.meter import CALL, span
 from compare.procedures.task import Task
 from compare.records import Measurement, Quantity
@@ -44,6 +45,14 @@ class Timed:
         elapsed = self._clock(lambda: self._draw(self.blocks))
         draws = self.blocks * DRAWS_PER_BLOCK
         self._add(Quantity.DRAWS_PER_SECOND, draws / elapsed, index, draws, unit="1/s")
+
+    def finish(self) -> list[Measurement]:
+        """All rows, with the peak memory of one more turn's steps where it can be read."""
+        with span(CALL):
+            peak = peak_bytes(lambda: self.step(self.steps), self.task.cell.device)
+        if peak is not None:
+            self._add(Quantity.PEAK_BYTES, peak, 0, self.steps, unit="B")
+        return self.rows
 
     def _draw(self, blocks: int) -> None:
         self.drawn += 1  # a fresh seed each time, so that nothing can be remembered

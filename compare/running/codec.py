@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import MISSING, fields
 from enum import StrEnum
+from functools import cache
 from math import isfinite, isnan
 from typing import Any
 
@@ -74,8 +75,8 @@ def dumps(content: Any) -> bytes:
 
 
 def _checked(content: Mapping[str, Any], record: type) -> dict[str, Any]:
-    kinds = {field.name: field.type for field in fields(record)}
-    if not isinstance(content, Mapping) or set(content) - set(kinds):
+    kinds = _kinds(record)
+    if not isinstance(content, Mapping) or not content.keys() <= kinds.keys():
         raise ValueError(f"not a {record.__name__}: {content!r:.200}")
     values = {}
     for name, value in content.items():
@@ -86,6 +87,11 @@ def _checked(content: Mapping[str, Any], record: type) -> dict[str, Any]:
         else:
             values[name] = value
     return values
+
+
+@cache
+def _kinds(record: type) -> dict[str, Any]:
+    return {field.name: field.type for field in fields(record)}
 
 
 def _plain(value: Any) -> Any:

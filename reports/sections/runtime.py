@@ -59,11 +59,14 @@ def _table(timings: Frame) -> Table:
     shown = timings.assign(milliseconds=timings["steady_step_s"] * 1e3)
     shown["where"] = shown["dtype"] + ", " + shown["device"]
     shown = shown.assign(ms_low=timings["steady_low"] * 1e3, ms_high=timings["steady_high"] * 1e3)
+    shown["peak_mib"] = timings["peak_bytes"] / 2**20
     return Table(
         name="runtime",
         caption=(
             "Compile, first step and steady step are separate numbers; steady step: median over rounds with the "
-            "order-statistics interval; ratio: to torch-hand in the same rounds. A dash: not measured."
+            "order-statistics interval; ratio: to torch-hand in the same rounds. Peak: the worker's resident "
+            "high-water mark, reset before some steps; on a GPU, what torch's allocator had in use. Frameworks, and "
+            "what cells timed in the same process hold, are in it. A dash: not measured."
         ),
         frame=shown,
         columns=(
@@ -84,5 +87,6 @@ def _table(timings: Frame) -> Table:
                 kind=Kind.INTERVAL,
             ),
             Column(header="n rounds", source="rounds", kind=Kind.COUNT),
+            Column(header="peak,\N{NO-BREAK SPACE}MiB", source="peak_mib", kind=Kind.COUNT),
         ),
     )

@@ -193,6 +193,7 @@ def timings(names=IMPLEMENTATIONS):
                 "draws_per_second_low": 0.98e5 / ratio,
                 "draws_per_second_high": 1.02e5 / ratio,
                 "rounds": 15,
+                "peak_bytes": 4e8 * ratio,
             }
         )
     return pd.DataFrame(rows)

@@ -1,7 +1,6 @@
 """A training form under the clock: compiled, checked against its plain form, timed, counted."""
 
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -9,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from compare.bench import resident
 from compare.bench.clocks.turns import TURN_S, WARM_SHARE, seconds
 from compare.bench.records import Setting
+from compare.peak_memory import peak_bytes, resident
 from suites import datasets, problems
 from suites.contract import Device, DType
 from suites.estimators import SAMPLED_KL
@@ -49,7 +48,7 @@ class FormClock:
         self.form: TrainingForm = next(form for form in FORMS if form.name == request["form"])
         self.import_s = seconds(lambda: import_module(self.form.module))
         self.case = case_of(Setting(**request["setting"]))
-        self.baseline = resident.read("VmRSS")
+        self.baseline = resident("VmRSS")
         self.folder = request["folder"]
 
     def start(self) -> dict[str, Any]:
@@ -108,23 +107,7 @@ class FormClock:
 
     def finish(self) -> dict[str, Any]:
         """Peak memory of a turn, and what is counted."""
-        peak = None
-        if self.case.device is Device.CUDA:
-            peak = device_peak(lambda: self.trainer.step(self.steps))
-            growth = peak
-        else:
-            if resident.reset_peak():
-                self.trainer.step(self.steps)
-                peak = resident.read("VmHWM")
-            growth = None if peak is None or self.baseline is None else peak - self.baseline
+        peak = peak_bytes(lambda: self.trainer.step(self.steps), self.case.device)
+        before = 0.0 if self.case.device is Device.CUDA else self.baseline
+        growth = None if peak is None or before is None else peak - before
         return {"peak_bytes": peak, "growth_bytes": growth} | dict(self.trainer.count())
-
-
-def device_peak(run: Callable[[], Any]) -> float | None:
-    """Bytes that torch's own allocator had in use at most while it ran; None for another framework."""
-    torch = sys.modules.get("torch")
-    if torch is None:
-        return None
-    torch.cuda.reset_peak_memory_stats()
-    run()
-    return float(torch.cuda.max_memory_allocated())
