@@ -6,7 +6,7 @@ from compare.peak_memory import peak_bytes
 from compare.procedures.meter import CALL, span
 from compare.procedures.task import Task
 from compare.records import Measurement, Quantity
-from suites.contract import Array
+from suites.contract import Array, Device
 
 # About as long as one turn of steps (and one of draws) should take: eight steps of the full-size VAE. Intervals are
 # over rounds, whose spread is the machine's; `compare bench` takes longer turns.
@@ -49,7 +49,7 @@ class Timed:
     def finish(self) -> list[Measurement]:
         """All rows, with the peak memory of one more turn's steps where it can be read."""
         with span(CALL):
-            peak = peak_bytes(lambda: self.step(self.steps), self.task.cell.device)
+            peak = peak_bytes(lambda: self.step(self.steps), Device(self.task.cell.device))
         if peak is not None:
             self._add(Quantity.PEAK_BYTES, peak, 0, self.steps, unit="B")
         return self.rows
