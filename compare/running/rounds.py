@@ -1,5 +1,7 @@
 """The clock: timed cells run alone and take turns (A B C A B C ...), so that ratios survive a noisy machine.
 
+Within a round the cells of one worker follow each other: only another process has to wait for its threads to stop.
+
 A timing group (one problem, data, dtype, device, size, seed) is one unit: it is measured and stored together.
 """
 
@@ -12,7 +14,7 @@ from compare.running.executors import LocalWorker, WorkerKey
 from compare.running.pool import Pool, ask_for, ended, loading_failure
 
 ROUNDS = 12  # an order-statistics interval of the median at 95% needs at least 6
-SETTLE_S = 0.02  # after a turn: thread pools that spin while they wait for more have stopped by then
+SETTLE_S = 0.02  # before another process's turn: thread pools that spin while they wait for more have stopped by then
 
 
 def timing_group(cell: Cell) -> Hashable:
@@ -26,7 +28,7 @@ def run_timed(cells: Iterable[Cell], pool: Pool, finish: Callable[[CellResult], 
     for cell in cells:
         groups.setdefault(timing_group(cell), []).append(cell)
     for group in groups.values():
-        results = _Group(pool=pool, cells=group).run()
+        results = _Group(pool=pool, cells=list(group)).run()
         for cell in group:
             finish(results[cell.key])
 
@@ -41,15 +43,22 @@ class _Group:
     results: dict[str, CellResult] = field(default_factory=dict)
     elapsed_s: dict[str, float] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        keys = list(dict.fromkeys(map(WorkerKey.of, self.cells)))
+        self.cells.sort(key=lambda cell: keys.index(WorkerKey.of(cell)))
+
     def run(self) -> dict[str, CellResult]:
         """Start every clock, give the turns, collect the rows."""
         try:
             for cell in self.cells:
                 self._ask(cell, "start")
+            latest = WorkerKey.of(self.cells[-1])
             for index in range(ROUNDS):
                 for cell in self._living():
+                    if (key := WorkerKey.of(cell)) != latest:
+                        sleep(SETTLE_S)
                     self._ask(cell, "turn", round=index)
-                    sleep(SETTLE_S)
+                    latest = key
             for cell in self._living():
                 self._ask(cell, "finish")
         except BaseException:

@@ -78,9 +78,9 @@ def _dots(rows: Frame, place: Values, names: list[str]) -> list[Series]:
 
 def _signal(data: ReportData) -> list[Block]:
     rows = data.quantity("gradient_snr")
-    family = rows["estimator"].str.replace(r"\d+$", "", regex=True)
-    rows = rows[family.isin(FAMILIES)].assign(family=family.map(FAMILIES))
-    rows = rows[rows["part"] != ""]
+    # The column first, the rows then: a column given to an empty frame brings its own rows along.
+    rows = rows.assign(family=rows["estimator"].str.replace(r"\d+$", "", regex=True).map(FAMILIES))
+    rows = rows[rows["family"].notna() & (rows["part"] != "")]
     if rows.empty:
         return [Prose(text="Signal-to-noise over K: not measured.", absent=True)]
     rows = rows.assign(case=case(rows), particles=rows["estimator"].str.extract(r"(\d+)$")[0].astype(float))

@@ -74,6 +74,13 @@ def test_the_signal_to_noise_ratio_is_drawn_over_the_number_of_particles():
     assert "signal-to-noise" in names
 
 
+def test_the_signal_to_noise_ratio_of_estimators_without_particles_is_no_curve():
+    at = synthetic.cell("gradient", estimator="stl")
+    rows = drawn("stl"), synthetic.row(at, "gradient_snr", 0.5, part="mean", standard_error=0.01)
+    texts = [getattr(block, "text", "") for block in estimators.build(data(*rows)).blocks]
+    assert "Signal-to-noise over K: not measured." in texts
+
+
 def test_flows_are_those_of_flow_problems_only():
     plain = synthetic.row(synthetic.cell(problem="vae-small"), "kl", 3.0, reference=3.0, scale=10.0)
     assert "Not measured" in flows.build(data(plain)).blocks[0].text
