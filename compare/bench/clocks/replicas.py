@@ -11,7 +11,7 @@ from suites.contract import Device, DType
 from suites.estimators import SAMPLED_KL
 
 SIZES = (1, 2, 4, 8, 16, 32)  # seeds in one program
-STEPS = 20  # of each training; data and weights travel to the device and back once in it
+STEPS = 50  # of each training, an epoch of the 5,000 digits; data and weights travel to the device and back once in it
 BATCH, RATE = 100, 5e-4
 
 
