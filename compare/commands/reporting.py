@@ -23,13 +23,14 @@ def report_folder(folder: Path, crew: "Crew | None" = None) -> Path:
     """
     from reports.page import write_report
 
+    record = Store(folder).record()
     frames = {name: read_frame(folder, name) for name in ALWAYS}
     rest = sorted(path.stem for path in folder.glob("*.parquet") if path.stem not in ALWAYS)
     images = images_of(frames.pop(IMAGES))
     return write_report(
         folder / "report",
         claims=claim_frame(CLAIMS),
-        environment=environment_of(Store(folder).record()),
+        environment=environment_of(record),
         answer=read_json(folder, "answer"),
         images=images,
         further={name: read_frame(folder, name) for name in rest},
