@@ -98,6 +98,7 @@ NUMERIC = {
     ],
     *TIMINGS[5:],
 }
+CORE = ("sampled-kl", "analytic-kl")  # the two estimators that the question is about
 FROM_FILES = ("static-mnist", "mnist", "omniglot", "caltech101-silhouettes")  # a label names these data sets
 RUNS = 20  # lines of one name in a panel; more could not be told apart, and the tables hold all
 # Unit roundoff of round-to-nearest (Higham 2002, table 2.1).
@@ -141,6 +142,17 @@ def by_implementation(frame: Frame) -> Frame:
     position = frame["implementation"].map(rank).fillna(len(KNOWN))
     order = np.lexsort((frame["implementation"].astype(str), position))
     return frame.iloc[order]
+
+
+def estimators_in_order(names: Iterable[object]) -> list[str]:
+    """The two core estimators first, the others by name, their numbers as numbers: iwae-5 before iwae-20."""
+
+    def place(name: str) -> tuple[int, str, int]:
+        stem, _, number = name.rpartition("-")
+        at = CORE.index(name) if name in CORE else len(CORE)
+        return (at, stem, int(number)) if number.isdigit() else (at, name, 0)
+
+    return sorted({str(name) for name in names}, key=place)
 
 
 def model(frame: Frame) -> Values:

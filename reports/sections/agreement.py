@@ -1,10 +1,12 @@
 """The same noise for everybody: how far each implementation is from the float64 oracle at worst."""
 
+from itertools import product
+
 import numpy as np
 import pandas as pd
 
 from reports.content import Column, Frame, Kind, Picture, Section, Table, not_measured
-from reports.data import UNIT_ROUNDOFF, ReportData, by_implementation, labels
+from reports.data import CORE, UNIT_ROUNDOFF, ReportData, by_implementation, estimators_in_order, labels
 from reports.figures import Mark, Panel, Series, draw, ordered
 from reports.formats import number
 
@@ -12,6 +14,8 @@ TITLE = "Agreement at the same noise"
 QUANTITIES = {"elbo": "ELBO", "kl": "KL", "log_likelihood": "log p(x|z)", "gradient_distance": "gradient"}
 WIDE = 50  # past this a linear axis would press the small ratios together
 GROUP = ["dtype", "device", "implementation", "estimator", "quantity"]
+MARK = ["dtype", "device", "implementation", "quantity"]
+OTHERS = "other estimators"
 
 
 def build(data: ReportData) -> Section:
@@ -50,7 +54,10 @@ def _matrix(worst: Frame) -> Table:
     keys = [where, worst["implementation"], worst["estimator"], worst["quantity"]]
     text = pd.Series(short, index=worst.index).groupby(keys, sort=False).first().unstack(fill_value="")
     frame = text[[name for name in QUANTITIES if name in text.columns]].reset_index()
-    frame = by_implementation(frame).sort_values(["where", "estimator"], ascending=False, kind="stable")
+    place = {name: rank for rank, name in enumerate(estimators_in_order(frame["estimator"]))}
+    frame = by_implementation(frame)
+    frame = frame.iloc[np.argsort(frame["estimator"].map(place), kind="stable")]
+    frame = frame.sort_values("where", ascending=False, kind="stable")  # float64 before float32
     return Table(
         name="agreement-matrix",
         caption=(
@@ -91,11 +98,19 @@ def _listing(worst: Frame) -> Table:
     )
 
 
-def _picture(worst: Frame) -> Picture:
-    panels = []
+def shown_marks(worst: Frame) -> Frame:
+    """What is drawn, with its `panel`: each core estimator's, and of all others the worst one of each mark."""
     finite = worst[np.isfinite(worst["relative"])]
-    finite = finite.sort_values(["dtype", "estimator"], ascending=False, kind="stable")
-    for (dtype, estimator), rows in finite.groupby(["dtype", "estimator"], sort=False):
+    finite = finite.assign(panel=finite["estimator"].where(finite["estimator"].isin(CORE), OTHERS))
+    return finite.sort_values("relative", kind="stable").drop_duplicates(["panel", *MARK], keep="last")
+
+
+def _picture(worst: Frame) -> Picture:
+    panels, marks = [], shown_marks(worst)
+    for dtype, estimator in product(sorted(set(marks["dtype"]), reverse=True), (*CORE, OTHERS)):  # float64 first
+        rows = marks[(marks["dtype"] == dtype) & (marks["panel"] == estimator)]
+        if rows.empty:
+            continue
         names = ordered(rows["implementation"])
         panels.append(
             Panel(
@@ -110,8 +125,8 @@ def _picture(worst: Frame) -> Picture:
         "agreement",
         panels,
         caption=(
-            "Each mark is the worst of all cells. Marks at a few units mean agreement to rounding; a wrong formula "
-            "would stand many powers of ten to the right, off this scale."
+            "Each mark is the worst of all cells (of all other estimators: of each of them). Marks at a few units mean "
+            "agreement to rounding; a wrong formula would stand many powers of ten to the right, off this scale."
         ),
         alt=f"Dot plot: worst relative difference from the oracle, {', '.join(ordered(worst['implementation']))}.",
     )

@@ -3,11 +3,10 @@
 import numpy as np
 
 from reports.content import Block, Column, Frame, Kind, Picture, Prose, Section, Table, Values, not_measured
-from reports.data import ReportData, by_implementation, case, preferred, short_case
+from reports.data import CORE, ReportData, by_implementation, case, preferred, short_case
 from reports.figures import Mark, Panel, Rule, Series, draw, ordered
 
 TITLE = "Estimators: bounds, variance, signal-to-noise, and cost"
-CORE = ("sampled-kl", "analytic-kl")
 # In the order of the power means of their weights (Jensen): each bound lies above the one before it, draw by draw.
 BOUNDS = ("renyi-2", "sampled-kl", "elbo-5", "renyi-half", "iwae-5", "iwae-20", "iwae-80", "renyi-minus-1")
 VARIANCES = {"kl_variance": "KL term, nats²", "elbo_variance": "value, nats²", "gradient_variance": "gradient, nats²"}

@@ -1,7 +1,7 @@
 """Runtime: described, never judged."""
 
 from reports.content import Block, Column, Frame, Kind, Picture, Section, Table, not_measured
-from reports.data import ReportData, by_implementation
+from reports.data import ReportData, by_implementation, estimators_in_order
 from reports.figures import Mark, Panel, Rule, Series, draw, ordered
 
 TITLE = "Runtime"
@@ -22,7 +22,7 @@ def build(data: ReportData) -> Section:
 
 def _picture(timings: Frame) -> Picture:
     panels = []
-    estimators = sorted(set(timings["estimator"]), reverse=True)
+    estimators = estimators_in_order(timings["estimator"])
     for key, rows in timings.groupby(CASE, sort=False):
         names = ordered(rows["implementation"])
         here = [name for name in estimators if name in set(rows["estimator"])]

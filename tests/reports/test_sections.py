@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 import synthetic
 
-from reports.data import joined, labels, preferred
+from reports.data import MEASUREMENTS, complete, estimators_in_order, joined, labels, preferred
+from reports.sections import agreement
 from reports.sections.closing import reproduce
 from reports.sections.summary import outcome_text, share
 from reports.sections.training import _tolerance
@@ -86,6 +87,24 @@ def test_no_judged_step_draws_no_tolerance():
     path = pd.DataFrame([synthetic.row(synthetic.cell("fit-path"), "path_elbo", 0.0, scale=1.0)])
     other = pd.DataFrame([{"key": "another", "part": "step 0", "tolerance": 1.0}])
     assert _tolerance(path, other) == []
+
+
+def test_the_questions_estimators_come_first_and_numbers_are_numbers():
+    names = ["stl", "iwae-20", "analytic-kl", "iwae-5", "sampled-kl", "renyi-minus-1", "iwae-5"]
+    assert estimators_in_order(names) == [
+        *("sampled-kl", "analytic-kl", "iwae-5", "iwae-20", "renyi-minus-1", "stl"),
+    ]
+
+
+def test_other_estimators_share_one_panel_of_their_worst():
+    frame = synthetic.measurements().query("procedure == 'evaluate' and estimator == 'sampled-kl'")
+    others = [frame.assign(estimator=name, value=frame["value"] + shift) for name, shift in (("stl", 1e-9), ("k2", 0))]
+    worst = agreement.worst_differences(complete(pd.concat([frame, *others]), MEASUREMENTS))
+    shown = agreement.shown_marks(worst)
+    drawn = shown[shown["panel"] == agreement.OTHERS].set_index(agreement.MARK)["relative"]
+    most = worst[worst["estimator"] != "sampled-kl"].groupby(agreement.MARK)["relative"].max()
+    assert drawn.index.is_unique
+    assert drawn.sort_index().equals(most.sort_index())
 
 
 def test_runs_are_joined_in_order_and_kept_apart():
