@@ -135,7 +135,11 @@ FORMS: tuple[TrainingForm, ...] = (
         ("loop", "as `jax_hand/training.py` has it: one compiled step, called in a Python loop"),
         ("donated", "the loop, the state's buffers donated"),
         ("scan", "one lax.scan per epoch, buffers donated"),
-        ("joined", "each gated layer one product with both weights stacked (in, out); buffers donated"),
+        (
+            "joined",
+            "each gated layer one product with both weights stacked (in, out), its derivative and the cross entropy's "
+            "written out; buffers donated",
+        ),
         ("joined scan", "the joined step under one lax.scan per epoch"),
     ),
     *_family(
