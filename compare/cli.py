@@ -137,7 +137,7 @@ def run(
     )
     executed = _run(request)
     print(f"Results: {executed.store.folder}. Next: compare judge {executed.store.folder}")
-    print(_share(executed))
+    print(executed.account().in_words())
     if executed.broken:
         print(f"Cells that failed, crashed or timed out: {executed.broken}.", file=sys.stderr)
         raise typer.Exit(INCOMPLETE)
@@ -373,30 +373,13 @@ def _judge_and_report(folder: Path, jobs: int | None, executed: "Executed") -> i
         page = report_folder(folder, crew)
     _print_judged(judged)
     print(f"Report: {page}")
-    print(_share(executed))
+    print(executed.account().in_words())
     return judged.exit_code
 
 
 def _print_judged(judged: "Judged") -> None:
+    from compare.commands.judging import in_words
+
     for line in judged.damaged:
         print(line, file=sys.stderr)
-    print()
-    print(judged.answer["sentence"])
-    for reason in judged.answer["reasons"]:
-        print(f"- {reason}")
-    print()
-    print("Cells: " + (", ".join(f"{count} {name}" for name, count in judged.statuses.items()) or "none"))
-    if judged.missing:
-        print(f"{judged.missing} planned cells have no result yet: go on with --resume.")
-    print("Verdicts: " + (", ".join(f"{count} {name}" for name, count in judged.outcomes.items()) or "none"))
-    for line in judged.semantics:
-        print(line)
-
-
-def _share(executed: "Executed") -> str:
-    total = executed.account()
-    return (
-        f"Wall time {total.wall_s:.0f} s: {total.measured_s:.0f} s imports, compilation and measured calls, "
-        f"{total.oracle_s:.0f} s the oracle's references alone, harness {total.harness_s:.0f} s "
-        f"({100 * total.harness_share:.1f}%)."
-    )
+    print("\n".join(in_words(judged)))

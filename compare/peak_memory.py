@@ -18,7 +18,7 @@ def peak_bytes(call: Callable[[], Any], device: Device) -> float | None:
     """
     if device is Device.CUDA:
         torch = sys.modules.get("torch")
-        if torch is None:
+        if torch is None or not torch.cuda.is_initialized():  # another framework's process that merely imported it
             return None
         torch.cuda.reset_peak_memory_stats()
         call()

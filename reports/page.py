@@ -1,7 +1,6 @@
 """The report: one offline HTML file, Markdown, tables and figures, from frames alone."""
 
 from collections.abc import Mapping
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -91,8 +90,8 @@ def write_report(
         further=further or {},
     )
     folder.mkdir(parents=True, exist_ok=True)
-    with nullcontext(crew) if crew else Crew(1) as builders:
-        sections = builders.build(SECTIONS, data, folder, meanwhile=lambda: _write_frames(folder, data))
+    builders = crew or Crew(1)
+    sections = builders.build(SECTIONS, data, folder, meanwhile=lambda: _write_frames(folder, data))
     first = first_screen(data)
     markdown = to_markdown_page(first, (section.markdown for section in sections))
     (folder / "report.md").write_text(markdown, encoding="utf-8")

@@ -85,6 +85,25 @@ def judge_folder(folder: Path) -> Judged:
     )
 
 
+def in_words(judged: Judged) -> list[str]:
+    """The answer, and what was counted, as lines to print."""
+    statuses, outcomes = (
+        ", ".join(f"{count} {name}" for name, count in counted.items()) or "none"
+        for counted in (judged.statuses, judged.outcomes)
+    )
+    missing = f"{judged.missing} planned cells have no result yet: go on with --resume."
+    return [
+        "",
+        judged.answer["sentence"],
+        *(f"- {reason}" for reason in judged.answer["reasons"]),
+        "",
+        f"Cells: {statuses}",
+        *([missing] if judged.missing else []),
+        f"Verdicts: {outcomes}",
+        *judged.semantics,
+    ]
+
+
 def worse(one: int, other: int) -> int:
     """The exit code of two judgements together: 1 (a claim differs) beats 3 (incomplete), 3 beats 0."""
     return next((code for code in (1, INCOMPLETE) if code in (one, other)), 0)

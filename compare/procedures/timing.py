@@ -27,7 +27,7 @@ class Timed:
         self.steps, self.blocks, self.drawn = 1, 1, 0
 
     def start(self) -> None:
-        """Compile, run the first step, warm up, and choose how many steps and draws one turn holds."""
+        """Compile, run the first step, warm up, choose how many steps and draws a turn holds; peak of the steps."""
         stepper = self.task.session.stepper(self.task.problem.params, self.x, self.seed)
         self.step = stepper.step
         if stepper.compile is not None:
@@ -35,6 +35,10 @@ class Timed:
         self._add(Quantity.FIRST_STEP_S, self._clock(lambda: self.step(1)), 0)
         once = min(self._clock(lambda: self.step(1)) for _ in range(3))
         self.steps = max(1, min(MOST_STEPS, round(TURN_S / once)))
+        with span(CALL):  # before the turns: a step that needs too much memory costs no finished ones
+            peak = peak_bytes(lambda: self.step(self.steps), Device(self.task.cell.device))
+        if peak is not None:
+            self._add(Quantity.PEAK_BYTES, peak, 0, self.steps, unit="B")
         self._draw(1)
         self.blocks = max(1, min(MOST_BLOCKS, round(TURN_S / self._clock(lambda: self._draw(1)))))
 
@@ -45,14 +49,6 @@ class Timed:
         elapsed = self._clock(lambda: self._draw(self.blocks))
         draws = self.blocks * DRAWS_PER_BLOCK
         self._add(Quantity.DRAWS_PER_SECOND, draws / elapsed, index, draws, unit="1/s")
-
-    def finish(self) -> list[Measurement]:
-        """All rows, with the peak memory of one more turn's steps where it can be read."""
-        with span(CALL):
-            peak = peak_bytes(lambda: self.step(self.steps), Device(self.task.cell.device))
-        if peak is not None:
-            self._add(Quantity.PEAK_BYTES, peak, 0, self.steps, unit="B")
-        return self.rows
 
     def _draw(self, blocks: int) -> None:
         self.drawn += 1  # a fresh seed each time, so that nothing can be remembered

@@ -29,6 +29,14 @@ class Account:
         """harness_s / wall_s."""
         return self.harness_s / self.wall_s if self.wall_s else 0.0
 
+    def in_words(self) -> str:
+        """One sentence, in whole seconds."""
+        return (
+            f"Wall time {self.wall_s:.0f} s: {self.measured_s:.0f} s imports, compilation and measured calls, "
+            f"{self.oracle_s:.0f} s the oracle's references alone, harness {self.harness_s:.0f} s "
+            f"({100 * self.harness_share:.1f}%)."
+        )
+
 
 def account(spans: Iterable[Span], wall_s: float) -> Account:
     """The account of a run: unions over workers that ran side by side, so that no second counts twice."""

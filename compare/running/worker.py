@@ -104,7 +104,7 @@ def answer(workshop: Workshop, request: dict[str, Any]) -> dict[str, Any]:
         elif verb == "turn":
             workshop.clocks[cell.key].turn(int(request["round"]))
         else:
-            rows = workshop.clocks.pop(cell.key).finish()
+            rows = workshop.clocks.pop(cell.key).rows
     except (NotSupportedError, MissingDataError) as error:
         status, reason = Status.NOT_RUN, str(error)
     except Exception as error:

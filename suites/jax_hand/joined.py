@@ -80,7 +80,8 @@ def cross_entropy(logits: JaxArray, x: JaxArray) -> JaxArray:
     """-log p(x|logits) of independent Bernoulli pixels, summed over everything: sum(log(1 + exp(l)) - x l), in nats.
 
     log(1 + exp(l)) = max(l, 0) + log(1 + exp(-|l|)), and a sum of logarithms is the logarithm of a product: one
-    logarithm for LOG_OF factors, each within 1 and 2, so that no product overflows. x gets no gradient: it is data.
+    logarithm for LOG_OF factors, each within 1 and 2, so that no product overflows. 1 + exp(-|l|) is rounded where
+    softplus is not, by at most a unit roundoff per pixel. x gets no gradient: it is data.
     """
     return _cross_entropy_forward(logits, x)[0]
 

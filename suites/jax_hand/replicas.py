@@ -53,6 +53,7 @@ def train(
     lie. Adam's state is made in the group's own loop: only one group's lies in memory, and none of it travels.
     """
     steps, zeros = batches.shape[1], partial(jax.tree.map, jnp.zeros_like)
+    starts = jnp.concatenate([jnp.zeros(1, stops.dtype), stops[:-1]])
 
     def one(replica: tuple[JaxArray, JaxArray, JaxArray | None]) -> tuple[JaxArray, Weights]:
         key, rows, given = replica
@@ -66,9 +67,8 @@ def train(
             return state, key, losses.at[i].set(loss)
 
         def until(stop: int, carry: tuple[Carry, Weights]) -> tuple[Carry, Weights]:
-            before = jnp.where(stop == 0, 0, stops[stop - 1])
             (state, *rest), kept = carry
-            state, *rest = jax.lax.fori_loop(before, stops[stop], step, (state, *rest))
+            state, *rest = jax.lax.fori_loop(starts[stop], stops[stop], step, (state, *rest))
             return (state, *rest), jax.tree.map(lambda all_, now: all_.at[stop].set(now), kept, state.params)
 
         kept = jax.tree.map(lambda weight: jnp.zeros((len(stops), *weight.shape), weight.dtype), params)

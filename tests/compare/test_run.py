@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from compare.peak_memory import reset_peak
 from compare.records import Procedure, Quantity, Status
 from compare.running import rounds
+from compare.running.memory import MIB
 
 EXPECTED = {
     "faulty-raises": (Status.FAILED, "RuntimeError: planted: a message of two lines"),
@@ -82,14 +84,15 @@ def test_timed_cells_take_turns_and_survive_a_sibling_that_dies(faulty, make_cel
     names = ("numpy-oracle", "faulty-exits")
     cells = [
         make_cell(implementation=name, estimator=estimator, procedure=Procedure.TIME)
-        for name in names
         for estimator in ("sampled-kl", "analytic-kl")
+        for name in names
     ]
     results, _ = run_cells(cells)
     status = {(result.cell.implementation, result.cell.estimator): result.status for result in results}
     assert status.pop(("faulty-exits", "analytic-kl")) is Status.CRASHED
     assert set(status.values()) == {Status.OK}
     turns = [who for do, *who in asked if do == "turn"]
+    # One worker's cells follow each other, in whatever order they were planned.
     living = [["numpy-oracle", "sampled-kl"], ["numpy-oracle", "analytic-kl"], ["faulty-exits", "sampled-kl"]]
     assert turns == living * 2
     for result in results:
@@ -97,6 +100,8 @@ def test_timed_cells_take_turns_and_survive_a_sibling_that_dies(faulty, make_cel
             steady = [row for row in result.measurements if row.quantity is Quantity.STEADY_STEP_S]
             assert [row.index for row in steady] == [0, 1]
             assert all(row.value > 0 for row in result.measurements)
+            peak = [row.value for row in result.measurements if row.quantity is Quantity.PEAK_BYTES]
+            assert [value > 16 * MIB for value in peak] == [True] * reset_peak()  # NumPy alone takes more
 
 
 def test_stopping_is_quick_keeps_what_is_finished_and_leaves_no_process(faulty, make_cell, run_cells):
