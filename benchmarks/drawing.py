@@ -20,8 +20,8 @@ from time import monotonic
 
 import pandas as pd
 
-from compare import environment
-from compare.frames import read_frame, write_frame
+from elbo_compare.compare import environment
+from elbo_compare.compare.judging.frames import read_frame, write_frame
 
 SEEDS_APART = 1_000_000  # further than the seeds of a profile
 
@@ -43,7 +43,7 @@ def folder_of(source: Path, rows: int, base: Path) -> Path:
 def draw(folder: Path) -> tuple[float, float]:
     """Seconds of wall time and of processor time, the drawing processes' included, of `compare report`."""
     start, before = monotonic(), os.times()
-    subprocess.run([sys.executable, "-m", "compare", "report", str(folder)], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([sys.executable, "-m", "elbo_compare", "report", str(folder)], check=True, stdout=subprocess.DEVNULL)
     after = os.times()
     spent = after.children_user + after.children_system - before.children_user - before.children_system
     return monotonic() - start, spent

@@ -25,19 +25,19 @@ import numpy as np
 import scipy
 from scipy.stats import beta
 
-from compare.claims import CLAIMS
-from compare.judge import judge
-from compare.mutants import Site, measure
-from compare.records import Cell, CellResult, Outcome, Procedure, Verdict
-from compare.statistics import MEAN_MARGIN, VARIANCE_MARGIN, ErrorBudget
-from suites import datasets, problems
-from suites.contract import Array, Device, Draws, DType, Estimator, Params, Problem
-from suites.estimators import CORE_ESTIMATORS, SAMPLED_KL
-from suites.exact.expected import Expected, expected
-from suites.mutants.catalogue import CATALOGUE
-from suites.mutants.session import Mutant
-from suites.numpy_oracle.session import OracleSession
-from suites.numpy_oracle.vae import NumpyOracle, encode
+from elbo_compare.compare.claims import CLAIMS
+from elbo_compare.compare.judging.judge import judge
+from elbo_compare.compare.judging.mutants import Site, measure
+from elbo_compare.compare.records import Cell, CellResult, Outcome, Procedure, Verdict
+from elbo_compare.compare.statistics import MEAN_MARGIN, VARIANCE_MARGIN, ErrorBudget
+from elbo_compare.suites import datasets, problems
+from elbo_compare.suites.contract import Array, Device, Draws, DType, Estimator, Params, Problem
+from elbo_compare.suites.estimators import CORE_ESTIMATORS, SAMPLED_KL
+from elbo_compare.suites.exact.expected import Expected, expected
+from elbo_compare.suites.mutants.catalogue import CATALOGUE
+from elbo_compare.suites.mutants.session import Mutant
+from elbo_compare.suites.numpy_oracle.session import OracleSession
+from elbo_compare.suites.numpy_oracle.vae import NumpyOracle, encode
 
 SECOND = "second-correct"  # another correct program, so that rounding differs
 MEAN_CLAIMS = frozenset({"KL-004", "LG-001"})

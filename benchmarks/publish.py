@@ -1,7 +1,7 @@
 """Freeze a finished run as a citable report: `python benchmarks/publish.py results/standard 2026-11-23-standard-cpu`.
 
 Copies what the report is drawn from (JSON and Parquet) and the report itself; the cells and their logs stay behind, and
-`compare.load` reads the copy. A published folder is never edited afterwards: a correction is a new one.
+`elbo_compare.load` reads the copy. A published folder is never edited afterwards: a correction is a new one.
 """
 
 import json

@@ -25,8 +25,8 @@ import matplotlib
 import pandas as pd
 from real_runs import HERE, install
 
-from compare import environment
-from compare.store import write_atomically
+from elbo_compare.compare import environment
+from elbo_compare.compare.running.store import write_atomically
 
 matplotlib.use("svg")
 
@@ -40,16 +40,16 @@ size = 2
 seeds = {cells}
 """
 STAGES = {
-    "plan": "from compare.commands.execution import Request, planned\n"
+    "plan": "from elbo_compare.compare.commands.execution import Request, planned\n"
     "print(len(planned(Request(profile=profile, device='cpu')).cells))",
-    "run": "from compare.commands.execution import Request, execute, planned\n"
+    "run": "from elbo_compare.compare.commands.execution import Request, execute, planned\n"
     "request = Request(profile=profile, device='cpu', output=Path(folder))\n"
     "assert execute(planned(request), print).broken == 0",
-    "resume": "from compare.commands.execution import Request, execute, planned\n"
+    "resume": "from elbo_compare.compare.commands.execution import Request, execute, planned\n"
     "request = Request(profile=profile, device='cpu', output=Path(folder), resume=True)\n"
     "assert not execute(planned(request), print).spans  # nothing was missing, so no worker was started",
-    "judge": "from compare.commands.judging import judge_folder\nprint(judge_folder(Path(folder)).outcomes)",
-    "read": "from compare.frames import parts\n"
+    "judge": "from elbo_compare.compare.commands.judge import judge_folder\nprint(judge_folder(Path(folder)).outcomes)",
+    "read": "from elbo_compare.compare.judging.frames import parts\n"
     "print(sum(len(part) for part in parts(folder, 'measurements', ['key', 'quantity', 'value'])))",
 }
 FRAME = """

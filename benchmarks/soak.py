@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "fault
 from injections import INJECTIONS, complete, damage, finished
 from real_runs import Bench, make_bench
 
-from compare import environment
+from elbo_compare.compare import environment
 
 
 def soak(bench: Bench, base: Path, seconds: float, seed: int) -> dict:

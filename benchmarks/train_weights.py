@@ -16,11 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from suites import datasets, problems, registry
-from suites.contract import Dataset, Device, DType, Fit, Problem, Session
-from suites.estimators import SAMPLED_KL
-from suites.protocol import PROTOCOLS, EarlyStopping, check_steps
-from suites.weights import FOLDER, write_weights
+from elbo_compare.suites import datasets, problems, registry
+from elbo_compare.suites.contract import Dataset, Device, DType, Fit, Problem, Session
+from elbo_compare.suites.estimators import SAMPLED_KL
+from elbo_compare.suites.protocol import PROTOCOLS, EarlyStopping, check_steps
+from elbo_compare.suites.weights import FOLDER, write_weights
 
 LOOKS = 25  # at the validation ELBO in one run, about
 

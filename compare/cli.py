@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from compare.commands.bench import bench
-from compare.commands.data import data
-from compare.commands.references import AsJson, Framework, Kind, Mapping, Seconds, vectors
-from compare.errors import CompareError, printable
+from elbo_compare.compare.commands.bench import bench
+from elbo_compare.compare.commands.data import data
+from elbo_compare.compare.commands.references import AsJson, Framework, Kind, Mapping, Seconds, vectors
+from elbo_compare.compare.errors import CompareError, printable
 
 if TYPE_CHECKING:
-    from compare.commands.execution import Executed, Request
-    from compare.commands.judging import Judged
-    from reports.building import Crew
+    from elbo_compare.compare.commands.execution import Executed, Request
+    from elbo_compare.compare.commands.judge import Judged
+    from elbo_compare.reports.building import Crew
 
 STARTED = monotonic()
 INCOMPLETE = 3
@@ -92,7 +92,7 @@ def plan(
     data_dir: DataDir = None,
 ) -> None:
     """Print the cells that `run` would run: one label per line, with its size."""
-    from compare.commands.execution import planned
+    from elbo_compare.compare.commands.execution import planned
 
     request = _request(profile=profile, device=device, expression=expression, seed=seed, data_dir=data_dir)
     for cell in planned(request).cells:
@@ -146,7 +146,7 @@ def run(
 @app.command()
 def judge(folder: Folder) -> None:
     """Judge the measurements of a folder again; no framework is needed."""
-    from compare.commands.judging import judge_folder
+    from elbo_compare.compare.commands.judge import judge_folder
 
     judged = judge_folder(folder)
     _print_judged(judged)
@@ -158,7 +158,7 @@ def judge(folder: Folder) -> None:
 def report(folder: Folder) -> None:
     """Draw the report of a judged folder again."""
     with _drawing_crew() as crew:
-        from compare.commands.reporting import report_folder
+        from elbo_compare.compare.commands.report import report_folder
 
         print(f"Report: {report_folder(folder, crew)}")
 
@@ -174,7 +174,7 @@ def check(
     timeout: Seconds = 15.0,
 ) -> None:
     """Judge your own KL or loss function: 0 right, 1 wrong, 2 can't be loaded, 3 raises, hangs or gives NaN."""
-    from compare.checking.command import check_command
+    from elbo_compare.compare.checking.command import check_command
 
     raise typer.Exit(
         check_command(
@@ -197,7 +197,7 @@ def mutants(
     output: Annotated[Path | None, typer.Option("-o", metavar="DIR", help="Results whose report shows it.")] = None,
 ) -> None:
     """Judge planted wrong implementations by the very claims that judge the libraries: 0 if every one is caught."""
-    from compare.commands.planting import judge_mutants
+    from elbo_compare.compare.commands.mutants import judge_mutants
 
     raise typer.Exit(judge_mutants(ids or (), jobs, seed, output, print))
 
@@ -211,7 +211,7 @@ def cite(
     ] = None,
 ) -> None:
     """Print a claim, its formula, source and tolerance, the outcome by implementation and version, and BibTeX."""
-    from compare.cite import cite as cited
+    from elbo_compare.compare.citing.cite import cite as cited
 
     print(cited(identifier, results))
 
@@ -223,7 +223,7 @@ def diff(
     as_json: Annotated[bool, typer.Option("--json", help="The same as one JSON object.")] = False,
 ) -> None:
     """Print which verdicts changed and which numbers changed beyond their error; exit code 1 where a verdict did."""
-    from compare.commands.changes import diff_command
+    from elbo_compare.compare.commands.diff import diff_command
 
     raise typer.Exit(diff_command(old, new, as_json=as_json))
 
@@ -234,7 +234,7 @@ def findings(
     as_json: AsJson = False,
 ) -> None:
     """List the register of library divergences, the most harmful first."""
-    from compare.commands.semantics import findings_command
+    from elbo_compare.compare.commands.semantics import findings_command
 
     print(findings_command(folder, as_json=as_json))
 
@@ -249,7 +249,7 @@ def explain(
     timeout: Seconds = 60.0,
 ) -> None:
     """Say, site by site, what TraceMeanField_ELBO does with your model and guide, and which findings apply."""
-    from compare.commands.semantics import explain_command
+    from elbo_compare.compare.commands.semantics import explain_command
 
     code, text = explain_command(model, guide, args, library, as_json=as_json, timeout_s=timeout)
     print("\n".join(map(printable, text.splitlines())), file=sys.stderr if code else sys.stdout)
@@ -259,7 +259,7 @@ def explain(
 @app.command("list")
 def list_() -> None:
     """List profiles, problems, estimators, implementations and claims."""
-    from compare.doctor import catalogue
+    from elbo_compare.compare.commands.doctor import catalogue
 
     print("\n".join(catalogue()))
 
@@ -267,7 +267,7 @@ def list_() -> None:
 @app.command()
 def doctor() -> None:
     """Say what is installed, which devices there are, what will not run and why."""
-    from compare.doctor import diagnose
+    from elbo_compare.compare.commands.doctor import diagnose
 
     print("\n".join(diagnose()))
 
@@ -298,13 +298,13 @@ def _refuse(message: str, code: int) -> NoReturn:
 
 
 def _request(**asked: Any) -> "Request":
-    from compare.commands.execution import Request
+    from elbo_compare.compare.commands.execution import Request
 
     return Request(**asked)
 
 
 def _run(request: "Request") -> "Executed":
-    from compare.commands.execution import execute, planned
+    from elbo_compare.compare.commands.execution import execute, planned
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a batch system's notice: stop as Ctrl-C does
     try:
@@ -329,10 +329,10 @@ def _given(context: typer.Context) -> list[str]:
 def _run_suite(suite: str, output: Path | None, jobs: int | None, resume: bool, given: list[str]) -> int:
     from importlib import import_module
 
-    from compare.commands.semantics import check_suite
+    from elbo_compare.compare.commands.semantics import check_suite
 
     check_suite(suite, given)
-    commands = import_module(f"compare.commands.{suite}")
+    commands = import_module(f"elbo_compare.compare.commands.{suite}")
     try:
         judged = commands.run_command(output, jobs, resume, lambda line: print(line, file=sys.stderr))
     except KeyboardInterrupt:
@@ -343,7 +343,7 @@ def _run_suite(suite: str, output: Path | None, jobs: int | None, resume: bool, 
 
 
 def _run_suites(request: "Request", executed: "Executed") -> None:
-    from compare.commands.semantics import holds_semantics, run_part
+    from elbo_compare.compare.commands.semantics import holds_semantics, run_part
 
     if not holds_semantics(request.profile, request.expression):
         return
@@ -358,16 +358,16 @@ def _run_suites(request: "Request", executed: "Executed") -> None:
 
 def _drawing_crew(jobs: int | None = None) -> "Crew":
     """Processes that draw, by default one per core. Started first: they import while this one does, and judges."""
-    from compare.environment import cores
-    from reports.building import Crew
+    from elbo_compare.compare.environment import cores
+    from elbo_compare.reports.building import Crew
 
     return Crew(jobs or cores())
 
 
 def _judge_and_report(folder: Path, jobs: int | None, executed: "Executed") -> int:
     with _drawing_crew(jobs) as crew:
-        from compare.commands.judging import judge_folder
-        from compare.commands.reporting import report_folder
+        from elbo_compare.compare.commands.judge import judge_folder
+        from elbo_compare.compare.commands.report import report_folder
 
         judged = judge_folder(folder)
         page = report_folder(folder, crew)
@@ -378,7 +378,7 @@ def _judge_and_report(folder: Path, jobs: int | None, executed: "Executed") -> i
 
 
 def _print_judged(judged: "Judged") -> None:
-    from compare.commands.judging import in_words
+    from elbo_compare.compare.commands.judge import in_words
 
     for line in judged.damaged:
         print(line, file=sys.stderr)

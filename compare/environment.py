@@ -14,7 +14,7 @@ from importlib.metadata import PackageNotFoundError, entry_points, version
 from pathlib import Path
 from typing import Any
 
-from compare.records import SCHEMA_VERSION
+from elbo_compare.compare.records import SCHEMA_VERSION
 
 PACKAGES = ("numpy", "scipy", "torch", "jax", "jaxlib", "pyro-ppl", "numpyro", "funsor", "pandas", "elbo-compare")
 NUMERIC = ("numpy", "scipy", "torch", "jax", "jaxlib", "pyro-ppl", "numpyro")

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from statistics import NormalDist
 from typing import NamedTuple
 
-from compare.records import Outcome
+from elbo_compare.compare.records import Outcome
 
 MEAN_MARGIN = 0.05  # standard deviations of one draw
 VARIANCE_MARGIN = 0.10  # of the exact variance

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from compare.checking.check import check_function
-from compare.checking.result import CheckVerdict
+from elbo_compare.compare.checking.check import check_function
+from elbo_compare.compare.checking.result import CheckVerdict
 
 __all__ = ["assert_elbo_claims"]
 

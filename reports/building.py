@@ -1,6 +1,6 @@
 """Builds and writes a report's sections, here or in a few processes: drawing the figures takes most of the time.
 
-    python -m reports.building
+    python -m elbo_compare.reports.building
 
 is such a process: pickles on its standard input, first the data and the report's folder, then one builder after
 another; a pickled reply on its standard output for each. A process of our own making, since a pool of the standard
@@ -19,9 +19,9 @@ from threading import Barrier
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 if TYPE_CHECKING:  # at run time each side imports them while the other does: a crew is to start before anything else
-    from reports.content import Section
-    from reports.data import ReportData
-    from reports.rendering import Rendered
+    from elbo_compare.reports.content import Section
+    from elbo_compare.reports.data import ReportData
+    from elbo_compare.reports.rendering import Rendered
 
 Builder: TypeAlias = "Callable[[ReportData], Section]"
 
@@ -48,7 +48,7 @@ class Crew:
         A builder that raises ends with its error here.
         """
         if not self.processes:
-            from reports.rendering import written
+            from elbo_compare.reports.rendering import written
 
             meanwhile()
             return [written(build(data), folder) for build in builders]
@@ -71,7 +71,9 @@ class Crew:
 
 
 def _start() -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, "-m", "reports.building"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    return subprocess.Popen(
+        [sys.executable, "-m", "elbo_compare.reports.building"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
 
 
 def _serve(
@@ -105,8 +107,8 @@ def _serve(
 def main() -> None:
     """Build what arrives until nothing does. Whoever started this process is interrupted, and ends it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    import reports.page  # noqa: F401  the builders' modules, while the data are not there yet
-    from reports.rendering import written
+    import elbo_compare.reports.page  # noqa: F401  the builders' modules, while the data are not there yet
+    from elbo_compare.reports.rendering import written
 
     arriving, leaving = sys.stdin.buffer, sys.stdout.buffer
     try:

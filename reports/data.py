@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from reports.content import Frame, Values
-from reports.figures import KNOWN
+from elbo_compare.reports.content import Frame, Values
+from elbo_compare.reports.figures import KNOWN
 
 CELL = [
     "key",

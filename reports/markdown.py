@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 
-from reports.content import Block, ClaimCard, Code, FirstScreen, Picture, Prose, Section, Table
-from reports.formats import anchor, clean, file_name, markdown
-from reports.tables import to_markdown
+from elbo_compare.reports.content import Block, ClaimCard, Code, FirstScreen, Picture, Prose, Section, Table
+from elbo_compare.reports.formats import anchor, clean, file_name, markdown
+from elbo_compare.reports.tables import to_markdown
 
 
 def to_markdown_page(first: FirstScreen, sections: Iterable[str]) -> str:

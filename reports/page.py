@@ -6,13 +6,13 @@ from typing import Any
 
 import pandas as pd
 
-from reports.building import Crew
-from reports.content import FirstScreen, Headline
-from reports.data import CLAIMS, MEASUREMENTS, TIMINGS, VERDICTS, ReportData, complete
-from reports.formats import clean, count, interval, number
-from reports.markdown import to_markdown_page
-from reports.rendering import to_html
-from reports.sections import (
+from elbo_compare.reports.building import Crew
+from elbo_compare.reports.content import FirstScreen, Headline
+from elbo_compare.reports.data import CLAIMS, MEASUREMENTS, TIMINGS, VERDICTS, ReportData, complete
+from elbo_compare.reports.formats import clean, count, interval, number
+from elbo_compare.reports.markdown import to_markdown_page
+from elbo_compare.reports.rendering import to_html
+from elbo_compare.reports.sections import (
     agreement,
     claims,
     closing,
@@ -30,7 +30,7 @@ from reports.sections import (
     training,
     variance,
 )
-from reports.tables import OUTCOMES, SIGNS, write_frame
+from elbo_compare.reports.tables import OUTCOMES, SIGNS, write_frame
 
 # The order of the first screen's tally.
 TALLY = ("agrees", "differs", "inconclusive", "not run")
@@ -74,9 +74,9 @@ def write_report(
 ) -> Path:
     """Write report.html, report.md, tables/ (CSV, Parquet, LaTeX) and figures/ (PNG, SVG) into `folder`.
 
-    Frames as `compare.load` gives them (`further`: by name, those that a run may have beside its own); a missing column
-    or an empty frame makes a section say "not measured". `crew`: processes that draw; without one, this process does.
-    Returns the path of report.html. Raises OSError where the folder can't be written.
+    Frames as `elbo_compare.load` gives them (`further`: by name, those that a run may have beside its own); a missing
+    column or an empty frame makes a section say "not measured". `crew`: processes that draw; without one, this
+    process does. Returns the path of report.html. Raises OSError where the folder can't be written.
     """
     data = ReportData(
         measurements=complete(measurements, MEASUREMENTS),

@@ -1,6 +1,6 @@
 """The README's answer: the first screen and the main table of a published report, between two markers.
 
-`python -m reports.readme` rewrites it from the newest published `standard` report; a test compares the two.
+`python -m elbo_compare.reports.readme` rewrites it from the newest published `standard` report; a test compares them.
 """
 
 import csv
@@ -9,11 +9,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from reports.data import CORE
-from reports.formats import count, number
+from elbo_compare.reports.data import CORE
+from elbo_compare.reports.formats import count, number
 
 PUBLISHED = Path(__file__).parent / "published"
-README = Path(__file__).parents[1] / "README.md"
+README = Path(__file__).resolve().parents[1] / "README.md"
 START, END = "<!-- answer:", "<!-- /answer -->"
 
 

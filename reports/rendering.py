@@ -8,10 +8,10 @@ from pathlib import Path
 
 import jinja2
 
-from reports.content import Block, FirstScreen, Picture, Section, Table
-from reports.formats import anchor, file_name
-from reports.markdown import section_to_markdown
-from reports.tables import cells, shown_columns, worst_outcome, write_table
+from elbo_compare.reports.content import Block, FirstScreen, Picture, Section, Table
+from elbo_compare.reports.formats import anchor, file_name
+from elbo_compare.reports.markdown import section_to_markdown
+from elbo_compare.reports.tables import cells, shown_columns, worst_outcome, write_table
 
 
 @dataclass(frozen=True, kw_only=True)

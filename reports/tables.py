@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from reports.content import Column, Frame, Kind, Table
-from reports.formats import MISSING, anchor, clean, count, file_name, interval, latex, markdown, number
+from elbo_compare.reports.content import Column, Frame, Kind, Table
+from elbo_compare.reports.formats import MISSING, anchor, clean, count, file_name, interval, latex, markdown, number
 
 # Worst first: a cell that holds several outcomes is marked by its worst one.
 OUTCOMES = ("differs", "inconclusive", "not run", "agrees")

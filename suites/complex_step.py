@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from suites.contract import Array
+from elbo_compare.suites.contract import Array
 
 STEP = 1e-30  # h^2 is below every float64 number beside f, and h * f' far above the smallest one
 STEP_32 = 1e-12  # for complex64: the same, and h^2 is still a normal float32 number

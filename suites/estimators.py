@@ -3,7 +3,7 @@
 w_k = p(x|z_k) p(z_k) / q(z_k|x), z_k ~ q(z|x); k1 = log q(z|x) - log p(z); r = exp(-k1).
 """
 
-from suites.contract import Bound, Estimator, GradientForm, KLTerm, Noise
+from elbo_compare.suites.contract import Bound, Estimator, GradientForm, KLTerm, Noise
 
 _L_A = "Kingma and Welling 2014 (arXiv 1312.6114), eq. 6, estimator L^A"
 _L_B = "Kingma and Welling 2014 (arXiv 1312.6114), eq. 7, estimator L^B"

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from suites.contract import Array, Device, DType, Estimator, Params, Problem
+from elbo_compare.suites.contract import Array, Device, DType, Estimator, Params, Problem
 
 
 class Check(StrEnum):
@@ -119,7 +119,7 @@ _TF32, _BFLOAT16 = ("precision", Precision.TF32), ("precision", Precision.BFLOAT
 
 FORMS: tuple[TrainingForm, ...] = (
     *_family(
-        *("torch-hand", "torch", "suites.torch_hand.forms", Kind.HAND, "eager"),
+        *("torch-hand", "torch", "elbo_compare.suites.torch_hand.forms", Kind.HAND, "eager"),
         ("eager", "as `torch_hand/vae.py` has it: one operation after another, Adam in a loop over tensors"),
         ("foreach", "eager, Adam over lists of tensors (foreach=True)"),
         ("fused Adam", "eager, one Adam kernel per tensor (fused=True)"),
@@ -131,7 +131,7 @@ FORMS: tuple[TrainingForm, ...] = (
         ("bfloat16", "the compiled joined step under autocast to bfloat16", _CUDA, _LOSS, _BFLOAT16),
     ),
     *_family(
-        *("jax-hand", "jax", "suites.jax_hand.forms", Kind.HAND, "loop"),
+        *("jax-hand", "jax", "elbo_compare.suites.jax_hand.forms", Kind.HAND, "loop"),
         ("loop", "as `jax_hand/training.py` has it: one compiled step, called in a Python loop"),
         ("donated", "the loop, the state's buffers donated"),
         ("scan", "one lax.scan per epoch, buffers donated"),
@@ -143,27 +143,27 @@ FORMS: tuple[TrainingForm, ...] = (
         ("joined scan", "the joined step under one lax.scan per epoch"),
     ),
     *_family(
-        *("pyro", "torch", "suites.pyro_ppl.forms", Kind.LIBRARY, "SVI.step"),
+        *("pyro", "torch", "elbo_compare.suites.pyro_ppl.forms", Kind.LIBRARY, "SVI.step"),
         ("SVI.step", "Trace_ELBO with Pyro's defaults: validation on"),
         ("without validation", "SVI.step under pyro.validation_enabled(False)"),
         ("Jit", "JitTrace_ELBO, validation on"),
         ("Jit without validation", "JitTrace_ELBO, validation off"),
     ),
     *_family(
-        *("numpyro", "jax", "suites.numpyro_ppl.forms", Kind.LIBRARY, "update loop"),
+        *("numpyro", "jax", "elbo_compare.suites.numpyro_ppl.forms", Kind.LIBRARY, "update loop"),
         ("update loop", "jax.jit(svi.update), called in a Python loop"),
         ("update scan", "svi.update under one lax.scan per epoch"),
     ),
     *_family(
-        *("pyro tutorial", "torch", "suites.peers.pyro_tutorial", Kind.PEER, "loop"),
+        *("pyro tutorial", "torch", "elbo_compare.suites.peers.pyro_tutorial", Kind.PEER, "loop"),
         ("loop", "modules, pyro.module and a DataLoader, as Pyro's VAE tutorial writes its training loop", _LOSS),
     ),
     *_family(
-        *("numpyro example", "jax", "suites.peers.numpyro_example", Kind.PEER, "fori_loop"),
+        *("numpyro example", "jax", "elbo_compare.suites.peers.numpyro_example", Kind.PEER, "fori_loop"),
         ("fori_loop", "numpyro.module and one jitted lax.fori_loop per epoch, as NumPyro's VAE example has it", _LOSS),
     ),
     *_family(
-        *("pythae", "torch", "suites.peers.pythae_trainer", Kind.PEER, "trainer"),
+        *("pythae", "torch", "elbo_compare.suites.peers.pythae_trainer", Kind.PEER, "trainer"),
         (
             "trainer",
             "Pythae's VAE (analytic KL, its own shuffling) on the same networks, under BaseTrainer without its bars",

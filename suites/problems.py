@@ -16,8 +16,8 @@ from math import log
 
 import numpy as np
 
-from suites.contract import Array, Flow, Likelihood, Params, Prior, Problem
-from suites.weights import read_weights
+from elbo_compare.suites.contract import Array, Flow, Likelihood, Params, Prior, Problem
+from elbo_compare.suites.weights import read_weights
 
 CASES = ("equal", "typical", "shifted", "narrow", "wide", "mixed", "collapsed", "near")
 

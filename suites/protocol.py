@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from suites.contract import Array, Params
+from elbo_compare.suites.contract import Array, Params
 
 
 @dataclass(frozen=True, kw_only=True)

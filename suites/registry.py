@@ -2,7 +2,7 @@
 
 from importlib.metadata import EntryPoint, entry_points
 
-from suites.contract import Implementation
+from elbo_compare.suites.contract import Implementation
 
 GROUP = "elbo_compare.implementations"
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from suites.contract import Array, Likelihood, Problem
-from suites.problems import FULL
+from elbo_compare.suites.contract import Array, Likelihood, Problem
+from elbo_compare.suites.problems import FULL
 
 
 def sized_vae(

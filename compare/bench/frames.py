@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from compare.bench.operations import step_flops
-from compare.bench.records import Outcome, Setting
-from compare.statistics import Interval, median, median_interval, ratio_interval
-from suites.contract import Problem
-from suites.forms import FORMS, Precision
+from elbo_compare.compare.bench.operations import step_flops
+from elbo_compare.compare.bench.records import Outcome, Setting
+from elbo_compare.compare.statistics import Interval, median, median_interval, ratio_interval
+from elbo_compare.suites.contract import Problem
+from elbo_compare.suites.forms import FORMS, Precision
 
 BASELINE = "torch-hand eager"
 COUNTED = ("import_s", "compile_s", "first_step_s", "peak_bytes", "growth_bytes", "operations", "launches", "bytes")

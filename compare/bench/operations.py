@@ -4,7 +4,7 @@ An affine layer (batch, in) -> (batch, out) is one product forward (2 batch in o
 input and by the weight: three in all, two for a layer whose input is data, since nobody asks for d loss / d x.
 """
 
-from suites.contract import Likelihood, Problem
+from elbo_compare.suites.contract import Likelihood, Problem
 
 Shape = tuple[int, int, int]  # (m, k) times (k, n)
 

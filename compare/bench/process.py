@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from compare.errors import WorkerError
-from compare.running.channel import Channel
+from elbo_compare.compare.errors import WorkerError
+from elbo_compare.compare.running.channel import Channel
 
 START_TIMEOUT_S = 900.0  # imports and compilation on a busy machine
 TURN_TIMEOUT_S = 300.0
@@ -22,7 +22,7 @@ class BenchWorker:
         self.log = log
         with log.open("wb") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "compare.bench.worker", str(theirs.fileno())],
+                [sys.executable, "-m", "elbo_compare.compare.bench.worker", str(theirs.fileno())],
                 env=dict(environment),
                 stdin=subprocess.DEVNULL,
                 stdout=output,

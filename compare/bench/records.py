@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from suites.contract import Device, DType
+from elbo_compare.suites.contract import Device, DType
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,18 +10,18 @@ from typing import Any
 
 import pandas as pd
 
-from compare import environment
-from compare.bench import frames
-from compare.bench.clocks.curves import AXES
-from compare.bench.clocks.forms import case_of
-from compare.bench.process import BenchWorker
-from compare.bench.records import Setting
-from compare.bench.steps import Bench
-from compare.bench.targets import remarks, targets
-from compare.errors import StoreError
-from compare.store import write_atomically
-from suites.contract import Device, DType
-from suites.forms import FORMS, TrainingForm
+from elbo_compare.compare import environment
+from elbo_compare.compare.bench import frames
+from elbo_compare.compare.bench.clocks.curves import AXES
+from elbo_compare.compare.bench.clocks.forms import case_of
+from elbo_compare.compare.bench.process import BenchWorker
+from elbo_compare.compare.bench.records import Setting
+from elbo_compare.compare.bench.steps import Bench
+from elbo_compare.compare.bench.targets import remarks, targets
+from elbo_compare.compare.errors import StoreError
+from elbo_compare.compare.running.store import write_atomically
+from elbo_compare.suites.contract import Device, DType
+from elbo_compare.suites.forms import FORMS, TrainingForm
 
 PARTS = ("steps", "draws", "replicas", "curves")
 TABLES = ("steps", "rounds", "ceilings", "draws", "replicas", "curves", "exponents", "targets")

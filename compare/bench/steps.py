@@ -9,18 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from compare import environment
-from compare.bench.clocks.forms import case_of
-from compare.bench.operations import step_products
-from compare.bench.process import BenchWorker
-from compare.bench.records import Outcome, Setting
-from suites.forms import Check, Need, Precision, TrainingForm, reference_of
+from elbo_compare.compare import environment
+from elbo_compare.compare.bench.clocks.forms import case_of
+from elbo_compare.compare.bench.operations import step_products
+from elbo_compare.compare.bench.process import BenchWorker
+from elbo_compare.compare.bench.records import Outcome, Setting
+from elbo_compare.suites.forms import Check, Need, Precision, TrainingForm, reference_of
 
 ULPS_ALLOWED = 100.0  # as the claims about training paths allow; see compare/claims/training.py
 LOSS_ALLOWED = 16.0  # unit roundoffs of the loss, as the pointwise claims allow, times LOSS_GROWTH
 LOSS_GROWTH = 64.0  # probabilities clamped and inverted, sums over 784 pixels in another order: some bits, not digits
 LOSS_REDUCED = 0.02  # relative: a bfloat16 product keeps 8 bits, and the loss is a mean over many of them
-CEILINGS = {"torch": "suites.torch_hand.ceiling", "jax": "suites.jax_hand.ceiling"}
+CEILINGS = {"torch": "elbo_compare.suites.torch_hand.ceiling", "jax": "elbo_compare.suites.jax_hand.ceiling"}
 Say = Callable[[str], None]
 
 

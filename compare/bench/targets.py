@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from compare.bench.frames import ratio
-from suites.contract import Device
+from elbo_compare.compare.bench.frames import ratio
+from elbo_compare.suites.contract import Device
 
 Frame = Any  # pandas.DataFrame, which no checker can narrow after `frame[mask]`
 SHARES = {("jax-hand", 100): 0.50, ("torch-hand", 100): 0.45, ("jax-hand", 1000): 0.75, ("torch-hand", 1000): 0.75}

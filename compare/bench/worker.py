@@ -11,8 +11,8 @@ from importlib import import_module
 from math import isfinite
 from typing import Any
 
-from compare.errors import WorkerError
-from compare.running.channel import Channel
+from elbo_compare.compare.errors import WorkerError
+from elbo_compare.compare.running.channel import Channel
 
 CLOCKS = {  # what a request asks for -> page of `clocks`, class; imported only then, since a form times its imports
     "form": ("forms", "FormClock"),
@@ -26,7 +26,7 @@ CLOCKS = {  # what a request asks for -> page of `clocks`, class; imported only 
 def clock_of(request: Mapping[str, Any]) -> Any:
     """What the first request asks for."""
     page, name = CLOCKS[request["what"]]
-    return getattr(import_module(f"compare.bench.clocks.{page}"), name)(request)
+    return getattr(import_module(f"elbo_compare.compare.bench.clocks.{page}"), name)(request)
 
 
 def answer(state: dict[str, Any], request: dict[str, Any]) -> dict[str, Any]:

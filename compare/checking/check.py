@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from compare.checking.claims import Claim, Record, TermRecord, judge, record, record_ordinary
-from compare.checking.diagnosis import Diagnosis, DifferenceForm, diagnose_claims, diagnose_value
-from compare.checking.drawing import draws
-from compare.checking.expectation import judge_drawing
-from compare.checking.experiment import Experiment, open_experiment
-from compare.checking.failure import FunctionError, TargetError
-from compare.checking.readings import (
+from elbo_compare.compare.checking.claims import Claim, Record, TermRecord, judge, record, record_ordinary
+from elbo_compare.compare.checking.diagnosis import Diagnosis, DifferenceForm, diagnose_claims, diagnose_value
+from elbo_compare.compare.checking.drawing import draws
+from elbo_compare.compare.checking.expectation import judge_drawing
+from elbo_compare.compare.checking.experiment import Experiment, open_experiment
+from elbo_compare.compare.checking.failure import FunctionError, TargetError
+from elbo_compare.compare.checking.readings import (
     UNIT_ROUNDOFF,
     Quantity,
     Reading,
@@ -22,10 +22,10 @@ from compare.checking.readings import (
     reductions,
     value_distance,
 )
-from compare.checking.result import CheckResult, CheckVerdict, TermResult
-from compare.checking.signature import Form, FunctionKind, Role, read_mapping, read_signature
-from compare.records import Outcome
-from suites.contract import DType, Likelihood
+from elbo_compare.compare.checking.result import CheckResult, CheckVerdict, TermResult
+from elbo_compare.compare.checking.signature import Form, FunctionKind, Role, read_mapping, read_signature
+from elbo_compare.compare.records import Outcome
+from elbo_compare.suites.contract import DType, Likelihood
 
 UNDECIDED = (
     "Its draws vary too much to tell (far more than log q - log p does): "

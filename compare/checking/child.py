@@ -4,10 +4,10 @@ import json
 import sys
 from pathlib import Path
 
-from compare.checking.check import check_function
-from compare.checking.failure import TargetError
-from compare.checking.result import CheckResult, CheckVerdict
-from compare.checking.target import load
+from elbo_compare.compare.checking.check import check_function
+from elbo_compare.compare.checking.failure import TargetError
+from elbo_compare.compare.checking.result import CheckResult, CheckVerdict
+from elbo_compare.compare.checking.target import load
 
 
 def main(folder: Path) -> None:

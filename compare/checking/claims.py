@@ -6,10 +6,10 @@ from math import nan
 
 import numpy as np
 
-from compare.checking.experiment import Experiment, Observation
-from compare.checking.failure import FunctionError
-from compare.checking.inputs import ORDINARY, REPLICATES, extremes, prior, ragged, with_noise
-from compare.checking.readings import (
+from elbo_compare.compare.checking.experiment import Experiment, Observation
+from elbo_compare.compare.checking.failure import FunctionError
+from elbo_compare.compare.checking.inputs import ORDINARY, REPLICATES, extremes, prior, ragged, with_noise
+from elbo_compare.compare.checking.readings import (
     UNIT_ROUNDOFF,
     Distance,
     Quantity,
@@ -21,10 +21,10 @@ from compare.checking.readings import (
     target,
     value_distance,
 )
-from compare.checking.signature import Role
-from compare.records import Outcome
-from suites.bridge.user_arrays import Term
-from suites.contract import DType
+from elbo_compare.compare.checking.signature import Role
+from elbo_compare.compare.records import Outcome
+from elbo_compare.suites.bridge.user_arrays import Term
+from elbo_compare.suites.contract import DType
 
 
 @dataclass(frozen=True, kw_only=True)

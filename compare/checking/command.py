@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from compare.checking.process import check_target
+from elbo_compare.compare.checking.process import check_target
 
 TIMEOUT_S = 15.0
 

@@ -6,10 +6,10 @@ from enum import StrEnum
 
 import numpy as np
 
-from compare.checking import equals, linear
-from compare.checking.claims import Claim, Record, TermRecord
-from compare.checking.experiment import Observation
-from compare.checking.readings import (
+from elbo_compare.compare.checking import equals, linear
+from elbo_compare.compare.checking.claims import Claim, Record, TermRecord
+from elbo_compare.compare.checking.experiment import Observation
+from elbo_compare.compare.checking.readings import (
     Quantity,
     Reading,
     gradient_distance,
@@ -17,8 +17,8 @@ from compare.checking.readings import (
     target,
     value_distance,
 )
-from compare.checking.signature import SPREADS, Form, Role, Signature
-from compare.records import Outcome
+from elbo_compare.compare.checking.signature import SPREADS, Form, Role, Signature
+from elbo_compare.compare.records import Outcome
 
 
 class DifferenceForm(StrEnum):

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from compare.checking import oracle
-from compare.checking.claims import Claim
-from compare.checking.experiment import Experiment, Observation
-from compare.checking.failure import FunctionError
-from compare.checking.inputs import ORDINARY, Case, prior
-from compare.checking.readings import (
+from elbo_compare.compare.checking import oracle
+from elbo_compare.compare.checking.claims import Claim
+from elbo_compare.compare.checking.experiment import Experiment, Observation
+from elbo_compare.compare.checking.failure import FunctionError
+from elbo_compare.compare.checking.inputs import ORDINARY, Case, prior
+from elbo_compare.compare.checking.readings import (
     UNIT_ROUNDOFF,
     Quantity,
     Reading,
@@ -27,10 +27,10 @@ from compare.checking.readings import (
     target,
     value_distance,
 )
-from compare.checking.signature import Role
-from compare.records import Outcome
-from compare.statistics import MEAN_MARGIN, ErrorBudget, equivalence, two_sided_z
-from suites.contract import Array
+from elbo_compare.compare.checking.signature import Role
+from elbo_compare.compare.records import Outcome
+from elbo_compare.compare.statistics import MEAN_MARGIN, ErrorBudget, equivalence, two_sided_z
+from elbo_compare.suites.contract import Array
 
 ROWS = 512
 CALLS = 120  # 61,000 draws for each datum: an exact mean agrees with a margin of 0.05 sd at the levels of `ErrorBudget`

@@ -6,17 +6,17 @@ from typing import Any
 
 import numpy as np
 
-from compare.checking import oracle
-from compare.checking.claims import Record
-from compare.checking.experiment import Observation
-from compare.checking.inputs import Inputs
-from compare.checking.readings import Quantity, Reading, Reduction, reduced, reductions, target
-from compare.checking.signature import Form, FunctionKind, Role, Signature
-from suites import complex_step
-from suites.bridge.user_arrays import Term
-from suites.contract import Array, DType
-from suites.mutants import catalogue
-from suites.mutants.variant import Kind, Variant
+from elbo_compare.compare.checking import oracle
+from elbo_compare.compare.checking.claims import Record
+from elbo_compare.compare.checking.experiment import Observation
+from elbo_compare.compare.checking.inputs import Inputs
+from elbo_compare.compare.checking.readings import Quantity, Reading, Reduction, reduced, reductions, target
+from elbo_compare.compare.checking.signature import Form, FunctionKind, Role, Signature
+from elbo_compare.suites import complex_step
+from elbo_compare.suites.bridge.user_arrays import Term
+from elbo_compare.suites.contract import Array, DType
+from elbo_compare.suites.mutants import catalogue
+from elbo_compare.suites.mutants.variant import Kind, Variant
 
 # Identification, not judgement: the claims have failed by then. A mutant that differs from the right function by less
 # than this is not told from it. Relative to the sum of absolute terms.

@@ -6,21 +6,21 @@ from typing import Any
 
 import numpy as np
 
-from compare.checking import drawing, equals, oracle
-from compare.checking.claims import Claim
-from compare.checking.diagnosis import Diagnosis, DifferenceForm
-from compare.checking.drawing import Estimate, Sample
-from compare.checking.experiment import Experiment
-from compare.checking.failure import FunctionError
-from compare.checking.inputs import ORDINARY
-from compare.checking.linear import EXPONENTS
-from compare.checking.readings import Reading, Reduction, readings
-from compare.checking.result import TermResult
-from compare.checking.signature import FunctionKind, Role
-from compare.records import Outcome
-from suites.contract import Likelihood
-from suites.mutants import catalogue, correct
-from suites.mutants.variant import Kind, Variant
+from elbo_compare.compare.checking import drawing, equals, oracle
+from elbo_compare.compare.checking.claims import Claim
+from elbo_compare.compare.checking.diagnosis import Diagnosis, DifferenceForm
+from elbo_compare.compare.checking.drawing import Estimate, Sample
+from elbo_compare.compare.checking.experiment import Experiment
+from elbo_compare.compare.checking.failure import FunctionError
+from elbo_compare.compare.checking.inputs import ORDINARY
+from elbo_compare.compare.checking.linear import EXPONENTS
+from elbo_compare.compare.checking.readings import Reading, Reduction, readings
+from elbo_compare.compare.checking.result import TermResult
+from elbo_compare.compare.checking.signature import FunctionKind, Role
+from elbo_compare.compare.records import Outcome
+from elbo_compare.suites.contract import Likelihood
+from elbo_compare.suites.mutants import catalogue, correct
+from elbo_compare.suites.mutants.variant import Kind, Variant
 
 IMITATED_DRAWS = 10_000
 IMITATED_DATA = 2  # the data of few latents: imitation of every variant at 40 latents would cost seconds

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from compare.checking.failure import FunctionError, TargetError
-from compare.checking.inputs import ORDINARY, Case, Inputs, Layout, Sizes, observed_sizes, ordinary
-from compare.checking.signature import Role, Signature
-from suites.bridge.user_arrays import ADAPTERS, Call, Term, UserArrays, installed, open_arrays
-from suites.contract import Array, DType
+from elbo_compare.compare.checking.failure import FunctionError, TargetError
+from elbo_compare.compare.checking.inputs import ORDINARY, Case, Inputs, Layout, Sizes, observed_sizes, ordinary
+from elbo_compare.compare.checking.signature import Role, Signature
+from elbo_compare.suites.bridge.user_arrays import ADAPTERS, Call, Term, UserArrays, installed, open_arrays
+from elbo_compare.suites.contract import Array, DType
 
 # What a function raises that got another framework's arrays (None: it returned another framework's). Anything else is
 # the function's own, and no further framework is imported to see it again.

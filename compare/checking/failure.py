@@ -1,6 +1,6 @@
 """Why a check could not come to a verdict. The exit codes are those of `compare check`."""
 
-from compare.errors import CompareError
+from elbo_compare.compare.errors import CompareError
 
 
 class TargetError(CompareError):

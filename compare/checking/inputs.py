@@ -10,9 +10,9 @@ from enum import StrEnum
 
 import numpy as np
 
-from compare.checking.oracle import spread_of
-from compare.checking.signature import Form, Role, Signature
-from suites.contract import Array, DType
+from elbo_compare.compare.checking.oracle import spread_of
+from elbo_compare.compare.checking.signature import Form, Role, Signature
+from elbo_compare.suites.contract import Array, DType
 
 Inputs = Mapping[Role, Array]
 

@@ -7,12 +7,12 @@ from itertools import product
 
 import numpy as np
 
-from compare.checking import oracle
-from compare.checking.claims import Record
-from compare.checking.experiment import Observation
-from compare.checking.readings import Quantity, Reading, target
-from compare.checking.signature import Form, Role
-from suites.contract import Array, DType
+from elbo_compare.compare.checking import oracle
+from elbo_compare.compare.checking.claims import Record
+from elbo_compare.compare.checking.experiment import Observation
+from elbo_compare.compare.checking.readings import Quantity, Reading, target
+from elbo_compare.compare.checking.signature import Form, Role
+from elbo_compare.suites.contract import Array, DType
 
 # The fit is exact when the form is right: what is left over is rounding, far below any coefficient of interest.
 RESIDUAL = {DType.FLOAT64: 1e-9, DType.FLOAT32: 1e-5}

@@ -12,8 +12,8 @@ from math import log, pi
 
 import numpy as np
 
-from compare.checking.signature import Form, Role
-from suites.contract import Array
+from elbo_compare.compare.checking.signature import Form, Role
+from elbo_compare.suites.contract import Array
 
 HALF_LOG_2PI = 0.5 * log(2 * pi)
 

@@ -12,10 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from compare.checking.result import CheckResult, CheckVerdict
+from elbo_compare.compare.checking.result import CheckResult, CheckVerdict
 
 # -P: the user's folder, which may hold a compare.py or a suites/, comes onto sys.path after our own modules are loaded.
-CHILD = "import sys; from pathlib import Path; from compare.checking.child import main; main(Path(sys.argv[1]))"
+CHILD = (
+    "import sys; from pathlib import Path; "
+    "from elbo_compare.compare.checking.child import main; main(Path(sys.argv[1]))"
+)
 PRINTED = 400  # characters of what a failing function printed
 
 

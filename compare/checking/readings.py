@@ -11,12 +11,12 @@ from enum import StrEnum
 
 import numpy as np
 
-from compare.checking import oracle
-from compare.checking.experiment import Observation
-from compare.checking.inputs import Inputs
-from compare.checking.signature import OUTPUTS, Form, FunctionKind, Role, Signature
-from suites.bridge.user_arrays import Term
-from suites.contract import Array, DType, Likelihood
+from elbo_compare.compare.checking import oracle
+from elbo_compare.compare.checking.experiment import Observation
+from elbo_compare.compare.checking.inputs import Inputs
+from elbo_compare.compare.checking.signature import OUTPUTS, Form, FunctionKind, Role, Signature
+from elbo_compare.suites.bridge.user_arrays import Term
+from elbo_compare.suites.contract import Array, DType, Likelihood
 
 UNIT_ROUNDOFF = {DType.FLOAT64: 2.0**-53, DType.FLOAT32: 2.0**-24}
 

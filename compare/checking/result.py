@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from compare.checking.claims import Claim
-from compare.checking.diagnosis import Diagnosis
-from compare.records import Outcome
-from suites.mutants.variant import NOT_SEEN
+from elbo_compare.compare.checking.claims import Claim
+from elbo_compare.compare.checking.diagnosis import Diagnosis
+from elbo_compare.compare.records import Outcome
+from elbo_compare.suites.mutants.variant import NOT_SEEN
 
 
 class CheckVerdict(StrEnum):

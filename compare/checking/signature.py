@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from compare.checking.failure import TargetError
-from compare.errors import unknown
+from elbo_compare.compare.checking.failure import TargetError
+from elbo_compare.compare.errors import unknown
 
 
 class FunctionKind(StrEnum):

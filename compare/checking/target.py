@@ -9,9 +9,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from compare.checking.failure import TargetError
-from compare.errors import unknown
-from suites.bridge.user_arrays import ADAPTERS
+from elbo_compare.compare.checking.failure import TargetError
+from elbo_compare.compare.errors import unknown
+from elbo_compare.suites.bridge.user_arrays import ADAPTERS
 
 
 def load(target: str) -> Callable[..., Any]:

@@ -1,6 +1,6 @@
 """The claims, by family, in the order in which a report lists them. IDs are permanent."""
 
-from compare.claims import (
+from elbo_compare.compare.claims import (
     bounds,
     constants,
     device,
@@ -15,7 +15,7 @@ from compare.claims import (
     matching,
     training,
 )
-from compare.claims.claim import Claim, Context, Judgement, Rows, Scope
+from elbo_compare.compare.claims.claim import Claim, Context, Judgement, Rows, Scope
 
 FAMILIES = (
     *(matching, kl, elbo, flows, bounds, estimators),

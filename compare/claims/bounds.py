@@ -2,11 +2,11 @@
 
 from functools import partial
 
-from compare.claims import cells, elbo, expectation, pointwise
-from compare.claims.claim import Claim, Context, Judgement, Pairing, Rows
-from compare.records import Cell, Procedure, Quantity, Strength
-from suites.contract import KLTerm
-from suites.estimators import SAMPLED_KL
+from elbo_compare.compare.claims import cells, elbo, expectation, pointwise
+from elbo_compare.compare.claims.claim import Claim, Context, Judgement, Pairing, Rows
+from elbo_compare.compare.records import Cell, Procedure, Quantity, Strength
+from elbo_compare.suites.contract import KLTerm
+from elbo_compare.suites.estimators import SAMPLED_KL
 
 FAMILY = "bounds"
 BURDA = "Burda, Grosse and Salakhutdinov 2016 (arXiv 1509.00519), theorem 1"

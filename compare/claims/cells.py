@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Hashable
 
-from compare.records import Cell
-from suites.contract import Bound, Flow, GradientForm, KLTerm, Prior
-from suites.estimators import ANALYTIC_KL, CORE_ESTIMATORS, ESTIMATORS, LIBRARY_VARIANTS, SAMPLED_KL
+from elbo_compare.compare.records import Cell
+from elbo_compare.suites.contract import Bound, Flow, GradientForm, KLTerm, Prior
+from elbo_compare.suites.estimators import ANALYTIC_KL, CORE_ESTIMATORS, ESTIMATORS, LIBRARY_VARIANTS, SAMPLED_KL
 
 ORACLE = "numpy-oracle"
 HAND = frozenset({"torch-hand", "jax-hand"})

@@ -1,6 +1,6 @@
 """What a claim is: a statement with a permanent ID, a source, a tolerance with its reason, and a judging function.
 
-A claim sees rows only. It returns judgements; `compare.judge` adds which cell they are about.
+A claim sees rows only. It returns judgements; `compare.judging.judge` adds which cell they are about.
 """
 
 from collections import defaultdict
@@ -10,8 +10,8 @@ from enum import StrEnum
 from functools import cached_property
 from math import nan
 
-from compare.records import Cell, CellResult, Measurement, Outcome, Procedure, Quantity, Strength
-from compare.statistics import MEAN_MARGIN, VARIANCE_MARGIN, ErrorBudget
+from elbo_compare.compare.records import Cell, CellResult, Measurement, Outcome, Procedure, Quantity, Strength
+from elbo_compare.compare.statistics import MEAN_MARGIN, VARIANCE_MARGIN, ErrorBudget
 
 
 class Scope(StrEnum):

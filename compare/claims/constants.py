@@ -3,9 +3,9 @@
 import math
 from math import isfinite
 
-from compare.claims import cells, pointwise
-from compare.claims.claim import Claim, Context, Judgement, Rows
-from compare.records import Measurement, Outcome, Procedure, Quantity, Strength
+from elbo_compare.compare.claims import cells, pointwise
+from elbo_compare.compare.claims.claim import Claim, Context, Judgement, Rows
+from elbo_compare.compare.records import Measurement, Outcome, Procedure, Quantity, Strength
 
 FAMILY = "constants"
 

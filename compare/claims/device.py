@@ -1,8 +1,8 @@
 """CPU and GPU compute the same numbers."""
 
-from compare.claims import cells, pointwise
-from compare.claims.claim import Claim, Context, Judgement, Pairing, Rows
-from compare.records import Procedure, Quantity, Strength
+from elbo_compare.compare.claims import cells, pointwise
+from elbo_compare.compare.claims.claim import Claim, Context, Judgement, Pairing, Rows
+from elbo_compare.compare.records import Procedure, Quantity, Strength
 
 TERMS = (Quantity.ELBO, Quantity.KL, Quantity.LOG_LIKELIHOOD)
 

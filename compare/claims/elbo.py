@@ -1,8 +1,8 @@
 """The whole ELBO: its value, its likelihood term, its mean over own draws, and its place below log p(x)."""
 
-from compare.claims import cells, expectation, pointwise
-from compare.claims.claim import Claim, Context, Judgement, Pairing, Rows
-from compare.records import Procedure, Quantity, Strength
+from elbo_compare.compare.claims import cells, expectation, pointwise
+from elbo_compare.compare.claims.claim import Claim, Context, Judgement, Pairing, Rows
+from elbo_compare.compare.records import Procedure, Quantity, Strength
 
 FAMILY = "ELBO"
 

@@ -3,10 +3,10 @@
 from dataclasses import replace
 from math import isinf
 
-from compare.claims import cells, expectation, pointwise
-from compare.claims.claim import Claim, Context, Judgement, Pairing, Rows
-from compare.records import Cell, Outcome, Procedure, Quantity, Strength
-from suites.contract import KLTerm
+from elbo_compare.compare.claims import cells, expectation, pointwise
+from elbo_compare.compare.claims.claim import Claim, Context, Judgement, Pairing, Rows
+from elbo_compare.compare.records import Cell, Outcome, Procedure, Quantity, Strength
+from elbo_compare.suites.contract import KLTerm
 
 FAMILY = "estimators"
 SCHULMAN = "Schulman 2020, Approximating KL divergence"

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from math import isfinite, isnan, nan, sqrt
 
-from compare.claims.claim import Context, Judgement
-from compare.records import Measurement, Outcome
-from compare.statistics import (
+from elbo_compare.compare.claims.claim import Context, Judgement
+from elbo_compare.compare.records import Measurement, Outcome
+from elbo_compare.compare.statistics import (
     MINIMUM_DRAWS,
     Equivalence,
     difference_standard_error,

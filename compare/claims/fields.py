@@ -1,9 +1,9 @@
 """Checked fields: sign, reduction and units are measured, not believed."""
 
-from compare.claims import cells, pointwise
-from compare.claims.claim import Claim, Context, Judgement, Rows
-from compare.records import Measurement, Outcome, Procedure, Quantity, Strength
-from suites.contract import Reduction
+from elbo_compare.compare.claims import cells, pointwise
+from elbo_compare.compare.claims.claim import Claim, Context, Judgement, Rows
+from elbo_compare.compare.records import Measurement, Outcome, Procedure, Quantity, Strength
+from elbo_compare.suites.contract import Reduction
 
 FAMILY = "sign, reduction and units"
 

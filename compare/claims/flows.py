@@ -1,9 +1,9 @@
 """Flows that are linear given x: q(z_T|x) = N(F μ, F S² F'), so that the sampled KL has a closed mean and variance."""
 
-from compare.claims import cells, expectation, pointwise
-from compare.claims.claim import CellJudge, Claim, Context, Judgement, Rows
-from compare.records import Procedure, Quantity, Strength
-from suites.contract import Flow
+from elbo_compare.compare.claims import cells, expectation, pointwise
+from elbo_compare.compare.claims.claim import CellJudge, Claim, Context, Judgement, Rows
+from elbo_compare.compare.records import Procedure, Quantity, Strength
+from elbo_compare.suites.contract import Flow
 
 FAMILY = "linear flows"
 LINEAR_IAF = "Tomczak and Welling 2017 (arXiv 1706.02326)"

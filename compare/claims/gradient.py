@@ -1,9 +1,9 @@
 """Gradients: of every parameter at the same noise, and of the encoder's outputs under own random numbers."""
 
-from compare.claims import cells, expectation, pointwise
-from compare.claims.claim import Claim, Context, Judgement, Pairing, Rows
-from compare.records import Measurement, Procedure, Quantity, Strength
-from suites.contract import GradientForm
+from elbo_compare.compare.claims import cells, expectation, pointwise
+from elbo_compare.compare.claims.claim import Claim, Context, Judgement, Pairing, Rows
+from elbo_compare.compare.records import Measurement, Procedure, Quantity, Strength
+from elbo_compare.suites.contract import GradientForm
 
 FAMILY = "gradient"
 

@@ -1,9 +1,9 @@
 """The KL term: the questioned line, its mean, its variance, and the closed form that it estimates."""
 
-from compare.claims import cells, expectation, pointwise
-from compare.claims.claim import Claim, Context, Judgement, Rows
-from compare.records import Procedure, Quantity, Strength
-from suites.contract import KLTerm
+from elbo_compare.compare.claims import cells, expectation, pointwise
+from elbo_compare.compare.claims.claim import Claim, Context, Judgement, Rows
+from elbo_compare.compare.records import Procedure, Quantity, Strength
+from elbo_compare.suites.contract import KLTerm
 
 FAMILY = "KL term"
 

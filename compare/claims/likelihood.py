@@ -2,10 +2,10 @@
 
 from math import isfinite, sqrt
 
-from compare.claims import cells, pointwise
-from compare.claims.claim import Claim, Context, Judgement, Rows
-from compare.records import Outcome, Procedure, Quantity, Strength
-from compare.statistics import MINIMUM_DRAWS, equivalence
+from elbo_compare.compare.claims import cells, pointwise
+from elbo_compare.compare.claims.claim import Claim, Context, Judgement, Rows
+from elbo_compare.compare.records import Outcome, Procedure, Quantity, Strength
+from elbo_compare.compare.statistics import MINIMUM_DRAWS, equivalence
 
 FAMILY = "log p(x) by importance sampling"
 SOURCE = (

@@ -4,9 +4,9 @@ S = diag σ, A = S W'W S / τ², g = S W'(x − b − Wμ)/τ², a = Sμ, M = S�
 const + (g − a)'e − e'(A + M)e/2, the one with the analytic KL const + g'e − e'Ae/2.
 """
 
-from compare.claims import cells, expectation, pointwise
-from compare.claims.claim import Claim, Context, Judgement, Rows
-from compare.records import Procedure, Quantity, Strength
+from elbo_compare.compare.claims import cells, expectation, pointwise
+from elbo_compare.compare.claims.claim import Claim, Context, Judgement, Rows
+from elbo_compare.compare.records import Procedure, Quantity, Strength
 
 FAMILY = "linear-Gaussian VAE"
 SOURCE = "Lucas, Tucker, Grosse and Norouzi 2019 (arXiv 1911.02469), section 4, for the model and its ELBO"

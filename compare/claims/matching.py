@@ -3,9 +3,9 @@
 The subject of every verdict is the library (or the sampled estimator), so that a broken library turns its own row red.
 """
 
-from compare.claims import cells, expectation, pointwise
-from compare.claims.claim import Claim, Context, Judgement, Pairing, PairJudge, Rows
-from compare.records import Outcome, Procedure, Quantity, Strength
+from elbo_compare.compare.claims import cells, expectation, pointwise
+from elbo_compare.compare.claims.claim import Claim, Context, Judgement, Pairing, PairJudge, Rows
+from elbo_compare.compare.records import Outcome, Procedure, Quantity, Strength
 
 FAMILY = "hand-written and library"
 TOLERANCE = "16 u (S₁ + S₂): the sum of what either is allowed against the float64 oracle"

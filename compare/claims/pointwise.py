@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from math import inf, isfinite, isnan, nan
 
-from compare.claims.claim import Judgement, Rows
-from compare.records import Measurement, Outcome, Quantity
+from elbo_compare.compare.claims.claim import Judgement, Rows
+from elbo_compare.compare.records import Measurement, Outcome, Quantity
 
 UNIT_ROUNDOFF = {"float32": 2.0**-24, "float64": 2.0**-53}
 

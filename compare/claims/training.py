@@ -1,8 +1,8 @@
 """Training on everybody's noise: the paths coincide, within what rounding does to such a path."""
 
-from compare.claims import cells, pointwise
-from compare.claims.claim import Claim, Context, Judgement, Rows
-from compare.records import Procedure, Quantity, Strength
+from elbo_compare.compare.claims import cells, pointwise
+from elbo_compare.compare.claims.claim import Claim, Context, Judgement, Rows
+from elbo_compare.compare.records import Procedure, Quantity, Strength
 
 FAMILY = "training"
 ULPS_ALLOWED = 100.0

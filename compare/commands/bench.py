@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from compare.errors import UsageError, printable, unknown
+from elbo_compare.compare.errors import UsageError, printable, unknown
 
 EVERY = ("steps", "draws", "replicas", "curves")
 
@@ -45,9 +45,9 @@ def bench(
 
 def bench_command(request: BenchRequest, say: Callable[[str], None]) -> Path:
     """The page of the finished bench. Raises UsageError or StoreError in one line."""
-    from compare.availability import resolve_device
-    from compare.bench.run import Plan, run_bench
-    from compare.select import selector
+    from elbo_compare.compare.bench.run import Plan, run_bench
+    from elbo_compare.compare.planning.availability import resolve_device
+    from elbo_compare.compare.planning.select import selector
 
     folder = request.output or Path("results") / "bench"
     if request.draw:
@@ -83,7 +83,7 @@ def draw_folder(folder: Path) -> Path:
     """Draw a measured bench again. Raises UsageError where there is none."""
     import pandas as pd
 
-    from reports.bench.page import write_bench
+    from elbo_compare.reports.bench.page import write_bench
 
     try:
         record = json.loads((folder / "bench.json").read_text("utf-8"))

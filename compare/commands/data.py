@@ -15,7 +15,7 @@ Folder = Annotated[
 @data.command("list")
 def list_(folder: Folder = None) -> None:
     """List the data sets: files, addresses, hashes with their source, and which files are in DIR."""
-    from compare.fetching import catalogue, chosen_folder
+    from elbo_compare.compare.commands.fetching import catalogue, chosen_folder
 
     print("\n".join(catalogue(chosen_folder(folder))))
 
@@ -26,7 +26,7 @@ def fetch_(
     folder: Folder = None,
 ) -> None:
     """Download a data set's files into DIR and check their hashes; never done by any other command."""
-    from compare.fetching import chosen_folder, fetch
+    from elbo_compare.compare.commands.fetching import chosen_folder, fetch
 
     for line in fetch(name, chosen_folder(folder)):
         print(line)

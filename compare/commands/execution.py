@@ -11,25 +11,25 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from compare import environment
-from compare.availability import reason_not_to_run, resolve_device
-from compare.commands.resuming import unfinished
-from compare.errors import DamagedRecordError, StoreError, UsageError, unknown
-from compare.plan import plan, preflight
-from compare.records import Cell, CellResult, Status
-from compare.running.account import Account, Span, account
-from compare.running.memory import default_limit, parse_size
-from compare.running.pool import Options
-from compare.running.progress import progress
-from compare.running.run import run
-from compare.select import selector
-from compare.spec import Spec, read_spec
-from compare.store import Store
-from suites import datasets
-from suites.contract import Device
+from elbo_compare.compare import environment
+from elbo_compare.compare.commands.resuming import unfinished
+from elbo_compare.compare.errors import DamagedRecordError, StoreError, UsageError, unknown
+from elbo_compare.compare.planning.availability import reason_not_to_run, resolve_device
+from elbo_compare.compare.planning.plan import plan, preflight
+from elbo_compare.compare.planning.select import selector
+from elbo_compare.compare.planning.spec import Spec, read_spec
+from elbo_compare.compare.records import Cell, CellResult, Status
+from elbo_compare.compare.running.account import Account, Span, account
+from elbo_compare.compare.running.memory import default_limit, parse_size
+from elbo_compare.compare.running.pool import Options
+from elbo_compare.compare.running.progress import progress
+from elbo_compare.compare.running.run import run
+from elbo_compare.compare.running.store import Store
+from elbo_compare.suites import datasets
+from elbo_compare.suites.contract import Device
 
 if TYPE_CHECKING:
-    from compare.running.dask_cluster import DaskCluster
+    from elbo_compare.compare.running.dask_cluster import DaskCluster
 
 MOST_JOBS_ON_A_GPU = 4  # they share its memory
 LOCAL, DASK = "local", "dask"
@@ -189,7 +189,7 @@ def _memory_limit(request: Request) -> int | None:
 def _cluster(plan_: Planned, surroundings: dict[str, Any]) -> AbstractContextManager["DaskCluster | None"]:
     if plan_.request.executor == LOCAL or plan_.request.scheduler is None:
         return nullcontext()
-    from compare.running.dask_cluster import connected
+    from elbo_compare.compare.running.dask_cluster import connected
 
     return connected(plan_.request.scheduler, str(plan_.device), surroundings)
 

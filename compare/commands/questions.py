@@ -5,18 +5,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from compare.errors import StoreError, UsageError
-from compare.frames import write_frame
-from compare.judge import ErrorBudgetExceededError
-from compare.locking import held
-from compare.questions import files
-from compare.questions.answering import answer
-from compare.questions.judging import exit_code, question_verdicts
-from compare.questions.records import QuestionVerdict
-from compare.questions.running import run_missing
-from compare.questions.tables import claim_frame, question_frame, row_frame
-from compare.records import Outcome
-from suites.questions.catalogue import BY_ID
+from elbo_compare.compare.errors import StoreError, UsageError
+from elbo_compare.compare.judging.frames import write_frame
+from elbo_compare.compare.judging.judge import ErrorBudgetExceededError
+from elbo_compare.compare.questions import files
+from elbo_compare.compare.questions.answering import answer
+from elbo_compare.compare.questions.judging import exit_code, question_verdicts
+from elbo_compare.compare.questions.records import QuestionVerdict
+from elbo_compare.compare.questions.running import run_missing
+from elbo_compare.compare.questions.tables import claim_frame, question_frame, row_frame
+from elbo_compare.compare.records import Outcome
+from elbo_compare.compare.running.locking import held
+from elbo_compare.suites.questions.catalogue import BY_ID
 
 ROWS_FRAME, QUESTIONS_FRAME, CLAIMS_FRAME = "questions", "questions_answers", "questions_claims"
 FRAMES = (ROWS_FRAME, QUESTIONS_FRAME, CLAIMS_FRAME)

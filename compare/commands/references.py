@@ -19,7 +19,7 @@ Seconds = Annotated[float, typer.Option("--timeout", metavar="S", min=0.1, help=
 @vectors.command("write")
 def write_(folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where the files go.")]) -> None:
     """Write one JSON file per claim family, and their JSON Schema, into DIR."""
-    from compare.vectors.write import write
+    from elbo_compare.compare.vectors.write import write
 
     for path in write(folder):
         print(path)
@@ -35,7 +35,7 @@ def run_(
     timeout: Seconds = 120.0,
 ) -> None:
     """Hold a function against the vectors of its kind: 0 right, 1 wrong, 2 can't be loaded, 3 raises or gives NaN."""
-    from compare.vectors.process import run_target
+    from elbo_compare.compare.vectors.process import run_target
 
     answer = run_target(target, kind=kind, mapping=mapping or (), framework=framework, timeout_s=timeout)
     print(answer.json if as_json else answer.text)

@@ -5,10 +5,10 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
-from compare import environment
-from compare.records import Cell, CellResult, Procedure, Status
-from compare.running.rounds import timing_group
-from compare.store import Store
+from elbo_compare.compare import environment
+from elbo_compare.compare.records import Cell, CellResult, Procedure, Status
+from elbo_compare.compare.running.rounds import timing_group
+from elbo_compare.compare.running.store import Store
 
 RETRIED = (Status.CRASHED, Status.TIMED_OUT)  # what may end otherwise when it is tried again
 

@@ -9,16 +9,22 @@ from textwrap import fill, indent
 from threading import Event
 from typing import Any
 
-from compare.errors import StoreError, UsageError, unknown
-from compare.frames import read_frame, write_frame
-from compare.locking import held
-from compare.questions.running import run_missing
-from compare.semantics import files
-from compare.semantics.judging import case_verdicts, counted, exit_code, finding_verdicts, pair_verdicts
-from compare.semantics.records import FindingVerdict, SemanticsVerdict
-from compare.semantics.register import NOT_MEASURED, described_frame, finding_frame, finding_rows, verdict_frame
-from compare.semantics.running import run_semantics
-from suites.semantics.case import Library
+from elbo_compare.compare.errors import StoreError, UsageError, unknown
+from elbo_compare.compare.judging.frames import read_frame, write_frame
+from elbo_compare.compare.questions.running import run_missing
+from elbo_compare.compare.running.locking import held
+from elbo_compare.compare.semantics import files
+from elbo_compare.compare.semantics.judging import case_verdicts, counted, exit_code, finding_verdicts, pair_verdicts
+from elbo_compare.compare.semantics.records import FindingVerdict, SemanticsVerdict
+from elbo_compare.compare.semantics.register import (
+    NOT_MEASURED,
+    described_frame,
+    finding_frame,
+    finding_rows,
+    verdict_frame,
+)
+from elbo_compare.compare.semantics.running import run_semantics
+from elbo_compare.suites.semantics.case import Library
 
 SUITES = ("semantics", "questions")
 OPTIONS = ("-j", "-o", "--resume")  # those of `compare run` that a suite has: its cases have one seed, and no profile
@@ -195,7 +201,7 @@ def explain_command(
     model: str, guide: str, args: str, library: str | None, *, as_json: bool, timeout_s: float
 ) -> tuple[int, str]:
     """Exit code and text of `compare explain`. Raises UsageError for a library that does not exist."""
-    from compare.semantics.explaining import explain_pair
+    from elbo_compare.compare.semantics.explaining import explain_pair
 
     if library is not None and library not in list(Library):
         raise UsageError(unknown("library", library, list(Library)))

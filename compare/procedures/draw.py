@@ -5,16 +5,16 @@ from math import inf, isfinite, isnan, log, sqrt
 
 import numpy as np
 
-from compare.moments import Moments, moments_of, variance_standard_error
-from compare.procedures.meter import ORACLE, span
-from compare.procedures.oracle import ask_oracle
-from compare.procedures.task import Task, require_array, require_dtype
-from compare.records import Measurement, Quantity
-from suites.contract import Array, Bound, KLTerm
-from suites.estimators import SAMPLED_KL
-from suites.exact.expected import Expected, expected
-from suites.numpy_oracle.scales import Point, scales
-from suites.numpy_oracle.vae import encode
+from elbo_compare.compare.procedures.meter import ORACLE, span
+from elbo_compare.compare.procedures.moments import Moments, moments_of, variance_standard_error
+from elbo_compare.compare.procedures.oracle import ask_oracle
+from elbo_compare.compare.procedures.task import Task, require_array, require_dtype
+from elbo_compare.compare.records import Measurement, Quantity
+from elbo_compare.suites.contract import Array, Bound, KLTerm
+from elbo_compare.suites.estimators import SAMPLED_KL
+from elbo_compare.suites.exact.expected import Expected, expected
+from elbo_compare.suites.numpy_oracle.scales import Point, scales
+from elbo_compare.suites.numpy_oracle.vae import encode
 
 BINS, BIN_RANGE_SD = 64, 6.0  # fixed from the exact mean and variance, so that all implementations share the bins
 DIRECTIONS = 4  # random sign vectors tried for the scale of a zero-variance ELBO or KL

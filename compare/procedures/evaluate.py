@@ -5,18 +5,18 @@ from itertools import pairwise
 
 import numpy as np
 
-from compare.procedures.meter import ORACLE, span
-from compare.procedures.oracle import ask_oracle, ask_oracle_once
-from compare.procedures.task import InvalidResultError, Task, require_dtype, require_number, require_params
-from compare.records import Measurement, Quantity
-from suites.contract import Array, Bound, Evaluation, Flow, Likelihood, Params, Prior, Problem, Reduction
-from suites.estimators import CORE_ESTIMATORS, SAMPLED_KL
-from suites.exact import gaussian_kl
-from suites.exact.expected import expected
-from suites.exact.linear_gaussian import deterministic_noise
-from suites.numpy_oracle.reference import Reference
-from suites.numpy_oracle.scales import Point, scales
-from suites.numpy_oracle.vae import encode
+from elbo_compare.compare.procedures.meter import ORACLE, span
+from elbo_compare.compare.procedures.oracle import ask_oracle, ask_oracle_once
+from elbo_compare.compare.procedures.task import InvalidResultError, Task, require_dtype, require_number, require_params
+from elbo_compare.compare.records import Measurement, Quantity
+from elbo_compare.suites.contract import Array, Bound, Evaluation, Flow, Likelihood, Params, Prior, Problem, Reduction
+from elbo_compare.suites.estimators import CORE_ESTIMATORS, SAMPLED_KL
+from elbo_compare.suites.exact import gaussian_kl
+from elbo_compare.suites.exact.expected import expected
+from elbo_compare.suites.exact.linear_gaussian import deterministic_noise
+from elbo_compare.suites.numpy_oracle.reference import Reference
+from elbo_compare.suites.numpy_oracle.scales import Point, scales
+from elbo_compare.suites.numpy_oracle.vae import encode
 
 # ELBO_DETERMINISTIC averages over the points +-sqrt(latent) e_i, exact where the ELBO is quadratic in the noise.
 QUADRATIC = frozenset({Likelihood.NORMAL})

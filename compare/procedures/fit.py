@@ -3,17 +3,17 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from compare.procedures import fitted, trained
-from compare.procedures.evaluate import distance
-from compare.procedures.meter import ORACLE, span
-from compare.procedures.replicas import fit_together
-from compare.procedures.schedule import BATCH, LEARNING_RATE, checkpoints, minibatches
-from compare.procedures.shared import shared
-from compare.procedures.task import Task, require_array, require_dtype, require_params
-from compare.records import Measurement, Quantity
-from suites.contract import Array, Fit
-from suites.numpy_oracle.reference import PathReference, path_reference
-from suites.protocol import PROTOCOLS
+from elbo_compare.compare.procedures import fitted, trained
+from elbo_compare.compare.procedures.evaluate import distance
+from elbo_compare.compare.procedures.meter import ORACLE, span
+from elbo_compare.compare.procedures.replicas import fit_together
+from elbo_compare.compare.procedures.schedule import BATCH, LEARNING_RATE, checkpoints, minibatches
+from elbo_compare.compare.procedures.shared import shared
+from elbo_compare.compare.procedures.task import Task, require_array, require_dtype, require_params
+from elbo_compare.compare.records import Measurement, Quantity
+from elbo_compare.suites.contract import Array, Fit
+from elbo_compare.suites.numpy_oracle.reference import PathReference, path_reference
+from elbo_compare.suites.protocol import PROTOCOLS
 
 
 def fit_path(task: Task) -> list[Measurement]:

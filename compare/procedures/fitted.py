@@ -4,17 +4,17 @@ from math import sqrt
 
 import numpy as np
 
-from compare.moments import covariance_trace, moments_of
-from compare.procedures.task import Task
-from compare.records import Measurement, Quantity
-from suites.contract import Array, Device, DType, Flow, Likelihood, Params, Prior, Problem
-from suites.estimators import CORE_ESTIMATORS, ESTIMATORS
-from suites.exact import gaussian_kl
-from suites.numpy_oracle import vae as oracle
-from suites.numpy_oracle.model import encoder_heads, sample
-from suites.numpy_oracle.noise import particles_of
-from suites.numpy_oracle.objective import value
-from suites.numpy_oracle.session import derived_by_hand
+from elbo_compare.compare.procedures.moments import covariance_trace, moments_of
+from elbo_compare.compare.procedures.task import Task
+from elbo_compare.compare.records import Measurement, Quantity
+from elbo_compare.suites.contract import Array, Device, DType, Flow, Likelihood, Params, Prior, Problem
+from elbo_compare.suites.estimators import CORE_ESTIMATORS, ESTIMATORS
+from elbo_compare.suites.exact import gaussian_kl
+from elbo_compare.suites.numpy_oracle import vae as oracle
+from elbo_compare.suites.numpy_oracle.model import encoder_heads, sample
+from elbo_compare.suites.numpy_oracle.noise import particles_of
+from elbo_compare.suites.numpy_oracle.objective import value
+from elbo_compare.suites.numpy_oracle.session import derived_by_hand
 
 HELDOUT_NOISES = 2  # draws of shared noise per held-out datum
 VARIANCE_DATA, VARIANCE_DRAWS = 8, 100  # held-out data, draws at each, for the fitted variances

@@ -4,12 +4,12 @@ from math import isnan, nan, sqrt
 
 import numpy as np
 
-from compare.moments import covariance_trace, moments_of
-from compare.procedures.draw import exactly
-from compare.procedures.task import Task, require_array, require_dtype
-from compare.records import Measurement, Quantity
-from suites.contract import Array
-from suites.exact.expected import Expected
+from elbo_compare.compare.procedures.draw import exactly
+from elbo_compare.compare.procedures.moments import covariance_trace, moments_of
+from elbo_compare.compare.procedures.task import Task, require_array, require_dtype
+from elbo_compare.compare.records import Measurement, Quantity
+from elbo_compare.suites.contract import Array
+from elbo_compare.suites.exact.expected import Expected
 
 HEADS = ("mean", "log_var")
 

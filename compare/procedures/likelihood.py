@@ -8,13 +8,13 @@ from math import isfinite, log, nan, sqrt
 
 import numpy as np
 
-from compare.moments import moments_of
-from compare.procedures.draw import exactly
-from compare.procedures.evaluate import ask_oracle
-from compare.procedures.log_weights import LogMeanExp
-from compare.procedures.task import InvalidResultError, Task, require_array, require_dtype
-from compare.records import Measurement, Quantity
-from suites.contract import Bound, KLTerm, Params
+from elbo_compare.compare.procedures.draw import exactly
+from elbo_compare.compare.procedures.evaluate import ask_oracle
+from elbo_compare.compare.procedures.log_weights import LogMeanExp
+from elbo_compare.compare.procedures.moments import moments_of
+from elbo_compare.compare.procedures.task import InvalidResultError, Task, require_array, require_dtype
+from elbo_compare.compare.records import Measurement, Quantity
+from elbo_compare.suites.contract import Bound, KLTerm, Params
 
 BLOCK = 500  # draws at once where the cell names no chunk; of the questioned code
 DIRECTIONS = 4  # random sign vectors tried for the scale of log weights that should all be log p(x)

@@ -5,7 +5,7 @@ from math import exp, inf, log, nan, sqrt
 
 import numpy as np
 
-from suites.contract import Array
+from elbo_compare.suites.contract import Array
 
 
 @dataclass(kw_only=True)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from time import monotonic
 
-from suites.contract import Session
+from elbo_compare.suites.contract import Session
 
 IMPORT, CALL, ORACLE = "import", "call", "oracle"
 METERED = frozenset({"evaluate", "draw", "draw_gradients", "fit", "fit_replicas", "stepper"})

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from compare.procedures.schedule import LEARNING_RATE, minibatches
-from compare.procedures.task import Task
-from suites.contract import Fit
+from elbo_compare.compare.procedures.schedule import LEARNING_RATE, minibatches
+from elbo_compare.compare.procedures.task import Task
+from elbo_compare.suites.contract import Fit
 
 
 def fit_together(task: Task, kept: tuple[int, ...]) -> Fit | None:

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from compare.procedures.task import Task
+from elbo_compare.compare.procedures.task import Task
 
 BATCH = 100  # rows; smaller where the training set is
 LEARNING_RATE = 5e-4  # of the questioned code

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from suites.contract import Array
+from elbo_compare.suites.contract import Array
 
 FOLDER = "ELBO_COMPARE_SHARED"  # environment variable with the run's folder; unset: nothing is shared
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from compare.records import Cell
-from suites.contract import Array, Dataset, DType, Estimator, Fit, Problem, Session
+from elbo_compare.compare.records import Cell
+from elbo_compare.suites.contract import Array, Dataset, DType, Estimator, Fit, Problem, Session
 
 
 class InvalidResultError(Exception):

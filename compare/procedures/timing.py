@@ -2,11 +2,11 @@
 
 from time import perf_counter
 
-from compare.peak_memory import peak_bytes
-from compare.procedures.meter import CALL, span
-from compare.procedures.task import Task
-from compare.records import Measurement, Quantity
-from suites.contract import Array, Device
+from elbo_compare.compare.procedures.meter import CALL, span
+from elbo_compare.compare.procedures.peak_memory import peak_bytes
+from elbo_compare.compare.procedures.task import Task
+from elbo_compare.compare.records import Measurement, Quantity
+from elbo_compare.suites.contract import Array, Device
 
 # About as long as one turn of steps (and one of draws) should take: eight steps of the full-size VAE. Intervals are
 # over rounds, whose spread is the machine's; `compare bench` takes longer turns.

@@ -2,16 +2,16 @@
 
 import numpy as np
 
-from compare.procedures import fitted
-from compare.procedures.likelihood import after_training
-from compare.procedures.meter import ORACLE, span
-from compare.procedures.schedule import BATCH, LEARNING_RATE, checkpoints, minibatches, steps_per_epoch
-from compare.procedures.task import InvalidResultError, Task, require_array, require_dtype, require_params
-from compare.records import Measurement, Quantity
-from suites import datasets
-from suites.contract import Array, Fit, Params
-from suites.estimators import SAMPLED_KL
-from suites.protocol import EarlyStopping, Protocol, check_steps
+from elbo_compare.compare.procedures import fitted
+from elbo_compare.compare.procedures.likelihood import after_training
+from elbo_compare.compare.procedures.meter import ORACLE, span
+from elbo_compare.compare.procedures.schedule import BATCH, LEARNING_RATE, checkpoints, minibatches, steps_per_epoch
+from elbo_compare.compare.procedures.task import InvalidResultError, Task, require_array, require_dtype, require_params
+from elbo_compare.compare.records import Measurement, Quantity
+from elbo_compare.suites import datasets
+from elbo_compare.suites.contract import Array, Fit, Params
+from elbo_compare.suites.estimators import SAMPLED_KL
+from elbo_compare.suites.protocol import EarlyStopping, Protocol, check_steps
 
 LOOKS = 25  # at the validation ELBO, about, in one run: each keeps a copy of the weights
 VALIDATION_NOISES = 1  # draws of shared noise per validation row

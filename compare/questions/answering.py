@@ -3,12 +3,12 @@
 from collections.abc import Callable, Iterable, Sequence
 from math import inf, isfinite
 
-from compare.questions.records import QuestionVerdict
-from compare.records import Outcome
-from suites.questions import density_ratio as ratio
-from suites.questions.catalogue import BY_ID
-from suites.questions.ledger import Effect
-from suites.questions.question import Question
+from elbo_compare.compare.questions.records import QuestionVerdict
+from elbo_compare.compare.records import Outcome
+from elbo_compare.suites.questions import density_ratio as ratio
+from elbo_compare.suites.questions.catalogue import BY_ID
+from elbo_compare.suites.questions.ledger import Effect
+from elbo_compare.suites.questions.question import Question
 
 Verdicts = Sequence[QuestionVerdict]
 

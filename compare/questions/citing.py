@@ -5,13 +5,13 @@ from typing import Any
 
 import pandas as pd
 
-from compare.cite import entry, paragraphs, place, table
-from compare.errors import StoreError
-from compare.evidence import Evidence, newest_published, read
-from compare.questions.tables import STRENGTHS
-from compare.questions.works import works_of
-from suites.questions.catalogue import CLAIMS, QUESTIONS
-from suites.questions.question import QuestionClaim
+from elbo_compare.compare.citing.cite import entry, paragraphs, place, table
+from elbo_compare.compare.citing.evidence import Evidence, newest_published, read
+from elbo_compare.compare.errors import StoreError
+from elbo_compare.compare.questions.tables import STRENGTHS
+from elbo_compare.compare.questions.works import works_of
+from elbo_compare.suites.questions.catalogue import CLAIMS, QUESTIONS
+from elbo_compare.suites.questions.question import QuestionClaim
 
 BY_ID = {claim.id: claim for claim in CLAIMS}
 QUESTION_OF = {claim.id: question.id for question in QUESTIONS for claim in question.claims}

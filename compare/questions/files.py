@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from compare.errors import IncompleteError
-from compare.questions.records import QuestionResult, result_from_json, result_to_json
-from compare.running.codec import dumps
-from compare.store import sealed, unsealed, write_atomically
-from suites.questions.catalogue import BY_ID
+from elbo_compare.compare.errors import IncompleteError
+from elbo_compare.compare.questions.records import QuestionResult, result_from_json, result_to_json
+from elbo_compare.compare.running.codec import dumps
+from elbo_compare.compare.running.store import sealed, unsealed, write_atomically
+from elbo_compare.suites.questions.catalogue import BY_ID
 
 FOLDER = "questions"
 

@@ -8,11 +8,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 from math import exp, isfinite, log, nan
 
-from compare.claims.pointwise import compared, rounding_tolerance
-from compare.judge import ErrorBudgetExceededError
-from compare.questions.records import QuestionResult, QuestionVerdict
-from compare.records import Outcome, Status
-from compare.statistics import (
+from elbo_compare.compare.claims.pointwise import compared, rounding_tolerance
+from elbo_compare.compare.judging.judge import ErrorBudgetExceededError
+from elbo_compare.compare.questions.records import QuestionResult, QuestionVerdict
+from elbo_compare.compare.records import Outcome, Status
+from elbo_compare.compare.statistics import (
     TAIL_RESERVE,
     Equivalence,
     ErrorBudget,
@@ -22,8 +22,8 @@ from compare.statistics import (
     not_above,
     tail_factor,
 )
-from suites.questions.catalogue import BY_ID
-from suites.questions.question import RATIO, QuestionClaim, Row, Rule
+from elbo_compare.suites.questions.catalogue import BY_ID
+from elbo_compare.suites.questions.question import RATIO, QuestionClaim, Row, Rule
 
 BUDGET = ErrorBudget(alpha=1e-7, tests=64)
 DIFFERS_CODE, INCOMPLETE_CODE = 1, 3

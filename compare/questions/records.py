@@ -5,8 +5,8 @@ from dataclasses import asdict, dataclass, field
 from math import isfinite, nan
 from typing import Any
 
-from compare.records import Outcome, Status
-from suites.questions.question import Row
+from elbo_compare.compare.records import Outcome, Status
+from elbo_compare.suites.questions.question import Row
 
 PACKAGES = ("numpy", "scipy", "scikit-learn", "mpmath")
 

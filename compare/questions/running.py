@@ -4,12 +4,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Event
 
-from compare import environment
-from compare.questions import files
-from compare.questions.records import PACKAGES, QuestionResult
-from compare.records import Status
-from suites.questions.catalogue import BY_ID
-from suites.questions.runner import QuestionRun, run_questions
+from elbo_compare.compare import environment
+from elbo_compare.compare.questions import files
+from elbo_compare.compare.questions.records import PACKAGES, QuestionResult
+from elbo_compare.compare.records import Status
+from elbo_compare.suites.questions.catalogue import BY_ID
+from elbo_compare.suites.questions.runner import QuestionRun, run_questions
 
 TIMEOUT_S = 300.0  # of one question; the longest takes about twenty seconds
 Say = Callable[[str], None]

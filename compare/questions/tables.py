@@ -6,11 +6,11 @@ from dataclasses import asdict
 from math import inf, isnan
 from typing import TYPE_CHECKING, Any
 
-from compare.questions.answering import answer
-from compare.questions.records import QuestionResult, QuestionVerdict
-from compare.records import Outcome, Strength
-from suites.questions.catalogue import QUESTIONS
-from suites.questions.question import QuestionClaim, Rule
+from elbo_compare.compare.questions.answering import answer
+from elbo_compare.compare.questions.records import QuestionResult, QuestionVerdict
+from elbo_compare.compare.records import Outcome, Strength
+from elbo_compare.suites.questions.catalogue import QUESTIONS
+from elbo_compare.suites.questions.question import QuestionClaim, Rule
 
 if TYPE_CHECKING:
     import pandas as pd

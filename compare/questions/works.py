@@ -1,6 +1,6 @@
 """The works that questions cite, beside those that claims on implementations do, as BibTeX."""
 
-from compare.bibliography import Work, cited
+from elbo_compare.compare.citing.bibliography import Work, cited
 
 WORKS = (
     Work(

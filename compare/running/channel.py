@@ -6,8 +6,8 @@ import struct
 from time import monotonic
 from typing import Any
 
-from compare.errors import WorkerError, WorkerTimeoutError
-from compare.running.codec import dumps
+from elbo_compare.compare.errors import WorkerError, WorkerTimeoutError
+from elbo_compare.compare.running.codec import dumps
 
 LARGEST = 256 * 2**20  # a message beyond this is no message of ours
 SEND_TIMEOUT_S = 60.0  # for an other end that does not read

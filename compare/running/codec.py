@@ -8,7 +8,7 @@ from functools import cache
 from math import isfinite, isnan
 from typing import Any
 
-from compare.records import Cell, CellResult, Measurement, Procedure, Quantity, Status
+from elbo_compare.compare.records import Cell, CellResult, Measurement, Procedure, Quantity, Status
 
 
 def cell_to_json(cell: Cell) -> dict[str, Any]:

@@ -16,14 +16,14 @@ from math import ceil
 from time import monotonic
 from typing import Any
 
-from compare import environment
-from compare.errors import IncompleteError, UsageError
-from compare.records import Cell, Status
-from compare.running import remote
-from compare.running.codec import cell_to_json, result_from_json
-from compare.running.pool import Pool, ended
-from compare.running.run import Finish, Groups
-from suites import datasets
+from elbo_compare.compare import environment
+from elbo_compare.compare.errors import IncompleteError, UsageError
+from elbo_compare.compare.records import Cell, Status
+from elbo_compare.compare.running import remote
+from elbo_compare.compare.running.codec import cell_to_json, result_from_json
+from elbo_compare.compare.running.pool import Pool, ended
+from elbo_compare.compare.running.run import Finish, Groups
+from elbo_compare.suites import datasets
 
 CONNECT_S = 20.0
 LARGEST_BATCH = 32  # cells; what a lost machine costs at most

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import IO, Any
 
-from compare.errors import WorkerError, WorkerTimeoutError
-from compare.records import Cell
-from compare.running.channel import Channel
-from compare.running.memory import in_words, resident_bytes
+from elbo_compare.compare.errors import WorkerError, WorkerTimeoutError
+from elbo_compare.compare.records import Cell
+from elbo_compare.compare.running.channel import Channel
+from elbo_compare.compare.running.memory import in_words, resident_bytes
 
 LOG_BYTES = 64 * 2**10  # what is kept of a worker's output: its end
 TAIL_CHARACTERS = 300  # what of it goes into a reason
@@ -56,7 +56,7 @@ class LocalWorker:
         arguments = [key.implementation, key.device, key.dtype, *map(str, descriptors)]
         try:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "compare.running.worker", *arguments],
+                [sys.executable, "-m", "elbo_compare.compare.running.worker", *arguments],
                 env=dict(environment),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,

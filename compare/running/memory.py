@@ -8,7 +8,7 @@ import re
 import subprocess
 from pathlib import Path
 
-from compare.errors import UsageError
+from elbo_compare.compare.errors import UsageError
 
 MIB = 2**20
 SHARE = 0.9  # of this machine's memory for one worker, where no limit was asked for: the harness must survive a leak

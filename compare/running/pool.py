@@ -4,13 +4,13 @@ import threading
 from dataclasses import dataclass, field
 from typing import Any
 
-from compare.environment import worker_environment
-from compare.errors import WorkerError, WorkerTimeoutError
-from compare.procedures.shared import FOLDER
-from compare.records import Cell, CellResult, Status
-from compare.running.account import Span
-from compare.running.codec import cell_to_json, result_from_json
-from compare.running.executors import LocalWorker, WorkerKey
+from elbo_compare.compare.environment import worker_environment
+from elbo_compare.compare.errors import WorkerError, WorkerTimeoutError
+from elbo_compare.compare.procedures.shared import FOLDER
+from elbo_compare.compare.records import Cell, CellResult, Status
+from elbo_compare.compare.running.account import Span
+from elbo_compare.compare.running.codec import cell_to_json, result_from_json
+from elbo_compare.compare.running.executors import LocalWorker, WorkerKey
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,8 +5,8 @@ from collections import Counter
 from time import monotonic
 from typing import Any, TextIO
 
-from compare.errors import printable
-from compare.records import CellResult, Status
+from elbo_compare.compare.errors import printable
+from elbo_compare.compare.records import CellResult, Status
 
 LINE_EVERY_S = 5.0
 

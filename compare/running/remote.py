@@ -10,15 +10,15 @@ from tempfile import TemporaryDirectory
 from time import monotonic
 from typing import Any
 
-from compare import environment
-from compare.availability import reason_not_to_run
-from compare.records import CellResult, Status
-from compare.running.codec import cell_from_json, result_to_json
-from compare.running.executors import WorkerKey
-from compare.running.memory import default_limit
-from compare.running.pool import Options, Pool, ended
-from compare.running.run import Slots
-from suites import datasets
+from elbo_compare.compare import environment
+from elbo_compare.compare.planning.availability import reason_not_to_run
+from elbo_compare.compare.records import CellResult, Status
+from elbo_compare.compare.running.codec import cell_from_json, result_to_json
+from elbo_compare.compare.running.executors import WorkerKey
+from elbo_compare.compare.running.memory import default_limit
+from elbo_compare.compare.running.pool import Options, Pool, ended
+from elbo_compare.compare.running.run import Slots
+from elbo_compare.suites import datasets
 
 _pools: dict[int, Pool] = {}
 _lock = threading.Lock()

@@ -9,9 +9,9 @@ from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field, replace
 from time import sleep
 
-from compare.records import Cell, CellResult, Status
-from compare.running.executors import LocalWorker, WorkerKey
-from compare.running.pool import Pool, ask_for, ended, loading_failure
+from elbo_compare.compare.records import Cell, CellResult, Status
+from elbo_compare.compare.running.executors import LocalWorker, WorkerKey
+from elbo_compare.compare.running.pool import Pool, ask_for, ended, loading_failure
 
 ROUNDS = 12  # an order-statistics interval of the median at 95% needs at least 6
 SETTLE_S = 0.02  # before another process's turn: thread pools that spin while they wait for more have stopped by then

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from itertools import islice
 from tempfile import TemporaryDirectory
 
-from compare.records import Cell, CellResult, Procedure, Status
-from compare.running.account import Span
-from compare.running.executors import WorkerKey
-from compare.running.pool import Options, Pool, ask_for, ended, is_suspect, loading_failure
-from compare.running.rounds import run_timed
+from elbo_compare.compare.records import Cell, CellResult, Procedure, Status
+from elbo_compare.compare.running.account import Span
+from elbo_compare.compare.running.executors import WorkerKey
+from elbo_compare.compare.running.pool import Options, Pool, ask_for, ended, is_suspect, loading_failure
+from elbo_compare.compare.running.rounds import run_timed
 
 Groups = Mapping[WorkerKey, deque[Cell]]
 Finish = Callable[[CellResult], None]

@@ -13,17 +13,17 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
 
-from compare.errors import WorkerError
-from compare.procedures import meter
-from compare.procedures.task import Task
-from compare.procedures.timing import Timed
-from compare.records import Cell, CellResult, Measurement, Procedure, Status
-from compare.running.channel import Channel
-from compare.running.codec import cell_from_json, result_to_json
-from suites import datasets, problems, registry
-from suites.contract import Device, DType, Fit, Implementation, Session
-from suites.datasets import MissingDataError
-from suites.estimators import ESTIMATORS
+from elbo_compare.compare.errors import WorkerError
+from elbo_compare.compare.procedures import meter
+from elbo_compare.compare.procedures.task import Task
+from elbo_compare.compare.procedures.timing import Timed
+from elbo_compare.compare.records import Cell, CellResult, Measurement, Procedure, Status
+from elbo_compare.compare.running.channel import Channel
+from elbo_compare.compare.running.codec import cell_from_json, result_to_json
+from elbo_compare.suites import datasets, problems, registry
+from elbo_compare.suites.contract import Device, DType, Fit, Implementation, Session
+from elbo_compare.suites.datasets import MissingDataError
+from elbo_compare.suites.estimators import ESTIMATORS
 
 REASON_LENGTH = 400  # characters; a reason is one line
 
@@ -70,14 +70,14 @@ class Workshop:
         """The cell's rows and images. TIME cells are not run here: they get turns."""
         task = self.task(cell)
         if cell.procedure is Procedure.FIT:
-            from compare.procedures.fit import fit
+            from elbo_compare.compare.procedures.fit import fit
 
             return fit(task)
         return _procedure(cell.procedure)(task), {}
 
 
 def _procedure(procedure: Procedure):
-    from compare.procedures import draw, evaluate, fit, gradient, likelihood
+    from elbo_compare.compare.procedures import draw, evaluate, fit, gradient, likelihood
 
     return {
         Procedure.EVALUATE: evaluate.evaluate,

@@ -9,8 +9,8 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from compare.checking.failure import TargetError
-from compare.checking.target import load
+from elbo_compare.compare.checking.failure import TargetError
+from elbo_compare.compare.checking.target import load
 
 LIBRARIES = ("pyro", "numpyro")
 
@@ -32,7 +32,7 @@ def _explain(request: Mapping[str, Any]) -> dict[str, Any]:
     model, guide = load(request["model"]), load(request["guide"])
     args, kwargs = _arguments(request["args"])
     library = request["library"] or _library()
-    backend = importlib.import_module(f"suites.semantics.explain_{library}")
+    backend = importlib.import_module(f"elbo_compare.suites.semantics.explain_{library}")
     explanation = backend.explain(model, guide, args, kwargs)
     return asdict(explanation) | {"total": explanation.total}
 

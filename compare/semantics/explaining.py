@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from suites.semantics.findings import FINDINGS
+from elbo_compare.suites.semantics.findings import FINDINGS
 
 # -P: the user's folder comes onto sys.path after our own modules are loaded.
 CHILD = (
-    "import sys; from pathlib import Path; from compare.semantics.explain_child import main; main(Path(sys.argv[1]))"
+    "import sys; from pathlib import Path; "
+    "from elbo_compare.compare.semantics.explain_child import main; main(Path(sys.argv[1]))"
 )
 TITLES = {finding.id: finding.title for finding in FINDINGS}
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from compare.errors import IncompleteError
-from compare.running.codec import dumps
-from compare.semantics.records import SemanticsResult, result_from_json, result_to_json
-from compare.store import sealed, unsealed, write_atomically
+from elbo_compare.compare.errors import IncompleteError
+from elbo_compare.compare.running.codec import dumps
+from elbo_compare.compare.running.store import sealed, unsealed, write_atomically
+from elbo_compare.compare.semantics.records import SemanticsResult, result_from_json, result_to_json
 
 FOLDER = "semantics"
 

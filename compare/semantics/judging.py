@@ -8,12 +8,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from math import isfinite, nan
 
-from compare.records import Outcome, Status
-from compare.semantics.records import FindingVerdict, SemanticsResult, SemanticsVerdict
-from suites.semantics.case import Case, Expectation, Finding, expectations
-from suites.semantics.catalogue import BY_ID
-from suites.semantics.findings import FINDINGS
-from suites.semantics.pairs import sweep
+from elbo_compare.compare.records import Outcome, Status
+from elbo_compare.compare.semantics.records import FindingVerdict, SemanticsResult, SemanticsVerdict
+from elbo_compare.suites.semantics.case import Case, Expectation, Finding, expectations
+from elbo_compare.suites.semantics.catalogue import BY_ID
+from elbo_compare.suites.semantics.findings import FINDINGS
+from elbo_compare.suites.semantics.pairs import sweep
 
 DIFFERS_CODE, INCOMPLETE_CODE = 1, 3
 Results = Mapping[tuple[str, str], SemanticsResult]

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from math import isfinite, nan
 from typing import Any
 
-from compare.records import Outcome, Status
-from suites.semantics.case import Library
+from elbo_compare.compare.records import Outcome, Status
+from elbo_compare.suites.semantics.case import Library
 
 PACKAGES = {Library.PYRO: ("pyro-ppl", "torch"), Library.NUMPYRO: ("numpyro", "jax")}
 EXTRAS = {Library.PYRO: "torch", Library.NUMPYRO: "jax"}

@@ -5,11 +5,11 @@ from math import inf, isfinite, nan
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from compare.records import Outcome
-from compare.semantics.records import FindingVerdict, SemanticsResult, SemanticsVerdict
-from suites.semantics.case import Finding, Status
-from suites.semantics.catalogue import BY_ID, FAMILIES
-from suites.semantics.findings import FINDINGS
+from elbo_compare.compare.records import Outcome
+from elbo_compare.compare.semantics.records import FindingVerdict, SemanticsResult, SemanticsVerdict
+from elbo_compare.suites.semantics.case import Finding, Status
+from elbo_compare.suites.semantics.catalogue import BY_ID, FAMILIES
+from elbo_compare.suites.semantics.findings import FINDINGS
 
 if TYPE_CHECKING:
     import pandas as pd

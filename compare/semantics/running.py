@@ -10,14 +10,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from threading import Event
 
-from compare import environment
-from compare.records import Status
-from compare.semantics import files
-from compare.semantics.records import EXTRAS, PACKAGES, SemanticsResult
-from suites.semantics.case import Case, Library
-from suites.semantics.catalogue import CASES
-from suites.semantics.pairs import sweep
-from suites.semantics.runner import ProgramRun, run_cases
+from elbo_compare.compare import environment
+from elbo_compare.compare.records import Status
+from elbo_compare.compare.semantics import files
+from elbo_compare.compare.semantics.records import EXTRAS, PACKAGES, SemanticsResult
+from elbo_compare.suites.semantics.case import Case, Library
+from elbo_compare.suites.semantics.catalogue import CASES
+from elbo_compare.suites.semantics.pairs import sweep
+from elbo_compare.suites.semantics.runner import ProgramRun, run_cases
 
 PAIRS = "PAIRS"
 BATCH = 24  # programs that share one import of a framework

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from compare.vectors import functions as f
-from compare.vectors.exact import Nested, flat
-from compare.vectors.families import VECTORS
-from compare.vectors.reading import Reading
-from compare.vectors.vector import GRADIENT, VALUE, Vector, tolerance
-from suites.bridge.user_arrays import Call, Term, UserArrays
-from suites.contract import Array, DType
+from elbo_compare.compare.vectors import functions as f
+from elbo_compare.compare.vectors.exact import Nested, flat
+from elbo_compare.compare.vectors.families import VECTORS
+from elbo_compare.compare.vectors.reading import Reading
+from elbo_compare.compare.vectors.vector import GRADIENT, VALUE, Vector, tolerance
+from elbo_compare.suites.bridge.user_arrays import Call, Term, UserArrays
+from elbo_compare.suites.contract import Array, DType
 
 PER_DATUM = frozenset(
     vector.function.name for vector in VECTORS if vector.function.parameters.get("mean", "").startswith("(batch")

@@ -3,11 +3,11 @@
 import json
 from pathlib import Path
 
-from compare.checking.failure import FunctionError, TargetError
-from compare.checking.target import load
-from compare.vectors.held import held
-from compare.vectors.reading import read
-from compare.vectors.report import Report
+from elbo_compare.compare.checking.failure import FunctionError, TargetError
+from elbo_compare.compare.checking.target import load
+from elbo_compare.compare.vectors.held import held
+from elbo_compare.compare.vectors.reading import read
+from elbo_compare.compare.vectors.report import Report
 
 
 def main(folder: Path) -> None:

@@ -7,7 +7,7 @@ and every step that rounds on the way (the cancellation in z - mean among them).
 
 from dataclasses import dataclass
 
-from compare.vectors.exact import MP, Number, Row
+from elbo_compare.compare.vectors.exact import MP, Number, Row
 
 
 @dataclass(frozen=True, kw_only=True)

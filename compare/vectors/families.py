@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from compare.vectors import functions as f
-from compare.vectors.exact import Nested
-from compare.vectors.inputs import (
+from elbo_compare.compare.vectors import functions as f
+from elbo_compare.compare.vectors.exact import Nested
+from elbo_compare.compare.vectors.inputs import (
     FAR,
     LOG_VAR_SIGMA_LARGE,
     LOG_VAR_SIGMA_SMALL,
@@ -22,7 +22,7 @@ from compare.vectors.inputs import (
     signs,
     times,
 )
-from compare.vectors.vector import Function, Vector
+from elbo_compare.compare.vectors.vector import Function, Vector
 
 Inputs = Mapping[str, Nested]
 Entry = tuple[Function, str, tuple[str, ...], Inputs]  # function, comment, flags, inputs

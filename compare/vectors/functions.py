@@ -3,11 +3,11 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from compare.vectors import densities, quadratics, slopes
-from compare.vectors.densities import Term
-from compare.vectors.exact import MP, Nested, Row
-from compare.vectors.quadratics import Decoder
-from compare.vectors.vector import GRADIENT, VALUE, Function
+from elbo_compare.compare.vectors import densities, quadratics, slopes
+from elbo_compare.compare.vectors.densities import Term
+from elbo_compare.compare.vectors.exact import MP, Nested, Row
+from elbo_compare.compare.vectors.quadratics import Decoder
+from elbo_compare.compare.vectors.vector import GRADIENT, VALUE, Function
 
 Inputs = Mapping[str, Nested]
 Outputs = dict[str, Nested]

@@ -8,17 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from compare.checking.experiment import candidates
-from compare.checking.failure import FunctionError, TargetError
-from compare.records import Outcome
-from compare.vectors.calling import PER_DATUM, Caller, Reduction, Result, inputs_of, numbers, reduced
-from compare.vectors.exact import flat
-from compare.vectors.families import VECTORS
-from compare.vectors.named import legitimate_gradients, mutants_of
-from compare.vectors.reading import Reading
-from compare.vectors.vector import GRADIENT, tolerance
-from suites.bridge.user_arrays import open_arrays
-from suites.contract import Array, DType
+from elbo_compare.compare.checking.experiment import candidates
+from elbo_compare.compare.checking.failure import FunctionError, TargetError
+from elbo_compare.compare.records import Outcome
+from elbo_compare.compare.vectors.calling import PER_DATUM, Caller, Reduction, Result, inputs_of, numbers, reduced
+from elbo_compare.compare.vectors.exact import flat
+from elbo_compare.compare.vectors.families import VECTORS
+from elbo_compare.compare.vectors.named import legitimate_gradients, mutants_of
+from elbo_compare.compare.vectors.reading import Reading
+from elbo_compare.compare.vectors.vector import GRADIENT, tolerance
+from elbo_compare.suites.bridge.user_arrays import open_arrays
+from elbo_compare.suites.contract import Array, DType
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from math import log
 
-from compare.vectors.exact import MP, Nested, mapped, single
+from elbo_compare.compare.vectors.exact import MP, Nested, mapped, single
 
 Matrix = list[list[float]]
 

@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from compare.vectors import functions as f
-from compare.vectors.exact import Nested, flat, shape
-from compare.vectors.families import Family
-from compare.vectors.vector import GRADIENT, VALUE, Function, MustFail, Vector, tolerance
-from suites.complex_step import gradient
-from suites.contract import Likelihood
-from suites.mutants.catalogue import Kind, Variant, mutants
-from suites.mutants.loss import SampledKL
+from elbo_compare.compare.vectors import functions as f
+from elbo_compare.compare.vectors.exact import Nested, flat, shape
+from elbo_compare.compare.vectors.families import Family
+from elbo_compare.compare.vectors.vector import GRADIENT, VALUE, Function, MustFail, Vector, tolerance
+from elbo_compare.suites.complex_step import gradient
+from elbo_compare.suites.contract import Likelihood
+from elbo_compare.suites.mutants.catalogue import Kind, Variant, mutants
+from elbo_compare.suites.mutants.loss import SampledKL
 
 Arrays = Mapping[str, Any]
 Compute = Callable[[Variant, Arrays], Any]

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from compare.vectors.calling import Caller, Reduction, equals
-from compare.vectors.families import FAMILIES
-from compare.vectors.must_fail import ROUTES, must_fail, values_at
-from compare.vectors.vector import GRADIENT, Vector
-from suites.contract import DType
-from suites.mutants.catalogue import Aspect, Variant, legitimate
+from elbo_compare.compare.vectors.calling import Caller, Reduction, equals
+from elbo_compare.compare.vectors.families import FAMILIES
+from elbo_compare.compare.vectors.must_fail import ROUTES, must_fail, values_at
+from elbo_compare.compare.vectors.vector import GRADIENT, Vector
+from elbo_compare.suites.contract import DType
+from elbo_compare.suites.mutants.catalogue import Aspect, Variant, legitimate
 
 
 def mutants_of(caller: Caller, reduction: Reduction) -> Iterator[Mapping[str, str]]:

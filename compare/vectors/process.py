@@ -11,10 +11,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from compare.vectors.report import Report
+from elbo_compare.compare.vectors.report import Report
 
 # -P: the user's folder, which may hold a compare.py or a suites/, comes onto sys.path after our own modules are loaded.
-CHILD = "import sys; from pathlib import Path; from compare.vectors.child import main; main(Path(sys.argv[1]))"
+CHILD = (
+    "import sys; from pathlib import Path; from elbo_compare.compare.vectors.child import main; main(Path(sys.argv[1]))"
+)
 TIMEOUT_S = 120.0  # JAX compiles one program for each shape and dtype
 
 

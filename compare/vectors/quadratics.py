@@ -8,9 +8,9 @@ log_var (latent,).
 
 from dataclasses import dataclass
 
-from compare.vectors import densities
-from compare.vectors.densities import Term
-from compare.vectors.exact import MP, Number, Row, Rows
+from elbo_compare.compare.vectors import densities
+from elbo_compare.compare.vectors.densities import Term
+from elbo_compare.compare.vectors.exact import MP, Number, Row, Rows
 
 CUMULANTS = 4
 

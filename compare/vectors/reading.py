@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from compare.checking.failure import TargetError
-from compare.checking.oracle import log_var_slope, spread_of
-from compare.checking.signature import (
+from elbo_compare.compare.checking.failure import TargetError
+from elbo_compare.compare.checking.oracle import log_var_slope, spread_of
+from elbo_compare.compare.checking.signature import (
     OUTPUTS,
     Argument,
     Form,
@@ -19,11 +19,11 @@ from compare.checking.signature import (
     read_mapping,
     read_signature,
 )
-from compare.errors import unknown
-from compare.vectors import functions as f
-from compare.vectors.families import VECTORS
-from compare.vectors.vector import Function
-from suites.contract import Array
+from elbo_compare.compare.errors import unknown
+from elbo_compare.compare.vectors import functions as f
+from elbo_compare.compare.vectors.families import VECTORS
+from elbo_compare.compare.vectors.vector import Function
+from elbo_compare.suites.contract import Array
 
 # Read by the names and forms of their parameters, as `compare check` does.
 READ = {

@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 from math import isfinite
 from typing import Any
 
-from compare.records import Outcome
-from compare.vectors.held import Held, Row
+from elbo_compare.compare.records import Outcome
+from elbo_compare.compare.vectors.held import Held, Row
 
 RIGHT, WRONG, NOT_LOADED, FAILED = 0, 1, 2, 3
 SHOWN = 12  # failing rows in the text; --json has all

@@ -6,8 +6,8 @@ Kingma and Welling 2014 (arXiv 1312.6114), section 2.4 and appendix B.
 
 from collections.abc import Mapping
 
-from compare.vectors.densities import Term
-from compare.vectors.exact import MP, Number, Row
+from elbo_compare.compare.vectors.densities import Term
+from elbo_compare.compare.vectors.exact import MP, Number, Row
 
 Slopes = Mapping[str, list[Term]]
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from compare.claims.pointwise import ROUNDING_FACTOR, UNIT_ROUNDOFF
-from compare.vectors.densities import Term
-from compare.vectors.exact import MP, Nested, decimal, mapped, shape
+from elbo_compare.compare.claims.pointwise import ROUNDING_FACTOR, UNIT_ROUNDOFF
+from elbo_compare.compare.vectors.densities import Term
+from elbo_compare.compare.vectors.exact import MP, Nested, decimal, mapped, shape
 
 VALUE = "value"
 GRADIENT = "gradient."  # + the argument's name: d sum(value) / d argument, z, mean and log_var independent

@@ -6,11 +6,11 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from compare.claims.pointwise import REASON
-from compare.store import write_atomically
-from compare.vectors.families import FAMILIES, Family
-from compare.vectors.must_fail import must_fail, values_wrong
-from compare.vectors.vector import Function, Vector
+from elbo_compare.compare.claims.pointwise import REASON
+from elbo_compare.compare.running.store import write_atomically
+from elbo_compare.compare.vectors.families import FAMILIES, Family
+from elbo_compare.compare.vectors.must_fail import must_fail, values_wrong
+from elbo_compare.compare.vectors.vector import Function, Vector
 
 FORMAT = 1
 SCHEMA = "vectors.schema.json"
@@ -58,7 +58,7 @@ def write(folder: Path) -> list[Path]:
 
 def schema_text() -> str:
     """The JSON Schema (draft 2020-12) as it stands in the package."""
-    return files("compare.vectors").joinpath(SCHEMA).read_text("utf-8")
+    return files("elbo_compare.compare.vectors").joinpath(SCHEMA).read_text("utf-8")
 
 
 def _document(family: Family, valued: frozenset[str]) -> dict[str, Any]:

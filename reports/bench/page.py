@@ -6,12 +6,12 @@ from typing import Any
 
 import pandas as pd
 
-from reports.bench.sections import costs, draws, replicas, steps
-from reports.content import Code, FirstScreen, Frame, Headline, Prose, Section, Table
-from reports.formats import clean, count, number
-from reports.markdown import to_markdown_page
-from reports.rendering import to_html, written
-from reports.tables import plain_columns, write_frame
+from elbo_compare.reports.bench.sections import costs, draws, replicas, steps
+from elbo_compare.reports.content import Code, FirstScreen, Frame, Headline, Prose, Section, Table
+from elbo_compare.reports.formats import clean, count, number
+from elbo_compare.reports.markdown import to_markdown_page
+from elbo_compare.reports.rendering import to_html, written
+from elbo_compare.reports.tables import plain_columns, write_frame
 
 QUESTION = "How fast is each way to write the training step, and what do the libraries cost?"
 SIGNS = {"reached": "✓", "missed": "✗", "not measured": "○"}

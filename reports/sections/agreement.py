@@ -5,10 +5,10 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
-from reports.content import Column, Frame, Kind, Picture, Section, Table, not_measured
-from reports.data import CORE, UNIT_ROUNDOFF, ReportData, by_implementation, estimators_in_order, labels
-from reports.figures import Mark, Panel, Series, draw, ordered
-from reports.formats import number
+from elbo_compare.reports.content import Column, Frame, Kind, Picture, Section, Table, not_measured
+from elbo_compare.reports.data import CORE, UNIT_ROUNDOFF, ReportData, by_implementation, estimators_in_order, labels
+from elbo_compare.reports.figures import Mark, Panel, Series, draw, ordered
+from elbo_compare.reports.formats import number
 
 TITLE = "Agreement at the same noise"
 QUANTITIES = {"elbo": "ELBO", "kl": "KL", "log_likelihood": "log p(x|z)", "gradient_distance": "gradient"}

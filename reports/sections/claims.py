@@ -1,8 +1,8 @@
 """Every claim by its permanent ID: statement, derivation, source, tolerance, outcomes, worst case."""
 
-from reports.content import Block, ClaimCard, Column, Frame, Kind, Section, Table, not_measured
-from reports.data import ReportData, by_implementation
-from reports.sections.summary import outcome_text, share
+from elbo_compare.reports.content import Block, ClaimCard, Column, Frame, Kind, Section, Table, not_measured
+from elbo_compare.reports.data import ReportData, by_implementation
+from elbo_compare.reports.sections.summary import outcome_text, share
 
 TITLE = "The claims"
 

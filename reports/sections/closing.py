@@ -6,10 +6,10 @@ from typing import Any
 
 import pandas as pd
 
-from reports.content import Block, Code, Column, Kind, Prose, Section, Table, not_measured
-from reports.data import ReportData, by_implementation, labels
-from reports.formats import clean, file_name, latex
-from reports.tables import plain_columns
+from elbo_compare.reports.content import Block, Code, Column, Kind, Prose, Section, Table, not_measured
+from elbo_compare.reports.data import ReportData, by_implementation, labels
+from elbo_compare.reports.formats import clean, file_name, latex
+from elbo_compare.reports.tables import plain_columns
 
 LEDGER = {
     "offset_nats": "offset, nats",

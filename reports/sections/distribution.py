@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from reports.content import Block, Column, Frame, Kind, Picture, Section, Table, Values, not_measured
-from reports.data import ReportData, by_implementation, case, preferred, short_case
-from reports.figures import Mark, Panel, Rule, Series, draw, ordered
+from elbo_compare.reports.content import Block, Column, Frame, Kind, Picture, Section, Table, Values, not_measured
+from elbo_compare.reports.data import ReportData, by_implementation, case, preferred, short_case
+from elbo_compare.reports.figures import Mark, Panel, Rule, Series, draw, ordered
 
 TITLE = "The sampled KL's distribution"
 

@@ -2,9 +2,20 @@
 
 import numpy as np
 
-from reports.content import Block, Column, Frame, Kind, Picture, Prose, Section, Table, Values, not_measured
-from reports.data import CORE, ReportData, by_implementation, case, preferred, short_case
-from reports.figures import Mark, Panel, Rule, Series, draw, ordered
+from elbo_compare.reports.content import (
+    Block,
+    Column,
+    Frame,
+    Kind,
+    Picture,
+    Prose,
+    Section,
+    Table,
+    Values,
+    not_measured,
+)
+from elbo_compare.reports.data import CORE, ReportData, by_implementation, case, preferred, short_case
+from elbo_compare.reports.figures import Mark, Panel, Rule, Series, draw, ordered
 
 TITLE = "Estimators: bounds, variance, signal-to-noise, and cost"
 # In the order of the power means of their weights (Jensen): each bound lies above the one before it, draw by draw.

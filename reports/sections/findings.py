@@ -1,7 +1,18 @@
 """Where the libraries depart from their documentation or from each other, the most harmful first; IDs are anchors."""
 
-from reports.content import Block, ClaimCard, Code, Column, Frame, Kind, Prose, Section, Table, not_measured
-from reports.data import ReportData
+from elbo_compare.reports.content import (
+    Block,
+    ClaimCard,
+    Code,
+    Column,
+    Frame,
+    Kind,
+    Prose,
+    Section,
+    Table,
+    not_measured,
+)
+from elbo_compare.reports.data import ReportData
 
 ANCHOR, TITLE = "findings", "Findings about the libraries"
 ABSENT = (

@@ -1,8 +1,8 @@
 """Flows: why the questioned line samples although its KL has a closed form, and where the log-determinant matters."""
 
-from reports.content import Block, Column, Frame, Kind, Prose, Section, Table, not_measured
-from reports.data import UNIT_ROUNDOFF, ReportData, by_implementation, case, model, short_case
-from reports.sections.summary import outcome_text
+from elbo_compare.reports.content import Block, Column, Frame, Kind, Prose, Section, Table, not_measured
+from elbo_compare.reports.data import UNIT_ROUNDOFF, ReportData, by_implementation, case, model, short_case
+from elbo_compare.reports.sections.summary import outcome_text
 
 TITLE = "Volume-preserving flows: why the questioned line samples"
 LINEAR = ("householder", "linear-iaf", "convex-linear-iaf")

@@ -1,9 +1,9 @@
 """Reconstructions and samples, as the images that the cells returned."""
 
-from reports.content import Block, Picture, Prose, Section, not_measured
-from reports.data import ReportData
-from reports.formats import clean, file_name
-from reports.images import grey_png
+from elbo_compare.reports.content import Block, Picture, Prose, Section, not_measured
+from elbo_compare.reports.data import ReportData
+from elbo_compare.reports.formats import clean, file_name
+from elbo_compare.reports.images import grey_png
 
 TITLE = "Reconstructions and samples"
 SHOWN = 24

@@ -1,7 +1,7 @@
 """What was planned and did not give a number: not run, failed, crashed, timed out; always with the reason."""
 
-from reports.content import Block, Column, Frame, Kind, Prose, Section, Table
-from reports.data import ReportData, labels
+from elbo_compare.reports.content import Block, Column, Frame, Kind, Prose, Section, Table
+from elbo_compare.reports.data import ReportData, labels
 
 TITLE = "Not run and failed cells"
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from reports.content import Block, Column, Frame, Kind, Prose, Section, Table, not_measured
-from reports.data import ReportData, by_implementation, labels
+from elbo_compare.reports.content import Block, Column, Frame, Kind, Prose, Section, Table, not_measured
+from elbo_compare.reports.data import ReportData, by_implementation, labels
 
 TITLE = "Test log-likelihood"
 SHIPPED = "mnist-5k"

@@ -2,9 +2,20 @@
 
 import numpy as np
 
-from reports.content import Block, ClaimCard, Column, Frame, Kind, Picture, Prose, Section, Table, not_measured
-from reports.data import ReportData
-from reports.figures import Mark, Panel, Rule, Series, draw
+from elbo_compare.reports.content import (
+    Block,
+    ClaimCard,
+    Column,
+    Frame,
+    Kind,
+    Picture,
+    Prose,
+    Section,
+    Table,
+    not_measured,
+)
+from elbo_compare.reports.data import ReportData
+from elbo_compare.reports.figures import Mark, Panel, Rule, Series, draw
 
 ANCHOR, TITLE = "questions", "Neighbouring questions"
 ABSENT = (

@@ -1,8 +1,8 @@
 """Runtime: described, never judged."""
 
-from reports.content import Block, Column, Frame, Kind, Picture, Section, Table, not_measured
-from reports.data import ReportData, by_implementation, estimators_in_order
-from reports.figures import Mark, Panel, Rule, Series, draw, ordered
+from elbo_compare.reports.content import Block, Column, Frame, Kind, Picture, Section, Table, not_measured
+from elbo_compare.reports.data import ReportData, by_implementation, estimators_in_order
+from elbo_compare.reports.figures import Mark, Panel, Rule, Series, draw, ordered
 
 TITLE = "Runtime"
 WIDE = 4  # past this a linear axis would press the fast ones together

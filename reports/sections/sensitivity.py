@@ -1,7 +1,7 @@
 """Which planted mistakes the claims catch: the matrix mutant x claim of `compare mutants`."""
 
-from reports.content import Block, Column, Frame, Kind, Prose, Section, Table, not_measured
-from reports.data import ReportData
+from elbo_compare.reports.content import Block, Column, Frame, Kind, Prose, Section, Table, not_measured
+from elbo_compare.reports.data import ReportData
 
 ANCHOR, TITLE = "sensitivity", "What the claims can catch"
 SIGNS = {"differs": "✗", "agrees": "·", "not meant for it": "–", "inconclusive": "?"}

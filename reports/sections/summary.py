@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from reports.content import Column, Frame, Kind, Section, Table, Values, not_measured
-from reports.data import ReportData, by_implementation
-from reports.figures import ordered
-from reports.tables import OUTCOMES
+from elbo_compare.reports.content import Column, Frame, Kind, Section, Table, Values, not_measured
+from elbo_compare.reports.data import ReportData, by_implementation
+from elbo_compare.reports.figures import ordered
+from elbo_compare.reports.tables import OUTCOMES
 
 TITLE = "Verdicts by claim"
 

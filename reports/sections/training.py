@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from reports.content import Block, Column, Frame, Kind, Picture, Section, Table, not_measured
-from reports.data import RUNS, ReportData, by_implementation, joined, labels, model
-from reports.figures import Mark, Panel, Series, draw, ordered
+from elbo_compare.reports.content import Block, Column, Frame, Kind, Picture, Section, Table, not_measured
+from elbo_compare.reports.data import RUNS, ReportData, by_implementation, joined, labels, model
+from elbo_compare.reports.figures import Mark, Panel, Series, draw, ordered
 
 TITLE = "Training"
 

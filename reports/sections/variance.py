@@ -3,9 +3,19 @@
 import numpy as np
 import pandas as pd
 
-from reports.content import Block, Column, Frame, Kind, Picture, Section, Table, Values, not_measured
-from reports.data import RUNS, ReportData, by_implementation, case, joined, labels, model, preferred, short_case
-from reports.figures import Mark, Panel, Series, draw
+from elbo_compare.reports.content import Block, Column, Frame, Kind, Picture, Section, Table, Values, not_measured
+from elbo_compare.reports.data import (
+    RUNS,
+    ReportData,
+    by_implementation,
+    case,
+    joined,
+    labels,
+    model,
+    preferred,
+    short_case,
+)
+from elbo_compare.reports.figures import Mark, Panel, Series, draw
 
 TITLE = "Variance: sampled against analytic KL"
 SAMPLED, ANALYTIC = "sampled-kl", "analytic-kl"

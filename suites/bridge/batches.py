@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from suites.contract import Array
+from elbo_compare.suites.contract import Array
 
 
 def training_rows(x: Array, rows: NDArray[np.integer], step: int, binarise: int | None) -> Array:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from suites.contract import (
+from elbo_compare.suites.contract import (
     Array,
     Bound,
     Estimator,
@@ -19,7 +19,7 @@ from suites.contract import (
     Prior,
     Problem,
 )
-from suites.estimators import ANALYTIC_KL, SAMPLED_KL
+from elbo_compare.suites.estimators import ANALYTIC_KL, SAMPLED_KL
 
 
 @dataclass(frozen=True, kw_only=True)

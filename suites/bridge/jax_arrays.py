@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 import jax
 import numpy as np
 
-from suites.contract import Array, Device, DType, Params
+from elbo_compare.suites.contract import Array, Device, DType, Params
 
 JaxDevice: TypeAlias = Any  # jax.Device, which JAX exports as a variable that type checkers refuse
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from suites.bridge.form import Form, check_training
-from suites.contract import Array, DType, Fit, Params
+from elbo_compare.suites.bridge.form import Form, check_training
+from elbo_compare.suites.contract import Array, DType, Fit, Params
 
 
 def check_replicas(

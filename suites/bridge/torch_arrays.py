@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 
-from suites.contract import Array, Device, DType, Params
+from elbo_compare.suites.contract import Array, Device, DType, Params
 
 TORCH_DTYPES = {DType.FLOAT32: torch.float32, DType.FLOAT64: torch.float64}
 

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from suites.contract import Array, DType
+from elbo_compare.suites.contract import Array, DType
 
 NO_AUTODIFF = "NumPy has no automatic differentiation"
 PYTHON_NUMBER = "a Python number carries no gradient"

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
-from suites.contract import Array, Dataset, Likelihood
-from suites.datasets import catalogue, shipped
-from suites.datasets.catalogue import RECIPES, Recipe
-from suites.datasets.formats import AGAIN, DataError
-from suites.datasets.shipped import SHA256
+from elbo_compare.suites.contract import Array, Dataset, Likelihood
+from elbo_compare.suites.datasets import catalogue, shipped
+from elbo_compare.suites.datasets.catalogue import RECIPES, Recipe
+from elbo_compare.suites.datasets.formats import AGAIN, DataError
+from elbo_compare.suites.datasets.shipped import SHA256
 
 FOLDER = "ELBO_COMPARE_DATA"  # environment variable with the folder of `--data-dir`
 FROM_FILES: tuple[str, ...] = tuple(RECIPES)

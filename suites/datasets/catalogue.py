@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from suites.contract import Array
-from suites.datasets.formats import AGAIN, DataError, read_amat, read_idx, read_mat
+from elbo_compare.suites.contract import Array
+from elbo_compare.suites.datasets.formats import AGAIN, DataError, read_amat, read_idx, read_mat
 
 PIXELS = 784
 SIDE = 28

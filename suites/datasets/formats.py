@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from suites.contract import Array
+from elbo_compare.suites.contract import Array
 
 IDX_UNSIGNED_BYTES = 0x08  # the third byte of an IDX file: what its entries are
 AGAIN = "Get the file again (`compare data fetch`), or see `compare data list`."

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from suites.contract import Array
+from elbo_compare.suites.contract import Array
 
 Parts = tuple[Array, Array, str]  # training rows, test rows, source
 
@@ -47,7 +47,7 @@ def _none() -> Parts:
 
 def _linear_gaussian() -> Parts:
     """x = W z + b + tau e with z, e standard normal: drawn from the model, so the model is right about its data."""
-    from suites import problems
+    from elbo_compare.suites import problems
 
     problem = problems.load("linear-gaussian", "posterior")
     weight, bias = problem.params["decoder.output.weight"], problem.params["decoder.output.bias"]

@@ -6,15 +6,15 @@ from math import inf, nan
 
 import numpy as np
 
-from suites.contract import Array, Bound, Estimator, Flow, KLTerm, Likelihood, Params, Prior, Problem
-from suites.exact import linear_flows, linear_gaussian
-from suites.exact.gaussian_kl import ratio_variance
-from suites.exact.gradient_moments import HEADS as HEADS
-from suites.exact.gradient_moments import gradient_moments, unknown
-from suites.exact.kl_moments import kl_moments, one_sample_kl
-from suites.exact.linear_gaussian import Decoder
-from suites.exact.moments import UNKNOWN, Moments, of_quadratic
-from suites.exact.quadratic import Quadratic
+from elbo_compare.suites.contract import Array, Bound, Estimator, Flow, KLTerm, Likelihood, Params, Prior, Problem
+from elbo_compare.suites.exact import linear_flows, linear_gaussian
+from elbo_compare.suites.exact.gaussian_kl import ratio_variance
+from elbo_compare.suites.exact.gradient_moments import HEADS as HEADS
+from elbo_compare.suites.exact.gradient_moments import gradient_moments, unknown
+from elbo_compare.suites.exact.kl_moments import kl_moments, one_sample_kl
+from elbo_compare.suites.exact.linear_gaussian import Decoder
+from elbo_compare.suites.exact.moments import UNKNOWN, Moments, of_quadratic
+from elbo_compare.suites.exact.quadratic import Quadratic
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ from math import factorial
 
 import numpy as np
 
-from suites.contract import Array
+from elbo_compare.suites.contract import Array
 
 
 def kl(mean: Array, log_var: Array) -> Array:

@@ -6,10 +6,10 @@ from math import isfinite, nan
 
 import numpy as np
 
-from suites.contract import Array, Bound, Estimator, GradientForm, KLTerm, Noise
-from suites.exact import gaussian_kl, linear_gaussian
-from suites.exact.linear_gaussian import Decoder, Gradient
-from suites.exact.quadratic import Quadratic
+from elbo_compare.suites.contract import Array, Bound, Estimator, GradientForm, KLTerm, Noise
+from elbo_compare.suites.exact import gaussian_kl, linear_gaussian
+from elbo_compare.suites.exact.linear_gaussian import Decoder, Gradient
+from elbo_compare.suites.exact.quadratic import Quadratic
 
 HEADS = ("mean", "log_var")
 

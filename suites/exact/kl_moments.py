@@ -4,10 +4,10 @@ from math import expm1, inf, isfinite
 
 import numpy as np
 
-from suites.contract import Array, Bound, Estimator, Flow, KLTerm, Noise, Prior, Problem
-from suites.exact import laplace, linear_flows
-from suites.exact.moments import UNKNOWN, Moments, of_half_square, of_quadratic
-from suites.exact.quadratic import Quadratic
+from elbo_compare.suites.contract import Array, Bound, Estimator, Flow, KLTerm, Noise, Prior, Problem
+from elbo_compare.suites.exact import laplace, linear_flows
+from elbo_compare.suites.exact.moments import UNKNOWN, Moments, of_half_square, of_quadratic
+from elbo_compare.suites.exact.quadratic import Quadratic
 
 
 def one_sample_kl(estimator: Estimator, matrix: Array, mean: Array, log_var: Array) -> Quadratic:

@@ -7,7 +7,7 @@ from math import erf, pi, sqrt
 
 import numpy as np
 
-from suites.contract import Array
+from elbo_compare.suites.contract import Array
 
 _ERF = np.vectorize(erf, otypes=[np.float64])
 

@@ -7,8 +7,8 @@ mean and log_var (latent,), h (hidden,), x (observed,). Nats.
 
 import numpy as np
 
-from suites.contract import Array, Flow, Params, Problem
-from suites.exact.quadratic import Quadratic
+from elbo_compare.suites.contract import Array, Flow, Params, Problem
+from elbo_compare.suites.exact.quadratic import Quadratic
 
 
 def hidden(problem: Problem, params: Params, x: Array) -> Array:

@@ -13,9 +13,9 @@ from enum import StrEnum
 
 import numpy as np
 
-from suites.contract import Array
-from suites.exact.gaussian_kl import kl, kl_gradient
-from suites.exact.quadratic import Quadratic, clean_difference
+from elbo_compare.suites.contract import Array
+from elbo_compare.suites.exact.gaussian_kl import kl, kl_gradient
+from elbo_compare.suites.exact.quadratic import Quadratic, clean_difference
 
 
 @dataclass(frozen=True, kw_only=True)

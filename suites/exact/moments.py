@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from math import nan
 
-from suites.contract import Estimator, Noise
-from suites.exact.quadratic import Quadratic
+from elbo_compare.suites.contract import Estimator, Noise
+from elbo_compare.suites.exact.quadratic import Quadratic
 
 
 @dataclass(frozen=True, kw_only=True)

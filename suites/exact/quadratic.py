@@ -8,7 +8,7 @@ from math import factorial, nan
 
 import numpy as np
 
-from suites.contract import Array
+from elbo_compare.suites.contract import Array
 
 
 @dataclass(frozen=True, kw_only=True)

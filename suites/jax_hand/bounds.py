@@ -7,10 +7,10 @@ import jax.numpy as jnp
 from jax import Array as JaxArray
 from jax.lax import stop_gradient
 
-from suites.bridge.form import Form
-from suites.contract import Bound, Flow
-from suites.jax_hand.flows import flow, lower_triangular
-from suites.jax_hand.layers import Weights
+from elbo_compare.suites.bridge.form import Form
+from elbo_compare.suites.contract import Bound, Flow
+from elbo_compare.suites.jax_hand.flows import flow, lower_triangular
+from elbo_compare.suites.jax_hand.layers import Weights
 
 Heads = tuple[JaxArray, JaxArray, JaxArray]  # mean, log-variance, the encoder's last hidden layer
 

@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 import jax
 import jax.numpy as jnp
 
-from suites.bridge.jax_arrays import open_device
-from suites.contract import Device, DType
-from suites.forms import Precision
+from elbo_compare.suites.bridge.jax_arrays import open_device
+from elbo_compare.suites.contract import Device, DType
+from elbo_compare.suites.forms import Precision
 
 
 def products(

@@ -9,9 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array as JaxArray
 
-from suites.bridge.form import Form
-from suites.contract import Flow
-from suites.jax_hand.layers import Weights, affine
+from elbo_compare.suites.bridge.form import Form
+from elbo_compare.suites.contract import Flow
+from elbo_compare.suites.jax_hand.layers import Weights, affine
 
 # --- flows
 

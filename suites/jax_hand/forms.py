@@ -7,14 +7,14 @@ import jax
 import jax.numpy as jnp
 from jax import Array as JaxArray
 
-from suites.bridge.form import Form, form_of
-from suites.bridge.jax_arrays import open_device, random_key, to_arrays, to_device, to_devices
-from suites.bridge.jax_counts import count_program
-from suites.contract import Params
-from suites.forms import Case, Trainer
-from suites.jax_hand.joined import join, joined_loss, refuse_other_forms, split
-from suites.jax_hand.training import Adam, adam_start, own_step
-from suites.jax_hand.vae import batch_loss
+from elbo_compare.suites.bridge.form import Form, form_of
+from elbo_compare.suites.bridge.jax_arrays import open_device, random_key, to_arrays, to_device, to_devices
+from elbo_compare.suites.bridge.jax_counts import count_program
+from elbo_compare.suites.contract import Params
+from elbo_compare.suites.forms import Case, Trainer
+from elbo_compare.suites.jax_hand.joined import join, joined_loss, refuse_other_forms, split
+from elbo_compare.suites.jax_hand.training import Adam, adam_start, own_step
+from elbo_compare.suites.jax_hand.vae import batch_loss
 
 NAMES = ("loop", "donated", "scan", "joined", "joined scan")
 

@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array as JaxArray
 
-from suites.bridge.form import Form
-from suites.contract import Flow, KLTerm, Likelihood, Prior
+from elbo_compare.suites.bridge.form import Form
+from elbo_compare.suites.contract import Flow, KLTerm, Likelihood, Prior
 
 Weights = dict[str, JaxArray]
 LOG_OF = 16  # 2 to the 16th is far from overflow in float32, and the pixels of an image (784) are a multiple

@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array as JaxArray
 
-from suites.bridge.form import Form
-from suites.contract import Prior
+from elbo_compare.suites.bridge.form import Form
+from elbo_compare.suites.contract import Prior
 
 # --- priors
 

@@ -9,12 +9,12 @@ import numpy as np
 from jax import Array as JaxArray
 from numpy.typing import NDArray
 
-from suites.bridge.form import Form
-from suites.bridge.jax_arrays import dtype_of, to_array, to_arrays, to_devices
-from suites.bridge.replicas import check_replicas, taken_apart
-from suites.contract import Array, Fit, Params
-from suites.jax_hand.layers import Weights
-from suites.jax_hand.training import Adam, JaxHandSession, adam_step, own_step
+from elbo_compare.suites.bridge.form import Form
+from elbo_compare.suites.bridge.jax_arrays import dtype_of, to_array, to_arrays, to_devices
+from elbo_compare.suites.bridge.replicas import check_replicas, taken_apart
+from elbo_compare.suites.contract import Array, Fit, Params
+from elbo_compare.suites.jax_hand.layers import Weights
+from elbo_compare.suites.jax_hand.training import Adam, JaxHandSession, adam_step, own_step
 
 Carry: TypeAlias = tuple[Adam, JaxArray, JaxArray]  # state, next key, losses so far
 

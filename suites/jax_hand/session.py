@@ -11,8 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array as JaxArray
 
-from suites.bridge.form import Form, blocks, check_datum, check_shapes
-from suites.bridge.jax_arrays import (
+from elbo_compare.suites.bridge.form import Form, blocks, check_datum, check_shapes
+from elbo_compare.suites.bridge.jax_arrays import (
     JaxDevice,
     dtype_of,
     random_key,
@@ -21,9 +21,9 @@ from suites.bridge.jax_arrays import (
     to_device,
     to_devices,
 )
-from suites.contract import Array, Bound, Draws, DType, Evaluation, GradientDraws, Noise, Params, Reduction
-from suites.jax_hand.layers import Weights
-from suites.jax_hand.vae import Terms, batch_loss, encode, estimate
+from elbo_compare.suites.contract import Array, Bound, Draws, DType, Evaluation, GradientDraws, Noise, Params, Reduction
+from elbo_compare.suites.jax_hand.layers import Weights
+from elbo_compare.suites.jax_hand.vae import Terms, batch_loss, encode, estimate
 
 # --- noise
 

@@ -10,13 +10,13 @@ import numpy as np
 from jax import Array as JaxArray
 from numpy.typing import NDArray
 
-from suites.bridge.batches import training_rows
-from suites.bridge.form import Form, check_shapes, check_training
-from suites.bridge.jax_arrays import dtype_of, to_array, to_arrays, to_devices
-from suites.contract import Array, Fit, Params, Stepper
-from suites.jax_hand.layers import Weights
-from suites.jax_hand.session import JaxHandEstimates, base_noise
-from suites.jax_hand.vae import batch_loss
+from elbo_compare.suites.bridge.batches import training_rows
+from elbo_compare.suites.bridge.form import Form, check_shapes, check_training
+from elbo_compare.suites.bridge.jax_arrays import dtype_of, to_array, to_arrays, to_devices
+from elbo_compare.suites.contract import Array, Fit, Params, Stepper
+from elbo_compare.suites.jax_hand.layers import Weights
+from elbo_compare.suites.jax_hand.session import JaxHandEstimates, base_noise
+from elbo_compare.suites.jax_hand.vae import batch_loss
 
 # --- training
 

@@ -12,10 +12,21 @@ import jax.numpy as jnp
 from jax import Array as JaxArray
 from jax.lax import stop_gradient
 
-from suites.bridge.form import Form, form_of, no_analytic_kl
-from suites.contract import Device, DType, Estimator, Flow, GradientForm, KLTerm, Likelihood, Noise, Prior, Problem
-from suites.estimators import LIBRARY_VARIANTS
-from suites.jax_hand.bounds import (
+from elbo_compare.suites.bridge.form import Form, form_of, no_analytic_kl
+from elbo_compare.suites.contract import (
+    Device,
+    DType,
+    Estimator,
+    Flow,
+    GradientForm,
+    KLTerm,
+    Likelihood,
+    Noise,
+    Prior,
+    Problem,
+)
+from elbo_compare.suites.estimators import LIBRARY_VARIANTS
+from elbo_compare.suites.jax_hand.bounds import (
     Heads,
     along_the_path,
     analytic_kl,
@@ -27,12 +38,12 @@ from suites.jax_hand.bounds import (
     sampled_kl,
     slope_after_flow,
 )
-from suites.jax_hand.flows import flow
-from suites.jax_hand.layers import Weights, affine, gated
-from suites.jax_hand.priors import log_laplace, log_mixture, log_q_constant
+from elbo_compare.suites.jax_hand.flows import flow
+from elbo_compare.suites.jax_hand.layers import Weights, affine, gated
+from elbo_compare.suites.jax_hand.priors import log_laplace, log_mixture, log_q_constant
 
 if TYPE_CHECKING:
-    from suites.jax_hand.training import JaxHandSession
+    from elbo_compare.suites.jax_hand.training import JaxHandSession
 
 # --- networks
 
@@ -201,7 +212,7 @@ class JaxHand:
     def prepare(self, problem: Problem, estimator: Estimator, device: Device, dtype: DType) -> "JaxHandSession":
         """A session; its weights come with each call."""
         # Here, because the session is written upon this page.
-        from suites.bridge.jax_arrays import open_device
-        from suites.jax_hand.replicas import JaxHandReplicas
+        from elbo_compare.suites.bridge.jax_arrays import open_device
+        from elbo_compare.suites.jax_hand.replicas import JaxHandReplicas
 
         return JaxHandReplicas(form_of(problem, estimator), open_device(device, dtype), dtype)

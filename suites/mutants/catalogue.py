@@ -1,6 +1,6 @@
 """The catalogue: every planted mutant and legitimate variant, by permanent ID."""
 
-from suites.mutants import (
+from elbo_compare.suites.mutants import (
     constants,
     flows,
     gradients,
@@ -13,7 +13,7 @@ from suites.mutants import (
     signs,
     variants,
 )
-from suites.mutants.variant import NOT_SEEN, Aspect, Flag, Kind, Variant
+from elbo_compare.suites.mutants.variant import NOT_SEEN, Aspect, Flag, Kind, Variant
 
 __all__ = ["CATALOGUE", "NOT_SEEN", "Aspect", "Flag", "Kind", "Variant", "legitimate", "mutants", "of_kind"]
 

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from suites.complex_step import Dual, clip, maximum
-from suites.mutants import correct
-from suites.mutants.correct import LOG_2PI
-from suites.mutants.loss import NegativeElbo, SampledKL
-from suites.mutants.variant import Flag, Kind, Variant
+from elbo_compare.suites.complex_step import Dual, clip, maximum
+from elbo_compare.suites.mutants import correct
+from elbo_compare.suites.mutants.correct import LOG_2PI
+from elbo_compare.suites.mutants.loss import NegativeElbo, SampledKL
+from elbo_compare.suites.mutants.variant import Flag, Kind, Variant
 
 
 def log_q_dropped(z: Dual, mean: Dual, log_var: Dual) -> Dual:

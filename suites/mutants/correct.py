@@ -6,8 +6,8 @@ each other. Every normaliser is kept here.
 
 import numpy as np
 
-from suites.complex_step import Dual, logsumexp, softplus
-from suites.contract import Array
+from elbo_compare.suites.complex_step import Dual, logsumexp, softplus
+from elbo_compare.suites.contract import Array
 
 LOG_2PI = float(np.log(2.0 * np.pi))
 

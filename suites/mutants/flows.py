@@ -10,10 +10,10 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from suites.complex_step import Dual
-from suites.contract import Array
-from suites.mutants import correct
-from suites.mutants.variant import Flag, Kind, Variant
+from elbo_compare.suites.complex_step import Dual
+from elbo_compare.suites.contract import Array
+from elbo_compare.suites.mutants import correct
+from elbo_compare.suites.mutants.variant import Flag, Kind, Variant
 
 
 class Layer(Protocol):

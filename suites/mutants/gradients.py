@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from suites.complex_step import Dual, stop_gradient
-from suites.contract import Array
-from suites.mutants import correct
-from suites.mutants.loss import NegativeElbo, SampledKL
-from suites.mutants.variant import Flag, Kind, Variant
+from elbo_compare.suites.complex_step import Dual, stop_gradient
+from elbo_compare.suites.contract import Array
+from elbo_compare.suites.mutants import correct
+from elbo_compare.suites.mutants.loss import NegativeElbo, SampledKL
+from elbo_compare.suites.mutants.variant import Flag, Kind, Variant
 
 
 def z_detached(z: Dual, mean: Dual, log_var: Dual) -> Dual:

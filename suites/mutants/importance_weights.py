@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from suites.complex_step import Dual, logsumexp, stop_gradient
-from suites.mutants import correct
-from suites.mutants.variant import Flag, Kind, Variant
+from elbo_compare.suites.complex_step import Dual, logsumexp, stop_gradient
+from elbo_compare.suites.mutants import correct
+from elbo_compare.suites.mutants.variant import Flag, Kind, Variant
 
 
 def sum_for_mean(log_weight: Dual) -> Dual:

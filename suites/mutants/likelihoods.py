@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from suites.complex_step import Dual, clip, sigmoid
-from suites.contract import Array, Likelihood
-from suites.mutants import correct
-from suites.mutants.correct import LOG_2PI
-from suites.mutants.loss import LogWeight, NegativeElbo
-from suites.mutants.variant import Flag, Kind, Variant
+from elbo_compare.suites.complex_step import Dual, clip, sigmoid
+from elbo_compare.suites.contract import Array, Likelihood
+from elbo_compare.suites.mutants import correct
+from elbo_compare.suites.mutants.correct import LOG_2PI
+from elbo_compare.suites.mutants.loss import LogWeight, NegativeElbo
+from elbo_compare.suites.mutants.variant import Flag, Kind, Variant
 
 
 def sigmoid_twice(x: Array, logits: Dual, scale: float = 1.0) -> Dual:

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from suites.complex_step import Dual
-from suites.contract import Array, Reduction
-from suites.mutants import correct
+from elbo_compare.suites.complex_step import Dual
+from elbo_compare.suites.contract import Array, Reduction
+from elbo_compare.suites.mutants import correct
 
 
 def per_datum(log_likelihood: Dual, kl: Dual) -> Dual:

@@ -1,7 +1,7 @@
 """Problems of their own for the kinds that no session holds: the importance-weighted bound and flows.
 
-Each check is one number beside what it must be; `compare.mutants` judges it. Strength in words, because `suites` knows
-nobody: "exact", "pointwise", "ordering".
+Each check is one number beside what it must be; `compare.judging.mutants` judges it. Strength in words, because
+`suites` knows nobody: "exact", "pointwise", "ordering".
 """
 
 import math
@@ -12,14 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from suites import datasets, problems
-from suites.complex_step import STEP, gradient
-from suites.contract import Array
-from suites.mutants import correct
-from suites.mutants.flows import Autoregressive, Flow, Layer, Linear, Planar
-from suites.mutants.loss import LogWeight
-from suites.mutants.session import decode, encode
-from suites.mutants.variant import Kind, Variant
+from elbo_compare.suites import datasets, problems
+from elbo_compare.suites.complex_step import STEP, gradient
+from elbo_compare.suites.contract import Array
+from elbo_compare.suites.mutants import correct
+from elbo_compare.suites.mutants.flows import Autoregressive, Flow, Layer, Linear, Planar
+from elbo_compare.suites.mutants.loss import LogWeight
+from elbo_compare.suites.mutants.session import decode, encode
+from elbo_compare.suites.mutants.variant import Kind, Variant
 
 # Sums of fewer than 100 terms of order 1 to 10^3, a logarithm and an exponential: 10^-16 x 10^3, with a factor of 10.
 ROUNDING = 1e-12

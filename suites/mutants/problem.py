@@ -9,8 +9,8 @@ from functools import cache
 
 import numpy as np
 
-from suites import problems
-from suites.contract import Dataset, Likelihood, Problem
+from elbo_compare.suites import problems
+from elbo_compare.suites.contract import Dataset, Likelihood, Problem
 
 LATENT, OBSERVED = 3, 6
 

@@ -5,11 +5,11 @@ Repository jmtomczak/vae_vpflows. Both leave the training of the static data set
 
 import numpy as np
 
-from suites.complex_step import Dual, logsumexp
-from suites.contract import Array
-from suites.mutants import correct
-from suites.mutants.loss import NegativeElbo
-from suites.mutants.variant import Flag, Kind, Variant
+from elbo_compare.suites.complex_step import Dual, logsumexp
+from elbo_compare.suites.contract import Array
+from elbo_compare.suites.mutants import correct
+from elbo_compare.suites.mutants.loss import NegativeElbo
+from elbo_compare.suites.mutants.variant import Flag, Kind, Variant
 
 BLOCK = 2  # particles drawn at once; 500 of 5,000 in the code that this was seen in
 DARK, LIGHT = 0.1, 0.8  # grey values of which 0 and 1 are a binarisation

@@ -4,11 +4,11 @@ from typing import Any
 
 import numpy as np
 
-from suites.complex_step import Dual
-from suites.contract import Reduction
-from suites.mutants import correct
-from suites.mutants.loss import NegativeElbo, SampledKL
-from suites.mutants.variant import Flag, Kind, Variant
+from elbo_compare.suites.complex_step import Dual
+from elbo_compare.suites.contract import Reduction
+from elbo_compare.suites.mutants import correct
+from elbo_compare.suites.mutants.loss import NegativeElbo, SampledKL
+from elbo_compare.suites.mutants.variant import Flag, Kind, Variant
 
 SUM_ADVICE = "sum over the last axis instead of averaging"
 

@@ -4,10 +4,10 @@ import hashlib
 
 import numpy as np
 
-from suites.complex_step import Dual, softplus
-from suites.contract import Array
-from suites.mutants import correct
-from suites.mutants.variant import Flag, Kind, Variant
+from elbo_compare.suites.complex_step import Dual, softplus
+from elbo_compare.suites.contract import Array
+from elbo_compare.suites.mutants import correct
+from elbo_compare.suites.mutants.variant import Flag, Kind, Variant
 
 Shape = tuple[int, ...]
 

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from suites.complex_step import Dual, softplus
-from suites.mutants import correct
-from suites.mutants.correct import LOG_2PI
-from suites.mutants.loss import SampledKL
-from suites.mutants.variant import Flag, Kind, Variant
+from elbo_compare.suites.complex_step import Dual, softplus
+from elbo_compare.suites.mutants import correct
+from elbo_compare.suites.mutants.correct import LOG_2PI
+from elbo_compare.suites.mutants.loss import SampledKL
+from elbo_compare.suites.mutants.variant import Flag, Kind, Variant
 
 
 def analytic_log_sigma_as_log_var(mean: Dual, log_var: Dual) -> Dual:

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from suites.complex_step import STEP, Dual, gradient, sigmoid
-from suites.contract import (
+from elbo_compare.suites.complex_step import STEP, Dual, gradient, sigmoid
+from elbo_compare.suites.contract import (
     Array,
     Device,
     Draws,
@@ -28,9 +28,9 @@ from suites.contract import (
     Reduction,
     Stepper,
 )
-from suites.mutants import correct
-from suites.mutants.loss import LogWeight, NegativeElbo, SampledKL
-from suites.mutants.variant import Kind, Variant
+from elbo_compare.suites.mutants import correct
+from elbo_compare.suites.mutants.loss import LogWeight, NegativeElbo, SampledKL
+from elbo_compare.suites.mutants.variant import Kind, Variant
 
 _JUDGED_APART = (Kind.BOUND, Kind.FLOW)
 _NEVER_TRAINED = "A mutant is judged, never trained: it has no `fit` and no `stepper`."

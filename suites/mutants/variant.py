@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from suites.contract import Likelihood
+from elbo_compare.suites.contract import Likelihood
 
 
 class Kind(StrEnum):

@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from suites.complex_step import Dual, stop_gradient
-from suites.contract import Array, Reduction
-from suites.mutants import correct
-from suites.mutants.constants import log_prior_dropped, log_q_dropped
-from suites.mutants.correct import LOG_2PI
-from suites.mutants.loss import NegativeElbo, SampledKL, batch_mean, batch_sum
-from suites.mutants.variant import Aspect, Flag, Kind, Variant
+from elbo_compare.suites.complex_step import Dual, stop_gradient
+from elbo_compare.suites.contract import Array, Reduction
+from elbo_compare.suites.mutants import correct
+from elbo_compare.suites.mutants.constants import log_prior_dropped, log_q_dropped
+from elbo_compare.suites.mutants.correct import LOG_2PI
+from elbo_compare.suites.mutants.loss import NegativeElbo, SampledKL, batch_mean, batch_sum
+from elbo_compare.suites.mutants.variant import Aspect, Flag, Kind, Variant
 
 _OTHER_DRAW = "another estimator of the same mean: at one noise it takes another value"
 _OTHER_NOISE = "the same distribution from another noise"

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from suites.contract import Array, Params
+from elbo_compare.suites.contract import Array, Params
 
 EPSILON = 1e-8  # the same in every implementation
 

@@ -16,17 +16,17 @@ from zlib import crc32
 
 import numpy as np
 
-from suites.complex_step import STEP, STEP_32, Dual, logsumexp
-from suites.contract import Array, Bound, GradientForm, KLTerm, Params
-from suites.numpy_oracle.model import Heads, Sample, log_q_of_the_sample_alone
-from suites.numpy_oracle.objective import (
+from elbo_compare.suites.complex_step import STEP, STEP_32, Dual, logsumexp
+from elbo_compare.suites.contract import Array, Bound, GradientForm, KLTerm, Params
+from elbo_compare.suites.numpy_oracle.model import Heads, Sample, log_q_of_the_sample_alone
+from elbo_compare.suites.numpy_oracle.objective import (
     closed_kl_pieces,
     control_coefficient,
     doubly_reparameterised_parts,
     normalised_weights,
     surrogate,
 )
-from suites.numpy_oracle.scales import Point, TermScales, probes, root_mean_square, term_scales
+from elbo_compare.suites.numpy_oracle.scales import Point, TermScales, probes, root_mean_square, term_scales
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,9 +9,9 @@ from functools import cache
 
 import numpy as np
 
-from suites.complex_step import STEP, STEP_32, Dual, softplus
-from suites.contract import Array, Flow, Params, Problem
-from suites.numpy_oracle.vae import affine, product
+from elbo_compare.suites.complex_step import STEP, STEP_32, Dual, softplus
+from elbo_compare.suites.contract import Array, Flow, Params, Problem
+from elbo_compare.suites.numpy_oracle.vae import affine, product
 
 
 def transform(problem: Problem, params: Params, h: Dual, z: Dual) -> tuple[Dual, Dual]:

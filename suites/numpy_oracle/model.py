@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from suites.complex_step import Dual, stop_gradient
-from suites.contract import Array, Likelihood, Params, Problem
-from suites.numpy_oracle import flows
-from suites.numpy_oracle.priors import log_prior
-from suites.numpy_oracle.vae import affine, decode, gated_forward, log_likelihood, log_normal_diag
+from elbo_compare.suites.complex_step import Dual, stop_gradient
+from elbo_compare.suites.contract import Array, Likelihood, Params, Problem
+from elbo_compare.suites.numpy_oracle import flows
+from elbo_compare.suites.numpy_oracle.priors import log_prior
+from elbo_compare.suites.numpy_oracle.vae import affine, decode, gated_forward, log_likelihood, log_normal_diag
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from suites.contract import Array, Estimator, Noise
+from elbo_compare.suites.contract import Array, Estimator, Noise
 
 
 def particles_of(estimator: Estimator, noise: Array) -> Array:

@@ -5,10 +5,10 @@ Values are (batch,) in nats. A surrogate differs from the value by what it holds
 
 import numpy as np
 
-from suites.complex_step import Dual, logsumexp, stop_gradient
-from suites.contract import Array, Bound, Estimator, GradientForm, KLTerm, Params, Problem
-from suites.numpy_oracle.flows import transform
-from suites.numpy_oracle.model import Heads, Sample, log_joint, log_q_of_the_sample_alone
+from elbo_compare.suites.complex_step import Dual, logsumexp, stop_gradient
+from elbo_compare.suites.contract import Array, Bound, Estimator, GradientForm, KLTerm, Params, Problem
+from elbo_compare.suites.numpy_oracle.flows import transform
+from elbo_compare.suites.numpy_oracle.model import Heads, Sample, log_joint, log_q_of_the_sample_alone
 
 
 def value(problem: Problem, estimator: Estimator, params: Params, heads: Heads, drawn: Sample) -> Dual:

@@ -5,8 +5,8 @@ Shapes as in `vae.py`; what a scale is: `reference.py`.
 
 import numpy as np
 
-from suites.contract import Array, Estimator, KLTerm, Likelihood, Params, Problem
-from suites.numpy_oracle.vae import LOG_2PI, Contractions, Terms, gradients, terms_and_backward
+from elbo_compare.suites.contract import Array, Estimator, KLTerm, Likelihood, Params, Problem
+from elbo_compare.suites.numpy_oracle.vae import LOG_2PI, Contractions, Terms, gradients, terms_and_backward
 
 UNIT_ROUNDOFF_32, UNIT_ROUNDOFF_64 = 2.0**-24, 2.0**-53
 

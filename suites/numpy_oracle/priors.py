@@ -5,9 +5,9 @@ Shapes: z (..., latent) -> (...). Nats.
 
 import numpy as np
 
-from suites.complex_step import Dual, logsumexp
-from suites.contract import Params, Prior, Problem
-from suites.numpy_oracle.vae import encode, log_normal_diag, log_normal_standard
+from elbo_compare.suites.complex_step import Dual, logsumexp
+from elbo_compare.suites.contract import Params, Prior, Problem
+from elbo_compare.suites.numpy_oracle.vae import encode, log_normal_diag, log_normal_standard
 
 LOG_2 = float(np.log(2.0))
 

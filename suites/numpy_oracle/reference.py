@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from suites.contract import Array, Device, DType, Estimator, Evaluation, Params, Problem
-from suites.numpy_oracle.directions import Direction, directions
-from suites.numpy_oracle.plain_scales import UNIT_ROUNDOFF_64, plain_gradient_scales, plain_scales
-from suites.numpy_oracle.scales import Point, scales
-from suites.numpy_oracle.session import derived_by_hand, one_particle
-from suites.numpy_oracle.vae import NumpyOracle, encode, terms_and_backward
+from elbo_compare.suites.contract import Array, Device, DType, Estimator, Evaluation, Params, Problem
+from elbo_compare.suites.numpy_oracle.directions import Direction, directions
+from elbo_compare.suites.numpy_oracle.plain_scales import UNIT_ROUNDOFF_64, plain_gradient_scales, plain_scales
+from elbo_compare.suites.numpy_oracle.scales import Point, scales
+from elbo_compare.suites.numpy_oracle.session import derived_by_hand, one_particle
+from elbo_compare.suites.numpy_oracle.vae import NumpyOracle, encode, terms_and_backward
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from suites.contract import Array, Bound, DType, Estimator, KLTerm, Likelihood, Params, Prior, Problem
-from suites.numpy_oracle.model import Heads, Sample, encoder_heads, sample
-from suites.numpy_oracle.noise import particles_of
-from suites.numpy_oracle.objective import closed_kl_pieces, control_coefficient, normalised_weights
-from suites.numpy_oracle.plain_scales import UNIT_ROUNDOFF_32, UNIT_ROUNDOFF_64
-from suites.numpy_oracle.priors import components
-from suites.numpy_oracle.vae import LOG_2PI, log_normal_diag
+from elbo_compare.suites.contract import Array, Bound, DType, Estimator, KLTerm, Likelihood, Params, Prior, Problem
+from elbo_compare.suites.numpy_oracle.model import Heads, Sample, encoder_heads, sample
+from elbo_compare.suites.numpy_oracle.noise import particles_of
+from elbo_compare.suites.numpy_oracle.objective import closed_kl_pieces, control_coefficient, normalised_weights
+from elbo_compare.suites.numpy_oracle.plain_scales import UNIT_ROUNDOFF_32, UNIT_ROUNDOFF_64
+from elbo_compare.suites.numpy_oracle.priors import components
+from elbo_compare.suites.numpy_oracle.vae import LOG_2PI, log_normal_diag
 
 PROBED_DATA = 8  # data and jittered copies together; at most 4 copies
 JITTER = 2.0**-10  # relative: far above u32, so that roundings differ, and the scale of everything stays

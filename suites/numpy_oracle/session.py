@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from suites.bridge.batches import training_rows
-from suites.complex_step import STEP
-from suites.contract import (
+from elbo_compare.suites.bridge.batches import training_rows
+from elbo_compare.suites.complex_step import STEP
+from elbo_compare.suites.contract import (
     Array,
     Bound,
     Draws,
@@ -25,11 +25,11 @@ from suites.contract import (
     Reduction,
     Stepper,
 )
-from suites.numpy_oracle.adam import Adam
-from suites.numpy_oracle.model import Heads, encoder_heads, sample
-from suites.numpy_oracle.noise import draw_noise, particles_of
-from suites.numpy_oracle.objective import kl_term, surrogate, value
-from suites.numpy_oracle.vae import gradients, sample_backward, sample_terms, terms_and_backward
+from elbo_compare.suites.numpy_oracle.adam import Adam
+from elbo_compare.suites.numpy_oracle.model import Heads, encoder_heads, sample
+from elbo_compare.suites.numpy_oracle.noise import draw_noise, particles_of
+from elbo_compare.suites.numpy_oracle.objective import kl_term, surrogate, value
+from elbo_compare.suites.numpy_oracle.vae import gradients, sample_backward, sample_terms, terms_and_backward
 
 
 def derived_by_hand(problem: Problem, estimator: Estimator) -> bool:

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from suites.bridge.form import no_analytic_kl
-from suites.complex_step import Dual, softplus
-from suites.contract import Array, Device, DType, Estimator, KLTerm, Likelihood, Params, Problem
-from suites.estimators import LIBRARY_VARIANTS
+from elbo_compare.suites.bridge.form import no_analytic_kl
+from elbo_compare.suites.complex_step import Dual, softplus
+from elbo_compare.suites.contract import Array, Device, DType, Estimator, KLTerm, Likelihood, Params, Problem
+from elbo_compare.suites.estimators import LIBRARY_VARIANTS
 
 if TYPE_CHECKING:
-    from suites.numpy_oracle.session import OracleSession
+    from elbo_compare.suites.numpy_oracle.session import OracleSession
 
 LOG_2PI = float(np.log(2.0 * np.pi))
 _LIBRARY_VARIANTS = frozenset(estimator.name for estimator in LIBRARY_VARIANTS)
@@ -261,6 +261,6 @@ class NumpyOracle:
         """A session. Raises ValueError for another device or dtype than float64 on the CPU."""
         if device not in self.devices or dtype not in self.dtypes:
             raise ValueError(f"numpy-oracle computes in float64 on the CPU only; {dtype} on {device} was asked for.")
-        from suites.numpy_oracle.session import OracleSession  # the session is built on this file
+        from elbo_compare.suites.numpy_oracle.session import OracleSession  # the session is built on this file
 
         return OracleSession(problem, estimator)

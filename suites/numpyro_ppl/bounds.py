@@ -6,10 +6,10 @@ from typing import Any
 import numpyro.infer
 from jax import Array as JaxArray
 
-from suites.bridge.form import Form
-from suites.contract import Bound
-from suites.numpyro_ppl.layers import Weights
-from suites.numpyro_ppl.vae import OWN_NUMBERS, Given, guide, model
+from elbo_compare.suites.bridge.form import Form
+from elbo_compare.suites.contract import Bound
+from elbo_compare.suites.numpyro_ppl.layers import Weights
+from elbo_compare.suites.numpyro_ppl.vae import OWN_NUMBERS, Given, guide, model
 
 ELBOClass = type[numpyro.infer.ELBO]
 

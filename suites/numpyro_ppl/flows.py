@@ -16,9 +16,9 @@ from numpyro.distributions import constraints
 from numpyro.distributions.flows import InverseAutoregressiveTransform
 from numpyro.distributions.transforms import LowerCholeskyAffine, Transform
 
-from suites.bridge.form import Form
-from suites.contract import Flow
-from suites.numpyro_ppl.layers import Weights, affine
+from elbo_compare.suites.bridge.form import Form
+from elbo_compare.suites.contract import Flow
+from elbo_compare.suites.numpyro_ppl.layers import Weights, affine
 
 # --- flows
 

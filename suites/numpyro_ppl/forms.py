@@ -9,12 +9,12 @@ import numpyro.infer
 import numpyro.optim
 from numpyro import handlers
 
-from suites.bridge.form import form_of
-from suites.bridge.jax_arrays import open_device, random_key, to_arrays, to_device, to_devices
-from suites.bridge.jax_counts import count_program
-from suites.contract import Params
-from suites.forms import Case, Trainer
-from suites.numpyro_ppl.vae import guide, model
+from elbo_compare.suites.bridge.form import form_of
+from elbo_compare.suites.bridge.jax_arrays import open_device, random_key, to_arrays, to_device, to_devices
+from elbo_compare.suites.bridge.jax_counts import count_program
+from elbo_compare.suites.contract import Params
+from elbo_compare.suites.forms import Case, Trainer
+from elbo_compare.suites.numpyro_ppl.vae import guide, model
 
 NAMES = ("update loop", "update scan")
 

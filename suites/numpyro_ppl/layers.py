@@ -4,7 +4,7 @@ import jax
 import numpyro
 from jax import Array as JaxArray
 
-from suites.bridge.form import Form
+from elbo_compare.suites.bridge.form import Form
 
 Weights = dict[str, JaxArray]
 

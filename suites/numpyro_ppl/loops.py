@@ -8,10 +8,10 @@ import numpy as np
 import numpyro.infer
 import numpyro.optim
 
-from suites.bridge.form import check_datum, form_of
-from suites.bridge.jax_arrays import open_device, random_key, to_device, to_devices
-from suites.contract import Array, Device, Draws, DType, Estimator, Problem
-from suites.numpyro_ppl.vae import guide, model
+from elbo_compare.suites.bridge.form import check_datum, form_of
+from elbo_compare.suites.bridge.jax_arrays import open_device, random_key, to_device, to_devices
+from elbo_compare.suites.contract import Array, Device, Draws, DType, Estimator, Problem
+from elbo_compare.suites.numpyro_ppl.vae import guide, model
 
 
 def prepare_loop(

@@ -14,8 +14,8 @@ import numpyro.infer
 from jax import Array as JaxArray
 from numpyro import handlers
 
-from suites.bridge.form import Form, blocks, check_datum, check_shapes
-from suites.bridge.jax_arrays import (
+from elbo_compare.suites.bridge.form import Form, blocks, check_datum, check_shapes
+from elbo_compare.suites.bridge.jax_arrays import (
     JaxDevice,
     dtype_of,
     random_key,
@@ -24,10 +24,10 @@ from suites.bridge.jax_arrays import (
     to_device,
     to_devices,
 )
-from suites.contract import Array, Bound, Draws, DType, Evaluation, GradientDraws, Params, Reduction
-from suites.numpyro_ppl.bounds import ELBOClass, object_loss
-from suites.numpyro_ppl.layers import Weights
-from suites.numpyro_ppl.vae import OWN_NUMBERS, Given, guide, model
+from elbo_compare.suites.contract import Array, Bound, Draws, DType, Evaluation, GradientDraws, Params, Reduction
+from elbo_compare.suites.numpyro_ppl.bounds import ELBOClass, object_loss
+from elbo_compare.suites.numpyro_ppl.layers import Weights
+from elbo_compare.suites.numpyro_ppl.vae import OWN_NUMBERS, Given, guide, model
 
 # --- session
 

@@ -13,13 +13,13 @@ from jax import Array as JaxArray
 from numpy.typing import NDArray
 from numpyro import handlers
 
-from suites.bridge.batches import training_rows
-from suites.bridge.form import Form, check_shapes, check_training
-from suites.bridge.jax_arrays import dtype_of, to_array, to_arrays, to_devices
-from suites.contract import Array, Fit, Params, Stepper
-from suites.numpyro_ppl.bounds import ELBOClass, elbo_object
-from suites.numpyro_ppl.session import NumPyroEstimates
-from suites.numpyro_ppl.vae import Given, guide, model
+from elbo_compare.suites.bridge.batches import training_rows
+from elbo_compare.suites.bridge.form import Form, check_shapes, check_training
+from elbo_compare.suites.bridge.jax_arrays import dtype_of, to_array, to_arrays, to_devices
+from elbo_compare.suites.contract import Array, Fit, Params, Stepper
+from elbo_compare.suites.numpyro_ppl.bounds import ELBOClass, elbo_object
+from elbo_compare.suites.numpyro_ppl.session import NumPyroEstimates
+from elbo_compare.suites.numpyro_ppl.vae import Given, guide, model
 
 # --- training
 

@@ -18,14 +18,24 @@ from numpyro import handlers
 from numpyro.distributions.transforms import Transform
 from numpyro.primitives import Messenger
 
-from suites.bridge.form import Form, form_of, no_analytic_kl
-from suites.contract import Device, DType, Estimator, Flow, GradientForm, KLTerm, Likelihood, Prior, Problem
-from suites.numpyro_ppl.flows import flow
-from suites.numpyro_ppl.layers import Weights, affine, gated, registered
-from suites.numpyro_ppl.priors import laplace, mixture, standard_multivariate_normal, standard_normal
+from elbo_compare.suites.bridge.form import Form, form_of, no_analytic_kl
+from elbo_compare.suites.contract import (
+    Device,
+    DType,
+    Estimator,
+    Flow,
+    GradientForm,
+    KLTerm,
+    Likelihood,
+    Prior,
+    Problem,
+)
+from elbo_compare.suites.numpyro_ppl.flows import flow
+from elbo_compare.suites.numpyro_ppl.layers import Weights, affine, gated, registered
+from elbo_compare.suites.numpyro_ppl.priors import laplace, mixture, standard_multivariate_normal, standard_normal
 
 if TYPE_CHECKING:
-    from suites.numpyro_ppl.training import NumPyroSession
+    from elbo_compare.suites.numpyro_ppl.training import NumPyroSession
 
 Heads = tuple[JaxArray, JaxArray, JaxArray]  # mean, log-variance, the encoder's last hidden layer
 
@@ -207,8 +217,8 @@ class NumPyro:
     def prepare(self, problem: Problem, estimator: Estimator, device: Device, dtype: DType) -> "NumPyroSession":
         """A session; its weights come with each call."""
         # Here, because the session is written upon this page.
-        from suites.bridge.jax_arrays import open_device
-        from suites.numpyro_ppl.training import NumPyroSession
+        from elbo_compare.suites.bridge.jax_arrays import open_device
+        from elbo_compare.suites.numpyro_ppl.training import NumPyroSession
 
         class_name = estimator.library_classes[self.framework]
         return NumPyroSession(form_of(problem, estimator), class_name, open_device(device, dtype), dtype)

@@ -16,11 +16,11 @@ import numpyro.infer
 import numpyro.optim
 from jax import Array as JaxArray
 
-from suites.bridge.form import form_of
-from suites.bridge.jax_arrays import open_device, random_key, to_arrays, to_device, to_devices
-from suites.bridge.jax_counts import count_program
-from suites.contract import Params
-from suites.forms import Case, Trainer
+from elbo_compare.suites.bridge.form import form_of
+from elbo_compare.suites.bridge.jax_arrays import open_device, random_key, to_arrays, to_device, to_devices
+from elbo_compare.suites.bridge.jax_counts import count_program
+from elbo_compare.suites.contract import Params
+from elbo_compare.suites.forms import Case, Trainer
 
 Network = tuple[Callable, Callable]
 

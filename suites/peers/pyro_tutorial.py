@@ -16,10 +16,10 @@ from pyro.optim import Adam  # pyright: ignore[reportAttributeAccessIssue]
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from suites.bridge.torch_arrays import TORCH_DTYPES, open_device, synchronise, to_arrays, to_tensor
-from suites.bridge.torch_counts import count_step
-from suites.contract import Params, Problem
-from suites.forms import Case, Trainer
+from elbo_compare.suites.bridge.torch_arrays import TORCH_DTYPES, open_device, synchronise, to_arrays, to_tensor
+from elbo_compare.suites.bridge.torch_counts import count_step
+from elbo_compare.suites.contract import Params, Problem
+from elbo_compare.suites.forms import Case, Trainer
 
 
 class Gated(nn.Module):

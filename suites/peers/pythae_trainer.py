@@ -11,12 +11,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from suites.bridge.torch_arrays import TORCH_DTYPES, open_device, synchronise, to_array
-from suites.bridge.torch_counts import count_step
-from suites.contract import Device, DType
-from suites.forms import Case, Trainer
-from suites.peers import pyro_tutorial
-from suites.peers.pyro_tutorial import canonical, load
+from elbo_compare.suites.bridge.torch_arrays import TORCH_DTYPES, open_device, synchronise, to_array
+from elbo_compare.suites.bridge.torch_counts import count_step
+from elbo_compare.suites.contract import Device, DType
+from elbo_compare.suites.forms import Case, Trainer
+from elbo_compare.suites.peers import pyro_tutorial
+from elbo_compare.suites.peers.pyro_tutorial import canonical, load
 
 
 def prepare(name: str, case: Case) -> Trainer:

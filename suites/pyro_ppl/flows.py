@@ -16,9 +16,9 @@ from torch import Tensor
 from torch.distributions import Transform
 from torch.nn import functional
 
-from suites.bridge.form import Form
-from suites.contract import Flow, GradientForm, KLTerm
-from suites.pyro_ppl.layers import Weights, affine
+from elbo_compare.suites.bridge.form import Form
+from elbo_compare.suites.contract import Flow, GradientForm, KLTerm
+from elbo_compare.suites.pyro_ppl.layers import Weights, affine
 
 # --- volume-preserving flows, linear given x
 

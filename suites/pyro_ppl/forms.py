@@ -10,13 +10,13 @@ import pyro.optim
 from pyro import poutine
 from torch import Tensor
 
-from suites.bridge.form import form_of
-from suites.bridge.torch_arrays import open_device, synchronise, to_arrays, to_tensor, to_tensors
-from suites.bridge.torch_counts import count_step
-from suites.contract import Params
-from suites.forms import Case, Trainer
-from suites.pyro_ppl.session import parameter_store
-from suites.pyro_ppl.vae import guide, model
+from elbo_compare.suites.bridge.form import form_of
+from elbo_compare.suites.bridge.torch_arrays import open_device, synchronise, to_arrays, to_tensor, to_tensors
+from elbo_compare.suites.bridge.torch_counts import count_step
+from elbo_compare.suites.contract import Params
+from elbo_compare.suites.forms import Case, Trainer
+from elbo_compare.suites.pyro_ppl.session import parameter_store
+from elbo_compare.suites.pyro_ppl.vae import guide, model
 
 NAMES = {  # (Jit, validation)
     "SVI.step": (False, True),

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from suites.bridge.form import Form
+from elbo_compare.suites.bridge.form import Form
 
 Weights = dict[str, Tensor]
 

@@ -11,11 +11,11 @@ import pyro.infer
 import pyro.optim
 import torch
 
-from suites.bridge.form import check_datum, form_of
-from suites.bridge.torch_arrays import open_device, to_tensor, to_tensors
-from suites.contract import Array, Device, Draws, DType, Estimator, Problem
-from suites.pyro_ppl.session import block_seed, parameter_store
-from suites.pyro_ppl.vae import guide, model
+from elbo_compare.suites.bridge.form import check_datum, form_of
+from elbo_compare.suites.bridge.torch_arrays import open_device, to_tensor, to_tensors
+from elbo_compare.suites.contract import Array, Device, Draws, DType, Estimator, Problem
+from elbo_compare.suites.pyro_ppl.session import block_seed, parameter_store
+from elbo_compare.suites.pyro_ppl.vae import guide, model
 
 
 def prepare_loop(

@@ -5,8 +5,8 @@ import torch
 from pyro.distributions.torch_distribution import TorchDistributionMixin
 from torch import Tensor
 
-from suites.bridge.form import Form
-from suites.contract import Flow, KLTerm, Prior
+from elbo_compare.suites.bridge.form import Form
+from elbo_compare.suites.contract import Flow, KLTerm, Prior
 
 
 def fixed_prior(form: Form, zeros: Tensor) -> TorchDistributionMixin:

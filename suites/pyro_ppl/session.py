@@ -15,11 +15,11 @@ import torch
 from pyro import poutine
 from torch import Tensor
 
-from suites.bridge.form import Form, blocks, check_datum, check_shapes
-from suites.bridge.torch_arrays import dtype_of, to_array, to_tensor, to_tensors
-from suites.contract import Array, Bound, Draws, DType, Evaluation, GradientDraws, Params, Reduction
-from suites.pyro_ppl.layers import Weights
-from suites.pyro_ppl.vae import compiling, elbo_object, guide, is_compiled, model
+from elbo_compare.suites.bridge.form import Form, blocks, check_datum, check_shapes
+from elbo_compare.suites.bridge.torch_arrays import dtype_of, to_array, to_tensor, to_tensors
+from elbo_compare.suites.contract import Array, Bound, Draws, DType, Evaluation, GradientDraws, Params, Reduction
+from elbo_compare.suites.pyro_ppl.layers import Weights
+from elbo_compare.suites.pyro_ppl.vae import compiling, elbo_object, guide, is_compiled, model
 
 HEAD_BIASES = ("encoder.mean.bias", "encoder.log_var.bias")
 WEIGHT, SHIFT = "draw.weight", "draw.shift"

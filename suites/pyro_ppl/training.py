@@ -13,12 +13,12 @@ from pyro import poutine
 from pyro.util import get_rng_state, set_rng_state
 from torch import Tensor
 
-from suites.bridge.batches import training_rows
-from suites.bridge.form import check_shapes, check_training
-from suites.bridge.torch_arrays import dtype_of, synchronise, to_arrays, to_tensors
-from suites.contract import Array, Bound, Fit, Params, Stepper
-from suites.pyro_ppl.session import PyroEstimates, parameter_store
-from suites.pyro_ppl.vae import compiling, is_compiled
+from elbo_compare.suites.bridge.batches import training_rows
+from elbo_compare.suites.bridge.form import check_shapes, check_training
+from elbo_compare.suites.bridge.torch_arrays import dtype_of, synchronise, to_arrays, to_tensors
+from elbo_compare.suites.contract import Array, Bound, Fit, Params, Stepper
+from elbo_compare.suites.pyro_ppl.session import PyroEstimates, parameter_store
+from elbo_compare.suites.pyro_ppl.vae import compiling, is_compiled
 
 
 class PyroSession(PyroEstimates):

@@ -18,9 +18,9 @@ from pyro.distributions.torch_distribution import TorchDistributionMixin
 from pyro.poutine.messenger import Messenger
 from torch import Tensor
 
-from suites.bridge.form import Form, form_of, no_analytic_kl
-from suites.bridge.torch_arrays import open_device
-from suites.contract import (
+from elbo_compare.suites.bridge.form import Form, form_of, no_analytic_kl
+from elbo_compare.suites.bridge.torch_arrays import open_device
+from elbo_compare.suites.contract import (
     Bound,
     Device,
     DType,
@@ -33,9 +33,9 @@ from suites.contract import (
     Problem,
     Session,
 )
-from suites.pyro_ppl.flows import FLOWS, Moved, posterior
-from suites.pyro_ppl.layers import Weights, affine, gated, registered
-from suites.pyro_ppl.priors import fixed_prior, mixture
+from elbo_compare.suites.pyro_ppl.flows import FLOWS, Moved, posterior
+from elbo_compare.suites.pyro_ppl.layers import Weights, affine, gated, registered
+from elbo_compare.suites.pyro_ppl.priors import fixed_prior, mixture
 
 # --- networks
 
@@ -203,7 +203,7 @@ class Pyro:
 
     def prepare(self, problem: Problem, estimator: Estimator, device: Device, dtype: DType) -> Session:
         """A session; its weights come with each call."""
-        from suites.pyro_ppl.training import PyroSession  # it imports this page
+        from elbo_compare.suites.pyro_ppl.training import PyroSession  # it imports this page
 
         class_name = estimator.library_classes[self.framework]
         return PyroSession(form_of(problem, estimator), class_name, open_device(device), dtype)

@@ -1,7 +1,7 @@
 """The questions, in the order in which a report shows them."""
 
-from suites.questions import density_ratio, generalised_normal, normaliser, univariate
-from suites.questions.question import Question, QuestionClaim
+from elbo_compare.suites.questions import density_ratio, generalised_normal, normaliser, univariate
+from elbo_compare.suites.questions.question import Question, QuestionClaim
 
 QUESTIONS: tuple[Question, ...] = tuple(
     module.QUESTION for module in (normaliser, univariate, generalised_normal, density_ratio)

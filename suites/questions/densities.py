@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from scipy.special import loggamma
 
-from suites.complex_step import Dual
+from elbo_compare.suites.complex_step import Dual
 
 Number = Dual | float
 

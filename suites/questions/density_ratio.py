@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from suites.contract import Array
-from suites.questions.question import RATIO, Question, QuestionClaim, Row, Rule
-from suites.questions.rows import MEAN_MARGIN, MEAN_REASON
-from suites.questions.univariate import kl, log_density
+from elbo_compare.suites.contract import Array
+from elbo_compare.suites.questions.question import RATIO, Question, QuestionClaim, Row, Rule
+from elbo_compare.suites.questions.rows import MEAN_MARGIN, MEAN_REASON
+from elbo_compare.suites.questions.univariate import kl, log_density
 
 # Tiao's running example: q = N(1, 1), p = N(0, 2^2).
 MEAN, SIGMA, PRIOR_SIGMA = 1.0, 1.0, 2.0

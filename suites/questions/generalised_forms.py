@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from scipy.special import loggamma
 
-from suites.contract import Array
-from suites.questions.densities import Number, shape_constant
+from elbo_compare.suites.contract import Array
+from elbo_compare.suites.questions.densities import Number, shape_constant
 
 
 def power_mean(exponent: Number, alpha: Number, beta: Number) -> Any:

@@ -6,15 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from suites.complex_step import STEP, Dual
-from suites.contract import Array
-from suites.questions.densities import generalised_normal, shape_constant
-from suites.questions.generalised_forms import draw, dropped_kl, dropping_adds, kl, power_mean
-from suites.questions.integrals import integral
-from suites.questions.question import Question, QuestionClaim, Row, Rule
-from suites.questions.rows import DRAWS, MEAN_REASON, MEAN_TOLERANCE, ROUNDING, ROUNDING_REASON, mean_row
-from suites.questions.univariate import kl as gaussian_kl
-from suites.questions.univariate import log_density as normal_log_density
+from elbo_compare.suites.complex_step import STEP, Dual
+from elbo_compare.suites.contract import Array
+from elbo_compare.suites.questions.densities import generalised_normal, shape_constant
+from elbo_compare.suites.questions.generalised_forms import draw, dropped_kl, dropping_adds, kl, power_mean
+from elbo_compare.suites.questions.integrals import integral
+from elbo_compare.suites.questions.question import Question, QuestionClaim, Row, Rule
+from elbo_compare.suites.questions.rows import DRAWS, MEAN_REASON, MEAN_TOLERANCE, ROUNDING, ROUNDING_REASON, mean_row
+from elbo_compare.suites.questions.univariate import kl as gaussian_kl
+from elbo_compare.suites.questions.univariate import log_density as normal_log_density
 
 DENSITY = "β / (2 α Γ(1/β)) exp(−(|x − μ| / α)^β)"
 NADARAJAH = "Nadarajah 2005"

@@ -10,8 +10,8 @@ from enum import StrEnum
 
 import numpy as np
 
-from suites.complex_step import STEP, Dual, logsumexp
-from suites.contract import Array
+from elbo_compare.suites.complex_step import STEP, Dual, logsumexp
+from elbo_compare.suites.contract import Array
 
 Values = Mapping[str, Dual]
 

@@ -7,9 +7,9 @@ from math import log
 
 import numpy as np
 
-from suites.complex_step import Dual
-from suites.contract import Array
-from suites.questions.densities import (
+from elbo_compare.suites.complex_step import Dual
+from elbo_compare.suites.contract import Array
+from elbo_compare.suites.questions.densities import (
     HALF_LOG_TWO_PI,
     KEPT,
     WITHOUT_CONSTANT,
@@ -20,7 +20,7 @@ from suites.questions.densities import (
     normal,
     shape_constant,
 )
-from suites.questions.ledger import Density, Effect, Entry, Values
+from elbo_compare.suites.questions.ledger import Density, Effect, Entry, Values
 
 LATENT, OBSERVED, COMPONENTS, DRAWS, SETS = 4, 6, 3, 64, 3
 WEIGHTS = (0.5, 0.3, 0.2)

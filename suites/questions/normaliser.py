@@ -4,11 +4,11 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from suites.contract import Array
-from suites.questions.ledger import Effect, Entry, slopes
-from suites.questions.ledger_entries import entries
-from suites.questions.question import Question, QuestionClaim, Row, Rule
-from suites.questions.rows import ROUNDING, ROUNDING_REASON
+from elbo_compare.suites.contract import Array
+from elbo_compare.suites.questions.ledger import Effect, Entry, slopes
+from elbo_compare.suites.questions.ledger_entries import entries
+from elbo_compare.suites.questions.question import Question, QuestionClaim, Row, Rule
+from elbo_compare.suites.questions.rows import ROUNDING, ROUNDING_REASON
 
 # Below a thousandth of the right gradient no optimiser's path would show the change: only more is called wrong.
 GRADIENT_MARGIN = 1e-3

@@ -2,8 +2,8 @@
 
 from math import inf, sqrt
 
-from suites.contract import Array
-from suites.questions.question import Row
+from elbo_compare.suites.contract import Array
+from elbo_compare.suites.questions.question import Row
 
 DRAWS = 60_000  # the interval of a mean must fit into the margin: 0.05 standard deviations need about 45,000
 MEAN_MARGIN = 0.05  # standard deviations of one draw, as everywhere in this project

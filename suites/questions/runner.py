@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from tempfile import TemporaryFile
 
-from suites.questions.question import Row
+from elbo_compare.suites.questions.question import Row
 
-WORKER = "suites.questions.worker"
+WORKER = "elbo_compare.suites.questions.worker"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from suites.contract import Array
-from suites.questions.integrals import integral
-from suites.questions.question import Question, QuestionClaim, Row, Rule
-from suites.questions.rows import DRAWS, MEAN_REASON, MEAN_TOLERANCE, ROUNDING_REASON, mean_row
+from elbo_compare.suites.contract import Array
+from elbo_compare.suites.questions.integrals import integral
+from elbo_compare.suites.questions.question import Question, QuestionClaim, Row, Rule
+from elbo_compare.suites.questions.rows import DRAWS, MEAN_REASON, MEAN_TOLERANCE, ROUNDING_REASON, mean_row
 
 SOURCE = "Kullback and Leibler 1951; the Gaussian case as in Kingma and Welling 2014 (arXiv 1312.6114), appendix B"
 # (name, m1, s1, m2, s2): from equal to the extremes of `gaussian-kl`.

@@ -1,4 +1,4 @@
-"""Measures questions in turn and prints one JSON line for each: `python -m suites.questions.worker SECONDS ID...`."""
+"""`python -m elbo_compare.suites.questions.worker SECONDS ID...`: measures in turn, prints a JSON line for each."""
 
 import faulthandler
 import json
@@ -8,7 +8,7 @@ import traceback
 from dataclasses import asdict
 from typing import Any
 
-from suites.questions.catalogue import BY_ID
+from elbo_compare.suites.questions.catalogue import BY_ID
 
 
 def run_one(identifier: str) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """All cases of the semantics suite, by family; IDs are permanent."""
 
-from suites.semantics.case import Case
-from suites.semantics.families import (
+from elbo_compare.suites.semantics.case import Case
+from elbo_compare.suites.semantics.families import (
     delta,
     discrete,
     divergence,

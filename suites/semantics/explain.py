@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from math import log, nan, pi
 
-from suites.semantics.case import Library
-from suites.semantics.pairs.sweep import KNOWN
+from elbo_compare.suites.semantics.case import Library
+from elbo_compare.suites.semantics.pairs.sweep import KNOWN
 
 HALF_LOG_2PI = 0.5 * log(2 * pi)
 

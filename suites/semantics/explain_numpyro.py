@@ -13,8 +13,8 @@ from numpyro.distributions.kl import kl_divergence
 from numpyro.distributions.util import scale_and_mask
 from numpyro.infer import Trace_ELBO, TraceMeanField_ELBO
 
-from suites.semantics.case import Library
-from suites.semantics.explain import Explanation, Plate, Side, Site, explain_site, pair_remarks
+from elbo_compare.suites.semantics.case import Library
+from elbo_compare.suites.semantics.explain import Explanation, Plate, Side, Site, explain_site, pair_remarks
 
 SEED = 0
 GAUSSIAN = ("Normal", "MultivariateNormal", "LowRankMultivariateNormal", "LogNormal")

@@ -13,8 +13,8 @@ from pyro.infer.enum import get_importance_trace
 from pyro.infer.util import check_fully_reparametrized
 from torch.distributions.kl import kl_divergence
 
-from suites.semantics.case import Library
-from suites.semantics.explain import Explanation, Plate, Side, Site, explain_site, pair_remarks
+from elbo_compare.suites.semantics.case import Library
+from elbo_compare.suites.semantics.explain import Explanation, Plate, Side, Site, explain_site, pair_remarks
 
 SEED = 0
 GAUSSIAN = ("Normal", "MultivariateNormal", "LowRankMultivariateNormal", "LogNormal")

@@ -3,8 +3,8 @@
 IDs are permanent. A finding stands only while `case.expectations` reports its quantities as reproduced and not right.
 """
 
-from suites.semantics import findings_numpyro, findings_pyro
-from suites.semantics.case import Finding, Library, Status
+from elbo_compare.suites.semantics import findings_numpyro, findings_pyro
+from elbo_compare.suites.semantics.case import Finding, Library, Status
 
 PYRO, NUMPYRO = Library.PYRO, Library.NUMPYRO
 OPEN, BY_DESIGN = Status.OPEN, Status.BY_DESIGN

@@ -1,6 +1,6 @@
 """Candidate findings about NumPyro alone; see `findings`."""
 
-from suites.semantics.case import Finding, Library, Status
+from elbo_compare.suites.semantics.case import Finding, Library, Status
 
 NUMPYRO = Library.NUMPYRO
 OPEN, BY_DESIGN = Status.OPEN, Status.BY_DESIGN

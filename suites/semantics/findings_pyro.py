@@ -1,6 +1,6 @@
 """Candidate findings about Pyro alone; see `findings`."""
 
-from suites.semantics.case import Finding, Library, Status
+from elbo_compare.suites.semantics.case import Finding, Library, Status
 
 PYRO = Library.PYRO
 OPEN = Status.OPEN

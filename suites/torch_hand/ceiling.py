@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from suites.bridge.torch_arrays import TORCH_DTYPES, open_device, synchronise
-from suites.contract import Device, DType
-from suites.forms import Precision
+from elbo_compare.suites.bridge.torch_arrays import TORCH_DTYPES, open_device, synchronise
+from elbo_compare.suites.contract import Device, DType
+from elbo_compare.suites.forms import Precision
 
 WARM_UP = 3  # calls before a capture, as CUDA graphs ask for
 

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from suites.bridge.form import Form
-from suites.contract import Flow
-from suites.torch_hand.layers import Weights, affine
+from elbo_compare.suites.bridge.form import Form
+from elbo_compare.suites.contract import Flow
+from elbo_compare.suites.torch_hand.layers import Weights, affine
 
 Moved = tuple[Tensor, Tensor]  # z_T and the log-determinant
 

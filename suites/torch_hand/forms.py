@@ -6,13 +6,20 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from suites.bridge.form import Form, form_of
-from suites.bridge.torch_arrays import TORCH_DTYPES, open_device, synchronise, to_arrays, to_tensor, to_tensors
-from suites.bridge.torch_counts import count_step
-from suites.contract import Device, Params
-from suites.forms import Case, Trainer
-from suites.torch_hand.joined import join, joined_loss, refuse_other_forms, split
-from suites.torch_hand.vae import batch_loss, encode, terms_at
+from elbo_compare.suites.bridge.form import Form, form_of
+from elbo_compare.suites.bridge.torch_arrays import (
+    TORCH_DTYPES,
+    open_device,
+    synchronise,
+    to_arrays,
+    to_tensor,
+    to_tensors,
+)
+from elbo_compare.suites.bridge.torch_counts import count_step
+from elbo_compare.suites.contract import Device, Params
+from elbo_compare.suites.forms import Case, Trainer
+from elbo_compare.suites.torch_hand.joined import join, joined_loss, refuse_other_forms, split
+from elbo_compare.suites.torch_hand.vae import batch_loss, encode, terms_at
 
 Weights = dict[str, Tensor]
 Loss = Callable[[Weights, Form, Tensor, Tensor], Tensor]

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from suites.bridge.form import Form
-from suites.contract import Flow, KLTerm, Likelihood, Prior
+from elbo_compare.suites.bridge.form import Form
+from elbo_compare.suites.contract import Flow, KLTerm, Likelihood, Prior
 
 Weights = dict[str, Tensor]
 

@@ -7,12 +7,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from suites.bridge.form import Form
-from suites.bridge.replicas import check_replicas, taken_apart
-from suites.bridge.torch_arrays import dtype_of, to_array, to_arrays, to_tensors
-from suites.contract import Array, DType, Fit, Flow, GradientForm, Params
-from suites.torch_hand.layers import Weights
-from suites.torch_hand.training import TorchHandSession
+from elbo_compare.suites.bridge.form import Form
+from elbo_compare.suites.bridge.replicas import check_replicas, taken_apart
+from elbo_compare.suites.bridge.torch_arrays import dtype_of, to_array, to_arrays, to_tensors
+from elbo_compare.suites.contract import Array, DType, Fit, Flow, GradientForm, Params
+from elbo_compare.suites.torch_hand.layers import Weights
+from elbo_compare.suites.torch_hand.training import TorchHandSession
 
 
 class TorchHandReplicas(TorchHandSession):

@@ -5,9 +5,9 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from suites.bridge.form import Form, blocks, check_datum, check_shapes
-from suites.bridge.torch_arrays import TORCH_DTYPES, dtype_of, to_array, to_arrays, to_tensor, to_tensors
-from suites.contract import (
+from elbo_compare.suites.bridge.form import Form, blocks, check_datum, check_shapes
+from elbo_compare.suites.bridge.torch_arrays import TORCH_DTYPES, dtype_of, to_array, to_arrays, to_tensor, to_tensors
+from elbo_compare.suites.contract import (
     Array,
     Bound,
     Draws,
@@ -19,9 +19,9 @@ from suites.contract import (
     Params,
     Reduction,
 )
-from suites.torch_hand.layers import Weights
-from suites.torch_hand.sobol import sobol_noise
-from suites.torch_hand.vae import Heads, Terms, batch_loss, datum_bounds, encode
+from elbo_compare.suites.torch_hand.layers import Weights
+from elbo_compare.suites.torch_hand.sobol import sobol_noise
+from elbo_compare.suites.torch_hand.vae import Heads, Terms, batch_loss, datum_bounds, encode
 
 
 class TorchHandEstimates:

@@ -7,12 +7,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from suites.bridge.batches import training_rows
-from suites.bridge.form import check_shapes, check_training
-from suites.bridge.torch_arrays import dtype_of, synchronise, to_array, to_arrays
-from suites.contract import Array, Fit, Params, Stepper
-from suites.torch_hand.layers import Weights
-from suites.torch_hand.session import TorchHandEstimates
+from elbo_compare.suites.bridge.batches import training_rows
+from elbo_compare.suites.bridge.form import check_shapes, check_training
+from elbo_compare.suites.bridge.torch_arrays import dtype_of, synchronise, to_array, to_arrays
+from elbo_compare.suites.contract import Array, Fit, Params, Stepper
+from elbo_compare.suites.torch_hand.layers import Weights
+from elbo_compare.suites.torch_hand.session import TorchHandEstimates
 
 
 class TorchHandSession(TorchHandEstimates):

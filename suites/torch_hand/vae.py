@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from suites.bridge.form import Form, form_of, no_analytic_kl
-from suites.bridge.torch_arrays import open_device
-from suites.contract import (
+from elbo_compare.suites.bridge.form import Form, form_of, no_analytic_kl
+from elbo_compare.suites.bridge.torch_arrays import open_device
+from elbo_compare.suites.contract import (
     Bound,
     Device,
     DType,
@@ -28,11 +28,11 @@ from suites.contract import (
     Problem,
     Session,
 )
-from suites.estimators import LIBRARY_VARIANTS
-from suites.torch_hand import bounds
-from suites.torch_hand.flows import lower_matrix, moved, moved_back
-from suites.torch_hand.layers import Weights, affine, gated
-from suites.torch_hand.priors import log_laplace_standard, log_mixture
+from elbo_compare.suites.estimators import LIBRARY_VARIANTS
+from elbo_compare.suites.torch_hand import bounds
+from elbo_compare.suites.torch_hand.flows import lower_matrix, moved, moved_back
+from elbo_compare.suites.torch_hand.layers import Weights, affine, gated
+from elbo_compare.suites.torch_hand.priors import log_laplace_standard, log_mixture
 
 # --- networks
 
@@ -251,6 +251,6 @@ class TorchHand:
 
     def prepare(self, problem: Problem, estimator: Estimator, device: Device, dtype: DType) -> Session:
         """A session; its weights come with each call."""
-        from suites.torch_hand.replicas import open_session  # it imports this page
+        from elbo_compare.suites.torch_hand.replicas import open_session  # it imports this page
 
         return open_session(form_of(problem, estimator), open_device(device), dtype)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from suites.contract import Array, Params
+from elbo_compare.suites.contract import Array, Params
 
 FOLDER = Path(__file__).parent
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from math import sqrt
 
-from compare.records import Cell, CellResult, Measurement, Procedure, Quantity, Status
+from elbo_compare.compare.records import Cell, CellResult, Measurement, Procedure, Quantity, Status
 
 LATENT = 40
 DRAWS = 50_000

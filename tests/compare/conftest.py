@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from compare.records import Cell, Procedure
-from compare.running.pool import Options
-from compare.running.run import run
+from elbo_compare.compare.records import Cell, Procedure
+from elbo_compare.compare.running.pool import Options
+from elbo_compare.compare.running.run import run
 
 HERE = Path(__file__).parent
 FAULTS = {

@@ -12,7 +12,7 @@ def main(library: str) -> None:
     warnings.simplefilter("error")
     sys.path.insert(0, str(Path(__file__).parent / "targets"))
     pairs = importlib.import_module(f"explain_{library}_pairs").PAIRS
-    backend = importlib.import_module(f"suites.semantics.explain_{library}")
+    backend = importlib.import_module(f"elbo_compare.suites.semantics.explain_{library}")
     found = {}
     for name, (model, guide, arguments) in pairs.items():
         explanation = backend.explain(model, guide, arguments, {})

@@ -14,8 +14,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from suites.contract import DType, KLTerm
-from suites.numpy_oracle.vae import NumpyOracle
+from elbo_compare.suites.contract import DType, KLTerm
+from elbo_compare.suites.numpy_oracle.vae import NumpyOracle
 
 
 class _Faulty:

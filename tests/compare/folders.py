@@ -4,10 +4,10 @@ from pathlib import Path
 
 from claim_rows import LATENT
 
-from compare.frames import measurement_frame, verdict_frame, write_frame
-from compare.judge import judge
-from compare.records import CellResult
-from compare.store import Store
+from elbo_compare.compare.judging.frames import measurement_frame, verdict_frame, write_frame
+from elbo_compare.compare.judging.judge import judge
+from elbo_compare.compare.records import CellResult
+from elbo_compare.compare.running.store import Store
 
 ENVIRONMENT = {
     "python": "3.11.9",

@@ -5,11 +5,11 @@ from contextlib import contextmanager
 
 import pytest
 
-from compare.questions.judging import question_verdicts
-from compare.questions.records import QuestionResult
-from compare.records import Outcome, Status
-from suites.questions import density_ratio, generalised_normal, normaliser, univariate
-from suites.questions.question import QuestionClaim, Row
+from elbo_compare.compare.questions.judging import question_verdicts
+from elbo_compare.compare.questions.records import QuestionResult
+from elbo_compare.compare.records import Outcome, Status
+from elbo_compare.suites.questions import density_ratio, generalised_normal, normaliser, univariate
+from elbo_compare.suites.questions.question import QuestionClaim, Row
 
 AGREES, DIFFERS, INCONCLUSIVE = Outcome.AGREES, Outcome.DIFFERS, Outcome.INCONCLUSIVE
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 from claim_rows import DRAWS, HALF_LOG_TWO_PI, LATENT, altered, cell, drawn, ended, evaluated
 
-from compare.answer import answer
-from compare.judge import judge
-from compare.records import Procedure, Quantity, Status
+from elbo_compare.compare.judging.answer import answer
+from elbo_compare.compare.judging.judge import judge
+from elbo_compare.compare.records import Procedure, Quantity, Status
 
 EVERYBODY = ("pyro", "numpyro", "torch-hand", "jax-hand", "numpy-oracle")
 ESTIMATORS = ("sampled-kl", "analytic-kl")

@@ -11,17 +11,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from compare.bench import frames
-from compare.bench.operations import step_flops, step_products
-from compare.bench.records import Outcome, Setting
-from compare.bench.run import Plan, write
-from compare.bench.steps import missing, path_distance
-from compare.bench.targets import remarks, targets
-from compare.commands.bench import BenchRequest, bench_command, draw_folder
-from compare.errors import StoreError, UsageError
-from suites import problems
-from suites.contract import Device
-from suites.forms import FORMS, Need
+from elbo_compare.compare.bench import frames
+from elbo_compare.compare.bench.operations import step_flops, step_products
+from elbo_compare.compare.bench.records import Outcome, Setting
+from elbo_compare.compare.bench.run import Plan, write
+from elbo_compare.compare.bench.steps import missing, path_distance
+from elbo_compare.compare.bench.targets import remarks, targets
+from elbo_compare.compare.commands.bench import BenchRequest, bench_command, draw_folder
+from elbo_compare.compare.errors import StoreError, UsageError
+from elbo_compare.suites import problems
+from elbo_compare.suites.contract import Device
+from elbo_compare.suites.forms import FORMS, Need
 
 SETTING = Setting(problem="vae", weights="initial", batch=100, batches=4)
 ROUNDS = 7
@@ -180,8 +180,8 @@ def test_a_path_is_held_to_what_one_ulp_makes_of_it(tmp_path):
 
 TOUCH = """
 import numpy as np
-from compare.peak_memory import peak_bytes, reset_peak, resident
-from suites.contract import Device
+from elbo_compare.compare.procedures.peak_memory import peak_bytes, reset_peak, resident
+from elbo_compare.suites.contract import Device
 if reset_peak():
     before = resident("VmHWM")
     print((peak_bytes(lambda: np.ones(8 * 2**20), Device.CPU) - before) / 2**26)  # 64 MiB, gone when it is read
@@ -232,9 +232,9 @@ RUN = """
 import json, sys
 from dataclasses import asdict
 from pathlib import Path
-from compare.bench.records import Setting
-from compare.bench.steps import Bench
-from suites.forms import FORMS
+from elbo_compare.compare.bench.records import Setting
+from elbo_compare.compare.bench.steps import Bench
+from elbo_compare.suites.forms import FORMS
 
 folder = Path(sys.argv[1])
 bench = Bench(Setting(problem="vae-small", weights="initial", batch=20, batches=4), folder, print)

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from compare.checking.check import check_function
-from compare.checking.failure import TargetError
-from compare.checking.result import CheckVerdict
-from compare.records import Outcome
-from compare.testing import assert_elbo_claims
+from elbo_compare.compare.checking.check import check_function
+from elbo_compare.compare.checking.failure import TargetError
+from elbo_compare.compare.checking.result import CheckVerdict
+from elbo_compare.compare.records import Outcome
+from elbo_compare.compare.testing import assert_elbo_claims
 
 TARGETS = Path(__file__).parent / "targets"
 MEAN, SUM, NONE = "mean over the batch", "sum over the batch", "none: one value per datum"

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from compare.checking.check import check_function
-from compare.checking.result import CheckVerdict
-from suites.contract import Likelihood
-from suites.mutants import catalogue, correct
-from suites.mutants.variant import Kind
+from elbo_compare.compare.checking.check import check_function
+from elbo_compare.compare.checking.result import CheckVerdict
+from elbo_compare.suites.contract import Likelihood
+from elbo_compare.suites.mutants import catalogue, correct
+from elbo_compare.suites.mutants.variant import Kind
 
 KINDS = (Kind.ANALYTIC_KL, Kind.SAMPLED_KL, Kind.NEGATIVE_ELBO, Kind.LOG_WEIGHT)
 ENTRIES = [variant for variant in catalogue.CATALOGUE.values() if variant.kind in KINDS]

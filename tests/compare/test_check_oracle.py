@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from compare.checking import oracle
-from compare.checking.signature import SPREADS, Form, Role
+from elbo_compare.compare.checking import oracle
+from elbo_compare.compare.checking.signature import SPREADS, Form, Role
 
 RNG = np.random.default_rng(11)
 MEAN, LOG_VAR, Z = RNG.normal(size=(3, 4, 5))

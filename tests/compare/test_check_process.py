@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from compare.checking.command import check_command
-from compare.checking.process import check_target
+from elbo_compare.compare.checking.command import check_command
+from elbo_compare.compare.checking.process import check_target
 
 TARGETS = Path(__file__).parent / "targets"
 
@@ -89,7 +89,7 @@ def test_a_module_of_the_working_folder_is_found_even_if_it_is_called_compare(tm
 
 def test_the_parent_imports_no_framework():
     code = (
-        "import sys; from compare.checking.command import check_command; "
+        "import sys; from elbo_compare.compare.checking.command import check_command; "
         f"check_command({target('broken', 'nope')!r}); "
         "sys.exit(bool({'torch', 'jax', 'pyro', 'numpyro', 'pandas', 'matplotlib'} & set(sys.modules)))"
     )

@@ -2,8 +2,8 @@
 
 import pytest
 
-from compare.checking.failure import TargetError
-from compare.checking.signature import Form, FunctionKind, Role, read_mapping, read_name, read_signature
+from elbo_compare.compare.checking.failure import TargetError
+from elbo_compare.compare.checking.signature import Form, FunctionKind, Role, read_mapping, read_name, read_signature
 
 
 @pytest.mark.parametrize(

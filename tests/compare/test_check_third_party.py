@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-import compare as package
-from compare.records import Outcome
+import elbo_compare as package
+from elbo_compare.compare.records import Outcome
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "third_party_vae"
 PROFILE = """
@@ -53,11 +53,15 @@ def test_it_is_listed(installed):
 def test_every_claim_on_it_agrees(installed):
     folder, environment = installed
     (folder / "mine.toml").write_text(PROFILE)
-    command = [sys.executable, "-m", "compare", "run", "--profile", "mine.toml", "-j", "1", "-o", "out"]
+    command = [sys.executable, "-m", "elbo_compare", "run", "--profile", "mine.toml", "-j", "1", "-o", "out"]
     ran = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     judged = subprocess.run(
-        [sys.executable, "-m", "compare", "judge", "out"], env=environment, cwd=folder, capture_output=True, text=True
+        [sys.executable, "-m", "elbo_compare", "judge", "out"],
+        env=environment,
+        cwd=folder,
+        capture_output=True,
+        text=True,
     )
     assert judged.returncode == 0, judged.stdout + judged.stderr
     verdicts = package.load(folder / "out").verdicts

@@ -7,13 +7,13 @@ import pytest
 from claim_rows import altered, cell, evaluated
 from folders import write_folder
 
-from compare.bibliography import WORKS, cited
-from compare.cite import bibtex, cite, find
-from compare.claims import CLAIMS
-from compare.cli import main
-from compare.errors import StoreError, UsageError
-from compare.evidence import newest_published, read
-from compare.records import Quantity
+from elbo_compare.compare.citing.bibliography import WORKS, cited
+from elbo_compare.compare.citing.cite import bibtex, cite, find
+from elbo_compare.compare.citing.evidence import newest_published, read
+from elbo_compare.compare.claims import CLAIMS
+from elbo_compare.compare.cli import main
+from elbo_compare.compare.errors import StoreError, UsageError
+from elbo_compare.compare.records import Quantity
 
 PYRO = cell(implementation="pyro")
 ENTRY = re.compile(r"@\w+\{\w+,\n(  \w+ += \{.*\},\n)+\}")
@@ -40,8 +40,8 @@ def test_outcomes_stand_by_implementation_with_its_versions(folder):
 
 
 def test_a_report_folder_says_the_same_as_the_results_it_was_drawn_from(folder, tmp_path):
-    from compare.frames import claim_frame
-    from reports.page import write_report
+    from elbo_compare.compare.judging.frames import claim_frame
+    from elbo_compare.reports.page import write_report
 
     evidence = read(folder)
     empty = evidence.measurements.iloc[:0]

@@ -18,9 +18,9 @@ from claim_rows import (
     weighed,
 )
 
-from compare.claims import CLAIMS, Scope, by_id
-from compare.judge import judge
-from compare.records import CellResult, Outcome, Procedure, Quantity, Strength, Verdict
+from elbo_compare.compare.claims import CLAIMS, Scope, by_id
+from elbo_compare.compare.judging.judge import judge
+from elbo_compare.compare.records import CellResult, Outcome, Procedure, Quantity, Strength, Verdict
 
 Q = Quantity
 Plant = Callable[[CellResult], CellResult]

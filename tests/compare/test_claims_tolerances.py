@@ -7,10 +7,10 @@ from claim_rows import LATENT, altered, cell, constant, drawn, evaluated, row, w
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compare.claims import by_id
-from compare.claims.pointwise import compared, relative_size, rounding_tolerance, worst
-from compare.judge import judge
-from compare.records import Outcome, Procedure, Quantity
+from elbo_compare.compare.claims import by_id
+from elbo_compare.compare.claims.pointwise import compared, relative_size, rounding_tolerance, worst
+from elbo_compare.compare.judging.judge import judge
+from elbo_compare.compare.records import Outcome, Procedure, Quantity
 
 Q = Quantity
 

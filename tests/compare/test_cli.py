@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-import compare
-from compare.cli import main
+import elbo_compare
+from elbo_compare.compare.cli import main
 
 HEAVY = ("numpy", "pandas", "scipy", "matplotlib", "pyarrow", "torch", "jax", "pyro", "numpyro")
 PROFILE = """
@@ -56,7 +56,7 @@ def profile(tmp_path):
 def test_help_is_quick_and_loads_nothing_heavy():
     program = (
         "import sys; sys.argv = ['compare', '--help']\n"
-        "from compare.cli import main\n"
+        "from elbo_compare.compare.cli import main\n"
         "try: main()\n"
         f"except SystemExit: print(sorted(set({HEAVY!r}) & set(sys.modules)), file=sys.stderr)"
     )
@@ -70,7 +70,7 @@ def test_help_is_quick_and_loads_nothing_heavy():
 
 
 def test_importing_compare_loads_no_pandas():
-    program = "import sys, compare; print('pandas' in sys.modules, callable(compare.load))"
+    program = "import sys, elbo_compare; print('pandas' in sys.modules, callable(elbo_compare.load))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.stdout.split() == ["False", "True"]
 
@@ -112,7 +112,7 @@ def test_bad_input_is_named_and_ends_with_exit_code_2(command, arguments, messag
 
 
 def test_cuda_without_cuda_is_refused(command, monkeypatch):
-    monkeypatch.setattr("compare.availability.sees_cuda", lambda framework: False)
+    monkeypatch.setattr("elbo_compare.compare.planning.availability.sees_cuda", lambda framework: False)
     code, _, err = command("run", "--profile", "quick", "--device", "cuda")
     assert code == 2
     assert "no installed framework sees a CUDA device" in err
@@ -123,7 +123,7 @@ def test_bad_data_are_refused_before_anything_runs(command, profile, tmp_path, m
     def refuse(x, likelihood):
         raise ValueError("Data hold nan at row 0, column 0; remove or impute it first.")
 
-    monkeypatch.setattr("suites.datasets.validate", refuse)
+    monkeypatch.setattr("elbo_compare.suites.datasets.validate", refuse)
     code, _, err = command("run", "--profile", profile, "-o", tmp_path / "out")
     assert code == 2
     assert err == "compare: Data hold nan at row 0, column 0; remove or impute it first.\n"
@@ -137,7 +137,7 @@ def test_the_whole_flow_from_profile_to_report(command, profile, tmp_path):
     assert (folder / "report" / "report.html").stat().st_size > 1000
     assert "harness" in out
     assert "differs" not in out.split("Verdicts:")[1].splitlines()[0]
-    results = compare.load(folder)
+    results = elbo_compare.load(folder)
     assert set(results.measurements["implementation"]) == {"numpy-oracle"}
     assert set(results.verdicts["outcome"]) <= {"agrees", "not run", "inconclusive"}
     record = json.loads((folder / "run.json").read_text())
@@ -148,7 +148,7 @@ def test_the_whole_flow_from_profile_to_report(command, profile, tmp_path):
     before = results.verdicts
     again, out, _ = command("judge", folder)
     assert again == code
-    assert compare.load(folder).verdicts.equals(before)
+    assert elbo_compare.load(folder).verdicts.equals(before)
     code, out, _ = command("report", folder)
     assert code == 0
     assert "report.html" in out
@@ -194,7 +194,7 @@ def test_resume_runs_exactly_what_is_missing_and_gives_the_same_numbers(command,
 def test_resume_reruns_stale_cells_and_says_why(command, profile, tmp_path, monkeypatch):
     folder = tmp_path / "out"
     assert command("run", "--profile", profile, "-o", folder, "-k", "evaluate")[0] == 0
-    monkeypatch.setattr("compare.environment.cpu_model", lambda: "another CPU")
+    monkeypatch.setattr("elbo_compare.compare.environment.cpu_model", lambda: "another CPU")
     code, _, err = command("run", "--profile", profile, "-o", folder, "-k", "evaluate", "--resume")
     assert code == 0
     assert "4 cells are run again, because the environment has changed: cpu" in err
@@ -213,7 +213,7 @@ def test_a_run_with_a_broken_cell_goes_on_and_ends_with_exit_code_3(command, fau
     assert "Cells that failed, crashed or timed out: 1." in err
     code, _, _ = command("judge", tmp_path / "out")
     assert code == 1  # a wrong value outranks a failed cell
-    differs = compare.load(tmp_path / "out").verdicts.query("outcome == 'differs'")
+    differs = elbo_compare.load(tmp_path / "out").verdicts.query("outcome == 'differs'")
     assert set(differs["implementation"]) == {"faulty-value"}
     assert "GRAD-001" in set(differs["claim"])
 
@@ -222,7 +222,7 @@ def test_an_interrupted_run_says_how_to_go_on(command, profile, tmp_path, monkey
     def interrupted(*arguments, **more):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("compare.commands.execution.run", interrupted)
+    monkeypatch.setattr("elbo_compare.compare.commands.execution.run", interrupted)
     code, _, err = command("run", "--profile", profile, "-o", tmp_path / "out")
     assert code == 130
     assert "--resume" in err

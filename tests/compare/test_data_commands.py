@@ -11,17 +11,17 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from compare.availability import reason_not_to_run
-from compare.errors import SpecError, UsageError
-from compare.fetching import FetchError, catalogue, chosen_folder, fetch
-from compare.plan import plan, preflight
-from compare.records import FROM_FILES, Cell, Procedure
-from compare.running.codec import cell_from_json, cell_to_json
-from compare.spec import parse_spec
-from suites import datasets
-from suites.contract import Device
-from suites.datasets import RECIPES
-from suites.datasets.catalogue import DataFile
+from elbo_compare.compare.commands.fetching import FetchError, catalogue, chosen_folder, fetch
+from elbo_compare.compare.errors import SpecError, UsageError
+from elbo_compare.compare.planning.availability import reason_not_to_run
+from elbo_compare.compare.planning.plan import plan, preflight
+from elbo_compare.compare.planning.spec import parse_spec
+from elbo_compare.compare.records import FROM_FILES, Cell, Procedure
+from elbo_compare.compare.running.codec import cell_from_json, cell_to_json
+from elbo_compare.suites import datasets
+from elbo_compare.suites.contract import Device
+from elbo_compare.suites.datasets import RECIPES
+from elbo_compare.suites.datasets.catalogue import DataFile
 
 CONTENT = b"one line of data\n" * 100
 
@@ -247,7 +247,7 @@ def test_a_damaged_file_stops_the_run_before_it_starts(monkeypatch, silhouettes)
 
 def test_data_dir_reaches_the_workers(monkeypatch, silhouettes, tmp_path):
     """Through the command's own request, in a worker process: the cell runs with the files, and is not run without."""
-    from compare.commands.execution import Request, execute, planned
+    from elbo_compare.compare.commands.execution import Request, execute, planned
 
     monkeypatch.setenv(datasets.FOLDER, "")  # put back afterwards
     profile = tmp_path / "profile.toml"
@@ -266,7 +266,7 @@ def test_data_dir_reaches_the_workers(monkeypatch, silhouettes, tmp_path):
 
 
 def test_a_data_dir_that_is_no_folder_is_refused(tmp_path):
-    from compare.commands.execution import Request, planned
+    from elbo_compare.compare.commands.execution import Request, planned
 
     with pytest.raises(UsageError, match="is no folder"):
         planned(Request(profile="quick", data_dir=tmp_path / "nowhere"))
@@ -275,7 +275,7 @@ def test_a_data_dir_that_is_no_folder_is_refused(tmp_path):
 @pytest.mark.parametrize(("own", "expected"), [(None, "/of/the/client"), ("/of/this/machine", "/of/this/machine")])
 def test_the_folder_travels_to_another_machine_unless_that_has_its_own(monkeypatch, own, expected):
     """What a Dask worker is sent, without cells: its worker processes inherit the environment."""
-    from compare.running.remote import run_batch
+    from elbo_compare.compare.running.remote import run_batch
 
     monkeypatch.setenv(datasets.FOLDER, own or "")
     if own is None:

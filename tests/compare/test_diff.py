@@ -8,11 +8,11 @@ import pytest
 from claim_rows import altered, cell, drawn, evaluated, path, result
 from folders import write_folder
 
-from compare.cli import main
-from compare.commands.changes import as_text
-from compare.diff import diff, to_json
-from compare.records import Procedure, Quantity
-from compare.statistics import ErrorBudget
+from elbo_compare.compare.citing.diff import diff, to_json
+from elbo_compare.compare.cli import main
+from elbo_compare.compare.commands.diff import as_text
+from elbo_compare.compare.records import Procedure, Quantity
+from elbo_compare.compare.statistics import ErrorBudget
 
 HAND, PYRO = cell(), cell(implementation="pyro")
 DRAWN = cell(implementation="pyro", problem="gaussian-kl", weights="2-typical", procedure=Procedure.DRAW, size=50_000)
@@ -147,7 +147,7 @@ def test_exit_codes(new, code, tmp_path, monkeypatch, capsys):
 
 
 def test_a_folder_that_was_not_judged_is_refused_in_one_line(tmp_path):
-    from compare.errors import StoreError
+    from elbo_compare.compare.errors import StoreError
 
     write_folder(tmp_path / "old", [result(PYRO, [])])
     (tmp_path / "old" / "verdicts.parquet").unlink()

@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from compare.efficiency import baseline_of, efficiencies, efficiency_frame
-from compare.records import Cell, CellResult, Measurement, Procedure, Quantity, Status
+from elbo_compare.compare.judging.efficiency import baseline_of, efficiencies, efficiency_frame
+from elbo_compare.compare.records import Cell, CellResult, Measurement, Procedure, Quantity, Status
 
 
 def cell(procedure, estimator, implementation="torch-hand", **more):

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from compare import availability, environment
-from compare.availability import implementations, offers, reason_not_to_run, resolve_device
-from compare.errors import UsageError
-from compare.records import Status
-from suites.contract import Device
+from elbo_compare.compare import environment
+from elbo_compare.compare.errors import UsageError
+from elbo_compare.compare.planning import availability
+from elbo_compare.compare.planning.availability import implementations, offers, reason_not_to_run, resolve_device
+from elbo_compare.compare.records import Status
+from elbo_compare.suites.contract import Device
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from compare.cli import main
-from compare.semantics.explaining import explain_pair
+from elbo_compare.compare.cli import main
+from elbo_compare.compare.semantics.explaining import explain_pair
 
 HERE = Path(__file__).parent
 TARGETS = HERE / "targets"
@@ -179,7 +179,8 @@ def test_unknown_library_names_the_known_ones(command):
 
 def test_explaining_imports_no_framework_in_the_parent():
     program = (
-        "import sys, compare.semantics.explaining, compare.semantics.explain_child, suites.semantics.explain;"
+        "import sys, elbo_compare.compare.semantics.explaining, elbo_compare.compare.semantics.explain_child;"
+        "import elbo_compare.suites.semantics.explain;"
         "print([name for name in ('torch', 'jax', 'pyro', 'numpyro') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compare.errors import StoreError
-from compare.frames import load, measurement_frame, read_frame, write_frame, write_json
-from compare.records import CellResult, Measurement, Procedure, Quantity, Status
-from compare.running.account import account, union_s
-from compare.timings import timing_frame
+from elbo_compare.compare.errors import StoreError
+from elbo_compare.compare.judging.frames import load, measurement_frame, read_frame, write_frame, write_json
+from elbo_compare.compare.judging.timings import timing_frame
+from elbo_compare.compare.records import CellResult, Measurement, Procedure, Quantity, Status
+from elbo_compare.compare.running.account import account, union_s
 
 
 def test_rows_carry_their_cell_and_their_interval(make_cell):

@@ -3,9 +3,9 @@
 import pandas as pd
 import pytest
 
-from compare.errors import StoreError
-from compare.frames import measurement_frame, parts, read_frame, write_measurements
-from compare.records import CellResult, Measurement, Quantity, Status
+from elbo_compare.compare.errors import StoreError
+from elbo_compare.compare.judging.frames import measurement_frame, parts, read_frame, write_measurements
+from elbo_compare.compare.records import CellResult, Measurement, Quantity, Status
 
 
 @pytest.fixture

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from compare.cli import main
-from compare.errors import SpecError
-from compare.records import Procedure
-from compare.spec import Block, Spec, parse_spec
-from suites.estimators import ESTIMATORS
+from elbo_compare.compare.cli import main
+from elbo_compare.compare.errors import SpecError
+from elbo_compare.compare.planning.spec import Block, Spec, parse_spec
+from elbo_compare.compare.records import Procedure
+from elbo_compare.suites.estimators import ESTIMATORS
 
 VERBS = ("all", "plan", "run", "judge", "report", "list", "doctor", "check", "findings", "cite", "diff", "vectors")
 OPTIONS = (

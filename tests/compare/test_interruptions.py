@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from suites.problems import CASES
+from elbo_compare.suites.problems import CASES
 
 PROFILE = """
 [[cells]]
@@ -17,7 +17,7 @@ problems = ["gaussian-kl@2-*"]
 implementations = ["numpy-oracle", "faulty-hangs"]
 size = 5
 """
-RUN = [sys.executable, "-m", "compare", "run", "-j", "2"]
+RUN = [sys.executable, "-m", "elbo_compare", "run", "-j", "2"]
 
 
 @pytest.fixture

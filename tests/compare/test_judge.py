@@ -6,10 +6,10 @@ import sys
 import pytest
 from claim_rows import LATENT, altered, cell, drawn, ended, evaluated
 
-from compare.claims import CLAIMS, by_id
-from compare.judge import ErrorBudgetExceededError, exit_code, judge
-from compare.records import Outcome, Procedure, Quantity, Status
-from compare.statistics import ErrorBudget
+from elbo_compare.compare.claims import CLAIMS, by_id
+from elbo_compare.compare.judging.judge import ErrorBudgetExceededError, exit_code, judge
+from elbo_compare.compare.records import Outcome, Procedure, Quantity, Status
+from elbo_compare.compare.statistics import ErrorBudget
 
 BROKEN = [Status.FAILED, Status.CRASHED, Status.TIMED_OUT]
 

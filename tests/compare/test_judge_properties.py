@@ -7,11 +7,11 @@ from claim_rows import LATENT, cell, ended, evaluated
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compare.judge import exit_code, judge
-from compare.plan import plan
-from compare.records import CellResult, Outcome, Procedure, Quantity, Status
-from compare.spec import Block, Spec
-from suites.contract import Device
+from elbo_compare.compare.judging.judge import exit_code, judge
+from elbo_compare.compare.planning.plan import plan
+from elbo_compare.compare.planning.spec import Block, Spec
+from elbo_compare.compare.records import CellResult, Outcome, Procedure, Quantity, Status
+from elbo_compare.suites.contract import Device
 
 SETTINGS = settings(deadline=None, max_examples=40)
 cells = st.builds(

@@ -3,8 +3,8 @@
 import pytest
 from claim_rows import HALF_LOG_TWO_PI, LATENT, altered, cell, drawn, ended, evaluated
 
-from compare.ledger import Constant, ledger
-from compare.records import Procedure, Quantity, Status
+from elbo_compare.compare.judging.ledger import Constant, ledger
+from elbo_compare.compare.records import Procedure, Quantity, Status
 
 
 def entries(*results):

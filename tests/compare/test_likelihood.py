@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 from scipy.special import logsumexp
 
-from compare.claims import by_id
-from compare.judge import judge
-from compare.procedures.likelihood import after_training, likelihood
-from compare.procedures.log_weights import LogMeanExp
-from compare.procedures.task import InvalidResultError, Task
-from compare.records import Cell, CellResult, Outcome, Procedure, Quantity, Status
-from suites import datasets, problems
-from suites.contract import Device, Draws, DType
-from suites.estimators import ESTIMATORS, SAMPLED_KL
-from suites.numpy_oracle.vae import NumpyOracle
+from elbo_compare.compare.claims import by_id
+from elbo_compare.compare.judging.judge import judge
+from elbo_compare.compare.procedures.likelihood import after_training, likelihood
+from elbo_compare.compare.procedures.log_weights import LogMeanExp
+from elbo_compare.compare.procedures.task import InvalidResultError, Task
+from elbo_compare.compare.records import Cell, CellResult, Outcome, Procedure, Quantity, Status
+from elbo_compare.suites import datasets, problems
+from elbo_compare.suites.contract import Device, Draws, DType
+from elbo_compare.suites.estimators import ESTIMATORS, SAMPLED_KL
+from elbo_compare.suites.numpy_oracle.vae import NumpyOracle
 
 LINEAR = {"problem": "linear-gaussian", "dataset": "linear-gaussian"}
 

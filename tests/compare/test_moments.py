@@ -9,7 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from compare.moments import Moments, covariance_trace, merge, moments_of, variance_standard_error
+from elbo_compare.compare.procedures.moments import (
+    Moments,
+    covariance_trace,
+    merge,
+    moments_of,
+    variance_standard_error,
+)
 
 
 @given(st.lists(st.integers(1, 400), min_size=1, max_size=8), st.integers(0, 2**31))

@@ -4,14 +4,14 @@ from functools import cache
 
 import pytest
 
-from compare.claims import CLAIMS, by_id
-from compare.judge import judge
-from compare.mutants import Bench, _correct, run_mutants, sites
-from compare.records import Outcome, Status, Strength
-from compare.sensitivity import ASPECTS, JUDGED_CLAIMS, NOT_FOR_MUTANTS, Judged, Sensitivity, lines
-from compare.statistics import ErrorBudget
-from suites.mutants.catalogue import CATALOGUE, Aspect, Kind, legitimate, of_kind
-from suites.mutants.session import Mutant
+from elbo_compare.compare.claims import CLAIMS, by_id
+from elbo_compare.compare.judging.judge import judge
+from elbo_compare.compare.judging.mutants import Bench, _correct, run_mutants, sites
+from elbo_compare.compare.judging.sensitivity import ASPECTS, JUDGED_CLAIMS, NOT_FOR_MUTANTS, Judged, Sensitivity, lines
+from elbo_compare.compare.records import Outcome, Status, Strength
+from elbo_compare.compare.statistics import ErrorBudget
+from elbo_compare.suites.mutants.catalogue import CATALOGUE, Aspect, Kind, legitimate, of_kind
+from elbo_compare.suites.mutants.session import Mutant
 
 BENCH = Bench(budget=ErrorBudget(), seed=0)
 # One of every flag and kind, and those that a single claim catches.

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from compare.records import Outcome
-from compare.statistics import ErrorBudget
+from elbo_compare.compare.records import Outcome
+from elbo_compare.compare.statistics import ErrorBudget
 
 PATH = Path(__file__).parents[2] / "benchmarks" / "false_alarms.py"
 

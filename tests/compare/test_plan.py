@@ -10,18 +10,18 @@ from claim_rows import differentiated, drawn
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compare.claims import CLAIMS
-from compare.claims.cells import flow, prior
-from compare.combinations import meant
-from compare.errors import SpecError, UsageError
-from compare.judge import judge
-from compare.plan import ZERO_VARIANCE_DRAWS, _cells, expand, plan
-from compare.records import Cell, Outcome, Procedure
-from compare.select import selector
-from compare.spec import parse_spec, read_spec
-from compare.statistics import MEAN_MARGIN, ErrorBudget, draws_for_mean, draws_for_variance
-from suites.contract import Device
-from suites.problems import load
+from elbo_compare.compare.claims import CLAIMS
+from elbo_compare.compare.claims.cells import flow, prior
+from elbo_compare.compare.errors import SpecError, UsageError
+from elbo_compare.compare.judging.judge import judge
+from elbo_compare.compare.planning.combinations import meant
+from elbo_compare.compare.planning.plan import ZERO_VARIANCE_DRAWS, _cells, expand, plan
+from elbo_compare.compare.planning.select import selector
+from elbo_compare.compare.planning.spec import parse_spec, read_spec
+from elbo_compare.compare.records import Cell, Outcome, Procedure
+from elbo_compare.compare.statistics import MEAN_MARGIN, ErrorBudget, draws_for_mean, draws_for_variance
+from elbo_compare.suites.contract import Device
+from elbo_compare.suites.problems import load
 
 HEAD = '[[cells]]\nprocedure = "{procedure}"\nproblems = {problems}\nsize = {size}\n'
 

@@ -7,18 +7,18 @@ from math import inf, isnan, sqrt
 import numpy as np
 import pytest
 
-from compare.procedures.draw import BINS, draw
-from compare.procedures.evaluate import evaluate
-from compare.procedures.fit import fit, fit_path
-from compare.procedures.gradient import gradient, signal_to_noise
-from compare.procedures.schedule import CHECKPOINTS, checkpoints, minibatches
-from compare.procedures.shared import FOLDER, shared
-from compare.procedures.task import InvalidResultError, Task, require_array
-from compare.records import Procedure, Quantity
-from suites import datasets, problems
-from suites.contract import Device, Draws, DType
-from suites.estimators import CORE_ESTIMATORS, ESTIMATORS
-from suites.numpy_oracle.vae import NumpyOracle
+from elbo_compare.compare.procedures.draw import BINS, draw
+from elbo_compare.compare.procedures.evaluate import evaluate
+from elbo_compare.compare.procedures.fit import fit, fit_path
+from elbo_compare.compare.procedures.gradient import gradient, signal_to_noise
+from elbo_compare.compare.procedures.schedule import CHECKPOINTS, checkpoints, minibatches
+from elbo_compare.compare.procedures.shared import FOLDER, shared
+from elbo_compare.compare.procedures.task import InvalidResultError, Task, require_array
+from elbo_compare.compare.records import Procedure, Quantity
+from elbo_compare.suites import datasets, problems
+from elbo_compare.suites.contract import Device, Draws, DType
+from elbo_compare.suites.estimators import CORE_ESTIMATORS, ESTIMATORS
+from elbo_compare.suites.numpy_oracle.vae import NumpyOracle
 
 HALF_LOG_TWO_PI = 0.9189385332046727
 

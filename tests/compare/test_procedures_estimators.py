@@ -6,16 +6,16 @@ from math import isinf
 import numpy as np
 import pytest
 
-from compare.procedures.draw import draw
-from compare.procedures.evaluate import evaluate
-from compare.procedures.oracle import ask_oracle, ask_oracle_once
-from compare.procedures.shared import FOLDER
-from compare.procedures.task import InvalidResultError, Task
-from compare.records import Procedure, Quantity
-from suites import datasets, problems
-from suites.contract import Device, DType
-from suites.estimators import ESTIMATORS
-from suites.numpy_oracle.vae import NumpyOracle
+from elbo_compare.compare.procedures.draw import draw
+from elbo_compare.compare.procedures.evaluate import evaluate
+from elbo_compare.compare.procedures.oracle import ask_oracle, ask_oracle_once
+from elbo_compare.compare.procedures.shared import FOLDER
+from elbo_compare.compare.procedures.task import InvalidResultError, Task
+from elbo_compare.compare.records import Procedure, Quantity
+from elbo_compare.suites import datasets, problems
+from elbo_compare.suites.contract import Device, DType
+from elbo_compare.suites.estimators import ESTIMATORS
+from elbo_compare.suites.numpy_oracle.vae import NumpyOracle
 
 Q = Quantity
 LINEAR = {"householder-small", "linear-iaf-small", "convex-linear-iaf-small"}

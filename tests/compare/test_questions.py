@@ -7,20 +7,20 @@ from math import inf, isnan, nan
 import pytest
 from question_rows import AGREES, DIFFERS, a_result, a_row, measured_results, outcomes_of, small_suite
 
-from compare.cli import main
-from compare.commands import questions as command_module
-from compare.errors import StoreError
-from compare.questions import files, running
-from compare.questions.answering import answer
-from compare.questions.judging import exit_code, question_verdicts
-from compare.questions.tables import claim_frame, question_frame, row_frame
-from compare.records import Status
-from reports.content import FirstScreen
-from reports.data import ReportData
-from reports.rendering import rendered, to_html
-from reports.sections import questions as section
-from suites.questions import normaliser, runner
-from suites.questions.catalogue import BY_ID, QUESTIONS
+from elbo_compare.compare.cli import main
+from elbo_compare.compare.commands import questions as command_module
+from elbo_compare.compare.errors import StoreError
+from elbo_compare.compare.questions import files, running
+from elbo_compare.compare.questions.answering import answer
+from elbo_compare.compare.questions.judging import exit_code, question_verdicts
+from elbo_compare.compare.questions.tables import claim_frame, question_frame, row_frame
+from elbo_compare.compare.records import Status
+from elbo_compare.reports.content import FirstScreen
+from elbo_compare.reports.data import ReportData
+from elbo_compare.reports.rendering import rendered, to_html
+from elbo_compare.reports.sections import questions as section
+from elbo_compare.suites.questions import normaliser, runner
+from elbo_compare.suites.questions.catalogue import BY_ID, QUESTIONS
 
 
 @pytest.fixture(scope="module")
@@ -192,7 +192,7 @@ def test_cite_prints_a_question_s_claim_with_its_rows_and_works(command, tmp_pat
     code, _, err = command("cite", "GGD-02")
     assert (code, "'GGD-002'" in err) == (2, True)
     with pytest.raises(StoreError):
-        from compare.cite import cite
+        from elbo_compare.compare.citing.cite import cite
 
         cite("GGD-002", tmp_path / "nothing")
 

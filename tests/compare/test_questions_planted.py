@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from question_rows import AGREES, DIFFERS, INCONCLUSIVE, a_claim, a_result, a_row, outcomes_of, small_suite
 
-from compare.judge import ErrorBudgetExceededError
-from compare.questions.judging import BUDGET, judge_row, question_verdicts
-from compare.statistics import ErrorBudget
-from suites.questions import density_ratio, generalised_normal, ledger_entries, normaliser, univariate
-from suites.questions.ledger import Effect
-from suites.questions.question import RATIO, Rule
+from elbo_compare.compare.judging.judge import ErrorBudgetExceededError
+from elbo_compare.compare.questions.judging import BUDGET, judge_row, question_verdicts
+from elbo_compare.compare.statistics import ErrorBudget
+from elbo_compare.suites.questions import density_ratio, generalised_normal, ledger_entries, normaliser, univariate
+from elbo_compare.suites.questions.ledger import Effect
+from elbo_compare.suites.questions.question import RATIO, Rule
 
 
 @pytest.fixture(scope="module")

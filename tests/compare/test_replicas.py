@@ -8,18 +8,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from compare.errors import SpecError
-from compare.plan import plan
-from compare.procedures.fit import fit
-from compare.procedures.task import InvalidResultError, Task
-from compare.records import Procedure, Status
-from compare.running.executors import WorkerKey
-from compare.running.run import STEAL_FROM, Slots
-from compare.spec import parse_spec
-from suites import datasets, problems
-from suites.contract import Device, DType
-from suites.estimators import SAMPLED_KL
-from suites.numpy_oracle.vae import NumpyOracle
+from elbo_compare.compare.errors import SpecError
+from elbo_compare.compare.planning.plan import plan
+from elbo_compare.compare.planning.spec import parse_spec
+from elbo_compare.compare.procedures.fit import fit
+from elbo_compare.compare.procedures.task import InvalidResultError, Task
+from elbo_compare.compare.records import Procedure, Status
+from elbo_compare.compare.running.executors import WorkerKey
+from elbo_compare.compare.running.run import STEAL_FROM, Slots
+from elbo_compare.suites import datasets, problems
+from elbo_compare.suites.contract import Device, DType
+from elbo_compare.suites.estimators import SAMPLED_KL
+from elbo_compare.suites.numpy_oracle.vae import NumpyOracle
 
 FIT = {"problem": "linear-gaussian", "weights": "generic", "dataset": "linear-gaussian", "procedure": Procedure.FIT}
 PROFILE = """

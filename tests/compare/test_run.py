@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from compare.peak_memory import reset_peak
-from compare.records import Procedure, Quantity, Status
-from compare.running import rounds
-from compare.running.memory import MIB
+from elbo_compare.compare.procedures.peak_memory import reset_peak
+from elbo_compare.compare.records import Procedure, Quantity, Status
+from elbo_compare.compare.running import rounds
+from elbo_compare.compare.running.memory import MIB
 
 EXPECTED = {
     "faulty-raises": (Status.FAILED, "RuntimeError: planted: a message of two lines"),
@@ -115,8 +115,8 @@ def test_stopping_is_quick_keeps_what_is_finished_and_leaves_no_process(faulty, 
         time.sleep(1.0)
         os.kill(os.getpid(), signal.SIGINT)
 
-    from compare.running.pool import Options
-    from compare.running.run import run
+    from elbo_compare.compare.running.pool import Options
+    from elbo_compare.compare.running.run import run
 
     threading.Thread(target=interrupt, daemon=True).start()
     options = Options(jobs=2, cores=2, cell_timeout_s=300, fingerprint="test")
@@ -129,8 +129,8 @@ def test_stopping_is_quick_keeps_what_is_finished_and_leaves_no_process(faulty, 
 
 def test_a_worker_ends_when_the_harness_is_killed(faulty, make_cell, tmp_path):
     program = (
-        "from compare.running.executors import LocalWorker, WorkerKey; "
-        "from compare.environment import worker_environment; "
+        "from elbo_compare.compare.running.executors import LocalWorker, WorkerKey; "
+        "from elbo_compare.compare.environment import worker_environment; "
         "import os, signal; "
         "worker = LocalWorker(WorkerKey(implementation='numpy-oracle', device='cpu', dtype='float64'), "
         "worker_environment(device='cpu', dtype='float64', threads=1, compile_cache=False)); "

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from compare.judge import judge
-from compare.plan import plan
-from compare.records import CellResult, Outcome, Status
-from compare.spec import parse_spec
-from compare.statistics import ErrorBudget
-from suites.contract import Device
+from elbo_compare.compare.judging.judge import judge
+from elbo_compare.compare.planning.plan import plan
+from elbo_compare.compare.planning.spec import parse_spec
+from elbo_compare.compare.records import CellResult, Outcome, Status
+from elbo_compare.compare.statistics import ErrorBudget
+from elbo_compare.suites.contract import Device
 
 PROFILE = """
 tests = 2000
@@ -64,8 +64,8 @@ def verdicts_of(results: list[CellResult]):
 @pytest.fixture(scope="module")
 def healthy() -> list[CellResult]:
     """Everybody's results with nothing broken."""
-    from compare.running.pool import Options
-    from compare.running.run import run
+    from elbo_compare.compare.running.pool import Options
+    from elbo_compare.compare.running.run import run
 
     results: list[CellResult] = []
     run(cells_of(), Options(jobs=2, cores=2, cell_timeout_s=120.0, fingerprint="test"), results.append)

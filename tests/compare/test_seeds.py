@@ -5,8 +5,8 @@ from math import isnan
 
 import pytest
 
-from compare.records import CellResult, Measurement, Procedure, Quantity, Status
-from compare.seeds import mean_interval, seed_frame
+from elbo_compare.compare.judging.seeds import mean_interval, seed_frame
+from elbo_compare.compare.records import CellResult, Measurement, Procedure, Quantity, Status
 
 
 def trained(cell, value):

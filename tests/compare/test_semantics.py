@@ -6,19 +6,19 @@ import sys
 
 import pytest
 
-from compare.cli import main
-from compare.commands import semantics as command_module
-from compare.records import Outcome, Status
-from compare.semantics import files, running
-from compare.semantics.judging import case_verdicts, exit_code, finding_verdicts
-from compare.semantics.records import SemanticsResult
-from compare.semantics.register import by_harm, described_frame, finding_frame, finding_rows, verdict_frame
-from reports.data import ReportData
-from reports.rendering import rendered, to_html
-from reports.sections import findings as section
-from suites.semantics.case import Behaviour, Case, Library
-from suites.semantics.catalogue import CASES
-from suites.semantics.findings import FINDINGS
+from elbo_compare.compare.cli import main
+from elbo_compare.compare.commands import semantics as command_module
+from elbo_compare.compare.records import Outcome, Status
+from elbo_compare.compare.semantics import files, running
+from elbo_compare.compare.semantics.judging import case_verdicts, exit_code, finding_verdicts
+from elbo_compare.compare.semantics.records import SemanticsResult
+from elbo_compare.compare.semantics.register import by_harm, described_frame, finding_frame, finding_rows, verdict_frame
+from elbo_compare.reports.data import ReportData
+from elbo_compare.reports.rendering import rendered, to_html
+from elbo_compare.reports.sections import findings as section
+from elbo_compare.suites.semantics.case import Behaviour, Case, Library
+from elbo_compare.suites.semantics.catalogue import CASES
+from elbo_compare.suites.semantics.findings import FINDINGS
 
 
 def _numbers(case, library):
@@ -316,7 +316,7 @@ def test_section_without_the_suite_says_why():
 
 
 def _first():
-    from reports.content import FirstScreen
+    from elbo_compare.reports.content import FirstScreen
 
     return FirstScreen(question="", sentence="", reasons=(), equation="", numbers=(), outcomes=())
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compare.errors import SpecError
-from compare.records import Procedure
-from compare.spec import SHIPPED, Block, Spec, parse_spec, read_spec, spec_from_dict
+from elbo_compare.compare.errors import SpecError
+from elbo_compare.compare.planning.spec import SHIPPED, Block, Spec, parse_spec, read_spec, spec_from_dict
+from elbo_compare.compare.records import Procedure
 
 CELLS = '[[cells]]\nprocedure = "evaluate"\nproblems = ["vae@initial"]\nsize = 1\n'
 

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from compare.records import Outcome
-from compare.statistics import (
+from elbo_compare.compare.records import Outcome
+from elbo_compare.compare.statistics import (
     MINIMUM_DRAWS,
     POWER,
     SQUARE_SKEWNESS,

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from compare.errors import StoreError
-from compare.records import Cell, CellResult, Measurement, Procedure, Quantity, Status
-from compare.running.codec import dumps, result_from_json, result_to_json
-from compare.store import Store, write_atomically
+from elbo_compare.compare.errors import StoreError
+from elbo_compare.compare.records import Cell, CellResult, Measurement, Procedure, Quantity, Status
+from elbo_compare.compare.running.codec import dumps, result_from_json, result_to_json
+from elbo_compare.compare.running.store import Store, write_atomically
 
 floats = st.floats(allow_nan=True, allow_infinity=True)
 measurements = st.builds(
@@ -102,7 +102,7 @@ def test_a_second_run_is_refused_with_the_holder(tmp_path):
 
 def test_the_lock_of_a_killed_run_is_passed_over(tmp_path):
     program = (
-        "import os, sys; from pathlib import Path; from compare.store import Store\n"
+        "import os, sys; from pathlib import Path; from elbo_compare.compare.running.store import Store\n"
         "with Store(Path(sys.argv[1])).held(): os._exit(9)"
     )
     assert subprocess.run([sys.executable, "-c", program, str(tmp_path)]).returncode == 9

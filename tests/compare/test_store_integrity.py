@@ -10,9 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from compare.errors import DamagedRecordError, IncompleteError, StoreError
-from compare.records import SCHEMA_VERSION, CellResult, Measurement, Quantity, Status
-from compare.store import Store, sealed, unsealed
+from elbo_compare.compare.errors import DamagedRecordError, IncompleteError, StoreError
+from elbo_compare.compare.records import SCHEMA_VERSION, CellResult, Measurement, Quantity, Status
+from elbo_compare.compare.running.store import Store, sealed, unsealed
 
 
 def a_result(cell):
@@ -114,7 +114,7 @@ def test_of_many_that_want_a_stale_lock_at_once_one_gets_it(tmp_path):
     (tmp_path / "lock").write_text("what a kill has left")
     program = (
         "import sys, time; from pathlib import Path\n"
-        "from compare.errors import StoreError; from compare.locking import held\n"
+        "from elbo_compare.compare.errors import StoreError; from elbo_compare.compare.running.locking import held\n"
         "print('ready', flush=True); sys.stdin.readline()\n"
         "try:\n"
         "    with held(Path(sys.argv[1])): print('held', flush=True); sys.stdin.readline()\n"

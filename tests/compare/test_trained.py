@@ -5,15 +5,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from compare.procedures.fit import fit
-from compare.procedures.fitted import keeps_the_sampled_kl, oracle_elbo
-from compare.procedures.schedule import checkpoints, minibatches
-from compare.procedures.task import InvalidResultError, Task
-from compare.records import Cell, Procedure, Quantity
-from suites import datasets, problems, protocol
-from suites.contract import Device, DType
-from suites.estimators import ESTIMATORS
-from suites.numpy_oracle.vae import NumpyOracle
+from elbo_compare.compare.procedures.fit import fit
+from elbo_compare.compare.procedures.fitted import keeps_the_sampled_kl, oracle_elbo
+from elbo_compare.compare.procedures.schedule import checkpoints, minibatches
+from elbo_compare.compare.procedures.task import InvalidResultError, Task
+from elbo_compare.compare.records import Cell, Procedure, Quantity
+from elbo_compare.suites import datasets, problems, protocol
+from elbo_compare.suites.contract import Device, DType
+from elbo_compare.suites.estimators import ESTIMATORS
+from elbo_compare.suites.numpy_oracle.vae import NumpyOracle
 
 STEPS = 40
 
@@ -94,7 +94,7 @@ def test_rows_of_a_run(train):
 
 def test_training_stops_early_and_keeps_the_best_weights(train, monkeypatch):
     """A validation ELBO that falls after step 13: with a patience of one epoch the run ends at step 30 of 40."""
-    from compare.procedures import fitted
+    from elbo_compare.compare.procedures import fitted
 
     scores = iter([-50.0, -45.0, -40.0, -41.0, -42.0, -43.0, -44.0, -45.0])
     right = fitted.oracle_elbo

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from compare.vectors import functions as f
-from compare.vectors.exact import MP, decimal, flat, is_single, mapped, shape
-from compare.vectors.families import FAMILIES, VECTORS
-from compare.vectors.must_fail import is_apart
-from compare.vectors.vector import GRADIENT, VALUE, Vector, tolerance
-from compare.vectors.write import SCHEMA, documents, schema_text, write
-from suites.mutants.catalogue import Kind, mutants
+from elbo_compare.compare.vectors import functions as f
+from elbo_compare.compare.vectors.exact import MP, decimal, flat, is_single, mapped, shape
+from elbo_compare.compare.vectors.families import FAMILIES, VECTORS
+from elbo_compare.compare.vectors.must_fail import is_apart
+from elbo_compare.compare.vectors.vector import GRADIENT, VALUE, Vector, tolerance
+from elbo_compare.compare.vectors.write import SCHEMA, documents, schema_text, write
+from elbo_compare.suites.mutants.catalogue import Kind, mutants
 
 PUBLISHED = Path(__file__).parents[2] / "reports" / "published" / "vectors"
 BY_NAME = {
@@ -255,7 +255,7 @@ def test_ids_are_unique_and_numbered_without_gaps():
 
 
 def test_every_claim_that_a_vector_names_exists():
-    from compare.claims import by_id
+    from elbo_compare.compare.claims import by_id
 
     for claim in {vector.function.claim for vector in VECTORS} - {None}:
         assert by_id(claim).statement

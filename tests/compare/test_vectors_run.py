@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from scipy.special import logsumexp
 
-from compare.checking.failure import FunctionError, TargetError
-from compare.cli import main
-from compare.records import Outcome
-from compare.vectors.calling import Reduction
-from compare.vectors.held import held
-from compare.vectors.reading import read
-from compare.vectors.report import Report
-from suites.mutants.catalogue import CATALOGUE, Kind, legitimate, mutants
+from elbo_compare.compare.checking.failure import FunctionError, TargetError
+from elbo_compare.compare.cli import main
+from elbo_compare.compare.records import Outcome
+from elbo_compare.compare.vectors.calling import Reduction
+from elbo_compare.compare.vectors.held import held
+from elbo_compare.compare.vectors.reading import read
+from elbo_compare.compare.vectors.report import Report
+from elbo_compare.suites.mutants.catalogue import CATALOGUE, Kind, legitimate, mutants
 
 
 def run(function, kind=None, mapping=()) -> Report:

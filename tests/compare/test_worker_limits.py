@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from compare.errors import UsageError
-from compare.records import Procedure, Status
-from compare.running.memory import MIB, default_limit, parse_size, resident_bytes
+from elbo_compare.compare.errors import UsageError
+from elbo_compare.compare.records import Procedure, Status
+from elbo_compare.compare.running.memory import MIB, default_limit, parse_size, resident_bytes
 
 LIMIT = 400 * MIB  # a worker with NumPy and SciPy holds about 100 MiB
 OTHERS = ("2-equal", "2-typical", "2-wide", "2-mixed")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-import compare
+import elbo_compare
 
 HERE = Path(__file__).parent
 PROFILE = """
@@ -49,7 +49,7 @@ class Bench:
 
     def start(self, verb: str, *arguments: object, wait_s: float = 0.0, command: tuple[str, ...] = ()):
         """`compare VERB ARGUMENTS` in a process of its own."""
-        words = [*command, sys.executable, "-m", "compare", verb, *map(str, arguments)]
+        words = [*command, sys.executable, "-m", "elbo_compare", verb, *map(str, arguments)]
         return subprocess.Popen(
             words,
             stdout=subprocess.PIPE,
@@ -73,7 +73,7 @@ class Bench:
         """Measurements and verdicts after judging, the time that each cell took aside."""
         code, _, err = self.finish("judge", folder)
         assert code in (0, 3), err  # 3: a claim is inconclusive, as it is without the fault
-        results = compare.load(folder)
+        results = elbo_compare.load(folder)
         return results.measurements.drop(columns="elapsed_s"), results.verdicts
 
 

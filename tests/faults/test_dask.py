@@ -76,9 +76,9 @@ def test_ctrl_c_stops_the_cluster_s_work_too(bench, cluster, tmp_path):
 
 
 def test_an_address_where_nobody_answers_is_one_line(bench, tmp_path, monkeypatch):
-    monkeypatch.setattr("compare.running.dask_cluster.CONNECT_S", 1.0)
-    from compare.errors import UsageError
-    from compare.running.dask_cluster import connected
+    monkeypatch.setattr("elbo_compare.compare.running.dask_cluster.CONNECT_S", 1.0)
+    from elbo_compare.compare.errors import UsageError
+    from elbo_compare.compare.running.dask_cluster import connected
 
     nobody = connected("tcp://127.0.0.1:9", "cpu", {})
     with pytest.raises(UsageError, match=r"No Dask scheduler answers at 'tcp://127.0.0.1:9'") as caught, nobody:

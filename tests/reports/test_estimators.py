@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 import synthetic
 
-from reports.data import CLAIMS, MEASUREMENTS, TIMINGS, VERDICTS, ReportData, complete
-from reports.sections import estimators, flows
+from elbo_compare.reports.data import CLAIMS, MEASUREMENTS, TIMINGS, VERDICTS, ReportData, complete
+from elbo_compare.reports.sections import estimators, flows
 
 EMPTY = ReportData(
     measurements=complete(pd.DataFrame(), MEASUREMENTS),

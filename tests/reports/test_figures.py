@@ -7,8 +7,8 @@ import zlib
 import numpy as np
 import pytest
 
-from reports.figures import COLOURS, LINES, MARKERS, Mark, Panel, Rule, Series, draw, ordered
-from reports.images import grey_png
+from elbo_compare.reports.figures import COLOURS, LINES, MARKERS, Mark, Panel, Rule, Series, draw, ordered
+from elbo_compare.reports.images import grey_png
 
 
 def picture(label="pyro", **panel):

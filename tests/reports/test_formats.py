@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.formats import clean, figure_text, file_name, interval, latex, markdown, number
+from elbo_compare.reports.formats import clean, figure_text, file_name, interval, latex, markdown, number
 
 HOSTILE = ("<script>alert(1)</script>", "a|b", r"\input{x}", "../../x", "$\\frac$", "_hidden", "a\x00b", "x\ny", "")
 

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 from synthetic import cell, row
 
-from reports.content import Prose, Table
-from reports.data import MEASUREMENTS, ReportData, complete, labels
-from reports.sections import likelihood
+from elbo_compare.reports.content import Prose, Table
+from elbo_compare.reports.data import MEASUREMENTS, ReportData, complete, labels
+from elbo_compare.reports.sections import likelihood
 
 FIT = {"problem": "householder", "weights": "initial", "protocol": "static"}
 

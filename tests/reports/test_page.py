@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 import synthetic
 
-from reports.building import Crew
-from reports.data import CLAIMS, MEASUREMENTS, TIMINGS, VERDICTS, ReportData, complete
-from reports.page import SECTIONS, write_report
-from reports.sections.agreement import worst_differences
+from elbo_compare.reports.building import Crew
+from elbo_compare.reports.data import CLAIMS, MEASUREMENTS, TIMINGS, VERDICTS, ReportData, complete
+from elbo_compare.reports.page import SECTIONS, write_report
+from elbo_compare.reports.sections.agreement import worst_differences
 
 HOSTILE = ("<script>alert(1)</script>", "a|b", r"\input{x}", "../../x", "$\\frac$", "numpyro")
 VOID = {"meta", "img", "br", "link", "input", "hr"}

@@ -4,12 +4,12 @@ import json
 
 import pytest
 
-from reports.readme import PUBLISHED, README, block, newest, updated
+from elbo_compare.reports.readme import PUBLISHED, README, block, newest, updated
 
 
 def test_the_readme_shows_the_published_answer():
     readme = README.read_text("utf-8")
-    assert updated(readme, block(newest())) == readme, "run: python -m reports.readme"
+    assert updated(readme, block(newest())) == readme, "run: python -m elbo_compare.reports.readme"
 
 
 def test_the_published_report_is_whole():

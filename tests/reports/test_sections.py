@@ -8,12 +8,12 @@ import pandas as pd
 import pytest
 import synthetic
 
-from reports.data import MEASUREMENTS, complete, estimators_in_order, joined, labels, preferred
-from reports.sections import agreement
-from reports.sections.closing import reproduce
-from reports.sections.summary import outcome_text, share
-from reports.sections.training import _tolerance
-from reports.sections.variance import pairs, turns
+from elbo_compare.reports.data import MEASUREMENTS, complete, estimators_in_order, joined, labels, preferred
+from elbo_compare.reports.sections import agreement
+from elbo_compare.reports.sections.closing import reproduce
+from elbo_compare.reports.sections.summary import outcome_text, share
+from elbo_compare.reports.sections.training import _tolerance
+from elbo_compare.reports.sections.variance import pairs, turns
 
 
 def variances(sampled, analytic, half):

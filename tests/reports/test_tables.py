@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.content import Column, Kind, Table
-from reports.tables import cells, to_latex, to_markdown, worst_outcome, write_frame, write_table
+from elbo_compare.reports.content import Column, Kind, Table
+from elbo_compare.reports.tables import cells, to_latex, to_markdown, worst_outcome, write_frame, write_table
 
 
 def table(frame, **fields):

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from suites import datasets, problems
-from suites.contract import Device, DType, Problem
-from suites.estimators import CORE_ESTIMATORS, SAMPLED_KL
+from elbo_compare.suites import datasets, problems
+from elbo_compare.suites.contract import Device, DType, Problem
+from elbo_compare.suites.estimators import CORE_ESTIMATORS, SAMPLED_KL
 
 BACKENDS = ("torch-hand", "jax-hand", "pyro", "numpyro")
 SAME_NOISE = (
@@ -45,7 +45,7 @@ def training_of(problem: Problem) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def measure(name: str, dtype: DType) -> dict:
     """Every result of one implementation in one dtype, by (kind, problem, weights, estimator)."""
-    from suites import registry
+    from elbo_compare.suites import registry
 
     implementation, out = registry.load(name), {}
     for estimator in CORE_ESTIMATORS.values():

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from suites import datasets, problems
-from suites.contract import Device, DType
-from suites.estimators import SAMPLED_KL
-from suites.forms import FORMS, Case, Check, Need, moved_by_one_ulp, prepare
+from elbo_compare.suites import datasets, problems
+from elbo_compare.suites.contract import Device, DType
+from elbo_compare.suites.estimators import SAMPLED_KL
+from elbo_compare.suites.forms import FORMS, Case, Check, Need, moved_by_one_ulp, prepare
 
 STEPS, BATCH = 3, 10
 
@@ -54,7 +54,7 @@ def wrong(form, now: Case, arrays: dict[str, Any]) -> dict[str, Any]:
 
 def compiled_counts() -> dict[str, float]:
     """How often three steps of changing data make torch.compile compile, by a backend that only counts."""
-    from suites.torch_hand import forms
+    from elbo_compare.suites.torch_hand import forms
 
     seen: Counter[str] = Counter()
 
@@ -71,7 +71,7 @@ def pyro_calls() -> dict[str, float]:
     """Calls of the public ELBO object, the model and the guide in one step of SVI.step."""
     import pyro.infer
 
-    from suites.pyro_ppl import forms
+    from elbo_compare.suites.pyro_ppl import forms
 
     seen: Counter[str] = Counter()
 
@@ -87,8 +87,8 @@ def pyro_calls() -> dict[str, float]:
 
 
 def torch_counts() -> dict[str, Any]:
-    from suites.bridge.torch_counts import bytes_of, dispatched, matrix_product_flops
-    from suites.torch_hand.forms import _make
+    from elbo_compare.suites.bridge.torch_counts import bytes_of, dispatched, matrix_product_flops
+    from elbo_compare.suites.torch_hand.forms import _make
 
     found: dict[str, Any] = {}
     for name in ("eager", "joined"):
@@ -105,9 +105,9 @@ def torch_counts() -> dict[str, Any]:
 def jax_counts() -> dict[str, Any]:
     import jax
 
-    from suites.bridge.jax_counts import bytes_of, equations, matrix_product_flops
-    from suites.jax_hand.forms import JaxTrainer
-    from suites.numpyro_ppl import forms
+    from elbo_compare.suites.bridge.jax_counts import bytes_of, equations, matrix_product_flops
+    from elbo_compare.suites.jax_hand.forms import JaxTrainer
+    from elbo_compare.suites.numpyro_ppl import forms
 
     found: dict[str, Any] = {}
     for name in ("loop", "joined"):
@@ -136,7 +136,7 @@ def edges() -> dict[str, float]:
     by name, of the sum as a share of it. 7 pixels: no multiple of the factors that share a logarithm."""
     import jax
 
-    from suites.jax_hand.joined import cross_entropy, glu
+    from elbo_compare.suites.jax_hand.joined import cross_entropy, glu
 
     found = {}
     for pixels in (7, 64):

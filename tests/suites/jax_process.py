@@ -15,9 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
-from suites import datasets, problems
-from suites.contract import Device, DType, Estimator, Flow, Problem
-from suites.estimators import ESTIMATORS
+from elbo_compare.suites import datasets, problems
+from elbo_compare.suites.contract import Device, DType, Estimator, Flow, Problem
+from elbo_compare.suites.estimators import ESTIMATORS
 
 JAX_BACKENDS = ("jax-hand", "numpyro")
 FLOWS = ("householder", "linear-iaf", "convex-linear-iaf", "planar", "iaf")
@@ -66,7 +66,7 @@ def inputs(problem: Problem, estimator: Estimator, batch: int) -> tuple[np.ndarr
 
 def measure(name: str, dtype: DType) -> dict:
     """Every result of one implementation in one dtype, by (kind, problem, estimator, ...)."""
-    from suites import registry
+    from elbo_compare.suites import registry
 
     implementation, found = registry.load(name), {}
     for label, estimator, batch in same_noise_cases(dtype):
@@ -84,7 +84,7 @@ def _flow_inputs(label: str):
     """Form, weights, one datum's hidden layer and one z, as JAX arrays."""
     import jax.numpy as jnp
 
-    from suites.bridge.form import form_of
+    from elbo_compare.suites.bridge.form import form_of
 
     problem, rng = problem_of(label), np.random.default_rng(8)
     # Biases of the flow that are not zero, so that none of them could be forgotten unseen.
@@ -98,7 +98,7 @@ def _jacobians_by_hand() -> dict:
     import jax
     import jax.numpy as jnp
 
-    from suites.jax_hand.flows import flow
+    from elbo_compare.suites.jax_hand.flows import flow
 
     @partial(jax.jit, static_argnums=1)
     def both(params, form, hidden, z):
@@ -117,7 +117,7 @@ def _jacobians_of_transforms() -> dict:
     import jax
     import jax.numpy as jnp
 
-    from suites.numpyro_ppl.flows import flow
+    from elbo_compare.suites.numpyro_ppl.flows import flow
 
     @partial(jax.jit, static_argnums=1)
     def of_every_transform(params, form, hidden, z):
@@ -144,7 +144,7 @@ def _sobol() -> dict:
     import jax
     import jax.numpy as jnp
 
-    from suites.jax_hand.session import sobol_noise
+    from elbo_compare.suites.jax_hand.session import sobol_noise
 
     return {
         ("sobol", seed): np.asarray(sobol_noise(jax.random.key(seed), (8, 200, 3), jnp.zeros(()))) for seed in (1, 2)

@@ -4,7 +4,7 @@ from functools import cache
 
 import numpy as np
 
-from suites.contract import Flow, Likelihood, Prior, Problem
+from elbo_compare.suites.contract import Flow, Likelihood, Prior, Problem
 
 LATENT, HIDDEN, OBSERVED = 2, 3, 4
 NODES, REACH = 241, 12.0  # per dimension

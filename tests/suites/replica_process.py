@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from suites import datasets, problems
-from suites.contract import Device, DType
-from suites.estimators import SAMPLED_KL
+from elbo_compare.suites import datasets, problems
+from elbo_compare.suites.contract import Device, DType
+from elbo_compare.suites.estimators import SAMPLED_KL
 
 HAND = ("torch-hand", "jax-hand")
 SEEDS, STEPS, BATCH, RATE = (5, 6, 5), 12, 8, 1e-3
@@ -36,7 +36,7 @@ def arguments_of(key: tuple[str, str]) -> tuple[problems.Problem, np.ndarray, np
 
 def measure(name: str) -> dict:
     """(replicas, single runs) by kind, and the messages of calls that can't be."""
-    from suites import registry
+    from elbo_compare.suites import registry
 
     out = {}
     for kind, key in (("shared", SHARED), ("own", OWN)):

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from backend_process import BACKENDS, CHUNK, DRAWS, batch_of, results
 
-from suites import problems
-from suites.contract import DType
-from suites.estimators import CORE_ESTIMATORS
-from suites.exact.expected import expected
+from elbo_compare.suites import problems
+from elbo_compare.suites.contract import DType
+from elbo_compare.suites.estimators import CORE_ESTIMATORS
+from elbo_compare.suites.exact.expected import expected
 
 PROBLEM = "linear-gaussian"
 # 4 backends x 2 weights x 2 estimators x 8 numbers, two-sided, at a family-wise error level of 1e-6 (the seed is

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from backend_process import BACKENDS, SAME_NOISE, batch_of, results
 
-from suites import problems
-from suites.contract import DType, Reduction
-from suites.estimators import CORE_ESTIMATORS
-from suites.numpy_oracle.reference import reference
+from elbo_compare.suites import problems
+from elbo_compare.suites.contract import DType, Reduction
+from elbo_compare.suites.estimators import CORE_ESTIMATORS
+from elbo_compare.suites.numpy_oracle.reference import reference
 
 # A scale is a sum of absolute terms with its cancellations; 16 covers how roundings accumulate along sums of this
 # length (see suites.numpy_oracle.reference). Mutants are off by far more: the smallest, a lost constant, by 0.9 nats.

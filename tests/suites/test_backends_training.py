@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from backend_process import BACKENDS, RATE, STEPS, results, training_of
 
-from suites import problems
-from suites.contract import DType
-from suites.estimators import CORE_ESTIMATORS
-from suites.numpy_oracle.reference import path_reference
+from elbo_compare.suites import problems
+from elbo_compare.suites.contract import DType
+from elbo_compare.suites.estimators import CORE_ESTIMATORS
+from elbo_compare.suites.numpy_oracle.reference import path_reference
 
 KEY = ("vae-small", "initial")
 # The design's allowance: 100 times how far the oracle strays from itself when every weight starts one ulp away.

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from suites import datasets
-from suites.contract import Likelihood
-from suites.datasets import RECIPES, DataError
-from suites.datasets.formats import read_amat, read_idx, read_mat
+from elbo_compare.suites import datasets
+from elbo_compare.suites.contract import Likelihood
+from elbo_compare.suites.datasets import RECIPES, DataError
+from elbo_compare.suites.datasets.formats import read_amat, read_idx, read_mat
 
 ROWS = (20, 5, 6)  # training, validation, test rows of the small sets
 RNG = np.random.default_rng(28)

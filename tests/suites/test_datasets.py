@@ -6,9 +6,9 @@ import sys
 import numpy as np
 import pytest
 
-from suites import datasets
-from suites.contract import Likelihood
-from suites.datasets import shipped
+from elbo_compare.suites import datasets
+from elbo_compare.suites.contract import Likelihood
+from elbo_compare.suites.datasets import shipped
 
 SHAPES = {
     "none": ((1, 1), (1, 1)),
@@ -72,7 +72,7 @@ def test_binarisation_keeps_the_mean_grey_value(name, white):
 
 def test_linear_gaussian_data_have_the_models_covariance():
     """x ~ N(b, WW' + tau^2 I): n Mahalanobis distances of 8 dimensions average to 8 within 6 sqrt(2 * 8 / n)."""
-    from suites import problems
+    from elbo_compare.suites import problems
 
     problem = problems.load("linear-gaussian", "posterior")
     w, b = problem.params["decoder.output.weight"], problem.params["decoder.output.bias"]

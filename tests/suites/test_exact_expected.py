@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from suites import datasets, problems
-from suites.contract import Device, DType
-from suites.estimators import ANALYTIC_KL, CORE_ESTIMATORS, SAMPLED_KL
-from suites.exact.expected import HEADS, expected
-from suites.numpy_oracle.vae import NumpyOracle, encode
+from elbo_compare.suites import datasets, problems
+from elbo_compare.suites.contract import Device, DType
+from elbo_compare.suites.estimators import ANALYTIC_KL, CORE_ESTIMATORS, SAMPLED_KL
+from elbo_compare.suites.exact.expected import HEADS, expected
+from elbo_compare.suites.numpy_oracle.vae import NumpyOracle, encode
 
 SIMULATED = [
     ("gaussian-kl", "2-typical"),

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from suites.exact import gaussian_kl
-from suites.problems import CASES, gaussian_moments
+from elbo_compare.suites.exact import gaussian_kl
+from elbo_compare.suites.problems import CASES, gaussian_moments
 
 CASES_1D = [(0.0, 0.0), (0.7, -1.3), (-2.0, 0.4), (3.0, 0.0), (0.3, 2 * np.log(1e-3)), (1.0, 2 * np.log(10.0))]
 MEANS = st.floats(-5.0, 5.0)

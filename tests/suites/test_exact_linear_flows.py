@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
 
-from suites import datasets, problems
-from suites.contract import Flow
-from suites.exact import gaussian_kl, laplace, linear_flows, linear_gaussian
-from suites.numpy_oracle.vae import encode
+from elbo_compare.suites import datasets, problems
+from elbo_compare.suites.contract import Flow
+from elbo_compare.suites.exact import gaussian_kl, laplace, linear_flows, linear_gaussian
+from elbo_compare.suites.numpy_oracle.vae import encode
 
 NAMES = ["householder-small", "linear-iaf-small", "convex-linear-iaf-small"]
 

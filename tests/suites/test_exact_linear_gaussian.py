@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from scipy.stats import multivariate_normal, norm
 
-from suites import datasets, problems
-from suites.exact import gaussian_kl, linear_gaussian
-from suites.exact.linear_gaussian import Decoder, Gradient
-from suites.exact.quadratic import Quadratic
+from elbo_compare.suites import datasets, problems
+from elbo_compare.suites.exact import gaussian_kl, linear_gaussian
+from elbo_compare.suites.exact.linear_gaussian import Decoder, Gradient
+from elbo_compare.suites.exact.quadratic import Quadratic
 
 
 @pytest.fixture(params=["problem", "oblique"])
@@ -91,7 +91,7 @@ def test_sampled_elbo_at_the_posterior_is_a_constant():
 
 def test_posterior_weights_encode_the_posterior():
     """The shipped encoder's outputs are the posterior's mean and variances. 1e-14: sums of 8 terms below 1."""
-    from suites.numpy_oracle.vae import encode
+    from elbo_compare.suites.numpy_oracle.vae import encode
 
     problem = problems.load("linear-gaussian", "posterior")
     params = problem.params

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from replica_process import CHECKPOINTS, HAND, OWN, RATE, SEEDS, SHARED, STEPS, arguments_of, replicas
 
-from suites.contract import DType
-from suites.estimators import SAMPLED_KL
-from suites.numpy_oracle.reference import path_reference
+from elbo_compare.suites.contract import DType
+from elbo_compare.suites.estimators import SAMPLED_KL
+from elbo_compare.suites.numpy_oracle.reference import path_reference
 
 # The training claims' allowance: 100 times how far the oracle strays from itself when every weight starts one ulp away.
 ALLOWED = 100.0

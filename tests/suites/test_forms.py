@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from forms_process import BATCH
 
-from compare.bench.operations import step_flops
-from compare.bench.steps import path_distance
-from suites import problems
-from suites.forms import FORMS, REFERENCE, Check, Need
+from elbo_compare.compare.bench.operations import step_flops
+from elbo_compare.compare.bench.steps import path_distance
+from elbo_compare.suites import problems
+from elbo_compare.suites.forms import FORMS, REFERENCE, Check, Need
 
 HERE = Path(__file__).parent
 TESTED = [form for form in FORMS if form.need is Need.NOTHING]
@@ -116,8 +116,8 @@ def test_every_form_has_a_plain_form_of_its_own_implementation():
 
 
 def test_moving_by_one_ulp_moves_every_weight():
-    from suites.contract import DType
-    from suites.forms import moved_by_one_ulp
+    from elbo_compare.suites.contract import DType
+    from elbo_compare.suites.forms import moved_by_one_ulp
 
     params = problems.load("vae-small", "initial").params
     for name, moved in moved_by_one_ulp(params, DType.FLOAT32).items():

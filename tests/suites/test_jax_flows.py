@@ -20,11 +20,11 @@ from jax_process import (
     same_noise_cases,
 )
 
-from suites import registry
-from suites.bridge.batches import training_rows
-from suites.contract import Bound, Device, DType, GradientForm, Prior
-from suites.estimators import ESTIMATORS, LIBRARY_VARIANTS
-from suites.numpy_oracle.reference import reference
+from elbo_compare.suites import registry
+from elbo_compare.suites.bridge.batches import training_rows
+from elbo_compare.suites.contract import Bound, Device, DType, GradientForm, Prior
+from elbo_compare.suites.estimators import ESTIMATORS, LIBRARY_VARIANTS
+from elbo_compare.suites.numpy_oracle.reference import reference
 
 # As compare.claims.pointwise: about ten roundings per term and a few per summation tree make 16.
 C = 16.0
@@ -197,7 +197,7 @@ def test_a_warm_up_reports_the_unweighted_elbo_and_starts_at_exactly_no_kl(name)
 
 def _likelihood_slope(problem, x, noise, name):
     """d log p(x|z) / d parameter by central differences of the oracle's value, error about 1e-9."""
-    from suites.numpy_oracle.vae import NumpyOracle
+    from elbo_compare.suites.numpy_oracle.vae import NumpyOracle
 
     session = NumpyOracle().prepare(problem, ESTIMATORS["sampled-kl"], Device.CPU, DType.FLOAT64)
     values = [

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from suites.complex_step import clip, gradient, logsumexp, maximum, sigmoid, softplus, stop_gradient
-from suites.contract import Likelihood
-from suites.mutants import correct, flows, own_problems
-from suites.mutants.catalogue import CATALOGUE, Aspect, Flag, Kind, legitimate, mutants, of_kind
-from suites.mutants.session import by_row
-from suites.mutants.variant import Variant
+from elbo_compare.suites.complex_step import clip, gradient, logsumexp, maximum, sigmoid, softplus, stop_gradient
+from elbo_compare.suites.contract import Likelihood
+from elbo_compare.suites.mutants import correct, flows, own_problems
+from elbo_compare.suites.mutants.catalogue import CATALOGUE, Aspect, Flag, Kind, legitimate, mutants, of_kind
+from elbo_compare.suites.mutants.session import by_row
+from elbo_compare.suites.mutants.variant import Variant
 
 BATCH, LATENT, OBSERVED = 5, 3, 6
 NAMES = {

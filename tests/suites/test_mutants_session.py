@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from suites import datasets, problems
-from suites.contract import Device, DType, Problem, Reduction
-from suites.estimators import ANALYTIC_KL, CORE_ESTIMATORS, SAMPLED_KL
-from suites.mutants.catalogue import CATALOGUE, Kind, of_kind
-from suites.mutants.problem import bernoulli_data, bernoulli_tiny, near_prior
-from suites.mutants.session import Mutant
-from suites.numpy_oracle.vae import NumpyOracle
+from elbo_compare.suites import datasets, problems
+from elbo_compare.suites.contract import Device, DType, Problem, Reduction
+from elbo_compare.suites.estimators import ANALYTIC_KL, CORE_ESTIMATORS, SAMPLED_KL
+from elbo_compare.suites.mutants.catalogue import CATALOGUE, Kind, of_kind
+from elbo_compare.suites.mutants.problem import bernoulli_data, bernoulli_tiny, near_prior
+from elbo_compare.suites.mutants.session import Mutant
+from elbo_compare.suites.numpy_oracle.vae import NumpyOracle
 
 PROBLEMS = {
     "gaussian-kl": (problems.load("gaussian-kl", "2-typical"), datasets.load("none")),

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from scipy.stats import bernoulli, norm
 
-from suites import datasets, problems
-from suites.contract import Device, DType, Flow, KLTerm, Likelihood, Prior, Problem
-from suites.estimators import ANALYTIC_KL, CORE_ESTIMATORS, ESTIMATORS, LIBRARY_VARIANTS, SAMPLED_KL
-from suites.exact import gaussian_kl, linear_gaussian
-from suites.numpy_oracle import vae
-from suites.numpy_oracle.adam import Adam
-from suites.numpy_oracle.vae import NumpyOracle, encode
+from elbo_compare.suites import datasets, problems
+from elbo_compare.suites.contract import Device, DType, Flow, KLTerm, Likelihood, Prior, Problem
+from elbo_compare.suites.estimators import ANALYTIC_KL, CORE_ESTIMATORS, ESTIMATORS, LIBRARY_VARIANTS, SAMPLED_KL
+from elbo_compare.suites.exact import gaussian_kl, linear_gaussian
+from elbo_compare.suites.numpy_oracle import vae
+from elbo_compare.suites.numpy_oracle.adam import Adam
+from elbo_compare.suites.numpy_oracle.vae import NumpyOracle, encode
 
 each_estimator = pytest.mark.parametrize("estimator", CORE_ESTIMATORS.values(), ids=lambda each: each.name)
 LATENT, HIDDEN, OBSERVED = 2, 3, 4

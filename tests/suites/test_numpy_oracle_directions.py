@@ -6,13 +6,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from suites import datasets, problems
-from suites.contract import Device, DType, Flow, GradientForm, Prior
-from suites.estimators import CORE_ESTIMATORS, ESTIMATORS, SAMPLED_KL
-from suites.numpy_oracle.directions import derivative, directions, move, vector_of
-from suites.numpy_oracle.reference import reference
-from suites.numpy_oracle.scales import Point, scales
-from suites.numpy_oracle.vae import NumpyOracle, encode
+from elbo_compare.suites import datasets, problems
+from elbo_compare.suites.contract import Device, DType, Flow, GradientForm, Prior
+from elbo_compare.suites.estimators import CORE_ESTIMATORS, ESTIMATORS, SAMPLED_KL
+from elbo_compare.suites.numpy_oracle.directions import derivative, directions, move, vector_of
+from elbo_compare.suites.numpy_oracle.reference import reference
+from elbo_compare.suites.numpy_oracle.scales import Point, scales
+from elbo_compare.suites.numpy_oracle.vae import NumpyOracle, encode
 
 FACTOR = 16.0
 UNIT_ROUNDOFF = {DType.FLOAT64: 2.0**-53, DType.FLOAT32: 2.0**-24}

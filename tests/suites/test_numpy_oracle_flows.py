@@ -6,12 +6,12 @@ from oracle_toys import data, quadrature, toy
 from scipy.special import logsumexp
 from scipy.stats import laplace, norm
 
-from suites import datasets, problems
-from suites.complex_step import STEP
-from suites.contract import Flow, Prior
-from suites.exact import linear_flows
-from suites.numpy_oracle import flows, priors
-from suites.numpy_oracle.model import encoder_heads, sample
+from elbo_compare.suites import datasets, problems
+from elbo_compare.suites.complex_step import STEP
+from elbo_compare.suites.contract import Flow, Prior
+from elbo_compare.suites.exact import linear_flows
+from elbo_compare.suites.numpy_oracle import flows, priors
+from elbo_compare.suites.numpy_oracle.model import encoder_heads, sample
 
 FLOWS = [flow for flow in Flow if flow is not Flow.NONE]
 LINEAR = [flow for flow in FLOWS if flow.is_linear]

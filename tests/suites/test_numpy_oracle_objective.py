@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 from oracle_toys import data, quadrature, toy
 
-from suites import datasets, problems
-from suites.contract import Device, DType, Flow, GradientForm, Likelihood, Prior
-from suites.estimators import ESTIMATORS, SAMPLED_KL
-from suites.exact.expected import expected
-from suites.numpy_oracle.directions import derivative, move, vector_of
-from suites.numpy_oracle.model import encoder_heads, sample
-from suites.numpy_oracle.noise import scrambled_sobol
-from suites.numpy_oracle.objective import closed_kl, control_coefficient, kl_term
-from suites.numpy_oracle.scales import Point
-from suites.numpy_oracle.vae import NumpyOracle, encode
+from elbo_compare.suites import datasets, problems
+from elbo_compare.suites.contract import Device, DType, Flow, GradientForm, Likelihood, Prior
+from elbo_compare.suites.estimators import ESTIMATORS, SAMPLED_KL
+from elbo_compare.suites.exact.expected import expected
+from elbo_compare.suites.numpy_oracle.directions import derivative, move, vector_of
+from elbo_compare.suites.numpy_oracle.model import encoder_heads, sample
+from elbo_compare.suites.numpy_oracle.noise import scrambled_sobol
+from elbo_compare.suites.numpy_oracle.objective import closed_kl, control_coefficient, kl_term
+from elbo_compare.suites.numpy_oracle.scales import Point
+from elbo_compare.suites.numpy_oracle.vae import NumpyOracle, encode
 
 LINEAR = [Flow.HOUSEHOLDER, Flow.LINEAR_IAF, Flow.CONVEX_LINEAR_IAF]
 

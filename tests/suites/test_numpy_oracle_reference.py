@@ -7,12 +7,12 @@ A tolerance is 16 u scale. torch by hand, JAX by hand, Pyro and NumPyro stayed b
 import numpy as np
 import pytest
 
-from suites import datasets, problems
-from suites.contract import Device, DType
-from suites.estimators import ANALYTIC_KL, CORE_ESTIMATORS, SAMPLED_KL
-from suites.exact import gaussian_kl, linear_gaussian
-from suites.numpy_oracle.reference import path_reference, reference
-from suites.numpy_oracle.vae import NumpyOracle, gradients, terms_and_backward
+from elbo_compare.suites import datasets, problems
+from elbo_compare.suites.contract import Device, DType
+from elbo_compare.suites.estimators import ANALYTIC_KL, CORE_ESTIMATORS, SAMPLED_KL
+from elbo_compare.suites.exact import gaussian_kl, linear_gaussian
+from elbo_compare.suites.numpy_oracle.reference import path_reference, reference
+from elbo_compare.suites.numpy_oracle.vae import NumpyOracle, gradients, terms_and_backward
 
 FACTOR = 16.0
 UNIT_ROUNDOFF = {DType.FLOAT64: 2.0**-53, DType.FLOAT32: 2.0**-24}
@@ -194,7 +194,7 @@ def test_another_training_leaves_the_path(path, mutant, monkeypatch):
         noise = noise.copy()
         noise[:, :, [0, 1]] = noise[:, :, [1, 0]]
     if mutant == "epsilon":
-        monkeypatch.setattr("suites.numpy_oracle.adam.EPSILON", 1e-7)
+        monkeypatch.setattr("elbo_compare.suites.numpy_oracle.adam.EPSILON", 1e-7)
     other = oracle.fit(problem.params, x, batches, rate, 0, noise)
     for name, value in found.params.items():
         assert np.linalg.norm(other.params[name] - value) > 100.0 * found.param_divergence[name], name

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from suites import datasets, problems
-from suites.bridge.batches import training_rows
-from suites.contract import Bound, Device, DType
-from suites.estimators import CORE_ESTIMATORS, ESTIMATORS, SAMPLED_KL
-from suites.exact.expected import HEADS, expected
-from suites.numpy_oracle.session import OracleSession
-from suites.numpy_oracle.vae import NumpyOracle, encode
+from elbo_compare.suites import datasets, problems
+from elbo_compare.suites.bridge.batches import training_rows
+from elbo_compare.suites.contract import Bound, Device, DType
+from elbo_compare.suites.estimators import CORE_ESTIMATORS, ESTIMATORS, SAMPLED_KL
+from elbo_compare.suites.exact.expected import HEADS, expected
+from elbo_compare.suites.numpy_oracle.session import OracleSession
+from elbo_compare.suites.numpy_oracle.vae import NumpyOracle, encode
 
 DRAWN = [name for name in ESTIMATORS if name not in (*CORE_ESTIMATORS, "iwae-20", "iwae-80", "dreg-20", "dreg-80")]
 DRAWN = [name for name in DRAWN if "trace" not in name]

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from suites import datasets, problems, weights
-from suites.contract import Likelihood
-from suites.weights import read_record, read_weights, write_weights
+from elbo_compare.suites import datasets, problems, weights
+from elbo_compare.suites.contract import Likelihood
+from elbo_compare.suites.weights import read_record, read_weights, write_weights
 
 ALL = [(name, each) for name, names in problems.WEIGHTS.items() for each in names]
 
@@ -100,9 +100,9 @@ def test_trained_weights_match_their_record(name):
 @pytest.mark.parametrize("name", ["vae-small", "vae"])
 def test_trained_weights_reach_the_recorded_heldout_elbo(name):
     """The record's held-out ELBO (same noise) to 1e-4 nats, which float32 storage of the weights allows for."""
-    from suites.contract import Device, DType
-    from suites.estimators import SAMPLED_KL
-    from suites.numpy_oracle.vae import NumpyOracle
+    from elbo_compare.suites.contract import Device, DType
+    from elbo_compare.suites.estimators import SAMPLED_KL
+    from elbo_compare.suites.numpy_oracle.vae import NumpyOracle
 
     problem, x = problems.load(name, "trained"), datasets.load(problems.DATASET[name]).test
     noise = np.random.default_rng(0).standard_normal((1, len(x), problem.latent))

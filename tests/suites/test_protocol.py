@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from suites.protocol import PROTOCOLS, EarlyStopping, check_steps, warm_up
+from elbo_compare.suites.protocol import PROTOCOLS, EarlyStopping, check_steps, warm_up
 
 
 def test_warm_up_starts_at_exactly_zero_is_linear_and_ends_at_exactly_one():

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from suites.exact import gaussian_kl
-from suites.questions import density_ratio, generalised_normal, ledger_entries, normaliser, univariate
-from suites.questions.catalogue import CLAIMS, QUESTIONS
-from suites.questions.densities import generalised_normal as generalised_terms
-from suites.questions.densities import laplace, normal
-from suites.questions.generalised_forms import draw, kl, power_mean
-from suites.questions.ledger import Effect, slopes
+from elbo_compare.suites.exact import gaussian_kl
+from elbo_compare.suites.questions import density_ratio, generalised_normal, ledger_entries, normaliser, univariate
+from elbo_compare.suites.questions.catalogue import CLAIMS, QUESTIONS
+from elbo_compare.suites.questions.densities import generalised_normal as generalised_terms
+from elbo_compare.suites.questions.densities import laplace, normal
+from elbo_compare.suites.questions.generalised_forms import draw, kl, power_mean
+from elbo_compare.suites.questions.ledger import Effect, slopes
 
 ENTRIES = {entry.name: entry for entry in ledger_entries.entries()}
 FEW = {100: 40, 10_000: 3}

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from scipy import integrate, special, stats
 
-from suites.semantics.case import Library
-from suites.semantics.catalogue import BY_ID, CASES
-from suites.semantics.families import delta, discrete, divergence, fallback, plate, structure
-from suites.semantics.findings import FINDINGS
-from suites.semantics.gaussian import cross_entropy, entropy, kl_standard
-from suites.semantics.pairs.oracle import exact_kl, truncated_kumaraswamy_beta
-from suites.semantics.pairs.sweep import Treatment, treatment
-from suites.semantics.pairs.table import PAIRS, PARAMETERS, checks
+from elbo_compare.suites.semantics.case import Library
+from elbo_compare.suites.semantics.catalogue import BY_ID, CASES
+from elbo_compare.suites.semantics.families import delta, discrete, divergence, fallback, plate, structure
+from elbo_compare.suites.semantics.findings import FINDINGS
+from elbo_compare.suites.semantics.gaussian import cross_entropy, entropy, kl_standard
+from elbo_compare.suites.semantics.pairs.oracle import exact_kl, truncated_kumaraswamy_beta
+from elbo_compare.suites.semantics.pairs.sweep import Treatment, treatment
+from elbo_compare.suites.semantics.pairs.table import PAIRS, PARAMETERS, checks
 
 SIX_STANDARD_ERRORS = 6  # two-sided error 2e-9 per comparison
 

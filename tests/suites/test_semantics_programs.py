@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from suites.semantics.case import Case, Library, Status, expectations
-from suites.semantics.catalogue import BY_ID, CASES
-from suites.semantics.findings import FINDINGS
-from suites.semantics.pairs import sweep
-from suites.semantics.runner import ProgramRun, run_case, run_cases, run_programs
+from elbo_compare.suites.semantics.case import Case, Library, Status, expectations
+from elbo_compare.suites.semantics.catalogue import BY_ID, CASES
+from elbo_compare.suites.semantics.findings import FINDINGS
+from elbo_compare.suites.semantics.pairs import sweep
+from elbo_compare.suites.semantics.runner import ProgramRun, run_case, run_cases, run_programs
 
 LIBRARIES = [
     pytest.param(each, marks=pytest.mark.skipif(find_spec(str(each)) is None, reason=f"{each} is not installed"))
@@ -129,7 +129,8 @@ def test_case_that_a_library_lacks_is_an_error() -> None:
 
 def test_catalogue_imports_no_framework() -> None:
     code = (
-        "import sys, suites.semantics.catalogue, suites.semantics.findings, suites.semantics.pairs.sweep;"
+        "import sys, elbo_compare.suites.semantics.catalogue, elbo_compare.suites.semantics.findings;"
+        "import elbo_compare.suites.semantics.pairs.sweep;"
         "print([m for m in ('torch', 'jax', 'pyro', 'numpyro') if m in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from suites.semantics.case import Finding, Library
-from suites.semantics.findings import FINDINGS
+from elbo_compare.suites.semantics.case import Finding, Library
+from elbo_compare.suites.semantics.findings import FINDINGS
 
 SOURCES = {
     Library.PYRO: (("pyro", ""), ("torch", "distributions")),

@@ -16,12 +16,12 @@ from torch_process import (
     same_noise_cases,
 )
 
-from suites import registry
-from suites.contract import Bound, DType, KLTerm, Noise
-from suites.estimators import ESTIMATORS, LIBRARY_VARIANTS
-from suites.exact.expected import expected
-from suites.numpy_oracle.reference import reference
-from suites.numpy_oracle.vae import encode
+from elbo_compare.suites import registry
+from elbo_compare.suites.contract import Bound, DType, KLTerm, Noise
+from elbo_compare.suites.estimators import ESTIMATORS, LIBRARY_VARIANTS
+from elbo_compare.suites.exact.expected import expected
+from elbo_compare.suites.numpy_oracle.reference import reference
+from elbo_compare.suites.numpy_oracle.vae import encode
 
 C, UNIT_ROUNDOFF = 16.0, {DType.FLOAT64: 2.0**-53, DType.FLOAT32: 2.0**-24}  # as in compare.claims.pointwise
 CORE = {variant.name: f"{variant.kl_term}-kl" for variant in LIBRARY_VARIANTS}

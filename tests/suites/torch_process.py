@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from suites import datasets, problems
-from suites.contract import Device, DType, Problem
-from suites.estimators import ESTIMATORS
+from elbo_compare.suites import datasets, problems
+from elbo_compare.suites.contract import Device, DType, Problem
+from elbo_compare.suites.estimators import ESTIMATORS
 
 TORCH_BACKENDS = ("torch-hand", "pyro")
 LINEAR_FLOWS = ("householder-small", "linear-iaf-small", "convex-linear-iaf-small")
@@ -64,7 +64,7 @@ def inputs_of(name: str, estimator: str, batch: int) -> tuple[np.ndarray, np.nda
 
 def measure() -> dict:
     """Every result by (kind, implementation, ...); nothing where an implementation gives a reason why not."""
-    from suites import registry
+    from elbo_compare.suites import registry
 
     out: dict = {}
     for backend in TORCH_BACKENDS:
@@ -121,10 +121,10 @@ def _flows() -> dict:
     import torch
     from torch.distributions import ComposeTransform
 
-    from suites.bridge.form import form_of
-    from suites.pyro_ppl import flows as pyro_flows
-    from suites.torch_hand import flows as hand_flows
-    from suites.torch_hand.sobol import scrambled
+    from elbo_compare.suites.bridge.form import form_of
+    from elbo_compare.suites.pyro_ppl import flows as pyro_flows
+    from elbo_compare.suites.torch_hand import flows as hand_flows
+    from elbo_compare.suites.torch_hand.sobol import scrambled
 
     out: dict = {}
     for name in FLOWS:

@@ -5,8 +5,8 @@ from importlib import import_module
 from time import perf_counter
 from typing import Any
 
-from compare.bench.clocks.turns import TURN_S, seconds
-from suites.contract import Device, DType
+from elbo_compare.compare.bench.clocks.turns import TURN_S, seconds
+from elbo_compare.suites.contract import Device, DType
 
 SIDE = {Device.CPU: 2048, Device.CUDA: 8192}  # of the large product
 KERNELS = 200  # in the graph whose replay gives the launch floor

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from compare.bench.clocks.turns import seconds, turn_size
-from suites import registry
-from suites.contract import Device, DType, Estimator, Problem
-from suites.estimators import ESTIMATORS, SAMPLED_KL
-from suites.sized import binary_rows, sized_vae
+from elbo_compare.compare.bench.clocks.turns import seconds, turn_size
+from elbo_compare.suites import registry
+from elbo_compare.suites.contract import Device, DType, Estimator, Problem
+from elbo_compare.suites.estimators import ESTIMATORS, SAMPLED_KL
+from elbo_compare.suites.sized import binary_rows, sized_vae
 
 CHUNK = 500  # draws in memory at once
 AXES: dict[str, tuple[int, ...]] = {

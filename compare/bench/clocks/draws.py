@@ -7,16 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from compare.bench.clocks.turns import turn_size
-from suites import datasets, problems, registry
-from suites.contract import Device, Draws, DType
-from suites.estimators import SAMPLED_KL
+from elbo_compare.compare.bench.clocks.turns import turn_size
+from elbo_compare.suites import datasets, problems, registry
+from elbo_compare.suites.contract import Device, Draws, DType
+from elbo_compare.suites.estimators import SAMPLED_KL
 
 CHUNKS = {"vae": 1000, "gaussian-kl": 10_000}  # draws in memory at once: 784 pixels a draw, or none
 SAME, SAME_SEED = 50, 1  # draws that are compared one by one, at the same random numbers
 LOOPS = {
-    "pyro": ("suites.pyro_ppl.loops", ({},)),
-    "numpyro": ("suites.numpyro_ppl.loops", ({"compiled": False}, {"compiled": True})),
+    "pyro": ("elbo_compare.suites.pyro_ppl.loops", ({},)),
+    "numpyro": ("elbo_compare.suites.numpyro_ppl.loops", ({"compiled": False}, {"compiled": True})),
 }
 
 

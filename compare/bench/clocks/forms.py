@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from compare.bench.clocks.turns import TURN_S, WARM_SHARE, seconds
-from compare.bench.records import Setting
-from compare.peak_memory import peak_bytes, resident
-from suites import datasets, problems
-from suites.contract import Device, DType
-from suites.estimators import SAMPLED_KL
-from suites.forms import FORMS, Case, Check, Trainer, TrainingForm, moved_by_one_ulp, prepare
-from suites.sized import binary_rows, sized_vae
+from elbo_compare.compare.bench.clocks.turns import TURN_S, WARM_SHARE, seconds
+from elbo_compare.compare.bench.records import Setting
+from elbo_compare.compare.procedures.peak_memory import peak_bytes, resident
+from elbo_compare.suites import datasets, problems
+from elbo_compare.suites.contract import Device, DType
+from elbo_compare.suites.estimators import SAMPLED_KL
+from elbo_compare.suites.forms import FORMS, Case, Check, Trainer, TrainingForm, moved_by_one_ulp, prepare
+from elbo_compare.suites.sized import binary_rows, sized_vae
 
 CHECK_STEPS = 3
 MOST_STEPS = 200

@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from compare.bench.clocks.turns import seconds
-from suites import datasets, problems, registry
-from suites.contract import Device, DType
-from suites.estimators import SAMPLED_KL
+from elbo_compare.compare.bench.clocks.turns import seconds
+from elbo_compare.suites import datasets, problems, registry
+from elbo_compare.suites.contract import Device, DType
+from elbo_compare.suites.estimators import SAMPLED_KL
 
 SIZES = (1, 2, 4, 8, 16, 32)  # seeds in one program
 STEPS = 50  # of each training, an epoch of the 5,000 digits; data and weights travel to the device and back once in it

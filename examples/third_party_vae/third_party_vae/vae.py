@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch.distributions import Bernoulli, Independent, Normal, kl_divergence
 
-from suites.contract import (
+from elbo_compare.suites.contract import (
     Device,
     Draws,
     DType,

@@ -1,7 +1,7 @@
 """Cost as work grows: curves over draws, batch, latent, hidden size, particles and replicas, with the exponent."""
 
-from reports.content import Column, Frame, Kind, Picture, Section, Table, not_measured
-from reports.figures import Panel, Series, draw, ordered
+from elbo_compare.reports.content import Column, Frame, Kind, Picture, Section, Table, not_measured
+from elbo_compare.reports.figures import Panel, Series, draw, ordered
 
 TITLE = "Cost as work grows"
 

@@ -1,6 +1,6 @@
 """Draws of ELBO and KL: vectorised blocks against the loop that a user writes."""
 
-from reports.content import Column, Frame, Kind, Section, Table, not_measured
+from elbo_compare.reports.content import Column, Frame, Kind, Section, Table, not_measured
 
 TITLE = "Draws"
 

@@ -1,6 +1,6 @@
 """Many seeds in one program against one training after another."""
 
-from reports.content import Column, Frame, Kind, Section, Table, not_measured
+from elbo_compare.reports.content import Column, Frame, Kind, Section, Table, not_measured
 
 TITLE = "Many seeds at once"
 

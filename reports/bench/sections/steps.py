@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from reports.content import Block, Column, Frame, Kind, Picture, Prose, Section, Table, not_measured
-from reports.figures import Mark, Panel, Rule, Series, draw
+from elbo_compare.reports.content import Block, Column, Frame, Kind, Picture, Prose, Section, Table, not_measured
+from elbo_compare.reports.figures import Mark, Panel, Rule, Series, draw
 
 TABLES = ("steps", "rounds", "ceilings", "draws", "replicas", "curves", "exponents", "targets")
 WIDE = 4  # past this a linear axis would press the fast ones together

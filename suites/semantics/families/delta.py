@@ -9,8 +9,8 @@ from math import log
 
 import numpy as np
 
-from suites.semantics.case import Behaviour, Case, Library, Numbers
-from suites.semantics.gaussian import kl_standard, log_normal
+from elbo_compare.suites.semantics.case import Behaviour, Case, Library, Numbers
+from elbo_compare.suites.semantics.gaussian import kl_standard, log_normal
 
 LOC, SCALE, VALUE, LOG_DENSITY = 0.3, 0.5, 0.7, -0.4
 SOURCE = (

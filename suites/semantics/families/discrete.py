@@ -7,8 +7,8 @@ r(z) (z - s).  Ranganath et al. 2014 (arXiv 1401.0118), eq. 4.
 
 from math import exp, log
 
-from suites.semantics.case import Behaviour, Case, Library, Numbers
-from suites.semantics.gaussian import kl_standard, log_normal
+from elbo_compare.suites.semantics.case import Behaviour, Case, Library, Numbers
+from elbo_compare.suites.semantics.gaussian import kl_standard, log_normal
 
 _S = 1 / (1 + exp(-0.4))
 

@@ -5,7 +5,7 @@ from sys import float_info
 
 from scipy.special import digamma, gammaln, polygamma
 
-from suites.semantics.case import Behaviour, Case, Library, Numbers
+from elbo_compare.suites.semantics.case import Behaviour, Case, Library, Numbers
 
 _P, _Q, _D = 6.0, 5.0, 2
 _LOG_RATIO, _TRACE = _D * log(0.5), _D * 0.5  # of (2 I)^-1 I

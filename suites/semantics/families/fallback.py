@@ -13,7 +13,7 @@ from typing import Any, cast
 import numpy as np
 from scipy import integrate, special, stats
 
-from suites.semantics.case import Behaviour, Case, Formula, Library, Numbers
+from elbo_compare.suites.semantics.case import Behaviour, Case, Formula, Library, Numbers
 
 SOURCE = (
     "TraceMeanField_ELBO (pyro.infer 1.9.2, numpyro.infer 0.22.0): 'uses analytic KL divergences when those are "

@@ -8,8 +8,8 @@ from math import log
 
 import numpy as np
 
-from suites.semantics.case import Behaviour, Case, Library, Numbers
-from suites.semantics.gaussian import kl_standard, log_normal
+from elbo_compare.suites.semantics.case import Behaviour, Case, Library, Numbers
+from elbo_compare.suites.semantics.gaussian import kl_standard, log_normal
 
 SIZE, BATCH, PARTICLES = 6, 2, 3
 X = (1.2, -0.3)

@@ -5,8 +5,8 @@ x_b | z_b ~ N(z_b, 1), z_b ~ N(0, 1), q = N(0.7, 0.5^2), z_b = 0.7 + 0.5 e_b at 
 
 from collections.abc import Iterable
 
-from suites.semantics.case import Behaviour, Case, Library, Numbers
-from suites.semantics.gaussian import log_normal
+from elbo_compare.suites.semantics.case import Behaviour, Case, Library, Numbers
+from elbo_compare.suites.semantics.gaussian import log_normal
 
 X, NOISE = (1.2, -0.3), (0.4, -1.1)
 LOC, SCALE = 0.7, 0.5

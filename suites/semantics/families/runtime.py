@@ -1,7 +1,7 @@
 """Compiled objects and random numbers: what is frozen, what is run again, what repeats."""
 
-from suites.semantics.case import Behaviour, Case, Library, Numbers
-from suites.semantics.gaussian import kl_standard, log_normal
+from elbo_compare.suites.semantics.case import Behaviour, Case, Library, Numbers
+from elbo_compare.suites.semantics.gaussian import kl_standard, log_normal
 
 _BEFORE, _AFTER = -log_normal(1.0, 0.0), -log_normal(1.0, 3.0)
 _COMPILED = ("JitTrace_ELBO", "JitTraceEnum_ELBO", "JitTraceGraph_ELBO", "JitTraceMeanField_ELBO")

@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from suites.semantics.case import Behaviour, Case, Formula, Library, Numbers
-from suites.semantics.gaussian import cross_entropy, entropy, kl_standard, log_normal
+from elbo_compare.suites.semantics.case import Behaviour, Case, Formula, Library, Numbers
+from elbo_compare.suites.semantics.gaussian import cross_entropy, entropy, kl_standard, log_normal
 
 SCALE = 0.3
 LOC, SIGMA = (0.7, -0.4), (0.5, 1.3)

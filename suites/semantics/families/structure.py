@@ -2,8 +2,8 @@
 
 from math import log, pi
 
-from suites.semantics.case import Behaviour, Case, Formula, Library, Numbers
-from suites.semantics.gaussian import LOG_2_PI, entropy, kl_standard, log_normal
+from elbo_compare.suites.semantics.case import Behaviour, Case, Formula, Library, Numbers
+from elbo_compare.suites.semantics.gaussian import LOG_2_PI, entropy, kl_standard, log_normal
 
 _B_LOC, _B_SIGMA, _SLOPE, _A_SIGMA = 0.5, 0.7, 0.6, 0.4
 _METHODS = ("Trace_ELBO", "TraceEnum_ELBO", "TraceMeanField_ELBO", "TraceTMC_ELBO")

@@ -4,7 +4,7 @@ from math import exp, inf, log, log1p, nan
 
 import numpy as np
 
-from suites.semantics.case import Behaviour, Case, Library, Numbers
+from elbo_compare.suites.semantics.case import Behaviour, Case, Library, Numbers
 
 _LOGIT = 0.3
 

@@ -8,8 +8,8 @@ import numpyro.distributions as dist
 from numpyro.distributions.distribution import ExpandedDistribution
 from numpyro.distributions.kl import kl_divergence
 
-from suites.semantics.case import Library
-from suites.semantics.pairs.table import Spec, checks
+from elbo_compare.suites.semantics.case import Library
+from elbo_compare.suites.semantics.pairs.table import Spec, checks
 
 jax.config.update("jax_enable_x64", True)
 

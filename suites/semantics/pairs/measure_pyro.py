@@ -6,8 +6,8 @@ import pyro.distributions as dist
 import torch
 from torch.distributions.kl import _KL_REGISTRY, kl_divergence
 
-from suites.semantics.case import Library
-from suites.semantics.pairs.table import EDGES, Spec, checks
+from elbo_compare.suites.semantics.case import Library
+from elbo_compare.suites.semantics.pairs.table import EDGES, Spec, checks
 
 torch.set_default_dtype(torch.float64)
 

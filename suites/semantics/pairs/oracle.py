@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from scipy import integrate, special, stats
 
-from suites.semantics.families.fallback import multivariate_kl
-from suites.semantics.pairs.table import Spec
+from elbo_compare.suites.semantics.families.fallback import multivariate_kl
+from elbo_compare.suites.semantics.pairs.table import Spec
 
 Arguments = Mapping[str, Any]
 DISCRETE = ("Bernoulli", "Binomial", "Geometric", "Poisson")

@@ -6,10 +6,10 @@ from math import inf, isfinite, isnan, nan
 from pathlib import Path
 from typing import NamedTuple
 
-from suites.semantics.case import Library
-from suites.semantics.pairs.oracle import exact_kl, truncated_kumaraswamy_beta
-from suites.semantics.pairs.table import EDGES, PAIRS, PairCheck, checks
-from suites.semantics.runner import ProgramRun, run_programs
+from elbo_compare.suites.semantics.case import Library
+from elbo_compare.suites.semantics.pairs.oracle import exact_kl, truncated_kumaraswamy_beta
+from elbo_compare.suites.semantics.pairs.table import EDGES, PAIRS, PairCheck, checks
+from elbo_compare.suites.semantics.runner import ProgramRun, run_programs
 
 # Adaptive quadrature in s asks for 1e-11; the cut at s = 200 and the float spacing near a finite edge leave 1e-9.
 TOLERANCE = 1e-8

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from suites.semantics.case import Library
+from elbo_compare.suites.semantics.case import Library
 
 Spec = tuple[str, Mapping[str, Any]]
 

@@ -1,5 +1,0 @@
-"""`python -m compare`."""
-
-from compare.cli import main
-
-main()

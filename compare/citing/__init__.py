@@ -1,0 +1,1 @@
+"""What is already measured, by ID or between two runs: `cite`, `diff`."""

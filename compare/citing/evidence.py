@@ -1,0 +1,87 @@
+"""What a folder of results or a published report says: its verdicts, its measurements and its environment."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from elbo_compare.compare.errors import StoreError
+from elbo_compare.compare.judging.frames import environment_of, read_frame
+from elbo_compare.compare.running.store import Store
+from elbo_compare.compare.statistics import ErrorBudget
+
+PUBLISHED = Path(__file__).resolve().parents[2] / "reports" / "published"
+SEPARATOR = " · "  # as in a report's table of the environment
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """`environment`: item -> value as text, nested names joined by `SEPARATOR`. `budget`: None where none is known."""
+
+    folder: Path
+    verdicts: pd.DataFrame
+    measurements: pd.DataFrame
+    environment: Mapping[str, str]
+    budget: ErrorBudget | None
+
+    @property
+    def date(self) -> str:
+        """When the run was made, as text that sorts."""
+        return self.environment.get("date", "")
+
+
+def read(folder: Path) -> Evidence:
+    """The evidence of a judged result folder or of a report folder (the one with `tables`).
+
+    Raises StoreError, in one line, where the folder is neither, was not judged, or can't be read.
+    """
+    store = Store(folder)
+    if store.exists():
+        record = store.record()
+        spec = record.get("spec", {})
+        budget = ErrorBudget(alpha=spec["alpha"], tests=spec["tests"]) if {"alpha", "tests"} <= set(spec) else None
+        frames = (read_frame(folder, name) for name in ("verdicts", "measurements"))
+        environment = dict(_flat(environment_of(record)))
+    else:
+        tables, budget = _tables(folder), None
+        frames = (_table(tables, name) for name in ("verdicts", "measurements"))
+        rows = _table(tables, "environment")
+        environment = dict(zip(rows["item"].map(str), rows["value"].map(str), strict=True))
+    verdicts, measurements = frames
+    return Evidence(folder=folder, verdicts=verdicts, measurements=measurements, environment=environment, budget=budget)
+
+
+def newest_published(root: Path = PUBLISHED) -> Evidence | None:
+    """The published report with the latest date, or None."""
+    found = []
+    for folder in sorted(root.iterdir()) if root.is_dir() else ():
+        if folder.is_dir() and (Store(folder).exists() or (folder / "tables" / "verdicts.parquet").exists()):
+            found.append(read(folder))
+    return max(found, key=lambda evidence: evidence.date, default=None)
+
+
+def _tables(folder: Path) -> Path:
+    for tables in (folder / "tables", folder / "report" / "tables"):
+        if (tables / "verdicts.parquet").exists():
+            return tables
+    raise StoreError(f"{folder} holds neither results (run.json) nor a report (tables/verdicts.parquet).")
+
+
+def _table(tables: Path, name: str) -> pd.DataFrame:
+    path = tables / f"{name}.parquet"
+    try:
+        return pd.read_parquet(path)
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{path} can't be read ({error}).") from error
+
+
+def _flat(item: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
+    if isinstance(item, Mapping):
+        for name, value in item.items():
+            yield from _flat(value, f"{prefix}{SEPARATOR}{name}" if prefix else str(name))
+    elif isinstance(item, list | tuple):
+        yield prefix, ", ".join(map(str, item))
+    else:
+        yield prefix, "none" if item is None or item == "" else str(item)

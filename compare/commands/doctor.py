@@ -1,0 +1,68 @@
+"""`compare doctor` and `compare list`: what is installed, which devices there are, what will not run and why."""
+
+from collections.abc import Iterator
+from importlib.metadata import EntryPoint
+
+from elbo_compare.compare import environment
+from elbo_compare.compare.claims import CLAIMS
+from elbo_compare.compare.planning.availability import NEEDS, importable, sees_cuda
+from elbo_compare.compare.planning.spec import SHIPPED
+from elbo_compare.compare.records import Procedure
+from elbo_compare.suites import problems, registry
+from elbo_compare.suites.contract import Device
+from elbo_compare.suites.datasets import RECIPES
+from elbo_compare.suites.estimators import ESTIMATORS
+from elbo_compare.suites.protocol import PROTOCOLS
+from elbo_compare.suites.questions.catalogue import QUESTIONS
+
+
+def diagnose() -> Iterator[str]:
+    """Lines about this machine: versions, cores, devices, each implementation and the reason if it will not run."""
+    yield f"{environment.executable()}, {environment.cores()} cores, {environment.cpu_model()}"
+    for name, version in environment.versions().items():
+        yield f"  {name:<14} {version or 'not installed'}"
+    gpu = environment.gpu()
+    yield f"GPU: {gpu or 'none (nvidia-smi finds no device)'}"
+    for framework in ("torch", "jax") if gpu else ():
+        yield f"  {framework} {'sees CUDA' if sees_cuda(framework) else 'sees no CUDA device'}"
+    yield f"Compile cache: JAX's, for {environment.cpu_model()}, in the user's cache folder"
+    yield "Implementations:"
+    for name, entry in registry.installed().items():
+        yield f"  {name:<14} {_standing(name, entry, gpu is not None)}"
+
+
+def _standing(name: str, entry: EntryPoint, has_gpu: bool) -> str:
+    extra, packages = NEEDS.get(name, ("", ()))
+    lacking = [package for package in packages if not importable(package)]
+    if lacking:
+        return f"will not run: {', '.join(lacking)} not installed: pip install 'elbo-compare[{extra}]'"
+    if not importable(entry.module.partition(".")[0]):
+        return f"will not run: its module {entry.module} is not installed"
+    devices = [str(Device.CPU)] + ([str(Device.CUDA)] if has_gpu and extra and sees_cuda(extra) else [])
+    return f"runs on {', '.join(devices)}"
+
+
+def catalogue() -> Iterator[str]:
+    """Lines about what there is: profiles, problems with their weights, estimators, implementations, claims."""
+    yield f"Profiles: {', '.join(SHIPPED)} (or a TOML file)"
+    yield "Problems:"
+    for name, weights in problems.WEIGHTS.items():
+        yield f"  {name} on {problems.DATASET[name]}: {', '.join(weights)}"
+    yield "Estimators:"
+    for name, estimator in ESTIMATORS.items():
+        yield f"  {name}: {estimator.formula} [{estimator.source}]"
+    yield f"Implementations: {', '.join(registry.installed())}"
+    yield f"Procedures: {', '.join(Procedure)}"
+    yield f"Data sets of files (`compare data list`): {', '.join(RECIPES)}"
+    yield "Protocols of training:"
+    for name, protocol in PROTOCOLS.items():
+        rows = "anew at every step" if protocol.dynamic else "once"
+        warm_up, patience = f"{protocol.warm_up_epochs:g}", f"{protocol.patience_epochs:g}"
+        yield f"  {name}: warm-up of {warm_up} epochs, patience of {patience} epochs, rows binarised {rows}"
+    yield "Claims:"
+    for claim in CLAIMS:
+        yield f"  {claim.id} ({claim.strength}): {claim.statement}"
+    for question in QUESTIONS:
+        yield f"Question {question.id}: {question.title}"
+        for each in question.claims:
+            yield f"  {each.id}: {each.statement}"

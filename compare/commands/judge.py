@@ -1,0 +1,127 @@
+"""`compare judge`: from results on disk to verdicts and frames. No framework."""
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from elbo_compare.compare.commands.questions import counts_line, judge_questions
+from elbo_compare.compare.commands.report import IMAGES
+from elbo_compare.compare.commands.semantics import judge_semantics, summary
+from elbo_compare.compare.errors import UsageError
+from elbo_compare.compare.judging.answer import answer
+from elbo_compare.compare.judging.efficiency import efficiency_frame
+from elbo_compare.compare.judging.frames import verdict_frame, write_frame, write_json, write_measurements
+from elbo_compare.compare.judging.judge import ErrorBudgetExceededError, exit_code, judge
+from elbo_compare.compare.judging.ledger import ledger
+from elbo_compare.compare.judging.published import LINES_FRAME, VALUES_FRAME, lines_frame, values_frame
+from elbo_compare.compare.judging.seeds import SEEDS, seed_frame
+from elbo_compare.compare.judging.timings import timing_frame
+from elbo_compare.compare.planning.spec import spec_from_dict
+from elbo_compare.compare.records import CellResult, Outcome, Status, as_row
+from elbo_compare.compare.running.store import Store
+from elbo_compare.compare.statistics import ErrorBudget
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+INCOMPLETE = 3
+EFFICIENCY = "efficiency"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """The end of a run in words and numbers."""
+
+    answer: dict[str, Any]
+    outcomes: dict[str, int]
+    statuses: dict[str, int]
+    missing: int
+    damaged: list[str]
+    semantics: list[str]
+    exit_code: int
+
+
+def judge_folder(folder: Path) -> Judged:
+    """Judge every stored result; write verdicts, measurements, timings and ledger as frames, and the answer.
+
+    Raises UsageError where the folder holds no results, or more statistical verdicts than its error budget covers.
+    """
+    import pandas as pd
+
+    store = Store(folder)
+    record = store.record()
+    spec = spec_from_dict(record["spec"])
+    results = list(store.results())
+    budget = ErrorBudget(alpha=spec.alpha, tests=spec.tests)
+    try:
+        verdicts = judge(results, budget, spec.variance_margin)
+    except ErrorBudgetExceededError as error:
+        raise UsageError(f"{error} Set 'tests' in the profile.") from error
+    write_measurements(folder, results)
+    write_frame(folder, "verdicts", verdict_frame(verdicts))
+    write_frame(folder, "timings", timing_frame(results))
+    write_frame(folder, EFFICIENCY, efficiency_frame(results))
+    write_frame(folder, SEEDS, seed_frame(results))
+    write_frame(folder, IMAGES, image_frame(results))
+    if any(result.cell.protocol for result in results):  # models trained as the papers train theirs
+        write_frame(folder, VALUES_FRAME, values_frame())
+        write_frame(folder, LINES_FRAME, lines_frame())
+    write_frame(folder, "ledger", pd.DataFrame([as_row(row) for row in ledger(results)]))
+    reply = answer(verdicts, results)
+    write_json(folder, "answer", reply)
+    missing = max(int(record["planned"]) - len(results), 0)
+    semantics = judge_semantics(folder)
+    questions = judge_questions(folder)
+    code = worse(worse(exit_code(verdicts, results), semantics.exit_code), questions.exit_code)
+    return Judged(
+        answer=reply,
+        outcomes={str(each): count for each, count in _counted(Outcome, (v.outcome for v in verdicts)).items()},
+        statuses={str(each): count for each, count in _counted(Status, (r.status for r in results)).items()},
+        missing=missing,
+        damaged=store.damaged,
+        semantics=[*summary(semantics), *counts_line(questions)],
+        exit_code=INCOMPLETE if code == 0 and missing else code,
+    )
+
+
+def in_words(judged: Judged) -> list[str]:
+    """The answer, and what was counted, as lines to print."""
+    statuses, outcomes = (
+        ", ".join(f"{count} {name}" for name, count in counted.items()) or "none"
+        for counted in (judged.statuses, judged.outcomes)
+    )
+    missing = f"{judged.missing} planned cells have no result yet: go on with --resume."
+    return [
+        "",
+        judged.answer["sentence"],
+        *(f"- {reason}" for reason in judged.answer["reasons"]),
+        "",
+        f"Cells: {statuses}",
+        *([missing] if judged.missing else []),
+        f"Verdicts: {outcomes}",
+        *judged.semantics,
+    ]
+
+
+def worse(one: int, other: int) -> int:
+    """The exit code of two judgements together: 1 (a claim differs) beats 3 (incomplete), 3 beats 0."""
+    return next((code for code in (1, INCOMPLETE) if code in (one, other)), 0)
+
+
+def image_frame(results: list[CellResult]) -> "pd.DataFrame":
+    """One row per picture of the first seed of every training cell: a name for a person, and rows of 0..255."""
+    import pandas as pd
+
+    found: dict[str, list[list[int]]] = {}
+    for result in sorted(results, key=lambda each: (each.cell.seed, each.cell.label)):
+        cell = result.cell
+        for name, grid in result.images.items():
+            title = f"{cell.problem}, {name}: {cell.implementation}, {cell.estimator}, {cell.dtype}, {cell.device}"
+            found.setdefault(title, grid)
+    return pd.DataFrame({"title": list(found), "pixels": list(found.values())})
+
+
+def _counted(members: Any, values: Any) -> dict[Any, int]:
+    counts = Counter(values)
+    return {member: counts[member] for member in members if counts[member]}

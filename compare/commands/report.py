@@ -1,0 +1,44 @@
+"""`compare report`: from a judged folder's frames to the page. No statistics."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from elbo_compare.compare.claims import CLAIMS
+from elbo_compare.compare.judging.frames import claim_frame, environment_of, read_frame, read_json
+from elbo_compare.compare.running.store import Store
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from elbo_compare.reports.building import Crew
+
+IMAGES = "images"
+ALWAYS = ("measurements", "verdicts", "ledger", "timings", IMAGES)  # judging leaves these in every folder
+
+
+def report_folder(folder: Path, crew: "Crew | None" = None) -> Path:
+    """Draw the report of a judged folder into DIR/report; returns the page's path. `crew`: processes that draw.
+
+    Every frame of the folder is handed over: what other verbs left (mutants, semantics, questions) is shown with it.
+    """
+    from elbo_compare.reports.page import write_report
+
+    record = Store(folder).record()
+    frames = {name: read_frame(folder, name) for name in ALWAYS}
+    rest = sorted(path.stem for path in folder.glob("*.parquet") if path.stem not in ALWAYS)
+    images = images_of(frames.pop(IMAGES))
+    return write_report(
+        folder / "report",
+        claims=claim_frame(CLAIMS),
+        environment=environment_of(record),
+        answer=read_json(folder, "answer"),
+        images=images,
+        further={name: read_frame(folder, name) for name in rest},
+        crew=crew,
+        **frames,
+    )
+
+
+def images_of(frame: "pd.DataFrame") -> dict[str, list[list[int]]]:
+    """Pictures by their names: rows of 0..255."""
+    return {title: [row.tolist() for row in grid] for title, grid in zip(frame["title"], frame["pixels"], strict=True)}

@@ -1,0 +1,1 @@
+"""Measurements -> verdicts (`judge`), the frames beside them, and the answer in words."""

@@ -1,0 +1,189 @@
+"""Results as pandas frames, `elbo_compare.load(DIR)`: one row per measurement, joined with its cell, or per verdict."""
+
+import io
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, fields
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyarrow.dataset import dataset
+
+from elbo_compare.compare.errors import StoreError
+from elbo_compare.compare.records import Cell, CellResult, Measurement, Verdict
+from elbo_compare.compare.running.store import Store, atomic_file, write_atomically
+
+NORMAL_95 = 1.959963984540054  # half the width of a 95% interval in standard errors
+PART_CELLS = 5_000  # cells of one row group: what is in memory at once
+PART_ROWS = 50_000
+CELL_COLUMNS = ("key", "label", *(field.name for field in fields(Cell)), "status", "reason", "elapsed_s")
+ROW_COLUMNS = tuple(field.name for field in fields(Measurement))
+VERDICT_COLUMNS = tuple(field.name for field in fields(Verdict))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Results:
+    """A result folder's content. `measurements` and `verdicts` are frames, `environment` is what they were made in."""
+
+    measurements: pd.DataFrame
+    verdicts: pd.DataFrame
+    environment: dict[str, Any]
+
+
+def load(folder: str | Path) -> Results:
+    """The frames of a result folder that has been judged.
+
+    Raises StoreError where the folder holds no results, or none that were judged.
+    """
+    store = Store(Path(folder))
+    record = store.record()
+    return Results(
+        measurements=read_frame(store.folder, "measurements"),
+        verdicts=read_frame(store.folder, "verdicts"),
+        environment=environment_of(record),
+    )
+
+
+def environment_of(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The environment of the run's last part, with the run's own facts: profile, command, date, account."""
+    environment = dict(record["environments"][record["fingerprint"]])
+    facts = ("profile", "command", "date", "digest", "account", "planned", "fingerprint")
+    return {name: record.get(name) for name in facts} | environment
+
+
+def measurement_frame(results: Iterable[CellResult]) -> pd.DataFrame:
+    """One row per measurement with the fields of its cell; a cell without measurements has one row, quantity "".
+
+    `low` and `high` are the 95% normal interval where a standard error is given and no other bounds are.
+    """
+    rows = []
+    for result in results:
+        cell = tuple(_text(value) for value in _cell_values(result))
+        if not result.measurements:
+            rows.append((*cell, "", float("nan"), *EMPTY_ROW))
+        for row in result.measurements:
+            rows.append((*cell, *(getattr(row, name) for name in ROW_COLUMNS)))
+    frame = pd.DataFrame.from_records(rows, columns=[*CELL_COLUMNS, *ROW_COLUMNS])
+    frame["quantity"] = frame["quantity"].map(str)
+    half = NORMAL_95 * frame["standard_error"]
+    frame["low"] = frame["low"].where(frame["low"].notna(), frame["value"] - half)
+    frame["high"] = frame["high"].where(frame["high"].notna(), frame["value"] + half)
+    return frame.sort_values(["label", "key"], kind="stable", ignore_index=True)
+
+
+# Every column of `Measurement` after quantity and value, at its default.
+EMPTY_ROW = tuple(field.default for field in fields(Measurement)[2:])
+
+
+def _cell_values(result: CellResult) -> tuple[Any, ...]:
+    cell = result.cell
+    own = (getattr(cell, field.name) for field in fields(Cell))
+    return (cell.key, cell.label, *own, result.status, result.reason, result.elapsed_s)
+
+
+def write_measurements(folder: Path, results: Iterable[CellResult], cells: int = PART_CELLS) -> None:
+    """measurements.parquet and measurements.csv of `measurement_frame`, made and written `cells` cells at a time.
+
+    The Parquet file has a row group for every part and a checksum for every page; see `parts`.
+    """
+    ordered = iter(sorted(results, key=lambda result: (result.cell.label, result.cell.key)))
+    schema = None
+    with (
+        atomic_file(folder / "measurements.parquet") as table_file,
+        atomic_file(folder / "measurements.csv") as text_file,
+        ExitStack() as stack,
+    ):
+        writer = None
+        while part := list(islice(ordered, cells)):
+            frame = measurement_frame(part)
+            table = pa.Table.from_pandas(frame, schema=schema, preserve_index=False)
+            if writer is None:
+                schema = table.schema
+                writer = stack.enter_context(pq.ParquetWriter(table_file, schema, write_page_checksum=True))
+            writer.write_table(table, row_group_size=len(frame))
+            text_file.write(frame.to_csv(index=False, header=text_file.tell() == 0).encode())
+        if writer is None:
+            empty = measurement_frame([])
+            empty.to_parquet(table_file, index=False)
+            text_file.write(empty.to_csv(index=False).encode())
+
+
+def parts(folder: str | Path, name: str, columns: Sequence[str] | None = None) -> Iterator[pd.DataFrame]:
+    """The frame NAME of a judged folder a part at a time, for results too large to be read as one frame.
+
+    `columns`: those to read. Raises StoreError as `load` does.
+    """
+    path = _path_of(Path(folder), name)
+    try:
+        for batch in dataset(path, format="parquet").to_batches(columns=columns, batch_size=PART_ROWS):
+            yield batch.to_pandas()
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{path} can't be read ({error}): run `compare judge {folder}` again.") from error
+
+
+def verdict_frame(verdicts: Iterable[Verdict]) -> pd.DataFrame:
+    """One row per verdict."""
+    rows = [tuple(_text(getattr(verdict, name)) for name in VERDICT_COLUMNS) for verdict in verdicts]
+    return pd.DataFrame.from_records(rows, columns=list(VERDICT_COLUMNS))
+
+
+def claim_frame(claims: Iterable[Any]) -> pd.DataFrame:
+    """One row per claim: what it states and why its tolerance is what it is."""
+    names = ("id", "family", "strength", "statement", "derivation", "source", "tolerance", "reason")
+    return pd.DataFrame.from_records([[str(getattr(claim, name)) for name in names] for claim in claims], columns=names)
+
+
+def write_frame(folder: Path, name: str, frame: pd.DataFrame) -> None:
+    """NAME.parquet and NAME.csv, each whole or absent."""
+    buffer = io.BytesIO()
+    frame.to_parquet(buffer, index=False, write_page_checksum=True)
+    write_atomically(folder / f"{name}.parquet", buffer.getvalue())
+    write_atomically(folder / f"{name}.csv", frame.to_csv(index=False).encode())
+
+
+def read_frame(folder: Path, name: str) -> pd.DataFrame:
+    """The frame that `write_frame` wrote. Raises StoreError where there is none, or a damaged one."""
+    path = _path_of(folder, name)
+    try:
+        return pq.read_table(path, page_checksum_verification=True).to_pandas()
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{path} can't be read ({error}): run `compare judge {folder}` again.") from error
+
+
+def _path_of(folder: Path, name: str) -> Path:
+    path = folder / f"{name}.parquet"
+    if not path.exists():
+        raise StoreError(f"{folder} holds no {name}.parquet: run `compare judge {folder}` first.")
+    return path
+
+
+def write_json(folder: Path, name: str, content: Any) -> None:
+    """NAME.json as strict JSON; what is not finite becomes null."""
+    write_atomically(folder / f"{name}.json", (json.dumps(_finite(content), indent=1, allow_nan=False) + "\n").encode())
+
+
+def read_json(folder: Path, name: str) -> Any:
+    """What `write_json` wrote. Raises StoreError where there is none."""
+    try:
+        return json.loads((folder / f"{name}.json").read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{folder} holds no readable {name}.json: run `compare judge {folder}` first.") from error
+
+
+def _finite(content: Any) -> Any:
+    if isinstance(content, Mapping):
+        return {str(name): _finite(value) for name, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [_finite(value) for value in content]
+    if isinstance(content, float) and not -float("inf") < content < float("inf"):
+        return None
+    return str(content) if isinstance(content, str) else content
+
+
+def _text(value: Any) -> Any:
+    return str(value) if isinstance(value, str) else value

@@ -1,0 +1,274 @@
+"""`compare mutants`: do the claims that judge the libraries catch wrong code, and do they let other right code pass?
+
+Every variant of the catalogue becomes an implementation that takes a library's place in a small run: the oracle and a
+hand-written implementation beside it, the same procedures, the same claims. A mutant is caught where a claim differs.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from math import isnan, nan
+from multiprocessing import get_context
+
+import numpy as np
+
+from elbo_compare.compare.claims import CLAIMS
+from elbo_compare.compare.claims.cells import ORACLE, PYRO
+from elbo_compare.compare.judging.judge import judge
+from elbo_compare.compare.judging.sensitivity import JUDGED_CLAIMS, NOT_FOR_MUTANTS, Judged, Sensitivity, aspect_of
+from elbo_compare.compare.procedures.draw import draw
+from elbo_compare.compare.procedures.evaluate import evaluate
+from elbo_compare.compare.procedures.gradient import gradient
+from elbo_compare.compare.procedures.task import InvalidResultError, Task
+from elbo_compare.compare.records import Cell, CellResult, Measurement, Outcome, Procedure, Status, Verdict
+from elbo_compare.compare.statistics import ErrorBudget, planned_draws
+from elbo_compare.suites import datasets, problems
+from elbo_compare.suites.contract import Dataset, Device, DType, Estimator, Problem
+from elbo_compare.suites.estimators import CORE_ESTIMATORS
+from elbo_compare.suites.exact.expected import expected
+from elbo_compare.suites.mutants.catalogue import CATALOGUE, Aspect, Kind, Variant
+from elbo_compare.suites.mutants.own_problems import checks
+from elbo_compare.suites.mutants.problem import bernoulli_data, bernoulli_tiny, near_prior
+from elbo_compare.suites.mutants.session import Mutant
+from elbo_compare.suites.numpy_oracle.vae import NumpyOracle, encode
+
+# A variant takes the place of Pyro, so that the claims which compare a library with a hand-written loss judge it too.
+SUBJECT, HAND = PYRO, "torch-hand"
+# No size equals another (6 pixels, 3 latent dimensions), or a sum over the wrong axis would look right. Parts: 1, 3, 3.
+ROWS = 7
+UNPLANNED = "inconclusive: the number of draws is planned for the usual estimator's variance"
+CONSTANT_DRAWS = 1_000  # where every draw should be the exact value
+PROCEDURES: Mapping[Procedure, Callable[[Task], list[Measurement]]] = {
+    Procedure.EVALUATE: evaluate,
+    Procedure.DRAW: draw,
+    Procedure.GRADIENT: gradient,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """Where variants are judged: one problem and estimator under one procedure."""
+
+    problem: Problem
+    dataset: Dataset
+    estimator: Estimator
+    procedure: Procedure
+
+    @property
+    def x(self) -> np.ndarray:
+        """The datum at which draws are made, (1, observed)."""
+        return self.dataset.test[:1]
+
+    def cell(self, implementation: str, size: int, seed: int) -> Cell:
+        """The site's cell for one implementation."""
+        return Cell(
+            problem=self.problem.name,
+            weights=self.problem.weights,
+            dataset=self.dataset.name,
+            implementation=implementation,
+            estimator=self.estimator.name,
+            procedure=self.procedure,
+            dtype=str(DType.FLOAT64),
+            device=str(Device.CPU),
+            seed=seed,
+            size=size,
+        )
+
+    def size(self, budget: ErrorBudget) -> int:
+        """Rows of a batch, or the draws that the margins and the error budget ask for."""
+        if self.procedure is Procedure.EVALUATE:
+            return ROWS
+        exact = expected(self.problem, self.estimator, self.x, *encode(self.problem, self.problem.params, self.x))
+        if self.procedure is Procedure.GRADIENT:
+            kurtoses, variances = list(exact.gradient_kurtosis.values()), list(exact.gradient_variance.values())
+        else:
+            kurtoses = [exact.elbo_kurtosis, exact.kl_kurtosis]
+            variances = [exact.elbo_variance, exact.kl_variance]
+        if all(variance == 0 for variance in variances):
+            return CONSTANT_DRAWS
+        kurtosis = max((value for value in kurtoses if not isnan(value)), default=nan)
+        return planned_draws(kurtosis=kurtosis, alpha=budget.per_test)
+
+    def smallest_variance(self) -> float:
+        """The smallest sigma^2 of q at the datum."""
+        _, log_var = encode(self.problem, self.problem.params, self.x)
+        return float(np.exp(log_var).min())
+
+
+def run_mutants(
+    ids: Iterable[str] | None = None,
+    *,
+    seed: int = 0,
+    budget: ErrorBudget | None = None,
+    jobs: int = 1,
+    progress: Callable[[Judged], None] = lambda judged: None,
+) -> Sensitivity:
+    """Judge the named variants (all of them by default) and give the sensitivity matrix.
+
+    `jobs` processes judge side by side. `progress` is told of each variant, in the catalogue's order. Raises KeyError
+    for an unknown ID.
+    """
+    chosen = [_variant(identifier) for identifier in (CATALOGUE if ids is None else ids)]
+    bench = Bench(budget=budget or ErrorBudget(), seed=seed)
+    judged = []
+    for each in _side_by_side(bench, chosen, jobs):
+        judged.append(each)
+        progress(each)
+    strengths = {claim.id: str(claim.strength) for claim in JUDGED_CLAIMS}
+    for each in judged:
+        if each.variant.kind in (Kind.BOUND, Kind.FLOW):
+            strengths |= {check.id: check.strength for check in checks(each.variant)}
+    seen = frozenset().union(*(each.judged for each in judged)) if judged else frozenset()
+    return Sensitivity(
+        judged=tuple(judged),
+        strengths={claim: strength for claim, strength in strengths.items() if claim in seen},
+        kept={claim.id: NOT_FOR_MUTANTS[claim.id] for claim in CLAIMS if claim.id in NOT_FOR_MUTANTS},
+    )
+
+
+def _side_by_side(bench: "Bench", chosen: Sequence[Variant], jobs: int) -> Iterator[Judged]:
+    if jobs <= 1:
+        yield from map(bench.judge, chosen)
+        return
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        yield from pool.map(bench.judge, chosen, chunksize=4)
+
+
+def _variant(identifier: str) -> Variant:
+    if identifier not in CATALOGUE:
+        raise KeyError(f"No variant {identifier!r}. Known: {next(iter(CATALOGUE))} to {list(CATALOGUE)[-1]}.")
+    return CATALOGUE[identifier]
+
+
+def sites() -> tuple[Site, ...]:
+    """Where the variants are judged. Extreme sigma, q = p, a generic q, the exact posterior, saturated pixels."""
+    kl, none = "gaussian-kl", datasets.load("none")
+    typical, equal, mixed = (problems.load(kl, name) for name in ("2-typical", "2-equal", "40-mixed"))
+    linear = datasets.load("linear-gaussian")
+    generic, posterior = (problems.load("linear-gaussian", name) for name in ("generic", "posterior"))
+    at = {
+        Procedure.EVALUATE: ((typical, none), (equal, none), (mixed, none), (near_prior(), none)),
+        Procedure.DRAW: ((typical, none), (equal, none), (near_prior(), none)),
+        Procedure.GRADIENT: ((typical, none), (near_prior(), none), (generic, linear)),
+    }
+    models = ((generic, linear), (posterior, linear), (bernoulli_tiny(), bernoulli_data()))
+    at[Procedure.EVALUATE] += models
+    at[Procedure.DRAW] += models
+    return tuple(
+        Site(problem=problem, dataset=dataset, estimator=estimator, procedure=procedure)
+        for procedure, places in at.items()
+        for problem, dataset in places
+        for estimator in CORE_ESTIMATORS.values()
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bench:
+    """Runs and judges one variant at a time beside the oracle and a hand-written loss, which are measured once."""
+
+    budget: ErrorBudget
+    seed: int
+
+    def judge(self, variant: Variant) -> Judged:
+        """Run every cell that the variant changes, and let every claim judge it."""
+        if variant.kind in (Kind.BOUND, Kind.FLOW):
+            return _judge_checks(variant)
+        mutant = Mutant(variant=variant)
+        results = [self._result(site, mutant) for site in sites() if self._meant(site, mutant)]
+        done = {_place(result.cell) for result in results}
+        beside = [each for each in _correct(self.budget, self.seed) if _place(each.cell) not in done]
+        verdicts = judge([*results, *beside], self.budget, claims=JUDGED_CLAIMS, latent=_latent)
+        keys = {result.cell.key for result in results}
+        partners = {result.cell.label for result in results}
+        return _judged(variant, [each for each in verdicts if each.key in keys or each.other in partners], results)
+
+    def _meant(self, site: Site, mutant: Mutant) -> bool:
+        sampling = site.procedure is not Procedure.EVALUATE
+        if sampling and site.smallest_variance() <= mutant.variant.moments_above:
+            return False
+        return mutant.supports(site.problem, site.estimator) is None
+
+    def _result(self, site: Site, implementation: Mutant | NumpyOracle) -> CellResult:
+        return measure(site, implementation, SUBJECT, self.budget, self.seed)
+
+
+@cache
+def _correct(budget: ErrorBudget, seed: int) -> tuple[CellResult, ...]:
+    """The oracle as itself, as the hand-written loss, and as the library where a variant leaves it unchanged."""
+    return tuple(
+        measure(site, NumpyOracle(), name, budget, seed) for name in (ORACLE, HAND, SUBJECT) for site in sites()
+    )
+
+
+def measure(site: Site, implementation: Mutant | NumpyOracle, name: str, budget: ErrorBudget, seed: int) -> CellResult:
+    """One cell, in this process, under the name `name`."""
+    cell = site.cell(name, site.size(budget), seed)
+    session = implementation.prepare(site.problem, site.estimator, Device.CPU, DType.FLOAT64)
+    task = Task(cell=cell, session=session, problem=site.problem, estimator=site.estimator, dataset=site.dataset)
+    try:
+        with np.errstate(all="ignore"):  # a mutant may divide by zero: the number that comes out is judged
+            rows = PROCEDURES[site.procedure](task)
+    except (InvalidResultError, ArithmeticError, ValueError) as error:
+        return CellResult(cell=cell, status=Status.FAILED, reason=str(error))
+    return CellResult(cell=cell, status=Status.OK, measurements=tuple(rows))
+
+
+def _place(cell: Cell) -> str:
+    return cell.label
+
+
+@cache
+def _latents() -> dict[tuple[str, str], int]:
+    return {(site.problem.name, site.problem.weights): site.problem.latent for site in sites()}
+
+
+def _latent(cell: Cell) -> int:
+    return _latents()[cell.problem, cell.weights]
+
+
+def _judged(variant: Variant, verdicts: Sequence[Verdict], results: Sequence[CellResult]) -> Judged:
+    exempt = dict(variant.exempt)
+    unplanned = UNPLANNED if Aspect.DRAW_VARIANCE in exempt else ""
+    caught, exempted, undecided = {}, {}, {}
+    for verdict in verdicts:
+        aspect = aspect_of(verdict)
+        excused = exempt.get(aspect, "") if aspect else ""
+        if verdict.outcome is Outcome.DIFFERS and excused:
+            exempted[verdict.claim] = excused
+        elif verdict.outcome is Outcome.DIFFERS:
+            caught.setdefault(verdict.claim, _shown(verdict))
+        elif verdict.outcome is Outcome.INCONCLUSIVE and unplanned and aspect is Aspect.DRAW_MEAN:
+            exempted.setdefault(verdict.claim, unplanned)
+        elif verdict.outcome is Outcome.INCONCLUSIVE and not excused:
+            undecided.setdefault(verdict.claim, f"{verdict.label}: {verdict.reason}")
+    return Judged(
+        variant=variant,
+        caught=caught,
+        exempted=exempted,
+        undecided=undecided,
+        failures=tuple(f"{each.cell.label}: {each.reason}" for each in results if each.status is not Status.OK),
+        judged=frozenset(each.claim for each in verdicts if each.outcome is not Outcome.NOT_RUN),
+    )
+
+
+def _judge_checks(variant: Variant) -> Judged:
+    with np.errstate(all="ignore"):
+        done = checks(variant)
+    return Judged(
+        variant=variant,
+        caught={
+            each.id: f"{each.value:.6g}, must be {each.reference:.6g} within {each.tolerance:.1g}"
+            for each in done
+            if not each.holds
+        },
+        exempted={},
+        undecided={},
+        failures=(),
+        judged=frozenset(each.id for each in done),
+    )
+
+
+def _shown(verdict: Verdict) -> str:
+    size = f"off by {verdict.difference:.3g}, allowed {verdict.tolerance:.3g} {verdict.unit}"
+    return " ".join(filter(None, (verdict.label, verdict.part))) + f": {size}"

@@ -1,0 +1,1 @@
+"""What will be run: profile.toml -> `spec` -> `plan` -> cells, as far as `availability` allows."""

@@ -1,0 +1,31 @@
+"""Is a hand-written sampled KL what Pyro and NumPyro compute? The one import name over the checkout's three folders.
+
+`load(DIR)` gives a run's results as frames; `check(FUNCTION)` judges a KL or loss function and returns the verdict with
+its diagnosis; `assert_elbo_claims(FUNCTION)` is the same as an assertion for a test of one's own.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from elbo_compare.compare.checking.check import check_function as check
+    from elbo_compare.compare.judging.frames import Results, load
+    from elbo_compare.compare.testing import assert_elbo_claims
+
+__all__ = ["Results", "assert_elbo_claims", "check", "load"]
+
+# Imported when they are first asked for: they bring pandas, or a framework.
+_PLACES = {
+    "Results": ("judging.frames", "Results"),
+    "assert_elbo_claims": ("testing", "assert_elbo_claims"),
+    "check": ("checking.check", "check_function"),
+    "load": ("judging.frames", "load"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """A public name, from the module that defines it."""
+    if name not in _PLACES:
+        raise AttributeError(f"module 'elbo_compare' has no attribute {name!r}. It has: {', '.join(__all__)}.")
+    module, attribute = _PLACES[name]
+    return getattr(import_module(f"elbo_compare.compare.{module}"), attribute)

@@ -1,0 +1,5 @@
+"""`python -m elbo_compare`."""
+
+from elbo_compare.compare.cli import main
+
+main()
