@@ -4,6 +4,7 @@ from elbo_compare.suites.semantics.case import Case
 from elbo_compare.suites.semantics.families import (
     delta,
     discrete,
+    distances,
     divergence,
     fallback,
     gradient,
@@ -24,6 +25,7 @@ FAMILIES: dict[str, tuple[Case, ...]] = {
     "gradients": gradient.CASES,
     "relatives of Trace_ELBO": relatives.CASES,
     "discrete latents": discrete.CASES,
+    "objectives that are no ELBO": distances.CASES,
     "support": support.CASES,
     "structure": structure.CASES,
     "compilation and random numbers": runtime.CASES,

@@ -112,4 +112,35 @@ FINDINGS: tuple[Finding, ...] = (
         workaround_case="SEM-ENUM-002",
         workaround_quantity="guide",
     ),
+    Finding(
+        id="FIND-NUMPYRO-014",
+        library=NUMPYRO,
+        cases=("SEM-STATE-001",),
+        quantities=("kept", "loss_finite"),
+        title="SVI.stable_update keeps the parameters of an invalid step and takes over its mutable state",
+        documentation="SVI.stable_update: 'returns the current state if the the loss or the new state contains invalid "
+        "values'",
+        happens="eval_and_stable_update decides about the optimiser's state alone; the mutable state is always the new "
+        "one",
+        harm="one batch with an inf, and the running statistics of a batch normalisation are inf or nan for ever",
+        status=OPEN,
+        routes=("the state before and after", "the next good batch has a loss that is not finite"),
+        workaround="keep the old state oneself where the loss is not finite",
+    ),
+    Finding(
+        id="FIND-NUMPYRO-015",
+        library=NUMPYRO,
+        cases=("SEM-STATE-002",),
+        quantities=("evaluate",),
+        title="SVI.evaluate reads the initial mutable state",
+        documentation="SVI.evaluate: 'evaluate ELBO loss given the current parameter values (held within "
+        "svi_state.optim_state)'; of svi_state.mutable_state nothing is said, and SVI.update uses it",
+        happens="the mutable state is not passed on, so that the model starts from the value that it writes itself",
+        harm="the loss of another network: running statistics are those of the start; 8 nats in SEM-STATE-002",
+        status=OPEN,
+        routes=("closed form", "SVI.update of the same state returns it"),
+        workaround="read the loss that SVI.update returns and drop its state",
+        workaround_case="SEM-STATE-002",
+        workaround_quantity="update",
+    ),
 )

@@ -10,7 +10,7 @@ from scipy import integrate, special, stats
 
 from elbo_compare.suites.semantics.case import Library
 from elbo_compare.suites.semantics.catalogue import BY_ID, CASES
-from elbo_compare.suites.semantics.families import delta, discrete, divergence, fallback, plate, structure
+from elbo_compare.suites.semantics.families import delta, discrete, distances, divergence, fallback, plate, structure
 from elbo_compare.suites.semantics.findings import FINDINGS
 from elbo_compare.suites.semantics.gaussian import cross_entropy, entropy, kl_standard
 from elbo_compare.suites.semantics.pairs.oracle import exact_kl, truncated_kumaraswamy_beta
@@ -254,3 +254,20 @@ def test_treatment_of_pairs_by_library() -> None:
 def test_every_registered_pair_has_three_checks(library: Library) -> None:
     assert len(PAIRS[library]) == len(set(PAIRS[library]))
     assert [check.pair for check in checks(library)] == [pair for pair in PAIRS[library] for _ in range(3)]
+
+
+def test_without_the_data_in_the_cost_the_average_gradient_is_that_of_the_prior_term() -> None:
+    s = 1 / (1 + np.exp(-0.4))
+    average = sum(weight * discrete._by_way({"z": z})["graph_branch"] for z, weight in ((1.0, s), (0.0, 1 - s)))
+    assert np.isclose(average, discrete.mean_prior_only_gradient(), rtol=1e-13)
+    assert abs(average - discrete.exact_gradient()) > 0.09
+
+
+def test_pairing_draws_with_themselves_biases_the_mean_discrepancy() -> None:
+    rng, n = np.random.default_rng(0), 4000
+    rows = rng.standard_normal((n, 2, distances.MMD_PARTICLES))
+    draws = [{f"{name}{k}": row[i][k] for i, name in enumerate("qp") for k in range(4)} for row in rows]
+    # q = p: the unbiased one has mean 0, the other (1/K) (2 - 2 E k) with E k(z, z') = 1/sqrt(3), z - z' ~ N(0, 2).
+    for estimate, expected in ((distances.unbiased_mmd, 0.0), (distances.biased_mmd, (2 - 2 / np.sqrt(3)) / 4)):
+        values = np.array([estimate(each) for each in draws])
+        assert abs(values.mean() - expected) < SIX_STANDARD_ERRORS * values.std(ddof=1) / np.sqrt(n)

@@ -74,6 +74,21 @@ def _marked(measured: Numbers) -> Numbers:
     return {"neither": _sampled_kl(measured), "model": kl, "guide": kl, "both": kl}
 
 
+_WAYS = ("tensor", "branch", "item", "numpy")  # in which the model's mean can depend on z
+
+
+def _by_way(measured: Numbers) -> Numbers:
+    """TraceGraph_ELBO, where z reaches x through Python: without log p(x|z) in the cost of z."""
+    prior_only = (log(_S if measured["z"] else 1 - _S) - log(0.5)) * (measured["z"] - _S)
+    right = {f"{name}_{way}": _score_function(measured) for name in ("graph", "trace") for way in _WAYS}
+    return {**right, **{f"graph_{way}": prior_only for way in _WAYS if way != "tensor"}}
+
+
+def mean_prior_only_gradient() -> float:
+    """What that is on average: s (1 - s) times the difference of log q - log p(z), x left out."""
+    return _S * (1 - _S) * (log(_S) - log(1 - _S))
+
+
 CASES = (
     Case(
         id="SEM-DISCRETE-001",
@@ -95,6 +110,24 @@ CASES = (
                       program="discrete/discrete_001_numpyro.py", computes=_numpyro, sampled=("graph_gradient",)),
         ),
         oracle=_oracle,
+        given=("z",),
+    ),
+    Case(
+        id="SEM-DISCRETE-002",
+        title="A discrete latent that reaches the data through Python: a branch, .item(), .numpy()",
+        statement="right: an unbiased draw of d loss / d logit, for example r(z) (z - s), however the mean 2 z is "
+                  "written",
+        source="pyro.infer.TraceGraph_ELBO 1.9.2: 'It supports arbitrary dependency structure for the model and "
+               "guide'; 'provenance tracking [3] is used to find the cost terms that depend on each' site, and "
+               "travels with tensors only",
+        behaviours=(
+            Behaviour(library=Library.PYRO,
+                      formula="TraceGraph leaves log p(x|z) out of the cost of z unless z reaches x as a tensor: "
+                              "(log q(z) - log p(z)) (z - s)",
+                      program="discrete/discrete_002_pyro.py", computes=_by_way,
+                      sampled=("graph_tensor", *(f"trace_{way}" for way in _WAYS))),
+        ),
+        oracle=lambda _: {f"{name}_{way}": exact_gradient() for name in ("graph", "trace") for way in _WAYS},
         given=("z",),
     ),
     Case(

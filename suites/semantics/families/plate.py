@@ -128,6 +128,17 @@ def _one_sample(measured: Numbers) -> Numbers:
 
 
 _Z = ("z0", "z1")
+
+
+def _kept_apart(measured: Numbers) -> Numbers:
+    """Refused; where a guide is not refused it has a latent per datum, and training on one moves no other."""
+    return {
+        "raises": 1.0,
+        **({"latents": 4.0, "moved": 0.0} if "latents" in measured else {}),
+        **({"normal_raises": 0.0, "normal_latents": 4.0, "normal_moved": 0.0} if "normal_raises" in measured else {}),
+    }
+
+
 CASES = (
     Case(
         id="SEM-PLATE-001",
@@ -166,6 +177,22 @@ CASES = (
         ),
         oracle=lambda measured: {"trace": -hierarchy_log_evidence(), "mean_field": hierarchy_mean_field(measured)},
         given=("mu", *_Z),
+    ),
+    Case(
+        id="SEM-PLATE-004",
+        title="A continuous autoguide (AutoDiagonalNormal) for local latents in a subsampled plate",
+        statement="right: refuse (raises = 1), or keep a latent for each of the 4 data, so that training on datum 0 "
+                  "does not move datum 2 (moved = 0)",
+        source="numpyro.infer.autoguide.AutoContinuous 0.22.0 raises 'AutoContinuous guide does not support local "
+               "latent variables'; pyro.infer.autoguide.AutoNormal 1.9.2 keeps a value per datum",
+        behaviours=(
+            Behaviour(library=Library.PYRO, formula="accepted; a latent for each position in the batch, not each datum",
+                      program="plate/plate_004_pyro.py",
+                      computes=lambda _: {"raises": 0.0, "latents": 2.0, "moved": -1.5, "normal_raises": 0.0}),
+            Behaviour(library=Library.NUMPYRO, formula="refused", program="plate/plate_004_numpyro.py",
+                      computes=lambda _: {"raises": 1.0}),
+        ),
+        oracle=_kept_apart,
     ),
     Case(
         id="SEM-TMC-001",

@@ -4,6 +4,7 @@ from elbo_compare.suites.semantics.case import Behaviour, Case, Library, Numbers
 from elbo_compare.suites.semantics.gaussian import kl_standard, log_normal
 
 _BEFORE, _AFTER = -log_normal(1.0, 0.0), -log_normal(1.0, 3.0)
+_FROZEN_TO_A_MODEL = ("JitTrace_ELBO", "JitTraceEnum_ELBO", "JitTraceGraph_ELBO")
 _COMPILED = ("JitTrace_ELBO", "JitTraceEnum_ELBO", "JitTraceGraph_ELBO", "JitTraceMeanField_ELBO")
 
 _RUNS_PER_STEP = {"Trace_ELBO": 1.0, "TraceMeanField_ELBO": 1.0, "JitTrace_ELBO": 0.0, "JitTraceMeanField_ELBO": 0.0}
@@ -112,6 +113,51 @@ CASES = (
                       program="jit/jit_004_numpyro.py", described=_TIMES),
         ),
         oracle=lambda _: _RUNS_PER_STEP,
+    ),
+    Case(
+        id="SEM-JIT-005",
+        title="A compiled object that is used with a second model",
+        statement="loss = -log N(1 | 4, 1), the second model's, from an object that has compiled -log N(1 | 1, 1)",
+        source="pyro.infer.JitTrace_ELBO 1.9.2: 'Like Trace_ELBO'; loss_and_surrogate_loss passes id(model) as a "
+               "keyword so as to compile once per model, and then calls the first model captured",
+        behaviours=(
+            Behaviour(library=Library.PYRO,
+                      formula="the first model's loss; JitTraceMeanField_ELBO follows (see SEM-JIT-002)",
+                      program="jit/jit_005_pyro.py",
+                      computes=lambda _: {f"{name}_reused": -log_normal(1.0, 1.0) for name in _FROZEN_TO_A_MODEL}),
+        ),
+        oracle=lambda _: {
+            f"{name}_{use}": -log_normal(1.0, 4.0)
+            for name in ("Trace_ELBO", "JitTraceMeanField_ELBO", *_FROZEN_TO_A_MODEL)
+            for use in ("reused", "new")
+        },
+    ),
+    Case(
+        id="SEM-STATE-001",
+        title="SVI.stable_update after a batch whose loss is not finite, with mutable state",
+        statement="kept = 1: the mutable state is the one from before the batch; loss_finite = 1: the next is finite",
+        source="numpyro.infer.SVI.stable_update 0.22.0: 'returns the current state if the the loss or the new state "
+               "contains invalid values'",
+        behaviours=(
+            Behaviour(library=Library.NUMPYRO, formula="the parameters are kept, the mutable state is not",
+                      program="state/state_001_numpyro.py",
+                      computes=lambda _: {"kept": 0.0, "loss_finite": 0.0}),
+        ),
+        oracle=lambda _: {"kept": 1.0, "loss_finite": 1.0},
+    ),
+    Case(
+        id="SEM-STATE-002",
+        title="Which mutable state SVI.evaluate reads",
+        statement="evaluate = update = -log N(0 | count, 1) at the present count",
+        source="numpyro.infer.SVI.evaluate 0.22.0: 'evaluate ELBO loss given the current parameter values (held within "
+               "svi_state.optim_state)'; SVI.update passes svi_state.mutable_state",
+        behaviours=(
+            Behaviour(library=Library.NUMPYRO, formula="evaluate reads the value that the model writes at its start, 0",
+                      program="state/state_002_numpyro.py",
+                      computes=lambda _: {"evaluate": -log_normal(0.0, 0.0)}),
+        ),
+        oracle=lambda measured: dict.fromkeys(("update", "evaluate"), -log_normal(0.0, measured["count"])),
+        given=("count",),
     ),
     Case(
         id="SEM-DTYPE-001",
