@@ -22,7 +22,6 @@ CODE = (
     "suites/**/*.py",
     "suites/**/*.npz",
     "compare/procedures/*.py",
-    "compare/moments.py",
     "compare/running/worker.py",
 )
 ROOT = Path(__file__).resolve().parent.parent

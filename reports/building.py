@@ -72,7 +72,7 @@ class Crew:
 
 def _start() -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [sys.executable, "-m", "elbo_compare.reports.building"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [sys.executable, "-P", "-m", "elbo_compare.reports.building"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
 
 

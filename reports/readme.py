@@ -55,7 +55,8 @@ def newest(published: Path = PUBLISHED, device: str = "cpu") -> Path:
     """The newest published `standard` report of a device, by the date that its name starts with."""
     found = sorted(path for path in published.glob(f"*-standard-{device}") if path.is_dir())
     if not found:
-        raise FileNotFoundError(f"No published standard report for {device} under {published.name}/.")
+        where = f"under {published.name}/ (a checkout has them, an installed package does not)"
+        raise FileNotFoundError(f"No published standard report for {device} {where}.")
     return found[-1]
 
 
@@ -102,9 +103,15 @@ def _gpu(published: Path) -> str:
         return "not measured"
 
 
-def main() -> None:
-    """Rewrite the README's answer."""
-    README.write_text(updated(README.read_text("utf-8"), block(newest())), encoding="utf-8")
+def main() -> int:
+    """Rewrite the README's answer; 2, with one line, where there is no published report to take it from."""
+    try:
+        answer = block(newest())
+    except FileNotFoundError as error:
+        print(error, file=sys.stderr)
+        return 2
+    README.write_text(updated(README.read_text("utf-8"), answer), encoding="utf-8")
+    return 0
 
 
 if __name__ == "__main__":

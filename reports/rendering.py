@@ -48,7 +48,7 @@ def to_html(first: FirstScreen, sections: Sequence[Rendered]) -> str:
 @lru_cache
 def _templates() -> jinja2.Environment:
     templates = jinja2.Environment(
-        loader=jinja2.PackageLoader("reports", "templates"),
+        loader=jinja2.PackageLoader("elbo_compare.reports", "templates"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

@@ -22,7 +22,7 @@ class BenchWorker:
         self.log = log
         with log.open("wb") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "elbo_compare.compare.bench.worker", str(theirs.fileno())],
+                [sys.executable, "-P", "-m", "elbo_compare.compare.bench.worker", str(theirs.fileno())],
                 env=dict(environment),
                 stdin=subprocess.DEVNULL,
                 stdout=output,

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from elbo_compare.compare.citing.bibliography import cited
-from elbo_compare.compare.citing.evidence import SEPARATOR, Evidence, newest_published, read
+from elbo_compare.compare.citing.evidence import NONE_PUBLISHED, SEPARATOR, Evidence, newest_published, read
 from elbo_compare.compare.claims import CLAIMS, Claim
 from elbo_compare.compare.environment import commit, installed_version
 from elbo_compare.compare.errors import UsageError, unknown
@@ -72,7 +72,7 @@ def paragraphs(fields: Iterable[tuple[str, str]]) -> list[str]:
 
 def _outcomes(claim: Claim, evidence: Evidence | None) -> str:
     if evidence is None:
-        return "Outcomes     no published report is here; name a result folder with --results DIR"
+        return f"Outcomes     {NONE_PUBLISHED}"
     about: Any = evidence.verdicts[evidence.verdicts["claim"] == claim.id]  # a frame, which pandas types as a union
     title = f"Outcomes     {place(evidence)}"
     if about.empty:

@@ -13,6 +13,9 @@ from elbo_compare.compare.running.store import Store
 from elbo_compare.compare.statistics import ErrorBudget
 
 PUBLISHED = Path(__file__).resolve().parents[2] / "reports" / "published"
+NONE_PUBLISHED = (
+    "no published report comes with an installed package (a checkout has them); name a result folder with --results DIR"
+)
 SEPARATOR = " · "  # as in a report's table of the environment
 
 

@@ -67,7 +67,7 @@ def sees_cuda(framework: str) -> bool:
         return False
     try:
         done = subprocess.run(
-            [sys.executable, "-c", PROBES[framework]], capture_output=True, text=True, timeout=180, check=True
+            [sys.executable, "-P", "-c", PROBES[framework]], capture_output=True, text=True, timeout=180, check=True
         )
     except (OSError, subprocess.SubprocessError):
         return False

@@ -85,7 +85,9 @@ def read_spec(profile: str) -> Spec:
     Raises SpecError, in one line, for anything that is not understood.
     """
     if profile in SHIPPED:
-        return parse_spec(files("compare").joinpath(f"profiles/{profile}.toml").read_text("utf-8"), profile)
+        return parse_spec(
+            files("elbo_compare.compare").joinpath(f"profiles/{profile}.toml").read_text("utf-8"), profile
+        )
     if not profile.endswith(".toml"):
         raise SpecError(unknown("profile", profile, SHIPPED) + " Or name a file that ends in .toml.")
     try:

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from elbo_compare.compare.citing.cite import entry, paragraphs, place, table
-from elbo_compare.compare.citing.evidence import Evidence, newest_published, read
+from elbo_compare.compare.citing.evidence import NONE_PUBLISHED, Evidence, newest_published, read
 from elbo_compare.compare.errors import StoreError
 from elbo_compare.compare.questions.tables import STRENGTHS
 from elbo_compare.compare.questions.works import works_of
@@ -57,7 +57,7 @@ def _statement(claim: QuestionClaim) -> str:
 
 def _outcomes(claim: QuestionClaim, folder: Path | None, evidence: Evidence | None) -> str:
     if folder is None:
-        return "Outcomes     no published report is here; name a result folder with --results DIR"
+        return f"Outcomes     {NONE_PUBLISHED}"
     title = f"Outcomes     {place(evidence) if evidence is not None else folder.name}"
     rows = _rows(folder, claim)
     if rows is None or rows.empty:

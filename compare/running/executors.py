@@ -56,7 +56,7 @@ class LocalWorker:
         arguments = [key.implementation, key.device, key.dtype, *map(str, descriptors)]
         try:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "elbo_compare.compare.running.worker", *arguments],
+                [sys.executable, "-P", "-m", "elbo_compare.compare.running.worker", *arguments],
                 env=dict(environment),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,

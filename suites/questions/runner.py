@@ -31,7 +31,7 @@ def run_questions(
     """One QuestionRun per ID, in order, each as soon as it is done. `timeout_s` bounds each question."""
     pending = list(identifiers)
     while pending:
-        command = [sys.executable, "-m", WORKER, str(timeout_s), *pending]
+        command = [sys.executable, "-P", "-m", WORKER, str(timeout_s), *pending]
         with TemporaryFile("w+", encoding="utf-8", errors="replace") as log:
             process = subprocess.Popen(command, env=_one_thread(environment), stdout=subprocess.PIPE, stderr=log)
             try:

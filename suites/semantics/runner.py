@@ -75,7 +75,7 @@ def run_programs(paths: Sequence[Path], timeout_s: float = 120.0) -> Iterator[Pr
 
 def _worker(paths: Sequence[Path], timeout_s: float) -> tuple[list[str], str]:
     """The lines that a worker printed for `paths`, and how it ended."""
-    command = [sys.executable, "-m", "elbo_compare.suites.semantics.worker", str(timeout_s), *map(str, paths)]
+    command = [sys.executable, "-P", "-m", "elbo_compare.suites.semantics.worker", str(timeout_s), *map(str, paths)]
     # One thread: the cases are tiny, and threads of two frameworks would fight for the cores. No preallocation on GPUs.
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "JAX_PLATFORMS": "cpu", "CUDA_VISIBLE_DEVICES": ""}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)

