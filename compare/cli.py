@@ -95,7 +95,10 @@ def plan(
     from elbo_compare.compare.commands.execution import planned
 
     request = _request(profile=profile, device=device, expression=expression, seed=seed, data_dir=data_dir)
-    for cell in planned(request).cells:
+    prepared = planned(request)
+    if prepared.device == "cuda":
+        print(f"Devices: {prepared.placed.in_words()}", file=sys.stderr)
+    for cell in prepared.cells:
         print(
             f"{cell.key}  {printable(cell.label)}  size {cell.size}" + (f"  datum {cell.datum}" if cell.datum else "")
         )

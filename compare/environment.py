@@ -14,6 +14,7 @@ from importlib.metadata import PackageNotFoundError, entry_points, version
 from pathlib import Path
 from typing import Any
 
+from elbo_compare.compare import gpu
 from elbo_compare.compare.records import SCHEMA_VERSION
 
 PACKAGES = ("numpy", "scipy", "torch", "jax", "jaxlib", "pyro-ppl", "numpyro", "funsor", "pandas", "elbo-compare")
@@ -24,6 +25,8 @@ CODE = (
     "compare/procedures/*.py",
     "compare/running/worker.py",
 )
+LATER = ("cuda", "settings")  # fields that older records lack; where they are empty a fingerprint is as it was
+JUDGED = {"NVIDIA_TF32_OVERRIDE": "0"}  # TF32 is off in judged cells, whatever a library would choose
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -45,10 +48,12 @@ def describe(*, device: str, jobs: int, threads: int) -> dict[str, Any]:
         "machine": platform.machine(),
         "cpu": cpu_model(),
         "cores": cores(),
-        "gpu": gpu(),
+        "gpu": gpu.name_and_driver(),
+        "cuda": gpu.libraries() if device != "cpu" else {},
         "device": device,
         "jobs": jobs,
         "threads": threads,
+        "settings": gpu.settings(dict(os.environ) | JUDGED),
         "tf32": False,
         "x64": "on in float64 workers, off in float32 workers",
     }
@@ -58,7 +63,8 @@ def relevant(environment: Mapping[str, Any]) -> dict[str, Any]:
     """What of the environment may change a number: the fields behind the fingerprint."""
     packages = {name: environment["packages"].get(name) for name in NUMERIC}
     fields = ("python", "implementations", "code", "machine", "cpu", "gpu", "device", "jobs", "threads")
-    return packages | {name: environment[name] for name in fields}
+    later = {name: found for name in LATER if (found := environment.get(name))}
+    return packages | {name: environment[name] for name in fields} | later
 
 
 def fingerprint(environment: Mapping[str, Any]) -> str:
@@ -69,8 +75,8 @@ def fingerprint(environment: Mapping[str, Any]) -> str:
 def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
     """What changed between two environments, in a few words: `torch 2.12 -> 2.13, code a1 -> b2`."""
     before, after = relevant(old), relevant(new)
-    names = [name for name in after if before.get(name) != after[name]]
-    return ", ".join(f"{name} {before.get(name)} -> {after[name]}" for name in names) or "nothing that was recorded"
+    names = [name for name in before | after if before.get(name) != after.get(name)]
+    return ", ".join(f"{name} {before.get(name)} -> {after.get(name)}" for name in names) or "nothing that was recorded"
 
 
 def versions() -> dict[str, str | None]:
@@ -124,20 +130,13 @@ def cpu_model() -> str:
     return names[0] if names else platform.processor() or platform.machine()
 
 
-@cache
-def gpu() -> str | None:
-    """Name and driver of the first CUDA device as nvidia-smi gives them; None where there is none."""
-    found = _output("nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader")
-    return f"{found.splitlines()[0]} (name, driver)" if found else None
-
-
 def worker_environment(*, device: str, dtype: str, threads: int, compile_cache: bool) -> dict[str, str]:
     """Environment variables of a worker, set before any framework is imported."""
     chosen = {name: str(threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
     chosen |= {"NPROC": str(threads), "PJRT_NPROC": str(threads)}  # XLA sizes its thread pools by these
     chosen["JAX_ENABLE_X64"] = "1" if dtype == "float64" else "0"
     chosen["JAX_PLATFORMS"] = "cpu" if device == "cpu" else "cuda,cpu"
-    chosen |= {"XLA_PYTHON_CLIENT_PREALLOCATE": "false", "NVIDIA_TF32_OVERRIDE": "0"}
+    chosen |= {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"} | JUDGED
     chosen |= {"PYTHONUNBUFFERED": "1", "PYTHONHASHSEED": "0", "TF_CPP_MIN_LOG_LEVEL": "2"}
     if device == "cpu":
         chosen["CUDA_VISIBLE_DEVICES"] = ""

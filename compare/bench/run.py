@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from elbo_compare.compare import environment
+from elbo_compare.compare import environment, gpu
 from elbo_compare.compare.bench import frames
 from elbo_compare.compare.bench.clocks.curves import AXES
 from elbo_compare.compare.bench.clocks.forms import case_of
@@ -185,7 +185,8 @@ def write(plan: Plan, tables: dict[str, pd.DataFrame], lines: Sequence[str], fin
         "rounds": plan.rounds,
         "parts": list(finished),
         "device": str(plan.device),
-        "environment": environment.describe(device=str(plan.device), jobs=1, threads=threads),
+        "environment": environment.describe(device=str(plan.device), jobs=1, threads=threads)
+        | {"settings": gpu.settings(), "tf32": "in the forms and ceilings that are named after it"},
         "remarks": list(lines),
         "pythae": environment.installed_version("pythae"),
     }

@@ -14,6 +14,8 @@ from elbo_compare.compare.bench.clocks.forms import case_of
 from elbo_compare.compare.bench.operations import step_products
 from elbo_compare.compare.bench.process import BenchWorker
 from elbo_compare.compare.bench.records import Outcome, Setting
+from elbo_compare.compare.planning.availability import sees_cuda, without_cuda
+from elbo_compare.suites.contract import Device
 from elbo_compare.suites.forms import Check, Need, Precision, TrainingForm, reference_of
 
 ULPS_ALLOWED = 100.0  # as the claims about training paths allow; see compare/claims/training.py
@@ -157,6 +159,8 @@ def missing(form: TrainingForm, setting: Setting) -> str:
     """Why a form is not even started here; empty where it may be."""
     if form.need is Need.CUDA and setting.device != "cuda":
         return "needs a CUDA device; there is none in this setting"
+    if setting.device == Device.CUDA and not sees_cuda(form.framework):
+        return without_cuda(form.framework)
     if form.need is Need.COMPILER and not any(map(shutil.which, ("g++", "c++", "clang++", "gcc"))):
         return "torch.compile needs a C++ compiler; none was found"
     return ""

@@ -46,7 +46,7 @@ def bench(
 def bench_command(request: BenchRequest, say: Callable[[str], None]) -> Path:
     """The page of the finished bench. Raises UsageError or StoreError in one line."""
     from elbo_compare.compare.bench.run import Plan, run_bench
-    from elbo_compare.compare.planning.availability import resolve_device
+    from elbo_compare.compare.planning.availability import placement
     from elbo_compare.compare.planning.select import selector
 
     folder = request.output or Path("results") / "bench"
@@ -58,10 +58,13 @@ def bench_command(request: BenchRequest, say: Callable[[str], None]) -> Path:
         if part not in EVERY:
             raise UsageError(unknown("part", part, EVERY))
     select = selector(request.expression) if request.expression else lambda name: True
+    placed = placement(request.device or "auto")
+    if placed.device == "cuda":
+        say(f"Devices: {placed.in_words()}")
     plan = Plan(
         folder=folder,
         rounds=request.rounds,
-        device=resolve_device(request.device or "auto"),
+        device=placed.device,
         parts=tuple(request.parts) or EVERY,
         select=select,
         command=command_of(request),

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from importlib.metadata import EntryPoint
 
-from elbo_compare.compare import environment
+from elbo_compare.compare import environment, gpu
 from elbo_compare.compare.claims import CLAIMS
-from elbo_compare.compare.planning.availability import NEEDS, importable, sees_cuda
+from elbo_compare.compare.planning.availability import NEEDS, PROBES, importable, placement, sees_cuda, without_cuda
 from elbo_compare.compare.planning.spec import SHIPPED
 from elbo_compare.compare.records import Procedure
 from elbo_compare.suites import problems, registry
@@ -21,14 +21,22 @@ def diagnose() -> Iterator[str]:
     yield f"{environment.executable()}, {environment.cores()} cores, {environment.cpu_model()}"
     for name, version in environment.versions().items():
         yield f"  {name:<14} {version or 'not installed'}"
-    gpu = environment.gpu()
-    yield f"GPU: {gpu or 'none (nvidia-smi finds no device)'}"
-    for framework in ("torch", "jax") if gpu else ():
-        yield f"  {framework} {'sees CUDA' if sees_cuda(framework) else 'sees no CUDA device'}"
+    yield f"GPU: {gpu.name_and_driver() or 'none (no device file or driver of NVIDIA, and nvidia-smi names none)'}"
+    if gpu.present():
+        yield from _cuda()
     yield f"Compile cache: JAX's, for {environment.cpu_model()}, in the user's cache folder"
     yield "Implementations:"
     for name, entry in registry.installed().items():
-        yield f"  {name:<14} {_standing(name, entry, gpu is not None)}"
+        yield f"  {name:<14} {_standing(name, entry, gpu.present())}"
+
+
+def _cuda() -> Iterator[str]:
+    """What the frameworks see of the GPU, what `--device auto` makes of it, and the libraries that decide last bits."""
+    for framework in filter(importable, PROBES):
+        yield f"  {f'{framework} sees CUDA' if sees_cuda(framework) else without_cuda(framework)}"
+    yield f"  --device auto: {placement('auto').in_words()}"
+    for name, version in (gpu.libraries() | gpu.settings()).items():
+        yield f"  {name} {version}"
 
 
 def _standing(name: str, entry: EntryPoint, has_gpu: bool) -> str:

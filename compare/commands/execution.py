@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from elbo_compare.compare import environment
 from elbo_compare.compare.commands.resuming import unfinished
 from elbo_compare.compare.errors import DamagedRecordError, StoreError, UsageError, unknown
-from elbo_compare.compare.planning.availability import reason_not_to_run, resolve_device
+from elbo_compare.compare.planning.availability import Placement, placement, reason_not_to_run
 from elbo_compare.compare.planning.plan import plan, preflight
 from elbo_compare.compare.planning.select import selector
 from elbo_compare.compare.planning.spec import Spec, read_spec
@@ -70,8 +70,13 @@ class Planned:
 
     request: Request
     spec: Spec
-    device: Device
+    placed: Placement
     cells: list[Cell]
+
+    @property
+    def device(self) -> Device:
+        """Where the cells of the frameworks that can run: cuda where one of them sees it."""
+        return self.placed.device
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,16 +102,16 @@ def planned(request: Request) -> Planned:
     _check_executor(request)
     _use_data_of(request)
     spec = _with_overrides(read_spec(request.profile), request)
-    device = resolve_device(spec.device)
-    spec = replace(spec, device=str(device))
+    placed = placement(spec.device)
+    spec = replace(spec, device=str(placed.device))
     try:
-        cells = list(plan(spec, device, select))
+        cells = list(plan(spec, placed, select))
         preflight(cells)
     except (ValueError, OSError, ImportError) as error:  # weights or data that are not what they should be
         raise UsageError(" ".join(str(error).split())) from error
     if not cells:
         raise UsageError(f"-k {request.expression!r} matches no cell of profile {spec.name}. See `compare plan`.")
-    return Planned(request=request, spec=spec, device=device, cells=cells)
+    return Planned(request=request, spec=spec, placed=placed, cells=cells)
 
 
 def _check_executor(request: Request) -> None:
@@ -150,6 +155,8 @@ def execute(plan_: Planned, say: Callable[[str], None], started: float | None = 
     everything that has finished is on disk.
     """
     started = monotonic() if started is None else started
+    if plan_.device is not Device.CPU:
+        say(f"Devices: {plan_.placed.in_words()}")
     store = Store(plan_.request.folder)
     cores = environment.cores()
     most = cores if plan_.device is Device.CPU else min(cores, MOST_JOBS_ON_A_GPU)
@@ -258,7 +265,7 @@ def _old_record(store: Store, request: Request) -> dict[str, Any]:
 def command(plan_: Planned) -> str:
     """The command that repeats this run, without this machine's paths."""
     request, profile = plan_.request, Path(plan_.request.profile).name
-    parts = ["compare all", f"--profile {profile}", f"--device {plan_.device}"]
+    parts = ["compare all", f"--profile {profile}", f"--device {'auto' if plan_.placed.on_cpu else plan_.device}"]
     parts += [f"-j {request.jobs}"] if request.jobs else []
     parts += [f"-k '{request.expression}'"] if request.expression else []
     parts += [f"--seed {plan_.spec.seed}"] if plan_.spec.seed else []

@@ -1,12 +1,14 @@
 """What can run here, found out without importing a framework: the reason why a cell will not run, if there is one."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 
-from elbo_compare.compare import environment
+from elbo_compare.compare import environment, gpu
 from elbo_compare.compare.errors import UsageError, unknown
 from elbo_compare.compare.records import Cell
 from elbo_compare.suites import datasets, registry
@@ -23,6 +25,10 @@ ORACLE = "numpy-oracle"  # the reference: float64 on the CPU, whatever the other
 PROBES = {
     "torch": "import torch; print(torch.cuda.is_available())",
     "jax": "import jax; print(any(d.platform == 'gpu' for d in jax.devices()))",
+}
+REMEDIES = {  # PyPI's torch for Linux brings CUDA, its jax does not
+    "torch": "pip install --force-reinstall torch",
+    "jax": "pip install 'elbo-compare[cuda]'",
 }
 
 
@@ -49,9 +55,24 @@ def reason_not_to_run(cell: Cell) -> str | None:
             return f"{package} is not installed: pip install 'elbo-compare[{extra}]'"
     if (absent := datasets.missing(cell.dataset)) is not None:
         return absent
-    if cell.device == Device.CUDA and extra and not sees_cuda(extra):
-        return f"{extra} sees no CUDA device: its installed build has no CUDA support"
+    framework = framework_of(cell.implementation)
+    if cell.device == Device.CUDA and framework and not sees_cuda(framework):
+        return without_cuda(framework)
     return None
+
+
+@cache
+def framework_of(implementation: str) -> str:
+    """Which of the frameworks with devices an implementation computes with, "" for none.
+
+    A third party's is the first one that its distribution requires.
+    """
+    if implementation in NEEDS:
+        return NEEDS[implementation][0]
+    entry = registry.installed().get(implementation)
+    required = (entry.dist.requires or () if entry is not None and entry.dist is not None else ()) or ()
+    names = (re.split(r"[^\w.-]", line.strip(), maxsplit=1)[0].lower() for line in required if "extra ==" not in line)
+    return next((name for name in names if name in PROBES), "")
 
 
 @cache
@@ -62,26 +83,68 @@ def importable(package: str) -> bool:
 
 @cache
 def sees_cuda(framework: str) -> bool:
-    """Whether torch or jax finds a CUDA device, asked in a process of its own; quickly False where there is no GPU."""
-    if environment.gpu() is None or not importable(framework):
+    """Whether torch or jax finds a CUDA device, asked in a process of its own, with a worker's environment (JAX must
+    not take the memory that it probes); quickly False where there is no GPU."""
+    if not gpu.present() or not importable(framework):
         return False
+    surroundings = environment.worker_environment(
+        device=Device.CUDA, dtype=DType.FLOAT32, threads=1, compile_cache=False
+    )
     try:
         done = subprocess.run(
-            [sys.executable, "-P", "-c", PROBES[framework]], capture_output=True, text=True, timeout=180, check=True
+            [sys.executable, "-P", "-c", PROBES[framework]],
+            capture_output=True,
+            text=True,
+            timeout=180,
+            check=True,
+            env=surroundings,
         )
     except (OSError, subprocess.SubprocessError):
         return False
     return done.stdout.strip().endswith("True")
 
 
-def resolve_device(asked: str) -> Device:
-    """`auto` -> cuda where a framework sees one, else cpu. Raises UsageError for cuda without CUDA."""
+def without_cuda(framework: str) -> str:
+    """Why a framework that sees no CUDA device sees none, and the command that mends it."""
+    if not gpu.present():
+        return f"{framework} sees no CUDA device: this machine shows no NVIDIA GPU"
+    return (
+        f"{framework} sees no CUDA device: its installed build has no CUDA, or not this driver's; {REMEDIES[framework]}"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Placement:
+    """Where cells are planned: on `device`, but those of the frameworks `on_cpu`, which under `auto` see no CUDA."""
+
+    device: Device
+    on_cpu: tuple[str, ...] = ()
+
+    def of(self, implementation: str) -> Device:
+        """The device of an implementation's cells."""
+        return Device.CPU if self.on_cpu and framework_of(implementation) in self.on_cpu else self.device
+
+    def in_words(self) -> str:
+        """One line: which framework computes where, and why one stays on the CPU."""
+        if self.device is Device.CPU:
+            return "all on cpu"
+        parts = [
+            f"{name} on {Device.CPU if name in self.on_cpu else self.device}" for name in filter(importable, PROBES)
+        ]
+        return "; ".join([", ".join(parts), *map(without_cuda, self.on_cpu)])
+
+
+def placement(asked: str) -> Placement:
+    """Where cells run. `auto`, framework by framework: cuda where it sees one, else cpu; `cuda`: all there, and what
+    sees none is not run; `cpu`. Raises UsageError for cuda where no framework sees it."""
     if asked not in ("auto", *Device):
         raise UsageError(unknown("device", asked, ("auto", *map(str, Device))))
     if asked == Device.CPU:
-        return Device.CPU
-    if any(sees_cuda(framework) for framework in PROBES):
-        return Device.CUDA
+        return Placement(device=Device.CPU)
+    blind = tuple(name for name in PROBES if importable(name) and not sees_cuda(name))
+    if any(sees_cuda(name) for name in PROBES):
+        return Placement(device=Device.CUDA, on_cpu=blind if asked == "auto" else ())
     if asked == Device.CUDA:
-        raise UsageError("--device cuda: no installed framework sees a CUDA device. Use --device cpu, or see `doctor`.")
-    return Device.CPU
+        why = "; ".join(map(without_cuda, blind)) or "neither torch nor jax is installed"
+        raise UsageError(f"--device cuda: no installed framework sees a CUDA device ({why}). Use --device cpu.")
+    return Placement(device=Device.CPU)

@@ -8,7 +8,7 @@ from itertools import product
 from math import isfinite, isinf, nan
 
 from elbo_compare.compare.errors import SpecError, unknown
-from elbo_compare.compare.planning.availability import implementations, offers
+from elbo_compare.compare.planning.availability import Placement, implementations, offers
 from elbo_compare.compare.planning.combinations import meant
 from elbo_compare.compare.planning.spec import Block, Spec
 from elbo_compare.compare.records import Cell, Procedure
@@ -42,15 +42,16 @@ class Site:
         return cls(**{field.name: getattr(cell, field.name) for field in fields(cls)})
 
 
-def plan(spec: Spec, device: Device, select: Callable[[str], bool] = lambda label: True) -> Iterator[Cell]:
-    """The cells of a specification on a device, those whose label `select` accepts.
+def plan(spec: Spec, device: Device | Placement, select: Callable[[str], bool] = lambda label: True) -> Iterator[Cell]:
+    """The cells of a specification on a device, or as a placement says; those whose label `select` accepts.
 
     Raises SpecError for an unknown implementation, problem or weights. On CUDA, EVALUATE cells are planned on the CPU
-    too, for the claim that the two devices agree; the oracle stays on the CPU.
+    too, for the claim that the two devices agree and to compare with what stays there; the oracle stays on the CPU.
     """
+    placed = device if isinstance(device, Placement) else Placement(device=device)
     seen: set[str] = set()
     for block in spec.cells:
-        for unsized in _cells(block, spec, device):
+        for unsized in _cells(block, spec, placed):
             # A label holds no size, and finding the size may load weights and data.
             if not meant(unsized) or not select(unsized.label):
                 continue
@@ -60,13 +61,13 @@ def plan(spec: Spec, device: Device, select: Callable[[str], bool] = lambda labe
                 yield cell
 
 
-def _cells(block: Block, spec: Spec, device: Device) -> Iterator[Cell]:
+def _cells(block: Block, spec: Spec, placed: Placement) -> Iterator[Cell]:
     names = implementations(block.implementations)
     data = range(block.data if block.procedure in AT_ONE_DATUM else 1)
     axes = product(expand(block.problems), data, block.estimators, block.dtypes, names, range(block.seeds))
     rows = block.data if block.procedure is Procedure.LIKELIHOOD else 0
     for (problem, weights), datum, estimator, dtype, name, offset in axes:
-        for place in places(block.procedure, name, device):
+        for place in places(block.procedure, name, placed.of(name)):
             if offers(name, dtype, place):
                 yield Cell(
                     problem=problem,

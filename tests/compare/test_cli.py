@@ -9,6 +9,7 @@ import pytest
 
 import elbo_compare
 from elbo_compare.compare.cli import main
+from elbo_compare.compare.running.store import Store
 
 HEAVY = ("numpy", "pandas", "scipy", "matplotlib", "pyarrow", "torch", "jax", "pyro", "numpyro")
 PROFILE = """
@@ -117,6 +118,39 @@ def test_cuda_without_cuda_is_refused(command, monkeypatch):
     assert code == 2
     assert "no installed framework sees a CUDA device" in err
     assert err.count("\n") == 1
+
+
+@pytest.fixture
+def mixed(monkeypatch):
+    """A GPU that torch sees and jax does not."""
+    for name, found in (
+        ("planning.availability.sees_cuda", lambda framework: framework == "torch"),
+        ("commands.doctor.sees_cuda", lambda framework: framework == "torch"),
+        ("gpu.present", lambda: True),
+        ("gpu.name_and_driver", lambda: "A Card, 1.0 (name, driver)"),
+    ):
+        monkeypatch.setattr(f"elbo_compare.compare.{name}", found)
+
+
+def test_doctor_and_plan_say_which_framework_computes_where(command, mixed):
+    _, out, _ = command("doctor")
+    assert "GPU: A Card" in out
+    assert "--device auto: torch on cuda, jax on cpu; jax sees no CUDA device" in out
+    code, out, err = command("plan", "--profile", "quick", "-k", "2-equal and evaluate and sampled")
+    assert code == 0
+    assert err.startswith("Devices: torch on cuda, jax on cpu; ")
+    assert err.count("\n") == 1
+    assert {line.split("/")[1] for line in out.splitlines() if "/cuda" in line} == {"torch-hand", "pyro"}
+
+
+def test_a_run_with_auto_leaves_no_cell_of_the_blind_framework_unrun(command, mixed, tmp_path):
+    expression = "2-equal and jax-hand and evaluate and sampled"
+    code, _, err = command("run", "--profile", "quick", "-k", expression, "-j", "1", "-o", tmp_path / "out")
+    assert code == 0, err
+    assert "Devices: torch on cuda, jax on cpu; " in err
+    record = json.loads((tmp_path / "out" / "run.json").read_text())
+    assert record["command"].startswith("compare all --profile quick --device auto")
+    assert {cell.cell.device: cell.status for cell in Store(tmp_path / "out").results()} == {"cpu": "ok"}
 
 
 def test_bad_data_are_refused_before_anything_runs(command, profile, tmp_path, monkeypatch):

@@ -1,6 +1,6 @@
 """The plan: always the same, without doubles, with the number of draws that the margins need."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import replace
 from itertools import islice
 from time import monotonic
@@ -14,6 +14,7 @@ from elbo_compare.compare.claims import CLAIMS
 from elbo_compare.compare.claims.cells import flow, prior
 from elbo_compare.compare.errors import SpecError, UsageError
 from elbo_compare.compare.judging.judge import judge
+from elbo_compare.compare.planning.availability import Placement
 from elbo_compare.compare.planning.combinations import meant
 from elbo_compare.compare.planning.plan import ZERO_VARIANCE_DRAWS, _cells, expand, plan
 from elbo_compare.compare.planning.select import selector
@@ -54,6 +55,42 @@ def test_on_cuda_the_same_noise_cells_are_planned_on_both_devices_for_everybody_
     assert Counter(c.device for c in evaluate) == {"cpu": len(evaluate) // 2, "cuda": len(evaluate) // 2}
     draws = plan(spec_of("draw", size=10), Device.CUDA, lambda label: "torch-hand" in label)
     assert {c.device for c in draws} == {"cuda"}
+
+
+ON_CPU = Placement(device=Device.CPU)
+MIXED = Placement(device=Device.CUDA, on_cpu=("jax",))
+
+
+def test_with_one_framework_on_cuda_the_other_s_cells_are_planned_on_the_cpu():
+    for procedure in ("evaluate", "draw"):
+        found = {(c.implementation, c.device) for c in plan(spec_of(procedure, size=10), MIXED)}
+        assert {("jax-hand", "cpu"), ("numpyro", "cpu"), ("torch-hand", "cuda"), ("pyro", "cuda")} <= found
+        assert not {("jax-hand", "cuda"), ("numpyro", "cuda")} & found
+
+
+def partnered(cells, claim):
+    """(subject, partner's implementation) of every pair that the claim judges; of own draws that there is a partner."""
+    pairing, partners = claim.pairing, defaultdict(list)
+    for cell in cells:
+        if claim.is_partner(cell):
+            partners[pairing.key(cell)].append(cell)
+    named = claim.procedure is Procedure.EVALUATE
+    return {
+        (replace(cell, device=""), other.implementation if named else "")
+        for cell in filter(claim.applies, cells)
+        for other in partners.get(pairing.key_wanted(cell), ())
+        if other is not cell
+    }
+
+
+def test_a_mixed_placement_leaves_no_comparison_without_its_partner():
+    """Whatever is compared in a run on one device is compared, on a device of its own, in a mixed run too."""
+    spec = read_spec("quick")
+    alone, mixed = list(plan(spec, Device.CPU)), list(plan(spec, MIXED))
+    paired = [claim for claim in CLAIMS if claim.pairing is not None]
+    assert len(paired) > 10
+    for claim in paired:
+        assert partnered(alone, claim) <= partnered(mixed, claim), claim.id
 
 
 def test_planning_is_lazy():
@@ -122,7 +159,7 @@ def test_the_error_budget_covers_every_statistical_verdict_of_the_profile(profil
     """Counted on rows that every such claim would judge; where q's gradient is known to be constant there are none."""
     spec = read_spec(profile)
     made = {Procedure.DRAW: drawn, Procedure.GRADIENT: differentiated}
-    cells = {replace(cell, size=50_000) for block in spec.cells for cell in _cells(block, spec, Device.CPU)}
+    cells = {replace(cell, size=50_000) for block in spec.cells for cell in _cells(block, spec, ON_CPU)}
     constant = {cell for cell in cells if (cell.problem, cell.estimator) == ("gaussian-kl", "analytic-kl")}
     results = [made[cell.procedure](cell) for cell in cells - constant if cell.procedure in made and meant(cell)]
     claims = [claim for claim in CLAIMS if claim.statistical]

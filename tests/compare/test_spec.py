@@ -1,6 +1,8 @@
 """Profiles: what is not understood is an error that names what arrived, and nothing is lost on the way to disk."""
 
 import json
+import subprocess
+import sys
 from dataclasses import asdict, replace
 
 import pytest
@@ -32,6 +34,12 @@ specs = st.builds(
 @pytest.mark.parametrize("name", SHIPPED)
 def test_shipped_profiles_are_read(name):
     assert read_spec(name).name == name
+
+
+def test_shipped_profiles_are_read_from_any_folder(tmp_path):
+    program = "from elbo_compare.compare.planning.spec import SHIPPED, read_spec; print(*map(read_spec, SHIPPED))"
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-300:]
 
 
 @given(specs)
