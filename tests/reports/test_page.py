@@ -1,6 +1,8 @@
 """The page: complete, offline, escaped, honest about what is missing."""
 
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from html.parser import HTMLParser
 
@@ -222,3 +224,9 @@ def test_a_crew_draws_what_this_process_draws(full, tmp_path):
     assert files == sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file())
     for file in files:
         assert (tmp_path / file).read_bytes() == (full.parent / file).read_bytes(), file
+
+
+def test_the_templates_are_found_from_any_folder(tmp_path):
+    program = "from elbo_compare.reports.rendering import _templates; _templates().get_template('report.html.j2')"
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-300:]
