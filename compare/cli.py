@@ -237,7 +237,7 @@ def findings(
     as_json: AsJson = False,
 ) -> None:
     """List the register of library divergences, the most harmful first."""
-    from elbo_compare.compare.commands.semantics import findings_command
+    from elbo_compare.compare.commands.findings import findings_command
 
     print(findings_command(folder, as_json=as_json))
 
@@ -252,7 +252,7 @@ def explain(
     timeout: Seconds = 60.0,
 ) -> None:
     """Say, site by site, what TraceMeanField_ELBO does with your model and guide, and which findings apply."""
-    from elbo_compare.compare.commands.semantics import explain_command
+    from elbo_compare.compare.commands.explain import explain_command
 
     code, text = explain_command(model, guide, args, library, as_json=as_json, timeout_s=timeout)
     print("\n".join(map(printable, text.splitlines())), file=sys.stderr if code else sys.stdout)
@@ -329,26 +329,24 @@ def _given(context: typer.Context) -> list[str]:
     ]
 
 
-def _run_suite(suite: str, output: Path | None, jobs: int | None, resume: bool, given: list[str]) -> int:
-    from importlib import import_module
+def _run_suite(name: str, output: Path | None, jobs: int | None, resume: bool, given: list[str]) -> int:
+    from elbo_compare.compare.commands.run_suites import check_suite, run_command
+    from elbo_compare.compare.judging.suites import summary
 
-    from elbo_compare.compare.commands.semantics import check_suite
-
-    check_suite(suite, given)
-    commands = import_module(f"elbo_compare.compare.commands.{suite}")
+    suite = check_suite(name, given)
     try:
-        judged = commands.run_command(output, jobs, resume, lambda line: print(line, file=sys.stderr))
+        judged = run_command(suite, output, jobs, resume, lambda line: print(line, file=sys.stderr))
     except KeyboardInterrupt:
         print("\nInterrupted. What has finished is kept; go on with the same command and --resume.", file=sys.stderr)
         return INTERRUPTED
-    print("\n".join(commands.summary(judged)))
+    print("\n".join(summary(judged)))
     return judged.exit_code
 
 
 def _run_suites(request: "Request", executed: "Executed") -> None:
-    from elbo_compare.compare.commands.semantics import holds_semantics, run_part
+    from elbo_compare.compare.commands.run_suites import holds_suites, run_part
 
-    if not holds_semantics(request.profile, request.expression):
+    if not holds_suites(request.profile, request.expression):
         return
     began = monotonic()
     try:

@@ -24,6 +24,7 @@ CODE = (
     "suites/**/*.npz",
     "compare/procedures/*.py",
     "compare/running/worker.py",
+    "compare/running/program_worker.py",
 )
 LATER = ("cuda", "settings")  # fields that older records lack; where they are empty a fingerprint is as it was
 JUDGED = {"NVIDIA_TF32_OVERRIDE": "0"}  # TF32 is off in judged cells, whatever a library would choose

@@ -5,6 +5,7 @@ Every measurement is one row; `Quantity` says what its columns hold. Numbers are
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from enum import StrEnum
 from functools import cached_property
@@ -296,6 +297,72 @@ class Verdict:
     n: int = 1
     unit: str = "nats"
     reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProgramResult:
+    """What one program of a suite gave: named numbers (`measured`), or rows as the suite's own record has them.
+
+    `versions`: distribution -> version; `reason` says why there are no numbers.
+    """
+
+    program: str
+    status: Status
+    reason: str = ""
+    measured: Mapping[str, float] = field(default_factory=dict)
+    rows: tuple[Mapping[str, Any], ...] = ()
+    warnings: tuple[str, ...] = ()
+    elapsed_s: float = nan
+    versions: Mapping[str, str] = field(default_factory=dict)
+    fingerprint: str = ""
+
+    @property
+    def shown_versions(self) -> str:
+        """`pyro-ppl 1.9.2, torch 2.13.0`."""
+        return ", ".join(f"{name} {version}" for name, version in self.versions.items())
+
+
+@dataclass(frozen=True, kw_only=True)
+class SuiteVerdict:
+    """One number of a suite against what is expected of it: a row of a question, a quantity of a case, a finding.
+
+    `id` is permanent and can be cited; `subject`: the question or the library; `case`, `quantity` and `at` (a curve's
+    abscissa) say which number; `group` sorts cases. `reference` is what is expected, `oracle` what is right where that
+    is another number, and `right` whether `value` is that (None: not asked). [low, high] is the interval of
+    `difference` that decided, nan where rounding did; [shown_low, shown_high] the 95% interval of `value`. `outcome`
+    is None for a number that is only shown. `findings`: IDs of the findings about it.
+    """
+
+    id: str
+    subject: str
+    outcome: Outcome | None
+    case: str = ""
+    group: str = ""
+    quantity: str = ""
+    at: float = nan
+    value: float = nan
+    reference: float = nan
+    oracle: float = nan
+    difference: float = nan
+    tolerance: float = nan
+    low: float = nan
+    high: float = nan
+    shown_low: float = nan
+    shown_high: float = nan
+    n: int = 0
+    unit: str = ""
+    rule: str = ""
+    sampled: bool = False
+    right: bool | None = None
+    findings: tuple[str, ...] = ()
+    reason: str = ""
+    versions: str = ""
+
+    @property
+    def where(self) -> str:
+        """Subject, case and quantity; the subject only where the ID does not name it."""
+        subject = "" if self.subject.upper() in self.id.split("-") else self.subject
+        return " ".join(part for part in (subject, self.case, self.quantity) if part)
 
 
 def as_row(record: Any) -> dict[str, Any]:

@@ -2,12 +2,12 @@
 
 from collections import Counter
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from elbo_compare.compare.commands.questions import counts_line, judge_questions
 from elbo_compare.compare.commands.report import IMAGES
-from elbo_compare.compare.commands.semantics import judge_semantics, summary
+from elbo_compare.compare.commands.run_suites import judge_part
 from elbo_compare.compare.errors import UsageError
 from elbo_compare.compare.judging.answer import answer
 from elbo_compare.compare.judging.efficiency import efficiency_frame
@@ -16,6 +16,7 @@ from elbo_compare.compare.judging.judge import ErrorBudgetExceededError, exit_co
 from elbo_compare.compare.judging.ledger import ledger
 from elbo_compare.compare.judging.published import LINES_FRAME, VALUES_FRAME, lines_frame, values_frame
 from elbo_compare.compare.judging.seeds import SEEDS, seed_frame
+from elbo_compare.compare.judging.suites import counts_lines
 from elbo_compare.compare.judging.timings import timing_frame
 from elbo_compare.compare.planning.spec import spec_from_dict
 from elbo_compare.compare.records import CellResult, Outcome, Status, as_row
@@ -38,7 +39,7 @@ class Judged:
     statuses: dict[str, int]
     missing: int
     damaged: list[str]
-    semantics: list[str]
+    suites: list[str]
     exit_code: int
 
 
@@ -71,16 +72,15 @@ def judge_folder(folder: Path) -> Judged:
     reply = answer(verdicts, results)
     write_json(folder, "answer", reply)
     missing = max(int(record["planned"]) - len(results), 0)
-    semantics = judge_semantics(folder)
-    questions = judge_questions(folder)
-    code = worse(worse(exit_code(verdicts, results), semantics.exit_code), questions.exit_code)
+    suites = judge_part(folder)
+    code = reduce(worse, (each.exit_code for each in suites), exit_code(verdicts, results))
     return Judged(
         answer=reply,
         outcomes={str(each): count for each, count in _counted(Outcome, (v.outcome for v in verdicts)).items()},
         statuses={str(each): count for each, count in _counted(Status, (r.status for r in results)).items()},
         missing=missing,
         damaged=store.damaged,
-        semantics=[*summary(semantics), *counts_line(questions)],
+        suites=[line for each in suites for line in counts_lines(each)],
         exit_code=INCOMPLETE if code == 0 and missing else code,
     )
 
@@ -100,7 +100,7 @@ def in_words(judged: Judged) -> list[str]:
         f"Cells: {statuses}",
         *([missing] if judged.missing else []),
         f"Verdicts: {outcomes}",
-        *judged.semantics,
+        *judged.suites,
     ]
 
 

@@ -3,19 +3,18 @@
 from collections.abc import Callable, Iterable, Sequence
 from math import inf, isfinite
 
-from elbo_compare.compare.questions.records import QuestionVerdict
-from elbo_compare.compare.records import Outcome
+from elbo_compare.compare.records import Outcome, SuiteVerdict
 from elbo_compare.suites.questions import density_ratio as ratio
 from elbo_compare.suites.questions.catalogue import BY_ID
 from elbo_compare.suites.questions.ledger import Effect
 from elbo_compare.suites.questions.question import Question
 
-Verdicts = Sequence[QuestionVerdict]
+Verdicts = Sequence[SuiteVerdict]
 
 
-def answer(question: Question, verdicts: Iterable[QuestionVerdict]) -> str:
+def answer(question: Question, verdicts: Iterable[SuiteVerdict]) -> str:
     """The answer to a question, followed by every claim on it that does not hold here."""
-    mine = [each for each in verdicts if each.question == question.id]
+    mine = [each for each in verdicts if each.subject == question.id]
     said = [sentence for sentence in _ANSWERS[question.id](mine) if sentence]
     return " ".join([*said, *_exceptions(question, mine)]) or "Not measured."
 
@@ -35,8 +34,8 @@ def _exceptions(question: Question, verdicts: Verdicts) -> list[str]:
     return sentences
 
 
-def _of(verdicts: Verdicts, claim: str, case: str | None = None) -> list[QuestionVerdict]:
-    return [each for each in verdicts if each.claim == claim and case in (None, each.case)]
+def _of(verdicts: Verdicts, claim: str, case: str | None = None) -> list[SuiteVerdict]:
+    return [each for each in verdicts if each.id == claim and case in (None, each.case)]
 
 
 def holds(verdicts: Verdicts, *claims: str) -> bool:
@@ -47,7 +46,7 @@ def holds(verdicts: Verdicts, *claims: str) -> bool:
     )
 
 
-def _pick(verdicts: Verdicts, quantity: str, case: str = "", at: float = inf) -> QuestionVerdict | None:
+def _pick(verdicts: Verdicts, quantity: str, case: str = "", at: float = inf) -> SuiteVerdict | None:
     """The first row of a quantity whose case starts with `case`, at `at` where that is finite."""
     found = (
         each
@@ -121,7 +120,7 @@ def _generalised_normal(verdicts: Verdicts) -> list[str]:
 
 
 def _density_ratio(verdicts: Verdicts) -> list[str]:
-    def at(quantity: str, features: str, sample: str, n: int) -> QuestionVerdict | None:
+    def at(quantity: str, features: str, sample: str, n: int) -> SuiteVerdict | None:
         return _pick(verdicts, quantity, f"{features}, {sample}", n)
 
     small, large = ratio.SMALLEST, ratio.LARGEST
@@ -136,7 +135,7 @@ def _density_ratio(verdicts: Verdicts) -> list[str]:
         if holds(verdicts, "RATIO-001") and fresh
         else "",
         f"At n = {small} on its own training sample it is too large by {_interval(training)}."
-        if holds(verdicts, "RATIO-002") and training and training.low > 0
+        if holds(verdicts, "RATIO-002") and training and training.shown_low > 0
         else "",
         f"{_interval(optimism)} of that is the training sample's optimism."
         if holds(verdicts, "RATIO-003") and optimism
@@ -151,10 +150,10 @@ def _density_ratio(verdicts: Verdicts) -> list[str]:
     ]
 
 
-def _interval(verdict: QuestionVerdict | None) -> str:
+def _interval(verdict: SuiteVerdict | None) -> str:
     if verdict is None:
         return ""
-    return f"{_signed(verdict.value)} [{_signed(verdict.low)}, {_signed(verdict.high)}]"
+    return f"{_signed(verdict.value)} [{_signed(verdict.shown_low)}, {_signed(verdict.shown_high)}]"
 
 
 def _signed(value: float) -> str:

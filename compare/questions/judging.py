@@ -4,14 +4,14 @@ A mean is judged by an interval at the level of an error budget of its own: ALPH
 verdicts together, beside the 10^-6 of the claims on implementations. A row with no standard error is judged as it is.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from math import exp, isfinite, log, nan
+from typing import Any
 
 from elbo_compare.compare.claims.pointwise import compared, rounding_tolerance
 from elbo_compare.compare.judging.judge import ErrorBudgetExceededError
-from elbo_compare.compare.questions.records import QuestionResult, QuestionVerdict
-from elbo_compare.compare.records import Outcome, Status
+from elbo_compare.compare.records import Outcome, ProgramResult, Status, SuiteVerdict
 from elbo_compare.compare.statistics import (
     TAIL_RESERVE,
     Equivalence,
@@ -26,50 +26,51 @@ from elbo_compare.suites.questions.catalogue import BY_ID
 from elbo_compare.suites.questions.question import RATIO, QuestionClaim, Row, Rule
 
 BUDGET = ErrorBudget(alpha=1e-7, tests=64)
-DIFFERS_CODE, INCOMPLETE_CODE = 1, 3
 SHOWN_LEVEL = 0.95
+NUMBERS = ("value", "reference", "standard_error", "scale", "margin", "at", "skewness")
 _FLIPPED = {Outcome.AGREES: Outcome.DIFFERS, Outcome.DIFFERS: Outcome.AGREES}
 
 
-def question_verdicts(results: Iterable[QuestionResult], budget: ErrorBudget = BUDGET) -> list[QuestionVerdict]:
+def question_verdicts(results: Iterable[ProgramResult], budget: ErrorBudget = BUDGET) -> list[SuiteVerdict]:
     """One verdict per row, in the catalogue's order of questions; a claim without a row is INCONCLUSIVE.
 
     Raises ErrorBudgetExceededError when more statistical verdicts are given than the budget was split for.
     """
-    verdicts = [verdict for result in results if result.question in BY_ID for verdict in _judged(result, budget)]
-    spent = sum(isfinite(each.bound_low - each.bound_high) and each.bound_low < each.bound_high for each in verdicts)
+    by_id = {result.program: result for result in results}
+    verdicts = [verdict for question in BY_ID if question in by_id for verdict in _judged(by_id[question], budget)]
+    spent = sum(isfinite(each.low - each.high) and each.low < each.high for each in verdicts)
     if spent > budget.tests:
         raise ErrorBudgetExceededError(f"{spent} statistical verdicts on questions; the budget is for {budget.tests}.")
     return verdicts
 
 
-def exit_code(verdicts: Iterable[QuestionVerdict]) -> int:
-    """1 where a claim differs, else 3 where one is inconclusive, else 0."""
-    outcomes = {each.outcome for each in verdicts}
-    if Outcome.DIFFERS in outcomes:
-        return DIFFERS_CODE
-    return INCOMPLETE_CODE if Outcome.INCONCLUSIVE in outcomes else 0
+def row_of(content: Mapping[str, Any]) -> Row:
+    """A stored row, in which what is not finite stands as text."""
+    return Row(**{**content, **{name: float(content[name]) for name in NUMBERS if name in content}})
 
 
-def _judged(result: QuestionResult, budget: ErrorBudget) -> list[QuestionVerdict]:
-    claims = {claim.id: claim for claim in BY_ID[result.question].claims}
-    verdicts = [judge_row(result.question, row, claims.get(row.claim), budget) for row in result.rows]
-    seen = {row.claim for row in result.rows}
+def _judged(result: ProgramResult, budget: ErrorBudget) -> list[SuiteVerdict]:
+    question = result.program
+    claims = {claim.id: claim for claim in BY_ID[question].claims}
+    rows = [row_of(each) for each in result.rows]
+    verdicts = [judge_row(question, row, claims.get(row.claim), budget) for row in rows]
+    seen = {row.claim for row in rows}
     reason = "no row bears on it" if result.status is Status.OK else f"measuring it {result.status}: {result.reason}"
     outcome = Outcome.NOT_RUN if result.status is Status.NOT_RUN else Outcome.INCONCLUSIVE
     return verdicts + [
-        QuestionVerdict(question=result.question, claim=claim.id, rule=str(claim.rule), outcome=outcome, reason=reason)
+        SuiteVerdict(id=claim.id, subject=question, rule=str(claim.rule), outcome=outcome, reason=reason)
         for claim in claims.values()
         if claim.id not in seen
     ]
 
 
-def judge_row(question: str, row: Row, claim: QuestionClaim | None, budget: ErrorBudget = BUDGET) -> QuestionVerdict:
+def judge_row(question: str, row: Row, claim: QuestionClaim | None, budget: ErrorBudget = BUDGET) -> SuiteVerdict:
     """The verdict on one row; without a claim the row as it is, for showing."""
     low, high = _shown_interval(row)
-    shown = QuestionVerdict(
-        question=question,
-        claim=row.claim,
+    shown = SuiteVerdict(
+        id=row.claim,
+        subject=question,
+        outcome=None,
         case=row.case,
         group=row.group,
         quantity=row.quantity,
@@ -79,8 +80,8 @@ def judge_row(question: str, row: Row, claim: QuestionClaim | None, budget: Erro
         difference=row.value - row.reference,
         n=row.n,
         unit=row.unit,
-        low=low,
-        high=high,
+        shown_low=low,
+        shown_high=high,
     )
     if claim is None:
         return replace(shown, reason=f"no claim {row.claim}" if row.claim else "",
@@ -101,7 +102,7 @@ def _shown_interval(row: Row) -> Interval:
     return interval(row.value, row.standard_error, SHOWN_LEVEL)
 
 
-def _by_interval(shown: QuestionVerdict, row: Row, rule: Rule, budget: ErrorBudget) -> QuestionVerdict:
+def _by_interval(shown: SuiteVerdict, row: Row, rule: Rule, budget: ErrorBudget) -> SuiteVerdict:
     difference, margin = shown.difference, row.margin
     if rule is Rule.RATIO_ABOVE:
         difference, margin = (log(row.value / row.reference) if row.value > 0 else nan), 0.0
@@ -120,8 +121,8 @@ def _by_interval(shown: QuestionVerdict, row: Row, rule: Rule, budget: ErrorBudg
         outcome=outcome,
         difference=difference,
         tolerance=margin,
-        bound_low=tested.low,
-        bound_high=tested.high,
+        low=tested.low,
+        high=tested.high,
         reason=reason,
     )
 

@@ -86,15 +86,7 @@ class Store:
         self._write(self.path(result.cell), sealed(dumps(result_to_json(result))))
 
     def _write(self, path: Path, body: bytes) -> None:
-        try:
-            write_atomically(path, body)
-        except OSError as error:
-            if error.errno not in _FULL:
-                raise
-            raise IncompleteError(
-                f"The disk that holds {self.folder} is full ({error.strerror}). What has finished is kept; "
-                "make room and go on with the same command and --resume."
-            ) from error
+        write_result(path, body, self.folder)
 
     def read(self, cell: Cell) -> CellResult | None:
         """The stored result, or None where there is none; a damaged file is set aside and named in `damaged`."""
@@ -140,6 +132,19 @@ class Store:
         """Remove the temporary files of killed runs; only the holder of the lock may."""
         for path in (*self.folder.glob(".run.json.*.tmp"), *(self.folder / "cells").glob("??/.*.tmp")):
             path.unlink(missing_ok=True)
+
+
+def write_result(path: Path, body: bytes, folder: Path) -> None:
+    """`write_atomically` for a file of a result folder. Raises IncompleteError where the disk is full."""
+    try:
+        write_atomically(path, body)
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        raise IncompleteError(
+            f"The disk that holds {folder} is full ({error.strerror}). What has finished is kept; "
+            "make room and go on with the same command and --resume."
+        ) from error
 
 
 def write_atomically(path: Path, body: bytes) -> None:

@@ -5,9 +5,9 @@ from math import inf, isfinite, nan
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from elbo_compare.compare.records import Outcome
-from elbo_compare.compare.semantics.records import FindingVerdict, SemanticsResult, SemanticsVerdict
-from elbo_compare.suites.semantics.case import Finding, Status
+from elbo_compare.compare.records import Outcome, ProgramResult, SuiteVerdict
+from elbo_compare.compare.semantics.judging import subject_of
+from elbo_compare.suites.semantics.case import Finding, Library, Status
 from elbo_compare.suites.semantics.catalogue import BY_ID, FAMILIES
 from elbo_compare.suites.semantics.findings import FINDINGS
 
@@ -38,27 +38,27 @@ def expected_error(finding: Finding) -> float:
 
 
 def by_harm(
-    findings: Sequence[Finding] = FINDINGS, measured: Mapping[str, FindingVerdict] = MappingProxyType({})
+    findings: Sequence[Finding] = FINDINGS, measured: Mapping[str, SuiteVerdict] = MappingProxyType({})
 ) -> list[Finding]:
     """Silently wrong numbers first, open before by design, the larger error first; then numbers that show themselves
     (inf, nan); then what costs time or raises. The error is the measured one where the finding reproduces."""
 
     def place(finding: Finding) -> tuple[int, bool, float, str]:
         verdict = measured.get(finding.id)
-        error = verdict.error if verdict and verdict.outcome is Outcome.AGREES else expected_error(finding)
+        error = verdict.difference if verdict and verdict.outcome is Outcome.AGREES else expected_error(finding)
         kind = 2 if COUNTED.issuperset(finding.quantities) else 0 if isfinite(error) else 1
         return kind, finding.status is not Status.OPEN, -error if isfinite(error) else 0.0, finding.id
 
     return sorted(findings, key=place)
 
 
-def finding_rows(verdicts: Iterable[FindingVerdict]) -> list[dict[str, Any]]:
+def finding_rows(verdicts: Iterable[SuiteVerdict]) -> list[dict[str, Any]]:
     """One row per finding, by harm, with its verdict where there is one."""
-    judged = {verdict.finding: verdict for verdict in verdicts}
+    judged = {verdict.id: verdict for verdict in verdicts}
     return [_row(finding, judged.get(finding.id)) for finding in by_harm(measured=judged)]
 
 
-def _row(finding: Finding, verdict: FindingVerdict | None) -> dict[str, Any]:
+def _row(finding: Finding, verdict: SuiteVerdict | None) -> dict[str, Any]:
     case = BY_ID[finding.cases[0]]
     behaviour = case.behaviour(finding.library)
     return {
@@ -70,7 +70,7 @@ def _row(finding: Finding, verdict: FindingVerdict | None) -> dict[str, Any]:
         "happens": finding.happens,
         "harm": finding.harm,
         "expected_error": expected_error(finding),
-        "measured_error": verdict.error if verdict else nan,
+        "measured_error": verdict.difference if verdict else nan,
         "outcome": str(verdict.outcome) if verdict else NOT_MEASURED,
         "versions": verdict.versions if verdict else "",
         "reason": verdict.reason if verdict else "",
@@ -87,20 +87,20 @@ def _row(finding: Finding, verdict: FindingVerdict | None) -> dict[str, Any]:
     }
 
 
-def _workaround(verdict: FindingVerdict | None) -> str:
-    if verdict is None or verdict.workaround_right is None:
+def _workaround(verdict: SuiteVerdict | None) -> str:
+    if verdict is None or verdict.right is None:
         return "not tested"
-    return "gives the right number" if verdict.workaround_right else "does not give the right number"
+    return "gives the right number" if verdict.right else "does not give the right number"
 
 
-def finding_frame(verdicts: Iterable[FindingVerdict]) -> "pd.DataFrame":
+def finding_frame(verdicts: Iterable[SuiteVerdict]) -> "pd.DataFrame":
     """`finding_rows` as a frame."""
     import pandas as pd
 
     return pd.DataFrame(finding_rows(verdicts))
 
 
-def verdict_frame(verdicts: Iterable[SemanticsVerdict]) -> "pd.DataFrame":
+def verdict_frame(verdicts: Iterable[SuiteVerdict]) -> "pd.DataFrame":
     """One row per case, library and quantity, with the case's title, statement, oracle and the library's formula."""
     import pandas as pd
 
@@ -108,42 +108,43 @@ def verdict_frame(verdicts: Iterable[SemanticsVerdict]) -> "pd.DataFrame":
     return pd.DataFrame([_verdict_row(verdict, families) for verdict in verdicts])
 
 
-def described_frame(results: Iterable[SemanticsResult]) -> "pd.DataFrame":
+def described_frame(results: Iterable[ProgramResult]) -> "pd.DataFrame":
     """Measured ratios that are shown and not judged: median and quartiles over the rounds of one process."""
     import pandas as pd
 
+    subjects = ((*subject_of(result), result) for result in results)
     rows = [
         {
-            "case": result.case,
-            "title": BY_ID[result.case].title,
-            "library": str(result.library),
+            "case": case,
+            "title": BY_ID[case].title,
+            "library": str(library),
             "quantity": name,
             "median": result.measured[name],
             "low": result.measured[f"{name}_low"],
             "high": result.measured[f"{name}_high"],
             "versions": result.shown_versions,
         }
-        for result in results
-        if result.case in BY_ID and (behaviour := BY_ID[result.case].behaviour(result.library))
+        for case, library, result in subjects
+        if case in BY_ID and (behaviour := BY_ID[case].behaviour(library))
         for name in behaviour.described
         if name in result.measured
     ]
     return pd.DataFrame(rows)
 
 
-def _verdict_row(verdict: SemanticsVerdict, families: Mapping[str, str]) -> dict[str, Any]:
-    case = BY_ID.get(verdict.case)
-    behaviour = case.behaviour(verdict.library) if case else None
+def _verdict_row(verdict: SuiteVerdict, families: Mapping[str, str]) -> dict[str, Any]:
+    case = BY_ID.get(verdict.id)
+    behaviour = case.behaviour(Library(verdict.subject)) if case else None
     return {
-        "case": verdict.case,
-        "family": families.get(verdict.case, ""),
+        "case": verdict.id,
+        "family": families.get(verdict.id, ""),
         "title": case.title if case else "",
         "statement": case.statement if case else "",
-        "library": str(verdict.library),
+        "library": verdict.subject,
         "formula": behaviour.formula if behaviour else "",
         "quantity": verdict.quantity,
-        "measured": verdict.measured,
-        "registered": verdict.registered,
+        "measured": verdict.value,
+        "registered": verdict.reference,
         "oracle": verdict.oracle,
         "tolerance": verdict.tolerance,
         "tolerance_reason": case.tolerance_reason if case else "",

@@ -2,12 +2,12 @@
 
 import functools
 from contextlib import contextmanager
+from dataclasses import asdict
 
 import pytest
 
 from elbo_compare.compare.questions.judging import question_verdicts
-from elbo_compare.compare.questions.records import QuestionResult
-from elbo_compare.compare.records import Outcome, Status
+from elbo_compare.compare.records import Outcome, ProgramResult, Status
 from elbo_compare.suites.questions import density_ratio, generalised_normal, normaliser, univariate
 from elbo_compare.suites.questions.question import QuestionClaim, Row
 
@@ -24,8 +24,9 @@ def a_row(**changes):
 
 
 def a_result(question, rows, **changes):
-    fields = {"question": question, "status": Status.OK, "rows": tuple(rows), "versions": {"numpy": "2.0"}}
-    return QuestionResult(**fields | changes)
+    stored = tuple(asdict(row) for row in rows)
+    fields = {"program": question, "status": Status.OK, "rows": stored, "versions": {"numpy": "2.0"}}
+    return ProgramResult(**fields | changes)
 
 
 def outcomes_of(question, rows):
@@ -33,7 +34,7 @@ def outcomes_of(question, rows):
     found = {}
     for verdict in question_verdicts([a_result(question, rows)]):
         if verdict.outcome is not None:
-            found.setdefault(verdict.claim, set()).add(verdict.outcome)
+            found.setdefault(verdict.id, set()).add(verdict.outcome)
     return found
 
 

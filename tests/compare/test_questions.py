@@ -8,18 +8,24 @@ import pytest
 from question_rows import AGREES, DIFFERS, a_result, a_row, measured_results, outcomes_of, small_suite
 
 from elbo_compare.compare.cli import main
-from elbo_compare.compare.commands import questions as command_module
+from elbo_compare.compare.commands import run_suites as command_module
 from elbo_compare.compare.errors import StoreError
-from elbo_compare.compare.questions import files, running
+from elbo_compare.compare.judging.suites import JudgedSuite, counts_lines, exit_code
+from elbo_compare.compare.planning.suite import Program
 from elbo_compare.compare.questions.answering import answer
-from elbo_compare.compare.questions.judging import exit_code, question_verdicts
+from elbo_compare.compare.questions.judging import question_verdicts, row_of
+from elbo_compare.compare.questions.suite import QUESTIONS_SUITE, programs
 from elbo_compare.compare.questions.tables import claim_frame, question_frame, row_frame
 from elbo_compare.compare.records import Status
+from elbo_compare.compare.running import suites as machine
+from elbo_compare.compare.running.codec import dumps
+from elbo_compare.compare.running.store import sealed
+from elbo_compare.compare.running.suites import SuiteStore, run_suites
 from elbo_compare.reports.content import FirstScreen
 from elbo_compare.reports.data import ReportData
 from elbo_compare.reports.rendering import rendered, to_html
 from elbo_compare.reports.sections import questions as section
-from elbo_compare.suites.questions import normaliser, runner
+from elbo_compare.suites.questions import normaliser
 from elbo_compare.suites.questions.catalogue import BY_ID, QUESTIONS
 
 
@@ -35,12 +41,12 @@ def measured():
 
 @pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: question.id)
 def test_an_answer_names_each_claim_that_does_not_hold_and_drops_its_sentence(measured, question):
-    verdicts = [each for each in question_verdicts(measured) if each.question == question.id]
+    verdicts = [each for each in question_verdicts(measured) if each.subject == question.id]
     told = answer(question, [replace(each, outcome=AGREES) if each.outcome else each for each in verdicts])
     assert not any(claim.id in told for claim in question.claims)
     for claim in question.claims:
         planted = [
-            replace(each, outcome=DIFFERS if each.claim == claim.id else AGREES) if each.outcome else each
+            replace(each, outcome=DIFFERS if each.id == claim.id else AGREES) if each.outcome else each
             for each in verdicts
         ]
         changed = answer(question, planted)
@@ -51,7 +57,7 @@ def test_an_answer_names_each_claim_that_does_not_hold_and_drops_its_sentence(me
 
 def test_one_prior_that_fails_is_not_said_to_cancel(measured):
     verdicts = [
-        replace(each, outcome=DIFFERS) if each.case == "VampPrior" and each.claim == "NORM-002" else each
+        replace(each, outcome=DIFFERS) if each.case == "VampPrior" and each.id == "NORM-002" else each
         for each in question_verdicts(measured)
     ]
     told = answer(BY_ID["NORM"], verdicts)
@@ -66,48 +72,54 @@ def test_one_prior_that_fails_is_not_said_to_cancel(measured):
 
 def test_results_survive_the_disk_with_what_is_not_finite(tmp_path):
     row = a_row(value=-inf, at=nan, skewness=0.25, standard_error=1 / 3, group="cancels")
-    files.write(tmp_path, a_result("UNI", [row], elapsed_s=0.5, fingerprint="f"))
-    again = files.read(tmp_path, "UNI")
+    store = SuiteStore(tmp_path, "questions")
+    store.write(a_result("UNI", [row], elapsed_s=0.5, fingerprint="f"))
+    again = store.read("UNI")
     assert again is not None
-    assert (again.rows[0].value, again.rows[0].standard_error, again.rows[0].group) == (-inf, 1 / 3, "cancels")
-    assert isnan(again.rows[0].at)
+    first = row_of(again.rows[0])
+    assert (first.value, first.standard_error, first.group) == (-inf, 1 / 3, "cancels")
+    assert isnan(first.at)
     assert (again.elapsed_s, again.versions, again.fingerprint) == (0.5, {"numpy": "2.0"}, "f")
 
 
-def test_a_damaged_file_is_set_aside_and_not_believed(tmp_path):
-    files.write(tmp_path, a_result("UNI", [a_row(value=1.0)]))
+def test_a_file_of_an_earlier_version_is_read(tmp_path):
+    row = {"claim": "", "case": "c", "quantity": "q", "value": "-inf"}
+    body = {"question": "UNI", "status": "ok", "reason": "", "rows": [row], "elapsed_s": 0.5, "versions": {}}
     path = tmp_path / "questions" / "UNI.json"
-    path.write_text(path.read_text().replace("1.0", "2.0"))
-    assert files.read(tmp_path, "UNI") is None
-    assert path.with_suffix(".damaged").exists()
+    path.parent.mkdir()
+    path.write_bytes(sealed(dumps(body | {"fingerprint": "f"})))
+    again = SuiteStore(tmp_path, "questions").read("UNI")
+    assert again is not None
+    assert (again.program, row_of(again.rows[0]).value, again.fingerprint) == ("UNI", -inf, "f")
 
 
-WORKER = """
-import json, os, sys
-for name in sys.argv[2:]:
-    if name == "UNI":
-        print("planted: no reason", file=sys.stderr)
-        os._exit(3)
-    if name == "GGD":
-        print(json.dumps({"question": name, "rows": [], "error": "Traceback\\nValueError: planted", "elapsed_s": 1.0}))
-    else:
-        row = {"claim": "", "case": "c", "quantity": "q", "value": float("nan")}
-        print(json.dumps({"question": name, "rows": [row], "error": "", "elapsed_s": 1.0}))
-    sys.stdout.flush()
+PLANTED = """
+import os
+def dead():
+    print("planted: no reason", file=__import__("sys").stderr)
+    os._exit(3)
+def wrong():
+    raise ValueError("planted")
+def measure():
+    from elbo_compare.suites.questions.question import Row
+    return [Row(claim="", case="c", quantity="q", value=float("nan"))]
 """
 
 
 @pytest.fixture
-def small_worker(tmp_path, monkeypatch):
-    (tmp_path / "small_worker.py").write_text(WORKER)
+def planted(tmp_path, monkeypatch):
+    """The suite with a question that dies and one that raises."""
+    (tmp_path / "planted.py").write_text(PLANTED)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    monkeypatch.setattr(runner, "WORKER", "small_worker")
+    bodies = {"NORM": "measure", "UNI": "dead", "GGD": "wrong", "RATIO": "measure"}
+    each = [Program(name=name, code=f"planted:{body}", group="", packages=()) for name, body in bodies.items()]
+    return replace(QUESTIONS_SUITE, programs=lambda: each)
 
 
-def test_a_crash_costs_its_own_question_and_resume_runs_it_alone(tmp_path, small_worker):
+def test_a_crash_costs_its_own_question_and_resume_runs_it_alone(tmp_path, planted):
     folder = tmp_path / "out"
-    assert running.run_missing(folder, say=lambda line: None) == 4
-    found = {each.question: each for each in files.read_all(folder)}
+    assert run_suites(folder, [planted], say=lambda line: None) == 4
+    found = {each.program: each for each in SuiteStore(folder, "questions").results()}
     assert {name: each.status for name, each in found.items()} == {
         "NORM": Status.OK,
         "UNI": Status.CRASHED,
@@ -117,25 +129,27 @@ def test_a_crash_costs_its_own_question_and_resume_runs_it_alone(tmp_path, small
     assert found["UNI"].reason.startswith("the process ended with code 3: planted: no reason")
     assert found["GGD"].reason == "ValueError: planted"
     said = []
-    assert running.run_missing(folder, say=said.append) == 1
+    assert run_suites(folder, [planted], say=said.append) == 1
     assert said == ["3 of 4 questions are there; 1 are to be run"]
-    judged = command_module.judge_questions(folder)
+    judged = command_module.judge_in(folder, QUESTIONS_SUITE)
     assert judged.exit_code == 3
     assert any("UNI-001 inconclusive: measuring it crashed" in line for line in judged.lines)
 
 
-def test_another_environment_makes_results_stale(tmp_path, small_worker, monkeypatch):
-    running.run_missing(tmp_path / "out", say=lambda line: None)
-    monkeypatch.setattr(running, "fingerprint", lambda: "another")
-    assert running.run_missing(tmp_path / "out", say=lambda line: None) == 4
+def test_another_environment_makes_results_stale(tmp_path, planted, monkeypatch):
+    run_suites(tmp_path / "out", [planted], say=lambda line: None)
+    monkeypatch.setattr(machine, "fingerprint", lambda: "another")
+    assert run_suites(tmp_path / "out", [planted], say=lambda line: None) == 4
 
 
-def test_the_worker_measures_a_real_question(tmp_path):
-    running.run_missing(tmp_path, say=lambda line: None, questions=("NORM",))
-    result = files.read(tmp_path, "NORM")
+def test_a_real_question_is_measured_in_its_process(tmp_path):
+    only = replace(QUESTIONS_SUITE, programs=lambda: [each for each in programs() if each.name == "NORM"])
+    run_suites(tmp_path, [only], say=lambda line: None)
+    result = SuiteStore(tmp_path, "questions").read("NORM")
     assert result is not None
     assert result.status is Status.OK
-    assert outcomes_of("NORM", result.rows) == {claim.id: {AGREES} for claim in normaliser.CLAIMS}
+    rows = [row_of(row) for row in result.rows]
+    assert outcomes_of("NORM", rows) == {claim.id: {AGREES} for claim in normaliser.CLAIMS}
 
 
 @pytest.fixture
@@ -151,13 +165,13 @@ def command(monkeypatch, capsys):
 
 
 def test_run_questions_ends_with_1_and_names_what_differs(command, tmp_path, monkeypatch, measured):
-    wrong = [a_result("UNI", [replace(row, value=row.value + 1.0) for row in measured[1].rows])]
+    rows = [row_of(row) for row in measured[1].rows]
+    wrong = a_result("UNI", [replace(row, value=row.value + 1.0) for row in rows])
 
-    def run(folder, *, say):
-        for result in wrong:
-            files.write(folder, result)
+    def run(folder, suites, **asked):
+        SuiteStore(folder, suites[0].name).write(wrong)
 
-    monkeypatch.setattr(command_module, "run_missing", run)
+    monkeypatch.setattr(command_module, "run_suites", run)
     code, out, _ = command("run", "questions", "-o", tmp_path / "out")
     assert code == 1
     assert "UNI-001 differs at near closed form: 1 against 1.02041e-08" in out
@@ -175,14 +189,15 @@ def test_options_of_a_profile_and_a_folder_of_others_are_refused(command, tmp_pa
 
 
 def test_a_run_without_questions_is_judged_without_them(tmp_path):
-    assert command_module.judge_questions(tmp_path) == command_module.JudgedQuestions(counts={})
-    assert command_module.counts_line(command_module.judge_questions(tmp_path)) == []
+    judged = command_module.judge_in(tmp_path, QUESTIONS_SUITE)
+    assert judged == JudgedSuite(counts={})
+    assert counts_lines(judged) == []
 
 
 def test_cite_prints_a_question_s_claim_with_its_rows_and_works(command, tmp_path, measured):
     for result in measured:
-        files.write(tmp_path, result)
-    command_module.judge_questions(tmp_path)
+        SuiteStore(tmp_path, "questions").write(result)
+    command_module.judge_in(tmp_path, QUESTIONS_SUITE)
     code, out, _ = command("cite", "ggd-002", "--results", tmp_path)
     assert code == 0
     assert "GGD-002  questions, exact" in out

@@ -66,8 +66,8 @@ def test_few_skewed_draws_decide_nothing_and_the_reason_says_so():
 
 def test_the_interval_of_a_ratio_is_that_of_its_logarithm():
     verdict = judge_row("X", a_row(value=2.0, reference=1.0, standard_error=0.1, unit=RATIO), a_claim(Rule.RATIO_ABOVE))
-    assert verdict.low * verdict.high == pytest.approx(4.0)
-    assert log(verdict.high / verdict.low) == pytest.approx(2 * 1.959964 * 0.1, rel=1e-5)
+    assert verdict.shown_low * verdict.shown_high == pytest.approx(4.0)
+    assert log(verdict.shown_high / verdict.shown_low) == pytest.approx(2 * 1.959964 * 0.1, rel=1e-5)
 
 
 def test_a_claim_without_rows_and_a_row_without_a_claim_are_inconclusive():

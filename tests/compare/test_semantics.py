@@ -3,16 +3,20 @@
 import json
 import math
 import sys
+from dataclasses import replace
 
 import pytest
 
 from elbo_compare.compare.cli import main
-from elbo_compare.compare.commands import semantics as command_module
-from elbo_compare.compare.records import Outcome, Status
-from elbo_compare.compare.semantics import files, running
-from elbo_compare.compare.semantics.judging import case_verdicts, exit_code, finding_verdicts
-from elbo_compare.compare.semantics.records import SemanticsResult
+from elbo_compare.compare.commands import run_suites as command_module
+from elbo_compare.compare.judging.suites import exit_code, told
+from elbo_compare.compare.records import Outcome, ProgramResult, Status
+from elbo_compare.compare.running import suites as machine
+from elbo_compare.compare.running.suites import SuiteStore, run_suites
+from elbo_compare.compare.semantics import suite as suite_module
+from elbo_compare.compare.semantics.judging import case_verdicts, finding_verdicts, subject_of
 from elbo_compare.compare.semantics.register import by_harm, described_frame, finding_frame, finding_rows, verdict_frame
+from elbo_compare.compare.semantics.suite import SEMANTICS
 from elbo_compare.reports.data import ReportData
 from elbo_compare.reports.rendering import rendered, to_html
 from elbo_compare.reports.sections import findings as section
@@ -28,13 +32,17 @@ def _numbers(case, library):
     return {**draws, **case.oracle(draws), **(behaviour.computes(draws) if behaviour.computes else {})}
 
 
+def _result(case, library, **fields):
+    return ProgramResult(program=f"{case}-{library}", **fields)
+
+
 @pytest.fixture(scope="module")
 def registered():
     """A result for every case and library as the register has it."""
     return [
-        SemanticsResult(
-            case=case.id,
-            library=behaviour.library,
+        _result(
+            case.id,
+            behaviour.library,
             status=Status.OK,
             measured=_numbers(case, behaviour.library),
             versions={"a-library": "1.2.3"},
@@ -46,16 +54,13 @@ def registered():
 
 
 def _changed(results, case, library, **changes):
-    return [
-        SemanticsResult(**{**vars(each), **changes}) if (each.case, each.library) == (case, library) else each
-        for each in results
-    ]
+    return [replace(each, **changes) if each.program == f"{case}-{library}" else each for each in results]
 
 
 @pytest.fixture
 def scales(registered):
     """The cases on scale and one on a divergence: their oracles cost nothing."""
-    return [each for each in registered if each.case.startswith("SEM-SCALE") or each.case == "SEM-KL-001"]
+    return [each for each in registered if each.program.startswith(("SEM-SCALE", "SEM-KL-001"))]
 
 
 @pytest.fixture(scope="module")
@@ -67,13 +72,13 @@ def judged(registered):
 def _judged(results):
     cases = case_verdicts(results)
     findings = finding_verdicts(cases)
-    return cases, findings, exit_code(cases, findings)
+    return cases, findings, exit_code([*cases, *findings])
 
 
 def test_a_library_that_does_what_is_registered_keeps_the_run_green(judged):
     cases, findings, code = judged
     assert {each.outcome for each in cases} == {Outcome.AGREES}
-    assert {each.finding for each in findings} == {finding.id for finding in FINDINGS}
+    assert {each.id for each in findings} == {finding.id for finding in FINDINGS}
     assert code == 0
 
 
@@ -83,12 +88,12 @@ def test_a_mended_library_turns_the_run_red_and_names_the_finding(scales, identi
     case = next(each for each in CASES if each.id == finding.cases[0])
     right = case.oracle(_numbers(case, finding.library))
     measured = {**_numbers(case, finding.library), **right}
-    cases, findings, code = _judged(_changed(scales, case.id, finding.library, measured=measured))
+    _, findings, code = _judged(_changed(scales, case.id, finding.library, measured=measured))
     changed = [each for each in findings if each.outcome is Outcome.DIFFERS]
-    assert identifier in [each.finding for each in changed]
+    assert identifier in [each.id for each in changed]
     assert "it is right now" in changed[0].reason
     assert code == 1
-    assert f"{identifier} differs" in command_module._changes(cases, findings)[0]
+    assert told(changed[0]).startswith(f"{changed[0].id} differs: {case.id}: ")
 
 
 def test_a_case_without_a_finding_that_starts_to_depart_turns_the_run_red(scales):
@@ -96,14 +101,14 @@ def test_a_case_without_a_finding_that_starts_to_depart_turns_the_run_red(scales
     results = _changed(scales, "SEM-SCALE-003", Library.PYRO, measured=measured | {"mean_field": 5.0})
     cases, _, code = _judged(results)
     wrong = [each for each in cases if each.outcome is Outcome.DIFFERS]
-    assert [(each.case, each.library, each.quantity) for each in wrong] == [("SEM-SCALE-003", "pyro", "mean_field")]
+    assert [(each.id, each.subject, each.quantity) for each in wrong] == [("SEM-SCALE-003", "pyro", "mean_field")]
     assert code == 1
 
 
 def test_a_workaround_that_stops_working_is_named(scales):
     measured = _numbers(next(each for each in CASES if each.id == "SEM-SCALE-003"), Library.PYRO)
     results = _changed(scales, "SEM-SCALE-003", Library.PYRO, measured=measured | {"mean_field": 5.0})
-    verdict = next(each for each in _judged(results)[1] if each.finding == "FIND-PYRO-001")
+    verdict = next(each for each in _judged(results)[1] if each.id == "FIND-PYRO-001")
     assert verdict.outcome is Outcome.DIFFERS
     assert "workaround" in verdict.reason
 
@@ -111,10 +116,7 @@ def test_a_workaround_that_stops_working_is_named(scales):
 def test_a_crash_is_inconclusive_and_a_missing_framework_not_run(scales):
     crashed = _changed(scales, "SEM-SCALE-001", Library.PYRO, status=Status.CRASHED, reason="code -11", measured={})
     assert _judged(crashed)[2] == 3
-    missing = [
-        SemanticsResult(**{**vars(each), "status": Status.NOT_RUN, "reason": "not installed", "measured": {}})
-        for each in scales
-    ]
+    missing = [replace(each, status=Status.NOT_RUN, reason="not installed", measured={}) for each in scales]
     cases, findings, code = _judged(missing)
     assert {each.outcome for each in (*cases, *findings)} == {Outcome.NOT_RUN}
     assert code == 0
@@ -126,9 +128,9 @@ def test_a_program_that_returns_less_than_is_registered_is_inconclusive(scales):
 
 
 def test_results_survive_the_disk_with_nan_and_infinities(tmp_path):
-    result = SemanticsResult(
-        case="SEM-X-001",
-        library=Library.PYRO,
+    result = _result(
+        "SEM-X-001",
+        Library.PYRO,
         status=Status.OK,
         measured={"nan": math.nan, "inf": -math.inf, "third": 1 / 3},
         warnings=("UserWarning: w",),
@@ -136,8 +138,11 @@ def test_results_survive_the_disk_with_nan_and_infinities(tmp_path):
         versions={"torch": "2"},
         fingerprint="f",
     )
-    files.write(tmp_path, result)
-    again = files.read(tmp_path, result.name)
+    store = SuiteStore(tmp_path, "semantics")
+    store.write(result)
+    again = store.read("SEM-X-001-pyro")
+    assert again is not None
+    assert subject_of(again) == ("SEM-X-001", Library.PYRO)
     assert math.isnan(again.measured["nan"])
     assert again.measured["inf"] == -math.inf
     assert again.measured["third"] == 1 / 3
@@ -145,12 +150,11 @@ def test_results_survive_the_disk_with_nan_and_infinities(tmp_path):
 
 
 def test_a_damaged_file_is_set_aside_and_not_believed(tmp_path):
-    files.write(
-        tmp_path, SemanticsResult(case="SEM-X-001", library=Library.PYRO, status=Status.OK, measured={"a": 1.0})
-    )
+    store = SuiteStore(tmp_path, "semantics")
+    store.write(_result("SEM-X-001", Library.PYRO, status=Status.OK, measured={"a": 1.0}))
     path = tmp_path / "semantics" / "SEM-X-001-pyro.json"
     path.write_text(path.read_text().replace("1.0", "2.0"))
-    assert files.read(tmp_path, "SEM-X-001-pyro") is None
+    assert store.read("SEM-X-001-pyro") is None
     assert path.with_suffix(".damaged").exists()
 
 
@@ -167,33 +171,41 @@ def _small_cases(folder, **bodies):
     return cases
 
 
+def _small_suite(folder, **bodies):
+    cases = _small_cases(folder, **bodies)
+    own = suite_module.programs
+    programs = lambda: [each for each in own(cases) if not each.aside]  # noqa: E731 - one line to read
+    return cases, replace(SEMANTICS, programs=programs)
+
+
 def test_a_crash_costs_its_own_case_and_resume_runs_it_again_alone(tmp_path, monkeypatch):
-    monkeypatch.setattr(running, "missing", lambda library: "")
-    cases = _small_cases(tmp_path, good="return {'x': 1.0}", dead="os._exit(3)", bad="raise RuntimeError('planted')")
-    first = running.run_semantics(tmp_path, jobs=1, cases=cases, say=lambda line: None)
-    assert (first.programs, first.ran) == (3, 3)
-    results = {each.case: each for each in files.read_all(tmp_path)}
+    monkeypatch.setattr(suite_module, "missing", lambda library: "")
+    cases, suite = _small_suite(
+        tmp_path, good="return {'x': 1.0}", dead="os._exit(3)", bad="raise RuntimeError('planted')"
+    )
+    assert run_suites(tmp_path, [suite], jobs=1, say=lambda line: None) == 3
+    results = {subject_of(each)[0]: each for each in SuiteStore(tmp_path, "semantics").results()}
     assert [results[case.id].status for case in cases] == [Status.OK, Status.CRASHED, Status.FAILED]
     assert results["SEM-X-003"].reason == "RuntimeError: planted"
     said = []
-    again = running.run_semantics(tmp_path, jobs=1, cases=cases, say=said.append)
-    assert again.ran == 1
+    assert run_suites(tmp_path, [suite], jobs=1, say=said.append) == 1
     assert said == ["2 of 3 semantics programs are there; 1 are to be run"]
 
 
 def test_another_environment_makes_results_stale(tmp_path, monkeypatch):
-    monkeypatch.setattr(running, "missing", lambda library: "")
-    cases = _small_cases(tmp_path, good="return {'x': 1.0}")
-    running.run_semantics(tmp_path, jobs=1, cases=cases, say=lambda line: None)
-    monkeypatch.setattr(running, "fingerprint", lambda: "another")
-    assert running.run_semantics(tmp_path, jobs=1, cases=cases, say=lambda line: None).ran == 1
+    monkeypatch.setattr(suite_module, "missing", lambda library: "")
+    _, suite = _small_suite(tmp_path, good="return {'x': 1.0}")
+    run_suites(tmp_path, [suite], jobs=1, say=lambda line: None)
+    monkeypatch.setattr(machine, "fingerprint", lambda: "another")
+    assert run_suites(tmp_path, [suite], jobs=1, say=lambda line: None) == 1
 
 
 def test_a_missing_framework_is_not_run_with_the_reason(tmp_path, monkeypatch):
-    monkeypatch.setattr(running, "find_spec", lambda name: None)
-    cases = _small_cases(tmp_path, good="return {'x': 1.0}")
-    running.run_semantics(tmp_path, jobs=1, cases=cases, say=lambda line: None)
-    result = files.read(tmp_path, "SEM-X-001-pyro")
+    monkeypatch.setattr(suite_module, "find_spec", lambda name: None)
+    _, suite = _small_suite(tmp_path, good="return {'x': 1.0}")
+    run_suites(tmp_path, [suite], jobs=1, say=lambda line: None)
+    result = SuiteStore(tmp_path, "semantics").read("SEM-X-001-pyro")
+    assert result is not None
     assert result.status is Status.NOT_RUN
     assert result.reason == "torch, pyro not installed: pip install 'elbo-compare[torch]'"
 
@@ -250,15 +262,15 @@ def test_a_folder_of_others_and_a_folder_with_results_are_refused(command, tmp_p
     code, _, err = command("run", "semantics", "-o", tmp_path)
     assert (code, "holds no results of ours" in err) == (2, True)
     (tmp_path / "notes.txt").unlink()
-    files.write(tmp_path, SemanticsResult(case="SEM-X-001", library=Library.PYRO, status=Status.OK))
+    SuiteStore(tmp_path, "semantics").write(_result("SEM-X-001", Library.PYRO, status=Status.OK))
     code, _, err = command("run", "semantics", "-o", tmp_path)
     assert (code, "Add --resume" in err) == (2, True)
 
 
 def test_findings_are_listed_as_text_and_json_with_the_verdicts_of_a_folder(command, tmp_path, scales):
     for result in scales:
-        files.write(tmp_path, result)
-    assert command_module.judge_semantics(tmp_path).exit_code == 0
+        SuiteStore(tmp_path, "semantics").write(result)
+    assert command_module.judge_in(tmp_path, SEMANTICS).exit_code == 0
     code, out, _ = command("findings", tmp_path)
     assert code == 0
     assert all(finding.id in out and finding.title in out for finding in FINDINGS)
@@ -302,7 +314,7 @@ def test_times_are_described_with_their_quartiles_and_never_judged(registered, j
     assert set(frame["quantity"]) == set(names)
     assert set(zip(frame["median"], frame["low"], frame["high"], strict=True)) == {(2.5, 3.5, 4.5)}
     absurd = _changed(registered, case.id, Library.PYRO, measured=measured | {names[0]: 1e9})
-    mine = [each for each in absurd if each.case == case.id]
+    mine = [each for each in absurd if subject_of(each)[0] == case.id]
     assert {each.outcome for each in case_verdicts(mine)} == {Outcome.AGREES}
     frames = {"findings": finding_frame(judged[1]), "semantics": verdict_frame(judged[0])}
     page = to_html(_first(), [rendered(section.build(_report_data(frames | {"semantics_described": frame})))])
@@ -333,12 +345,12 @@ def test_run_semantics_judges_what_it_ran_and_ends_with_1_naming_the_changed_fin
     measured = _numbers(next(each for each in CASES if each.id == "SEM-KL-001"), Library.PYRO)
     changed = _changed(scales, "SEM-KL-001", Library.PYRO, measured=measured | {"mean_field": 0.0})
 
-    def run(folder, **asked):
-        assert asked["pairs"]
+    def run(folder, suites, **asked):
+        assert asked["whole"]
         for result in changed:
-            files.write(folder, result)
+            SuiteStore(folder, suites[0].name).write(result)
 
-    monkeypatch.setattr(command_module, "run_semantics", run)
+    monkeypatch.setattr(command_module, "run_suites", run)
     code, out, _ = command("run", "semantics", "-o", tmp_path / "out")
     assert code == 1
     assert "FIND-PYRO-010 differs: SEM-KL-001: mean_field is 0 where 8 is registered; it is right now" in out

@@ -6,10 +6,9 @@ from math import inf, isfinite, isnan, nan
 from pathlib import Path
 from typing import NamedTuple
 
-from elbo_compare.suites.semantics.case import Library
+from elbo_compare.suites.semantics.case import Library, Numbers
 from elbo_compare.suites.semantics.pairs.oracle import exact_kl, truncated_kumaraswamy_beta
 from elbo_compare.suites.semantics.pairs.table import EDGES, PAIRS, PairCheck, checks
-from elbo_compare.suites.semantics.runner import ProgramRun, run_programs
 
 # Adaptive quadrature in s asks for 1e-11; the cut at s = 200 and the float spacing near a finite edge leave 1e-9.
 TOLERANCE = 1e-8
@@ -53,23 +52,23 @@ class PairResult(NamedTuple):
         return _close(self.measured, self.behaviour, SERIES_TOLERANCE if series else TOLERANCE)
 
 
-def measure(library: Library, timeout_s: float = 240.0) -> ProgramRun:
-    """All divergences and all registered pairs of a library, in a fresh process."""
-    return next(run_programs([Path(__file__).with_name(f"measure_{library}.py")], timeout_s))
+def program(library: Library) -> Path:
+    """The file that measures all divergences and names all registered pairs of a library; it needs a fresh process."""
+    return Path(__file__).with_name(f"measure_{library}.py")
 
 
-def registered(run: ProgramRun) -> frozenset[tuple[str, str]]:
+def registered(measured: Numbers) -> frozenset[tuple[str, str]]:
     """The pairs of classes that the installed version registers; compare them with `table.PAIRS`."""
-    names = (key.removeprefix("registered ").split("|") for key in run.measured if key.startswith("registered "))
+    names = (key.removeprefix("registered ").split("|") for key in measured if key.startswith("registered "))
     return frozenset((q, p) for q, p in names)
 
 
-def unlisted(library: Library, run: ProgramRun) -> frozenset[tuple[str, str]]:
+def unlisted(library: Library, measured: Numbers) -> frozenset[tuple[str, str]]:
     """Pairs that only the installed version or only the table has."""
-    return registered(run) ^ frozenset(PAIRS[library])
+    return registered(measured) ^ frozenset(PAIRS[library])
 
 
-def results(library: Library, run: ProgramRun, numbers: Collection[int] = (0, 1, 2)) -> Iterator[PairResult]:
+def results(library: Library, measured: Numbers, numbers: Collection[int] = (0, 1, 2)) -> Iterator[PairResult]:
     """Integrate and compare the choices of parameters in `numbers`; edges (numbers from 10) come with Pyro."""
     for check in checks(library) + (EDGES if library is Library.PYRO else ()):
         if check.number in numbers or check.number >= 10:
@@ -77,7 +76,7 @@ def results(library: Library, run: ProgramRun, numbers: Collection[int] = (0, 1,
             behaviour = _EDGES_GIVE.get(check.key, exact)
             if check.pair == ("Kumaraswamy", "Beta"):
                 behaviour = truncated_kumaraswamy_beta(check.q, check.p)
-            yield PairResult(check, run.measured[check.key], exact, behaviour)
+            yield PairResult(check, measured[check.key], exact, behaviour)
 
 
 def treatment(library: Library, pair: tuple[str, str]) -> Treatment:

@@ -1,0 +1,16 @@
+"""`compare explain` as exit code and text."""
+
+from elbo_compare.compare.errors import UsageError, unknown
+from elbo_compare.suites.semantics.case import Library
+
+
+def explain_command(
+    model: str, guide: str, args: str, library: str | None, *, as_json: bool, timeout_s: float
+) -> tuple[int, str]:
+    """Exit code and text of `compare explain`. Raises UsageError for a library that does not exist."""
+    from elbo_compare.compare.semantics.explaining import explain_pair
+
+    if library is not None and library not in list(Library):
+        raise UsageError(unknown("library", library, list(Library)))
+    told = explain_pair(model, guide, args, library, timeout_s)
+    return told.exit_code, told.json if as_json else told.text

@@ -1,0 +1,73 @@
+"""Executes the programs of suites in fresh processes, several per process; each result comes as soon as it is there."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import nan
+from tempfile import TemporaryFile
+from typing import Any
+
+WORKER = "elbo_compare.compare.running.program_worker"
+# One thread: the work is tiny, and threads of two frameworks would fight for the cores. No preallocation on GPUs.
+ENVIRONMENT = {
+    **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
+    "JAX_PLATFORMS": "cpu",
+    "CUDA_VISIBLE_DEVICES": "",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProgramRun:
+    """What one program gave. `error`: a traceback, or how its process ended (`crashed`); empty when it ran."""
+
+    code: str
+    measured: Mapping[str, float] = field(default_factory=dict)
+    rows: tuple[Mapping[str, Any], ...] = ()
+    warnings: tuple[str, ...] = ()
+    error: str = ""
+    crashed: bool = False
+    elapsed_s: float = nan
+
+    @property
+    def reason(self) -> str:
+        """One line: what was raised (a traceback's last line), or how the process ended (the first; the rest names
+        files of this machine)."""
+        lines = [line.strip() for line in self.error.splitlines() if line.strip()]
+        return (lines[0] if self.crashed else lines[-1])[:400] if lines else ""
+
+
+def run_programs(codes: Sequence[str], timeout_s: float = 120.0) -> Generator[ProgramRun, None, None]:
+    """One ProgramRun per code, in order. A program that kills or hangs its process is reported, the rest goes on.
+
+    The codes must belong to one group: torch and JAX never share a process. `timeout_s` bounds each program, the
+    import of a framework included. Closing the iterator ends the process.
+    """
+    pending = list(codes)
+    while pending:
+        command = [sys.executable, "-P", "-m", WORKER, str(timeout_s), *pending]
+        with TemporaryFile("w+", encoding="utf-8", errors="replace") as log:
+            process = subprocess.Popen(
+                command, env=os.environ | ENVIRONMENT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log
+            )
+            try:
+                assert process.stdout is not None
+                for line in process.stdout:
+                    if not line.endswith(b"}\n"):
+                        break
+                    yield _run(json.loads(line))
+                    del pending[0]
+            finally:
+                if pending:  # it died, or nobody wants the rest
+                    process.kill()
+                process.communicate()
+            log.seek(0)
+            if pending:
+                error = f"the process ended with code {process.returncode}: {log.read()[-2000:]}"
+                yield ProgramRun(code=pending.pop(0), error=error, crashed=True)
+
+
+def _run(line: Mapping[str, Any]) -> ProgramRun:
+    return ProgramRun(**{**line, "rows": tuple(line["rows"]), "warnings": tuple(line["warnings"])})

@@ -1,0 +1,78 @@
+"""The semantics suite: a program for every case and library, and the sweep over a library's registered divergences."""
+
+from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
+
+from elbo_compare.compare.planning.suite import Evidence, Program, Suite
+from elbo_compare.compare.records import ProgramResult
+from elbo_compare.compare.semantics.judging import PAIRS, case_verdicts, finding_verdicts, pair_verdicts
+from elbo_compare.compare.semantics.register import described_frame, finding_frame, verdict_frame
+from elbo_compare.suites.semantics.case import Case, Library
+from elbo_compare.suites.semantics.catalogue import CASES
+from elbo_compare.suites.semantics.pairs import sweep
+
+PACKAGES = {Library.PYRO: ("pyro-ppl", "torch"), Library.NUMPYRO: ("numpyro", "jax")}
+MODULES = {Library.PYRO: ("torch", "pyro"), Library.NUMPYRO: ("jax", "numpyro")}
+EXTRAS = {Library.PYRO: "torch", Library.NUMPYRO: "jax"}
+CASES_FRAME, FINDINGS_FRAME, PAIRS_FRAME = "semantics", "findings", "semantics_pairs"
+DESCRIBED_FRAME = "semantics_described"
+
+
+def programs(cases: Sequence[Case] = CASES) -> list[Program]:
+    """Every case in every library that has it, NumPyro's first (they take longest), then the sweeps."""
+    return [*(each for library in sorted(Library) for each in _cases(cases, library)), *map(_sweep, Library)]
+
+
+def _cases(cases: Sequence[Case], library: Library) -> Iterator[Program]:
+    absent = missing(library)
+    for case in cases:
+        behaviour = case.behaviour(library)
+        if behaviour is not None:
+            needed = [name for name in behaviour.requires if find_spec(name) is None]
+            yield Program(
+                name=f"{case.id}-{library}",
+                code=str(behaviour.path),
+                group=library,
+                packages=PACKAGES[library],
+                lacking=absent or (f"needs {', '.join(needed)}, not installed" if needed else ""),
+            )
+
+
+def _sweep(library: Library) -> Program:
+    """It takes half a minute to judge, so that a profile does not run it."""
+    return Program(
+        name=f"{PAIRS}-{library}",
+        code=str(sweep.program(library)),
+        group=f"{library}, all divergences",
+        packages=PACKAGES[library],
+        lacking=missing(library),
+        aside=True,
+        timeout_s=240.0,
+    )
+
+
+def missing(library: Library) -> str:
+    """Why no program of a library can run here; empty where it can."""
+    absent = [name for name in MODULES[library] if find_spec(name) is None]
+    return f"{', '.join(absent)} not installed: pip install 'elbo-compare[{EXTRAS[library]}]'" if absent else ""
+
+
+def evidence(results: Sequence[ProgramResult], whole: bool) -> Evidence:
+    """Verdicts on findings, cases and, where it is `whole`, the sweep. The findings come first, by name."""
+    cases = case_verdicts(results)
+    if not cases:
+        return Evidence(verdicts={}, frames={})
+    findings = finding_verdicts(cases)
+    pairs = pair_verdicts(results) if whole else []
+    verdicts = {"Findings": findings, "Semantics, registered behaviours": cases}
+    frames = {CASES_FRAME: verdict_frame(cases), FINDINGS_FRAME: finding_frame(findings)}
+    described = described_frame(results)
+    if not described.empty:
+        frames[DESCRIBED_FRAME] = described
+    if pairs:
+        verdicts["Registered divergences against their integrals"] = pairs
+        frames[PAIRS_FRAME] = verdict_frame(pairs)
+    return Evidence(verdicts=verdicts, frames=frames)
+
+
+SEMANTICS = Suite(name="semantics", noun="semantics programs", programs=programs, judge=evidence)
