@@ -8,12 +8,22 @@ from typing import Any
 import jax
 
 # One instruction of an HLO computation is `name = type opcode(...)`; these move nothing and launch nothing.
-_INSTRUCTION = re.compile(r"^\s+(?:ROOT )?%?[\w.-]+ = .*? ([\w-]+)\(", re.MULTILINE)
-_FREE = frozenset({"parameter", "constant", "tuple", "get-tuple-element", "bitcast"})
+_INSTRUCTION = re.compile(r"^\s+(?:ROOT )?%?[\w.-]+ = .*? ([\w-]+)\((.*)$", re.MULTILINE)
+_COMPUTATION = re.compile(r"^(ENTRY )?%?([\w.-]+) .*\{$", re.MULTILINE)
+_FREE = frozenset({"parameter", "constant", "tuple", "get-tuple-element", "bitcast", "after-all", "async-done"})
+# These run another computation's instructions; a fusion is one kernel, and a reducer is a part of its reduction's.
+_CALLED = {
+    "while": r"body=%?([\w.-]+)",
+    "call": r"to_apply=%?([\w.-]+)",
+    "conditional": r"(?:true_computation|false_computation)=%?([\w.-]+)",
+    "async-start": r"calls=%?([\w.-]+)",
+}
+_BRANCHES = re.compile(r"branch_computations=\{([^}]*)\}")
+_CONDITION = re.compile(r"condition=%?([\w.-]+)")
 
 
 def count_program(compiled: jax.stages.Compiled, weights: Any) -> dict[str, float]:
-    """`launches`: instructions that the optimised program runs, fusions and calls whole; `flops`: XLA's own estimate;
+    """`launches`: instructions that the optimised program runs, fusions whole; `flops`: XLA's own estimate;
     `bytes`: weights and gradients of the same shapes. A scan's body counts once."""
     analysis: Any = compiled.cost_analysis()
     found: Mapping[str, float] = analysis[0] if isinstance(analysis, list) else analysis or {}
@@ -22,13 +32,30 @@ def count_program(compiled: jax.stages.Compiled, weights: Any) -> dict[str, floa
 
 
 def instructions(text: str) -> int:
-    """Instructions of the entry computation and of the bodies of its loops, in XLA's text form."""
+    """Instructions of the entry computation and of all that it calls, in XLA's text form: bodies of loops once, their
+    conditions where the number of turns is not known beforehand, every branch."""
+    heads = list(_COMPUTATION.finditer(text))
+    ends = [each.start() for each in heads[1:]] + [len(text)]
+    bodies = {head[2]: text[head.end() : end] for head, end in zip(heads, ends, strict=True)}
+    entries = [head[2] for head in heads if head[1]]
+    return sum(_run(name, bodies) for name in entries)
+
+
+def _run(name: str, bodies: Mapping[str, str]) -> int:
     total = 0
-    for computation in re.split(r"\n(?=%|ENTRY)", text):
-        head = computation.lstrip().partition("\n")[0]
-        if head.startswith("ENTRY") or ("region" in head.partition("(")[0] and "while" in text):
-            total += sum(code not in _FREE for code in _INSTRUCTION.findall(computation))
+    for code, rest in _INSTRUCTION.findall(bodies[name]):
+        called = _called(code, rest)
+        total += sum(_run(each, bodies) for each in called) if called else code not in _FREE
     return total
+
+
+def _called(code: str, rest: str) -> list[str]:
+    if code not in _CALLED:
+        return []
+    found = re.findall(_CALLED[code], rest)
+    if code == "while" and "known_trip_count" not in rest:
+        found += _CONDITION.findall(rest)
+    return found + [each.strip().lstrip("%") for several in _BRANCHES.findall(rest) for each in several.split(",")]
 
 
 def bytes_of(weights: Any) -> int:
