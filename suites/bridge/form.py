@@ -122,10 +122,13 @@ def check_training(
     kl_weights: Array | None = None,
 ) -> None:
     """As `check_shapes`, with batches (step, batch) of row indices, noise (step, noise_rows, batch, latent) and
-    kl_weights (step,), which a bound that is no sum of terms can't have."""
+    kl_weights (step,), which a bound that is no sum of terms can't have. An index beyond x would be no error on every
+    device."""
     check_shapes(form, params, x)
     if batches.ndim != 2 or batches.size == 0:
         raise ValueError(f"batches must have axes (step, batch), none of them empty; shape {batches.shape} arrived")
+    if batches.min() < 0 or batches.max() >= len(x):
+        raise ValueError(f"batches hold rows of x, 0 to {len(x) - 1}; {batches.min()} to {batches.max()} arrived")
     expected = (len(batches), form.noise_rows, batches.shape[1], form.latent)
     if noise is not None and noise.shape != expected:
         raise ValueError(f"noise must have axes (step, particle, batch, latent) = {expected}; {noise.shape} arrived")

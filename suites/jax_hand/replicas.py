@@ -39,7 +39,7 @@ def train(
     batches: JaxArray,
     noise: JaxArray | None,
     stops: JaxArray,
-    rate: float,
+    rate: JaxArray,
     *,
     form: Form,
     group: int,
@@ -108,7 +108,7 @@ class JaxHandReplicas(JaxHandSession):
             rows,
             None if noise is None else self._array(noise),
             jax.device_put(np.asarray(stops, np.int32), self.device),
-            learning_rate,
+            self._array(np.asarray(learning_rate)),
             form=self.form,
             group=group_size(
                 len(seeds), STATES * sum(weight.nbytes for weight in weights.values()), self.device.platform

@@ -10,9 +10,9 @@ import numpy as np
 from jax import Array as JaxArray
 from numpy.typing import NDArray
 
-from elbo_compare.suites.bridge.batches import training_rows
 from elbo_compare.suites.bridge.form import Form, check_shapes, check_training
 from elbo_compare.suites.bridge.jax_arrays import dtype_of, to_array, to_arrays, to_devices
+from elbo_compare.suites.bridge.jax_batches import Steps
 from elbo_compare.suites.contract import Array, Fit, Params, Stepper
 from elbo_compare.suites.jax_hand.layers import Weights
 from elbo_compare.suites.jax_hand.session import JaxHandEstimates, base_noise
@@ -42,9 +42,12 @@ def adam_start(params: Weights) -> Adam:
 
 @partial(jax.jit, static_argnames="form")
 def adam_step(
-    state: Adam, x: JaxArray, noise: JaxArray, rate: float, kl_weight: JaxArray | None = None, *, form: Form
+    state: Adam, x: JaxArray, noise: JaxArray, rate: JaxArray | float, kl_weight: JaxArray | None = None, *, form: Form
 ) -> tuple[Adam, JaxArray]:
-    """One step and the negative ELBO before it. Kingma and Ba 2015, algorithm 1, beta 0.9 and 0.999, epsilon 1e-8."""
+    """One step and the negative ELBO before it. Kingma and Ba 2015, algorithm 1, beta 0.9 and 0.999, epsilon 1e-8.
+
+    Outside of a compiled program `rate` is an array on the device: a Python number would travel at every call.
+    """
     differentiate = jax.value_and_grad(batch_loss, has_aux=True)
     (loss, terms), gradient = differentiate(state.params, form, x, noise, kl_weight)
     if kl_weight is not None:
@@ -62,7 +65,7 @@ def adam_step(
 
 @partial(jax.jit, static_argnames="form")
 def own_step(
-    state: Adam, key: JaxArray, x: JaxArray, rate: float, kl_weight: JaxArray | None = None, *, form: Form
+    state: Adam, key: JaxArray, x: JaxArray, rate: JaxArray | float, kl_weight: JaxArray | None = None, *, form: Form
 ) -> tuple[Adam, JaxArray, JaxArray]:
     """`adam_step` on noise of its own: (state, next key, negative ELBO)."""
     key, now = jax.random.split(key)
@@ -92,17 +95,18 @@ class JaxHandSession(JaxHandEstimates):
         """
         check_training(self.form, params, x, batches, noise, kl_weights)
         state, key = adam_start(to_devices(params, self.device, self.dtype)), self._key(seed)
+        steps = Steps(x, batches, noise, kl_weights, binarise, device=self.device, dtype=self.dtype)
+        rate = self._array(np.asarray(learning_rate))
         kept: dict[int, Params] = {}
         losses: list[JaxArray] = []
-        for i, rows in enumerate(batches):
+        for i in range(len(batches)):
             if i in checkpoints and self._keep(i, state, kept, stop):
                 break
-            data = self._array(training_rows(x, rows, i, binarise))
-            weight = None if kl_weights is None else self._array(kl_weights[i])
-            if noise is None:
-                state, key, loss = own_step(state, key, data, learning_rate, weight, form=self.form)
+            data, given, weight = steps.next()
+            if given is None:
+                state, key, loss = own_step(state, key, data, rate, weight, form=self.form)
             else:
-                state, loss = adam_step(state, data, self._array(noise[i]), learning_rate, weight, form=self.form)
+                state, loss = adam_step(state, data, given, rate, weight, form=self.form)
             losses.append(loss)
         else:
             if len(batches) in checkpoints:
@@ -121,7 +125,7 @@ class JaxHandSession(JaxHandEstimates):
         """Compiled steps on one batch; `compile` lowers and compiles ahead."""
         check_shapes(self.form, params, x)
         state, key = adam_start(to_devices(params, self.device, self.dtype)), self._key(seed)
-        data, rate = self._array(x), 1e-3
+        data, rate = self._array(x), self._array(np.asarray(1e-3))
         one_step = partial(own_step, form=self.form)
 
         def compile_ahead() -> None:

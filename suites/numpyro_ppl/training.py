@@ -13,9 +13,9 @@ from jax import Array as JaxArray
 from numpy.typing import NDArray
 from numpyro import handlers
 
-from elbo_compare.suites.bridge.batches import training_rows
 from elbo_compare.suites.bridge.form import Form, check_shapes, check_training
 from elbo_compare.suites.bridge.jax_arrays import dtype_of, to_array, to_arrays, to_devices
+from elbo_compare.suites.bridge.jax_batches import Steps
 from elbo_compare.suites.contract import Array, Fit, Params, Stepper
 from elbo_compare.suites.numpyro_ppl.bounds import ELBOClass, elbo_object
 from elbo_compare.suites.numpyro_ppl.session import NumPyroEstimates
@@ -77,17 +77,15 @@ class NumPyroSession(NumPyroEstimates):
         training = batch_mean_svi(self.elbo_class, self.form, batches.shape[1], learning_rate)
         weights = to_devices(params, self.device, self.dtype)
         state = training.init(self._key(seed), self._array(x[batches[0]]), init_params=weights)
+        steps = Steps(x, batches, noise, kl_weights, binarise, device=self.device, dtype=self.dtype)
         kept: dict[int, Params] = {}
         losses: list[JaxArray] = []
-        for i, rows in enumerate(batches):
+        for i in range(len(batches)):
             if i in checkpoints and self._keep(i, training.svi.get_params(state), kept, stop):
                 break
-            given = Given(
-                noise=None if noise is None else self._array(noise[i]),
-                kl_weight=None if kl_weights is None else self._array(kl_weights[i]),
-            )
-            step = training.update if kl_weights is None else training.warm_up
-            state, loss = step(state, self._array(training_rows(x, rows, i, binarise)), given)
+            data, now, weight = steps.next()
+            step = training.update if weight is None else training.warm_up
+            state, loss = step(state, data, Given(noise=now, kl_weight=weight))
             losses.append(loss)
         else:
             if len(batches) in checkpoints:
