@@ -5,7 +5,7 @@ form; `compare bench` checks that before it times a form. The module of a form h
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from importlib import import_module
 from typing import Any
@@ -70,8 +70,20 @@ class TrainingForm:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SeededWeights:
+    """Initial weights that each form makes on its own device, the same for all of one framework: normal with variance
+    2 / (in + out), zero biases (Glorot and Bengio 2010). `moved`: each at the next larger number of its dtype."""
+
+    seed: int
+    moved: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class Case:
-    """What is trained. `batches`: shape (batch number, batch, observed); steps go through them again and again."""
+    """What is trained. `batches`: shape (batch number, batch, observed); steps go through them again and again.
+
+    `seeded`: not None where the problem's own weights are an outline only, too large to travel.
+    """
 
     problem: Problem
     estimator: Estimator
@@ -80,6 +92,7 @@ class Case:
     device: Device = Device.CPU
     dtype: DType = DType.FLOAT32
     learning_rate: float = 1e-3
+    seeded: SeededWeights | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,7 +205,11 @@ def prepare(form: TrainingForm, case: Case) -> Trainer:
     return module.prepare(form.name.removeprefix(f"{form.implementation} "), case)
 
 
-def moved_by_one_ulp(params: Params, dtype: DType) -> Params:
-    """Every weight at the next larger number of `dtype`: what the smallest possible disturbance does to a path."""
-    kind = np.dtype(str(dtype)).type
-    return {name: np.nextafter(value.astype(kind), kind(np.inf)).astype(np.float64) for name, value in params.items()}
+def moved_by_one_ulp(case: Case) -> Case:
+    """Every weight at the next larger number of its dtype: what the smallest possible disturbance does to a path."""
+    if case.seeded is not None:
+        return replace(case, seeded=replace(case.seeded, moved=True))
+    kind = np.dtype(str(case.dtype)).type
+    params = case.problem.params
+    moved = {name: np.nextafter(value.astype(kind), kind(np.inf)).astype(np.float64) for name, value in params.items()}
+    return replace(case, problem=replace(case.problem, params=moved))

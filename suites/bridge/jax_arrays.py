@@ -1,12 +1,15 @@
 """NumPy arrays to JAX arrays and back; device, dtype, the x64 switch. No maths."""
 
 from collections.abc import Mapping
+from math import inf, sqrt
 from typing import Any, TypeAlias
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from elbo_compare.suites.contract import Array, Device, DType, Params
+from elbo_compare.suites.forms import Case
 
 JaxDevice: TypeAlias = Any  # jax.Device, which JAX exports as a variable that type checkers refuse
 
@@ -33,6 +36,23 @@ def to_device(array: Array, device: JaxDevice, dtype: DType) -> jax.Array:
 def to_devices(params: Params, device: JaxDevice, dtype: DType) -> dict[str, jax.Array]:
     """`to_device` for every parameter, under the same names."""
     return {name: to_device(array, device, dtype) for name, array in params.items()}
+
+
+def initial_weights(case: Case, device: JaxDevice) -> dict[str, jax.Array]:
+    """The case's weights on the device under their names; seeded ones are made there and never travel."""
+    params, seeded = case.problem.params, case.seeded
+    if seeded is None:
+        return to_devices(params, device, case.dtype)
+    dtype, key = str(case.dtype), random_key(seeded.seed, device)
+
+    def made(index: int, shape: tuple[int, ...]) -> jax.Array:
+        if len(shape) == 1:
+            array = jnp.zeros(shape, dtype, device=device)
+        else:
+            array = sqrt(2.0 / sum(shape)) * jax.random.normal(jax.random.fold_in(key, index), shape, dtype)
+        return jnp.nextafter(array, jnp.asarray(inf, dtype)) if seeded.moved else array
+
+    return {name: made(i, outline.shape) for i, (name, outline) in enumerate(params.items())}
 
 
 def random_key(seed: int, device: JaxDevice) -> jax.Array:

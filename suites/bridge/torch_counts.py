@@ -12,19 +12,28 @@ from torch.utils.flop_counter import FlopCounterMode
 
 
 def count_step(step: Callable[[], Any], weights: Iterable[Tensor]) -> dict[str, float]:
-    """`operations`: leaf operators of one step as the profiler sees them (a compiled kernel is none); `launches`:
-    kernels and copies that ran on the GPU, those of a replayed graph too; `bytes`: weights and their gradients."""
+    """`operations`: leaf operators of one step as the profiler sees them (a compiled kernel is none); `bytes`: weights
+    and their gradients; on a GPU also `kernels`."""
+    events = profiled(step)
+    leaves = [each for each in events if each.name.startswith("aten::") and not each.cpu_children]
+    return {"operations": float(len(leaves)), "bytes": float(bytes_of(weights))} | kernels(events)
+
+
+def kernels(events: Iterable[Any]) -> dict[str, float]:
+    """`launches`: kernels and copies that ran on the GPU; nothing where there is none."""
+    if not torch.cuda.is_available():
+        return {}
+    return {"launches": float(sum(str(each.device_type).endswith("CUDA") for each in events))}
+
+
+def profiled(step: Callable[[], Any]) -> list[Any]:
+    """What torch's profiler sees of one step, on the CPU and on a GPU."""
     activities = [ProfilerActivity.CPU]
     if torch.cuda.is_available():
         activities.append(ProfilerActivity.CUDA)
     with profile(activities=activities) as found:
         step()
-    events = found.events() or []
-    leaves = [each for each in events if each.name.startswith("aten::") and not each.cpu_children]
-    counted = {"operations": float(len(leaves)), "bytes": float(bytes_of(weights))}
-    if torch.cuda.is_available():
-        counted["launches"] = float(sum(str(each.device_type).endswith("CUDA") for each in events))
-    return counted
+    return list(found.events() or [])
 
 
 def bytes_of(weights: Iterable[Tensor]) -> int:

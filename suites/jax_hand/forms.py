@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import Array as JaxArray
 
 from elbo_compare.suites.bridge.form import Form, form_of
-from elbo_compare.suites.bridge.jax_arrays import open_device, random_key, to_arrays, to_device, to_devices
+from elbo_compare.suites.bridge.jax_arrays import initial_weights, open_device, random_key, to_arrays, to_device
 from elbo_compare.suites.bridge.jax_counts import count_program
 from elbo_compare.suites.contract import Params
 from elbo_compare.suites.forms import Case, Trainer
@@ -78,7 +78,7 @@ class JaxTrainer:
     def __init__(self, name: str, case: Case):
         self.form, self.device = form_of(case.problem, case.estimator), open_device(case.device, case.dtype)
         self.joined, self.scanned = "joined" in name, "scan" in name
-        weights = to_devices(case.problem.params, self.device, case.dtype)
+        weights = initial_weights(case, self.device)
         if self.joined:
             refuse_other_forms(self.form)
             weights = jax.device_put(join(self.form, weights), self.device)

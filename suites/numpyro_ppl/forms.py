@@ -10,7 +10,7 @@ import numpyro.optim
 from numpyro import handlers
 
 from elbo_compare.suites.bridge.form import form_of
-from elbo_compare.suites.bridge.jax_arrays import open_device, random_key, to_arrays, to_device, to_devices
+from elbo_compare.suites.bridge.jax_arrays import initial_weights, open_device, random_key, to_arrays, to_device
 from elbo_compare.suites.bridge.jax_counts import count_program
 from elbo_compare.suites.contract import Params
 from elbo_compare.suites.forms import Case, Trainer
@@ -38,7 +38,7 @@ class NumPyroTrainer:
         self.svi = numpyro.infer.SVI(by_batch(partial(model, form)), by_batch(partial(guide, form)), optimiser, elbo)
         self.data = to_device(case.batches, self.device, case.dtype)
         self.batches = list(self.data)
-        weights = to_devices(case.problem.params, self.device, case.dtype)
+        weights = initial_weights(case, self.device)
         key = random_key(case.seed, self.device)
         # Compiled, `init` computes only what leaves it: neither the model's forward pass nor its draws.
         self.state = jax.jit(self.svi.init)(key, self.batches[0], init_params=weights)

@@ -17,7 +17,7 @@ import numpyro.optim
 from jax import Array as JaxArray
 
 from elbo_compare.suites.bridge.form import form_of
-from elbo_compare.suites.bridge.jax_arrays import open_device, random_key, to_arrays, to_device, to_devices
+from elbo_compare.suites.bridge.jax_arrays import initial_weights, open_device, random_key, to_arrays, to_device
 from elbo_compare.suites.bridge.jax_counts import count_program
 from elbo_compare.suites.contract import Params
 from elbo_compare.suites.forms import Case, Trainer
@@ -110,7 +110,7 @@ class Example:
 
     def __init__(self, case: Case):
         form, device = form_of(case.problem, case.estimator), open_device(case.device, case.dtype)
-        params = to_devices(case.problem.params, device, case.dtype)
+        params = initial_weights(case, device)
         encode = encoder(form.latent, layout(params, "encoder", form.gated_layers, ENCODER))
         decode = decoder(case.problem.observed, layout(params, "decoder", form.gated_layers, DECODER))
         self.data = to_device(case.batches, device, case.dtype)

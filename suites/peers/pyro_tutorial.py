@@ -16,7 +16,14 @@ from pyro.optim import Adam  # pyright: ignore[reportAttributeAccessIssue]
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from elbo_compare.suites.bridge.torch_arrays import TORCH_DTYPES, open_device, synchronise, to_arrays, to_tensor
+from elbo_compare.suites.bridge.torch_arrays import (
+    TORCH_DTYPES,
+    initial_weights,
+    open_device,
+    synchronise,
+    to_arrays,
+    to_tensor,
+)
 from elbo_compare.suites.bridge.torch_counts import count_step
 from elbo_compare.suites.contract import Params, Problem
 from elbo_compare.suites.forms import Case, Trainer
@@ -93,12 +100,12 @@ class VAE(nn.Module):
             pyro.sample("latent", dist.Normal(z_loc, z_scale).to_event(1))
 
 
-def load(module: nn.Module, params: Params) -> None:
-    """Put the problem's weights into modules of the tutorial's make-up: `layers.` stands before a layer's index."""
+def load(module: nn.Module, params: dict[str, Tensor]) -> None:
+    """Put the case's weights into modules of the tutorial's make-up: `layers.` stands before a layer's index."""
     state = {}
     for name, value in params.items():
         side, *rest = name.split(".")
-        state[".".join([side, *(["layers"] if rest[0].isdigit() else []), *rest])] = torch.tensor(value)
+        state[".".join([side, *(["layers"] if rest[0].isdigit() else []), *rest])] = value
     module.load_state_dict(state)
 
 
@@ -120,7 +127,7 @@ def prepare(name: str, case: Case) -> Trainer:
     device = open_device(case.device)
     pyro.clear_param_store()
     vae = VAE(case.problem).to(device, TORCH_DTYPES[case.dtype])
-    load(vae, case.problem.params)
+    load(vae, initial_weights(case, device))
     rows = to_tensor(case.batches.reshape(-1, case.batches.shape[-1]), torch.device("cpu"), case.dtype)
     batch = case.batches.shape[1]
     # Not shuffled, and with a generator of its own: everybody sees the same batches and draws the same noise.
@@ -133,8 +140,8 @@ def prepare(name: str, case: Case) -> Trainer:
         epoch_loss = loss = 0.0
         for _ in range(k):
             x = next(batches)
-            if device.type == "cuda":
-                x = x.cuda()
+            if device.type != "cpu":
+                x = x.to(device)
             loss = svi.step(x)
             epoch_loss += loss
         synchronise(device)

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from elbo_compare.suites.bridge.torch_arrays import TORCH_DTYPES, open_device, synchronise, to_array
+from elbo_compare.suites.bridge.torch_arrays import TORCH_DTYPES, initial_weights, open_device, synchronise, to_array
 from elbo_compare.suites.bridge.torch_counts import count_step
 from elbo_compare.suites.contract import Device, DType
 from elbo_compare.suites.forms import Case, Trainer
@@ -33,7 +33,7 @@ def prepare(name: str, case: Case) -> Trainer:
     if case.dtype is not DType.FLOAT32:
         raise RuntimeError("pythae's data sets are float32")
     device, dtype = open_device(case.device), TORCH_DTYPES[case.dtype]
-    networks = pyro_tutorial.VAE(case.problem)
+    networks = pyro_tutorial.VAE(case.problem).to(device, dtype)
 
     class Encoder(BaseEncoder):
         def __init__(self) -> None:
@@ -52,7 +52,7 @@ def prepare(name: str, case: Case) -> Trainer:
         def forward(self, z: Tensor) -> Any:
             return ModelOutput(reconstruction=self.network(z))
 
-    load(networks, case.problem.params)
+    load(networks, initial_weights(case, device))
     count, batch, observed = case.batches.shape
     config = VAEConfig(input_dim=(observed,), latent_dim=case.problem.latent, reconstruction_loss="bce")
     model = VAE(config, encoder=Encoder(), decoder=Decoder()).to(device, dtype)

@@ -11,7 +11,7 @@ from pyro import poutine
 from torch import Tensor
 
 from elbo_compare.suites.bridge.form import form_of
-from elbo_compare.suites.bridge.torch_arrays import open_device, synchronise, to_arrays, to_tensor, to_tensors
+from elbo_compare.suites.bridge.torch_arrays import initial_weights, open_device, synchronise, to_arrays, to_tensor
 from elbo_compare.suites.bridge.torch_counts import count_step
 from elbo_compare.suites.contract import Params
 from elbo_compare.suites.forms import Case, Trainer
@@ -64,7 +64,7 @@ class PyroTrainer:
         rates = {"lr": self.case.learning_rate, "betas": (0.9, 0.999), "eps": 1e-8}
         optimiser = pyro.optim.Adam(rates)  # pyright: ignore[reportAttributeAccessIssue]
         self.svi: Any = pyro.infer.SVI(self.model, self.guide, optimiser, self.elbo)
-        with parameter_store(to_tensors(self.case.problem.params, self.device, self.case.dtype)):
+        with parameter_store(initial_weights(self.case, self.device)):
             self.state = self.store.get_state()
         pyro.set_rng_seed(self.case.seed)
         self.done = 0

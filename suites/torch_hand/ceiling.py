@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from elbo_compare.suites.bridge.torch_arrays import TORCH_DTYPES, open_device, synchronise
+from elbo_compare.suites.bridge.torch_arrays import TORCH_DTYPES, multiplying, open_device, synchronise
 from elbo_compare.suites.contract import Device, DType
 from elbo_compare.suites.forms import Precision
 
@@ -14,18 +14,15 @@ WARM_UP = 3  # calls before a capture, as CUDA graphs ask for
 def products(
     shapes: Sequence[tuple[int, int, int]], device: Device, dtype: DType, precision: str = Precision.FULL
 ) -> Callable[[], None]:
-    """A call that multiplies (m, k) by (k, n) for every (m, k, n), synchronised, into memory allocated beforehand.
-
-    TF32 is a switch of the process: a process makes products in one precision.
-    """
+    """A call that multiplies (m, k) by (k, n) for every (m, k, n), synchronised, into memory allocated beforehand."""
     where = open_device(device)
-    torch.backends.cuda.matmul.allow_tf32 = precision == Precision.TF32
     kind = {"dtype": torch.bfloat16 if precision == Precision.BFLOAT16 else TORCH_DTYPES[dtype], "device": where}
     factors = [(torch.rand(m, k, **kind), torch.rand(k, n, **kind), torch.empty(m, n, **kind)) for m, k, n in shapes]
 
     def run() -> None:
-        for left, right, out in factors:
-            torch.mm(left, right, out=out)
+        with multiplying(precision):
+            for left, right, out in factors:
+                torch.mm(left, right, out=out)
         synchronise(where)
 
     return run

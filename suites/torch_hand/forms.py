@@ -1,6 +1,7 @@
 """Named training forms of the hand-written torch VAE, for the clock; see `suites.forms` for what each one is."""
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 import torch
@@ -9,21 +10,22 @@ from torch import Tensor
 from elbo_compare.suites.bridge.form import Form, form_of
 from elbo_compare.suites.bridge.torch_arrays import (
     TORCH_DTYPES,
+    initial_weights,
+    multiplying,
     open_device,
     synchronise,
     to_arrays,
     to_tensor,
-    to_tensors,
 )
-from elbo_compare.suites.bridge.torch_counts import count_step
+from elbo_compare.suites.bridge.torch_counts import count_step, kernels, profiled
 from elbo_compare.suites.contract import Device, Params
-from elbo_compare.suites.forms import Case, Trainer
+from elbo_compare.suites.forms import Case, Precision, Trainer
 from elbo_compare.suites.torch_hand.joined import join, joined_loss, refuse_other_forms, split
 from elbo_compare.suites.torch_hand.vae import batch_loss, encode, terms_at
 
 Weights = dict[str, Tensor]
 Loss = Callable[[Weights, Form, Tensor, Tensor], Tensor]
-ADAM: dict[str, dict[str, bool]] = {"eager": {}, "foreach": {"foreach": True}}
+ADAM: dict[str, dict[str, bool]] = {"eager": {"foreach": False}, "foreach": {"foreach": True}}
 BACKEND = "inductor"  # tests count recompilations under a backend that compiles at once
 WARM_UP = 3  # steps before a capture, as CUDA graphs ask for
 
@@ -42,7 +44,7 @@ class TorchTrainer:
         self.joined = joined
         if joined:
             refuse_other_forms(self.form)
-        weights = to_tensors(case.problem.params, self.device, case.dtype)
+        weights = initial_weights(case, self.device)
         self.weights = join(self.form, weights) if joined else {n: w.requires_grad_() for n, w in weights.items()}
         self.batches = to_tensor(case.batches, self.device, case.dtype)
         self.generator = torch.Generator(self.device).manual_seed(case.seed)
@@ -97,27 +99,35 @@ def compiled(loss: Loss) -> Loss:
 _COMPILED: dict[Loss, Loss] = {}
 
 
+@cache
 def in_bfloat16(loss: Loss) -> Loss:
-    """The loss with its matrix products in bfloat16 (autocast); weights, sums and Adam stay as they are."""
+    """The loss with its matrix products in bfloat16 (autocast); weights, sums and Adam stay as they are.
+
+    One function per loss: what is compiled is found again by it.
+    """
 
     def run(weights: Weights, form: Form, x: Tensor, noise: Tensor) -> Tensor:
-        with torch.autocast("cuda", torch.bfloat16):
+        with torch.autocast(x.device.type, torch.bfloat16):
             return loss(weights, form, x, noise)
 
     return run
 
 
 class GraphTrainer(TorchTrainer):
-    """The step captured once as a CUDA graph and replayed. Batch and noise are copied into buffers that it reads."""
+    """The step captured once as a CUDA graph and replayed. Batch and noise are copied into buffers that it reads.
 
-    def __init__(self, case: Case):
+    Which products a graph holds is decided while it is captured: that is where `precision` acts.
+    """
+
+    def __init__(self, case: Case, precision: Precision = Precision.FULL):
         if case.device is not Device.CUDA:
             raise RuntimeError("CUDA graphs need a CUDA device")
         super().__init__(case, joined=True, adam={"fused": True, "capturable": True}, wrap=None)
+        self.precision = precision
         self.x = self.batches[0].clone()
         self.now = torch.zeros(self.noise_shape, dtype=self.dtype, device=self.device)
         self.graph: torch.cuda.CUDAGraph | None = None
-        self.captured_loss = torch.zeros((), device=self.device)
+        self.captured_loss = torch.zeros((), dtype=self.dtype, device=self.device)
 
     def capture(self) -> None:
         """Warm up on a side stream, put weights and optimiser back, capture one step."""
@@ -140,8 +150,9 @@ class GraphTrainer(TorchTrainer):
 
     def _work(self) -> None:
         self.optimiser.zero_grad(set_to_none=True)
-        loss = self.loss(self.weights, self.form, self.x, self.now)
-        loss.backward()
+        with multiplying(self.precision):
+            loss = self.loss(self.weights, self.form, self.x, self.now)
+            loss.backward()
         self.optimiser.step()
         self.captured_loss.copy_(loss.detach())
 
@@ -150,11 +161,26 @@ class GraphTrainer(TorchTrainer):
         if self.graph is None:
             self.capture()
         assert self.graph is not None
+        self._feed()
+        self.graph.replay()
+        return self.captured_loss
+
+    def _feed(self) -> None:
         self.x.copy_(self.batches[self.done % len(self.batches)])
         self.now.copy_(self.noise())
-        self.graph.replay()
         self.done += 1
-        return self.captured_loss
+
+    def count(self) -> dict[str, float]:
+        """As any form's; kernels are counted where the captured work runs once more outside of its graph.
+
+        A profiler that starts after a capture may see a replay as one launch, or not at all.
+        """
+
+        def uncaptured() -> None:
+            self._feed()
+            self._work()
+
+        return super().count() | kernels(profiled(uncaptured))
 
 
 def prepare(name: str, case: Case) -> Trainer:
@@ -173,9 +199,7 @@ def _make(name: str, case: Case) -> TorchTrainer:
     if name in ADAM:
         return TorchTrainer(case, joined=False, adam=ADAM[name], wrap=None)
     if name in ("CUDA graph", "TF32"):
-        trainer = GraphTrainer(case)
-        torch.backends.cuda.matmul.allow_tf32 = name == "TF32"
-        return trainer
+        return GraphTrainer(case, Precision.TF32 if name == "TF32" else Precision.FULL)
     if name == "bfloat16":
         return TorchTrainer(case, joined=True, adam=fused, wrap=lambda loss: compiled(in_bfloat16(loss)))
     wraps = {"fused Adam": None, "joined": None, "compiled": compiled, "compiled joined": compiled}

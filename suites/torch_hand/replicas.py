@@ -58,7 +58,8 @@ class TorchHandReplicas(TorchHandSession):
     def _replicas_noise(self, seeds: tuple[int, ...], batch: int, noise: Array | None) -> Callable[[int], Tensor]:
         """The noise of step i, (replica, noise_rows, batch, latent): everybody's, or each replica's own."""
         if noise is not None:
-            return lambda i: self._tensor(noise[:, i])
+            shared = self._tensor(noise)
+            return lambda i: shared[:, i]
         generators = [self._generator(seed) for seed in seeds]
         return lambda _: torch.stack([self._sample(batch, generator) for generator in generators])
 

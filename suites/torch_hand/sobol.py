@@ -1,18 +1,21 @@
 """Scrambled Sobol noise in torch: any number of independently scrambled sets at once."""
 
+from functools import cache
+
 import torch
 from torch import Tensor
 
 BITS = 30  # of torch's Sobol points
 
 
-def leading_points(points: int, dimension: int) -> Tensor:
+@cache
+def leading_points(points: int, dimension: int, device: torch.device) -> Tensor:
     """The first `points` (a power of two) unscrambled Sobol points as integers of their leading log2(points) bits.
 
-    Shape: (points, dimension), int64. The other bits of these points are zero.
+    Shape: (points, dimension), int64. The other bits of these points are zero. They travel to the device once.
     """
     engine = torch.quasirandom.SobolEngine(dimension)
-    return (engine.draw(points, dtype=torch.float64) * points).round().to(torch.int64)
+    return (engine.draw(points, dtype=torch.float64) * points).round().to(device, torch.int64)
 
 
 def scrambled(points: int, dimension: int, sets: int, generator: torch.Generator) -> Tensor:
@@ -23,7 +26,7 @@ def scrambled(points: int, dimension: int, sets: int, generator: torch.Generator
     zero, so that only the leading columns of the matrix are drawn. Half a cell is added: u is never 0 or 1.
     """
     device, leading = generator.device, points.bit_length() - 1
-    bits = leading_points(points, dimension).to(device)[:, None]
+    bits = leading_points(points, dimension, device)[:, None]
     shape = (sets, dimension)
     result = torch.randint(2**BITS, shape, generator=generator, device=device).expand(points, *shape)
     for c in range(leading):

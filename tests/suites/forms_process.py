@@ -169,8 +169,7 @@ def main(folder: Path, framework: str) -> None:
             continue
         losses[form.name], arrays = path(form, now)
         if form.is_plain:
-            moved = replace(now.problem, params=moved_by_one_ulp(now.problem.params, now.dtype))
-            arrays |= {f"moved:{n}": w for n, w in path(form, replace(now, problem=moved))[1].items()}
+            arrays |= {f"moved:{n}": w for n, w in path(form, moved_by_one_ulp(now))[1].items()}
             np.savez(folder / f"{form.name} wrong.npz", **wrong(form, now, arrays))
         np.savez(folder / f"{form.name}.npz", **arrays)
     counts = torch_counts() if framework == "torch" else jax_counts()

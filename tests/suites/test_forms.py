@@ -6,15 +6,17 @@ import os
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from forms_process import BATCH
+from forms_process import BATCH, case
 
 from elbo_compare.compare.bench.operations import step_flops
 from elbo_compare.compare.bench.steps import path_distance
 from elbo_compare.suites import problems
+from elbo_compare.suites.contract import DType
 from elbo_compare.suites.forms import FORMS, REFERENCE, Check, Need
 
 HERE = Path(__file__).parent
@@ -116,9 +118,8 @@ def test_every_form_has_a_plain_form_of_its_own_implementation():
 
 
 def test_moving_by_one_ulp_moves_every_weight():
-    from elbo_compare.suites.contract import DType
     from elbo_compare.suites.forms import moved_by_one_ulp
 
-    params = problems.load("vae-small", "initial").params
-    for name, moved in moved_by_one_ulp(params, DType.FLOAT32).items():
-        assert (moved > params[name].astype(np.float32)).all()
+    now = replace(case(), dtype=DType.FLOAT32)
+    for name, moved in moved_by_one_ulp(now).problem.params.items():
+        assert (moved > now.problem.params[name].astype(np.float32)).all()
