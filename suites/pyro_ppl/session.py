@@ -119,17 +119,20 @@ class PyroEstimates:
     def draw_gradients(self, params: Params, x: Array, n: int, seed: int, chunk: int) -> GradientDraws:
         """n draws of d ELBO / d(mean, log-variance) at one datum, by loss_and_grads of the ELBO object.
 
-        The biases of the heads have one row per copy of the datum; the loss is a sum over them.
+        The guide's biases of the heads have one row per copy of the datum; the loss is a sum over them. The model keeps
+        its own: a prior may be made by the same encoder, at other inputs.
         """
         check_datum(self.form, params, x)
         weights, data = to_tensors(params, self.device, self.dtype), self._tensor(x)
-        biases = {name: weights.pop(name) for name in HEAD_BIASES}
+        biases = {name: weights[name] for name in HEAD_BIASES}
+        others = {name: weight for name, weight in weights.items() if name not in biases}
+        programs = partial(model, self.form, weights), partial(guide, self.form, others)
         rows: list[list[Tensor]] = []
         for index, size in blocks(n, self._block(chunk)):
             per_copy = {name: bias.expand(size, -1).clone() for name, bias in biases.items()}
             with parameter_store(per_copy) as leaves:
                 pyro.set_rng_seed(block_seed(seed, index))
-                self._loss_and_grads(self.form, self._programs(self.form, weights), data, copies=size)
+                self._loss_and_grads(self.form, programs, data, copies=size)
                 rows.append([-gradient_of(leaves[name]) for name in HEAD_BIASES])
         mean, log_var = (torch.cat(column) for column in zip(*rows, strict=True))
         return GradientDraws(mean=to_array(mean), log_var=to_array(log_var), dtype=dtype_of(mean))
@@ -214,7 +217,10 @@ class PyroEstimates:
 
     def _noise(self, noise: Array) -> Tensor:
         """(particle, batch, latent), or (batch, latent) for the single particle, to which Pyro gives no plate."""
-        return self._tensor(noise if self.form.particles > 1 else noise[0])
+        return self._particles(self._tensor(noise))
+
+    def _particles(self, noise: Tensor) -> Tensor:
+        return noise if self.form.particles > 1 else noise[0]
 
     def _block(self, chunk: int) -> int:
         """Draws per block: `chunk` samples z, and at least one draw."""

@@ -10,12 +10,11 @@ import pyro.optim
 import torch
 from numpy.typing import NDArray
 from pyro import poutine
-from pyro.util import get_rng_state, set_rng_state
 from torch import Tensor
 
 from elbo_compare.suites.bridge.batches import training_rows
 from elbo_compare.suites.bridge.form import check_shapes, check_training
-from elbo_compare.suites.bridge.torch_arrays import dtype_of, synchronise, to_arrays, to_tensors
+from elbo_compare.suites.bridge.torch_arrays import dtype_of, numbers_drawn_again, synchronise, to_arrays, to_tensors
 from elbo_compare.suites.contract import Array, Bound, Fit, Params, Stepper
 from elbo_compare.suites.pyro_ppl.session import PyroEstimates, parameter_store
 from elbo_compare.suites.pyro_ppl.vae import compiling, is_compiled
@@ -46,6 +45,7 @@ class PyroSession(PyroEstimates):
         batch_of, size = self._batches(x, batches, binarise), batches.shape[1]
         kept: dict[int, Params] = {}
         elbos: list[float] = []
+        shared = None if noise is None else self._tensor(noise)
         with parameter_store(to_tensors(params, self.device, self.dtype)) as leaves:
 
             def finished(done: int) -> bool:
@@ -58,7 +58,7 @@ class PyroSession(PyroEstimates):
             for i in range(len(batches)):
                 if finished(i):
                     break
-                arguments = (batch_of(i),) if noise is None else (batch_of(i), self._noise(noise[i]))
+                arguments = (batch_of(i),) if shared is None else (batch_of(i), self._particles(shared[i]))
                 weight = None if kl_weights is None else float(kl_weights[i])
                 elbos.append(self._step(svi, size, arguments, weight))
             else:
@@ -93,10 +93,8 @@ class PyroSession(PyroEstimates):
             return -self._svi_step(svi, *arguments) / batch
         if kl_weight is None or kl_weight == 1.0:
             return -self._svi_step(svi, *arguments)
-        state = get_rng_state()
-        with torch.no_grad():
+        with torch.no_grad(), numbers_drawn_again(self.device):
             kl = self._kl(arguments) / batch
-        set_rng_state(state)
         return -self._svi_step(svi, *arguments, kl_weight=kl_weight) - (1.0 - kl_weight) * kl
 
     def _svi_step(self, svi: pyro.infer.SVI, *args: Tensor, **options: float) -> float:

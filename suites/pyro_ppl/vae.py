@@ -125,14 +125,14 @@ def guide(
 def weighted(kl_weight: float | None, like: Tensor) -> AbstractContextManager[Any]:
     """Around the latent site in model and guide alike: the KL term times a weight, whichever way it is computed.
 
-    Pyro refuses a scale of 0 and tells to mask instead; warm-up starts at exactly 0. A tensor in the dtype of `like`: a
-    traced Python number would become a float32 constant.
+    Pyro refuses a scale of 0 and tells to mask instead; warm-up starts at exactly 0. A tensor in the dtype of `like`,
+    filled on its device: a traced Python number would become a float32 constant.
     """
     if kl_weight is None:
         return nullcontext()
     if kl_weight == 0.0:
         return poutine.mask(mask=False)  # pyright: ignore[reportCallIssue, reportReturnType]
-    return poutine.scale(scale=like.new_tensor(kl_weight))  # pyright: ignore[reportCallIssue, reportReturnType]
+    return poutine.scale(scale=like.new_full((), kl_weight))  # pyright: ignore[reportCallIssue, reportReturnType]
 
 
 class SameNoise(Messenger):

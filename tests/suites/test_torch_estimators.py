@@ -168,3 +168,20 @@ def test_renyi_bounds_train_and_refuse_a_kl_weight(backend):
 def test_binarisation_changes_the_path(backend):
     plain, binarised = (results()[kind, backend, "vae-small", "sampled-kl"] for kind in ("path", "binarised"))
     assert np.abs(plain.elbo - binarised.elbo).min() > 1e-3
+
+
+ON_VAMP = ("sampled-kl", "elbo-5", "iwae-1", "iwae-5", "iwae-20", "iwae-80", "renyi-minus-1", "renyi-half", "renyi-2")
+ON_VAMP += ("stl", "trace-graph", "jit-trace", "jit-trace-graph")
+
+
+def test_pyro_has_thirteen_estimators_of_the_vamp_prior():
+    assert {name for kind, name, *_ in results() if kind == "shared encoder"} == set(ON_VAMP)
+
+
+@pytest.mark.parametrize("estimator", ON_VAMP)
+def test_gradient_draws_are_of_the_heads_of_x_alone_where_the_prior_shares_the_encoder(estimator):
+    """A VampPrior's components are the encoder's at the pseudo-inputs: they keep the shared biases."""
+    found, wanted = results()["shared encoder", estimator]
+    assert found.shape == wanted.shape
+    # A few hundred roundings of numbers of the gradient's size, through logarithms of densities of about 50 nats.
+    assert np.abs(found - wanted).max() <= 50 * ROUNDING * max(1.0, np.abs(wanted).max())

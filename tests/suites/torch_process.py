@@ -22,6 +22,7 @@ LINEAR_FLOWS = ("householder-small", "linear-iaf-small", "convex-linear-iaf-smal
 FLOWS = (*LINEAR_FLOWS, "planar-small", "iaf-small")
 PRIORS = ("mixture-small", "vamp-small", "laplace-small")
 DRAWS, CHUNK, SEED = 4_000, 1_500, 1729
+SHARED_DRAWS = 6
 STEPS, BATCH, RATE = 8, 10, 1e-3
 TRAINED = (("householder-small", "analytic-kl"), ("vae-small", "sampled-kl"), ("vae-small", "iwae-5"))
 KL_WEIGHTS = np.minimum(1.0, np.arange(STEPS) / 4.0)
@@ -92,7 +93,40 @@ def measure() -> dict:
             ("vae-small", "iwae-5"),
         ):
             out |= {(key, backend, name, estimator): value for key, value in _trained(session(name, estimator), name)}
-    return out | _flows()
+    return out | _flows() | _shared_encoder()
+
+
+def _shared_encoder() -> dict:
+    """Pyro's gradient draws where the prior's components are the encoder's too, and those by hand at the same numbers.
+
+    By estimator: each (draw, latent of mean, then of log-variance). A Jit class runs the programs twice before: for its
+    parameters, and to trace.
+    """
+    import pyro
+    import torch
+
+    from elbo_compare.suites import registry
+    from elbo_compare.suites.pyro_ppl.session import block_seed
+    from elbo_compare.suites.torch_hand.vae import Heads, datum_bounds, encode
+
+    out: dict = {}
+    problem, (x, _) = problem_of("vamp-small"), inputs_of("vamp-small", "sampled-kl", 1)
+    for name, estimator in ESTIMATORS.items():
+        if registry.load("pyro").supports(problem, estimator) is not None:
+            continue
+        session = registry.load("pyro").prepare(problem, estimator, Device.CPU, DType.FLOAT64)
+        found = session.draw_gradients(problem.params, x, SHARED_DRAWS, SEED, SHARED_DRAWS * estimator.particles)
+        weights, form = {key: torch.tensor(value) for key, value in problem.params.items()}, session.form
+        heads = encode(weights, form, torch.tensor(x))
+        rows = [head.expand(SHARED_DRAWS, -1).clone().requires_grad_() for head in heads[:2]]
+        pyro.set_rng_seed(block_seed(SEED, 0))
+        noise = torch.empty(form.particles, SHARED_DRAWS, form.latent, dtype=torch.float64)
+        for _ in range(3 if name.startswith("jit") else 1):
+            noise = torch.normal(torch.zeros_like(noise), torch.ones_like(noise))
+        value = datum_bounds(weights, form, torch.tensor(x), Heads(rows[0], rows[1], heads.hidden), noise)[1]
+        wanted = [each.numpy() for each in torch.autograd.grad(value.sum(), rows)]
+        out["shared encoder", name] = np.hstack([found.mean, found.log_var]), np.hstack(wanted)
+    return out
 
 
 def _trained(session, name: str):
