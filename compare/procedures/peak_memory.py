@@ -1,4 +1,4 @@
-"""Peak memory of a call, where it can be read truly: the resident high-water mark, or torch's own count on a GPU."""
+"""Peak memory of a call, where it can be read truly: the resident high-water mark, or what torch's allocator held of a GPU."""
 
 import sys
 from collections.abc import Callable
@@ -14,15 +14,18 @@ def peak_bytes(call: Callable[[], Any], device: Device) -> float | None:
     """What this process held at most during the call, in bytes; None where that can't be read.
 
     CPU: the resident high-water mark, reset before the call: frameworks and all that lay there already are in it. GPU:
-    what torch's allocator had in use; JAX's own peak can't be reset, so it would be that of the whole process.
+    what torch's allocator held of the device (`max_memory_reserved`), what it kept for nobody given back before the
+    call. What was in use (`max_memory_allocated`) would leave out the pool of a captured graph, in which a replay works
+    without asking the allocator. JAX's own peak can't be reset, so it would be that of the whole process.
     """
     if device is Device.CUDA:
         torch = sys.modules.get("torch")
         if torch is None or not torch.cuda.is_initialized():  # another framework's process that merely imported it
             return None
+        torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
         call()
-        return float(torch.cuda.max_memory_allocated())
+        return float(torch.cuda.max_memory_reserved())
     if not reset_peak():
         return None
     call()
