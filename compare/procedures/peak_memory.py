@@ -1,4 +1,4 @@
-"""Peak memory of a call, where it can be read truly: the resident high-water mark, or what torch's allocator held of a GPU."""
+"""Peak memory of a call, where it can be read truly: the resident high-water mark, or what a GPU's allocator held."""
 
 import sys
 from collections.abc import Callable
