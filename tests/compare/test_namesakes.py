@@ -88,16 +88,18 @@ def test_a_run_and_its_report_use_our_modules(folder):
 
 
 SUITES = {
-    "semantics": "from elbo_compare.suites.semantics.runner import run_programs as run\n"
-    "from elbo_compare.suites.semantics.case import PROGRAMS\n"
-    "asked = [PROGRAMS / 'scale' / 'scale_001_pyro.py']",
-    "questions": "from elbo_compare.suites.questions.runner import run_questions as run\nasked = ['NORM']",
+    "semantics": "from elbo_compare.suites.semantics.case import PROGRAMS\n"
+    "asked = [str(PROGRAMS / 'scale' / 'scale_001_pyro.py')]",
+    "questions": "asked = ['elbo_compare.suites.questions.normaliser:measure']",
 }
 
 
 @pytest.mark.skipif(find_spec("pyro") is None, reason="pyro is not installed")
 @pytest.mark.parametrize("suite", SUITES)
 def test_the_suites_workers_use_our_modules(folder, suite):
-    code = f"{SUITES[suite]}\n(done,) = run(asked)\nassert not done.error, done.error"
+    code = (
+        f"from elbo_compare.compare.running.programs import run_programs\n{SUITES[suite]}\n"
+        "(done,) = run_programs(asked)\nassert not done.error, done.error"
+    )
     done = subprocess.run([sys.executable, "-P", "-c", code], cwd=folder, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
