@@ -31,7 +31,11 @@ SQUARE_SKEWNESS = 4.75
 
 
 class Interval(NamedTuple):
-    """A closed interval, in the unit of the estimate."""
+    """A closed interval, in the unit of the estimate.
+
+    >>> print(Interval(-0.5, 1.5).high)
+    1.5
+    """
 
     low: float
     high: float
@@ -45,6 +49,9 @@ class ErrorBudget:
     allows only one of the two). It is split evenly over `tests` statistical verdicts (Bonferroni: the verdicts share
     draws and are dependent, so nothing sharper holds in general). `tests` is fixed before any draw is made, since the
     number of draws depends on it; `judge` refuses to give more statistical verdicts than that.
+
+    >>> print(ErrorBudget(alpha=1e-6, tests=2000).per_test, round(ErrorBudget().z, 3))
+    4.9999999999999995e-11 6.571
     """
 
     alpha: float = 1e-6
@@ -69,7 +76,11 @@ class ErrorBudget:
 
 @dataclass(frozen=True, kw_only=True)
 class Equivalence:
-    """The outcome of an equivalence test with the interval [low, high] of the difference that decided it."""
+    """The outcome of an equivalence test with the interval [low, high] of the difference that decided it.
+
+    >>> print(equivalence(0.0, 0.001, 0.05, 1e-6).outcome)
+    agrees
+    """
 
     outcome: Outcome
     low: float
@@ -77,12 +88,20 @@ class Equivalence:
 
 
 def two_sided_z(alpha: float) -> float:
-    """z with P(|Z| > z) = alpha for a standard normal Z."""
+    """z with P(|Z| > z) = alpha for a standard normal Z.
+
+    >>> print(round(two_sided_z(0.05), 4))
+    1.96
+    """
     return -NormalDist().inv_cdf(alpha / 2)
 
 
 def interval(estimate: float, standard_error: float, level: float) -> Interval:
-    """estimate +- z standard_error with P(|Z| <= z) = level, for an estimate that is normal."""
+    """estimate +- z standard_error with P(|Z| <= z) = level, for an estimate that is normal.
+
+    >>> print(tuple(round(end, 4) for end in interval(1.0, 0.1, 0.95)))
+    (0.804, 1.196)
+    """
     half = two_sided_z(1 - level) * standard_error
     return Interval(estimate - half, estimate + half)
 
@@ -93,12 +112,22 @@ def equivalence(difference: float, standard_error: float, margin: float, alpha: 
     The interval is difference +- z standard_error, z two-sided at `alpha`. A true difference beyond the margin gives
     AGREES, and one within it gives DIFFERS, with probability at most `alpha` each. An interval that reaches across a
     margin is INCONCLUSIVE. (Two one-sided tests, Schuirmann 1987, at the stricter two-sided quantile.)
+
+    >>> for difference in (0.01, 0.045, 0.09):
+    ...     print(difference, equivalence(difference, 0.004, 0.05, 1e-6).outcome)
+    0.01 agrees
+    0.045 inconclusive
+    0.09 differs
     """
     return _decide(difference, standard_error, Interval(-margin, margin), alpha)
 
 
 def not_above(difference: float, standard_error: float, margin: float, alpha: float) -> Equivalence:
-    """Is the true difference <= margin? The one-sided form of `equivalence`, with the same interval and levels."""
+    """Is the true difference <= margin? The one-sided form of `equivalence`, with the same interval and levels.
+
+    >>> print(not_above(-3.0, 0.004, 0.05, 1e-6).outcome, not_above(3.0, 0.004, 0.05, 1e-6).outcome)
+    agrees differs
+    """
     return _decide(difference, standard_error, Interval(-math.inf, margin), alpha)
 
 
@@ -126,6 +155,9 @@ def draws_for_mean(margin: float, alpha: float, power: float) -> int:
 
     `margin` in standard deviations of one draw. The interval z / sqrt(n) and the error z_power / sqrt(n) must fit into
     the margin together: n = ((z + z_power) / margin)^2.
+
+    >>> print(draws_for_mean(0.05, 0.05, 0.95))
+    6147
     """
     return math.ceil(((two_sided_z(alpha) + two_sided_z(1 - power)) / margin) ** 2)
 
@@ -137,6 +169,9 @@ def draws_for_variance(margin: float, kurtosis: float, alpha: float, power: floa
     relative standard error is sqrt((kurtosis - 1) / n). The squared deviations, whose mean the variance is, have a
     skewness of at most SQUARE_SKEWNESS sqrt(kurtosis - 1) for a quadratic form in normal draws, so the tail factor is
     below `TAIL_RESERVE` from n = (kurtosis - 1) (SQUARE_SKEWNESS z^3 / (6 log TAIL_RESERVE))^2.
+
+    >>> print(draws_for_variance(0.10, 3.0, 0.05, 0.95))
+    3074
     """
     if not kurtosis >= 1:
         raise ValueError(f"A kurtosis is at least 1; {kurtosis} arrived.")
@@ -157,6 +192,9 @@ def planned_draws(
 
     `alpha` is the level of one test, by default the default budget's. A kurtosis that is unknown (nan) plans the mean
     alone, since that variance is described and not judged.
+
+    >>> print(planned_draws(), planned_draws(alpha=0.05, power=0.95))
+    48296 6147
     """
     level = ErrorBudget().per_test if alpha is None else alpha
     mean = draws_for_mean(mean_margin, level, power)
@@ -166,17 +204,29 @@ def planned_draws(
 
 
 def tail_factor(skewness: float, n: int, z: float) -> float:
-    """exp(|skewness| z^3 / (6 sqrt(n))): by how much the tail of a mean of n draws exceeds the normal tail at z."""
+    """exp(|skewness| z^3 / (6 sqrt(n))): by how much the tail of a mean of n draws exceeds the normal tail at z.
+
+    >>> print(round(tail_factor(2.83, 5_000, 6.57), 2))
+    6.63
+    """
     return math.exp(abs(skewness) * z**3 / (6 * math.sqrt(n)))
 
 
 def difference_standard_error(first: float, second: float) -> float:
-    """Standard error of the difference between two independent estimates: sqrt(first^2 + second^2)."""
+    """Standard error of the difference between two independent estimates: sqrt(first^2 + second^2).
+
+    >>> print(difference_standard_error(3.0, 4.0))
+    5.0
+    """
     return math.hypot(first, second)
 
 
 def median(values: list[float]) -> float:
-    """The middle value, or the mean of the two middle values."""
+    """The middle value, or the mean of the two middle values.
+
+    >>> print(median([4.0, 1.0, 3.0, 2.0]))
+    2.5
+    """
     if not values:
         raise ValueError("The median of no values is not defined.")
     ordered = sorted(values)
@@ -189,6 +239,9 @@ def median_interval(values: list[float], level: float = 0.95) -> Interval:
 
     k is the largest rank with 2 P(Binomial(n, 1/2) < k) <= 1 - level; with too few values for that (fewer than 6 at
     95%) no such interval exists and both ends are nan. (Conover 1999, section 3.2.)
+
+    >>> print(median_interval([1.0, 2.0, 3.0, 4.0, 5.0, 6.0]), median_interval([1.0, 2.0]))
+    Interval(low=1.0, high=6.0) Interval(low=nan, high=nan)
     """
     ordered, n = sorted(values), len(values)
     rank, below = 0, 0
@@ -200,6 +253,10 @@ def median_interval(values: list[float], level: float = 0.95) -> Interval:
 
 def ratio_interval(numerators: list[float], denominators: list[float], level: float = 0.95) -> tuple[float, Interval]:
     """Median of the per-round ratios, with its interval. Rounds are interleaved, so each ratio is of two neighbours in
-    time, and whatever slows the machine for longer than a round cancels."""
+    time, and whatever slows the machine for longer than a round cancels.
+
+    >>> print(ratio_interval([2.0, 4.0, 6.0, 8.0, 10.0, 13.0], [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]))
+    (2.0, Interval(low=2.0, high=2.1666666666666665))
+    """
     ratios = [top / bottom for top, bottom in zip(numerators, denominators, strict=True)]
     return median(ratios), median_interval(ratios, level)

@@ -6,101 +6,26 @@ Axes are named `particle`, `batch`, `latent`, `observed`, `step` and always stan
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.floating]
+from elbo_compare.suites.choices import (
+    Bound,
+    Device,
+    DType,
+    Flow,
+    GradientForm,
+    KLTerm,
+    Likelihood,
+    Noise,
+    Prior,
+    Reduction,
+)
+from elbo_compare.suites.shapes import Array, Float
+
 Params = Mapping[str, Array]
-
-
-class Likelihood(StrEnum):
-    """p(x | z). NONE: there is no data term, so that ELBO = -KL."""
-
-    NONE = "none"
-    NORMAL = "normal"
-    BERNOULLI = "bernoulli"
-
-
-class Flow(StrEnum):
-    """The map z_T = f(z_0; x) from z_0 ~ N(mean, diag exp(log_var)). See `Problem` for each one's parameters."""
-
-    NONE = "none"
-    HOUSEHOLDER = "householder"
-    LINEAR_IAF = "linear-iaf"
-    CONVEX_LINEAR_IAF = "convex-linear-iaf"
-    PLANAR = "planar"
-    AUTOREGRESSIVE = "inverse-autoregressive"
-
-    @property
-    def is_linear(self) -> bool:
-        """Given x, f is linear and |det| = 1, so that q(z_T|x) is a Gaussian with full covariance."""
-        return self in (Flow.NONE, Flow.HOUSEHOLDER, Flow.LINEAR_IAF, Flow.CONVEX_LINEAR_IAF)
-
-
-class Prior(StrEnum):
-    """p(z). See `Problem` for each one's parameters."""
-
-    STANDARD_NORMAL = "standard-normal"
-    MIXTURE = "mixture"
-    VAMP = "vamp"
-    LAPLACE = "laplace"
-
-
-class KLTerm(StrEnum):
-    """How an estimator obtains the KL term of the ELBO, from k1 = log q(z|x) - log p(z) at its sample(s)."""
-
-    SAMPLED = "sampled"  # k1, the questioned line
-    ANALYTIC = "analytic"
-    HALF_SQUARE = "half-square"  # k2 = k1^2 / 2
-    RATIO = "ratio"  # k3 = r - 1 - log r, r = p(z) / q(z|x)
-    CONTROL_VARIATE = "control-variate"  # k1 + l (r - 1), l the variance-minimising constant, not differentiated
-
-
-class Bound(StrEnum):
-    """What is made of the particles' log weights log p(x|z) + log p(z) - log q(z|x)."""
-
-    ELBO = "elbo"  # the mean of log p(x|z) - KL term
-    RENYI = "renyi"  # log mean exp((1 - alpha) log w) / (1 - alpha); alpha = 0: IWAE
-
-
-class GradientForm(StrEnum):
-    """Which estimator of the gradient; the value is the same."""
-
-    REPARAMETERISED = "reparameterised"  # the derivative of the value
-    STICKING_THE_LANDING = "sticking-the-landing"  # the parameters of log q are not differentiated
-    DOUBLY_REPARAMETERISED = "doubly-reparameterised"  # squared normalised weights for q's parameters
-
-
-class Noise(StrEnum):
-    """How the particles' base noise is drawn."""
-
-    INDEPENDENT = "independent"
-    ANTITHETIC = "antithetic"  # e and -e
-    SOBOL = "sobol"  # normal quantiles of scrambled Sobol points
-
-
-class Reduction(StrEnum):
-    """How a raw loss combines the batch."""
-
-    SUM = "sum"
-    MEAN = "mean"
-
-
-class DType(StrEnum):
-    """What a session computes in."""
-
-    FLOAT32 = "float32"
-    FLOAT64 = "float64"
-
-
-class Device(StrEnum):
-    """Where a session computes."""
-
-    CPU = "cpu"
-    CUDA = "cuda"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,11 +90,11 @@ class Dataset:
     `validation` is None where the set has no such part of its own (see `datasets.split`)."""
 
     name: str
-    train: Array
-    test: Array
+    train: Float[Array, "rows observed"]
+    test: Float[Array, "test_rows observed"]
     sha256: str
     source: str
-    validation: Array | None = None
+    validation: Float[Array, "validation_rows observed"] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -229,18 +154,18 @@ class Draws:
     itself a return value of that object.
     """
 
-    elbo: Array
-    kl: Array
+    elbo: Float[Array, " n"]
+    kl: Float[Array, " n"]
     dtype: DType
-    ties: Array = field(default_factory=lambda: np.empty((0, 2)))
+    ties: Float[Array, "blocks 2"] = field(default_factory=lambda: np.empty((0, 2)))
 
 
 @dataclass(frozen=True, kw_only=True)
 class GradientDraws:
     """n independent draws of d elbo / d(encoder outputs) for one datum. `mean`, `log_var`: shape (n, latent)."""
 
-    mean: Array
-    log_var: Array
+    mean: Float[Array, "n latent"]
+    log_var: Float[Array, "n latent"]
     dtype: DType
 
 
@@ -248,7 +173,7 @@ class GradientDraws:
 class Fit:
     """A training run. `elbo`: shape (step,), nats per datum, at the weights before each step's update."""
 
-    elbo: Array
+    elbo: Float[Array, " step"]
     params: Params
     checkpoints: Mapping[int, Params]
     dtype: DType
@@ -263,20 +188,25 @@ class Stepper:
     step: Callable[[int], None]
 
 
+@runtime_checkable
 class Session(Protocol):
     """One implementation of one (problem, estimator), at one dtype on one device. `params` and `x` are float64 or
     already rounded to the dtype; the session casts. A session may be called with any weights of the same shapes."""
 
-    def evaluate(self, params: Params, x: Array, noise: Array) -> Evaluation:
+    def evaluate(
+        self, params: Params, x: Float[Array, "batch observed"], noise: Float[Array, "noise_rows batch latent"]
+    ) -> Evaluation:
         """The estimator at z_0 = mean + exp(log_var / 2) * noise. x (batch, observed), noise (noise_rows, batch,
         latent), see `Estimator.noise_rows`; an antithetic estimator forms the other half itself."""
         ...
 
-    def draw(self, params: Params, x: Array, n: int, seed: int, chunk: int) -> Draws:
+    def draw(self, params: Params, x: Float[Array, "1 observed"], n: int, seed: int, chunk: int) -> Draws:
         """n draws at one datum, x (1, observed), in vectorised blocks of at most `chunk`."""
         ...
 
-    def draw_gradients(self, params: Params, x: Array, n: int, seed: int, chunk: int) -> GradientDraws:
+    def draw_gradients(
+        self, params: Params, x: Float[Array, "1 observed"], n: int, seed: int, chunk: int
+    ) -> GradientDraws:
         """n draws of the gradient at one datum, x (1, observed), in vectorised blocks of at most `chunk`."""
         ...
 
@@ -304,11 +234,12 @@ class Session(Protocol):
         harness leaves these three out where they are None. `Fit.elbo` is always the unweighted ELBO."""
         ...
 
-    def stepper(self, params: Params, x: Array, seed: int) -> Stepper:
+    def stepper(self, params: Params, x: Float[Array, "batch observed"], seed: int) -> Stepper:
         """Training steps on the batch x (batch, observed) with own random numbers."""
         ...
 
 
+@runtime_checkable
 class ReplicaSession(Session, Protocol):
     """A session that can train several seeds in one program. The method is optional: who lacks it trains one by one."""
 
@@ -328,6 +259,7 @@ class ReplicaSession(Session, Protocol):
         ...
 
 
+@runtime_checkable
 class Implementation(Protocol):
     """One way to write the VAE. `framework` is the package whose version matters ("torch", "pyro", ...)."""
 

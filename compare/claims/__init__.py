@@ -26,7 +26,11 @@ _BY_ID = {claim.id: claim for claim in CLAIMS}
 
 
 def by_id(identifier: str) -> Claim:
-    """The claim of this ID. Raises KeyError with the known IDs."""
+    """The claim of this ID. Raises KeyError with the known IDs.
+
+    >>> print(by_id('KL-002').statement)
+    −(log p̃(z) − log q̃(z)) = log q(z|x) − log p(z) at the same z; p̃, q̃ without 0.5 log 2π
+    """
     if identifier not in _BY_ID:
         raise KeyError(f"No claim {identifier!r}. Known: {', '.join(_BY_ID)}.")
     return _BY_ID[identifier]

@@ -15,20 +15,36 @@ from elbo_compare.compare.statistics import MEAN_MARGIN, VARIANCE_MARGIN, ErrorB
 
 
 class Scope(StrEnum):
-    """What a claim is judged on."""
+    """What a claim is judged on.
+
+    >>> Scope('pair').name
+    'PAIR'
+    """
 
     CELL = "cell"
     PAIR = "pair"
 
 
 class RowMissingError(LookupError):
-    """A cell that ended well does not hold a row that a claim needs."""
+    """A cell that ended well does not hold a row that a claim needs.
+
+    >>> try:
+    ...     raise RowMissingError('the cell ended well but holds no row kl')
+    ... except LookupError as error:
+    ...     print(error)
+    the cell ended well but holds no row kl
+    """
 
 
 @dataclass(frozen=True, kw_only=True)
 class Context:
     """What a judgement depends on besides rows. Margins as in `compare.statistics`; `latent` gives a cell's number of
-    latent dimensions, which no row holds."""
+    latent dimensions, which no row holds.
+
+    >>> context = Context(latent=lambda cell: 40)
+    >>> print(context.mean_margin, context.variance_margin, context.budget.tests)
+    0.05 0.1 2000
+    """
 
     latent: Callable[[Cell], int]
     budget: ErrorBudget = ErrorBudget()  # noqa: RUF009 - frozen
@@ -72,7 +88,12 @@ class Rows:
 @dataclass(frozen=True, kw_only=True)
 class Judgement:
     """A verdict before it is known which cell it is about; the fields are those of `Verdict`.
-    `difference` is value - reference with its sign."""
+    `difference` is value - reference with its sign.
+
+    >>> judgement = Judgement(outcome=Outcome.AGREES, value=1.0, reference=1.5, difference=-0.5, tolerance=0.6)
+    >>> print(judgement.outcome, judgement.difference, judgement.unit)
+    agrees -0.5 nats
+    """
 
     outcome: Outcome
     part: str = ""
@@ -95,7 +116,12 @@ PairJudge = Callable[[Rows, Rows, Context], list[Judgement]]
 class Pairing:
     """Which second cells a claim's subject is compared with: those that satisfy `partner` and share its `key`.
     `subject_key`: the key of the partner that a subject looks for, where it is not its own. `wanted` names partners in
-    the reason of a verdict *not run*."""
+    the reason of a verdict *not run*.
+
+    >>> from elbo_compare.compare.claims import by_id
+    >>> print(by_id('DEV-001').pairing.wanted)
+    cell of this implementation on the CPU
+    """
 
     partner: Callable[[Cell], bool]
     key: Callable[[Cell], Hashable]
@@ -115,6 +141,13 @@ class Claim:
     `applies` picks the cells that it is about, which `subject` names in words; exactly one of `judge` (one cell) and
     `pairing` (two) is given. `statistical` claims spend from the error budget. `id` is permanent: a claim that is
     withdrawn leaves its number unused.
+
+    >>> from elbo_compare.compare.claims import by_id
+    >>> claim = by_id('KL-005')
+    >>> print(claim.scope, claim.strength, claim.statistical)
+    cell in expectation True
+    >>> print(claim.statement)
+    Var[sampled KL] = Σ μ²σ² + (σ² − 1)²/2
     """
 
     id: str

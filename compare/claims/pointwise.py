@@ -24,7 +24,11 @@ REASON = (
 
 
 def rounding_tolerance(scale: float, dtype: str) -> float:
-    """c u scale, in the unit of `scale` (a sum of absolute terms)."""
+    """c u scale, in the unit of `scale` (a sum of absolute terms).
+
+    >>> print(rounding_tolerance(3.0, 'float64') == 16 * 2.0**-53 * 3.0)
+    True
+    """
     return ROUNDING_FACTOR * UNIT_ROUNDOFF[dtype] * scale
 
 
@@ -32,7 +36,14 @@ def compared(
     value: float, reference: float, tolerance: float, *, part: str = "", n: int = 1, unit: str = "nats"
 ) -> Judgement:
     """AGREES iff |value - reference| <= tolerance. A value that is not finite DIFFERS; a reference or tolerance that is
-    not finite leaves it INCONCLUSIVE, since nothing was compared."""
+    not finite leaves it INCONCLUSIVE, since nothing was compared.
+
+    >>> for value in (1.0, 1.5, float('nan')):
+    ...     print(value, compared(value, 1.0, 0.25).outcome)
+    1.0 agrees
+    1.5 differs
+    nan differs
+    """
     difference, reason = value - reference, ""
     if not isfinite(value):
         outcome, reason = Outcome.DIFFERS, f"the value is {value}"
@@ -76,7 +87,12 @@ def both_within_rounding(subject: Rows, partner: Rows, quantity: Quantity) -> Ju
 
 def worst(judgements: Sequence[Judgement]) -> Judgement:
     """The judgement that decides: one that DIFFERS before one INCONCLUSIVE before one that AGREES, then the largest
-    |difference| / tolerance. Where several differ, the reason names them."""
+    |difference| / tolerance. Where several differ, the reason names them.
+
+    >>> parts = [compared(value, 1.0, 0.25, part=f'step {i}') for i, value in enumerate((1.0, 1.5, 3.0))]
+    >>> print(worst(parts).part, worst(parts).reason, sep='; ')
+    step 2; 2 of 3: step 1, step 2
+    """
     decisive = max(judgements, key=_severity)
     if len(judgements) == 1 or decisive.outcome is Outcome.AGREES:
         return decisive
@@ -92,7 +108,11 @@ def _severity(judgement: Judgement) -> tuple[int, float]:
 
 
 def relative_size(difference: float, tolerance: float) -> float:
-    """|difference| / tolerance; 0 for 0 / 0, and infinite for a difference that is not a number."""
+    """|difference| / tolerance; 0 for 0 / 0, and infinite for a difference that is not a number.
+
+    >>> print(relative_size(-0.5, 0.25), relative_size(0.0, 0.0), relative_size(1.0, 0.0))
+    2.0 0.0 inf
+    """
     if difference == 0:
         return 0.0
     if isnan(difference):

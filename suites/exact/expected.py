@@ -6,7 +6,7 @@ from math import inf, nan
 
 import numpy as np
 
-from elbo_compare.suites.contract import Array, Bound, Estimator, Flow, KLTerm, Likelihood, Params, Prior, Problem
+from elbo_compare.suites.contract import Bound, Estimator, Flow, KLTerm, Likelihood, Params, Prior, Problem
 from elbo_compare.suites.exact import linear_flows, linear_gaussian
 from elbo_compare.suites.exact.gaussian_kl import ratio_variance
 from elbo_compare.suites.exact.gradient_moments import HEADS as HEADS
@@ -15,6 +15,7 @@ from elbo_compare.suites.exact.kl_moments import kl_moments, one_sample_kl
 from elbo_compare.suites.exact.linear_gaussian import Decoder
 from elbo_compare.suites.exact.moments import UNKNOWN, Moments, of_quadratic
 from elbo_compare.suites.exact.quadratic import Quadratic
+from elbo_compare.suites.shapes import Array, Float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +28,13 @@ class Expected:
     E|g - Eg|^4 / (E|g - Eg|^2)^2, exact where the components are independent, so that the sampled trace has the
     relative standard error sqrt((kurtosis - 1) / n); `gradient_projection_mean`, `_variance`: of the component along
     (1, ..., 1) / sqrt(latent).
+
+    >>> from elbo_compare.suites import problems
+    >>> from elbo_compare.suites.estimators import SAMPLED_KL
+    >>> problem = problems.load('linear-gaussian', 'generic')
+    >>> known = expected(problem, SAMPLED_KL, np.zeros((1, 8)), np.zeros((1, 3)), np.zeros((1, 3)))
+    >>> print(sorted(known.gradient_mean), round(known.elbo_mean, 4), round(known.log_evidence, 4))
+    ['log_var', 'mean'] -8.6813 -4.3706
     """
 
     elbo_mean: float = nan
@@ -36,7 +44,7 @@ class Expected:
     kl_variance: float
     kl_kurtosis: float
     log_evidence: float = nan
-    gradient_mean: Mapping[str, Array]
+    gradient_mean: Mapping[str, Float[Array, " latent"]]
     gradient_variance: Mapping[str, float]
     gradient_kurtosis: Mapping[str, float]
     gradient_projection_mean: Mapping[str, float]
@@ -44,12 +52,24 @@ class Expected:
 
 
 def expected(
-    problem: Problem, estimator: Estimator, x: Array, mean: Array, log_var: Array, params: Params | None = None
+    problem: Problem,
+    estimator: Estimator,
+    x: Float[Array, "batch observed"],
+    mean: Float[Array, "batch latent"],
+    log_var: Float[Array, "batch latent"],
+    params: Params | None = None,
 ) -> Expected:
     """The exact moments of one value of `estimator` at one datum.
 
     Shapes: x (1, observed); mean, log_var (1, latent), the encoder's outputs at x. `params`: the weights where they
     are not the problem's own (rounded to float32, say). Raises ValueError for more than one datum.
+
+    >>> from elbo_compare.suites import problems
+    >>> from elbo_compare.suites.estimators import SAMPLED_KL
+    >>> problem = problems.load('gaussian-kl', '2-typical')
+    >>> known = expected(problem, SAMPLED_KL, np.zeros((1, 0)), np.array([[1.0, 0.0]]), np.log([[4.0, 1.0]]))
+    >>> print(round(known.kl_mean, 4), round(known.kl_variance, 4), round(known.kl_kurtosis, 4))
+    1.3069 8.5 12.3426
     """
     if len(x) != 1 or mean.shape != (1, problem.latent) or log_var.shape != (1, problem.latent):
         raise ValueError(
@@ -102,7 +122,9 @@ def _elbo_moments(
     return Moments(mean=log_px.mean - kl.mean, variance=inf if kl.variance == inf else nan)
 
 
-def _flow_matrix(problem: Problem, params: Params, x: Array) -> Array | None:
+def _flow_matrix(
+    problem: Problem, params: Params, x: Float[Array, " observed"]
+) -> Float[Array, "latent latent"] | None:
     """F at one datum, None where the flow is not linear."""
     if problem.flow is Flow.NONE:
         return np.eye(problem.latent)

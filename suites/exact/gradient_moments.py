@@ -6,19 +6,24 @@ from math import isfinite, nan
 
 import numpy as np
 
-from elbo_compare.suites.contract import Array, Bound, Estimator, GradientForm, KLTerm, Noise
+from elbo_compare.suites.contract import Bound, Estimator, GradientForm, KLTerm, Noise
 from elbo_compare.suites.exact import gaussian_kl, linear_gaussian
 from elbo_compare.suites.exact.linear_gaussian import Decoder, Gradient
 from elbo_compare.suites.exact.quadratic import Quadratic
+from elbo_compare.suites.shapes import Array, Float
 
 HEADS = ("mean", "log_var")
 
 
 @dataclass(frozen=True, kw_only=True)
 class GradientMoments:
-    """By head; `suites.exact.expected.Expected` says what each is. nan where unknown."""
+    """By head; `suites.exact.expected.Expected` says what each is. nan where unknown.
 
-    gradient_mean: Mapping[str, Array]
+    >>> print(unknown(2).gradient_variance)
+    {'mean': nan, 'log_var': nan}
+    """
+
+    gradient_mean: Mapping[str, Float[Array, " latent"]]
     gradient_variance: Mapping[str, float]
     gradient_kurtosis: Mapping[str, float]
     gradient_projection_mean: Mapping[str, float]
@@ -26,16 +31,34 @@ class GradientMoments:
 
 
 def unknown(latent: int) -> GradientMoments:
-    """Nothing is known."""
+    """Nothing is known.
+
+    >>> print(unknown(2).gradient_mean['mean'])
+    [nan nan]
+    """
     return _means_only({head: np.full(latent, nan) for head in HEADS})
 
 
 def gradient_moments(
-    estimator: Estimator, decoder: Decoder, x: Array, mean: Array, log_var: Array, *, constant: bool
+    estimator: Estimator,
+    decoder: Decoder,
+    x: Float[Array, " observed"],
+    mean: Float[Array, " latent"],
+    log_var: Float[Array, " latent"],
+    *,
+    constant: bool,
 ) -> GradientMoments:
     """Of one value's gradient. `constant`: the one-sample ELBO does not vary, so that all log weights are equal.
 
     Shapes: x (observed,), mean and log_var (latent,).
+
+    >>> from elbo_compare.suites.estimators import SAMPLED_KL
+    >>> empty = Decoder(weight=np.zeros((0, 1)), bias=np.zeros(0), tau=1.0)
+    >>> found = gradient_moments(SAMPLED_KL, empty, np.zeros(0), np.array([1.0]), np.log([4.0]), constant=False)
+    >>> for head in HEADS:
+    ...     print(head, found.gradient_mean[head].round(4), round(found.gradient_variance[head], 4))
+    mean [-1.] 4.0
+    log_var [-1.5] 9.0
     """
     exact = _exact_mean(estimator, decoder, x, mean, log_var, constant=constant)
     kind = _kind(estimator, constant=constant)
@@ -46,7 +69,7 @@ def gradient_moments(
     if antithetic:
         covariance = 0.0 * covariance  # d ELBO / d mean is affine in the noise, which cancels
 
-    def along(direction: Array) -> Quadratic:
+    def along(direction: Float[Array, " latent"]) -> Quadratic:
         one = linear_gaussian.log_var_gradient(decoder, x, mean, log_var, direction, kind)
         return one.even if antithetic else one
 
@@ -83,8 +106,14 @@ def _kind(estimator: Estimator, *, constant: bool) -> Gradient | None:
 
 
 def _exact_mean(
-    estimator: Estimator, decoder: Decoder, x: Array, mean: Array, log_var: Array, *, constant: bool
-) -> dict[str, Array]:
+    estimator: Estimator,
+    decoder: Decoder,
+    x: Float[Array, " observed"],
+    mean: Float[Array, " latent"],
+    log_var: Float[Array, " latent"],
+    *,
+    constant: bool,
+) -> dict[str, Float[Array, " latent"]]:
     """The expectation: the ELBO's gradient, but k2's own, and nan for a bound of several particles that vary.
 
     Under k3 it is given where the ratio has a variance only: no interval holds for a mean without one.
@@ -101,14 +130,16 @@ def _exact_mean(
     return dict(zip(HEADS, elbo, strict=True))
 
 
-def _half_square_gradient(mean: Array, log_var: Array) -> tuple[Array, Array]:
+def _half_square_gradient(
+    mean: Float[Array, " latent"], log_var: Float[Array, " latent"]
+) -> tuple[Float[Array, " latent"], Float[Array, " latent"]]:
     """d E[k1^2 / 2]: KL dKL + d kappa_2 / 2, kappa_2 = sum mean^2 sigma^2 + (sigma^2 - 1)^2 / 2."""
     kl, variance, excess = gaussian_kl.kl(mean, log_var), np.exp(log_var), np.expm1(log_var)
     by_mean, by_log_var = gaussian_kl.kl_gradient(mean, log_var)
     return kl * by_mean + mean * variance, kl * by_log_var + 0.5 * variance * (mean**2 + excess)
 
 
-def _means_only(exact: Mapping[str, Array]) -> GradientMoments:
+def _means_only(exact: Mapping[str, Float[Array, " latent"]]) -> GradientMoments:
     nothing: dict[str, float] = dict.fromkeys(HEADS, nan)
     return GradientMoments(
         gradient_mean=exact,

@@ -8,18 +8,23 @@ from math import factorial, nan
 
 import numpy as np
 
-from elbo_compare.suites.contract import Array
+from elbo_compare.suites.shapes import Array, Float, Value
 
 
 @dataclass(frozen=True, kw_only=True)
 class Quadratic:
-    """Q = constant + linear.e + e' matrix e / 2. Shapes: linear (latent,), matrix (latent, latent), symmetric."""
+    """Q = constant + linear.e + e' matrix e / 2. Shapes: linear (latent,), matrix (latent, latent), symmetric.
+
+    >>> q = Quadratic(constant=1.0, linear=np.array([2.0, 0.0]), matrix=np.eye(2))
+    >>> print(q(np.array([1.0, -1.0])), q.mean, q.variance, round(q.kurtosis, 4), q.even.variance)
+    4.0 2.0 5.0 5.16 1.0
+    """
 
     constant: float
-    linear: Array
-    matrix: Array
+    linear: Float[Array, " latent"]
+    matrix: Float[Array, "latent latent"]
 
-    def __call__(self, noise: Array) -> Array:
+    def __call__(self, noise: Float[Array, "*rest latent"]) -> Float[Value, "*rest"]:
         """Q at the noise. Shapes: (..., latent) -> (...)."""
         return self.constant + noise @ self.linear + 0.5 * ((noise @ self.matrix) * noise).sum(-1)
 
@@ -65,8 +70,12 @@ class Quadratic:
         )
 
 
-def clean_difference(left: Array, right: Array) -> Array:
-    """left - right, zero where it is rounding only; see `Quadratic.__sub__`."""
+def clean_difference(left: Float[Array, "*axes"], right: Float[Array, "*axes"]) -> Float[Array, "*axes"]:
+    """left - right, zero where it is rounding only; see `Quadratic.__sub__`.
+
+    >>> print(clean_difference(np.array([0.1 + 0.2, 1.0]), np.array([0.3, 0.5])))
+    [0.  0.5]
+    """
     size = max(float(np.abs(left).max(initial=0.0)), float(np.abs(right).max(initial=0.0)))
     difference = left - right
     return np.where(np.abs(difference) <= 64 * np.finfo(np.float64).eps / 2 * size, 0.0, difference)

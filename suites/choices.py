@@ -1,0 +1,90 @@
+"""The choices that the contract names: what a problem, an estimator and a session may be."""
+
+from enum import StrEnum
+
+
+class Likelihood(StrEnum):
+    """p(x | z). NONE: there is no data term, so that ELBO = -KL."""
+
+    NONE = "none"
+    NORMAL = "normal"
+    BERNOULLI = "bernoulli"
+
+
+class Flow(StrEnum):
+    """The map z_T = f(z_0; x) from z_0 ~ N(mean, diag exp(log_var)). See `Problem` for each one's parameters."""
+
+    NONE = "none"
+    HOUSEHOLDER = "householder"
+    LINEAR_IAF = "linear-iaf"
+    CONVEX_LINEAR_IAF = "convex-linear-iaf"
+    PLANAR = "planar"
+    AUTOREGRESSIVE = "inverse-autoregressive"
+
+    @property
+    def is_linear(self) -> bool:
+        """Given x, f is linear and |det| = 1, so that q(z_T|x) is a Gaussian with full covariance."""
+        return self in (Flow.NONE, Flow.HOUSEHOLDER, Flow.LINEAR_IAF, Flow.CONVEX_LINEAR_IAF)
+
+
+class Prior(StrEnum):
+    """p(z). See `Problem` for each one's parameters."""
+
+    STANDARD_NORMAL = "standard-normal"
+    MIXTURE = "mixture"
+    VAMP = "vamp"
+    LAPLACE = "laplace"
+
+
+class KLTerm(StrEnum):
+    """How an estimator obtains the KL term of the ELBO, from k1 = log q(z|x) - log p(z) at its sample(s)."""
+
+    SAMPLED = "sampled"  # k1, the questioned line
+    ANALYTIC = "analytic"
+    HALF_SQUARE = "half-square"  # k2 = k1^2 / 2
+    RATIO = "ratio"  # k3 = r - 1 - log r, r = p(z) / q(z|x)
+    CONTROL_VARIATE = "control-variate"  # k1 + l (r - 1), l the variance-minimising constant, not differentiated
+
+
+class Bound(StrEnum):
+    """What is made of the particles' log weights log p(x|z) + log p(z) - log q(z|x)."""
+
+    ELBO = "elbo"  # the mean of log p(x|z) - KL term
+    RENYI = "renyi"  # log mean exp((1 - alpha) log w) / (1 - alpha); alpha = 0: IWAE
+
+
+class GradientForm(StrEnum):
+    """Which estimator of the gradient; the value is the same."""
+
+    REPARAMETERISED = "reparameterised"  # the derivative of the value
+    STICKING_THE_LANDING = "sticking-the-landing"  # the parameters of log q are not differentiated
+    DOUBLY_REPARAMETERISED = "doubly-reparameterised"  # squared normalised weights for q's parameters
+
+
+class Noise(StrEnum):
+    """How the particles' base noise is drawn."""
+
+    INDEPENDENT = "independent"
+    ANTITHETIC = "antithetic"  # e and -e
+    SOBOL = "sobol"  # normal quantiles of scrambled Sobol points
+
+
+class Reduction(StrEnum):
+    """How a raw loss combines the batch."""
+
+    SUM = "sum"
+    MEAN = "mean"
+
+
+class DType(StrEnum):
+    """What a session computes in."""
+
+    FLOAT32 = "float32"
+    FLOAT64 = "float64"
+
+
+class Device(StrEnum):
+    """Where a session computes."""
+
+    CPU = "cpu"
+    CUDA = "cuda"

@@ -1,0 +1,53 @@
+"""Shape types hold what they promise under test, and cost a user nothing."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from shape_types import LACKING
+
+from elbo_compare.suites.contract import Draws, DType, GradientDraws
+from elbo_compare.suites.exact import gaussian_kl, linear_gaussian
+from elbo_compare.suites.exact.quadratic import Quadratic
+
+TWO, THREE = np.zeros(2), np.zeros(3)
+checked = pytest.mark.skipif(bool(LACKING), reason=f"not installed: {', '.join(LACKING)}")
+
+
+@checked
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: gaussian_kl.kl(TWO, THREE),
+        lambda: gaussian_kl.sampled_kl(TWO, TWO, np.zeros((5, 3))),
+        lambda: Quadratic(constant=0.0, linear=TWO, matrix=np.eye(3)),
+        lambda: Quadratic(constant=0.0, linear=TWO, matrix=np.zeros((2, 3))),
+        lambda: linear_gaussian.Decoder(weight=np.zeros((4, 2)), bias=THREE, tau=1.0),
+        lambda: Draws(elbo=TWO, kl=THREE, dtype=DType.FLOAT64),
+        lambda: GradientDraws(mean=np.zeros((5, 2)), log_var=np.zeros((4, 2)), dtype=DType.FLOAT64),
+        lambda: GradientDraws(mean=TWO, log_var=TWO, dtype=DType.FLOAT64),
+        lambda: gaussian_kl.kl(np.zeros(2, int), TWO),
+    ],
+)
+def test_shapes_that_do_not_fit_are_refused(call):
+    from jaxtyping import TypeCheckError
+
+    with pytest.raises(TypeCheckError):
+        call()
+
+
+def test_shapes_that_fit_pass():
+    assert gaussian_kl.kl(np.zeros((5, 1, 2)), np.zeros((4, 2))).shape == (5, 4)
+    assert gaussian_kl.kl(TWO, TWO) == 0.0
+
+
+def test_outside_the_tests_nothing_is_checked_and_jaxtyping_is_not_imported():
+    code = (
+        "import sys; import numpy as np; from elbo_compare.suites.exact import expected, gaussian_kl; "
+        "from elbo_compare.suites import contract, shapes; "
+        "assert gaussian_kl.kl(np.zeros(2, int), np.zeros(2)) == 0; "
+        "sys.exit(bool({'jaxtyping', 'beartype'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
