@@ -25,6 +25,17 @@ def assert_elbo_claims(
 
         def test_kl():
             assert_elbo_claims(my_vae.kl)
+
+    >>> def kl(mean, log_var):
+    ...     return 0.5 * (mean**2 + np.exp(log_var) - 1 - log_var).sum(-1)
+    >>> assert_elbo_claims(kl, framework='numpy')
+    >>> def half(mean, log_var):
+    ...     return (mean**2 + np.exp(log_var) - 1 - log_var).sum(-1)
+    >>> try:
+    ...     assert_elbo_claims(half, framework='numpy')
+    ... except AssertionError as error:
+    ...     print(str(error).splitlines()[0])
+    WRONG  half
     """
     result = check_function(function, kind=kind, mapping=mapping, framework=framework, likelihood=likelihood)
     if result.verdict is not CheckVerdict.RIGHT:

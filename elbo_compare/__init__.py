@@ -2,6 +2,14 @@
 
 `load(DIR)` gives a run's results as frames; `check(FUNCTION)` judges a KL or loss function and returns the verdict with
 its diagnosis; `assert_elbo_claims(FUNCTION)` is the same as an assertion for a test of one's own.
+
+>>> import numpy as np
+>>> from elbo_compare import check
+>>> def kl(mean, log_var):
+...     return 0.5 * np.mean(mean**2 + np.exp(log_var) - 1 - log_var)
+>>> result = check(kl, framework="numpy")
+>>> print(result.verdict, result.diagnosis.id)
+wrong MUT-002
 """
 
 from importlib import import_module

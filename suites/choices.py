@@ -4,7 +4,11 @@ from enum import StrEnum
 
 
 class Likelihood(StrEnum):
-    """p(x | z). NONE: there is no data term, so that ELBO = -KL."""
+    """p(x | z). NONE: there is no data term, so that ELBO = -KL.
+
+    >>> print(*Likelihood)
+    none normal bernoulli
+    """
 
     NONE = "none"
     NORMAL = "normal"
@@ -12,7 +16,11 @@ class Likelihood(StrEnum):
 
 
 class Flow(StrEnum):
-    """The map z_T = f(z_0; x) from z_0 ~ N(mean, diag exp(log_var)). See `Problem` for each one's parameters."""
+    """The map z_T = f(z_0; x) from z_0 ~ N(mean, diag exp(log_var)). See `Problem` for each one's parameters.
+
+    >>> print(*(flow for flow in Flow if flow.is_linear))
+    none householder linear-iaf convex-linear-iaf
+    """
 
     NONE = "none"
     HOUSEHOLDER = "householder"
@@ -28,7 +36,11 @@ class Flow(StrEnum):
 
 
 class Prior(StrEnum):
-    """p(z). See `Problem` for each one's parameters."""
+    """p(z). See `Problem` for each one's parameters.
+
+    >>> print(*Prior)
+    standard-normal mixture vamp laplace
+    """
 
     STANDARD_NORMAL = "standard-normal"
     MIXTURE = "mixture"
@@ -37,7 +49,11 @@ class Prior(StrEnum):
 
 
 class KLTerm(StrEnum):
-    """How an estimator obtains the KL term of the ELBO, from k1 = log q(z|x) - log p(z) at its sample(s)."""
+    """How an estimator obtains the KL term of the ELBO, from k1 = log q(z|x) - log p(z) at its sample(s).
+
+    >>> print(*KLTerm)
+    sampled analytic half-square ratio control-variate
+    """
 
     SAMPLED = "sampled"  # k1, the questioned line
     ANALYTIC = "analytic"
@@ -47,14 +63,22 @@ class KLTerm(StrEnum):
 
 
 class Bound(StrEnum):
-    """What is made of the particles' log weights log p(x|z) + log p(z) - log q(z|x)."""
+    """What is made of the particles' log weights log p(x|z) + log p(z) - log q(z|x).
+
+    >>> print(*Bound)
+    elbo renyi
+    """
 
     ELBO = "elbo"  # the mean of log p(x|z) - KL term
     RENYI = "renyi"  # log mean exp((1 - alpha) log w) / (1 - alpha); alpha = 0: IWAE
 
 
 class GradientForm(StrEnum):
-    """Which estimator of the gradient; the value is the same."""
+    """Which estimator of the gradient; the value is the same.
+
+    >>> print(*GradientForm)
+    reparameterised sticking-the-landing doubly-reparameterised
+    """
 
     REPARAMETERISED = "reparameterised"  # the derivative of the value
     STICKING_THE_LANDING = "sticking-the-landing"  # the parameters of log q are not differentiated
@@ -62,7 +86,11 @@ class GradientForm(StrEnum):
 
 
 class Noise(StrEnum):
-    """How the particles' base noise is drawn."""
+    """How the particles' base noise is drawn.
+
+    >>> print(*Noise)
+    independent antithetic sobol
+    """
 
     INDEPENDENT = "independent"
     ANTITHETIC = "antithetic"  # e and -e
@@ -70,21 +98,33 @@ class Noise(StrEnum):
 
 
 class Reduction(StrEnum):
-    """How a raw loss combines the batch."""
+    """How a raw loss combines the batch.
+
+    >>> print(*Reduction)
+    sum mean
+    """
 
     SUM = "sum"
     MEAN = "mean"
 
 
 class DType(StrEnum):
-    """What a session computes in."""
+    """What a session computes in.
+
+    >>> print(*DType)
+    float32 float64
+    """
 
     FLOAT32 = "float32"
     FLOAT64 = "float64"
 
 
 class Device(StrEnum):
-    """Where a session computes."""
+    """Where a session computes.
+
+    >>> print(*Device)
+    cpu cuda
+    """
 
     CPU = "cpu"
     CUDA = "cuda"

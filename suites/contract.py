@@ -63,6 +63,11 @@ class Problem:
     gated units); linear IAF: Tomczak and Welling 2017 (arXiv 1706.02326); planar: Rezende and
     Mohamed 2015 (arXiv 1505.05770), eq. 10 and appendix A; IAF: Kingma et al. 2016 (arXiv 1606.04934), with the masks
     of Germain et al. 2015 (arXiv 1502.03509); VampPrior: Tomczak and Welling 2018 (arXiv 1705.07120).
+
+    >>> from elbo_compare.suites import problems
+    >>> problem = problems.load('linear-gaussian', 'generic')
+    >>> print(problem.likelihood, problem.latent, problem.observed, problem.has_analytic_kl)
+    normal 3 8 True
     """
 
     name: str
@@ -87,7 +92,13 @@ class Problem:
 @dataclass(frozen=True, kw_only=True)
 class Dataset:
     """Arrays of shape (rows, observed), float64, with the digest of their bytes and where they come from.
-    `validation` is None where the set has no such part of its own (see `datasets.split`)."""
+    `validation` is None where the set has no such part of its own (see `datasets.split`).
+
+    >>> from elbo_compare.suites import datasets
+    >>> digits = datasets.load('digits')
+    >>> print(digits.name, digits.train.shape, digits.test.shape)
+    digits (1500, 64) (297, 64)
+    """
 
     name: str
     train: Float[Array, "rows observed"]
@@ -100,7 +111,13 @@ class Dataset:
 @dataclass(frozen=True, kw_only=True)
 class Estimator:
     """What is estimated. `library_classes` names the public ELBO class per framework that computes it, and is empty
-    where no library has it. `particles`: samples z per value, `alpha` of the Renyi bound (0: IWAE)."""
+    where no library has it. `particles`: samples z per value, `alpha` of the Renyi bound (0: IWAE).
+
+    >>> from elbo_compare.suites.estimators import ESTIMATORS
+    >>> pair = ESTIMATORS['antithetic']
+    >>> print(pair.kl_term, pair.bound, pair.particles, pair.noise_rows)
+    sampled elbo 2 1
+    """
 
     name: str
     kl_term: KLTerm
@@ -130,6 +147,14 @@ class Evaluation:
     `log_likelihood_derived`: True when it is ELBO + KL and not a number of its own.
     `raw_loss` is what the implementation's loss returned, `raw_sign` * ELBO reduced over the batch by `raw_reduction`.
     `dtype` is the dtype that the framework actually computed in.
+
+    >>> from elbo_compare.suites import problems, registry
+    >>> from elbo_compare.suites.estimators import SAMPLED_KL
+    >>> problem = problems.load('gaussian-kl', '2-typical')
+    >>> session = registry.load('numpy-oracle').prepare(problem, SAMPLED_KL, Device.CPU, DType.FLOAT64)
+    >>> value = session.evaluate(problem.params, np.zeros((1, 1)), np.ones((1, 1, 2)))
+    >>> print(round(value.elbo, 4), round(value.kl, 4), value.dtype)
+    -0.8408 0.8408 float64
     """
 
     elbo: float
@@ -152,6 +177,10 @@ class Draws:
     `elbo`, `kl`: shape (n,), nats, paired (the same z). `ties`, shape (blocks, 2): for every block, the mean of the
     ELBO draws and, under the same seed, the value that the public ELBO object returned; empty where each draw is
     itself a return value of that object.
+
+    >>> draws = Draws(elbo=np.array([-1.0, -3.0]), kl=np.array([1.0, 3.0]), dtype=DType.FLOAT64)
+    >>> print(draws.elbo.mean(), draws.ties.shape)
+    -2.0 (0, 2)
     """
 
     elbo: Float[Array, " n"]
@@ -162,7 +191,12 @@ class Draws:
 
 @dataclass(frozen=True, kw_only=True)
 class GradientDraws:
-    """n independent draws of d elbo / d(encoder outputs) for one datum. `mean`, `log_var`: shape (n, latent)."""
+    """n independent draws of d elbo / d(encoder outputs) for one datum. `mean`, `log_var`: shape (n, latent).
+
+    >>> draws = GradientDraws(mean=np.zeros((5, 2)), log_var=np.ones((5, 2)), dtype=DType.FLOAT64)
+    >>> print(draws.mean.shape, draws.log_var.mean(0))
+    (5, 2) [1. 1.]
+    """
 
     mean: Float[Array, "n latent"]
     log_var: Float[Array, "n latent"]
@@ -171,7 +205,12 @@ class GradientDraws:
 
 @dataclass(frozen=True, kw_only=True)
 class Fit:
-    """A training run. `elbo`: shape (step,), nats per datum, at the weights before each step's update."""
+    """A training run. `elbo`: shape (step,), nats per datum, at the weights before each step's update.
+
+    >>> fit = Fit(elbo=np.array([-9.0, -7.5]), params={'w': np.ones(1)}, checkpoints={}, dtype=DType.FLOAT64)
+    >>> print(len(fit.elbo), fit.elbo[-1])
+    2 -7.5
+    """
 
     elbo: Float[Array, " step"]
     params: Params
@@ -182,7 +221,14 @@ class Fit:
 @dataclass(frozen=True, kw_only=True)
 class Stepper:
     """Training steps for the clock. `compile` is None where nothing is compiled ahead; `step(k)` runs k training
-    steps (forward, backward, Adam) and returns after the device has finished."""
+    steps (forward, backward, Adam) and returns after the device has finished.
+
+    >>> done = []
+    >>> stepper = Stepper(compile=None, step=done.append)
+    >>> stepper.step(2)
+    >>> print(done)
+    [2]
+    """
 
     compile: Callable[[], None] | None
     step: Callable[[int], None]
@@ -191,7 +237,15 @@ class Stepper:
 @runtime_checkable
 class Session(Protocol):
     """One implementation of one (problem, estimator), at one dtype on one device. `params` and `x` are float64 or
-    already rounded to the dtype; the session casts. A session may be called with any weights of the same shapes."""
+    already rounded to the dtype; the session casts. A session may be called with any weights of the same shapes.
+
+    >>> from elbo_compare.suites import problems, registry
+    >>> from elbo_compare.suites.estimators import SAMPLED_KL
+    >>> problem = problems.load('gaussian-kl', '2-typical')
+    >>> session = registry.load('numpy-oracle').prepare(problem, SAMPLED_KL, Device.CPU, DType.FLOAT64)
+    >>> print(isinstance(session, Session), session.draw(problem.params, np.zeros((1, 1)), 5, 0, 5).kl.shape)
+    True (5,)
+    """
 
     def evaluate(
         self, params: Params, x: Float[Array, "batch observed"], noise: Float[Array, "noise_rows batch latent"]
@@ -241,7 +295,15 @@ class Session(Protocol):
 
 @runtime_checkable
 class ReplicaSession(Session, Protocol):
-    """A session that can train several seeds in one program. The method is optional: who lacks it trains one by one."""
+    """A session that can train several seeds in one program. The method is optional: who lacks it trains one by one.
+
+    >>> from elbo_compare.suites import problems, registry
+    >>> from elbo_compare.suites.estimators import SAMPLED_KL
+    >>> problem = problems.load('gaussian-kl', '2-typical')
+    >>> session = registry.load('numpy-oracle').prepare(problem, SAMPLED_KL, Device.CPU, DType.FLOAT64)
+    >>> print(isinstance(session, ReplicaSession))
+    False
+    """
 
     def fit_replicas(
         self,
@@ -261,7 +323,16 @@ class ReplicaSession(Session, Protocol):
 
 @runtime_checkable
 class Implementation(Protocol):
-    """One way to write the VAE. `framework` is the package whose version matters ("torch", "pyro", ...)."""
+    """One way to write the VAE. `framework` is the package whose version matters ("torch", "pyro", ...).
+
+    >>> from elbo_compare.suites import problems, registry
+    >>> from elbo_compare.suites.estimators import ESTIMATORS
+    >>> oracle = registry.load('numpy-oracle')
+    >>> print(isinstance(oracle, Implementation), oracle.framework)
+    True numpy
+    >>> print(oracle.supports(problems.load('gaussian-kl', '2-typical'), ESTIMATORS['jit-trace']))
+    jit-trace is sampled KL through another class of a library
+    """
 
     name: str
     framework: str

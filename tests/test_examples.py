@@ -4,6 +4,7 @@ import doctest
 import inspect
 import pkgutil
 from importlib import import_module
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import pytest
 import elbo_compare
 from elbo_compare.suites import exact
 
+ROOT = Path(__file__).resolve().parents[1]
 MODULES = (
     "elbo_compare",
     "elbo_compare.suites.choices",
@@ -54,9 +56,7 @@ def documented() -> list:
 
 @pytest.mark.parametrize("thing", documented())
 def test_the_printed_example(thing, monkeypatch):
-    monkeypatch.chdir(
-        import_module("pathlib").Path(__file__).resolve().parents[1]
-    )  # examples name files of the checkout
+    monkeypatch.chdir(ROOT)  # an example may name a file of the checkout
     module = thing if inspect.ismodule(thing) else inspect.getmodule(thing)
     names = {"np": np, **vars(module)}
     test = PARSER.get_doctest(inspect.getdoc(thing) or "", names, thing.__name__, module.__file__, 0)

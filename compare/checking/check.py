@@ -49,6 +49,16 @@ def check_function(
     kind: what it is meant to compute, else read from its parameter names. mapping: `theirs=ours` pairs. likelihood:
     bernoulli or normal, else found out. Raises nothing but what is a mistake of the caller: TargetError for an
     unknown kind, framework, likelihood or name.
+
+    >>> import numpy as np
+    >>> def kl(mean, log_var):
+    ...     return 0.5 * (mean**2 + np.exp(log_var) - 1 - log_var).sum(-1)
+    >>> print(check_function(kl, framework='numpy').verdict)
+    right
+    >>> def half(mean, log_var):
+    ...     return (mean**2 + np.exp(log_var) - 1 - log_var).sum(-1)
+    >>> print(check_function(half, framework='numpy').verdict)
+    wrong
     """
     label = target or getattr(function, "__name__", type(function).__name__)
     data: Likelihood | None = _choice(Likelihood, likelihood, "likelihood")

@@ -1,8 +1,42 @@
-"""Which cells a claim is about, and which two belong together. Predicates and keys on cells, nothing else."""
+"""Which cells a claim is about, and which two belong together. Predicates and keys on cells, nothing else.
+
+>>> tests = (sampled, analytic, core, library_variant, elbo, renyi, alpha_not_negative, by_hand_too, finite_variance)
+>>> tests += (no_flow, plain, linear_flow, has_analytic_kl, derived_by_hand, not_oracle, closed_form, no_closed_form)
+>>> tests += (wide, has_likelihood, splits, linear_gaussian, at_posterior, off_posterior, float64)
+>>> for test in tests:
+...     if not test(EXAMPLE):
+...         print(test.__name__)
+analytic
+library_variant
+renyi
+linear_flow
+no_closed_form
+has_likelihood
+linear_gaussian
+at_posterior
+off_posterior
+>>> made = (implementation_in(HAND), estimator_in('k2'), kl_term(KLTerm.SAMPLED))
+>>> print(*(test(EXAMPLE) for test in (*made, gradient_form(GradientForm.REPARAMETERISED), every(sampled, wide))))
+True False True True True
+>>> print(core_of(EXAMPLE), flow(EXAMPLE), prior(EXAMPLE), prior_of('vamp-small'))
+sampled-kl none standard-normal vamp
+
+What a cell may be compared with shares its key: here, another implementation of the same estimator.
+
+>>> from dataclasses import replace
+>>> other = replace(EXAMPLE, implementation='pyro')
+>>> keys = (same_noise, same_noise_any_estimator, same_noise_any_device, same_noise_as_core)
+>>> keys += (same_distribution, same_distribution_as_oracle, same_mean)
+>>> print(', '.join(key.__name__ for key in keys if key(EXAMPLE) == key(other)))
+same_noise, same_noise_as_core, same_distribution, same_distribution_as_oracle
+>>> other = replace(EXAMPLE, estimator='analytic-kl')
+>>> print(*(key('k2', EXAMPLE) == key('k2', other) for key in (same_noise_named, same_draws_named)))
+True True
+"""
 
 from collections.abc import Callable, Hashable
 
-from elbo_compare.compare.records import Cell
+from elbo_compare.compare.records import Cell, Procedure
 from elbo_compare.suites.contract import Bound, Flow, GradientForm, KLTerm, Prior
 from elbo_compare.suites.estimators import ANALYTIC_KL, CORE_ESTIMATORS, ESTIMATORS, LIBRARY_VARIANTS, SAMPLED_KL
 
@@ -29,6 +63,20 @@ PRIORS = {"mixture": Prior.MIXTURE, "vamp": Prior.VAMP, "laplace": Prior.LAPLACE
 VARIANTS = frozenset(estimator.name for estimator in LIBRARY_VARIANTS)
 
 CellTest = Callable[[Cell], bool]
+
+# A cell for the printed examples.
+EXAMPLE = Cell(
+    problem="gaussian-kl",
+    weights="40-wide",
+    dataset="none",
+    implementation="torch-hand",
+    estimator="sampled-kl",
+    procedure=Procedure.EVALUATE,
+    dtype="float64",
+    device="cpu",
+    seed=0,
+    size=16,
+)
 
 
 def every(*tests: CellTest) -> CellTest:

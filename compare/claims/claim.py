@@ -53,7 +53,15 @@ class Context:
 
 
 class Rows:
-    """One result's measurements by quantity, indexed once."""
+    """One result's measurements by quantity, indexed once.
+
+    >>> from elbo_compare.compare.records import CellResult, Measurement, Quantity, Status
+    >>> from elbo_compare.compare.claims.cells import EXAMPLE
+    >>> row = Measurement(quantity=Quantity.KL, value=1.25, reference=1.25, scale=3.0)
+    >>> rows = Rows(CellResult(cell=EXAMPLE, status=Status.OK, measurements=(row,)))
+    >>> print(rows.one(Quantity.KL).value, rows.some(Quantity.ELBO))
+    1.25 []
+    """
 
     def __init__(self, result: CellResult) -> None:
         self.cell = result.cell

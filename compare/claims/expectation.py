@@ -33,18 +33,39 @@ VARIANCE_REASON = (
 
 
 def mean_equals(row: Measurement, context: Context) -> Judgement:
-    """E[draw] = reference, by equivalence; `row.scale` is the standard deviation of one draw."""
+    """E[draw] = reference, by equivalence; `row.scale` is the standard deviation of one draw.
+
+    >>> from elbo_compare.compare.records import Quantity
+    >>> context = Context(latent=lambda cell: 2)
+    >>> row = Measurement(quantity=Quantity.KL_MEAN, value=1.31, reference=1.3069, scale=2.9, n=48_000)
+    >>> judgement = mean_equals(row, context)
+    >>> print(judgement.outcome, round(judgement.low, 4), round(judgement.high, 4), round(judgement.tolerance, 4))
+    agrees -0.0839 0.0901 0.145
+    """
     return _tested(row, row.reference, row.scale, mean_standard_error(row), context.mean_margin * row.scale, context)
 
 
 def mean_not_above(row: Measurement, bound: float, context: Context) -> Judgement:
-    """E[draw] <= bound, one-sided, with the same margin."""
+    """E[draw] <= bound, one-sided, with the same margin.
+
+    >>> from elbo_compare.compare.records import Quantity
+    >>> row = Measurement(quantity=Quantity.ELBO_MEAN, value=-4.0, scale=1.0, n=48_000, standard_error=0.005)
+    >>> print(mean_not_above(row, -3.5, Context(latent=lambda cell: 2)).outcome)
+    agrees
+    """
     margin = context.mean_margin * row.scale
     return _tested(row, bound, row.scale, mean_standard_error(row), margin, context, test=not_above)
 
 
 def means_equal(mine: Measurement, other: Measurement, context: Context) -> Judgement:
-    """E[draw] is the same in two independent sets of draws."""
+    """E[draw] is the same in two independent sets of draws.
+
+    >>> from elbo_compare.compare.records import Quantity
+    >>> mine = Measurement(quantity=Quantity.ELBO_MEAN, value=-4.0, scale=1.0, n=48_000)
+    >>> other = Measurement(quantity=Quantity.ELBO_MEAN, value=-3.5, scale=1.0, n=48_000)
+    >>> print(means_equal(mine, other, Context(latent=lambda cell: 2)).outcome)
+    differs
+    """
     return _two_means(mine, other, context, equivalence)
 
 
@@ -56,19 +77,37 @@ def _two_means(mine: Measurement, other: Measurement, context: Context, test: Te
 
 
 def mean_not_above_other(mine: Measurement, other: Measurement, context: Context) -> Judgement:
-    """E[my draw] <= E[the other's draw], one-sided, with the margin of `means_equal`."""
+    """E[my draw] <= E[the other's draw], one-sided, with the margin of `means_equal`.
+
+    >>> from elbo_compare.compare.records import Quantity
+    >>> mine = Measurement(quantity=Quantity.ELBO_MEAN, value=-4.0, scale=1.0, n=48_000)
+    >>> other = Measurement(quantity=Quantity.ELBO_MEAN, value=-3.5, scale=1.0, n=48_000)
+    >>> print(mean_not_above_other(mine, other, Context(latent=lambda cell: 2)).outcome)
+    agrees
+    """
     return _two_means(mine, other, context, not_above)
 
 
 def variance_equals(row: Measurement, context: Context) -> Judgement:
-    """Var[draw] = reference > 0, by equivalence with a relative margin."""
+    """Var[draw] = reference > 0, by equivalence with a relative margin.
+
+    >>> from elbo_compare.compare.records import Quantity
+    >>> row = Measurement(quantity=Quantity.KL_VARIANCE, value=8.6, reference=8.5, n=48_000, standard_error=0.08)
+    >>> print(variance_equals(row, Context(latent=lambda cell: 2)).outcome)
+    agrees
+    """
     margin = context.variance_margin * row.reference
     return _tested(row, row.reference, row.reference, row.standard_error, margin, context)
 
 
 def mean_standard_error(row: Measurement) -> float:
     """The larger of the row's own standard error and sd / sqrt(n): where `scale` is the exact standard deviation, a
-    sample that misses its tail cannot make the interval short."""
+    sample that misses its tail cannot make the interval short.
+
+    >>> from elbo_compare.compare.records import Quantity
+    >>> print(mean_standard_error(Measurement(quantity=Quantity.KL_MEAN, value=0.0, scale=2.0, n=10_000)))
+    0.02
+    """
     exact = row.scale / sqrt(row.n)
     return exact if isnan(row.standard_error) else max(row.standard_error, exact)
 

@@ -65,18 +65,37 @@ def compared(
 
 
 def within_rounding(row: Measurement, dtype: str) -> Judgement:
-    """A row against its reference, allowed c u scale."""
+    """A row against its reference, allowed c u scale.
+
+    >>> row = Measurement(quantity=Quantity.KL, value=1.25 + 1e-15, reference=1.25, scale=3.0)
+    >>> print(within_rounding(row, 'float64').outcome, within_rounding(row, 'float32').tolerance > 1e-6)
+    agrees True
+    """
     tolerance = rounding_tolerance(row.scale, dtype)
     return compared(row.value, row.reference, tolerance, part=row.part, n=row.n, unit=row.unit)
 
 
 def distance_within(row: Measurement, tolerance: float) -> Judgement:
-    """A row whose value is a distance |a - a*| (its reference is |a*|), allowed `tolerance`."""
+    """A row whose value is a distance |a - a*| (its reference is |a*|), allowed `tolerance`.
+
+    >>> row = Measurement(quantity=Quantity.PATH_DISTANCE, part='decoder.output.bias', value=1e-13, reference=2.0)
+    >>> print(distance_within(row, 1e-12).outcome, distance_within(row, 1e-12).part)
+    agrees decoder.output.bias
+    """
     return compared(row.value, 0.0, tolerance, part=row.part, n=row.n, unit=row.unit)
 
 
 def both_within_rounding(subject: Rows, partner: Rows, quantity: Quantity) -> Judgement:
-    """Two implementations' values at the same noise, allowed the sum of what each is allowed against the oracle."""
+    """Two implementations' values at the same noise, allowed the sum of what each is allowed against the oracle.
+
+    >>> from elbo_compare.compare.records import CellResult, Status
+    >>> from elbo_compare.compare.claims.cells import EXAMPLE
+    >>> def rows(value):
+    ...     row = Measurement(quantity=Quantity.KL, value=value, scale=3.0)
+    ...     return Rows(CellResult(cell=EXAMPLE, status=Status.OK, measurements=(row,)))
+    >>> print(both_within_rounding(rows(1.25), rows(1.5), Quantity.KL).outcome)
+    differs
+    """
     mine, other = subject.one(quantity), partner.one(quantity)
     tolerance = rounding_tolerance(mine.scale, subject.cell.dtype) + rounding_tolerance(other.scale, partner.cell.dtype)
     judgement = compared(mine.value, other.value, tolerance, part=str(quantity), n=mine.n)

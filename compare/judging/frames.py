@@ -28,7 +28,12 @@ VERDICT_COLUMNS = tuple(field.name for field in fields(Verdict))
 
 @dataclass(frozen=True, kw_only=True)
 class Results:
-    """A result folder's content. `measurements` and `verdicts` are frames, `environment` is what they were made in."""
+    """A result folder's content. `measurements` and `verdicts` are frames, `environment` is what they were made in.
+
+    >>> results = load('reports/published/2026-11-28-standard-cpu')
+    >>> print(sorted(vars(results)))
+    ['environment', 'measurements', 'verdicts']
+    """
 
     measurements: pd.DataFrame
     verdicts: pd.DataFrame
@@ -39,6 +44,10 @@ def load(folder: str | Path) -> Results:
     """The frames of a result folder that has been judged.
 
     Raises StoreError where the folder holds no results, or none that were judged.
+
+    >>> results = load('reports/published/2026-11-28-standard-cpu')
+    >>> print(results.verdicts['outcome'].value_counts().to_dict())
+    {'agrees': 8339, 'not run': 12}
     """
     store = Store(Path(folder))
     record = store.record()
