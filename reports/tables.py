@@ -1,5 +1,6 @@
 """Tables: frame -> cells for the page, and CSV, Parquet, LaTeX and Markdown files."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from elbo_compare.reports.formats import MISSING, anchor, clean, count, file_nam
 OUTCOMES = ("differs", "inconclusive", "not run", "agrees")
 SHORT = 18  # characters: names this short are never broken over two lines
 # A sign beside the word, so that nothing hangs on colour.
+# What a spreadsheet would evaluate: a text that begins with one of these and is no number.
+FORMULA = r"(?![+-]?[\d.]+(?:e[+-]?\d+)?$)[=+\-@\t\r]"
 SIGNS = {"differs": "✗", "inconclusive": "?", "not run": "○", "agrees": "✓"}
 
 
@@ -114,15 +117,22 @@ def write_table(folder: Path, table: Table) -> None:
 
 
 def write_frame(folder: Path, name: str, frame: Frame) -> None:
-    """NAME.csv (17 digits: every float64 survives) and NAME.parquet."""
+    """NAME.csv (17 digits: every float64 survives) and NAME.parquet.
+
+    In the CSV a text that a spreadsheet would take for a formula stands behind an apostrophe (OWASP, CSV injection).
+    """
     plain = frame.copy()
     plain.columns = [clean(column) for column in plain.columns]
     for column in [name for name in plain.columns if plain[name].dtype.kind not in "biuf"]:
         codes, texts = pd.factorize(plain[column].astype(object), use_na_sentinel=False)
         plain[column] = np.array([_as_text(text) for text in texts], dtype=object)[codes]
     stem = folder / file_name(name)
-    plain.to_csv(stem.with_suffix(".csv"), index=False)
     plain.to_parquet(stem.with_suffix(".parquet"), index=False)
+    for column in [name for name in plain.columns if plain[name].dtype.kind not in "biuf"]:
+        text = plain[column].astype(object)
+        plain[column] = text.where(~text.str.match(FORMULA), "'" + text)
+    plain.columns = [f"'{name}" if re.match(FORMULA, name) else name for name in plain.columns]
+    plain.to_csv(stem.with_suffix(".csv"), index=False)
 
 
 def _as_text(value: object) -> str:

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from math import isfinite
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -17,7 +16,7 @@ from elbo_compare.compare.errors import DamagedRecordError, StoreError, UsageErr
 from elbo_compare.compare.planning.availability import Placement, placement, reason_not_to_run
 from elbo_compare.compare.planning.plan import plan, preflight
 from elbo_compare.compare.planning.select import selector
-from elbo_compare.compare.planning.spec import Spec, read_spec
+from elbo_compare.compare.planning.spec import LONGEST_TIMEOUT_S, Spec, read_spec
 from elbo_compare.compare.records import Cell, CellResult, Status
 from elbo_compare.compare.running.account import Account, Span, account
 from elbo_compare.compare.running.memory import default_limit, parse_size
@@ -138,8 +137,8 @@ def _with_overrides(spec: Spec, request: Request) -> Spec:
     if request.seed is not None and not 0 <= request.seed < 2**31:
         raise UsageError(f"--seed must be within 0 and 2^31 - 1, not {request.seed}.")
     timeout = request.cell_timeout_s
-    if timeout is not None and not (timeout > 0 and isfinite(timeout)):
-        raise UsageError(f"--cell-timeout must be a positive number of seconds, not {timeout}.")
+    if timeout is not None and not 0 < timeout < LONGEST_TIMEOUT_S:
+        raise UsageError(f"--cell-timeout must be a number of seconds below {LONGEST_TIMEOUT_S:.0f}, not {timeout}.")
     return replace(
         spec,
         seed=spec.seed if request.seed is None else request.seed,

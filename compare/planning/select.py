@@ -6,6 +6,7 @@ from collections.abc import Callable
 from elbo_compare.compare.errors import UsageError
 
 Predicate = Callable[[str], bool]
+DEEPEST = 50  # parentheses within parentheses; the parser and the predicates call themselves once for each
 
 
 def selector(expression: str) -> Predicate:
@@ -29,9 +30,11 @@ class _Parser:
     def __init__(self, expression: str, tokens: list[str]) -> None:
         self.expression = expression
         self.tokens = tokens
+        self.depth = 0
 
     def error(self, what: str) -> UsageError:
-        return UsageError(f"-k {self.expression!r} is not an expression: {what}.")
+        shown = self.expression if len(self.expression) <= 200 else f"{self.expression[:200]}…"
+        return UsageError(f"-k {shown!r} is not an expression: {what}.")
 
     def alternatives(self) -> Predicate:
         terms = [self.conjunction()]
@@ -60,7 +63,11 @@ class _Parser:
             raise self.error("it ends too early")
         token = self.tokens.pop(0)
         if token == "(":
+            self.depth += 1
+            if self.depth > DEEPEST:
+                raise self.error(f"more than {DEEPEST} parentheses are open")
             inner = self.alternatives()
+            self.depth -= 1
             if not self.tokens or self.tokens.pop(0) != ")":
                 raise self.error("a ')' is missing")
             return inner

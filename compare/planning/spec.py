@@ -19,6 +19,9 @@ from elbo_compare.suites.protocol import PROTOCOLS
 
 SHIPPED = ("quick", "standard", "full")
 ALL = "all"
+LONGEST, WIDEST = 2**18, 2_000  # bytes of a profile, characters of a line: hundreds of times the longest shipped ones
+MOST = 100_000  # seeds or data of one block: each is a cell with a file of its own
+LONGEST_TIMEOUT_S = 30 * 86_400.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,18 +93,36 @@ def read_spec(profile: str) -> Spec:
         )
     if not profile.endswith(".toml"):
         raise SpecError(unknown("profile", profile, SHIPPED) + " Or name a file that ends in .toml.")
+    return parse_spec(_profile_text(Path(profile)), Path(profile).stem)
+
+
+def _profile_text(path: Path) -> str:
+    """The text of a profile: a regular file of at most LONGEST bytes, for what never ends is no profile."""
     try:
-        return parse_spec(Path(profile).read_text("utf-8"), Path(profile).stem)
+        if path.exists() and not path.is_file():
+            raise SpecError(f"Profile {path} is no regular file. Name a TOML file.")
+        with path.open("rb") as file:
+            body = file.read(LONGEST + 1)
+        if len(body) > LONGEST:
+            raise SpecError(f"Profile {path} has more than {LONGEST:,} bytes; a profile is a page of TOML.")
+        return body.decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise SpecError(f"Profile {profile} can't be read: {error}") from error
+        raise SpecError(f"Profile {path} can't be read: {error}") from error
 
 
 def parse_spec(text: str, name: str) -> Spec:
     """The Spec in a profile's text; `name` is the profile's name, used in messages too."""
+    # A dotted key of many thousand parts keeps the parser busy for minutes; a list as deep ends its stack.
+    if (widest := max(map(len, text.splitlines()), default=0)) > WIDEST:
+        raise SpecError(f"Profile {name} has a line of {widest:,} characters; at most {WIDEST:,} are read.")
     try:
         table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise SpecError(f"Profile {name} is not TOML: {error}") from error
+    except RecursionError as error:
+        raise SpecError(
+            f"Profile {name} is nested too deeply: a profile is a table of values and [[cells]]."
+        ) from error
+    except ValueError as error:  # TOMLDecodeError, and what Python says of an integer of thousands of digits
+        raise SpecError(f"Profile {name} is not TOML: {' '.join(str(error).split())}") from error
     values = _typed(table, Spec, where=f"profile {name}", reserved=("name",))
     blocks = table.get("cells")
     if not isinstance(blocks, list) or not blocks or not all(isinstance(block, dict) for block in blocks):
@@ -110,7 +131,7 @@ def parse_spec(text: str, name: str) -> Spec:
     _within(values, "alpha", 0, 1, name)
     _within(values, "power", 0, 1, name)
     _within(values, "variance_margin", 0, 1, name)
-    _within(values, "cell_timeout_s", 0, float("inf"), name)
+    _within(values, "cell_timeout_s", 0, LONGEST_TIMEOUT_S, name)
     if not 0 <= values.get("seed", 0) < 2**31:
         raise SpecError(f"'seed' in profile {name} must be within 0 and 2^31 - 1, not {values['seed']}.")
     if values.get("tests", 1) < 1:
@@ -119,10 +140,21 @@ def parse_spec(text: str, name: str) -> Spec:
 
 
 def spec_from_dict(content: Mapping[str, Any]) -> Spec:
-    """The Spec of `dataclasses.asdict(spec)` after a round trip through JSON."""
-    values: dict[str, Any] = dict(content)
-    values["cells"] = tuple(_block_from_dict(block) for block in content["cells"])
-    return Spec(**values)
+    """The Spec of `dataclasses.asdict(spec)` after a round trip through JSON.
+
+    Raises SpecError where the content is not one: of another version, or altered.
+    """
+    try:
+        values: dict[str, Any] = dict(content)
+        values["cells"] = tuple(_block_from_dict(block) for block in content["cells"])
+        spec = Spec(**values)
+        for key, value in content.items():
+            if key != "cells":
+                _value(value, Spec.__annotations__[key], f"'{key}' of the specification")
+        return spec
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        reason = " ".join(str(error).split())
+        raise SpecError(f"The run record holds no specification of this version ({reason}). Run again.") from error
 
 
 def _block_from_dict(content: Mapping[str, Any]) -> Block:
@@ -145,6 +177,10 @@ def _block(table: Mapping[str, Any], where: str) -> Block:
     for key, least in (("size", 0), ("data", 1), ("seeds", 1), ("chunk", 0)):
         if values.get(key, least) < least:
             raise SpecError(f"'{key}' in {where} must be at least {least}, not {values[key]}.")
+        if key in ("data", "seeds") and values.get(key, least) > MOST:
+            raise SpecError(f"'{key}' in {where} must be at most {MOST:,}, not {values[key]:,}.")
+        if values.get(key, least) >= 2**63:
+            raise SpecError(f"'{key}' in {where} must be below 2^63.")
     _check_later_keys(values, where)
     block = Block(**values)
     if block.size == 0 and block.procedure not in (Procedure.DRAW, Procedure.GRADIENT):

@@ -65,7 +65,7 @@ def result_from_json(content: Mapping[str, Any]) -> CellResult:
             elapsed_s=float(content["elapsed_s"]),
             fingerprint=str(content["fingerprint"]),
         )
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, OverflowError) as error:  # overflow: an integer beyond every float
         raise ValueError(f"not a cell's result: {type(error).__name__} {error}") from error
 
 
@@ -82,8 +82,10 @@ def _checked(content: Mapping[str, Any], record: type) -> dict[str, Any]:
     for name, value in content.items():
         if kinds[name] is float:
             values[name] = float(value)
-        elif kinds[name] is int and type(value) is not int:
-            raise ValueError(f"{record.__name__}.{name} must be an integer, not {value!r:.80}")
+        elif kinds[name] is int and (type(value) is not int or not -(2**63) <= value < 2**63):
+            raise ValueError(f"{record.__name__}.{name} must be an integer of 64 bits, not {value!r:.80}")
+        elif kinds[name] is str and type(value) is not str:
+            raise ValueError(f"{record.__name__}.{name} must be text, not {value!r:.80}")
         else:
             values[name] = value
     return values

@@ -59,7 +59,7 @@ def side_by_side(groups: Groups, pool: Pool, finish: Finish) -> None:
     """Untimed cells: `jobs` slots, each serving one group of cells at a time with a worker of its own."""
     expected, results = sum(map(len, groups.values())), queue.SimpleQueue()
     slots = Slots(groups=groups, pool=pool, results=results)
-    threads = [threading.Thread(target=slots.work, daemon=True) for _ in range(pool.options.jobs)]
+    threads = [threading.Thread(target=slots.work, daemon=True) for _ in range(min(pool.options.jobs, expected))]
     for thread in threads:
         thread.start()
     try:

@@ -23,6 +23,8 @@ from elbo_compare.compare.records import SCHEMA_VERSION, Cell, CellResult
 from elbo_compare.compare.running.codec import dumps, result_from_json, result_to_json
 from elbo_compare.compare.running.locking import held
 
+# What every reader of a run record relies on; a record that is sealed well may still be somebody else's.
+RECORD = {"spec": dict, "digest": str, "planned": int, "fingerprint": str, "environments": dict}
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -55,6 +57,12 @@ class Store:
             raise StoreError(_other_schema(self.folder, schema))
         if content.pop("sha256", None) != _digest(dumps(content)):
             raise self._unreadable("it has been altered: its SHA-256 is not its content's")
+        for name, kind in RECORD.items():
+            if not isinstance(content.get(name), kind):
+                arrived = f"a {type(content[name]).__name__}" if name in content else "nothing"
+                raise self._unreadable(f"its {name!r} is {arrived}, not a {kind.__name__}")
+        if not isinstance(content["environments"].get(content["fingerprint"]), dict):
+            raise self._unreadable("the environment that its 'fingerprint' names is not in it")
         return content
 
     def _unreadable(self, why: str) -> DamagedRecordError:

@@ -2,6 +2,7 @@
 
 import gzip
 import zlib
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from elbo_compare.suites.contract import Array
 
 IDX_UNSIGNED_BYTES = 0x08  # the third byte of an IDX file: what its entries are
+LARGEST = 2**28  # bytes of one file, unpacked: binarised MNIST as text has 78 million
 AGAIN = "Get the file again (`compare data fetch`), or see `compare data list`."
 
 
@@ -62,7 +64,7 @@ def read_idx(path: Path) -> NDArray[np.uint8]:
         )
     start = 4 + 4 * data[3]
     shape = tuple(int(length) for length in np.frombuffer(data[4:start], dtype=">u4")) if len(data) >= start else ()
-    expected = start + int(np.prod(shape, dtype=np.int64)) if shape else start
+    expected = start + prod(shape) if shape else start  # Python's integers: a header may promise 2^128 entries
     if len(data) != expected or not shape:
         raise DataError(
             f"{path.name} holds {len(data)} bytes; its header promises {expected} (shape {shape}): the file is "
@@ -78,6 +80,8 @@ def read_mat(path: Path, names: tuple[str, ...]) -> dict[str, Array]:
     """
     from scipy.io import loadmat  # a second of imports, needed by two data sets only
 
+    if (size := path.stat().st_size) > LARGEST:
+        raise DataError(f"{path.name} has {size:,} bytes; at most {LARGEST:,} are read. {AGAIN}")
     try:
         content: dict[str, Any] = loadmat(path, variable_names=names)
     except Exception as error:  # SciPy raises what the damage happens to lead to
@@ -104,13 +108,24 @@ def _numbers(path: Path, name: str, value: Any) -> Array:
 
 def _bytes(path: Path) -> bytes:
     """The file's bytes, unpacked where it is gzipped, whatever its name says."""
-    data = path.read_bytes()
-    if data[:2] != b"\x1f\x8b":
-        return data
+    if not path.is_file():
+        raise DataError(f"{path.name} is no regular file. {AGAIN}")
+    if (size := path.stat().st_size) > LARGEST:
+        raise DataError(f"{path.name} has {size:,} bytes; at most {LARGEST:,} are read. {AGAIN}")
+    with path.open("rb") as file:
+        data = file.read(2)
+        if data != b"\x1f\x8b":
+            return data + file.read(LARGEST)
     try:
-        return gzip.decompress(data)
+        with gzip.open(path) as file:
+            unpacked = file.read(LARGEST + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path.name} is gzipped and can't be unpacked ({error}): it is truncated. {AGAIN}") from error
+    if len(unpacked) > LARGEST:
+        raise DataError(
+            f"{path.name} unpacks to more than {LARGEST:,} bytes; the largest published file is a third. {AGAIN}"
+        )
+    return unpacked
 
 
 def _word(data: NDArray[np.uint8], place: int) -> str:

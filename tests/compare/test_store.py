@@ -29,7 +29,12 @@ measurements = st.builds(
     scale=floats,
     note=st.text(),
 )
-cells = st.builds(Cell, procedure=st.sampled_from(Procedure))
+whole = st.integers(-(2**63), 2**63 - 1)  # what a frame's column can hold, too
+cells = st.builds(
+    Cell,
+    procedure=st.sampled_from(Procedure),
+    **dict.fromkeys(("seed", "size", "datum", "chunk", "data", "replicas"), whole),
+)
 results = st.builds(
     CellResult,
     cell=cells,

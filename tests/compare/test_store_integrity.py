@@ -73,7 +73,8 @@ def test_another_schema_is_refused_with_both_versions_and_left_as_it_is(tmp_path
 
 def test_an_altered_run_record_is_refused_and_named(tmp_path):
     store = Store(tmp_path)
-    store.write_record({"spec": {"alpha": 1e-6}})
+    sound = {"digest": "0", "planned": 1, "fingerprint": "f", "environments": {"f": {}}}
+    store.write_record({"spec": {"alpha": 1e-6}} | sound)
     assert store.record()["spec"] == {"alpha": 1e-6}
     text = store.record_path.read_text()
     store.record_path.write_text(text.replace("1e-06", "1e-01"))
