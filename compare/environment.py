@@ -10,15 +10,18 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from functools import cache
-from importlib.metadata import PackageNotFoundError, entry_points, version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from elbo_compare.compare import gpu
 from elbo_compare.compare.records import SCHEMA_VERSION
+from elbo_compare.suites.registry import OURS, third_parties
+from elbo_compare.suites.roster import distributions
 
-PACKAGES = ("numpy", "scipy", "torch", "jax", "jaxlib", "pyro-ppl", "numpyro", "funsor", "pandas", "elbo-compare")
-NUMERIC = ("numpy", "scipy", "torch", "jax", "jaxlib", "pyro-ppl", "numpyro")
+# What may change a number: NumPy and SciPy for everybody, and what our implementations are made of.
+NUMERIC = tuple(dict.fromkeys(("numpy", "scipy", *distributions())))
+PACKAGES = (*NUMERIC, "funsor", "pandas", OURS)
 CODE = (
     "suites/**/*.py",
     "suites/**/*.npz",
@@ -95,11 +98,9 @@ def installed_version(name: str) -> str | None:
 
 def third_party_versions() -> dict[str, str]:
     """Implementations that other distributions registered: name -> distribution and version."""
-    found = {}
-    for entry in entry_points(group="elbo_compare.implementations"):
-        if entry.dist is not None and entry.dist.name != "elbo-compare":
-            found[entry.name] = f"{entry.dist.name} {entry.dist.version}"
-    return dict(sorted(found.items()))
+    return {
+        entry.name: f"{entry.dist.name} {entry.dist.version}" for entry in third_parties() if entry.dist is not None
+    }
 
 
 @cache

@@ -97,6 +97,19 @@ class Noise(StrEnum):
     SOBOL = "sobol"  # normal quantiles of scrambled Sobol points
 
 
+class Kind(StrEnum):
+    """Where an implementation's numbers come from, which decides the claims that it is given.
+
+    >>> print(*Kind, sep=', ')
+    oracle, by hand, library, peer
+    """
+
+    ORACLE = "oracle"  # the reference that the others are held against
+    HAND = "by hand"
+    LIBRARY = "library"  # through a library's own public ELBO object
+    PEER = "peer"  # somebody else's training loop: timed by the bench, no implementation
+
+
 class Reduction(StrEnum):
     """How a raw loss combines the batch.
 

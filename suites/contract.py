@@ -17,6 +17,7 @@ from elbo_compare.suites.choices import (
     DType,
     Flow,
     GradientForm,
+    Kind,
     KLTerm,
     Likelihood,
     Noise,

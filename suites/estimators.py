@@ -42,7 +42,10 @@ jit-trace-mean-field -15.9424, by pyro
 jit-trace-graph      -16.7855, by pyro
 """
 
+from typing import Any
+
 from elbo_compare.suites.contract import Bound, Estimator, GradientForm, KLTerm, Noise
+from elbo_compare.suites.roster import library_classes
 
 _L_A = "Kingma and Welling 2014 (arXiv 1312.6114), eq. 6, estimator L^A"
 _L_B = "Kingma and Welling 2014 (arXiv 1312.6114), eq. 7, estimator L^B"
@@ -51,24 +54,22 @@ _SAMPLED = "log p(x|z) + log p(z) - log q(z|x),  z = mean + sigma * e,  e ~ N(0,
 _RENYI = "Li and Turner 2016 (arXiv 1602.02311), eq. 7, the variational Renyi bound with K = 5 samples"
 
 
-def _both(name: str) -> dict[str, str]:
-    return {"pyro": name, "numpyro": name}
+def _estimator(name: str, **fields: Any) -> Estimator:
+    return Estimator(name=name, library_classes=library_classes(name), **fields)
 
 
-SAMPLED_KL = Estimator(
+SAMPLED_KL = _estimator(
     name="sampled-kl",
     kl_term=KLTerm.SAMPLED,
     formula=_SAMPLED,
     source=f"{_L_A}, one sample",
-    library_classes=_both("Trace_ELBO"),
 )
 
-ANALYTIC_KL = Estimator(
+ANALYTIC_KL = _estimator(
     name="analytic-kl",
     kl_term=KLTerm.ANALYTIC,
     formula="log p(x|z) - KL(q(z|x) || N(0, I)),  KL = sum((mean^2 + sigma^2 - 1) / 2 - log sigma)",
     source=f"{_L_B}, one sample; KL: appendix B",
-    library_classes=_both("TraceMeanField_ELBO"),
 )
 
 # The two that the question is about; every problem, claim and mutant is tried with them.
@@ -76,67 +77,60 @@ CORE_ESTIMATORS = {estimator.name: estimator for estimator in (SAMPLED_KL, ANALY
 
 # One sample, another KL term: in no library, by hand only.
 _KL_TERMS = (
-    Estimator(
+    _estimator(
         name="k2",
         kl_term=KLTerm.HALF_SQUARE,
         formula="log p(x|z) - k1^2 / 2",
         source=f"{_SCHULMAN}, k2 (biased: E = (KL^2 + Var k1) / 2)",
-        library_classes={},
     ),
-    Estimator(
+    _estimator(
         name="k3",
         kl_term=KLTerm.RATIO,
         formula="log p(x|z) - (r - 1 - log r)",
         source=f"{_SCHULMAN}, k3 (unbiased, never negative; infinite variance where a sigma^2 <= 1/2)",
-        library_classes={},
     ),
-    Estimator(
+    _estimator(
         name="control-variate",
         kl_term=KLTerm.CONTROL_VARIATE,
         formula="log p(x|z) - (k1 + l (r - 1)),  l = J / (R - 1), J = KL(q||p) + KL(p||q), R = E r^2; l = 0 at R = inf",
         source=f"{_SCHULMAN}; Owen 2013, Monte Carlo theory, section 8.9, for the optimal coefficient",
-        library_classes={},
     ),
 )
 
 # Several samples, the same ELBO.
 _PARTICLES = (
-    Estimator(
+    _estimator(
         name="antithetic",
         kl_term=KLTerm.SAMPLED,
         formula="mean of the sampled ELBO at z = mean + sigma e and z = mean - sigma e",
         source="Hammersley and Morton 1956; Owen 2013, section 8.2; with reparameterisation Wu et al. 2019",
-        library_classes={},
         particles=2,
         noise=Noise.ANTITHETIC,
     ),
-    Estimator(
+    _estimator(
         name="sobol-8",
         kl_term=KLTerm.SAMPLED,
         formula="mean of the sampled ELBO over 8 scrambled Sobol points, e = Phi^-1(u)",
         source="Owen 1995 (scrambling); Buchholz, Wenzel and Mandt 2018 (arXiv 1807.01604) for variational inference",
-        library_classes={},
         particles=8,
         noise=Noise.SOBOL,
     ),
-    Estimator(
+    _estimator(
         name="elbo-5",
         kl_term=KLTerm.SAMPLED,
         formula="(1/5) sum_k log w_k",
         source=f"{_L_A}, L = 5 samples",
-        library_classes=_both("Trace_ELBO"),
         particles=5,
     ),
 )
 
 
 def _renyi(name: str, alpha: float) -> Estimator:
-    return Estimator(
+    return _estimator(
         name=name,
         kl_term=KLTerm.SAMPLED,
         formula=f"log((1/5) sum_k w_k^{1 - alpha:g}) / {1 - alpha:g}",
         source=_RENYI,
-        library_classes=_both("RenyiELBO"),
         bound=Bound.RENYI,
         alpha=alpha,
         particles=5,
@@ -144,19 +138,18 @@ def _renyi(name: str, alpha: float) -> Estimator:
 
 
 def _iwae(particles: int) -> Estimator:
-    return Estimator(
+    return _estimator(
         name=f"iwae-{particles}",
         kl_term=KLTerm.SAMPLED,
         formula=f"log (1/{particles}) sum_k w_k",
         source=f"Burda, Grosse and Salakhutdinov 2016 (arXiv 1509.00519), eq. 8, k = {particles}; RenyiELBO(alpha=0)",
-        library_classes=_both("RenyiELBO"),
         bound=Bound.RENYI,
         particles=particles,
     )
 
 
 def _dreg(particles: int) -> Estimator:
-    return Estimator(
+    return _estimator(
         name=f"dreg-{particles}",
         kl_term=KLTerm.SAMPLED,
         formula=(
@@ -164,7 +157,6 @@ def _dreg(particles: int) -> Estimator:
             "sum_k (w_k / sum w)^2 d log w_k / dz_k dz_k / d(mean, sigma)"
         ),
         source="Tucker et al. 2019 (arXiv 1810.04152), eq. 6, doubly reparameterised IWAE",
-        library_classes={},
         bound=Bound.RENYI,
         particles=particles,
         gradient=GradientForm.DOUBLY_REPARAMETERISED,
@@ -183,35 +175,33 @@ _BOUNDS = (
 
 # The same value, another estimator of its gradient.
 _GRADIENTS = (
-    Estimator(
+    _estimator(
         name="stl",
         kl_term=KLTerm.SAMPLED,
         formula=f"{_SAMPLED}; the gradient leaves out the score d log q(z; mean, sigma) / d(mean, sigma)",
         source="Roeder, Wu and Duvenaud 2017 (arXiv 1703.09194), eq. 8, sticking the landing",
-        library_classes=_both("Trace_ELBO"),
         gradient=GradientForm.STICKING_THE_LANDING,
     ),
     *(_dreg(particles) for particles in PARTICLES),
 )
 
 
-def _library(name: str, kl_term: KLTerm, classes: dict[str, str]) -> Estimator:
+def _library(name: str, kl_term: KLTerm) -> Estimator:
     core = SAMPLED_KL if kl_term is KLTerm.SAMPLED else ANALYTIC_KL
-    return Estimator(
+    return _estimator(
         name=name,
         kl_term=kl_term,
         formula=core.formula,
-        source=f"{core.source}; {', '.join(sorted(set(classes.values())))}",
-        library_classes=classes,
+        source=f"{core.source}; {', '.join(sorted(set(library_classes(name).values())))}",
     )
 
 
 # The same function as a core estimator, through another public class of a library.
 LIBRARY_VARIANTS = (
-    _library("trace-graph", KLTerm.SAMPLED, _both("TraceGraph_ELBO")),
-    _library("jit-trace", KLTerm.SAMPLED, {"pyro": "JitTrace_ELBO"}),
-    _library("jit-trace-mean-field", KLTerm.ANALYTIC, {"pyro": "JitTraceMeanField_ELBO"}),
-    _library("jit-trace-graph", KLTerm.SAMPLED, {"pyro": "JitTraceGraph_ELBO"}),
+    _library("trace-graph", KLTerm.SAMPLED),
+    _library("jit-trace", KLTerm.SAMPLED),
+    _library("jit-trace-mean-field", KLTerm.ANALYTIC),
+    _library("jit-trace-graph", KLTerm.SAMPLED),
 )
 
 ESTIMATORS = CORE_ESTIMATORS | {

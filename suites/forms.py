@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from elbo_compare.suites.contract import Array, Device, DType, Estimator, Params, Problem
+from elbo_compare.suites import roster
+from elbo_compare.suites.contract import Array, Device, DType, Estimator, Kind, Params, Problem
 
 
 class Check(StrEnum):
@@ -38,14 +39,6 @@ class Precision(StrEnum):
     FULL = "full"  # that of the dtype
     TF32 = "TF32"  # 10 bits of each factor's significand
     BFLOAT16 = "bfloat16"  # 7 bits
-
-
-class Kind(StrEnum):
-    """Whose code it is."""
-
-    HAND = "by hand"
-    LIBRARY = "library"
-    PEER = "peer"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,6 +103,15 @@ class Trainer:
     count: Callable[[], Mapping[str, float]] = field(default=dict)
 
 
+def _ours(name: str, plain: str, *rows: tuple) -> tuple:
+    row = roster.BY_NAME[name]
+    return _family(name, row.framework.module, row.module("forms"), row.kind, plain, *rows)
+
+
+def _peer(name: str, framework: str, module: str, plain: str, *rows: tuple) -> tuple:
+    return _family(name, framework, f"{__package__}.peers.{module}", Kind.PEER, plain, *rows)
+
+
 def _family(implementation: str, framework: str, module: str, kind: Kind, plain: str, *rows: tuple) -> tuple:
     return tuple(
         TrainingForm(
@@ -131,8 +133,8 @@ _LOSS = ("check", Check.LOSS)
 _TF32, _BFLOAT16 = ("precision", Precision.TF32), ("precision", Precision.BFLOAT16)
 
 FORMS: tuple[TrainingForm, ...] = (
-    *_family(
-        *("torch-hand", "torch", "elbo_compare.suites.torch_hand.forms", Kind.HAND, "eager"),
+    *_ours(
+        *("torch-hand", "eager"),
         ("eager", "as `torch_hand/vae.py` has it: one operation after another, Adam in a loop over tensors"),
         ("foreach", "eager, Adam over lists of tensors (foreach=True)"),
         ("fused Adam", "eager, one Adam kernel per tensor (fused=True)"),
@@ -143,8 +145,8 @@ FORMS: tuple[TrainingForm, ...] = (
         ("TF32", "the CUDA graph with TF32 products", _CUDA, _LOSS, _TF32),
         ("bfloat16", "the compiled joined step under autocast to bfloat16", _CUDA, _LOSS, _BFLOAT16),
     ),
-    *_family(
-        *("jax-hand", "jax", "elbo_compare.suites.jax_hand.forms", Kind.HAND, "loop"),
+    *_ours(
+        *("jax-hand", "loop"),
         ("loop", "as `jax_hand/training.py` has it: one compiled step, called in a Python loop"),
         ("donated", "the loop, the state's buffers donated"),
         ("scan", "one lax.scan per epoch, buffers donated"),
@@ -155,28 +157,28 @@ FORMS: tuple[TrainingForm, ...] = (
         ),
         ("joined scan", "the joined step under one lax.scan per epoch"),
     ),
-    *_family(
-        *("pyro", "torch", "elbo_compare.suites.pyro_ppl.forms", Kind.LIBRARY, "SVI.step"),
+    *_ours(
+        *("pyro", "SVI.step"),
         ("SVI.step", "Trace_ELBO with Pyro's defaults: validation on"),
         ("without validation", "SVI.step under pyro.validation_enabled(False)"),
         ("Jit", "JitTrace_ELBO, validation on"),
         ("Jit without validation", "JitTrace_ELBO, validation off"),
     ),
-    *_family(
-        *("numpyro", "jax", "elbo_compare.suites.numpyro_ppl.forms", Kind.LIBRARY, "update loop"),
+    *_ours(
+        *("numpyro", "update loop"),
         ("update loop", "jax.jit(svi.update), called in a Python loop"),
         ("update scan", "svi.update under one lax.scan per epoch"),
     ),
-    *_family(
-        *("pyro tutorial", "torch", "elbo_compare.suites.peers.pyro_tutorial", Kind.PEER, "loop"),
+    *_peer(
+        *("pyro tutorial", "torch", "pyro_tutorial", "loop"),
         ("loop", "modules, pyro.module and a DataLoader, as Pyro's VAE tutorial writes its training loop", _LOSS),
     ),
-    *_family(
-        *("numpyro example", "jax", "elbo_compare.suites.peers.numpyro_example", Kind.PEER, "fori_loop"),
+    *_peer(
+        *("numpyro example", "jax", "numpyro_example", "fori_loop"),
         ("fori_loop", "numpyro.module and one jitted lax.fori_loop per epoch, as NumPyro's VAE example has it", _LOSS),
     ),
-    *_family(
-        *("pythae", "torch", "elbo_compare.suites.peers.pythae_trainer", Kind.PEER, "trainer"),
+    *_peer(
+        *("pythae", "torch", "pythae_trainer", "trainer"),
         (
             "trainer",
             "Pythae's VAE (analytic KL, its own shuffling) on the same networks, under BaseTrainer without its bars",

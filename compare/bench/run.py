@@ -20,19 +20,16 @@ from elbo_compare.compare.bench.steps import Bench
 from elbo_compare.compare.bench.targets import remarks, targets
 from elbo_compare.compare.errors import StoreError
 from elbo_compare.compare.running.store import write_atomically
-from elbo_compare.suites.contract import Device, DType
+from elbo_compare.suites.contract import Device, DType, Kind
 from elbo_compare.suites.forms import FORMS, TrainingForm
+from elbo_compare.suites.roster import named
 
 PARTS = ("steps", "draws", "replicas", "curves")
 TABLES = ("steps", "rounds", "ceilings", "draws", "replicas", "curves", "exponents", "targets")
-DRAWN = (
-    ("pyro", "vae", "trained"),
-    ("numpyro", "vae", "trained"),
-    ("pyro", "gaussian-kl", "40-typical"),
-    ("numpyro", "gaussian-kl", "40-typical"),
-)
-REPLICATED = tuple((name, problem) for name in ("torch-hand", "jax-hand") for problem in ("vae", "vae-small"))
-CURVED = ("torch-hand", "jax-hand", "pyro", "numpyro")
+HAND, LIBRARIES = named(Kind.HAND), named(Kind.LIBRARY)
+DRAWN = tuple((name, *problem) for problem in (("vae", "trained"), ("gaussian-kl", "40-typical")) for name in LIBRARIES)
+REPLICATED = tuple((name, problem) for name in HAND for problem in ("vae", "vae-small"))
+CURVED = HAND + LIBRARIES
 Say = Callable[[str], None]
 
 

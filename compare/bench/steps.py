@@ -15,14 +15,15 @@ from elbo_compare.compare.bench.operations import step_products
 from elbo_compare.compare.bench.process import BenchWorker
 from elbo_compare.compare.bench.records import Outcome, Setting
 from elbo_compare.compare.planning.availability import sees_cuda, without_cuda
-from elbo_compare.suites.contract import Device
+from elbo_compare.suites.contract import Device, Kind
 from elbo_compare.suites.forms import Check, Need, Precision, TrainingForm, reference_of
+from elbo_compare.suites.roster import ROSTER
 
 ULPS_ALLOWED = 100.0  # as the claims about training paths allow; see compare/claims/training.py
 LOSS_ALLOWED = 16.0  # unit roundoffs of the loss, as the pointwise claims allow, times LOSS_GROWTH
 LOSS_GROWTH = 64.0  # probabilities clamped and inverted, sums over 784 pixels in another order: some bits, not digits
 LOSS_REDUCED = 0.02  # relative: a bfloat16 product keeps 8 bits, and the loss is a mean over many of them
-CEILINGS = {"torch": "elbo_compare.suites.torch_hand.ceiling", "jax": "elbo_compare.suites.jax_hand.ceiling"}
+CEILINGS = {row.framework.module: row.module("ceiling") for row in ROSTER if row.kind is Kind.HAND}
 Say = Callable[[str], None]
 
 

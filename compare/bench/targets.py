@@ -7,7 +7,8 @@ from typing import Any
 import pandas as pd
 
 from elbo_compare.compare.bench.frames import ratio
-from elbo_compare.suites.contract import Device
+from elbo_compare.suites.contract import Device, Kind
+from elbo_compare.suites.forms import FORMS
 
 Frame = Any  # pandas.DataFrame, which no checker can narrow after `frame[mask]`
 SHARES = {("jax-hand", 100): 0.50, ("torch-hand", 100): 0.45, ("jax-hand", 1000): 0.75, ("torch-hand", 1000): 0.75}
@@ -22,6 +23,7 @@ SPEED_UPS = {
     ("pyro", "gaussian-kl"): 50.0,
     ("numpyro", "gaussian-kl"): 50.0,
 }
+PLAIN = {form.implementation: form.plain for form in FORMS if form.kind is Kind.LIBRARY}
 MANY = 32  # seeds in one program: at most as many single trainings on a CPU, at most 4 on a GPU
 MANY_ON_GPU = 4.0
 # Unit roundoffs of the largest value: 16 of a sum of absolute terms, as the pointwise claims allow, and such sums are
@@ -157,7 +159,7 @@ def remarks(tables: Mapping[str, Frame]) -> list[str]:
     steps, rounds, lines = tables["steps"], tables["rounds"], []
     for setting, _ in _settings(steps) if len(steps) else ():
         here = steps[(steps["setting"] == setting)]
-        for name, plain in (("pyro", "pyro SVI.step"), ("numpyro", "numpyro update loop")):
+        for name, plain in PLAIN.items():
             for form in here[(here["implementation"] == name) & (here["status"] == "ok")]["form"]:
                 value, low = (nan, nan) if form == plain else _between(rounds, setting, form, plain)
                 if value > 1 and not low <= 1:

@@ -13,15 +13,8 @@ from elbo_compare.compare.claims import CLAIMS, Claim
 from elbo_compare.compare.environment import commit, installed_version
 from elbo_compare.compare.errors import UsageError, unknown
 from elbo_compare.compare.records import Outcome
+from elbo_compare.suites.roster import BY_NAME
 
-# The packages whose versions an implementation's outcome depends on.
-PACKAGES = {
-    "torch-hand": ("torch",),
-    "jax-hand": ("jax",),
-    "pyro": ("pyro-ppl", "torch"),
-    "numpyro": ("numpyro", "jax"),
-    "numpy-oracle": ("numpy",),
-}
 WIDTH = 110
 
 
@@ -97,7 +90,7 @@ def place(evidence: Evidence) -> str:
 def versions(implementation: str, evidence: Evidence) -> str:
     """`pyro-ppl 1.9.2, torch 2.13.0`; a third party's distribution for its own implementation."""
     environment = evidence.environment
-    packages = PACKAGES.get(implementation, ())
+    packages = BY_NAME[implementation].distributions if implementation in BY_NAME else ()
     found = [f"{name} {environment.get(f'packages{SEPARATOR}{name}', '?')}" for name in packages]
     return ", ".join(found) or environment.get(f"implementations{SEPARATOR}{implementation}", "?")
 

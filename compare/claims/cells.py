@@ -37,13 +37,14 @@ True True
 from collections.abc import Callable, Hashable
 
 from elbo_compare.compare.records import Cell, Procedure
-from elbo_compare.suites.contract import Bound, Flow, GradientForm, KLTerm, Prior
+from elbo_compare.suites.contract import Bound, Flow, GradientForm, Kind, KLTerm, Prior
 from elbo_compare.suites.estimators import ANALYTIC_KL, CORE_ESTIMATORS, ESTIMATORS, LIBRARY_VARIANTS, SAMPLED_KL
+from elbo_compare.suites.roster import ORACLE, named
 
-ORACLE = "numpy-oracle"
-HAND = frozenset({"torch-hand", "jax-hand"})
-PYRO, NUMPYRO = "pyro", "numpyro"
-LIBRARIES = frozenset({PYRO, NUMPYRO})
+HAND = frozenset(named(Kind.HAND))
+PYRO = "pyro"
+NUMPYRO = "numpyro"
+LIBRARIES = frozenset(named(Kind.LIBRARY))
 
 GAUSSIAN_KL = "gaussian-kl"
 LINEAR_GAUSSIAN = "linear-gaussian"

@@ -5,7 +5,14 @@ from importlib.metadata import EntryPoint
 
 from elbo_compare.compare import environment, gpu
 from elbo_compare.compare.claims import CLAIMS
-from elbo_compare.compare.planning.availability import NEEDS, PROBES, importable, placement, sees_cuda, without_cuda
+from elbo_compare.compare.planning.availability import (
+    PROBES,
+    framework_of,
+    importable,
+    placement,
+    sees_cuda,
+    without_cuda,
+)
 from elbo_compare.compare.planning.spec import SHIPPED
 from elbo_compare.compare.records import Procedure
 from elbo_compare.suites import problems, registry
@@ -14,6 +21,7 @@ from elbo_compare.suites.datasets import RECIPES
 from elbo_compare.suites.estimators import ESTIMATORS
 from elbo_compare.suites.protocol import PROTOCOLS
 from elbo_compare.suites.questions.catalogue import QUESTIONS
+from elbo_compare.suites.roster import BY_NAME
 
 
 def diagnose() -> Iterator[str]:
@@ -28,6 +36,7 @@ def diagnose() -> Iterator[str]:
     yield "Implementations:"
     for name, entry in registry.installed().items():
         yield f"  {name:<14} {_standing(name, entry, gpu.present())}"
+    yield from (f"  refused: {line}" for line in registry.refused())
 
 
 def _cuda() -> Iterator[str]:
@@ -40,13 +49,15 @@ def _cuda() -> Iterator[str]:
 
 
 def _standing(name: str, entry: EntryPoint, has_gpu: bool) -> str:
-    extra, packages = NEEDS.get(name, ("", ()))
-    lacking = [package for package in packages if not importable(package)]
-    if lacking:
-        return f"will not run: {', '.join(lacking)} not installed: pip install 'elbo-compare[{extra}]'"
+    row = BY_NAME.get(name)
+    if row is not None and (lacking := [package for package in row.modules if not importable(package)]):
+        return f"will not run: {', '.join(lacking)} not installed: pip install 'elbo-compare[{row.extra}]'"
+    if (why := registry.malformed(entry)) is not None:
+        return f"will not run: {why} ({registry.origin(entry)})"
     if not importable(entry.module.partition(".")[0]):
         return f"will not run: its module {entry.module} is not installed"
-    devices = [str(Device.CPU)] + ([str(Device.CUDA)] if has_gpu and extra and sees_cuda(extra) else [])
+    framework = framework_of(name)
+    devices = [str(Device.CPU)] + ([str(Device.CUDA)] if has_gpu and framework and sees_cuda(framework) else [])
     return f"runs on {', '.join(devices)}"
 
 

@@ -14,7 +14,7 @@ from multiprocessing import get_context
 import numpy as np
 
 from elbo_compare.compare.claims import CLAIMS
-from elbo_compare.compare.claims.cells import ORACLE, PYRO
+from elbo_compare.compare.claims.cells import PYRO
 from elbo_compare.compare.judging.judge import judge
 from elbo_compare.compare.judging.sensitivity import JUDGED_CLAIMS, NOT_FOR_MUTANTS, Judged, Sensitivity, aspect_of
 from elbo_compare.compare.procedures.draw import draw
@@ -32,6 +32,7 @@ from elbo_compare.suites.mutants.own_problems import checks
 from elbo_compare.suites.mutants.problem import bernoulli_data, bernoulli_tiny, near_prior
 from elbo_compare.suites.mutants.session import Mutant
 from elbo_compare.suites.numpy_oracle.vae import NumpyOracle, encode
+from elbo_compare.suites.roster import ORACLE
 
 # A variant takes the place of Pyro, so that the claims which compare a library with a hand-written loss judge it too.
 SUBJECT, HAND = PYRO, "torch-hand"

@@ -13,27 +13,18 @@ from elbo_compare.compare.errors import UsageError, unknown
 from elbo_compare.compare.records import Cell
 from elbo_compare.suites import datasets, registry
 from elbo_compare.suites.contract import Device, DType
+from elbo_compare.suites.roster import BY_NAME, FRAMEWORKS, ORACLE
 
-# The packages that our own implementations need, and the extra that brings them. A third party's needs are its own.
-NEEDS = {
-    "torch-hand": ("torch", ("torch",)),
-    "pyro": ("torch", ("torch", "pyro")),
-    "jax-hand": ("jax", ("jax",)),
-    "numpyro": ("jax", ("jax", "numpyro")),
-}
-ORACLE = "numpy-oracle"  # the reference: float64 on the CPU, whatever the others are compared in
-PROBES = {
-    "torch": "import torch; print(torch.cuda.is_available())",
-    "jax": "import jax; print(any(d.platform == 'gpu' for d in jax.devices()))",
-}
-REMEDIES = {  # PyPI's torch for Linux brings CUDA, its jax does not
-    "torch": "pip install --force-reinstall torch",
-    "jax": "pip install 'elbo-compare[cuda]'",
-}
+PROBES = {name: framework.sees_cuda for name, framework in FRAMEWORKS.items()}
 
 
 def implementations(chosen: Iterable[str]) -> list[str]:
-    """The registered names that `chosen` means ("all": every one). Raises UsageError for an unknown name."""
+    """The registered names that `chosen` means ("all": every one).
+
+    Raises UsageError for an unknown name, and where a plug-in has a name that is taken: it would be left out unsaid.
+    """
+    if refused := registry.refused():
+        raise UsageError(refused[0])
     known, names = registry.installed(), []
     for name in chosen:
         if name != "all" and name not in known:
@@ -49,10 +40,9 @@ def offers(implementation: str, dtype: str, device: str) -> bool:
 
 def reason_not_to_run(cell: Cell) -> str | None:
     """None, or why the cell will end as NOT_RUN here: a package, data file or device that it needs is missing."""
-    extra, packages = NEEDS.get(cell.implementation, ("", ()))
-    for package in packages:
-        if not importable(package):
-            return f"{package} is not installed: pip install 'elbo-compare[{extra}]'"
+    row = BY_NAME.get(cell.implementation)  # a third party's needs are its own
+    if row is not None and (lacking := [package for package in row.modules if not importable(package)]):
+        return f"{lacking[0]} is not installed: pip install 'elbo-compare[{row.extra}]'"
     if (absent := datasets.missing(cell.dataset)) is not None:
         return absent
     framework = framework_of(cell.implementation)
@@ -67,8 +57,9 @@ def framework_of(implementation: str) -> str:
 
     A third party's is the first one that its distribution requires.
     """
-    if implementation in NEEDS:
-        return NEEDS[implementation][0]
+    if implementation in BY_NAME:
+        framework = BY_NAME[implementation].framework.module
+        return framework if framework in FRAMEWORKS else ""
     entry = registry.installed().get(implementation)
     required = (entry.dist.requires or () if entry is not None and entry.dist is not None else ()) or ()
     names = (re.split(r"[^\w.-]", line.strip(), maxsplit=1)[0].lower() for line in required if "extra ==" not in line)
@@ -108,9 +99,7 @@ def without_cuda(framework: str) -> str:
     """Why a framework that sees no CUDA device sees none, and the command that mends it."""
     if not gpu.present():
         return f"{framework} sees no CUDA device: this machine shows no NVIDIA GPU"
-    return (
-        f"{framework} sees no CUDA device: its installed build has no CUDA, or not this driver's; {REMEDIES[framework]}"
-    )
+    return f"{framework} sees no CUDA device: its installed build has no CUDA, or not this driver's; {FRAMEWORKS[framework].remedy}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,6 +19,7 @@ from elbo_compare.suites.estimators import ESTIMATORS
 from elbo_compare.suites.exact.expected import expected
 from elbo_compare.suites.numpy_oracle.vae import encode
 from elbo_compare.suites.protocol import PROTOCOLS
+from elbo_compare.suites.roster import ORACLE
 
 ZERO_VARIANCE_DRAWS = 1_000  # where every draw should be the exact value: each one is judged, no mean is
 INFINITE_VARIANCE_DRAWS = 1_000  # described: no number of draws decides anything there
@@ -100,7 +101,7 @@ def dataset_of(block: Block, problem: str, weights: str) -> str:
 
 def places(procedure: Procedure, implementation: str, device: Device) -> tuple[Device, ...]:
     """The devices on which a cell is planned."""
-    if device is Device.CPU or implementation == "numpy-oracle":
+    if device is Device.CPU or implementation == ORACLE:
         return (Device.CPU,)
     return (Device.CPU, device) if procedure is Procedure.EVALUATE else (device,)
 

@@ -9,6 +9,7 @@ from elbo_compare.compare.procedures.meter import ORACLE, span
 from elbo_compare.compare.procedures.oracle import ask_oracle, ask_oracle_once
 from elbo_compare.compare.procedures.task import InvalidResultError, Task, require_dtype, require_number, require_params
 from elbo_compare.compare.records import Measurement, Quantity
+from elbo_compare.suites import roster
 from elbo_compare.suites.contract import Array, Bound, Evaluation, Flow, Likelihood, Params, Prior, Problem, Reduction
 from elbo_compare.suites.estimators import CORE_ESTIMATORS, SAMPLED_KL
 from elbo_compare.suites.exact import gaussian_kl
@@ -20,7 +21,6 @@ from elbo_compare.suites.numpy_oracle.vae import encode
 
 # ELBO_DETERMINISTIC averages over the points +-sqrt(latent) e_i, exact where the ELBO is quadratic in the noise.
 QUADRATIC = frozenset({Likelihood.NORMAL})
-ORACLE_NAME = "numpy-oracle"  # has no gradients where none is derived by hand
 SCALARS = {
     Quantity.ELBO: "elbo",
     Quantity.KL: "kl",
@@ -70,7 +70,7 @@ def checked(evaluation: Evaluation, task: Task) -> Evaluation:
     require_dtype("the evaluation", evaluation.dtype, task)
     for name in (*_scalars_of(task).values(), "raw_loss"):
         require_number(name, getattr(evaluation, name))
-    if evaluation.gradients or task.cell.implementation != ORACLE_NAME:
+    if evaluation.gradients or task.cell.implementation != roster.ORACLE:
         require_params("the gradient", evaluation.gradients, task.problem.params)
     if evaluation.raw_sign not in (-1, 1) or evaluation.raw_reduction not in tuple(Reduction):
         raise InvalidResultError(f"raw loss has sign {evaluation.raw_sign!r}, reduction {evaluation.raw_reduction!r}")

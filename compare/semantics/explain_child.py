@@ -11,8 +11,9 @@ from typing import Any
 
 from elbo_compare.compare.checking.failure import TargetError
 from elbo_compare.compare.checking.target import load
+from elbo_compare.suites.semantics.case import Library
 
-LIBRARIES = ("pyro", "numpyro")
+LIBRARIES = tuple(map(str, Library))
 
 
 def main(folder: Path) -> None:

@@ -7,13 +7,11 @@ from elbo_compare.compare.planning.suite import Evidence, Program, Suite
 from elbo_compare.compare.records import ProgramResult
 from elbo_compare.compare.semantics.judging import PAIRS, case_verdicts, finding_verdicts, pair_verdicts
 from elbo_compare.compare.semantics.register import described_frame, finding_frame, verdict_frame
+from elbo_compare.suites.roster import BY_NAME
 from elbo_compare.suites.semantics.case import Case, Library
 from elbo_compare.suites.semantics.catalogue import CASES
 from elbo_compare.suites.semantics.pairs import sweep
 
-PACKAGES = {Library.PYRO: ("pyro-ppl", "torch"), Library.NUMPYRO: ("numpyro", "jax")}
-MODULES = {Library.PYRO: ("torch", "pyro"), Library.NUMPYRO: ("jax", "numpyro")}
-EXTRAS = {Library.PYRO: "torch", Library.NUMPYRO: "jax"}
 CASES_FRAME, FINDINGS_FRAME, PAIRS_FRAME = "semantics", "findings", "semantics_pairs"
 DESCRIBED_FRAME = "semantics_described"
 
@@ -33,7 +31,7 @@ def _cases(cases: Sequence[Case], library: Library) -> Iterator[Program]:
                 name=f"{case.id}-{library}",
                 code=str(behaviour.path),
                 group=library,
-                packages=PACKAGES[library],
+                packages=BY_NAME[library].distributions,
                 lacking=absent or (f"needs {', '.join(needed)}, not installed" if needed else ""),
             )
 
@@ -44,7 +42,7 @@ def _sweep(library: Library) -> Program:
         name=f"{PAIRS}-{library}",
         code=str(sweep.program(library)),
         group=f"{library}, all divergences",
-        packages=PACKAGES[library],
+        packages=BY_NAME[library].distributions,
         lacking=missing(library),
         aside=True,
         timeout_s=240.0,
@@ -53,8 +51,8 @@ def _sweep(library: Library) -> Program:
 
 def missing(library: Library) -> str:
     """Why no program of a library can run here; empty where it can."""
-    absent = [name for name in MODULES[library] if find_spec(name) is None]
-    return f"{', '.join(absent)} not installed: pip install 'elbo-compare[{EXTRAS[library]}]'" if absent else ""
+    absent = [name for name in BY_NAME[library].modules if find_spec(name) is None]
+    return f"{', '.join(absent)} not installed: pip install 'elbo-compare[{BY_NAME[library].extra}]'" if absent else ""
 
 
 def evidence(results: Sequence[ProgramResult], whole: bool) -> Evidence:

@@ -13,6 +13,8 @@ from elbo_compare.suites.bridge.jax_arrays import open_device, random_key, to_de
 from elbo_compare.suites.contract import Array, Device, Draws, DType, Estimator, Problem
 from elbo_compare.suites.numpyro_ppl.vae import guide, model
 
+WAYS = ({"compiled": False}, {"compiled": True})  # options of `prepare_loop`, each a way to write the loop
+
 
 def prepare_loop(
     problem: Problem, estimator: Estimator, device: Device, dtype: DType, x: Array, *, compiled: bool

@@ -17,6 +17,8 @@ from elbo_compare.suites.contract import Array, Device, Draws, DType, Estimator,
 from elbo_compare.suites.pyro_ppl.session import block_seed, parameter_store
 from elbo_compare.suites.pyro_ppl.vae import guide, model
 
+WAYS = ({},)  # options of `prepare_loop`, each a way to write the loop
+
 
 def prepare_loop(
     problem: Problem, estimator: Estimator, device: Device, dtype: DType, x: Array

@@ -11,13 +11,10 @@ from elbo_compare.compare.bench.clocks.turns import turn_size
 from elbo_compare.suites import datasets, problems, registry
 from elbo_compare.suites.contract import Device, Draws, DType
 from elbo_compare.suites.estimators import SAMPLED_KL
+from elbo_compare.suites.roster import BY_NAME
 
 CHUNKS = {"vae": 1000, "gaussian-kl": 10_000}  # draws in memory at once: 784 pixels a draw, or none
 SAME, SAME_SEED = 50, 1  # draws that are compared one by one, at the same random numbers
-LOOPS = {
-    "pyro": ("elbo_compare.suites.pyro_ppl.loops", ({},)),
-    "numpyro": ("elbo_compare.suites.numpyro_ppl.loops", ({"compiled": False}, {"compiled": True})),
-}
 
 
 class DrawClock:
@@ -29,13 +26,12 @@ class DrawClock:
         self.device, self.dtype = Device(request["device"]), DType(request["dtype"])
         implementation = registry.load(request["implementation"])
         self.session = implementation.prepare(self.problem, SAMPLED_KL, self.device, self.dtype)
-        module, variants = LOOPS[request["implementation"]]
-        self.module: Any = import_module(module)
+        self.module: Any = import_module(BY_NAME[request["implementation"]].module("loops"))
         self.loops: dict[str, Any] = {
             "jitted loop" if options.get("compiled") else "loop": self.module.prepare_loop(
                 self.problem, SAMPLED_KL, self.device, self.dtype, self.x, **options
             )
-            for options in variants
+            for options in self.module.WAYS
         }
         self.chunk = CHUNKS[self.problem.name]
         self.seed = 0
