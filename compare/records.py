@@ -149,8 +149,9 @@ class Cell:
     `datum` picks the row of the test set for DRAW and GRADIENT. `chunk` bounds memory; it is part of the cell
     because it changes the order of random numbers. `data`: rows of the test set (LIKELIHOOD, whose `size` counts draws
     at each). `protocol` names how FIT trains (`suites.protocol`). `replicas`: seeds that FIT trains in one program,
-    where the implementation can; 0: one by one. The key is stable: it depends on nothing but these fields, those left
-    out that are at their default and were added later.
+    where the implementation can; 0: one by one. `library`: through whose public ELBO objects a plug-in goes, "" by hand
+    and for ours (see `suites.roster`). The key is stable: it depends on nothing but these fields, without `library` and
+    those that are at their default and were added later.
     """
 
     problem: str
@@ -168,6 +169,7 @@ class Cell:
     data: int = 0
     protocol: str = ""
     replicas: int = 0
+    library: str = ""
 
     @cached_property
     def key(self) -> str:
@@ -207,7 +209,7 @@ class Cell:
 
 
 _LATER_FIELDS = ("data", "protocol", "replicas")  # cells without them keep the key that they had before
-_CELL_FIELDS = tuple(each.name for each in fields(Cell) if each.name not in _LATER_FIELDS)
+_CELL_FIELDS = tuple(each.name for each in fields(Cell) if each.name not in (*_LATER_FIELDS, "library"))
 # Data sets that are read from files: a label names them, since no problem has them of its own.
 FROM_FILES = frozenset({"static-mnist", "mnist", "omniglot", "caltech101-silhouettes"})
 

@@ -17,13 +17,13 @@ from elbo_compare.suites.choices import (
     DType,
     Flow,
     GradientForm,
-    Kind,
     KLTerm,
     Likelihood,
     Noise,
     Prior,
     Reduction,
 )
+from elbo_compare.suites.choices import Kind as Kind  # for plug-ins: see `Implementation`
 from elbo_compare.suites.shapes import Array, Float
 
 Params = Mapping[str, Array]

@@ -15,6 +15,10 @@ has_likelihood
 linear_gaussian
 at_posterior
 off_posterior
+>>> print(library(EXAMPLE), library_of(EXAMPLE) or None, of_further_library(EXAMPLE))
+False None False
+>>> print(ours(EXAMPLE), plug_in_by_hand(EXAMPLE), of_library(PYRO)(EXAMPLE))
+True False False
 >>> made = (implementation_in(HAND), estimator_in('k2'), kl_term(KLTerm.SAMPLED))
 >>> print(*(test(EXAMPLE) for test in (*made, gradient_form(GradientForm.REPARAMETERISED), every(sampled, wide))))
 True False True True True
@@ -39,12 +43,11 @@ from collections.abc import Callable, Hashable
 from elbo_compare.compare.records import Cell, Procedure
 from elbo_compare.suites.contract import Bound, Flow, GradientForm, Kind, KLTerm, Prior
 from elbo_compare.suites.estimators import ANALYTIC_KL, CORE_ESTIMATORS, ESTIMATORS, LIBRARY_VARIANTS, SAMPLED_KL
-from elbo_compare.suites.roster import ORACLE, named
+from elbo_compare.suites.roster import BY_NAME, ORACLE, named
 
 HAND = frozenset(named(Kind.HAND))
 PYRO = "pyro"
 NUMPYRO = "numpyro"
-LIBRARIES = frozenset(named(Kind.LIBRARY))
 
 GAUSSIAN_KL = "gaussian-kl"
 LINEAR_GAUSSIAN = "linear-gaussian"
@@ -88,6 +91,39 @@ def every(*tests: CellTest) -> CellTest:
 def implementation_in(names: frozenset[str]) -> CellTest:
     """The cells of these implementations."""
     return lambda cell: cell.implementation in names
+
+
+def library_of(cell: Cell) -> str:
+    """The library whose public ELBO objects gave the cell's numbers, ours or a plug-in's; "" by hand."""
+    row = BY_NAME.get(cell.implementation)
+    if row is None:
+        return cell.library
+    return "" if row.library is None else row.library.module
+
+
+def library(cell: Cell) -> bool:
+    """The cells of implementations that go through a library's public ELBO objects."""
+    return library_of(cell) != ""
+
+
+def of_library(name: str) -> CellTest:
+    """The cells of implementations that go through this library."""
+    return lambda cell: library_of(cell) == name
+
+
+def of_further_library(cell: Cell) -> bool:
+    """The cells of implementations that go through another library than Pyro and NumPyro."""
+    return library_of(cell) not in ("", PYRO, NUMPYRO)
+
+
+def ours(cell: Cell) -> bool:
+    """The cells of our own implementations."""
+    return cell.implementation in BY_NAME
+
+
+def plug_in_by_hand(cell: Cell) -> bool:
+    """The cells of third parties' implementations that go through no library."""
+    return not ours(cell) and not library(cell)
 
 
 def estimator_in(*names: str) -> CellTest:

@@ -124,7 +124,7 @@ PairJudge = Callable[[Rows, Rows, Context], list[Judgement]]
 class Pairing:
     """Which second cells a claim's subject is compared with: those that satisfy `partner` and share its `key`.
     `subject_key`: the key of the partner that a subject looks for, where it is not its own. `wanted` names partners in
-    the reason of a verdict *not run*.
+    the reason of a verdict *not run*, for every subject or for each.
 
     >>> from elbo_compare.compare.claims import by_id
     >>> print(by_id('DEV-001').pairing.wanted)
@@ -134,8 +134,12 @@ class Pairing:
     partner: Callable[[Cell], bool]
     key: Callable[[Cell], Hashable]
     judge: PairJudge
-    wanted: str
+    wanted: str | Callable[[Cell], str]
     subject_key: Callable[[Cell], Hashable] | None = None
+
+    def wanted_by(self, subject: Cell) -> str:
+        """The partners of this subject, in words."""
+        return self.wanted if isinstance(self.wanted, str) else self.wanted(subject)
 
     def key_wanted(self, subject: Cell) -> Hashable:
         """The key of the partners of this subject."""
@@ -146,9 +150,9 @@ class Pairing:
 class Claim:
     """A statement that can be false.
 
-    `applies` picks the cells that it is about, which `subject` names in words; exactly one of `judge` (one cell) and
-    `pairing` (two) is given. `statistical` claims spend from the error budget. `id` is permanent: a claim that is
-    withdrawn leaves its number unused.
+    `applies` picks the cells that it is about, which `subject` names ("": nobody misses them); exactly one of `judge`
+    (one cell) and `pairing` (two) is given. `statistical` claims spend from the error budget. `id` is permanent: a
+    claim that is withdrawn leaves its number unused.
 
     >>> from elbo_compare.compare.claims import by_id
     >>> claim = by_id('KL-005')

@@ -5,9 +5,13 @@ The subject of every verdict is the library (or the sampled estimator), so that 
 
 from elbo_compare.compare.claims import cells, expectation, pointwise
 from elbo_compare.compare.claims.claim import Claim, Context, Judgement, Pairing, PairJudge, Rows
+from elbo_compare.compare.claims.sides import Sides
 from elbo_compare.compare.records import Outcome, Procedure, Quantity, Strength
+from elbo_compare.suites.contract import Kind
+from elbo_compare.suites.roster import named
 
 FAMILY = "hand-written and library"
+LIBRARIES = " or ".join(sorted(named(Kind.LIBRARY))) + " cell"
 TOLERANCE = "16 u (S₁ + S₂): the sum of what either is allowed against the float64 oracle"
 
 
@@ -55,10 +59,20 @@ def _pointwise_claim(
     identifier: str,
     statement: str,
     derivation: str,
-    libraries: frozenset[str],
+    library: cells.CellTest,
     estimator: cells.CellTest,
     judge: PairJudge,
+    subject: str = LIBRARIES,
 ) -> Claim:
+    sides = Sides(
+        library=library,
+        about=estimator,
+        key=cells.same_noise,
+        judge=judge,
+        named=f"{subject} at the same noise",
+        wanted="hand-written implementation at the same noise",
+        plug_ins=subject != "",
+    )
     return Claim(
         id=identifier,
         family=FAMILY,
@@ -69,14 +83,9 @@ def _pointwise_claim(
         tolerance=TOLERANCE,
         reason=pointwise.REASON,
         procedure=Procedure.EVALUATE,
-        applies_to=cells.every(cells.implementation_in(libraries), estimator),
-        subject=" or ".join(sorted(libraries)) + " cell",
-        pairing=Pairing(
-            partner=cells.every(cells.implementation_in(cells.HAND), estimator),
-            key=cells.same_noise,
-            judge=judge,
-            wanted="hand-written implementation at the same noise",
-        ),
+        applies_to=sides.applies_to,
+        subject=subject,
+        pairing=sides.pairing,
     )
 
 
@@ -84,6 +93,15 @@ _SAMPLED = (
     "Eq. 6 at one z ~ q(z|x) is log p(x|z) + log p(z) − log q(z|x); its KL part is log q − log p = −(log p − log q), "
     "the questioned line. The library scores z under q and p with full normalisers, by hand both are dropped: "
     "−½ D log 2π − (−½ D log 2π) = 0 for every z, so the same z gives the same number, not only the same mean."
+)
+_OWN_DRAWS = Sides(
+    library=cells.library,
+    about=cells.every(cells.no_closed_form, cells.by_hand_too),
+    key=cells.same_distribution,
+    judge=_same_means,
+    named="draws of a library",
+    wanted="draws of a hand-written implementation",
+    partner_by_hand=cells.no_closed_form,
 )
 _ANALYTIC = (
     "The registered KL of two normals is the sum of appendix B; where the library fell back to sampling it would part."
@@ -94,24 +112,26 @@ CLAIMS = (
         "MATCH-001",
         "−(log p̃(z) − log q̃(z)) by hand = KL term of pyro.infer.Trace_ELBO at the same noise",
         _SAMPLED,
-        frozenset({cells.PYRO}),
+        cells.of_library(cells.PYRO),
         cells.sampled,
         _same(Quantity.KL),
+        "pyro cell",
     ),
     _pointwise_claim(
         "MATCH-002",
         "−(log p̃(z) − log q̃(z)) by hand = KL term of numpyro.infer.Trace_ELBO at the same noise",
         _SAMPLED,
-        frozenset({cells.NUMPYRO}),
+        cells.of_library(cells.NUMPYRO),
         cells.sampled,
         _same(Quantity.KL),
+        "numpyro cell",
     ),
     _pointwise_claim(
         "MATCH-003",
         "hand-written sampled ELBO = Trace_ELBO (Pyro, NumPyro) at the same noise",
         "ELBO = log p(x|z) − KL term. The likelihood is the same function everywhere (ELBO-002), fully normalised by "
         "hand too; with MATCH-001 and MATCH-002 so is the ELBO.",
-        cells.LIBRARIES,
+        cells.library,
         cells.sampled,
         _same(Quantity.ELBO),
     ),
@@ -119,7 +139,7 @@ CLAIMS = (
         "MATCH-004",
         "hand-written analytic KL = KL term of TraceMeanField_ELBO (Pyro, NumPyro)",
         _ANALYTIC,
-        cells.LIBRARIES,
+        cells.library,
         cells.analytic,
         _same(Quantity.KL),
     ),
@@ -127,7 +147,7 @@ CLAIMS = (
         "MATCH-005",
         "hand-written ELBO with analytic KL = TraceMeanField_ELBO (Pyro, NumPyro) at the same noise",
         _ANALYTIC,
-        cells.LIBRARIES,
+        cells.library,
         cells.analytic,
         _same(Quantity.ELBO),
     ),
@@ -141,14 +161,9 @@ CLAIMS = (
         tolerance=expectation.TWO_SAMPLE_TOLERANCE,
         reason=expectation.TWO_SAMPLE_REASON,
         procedure=Procedure.DRAW,
-        applies_to=cells.every(cells.implementation_in(cells.LIBRARIES), cells.no_closed_form, cells.by_hand_too),
+        applies_to=_OWN_DRAWS.applies_to,
         subject="pyro or numpyro cell",
-        pairing=Pairing(
-            partner=cells.every(cells.implementation_in(cells.HAND), cells.no_closed_form),
-            key=cells.same_distribution,
-            judge=_same_means,
-            wanted="draws of a hand-written implementation",
-        ),
+        pairing=_OWN_DRAWS.pairing,
         statistical=True,
     ),
     Claim(
@@ -192,5 +207,14 @@ CLAIMS = (
             wanted="analytic-kl draws of this implementation",
         ),
         statistical=True,
+    ),
+    _pointwise_claim(
+        "MATCH-009",
+        "−(log p̃(z) − log q̃(z)) by hand = KL term of another library's public ELBO object at the same noise",
+        _SAMPLED,
+        cells.of_further_library,
+        cells.sampled,
+        _same(Quantity.KL),
+        "",
     ),
 )

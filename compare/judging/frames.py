@@ -21,7 +21,8 @@ from elbo_compare.compare.running.store import Store, atomic_file, write_atomica
 NORMAL_95 = 1.959963984540054  # half the width of a 95% interval in standard errors
 PART_CELLS = 5_000  # cells of one row group: what is in memory at once
 PART_ROWS = 50_000
-CELL_COLUMNS = ("key", "label", *(field.name for field in fields(Cell)), "status", "reason", "elapsed_s")
+CELL_FIELDS = tuple(field.name for field in fields(Cell) if field.name != "library")  # a fact about an implementation
+CELL_COLUMNS = ("key", "label", *CELL_FIELDS, "status", "reason", "elapsed_s")
 ROW_COLUMNS = tuple(field.name for field in fields(Measurement))
 VERDICT_COLUMNS = tuple(field.name for field in fields(Verdict))
 
@@ -91,7 +92,7 @@ EMPTY_ROW = tuple(field.default for field in fields(Measurement)[2:])
 
 def _cell_values(result: CellResult) -> tuple[Any, ...]:
     cell = result.cell
-    own = (getattr(cell, field.name) for field in fields(Cell))
+    own = (getattr(cell, name) for name in CELL_FIELDS)
     return (cell.key, cell.label, *own, result.status, result.reason, result.elapsed_s)
 
 

@@ -104,7 +104,7 @@ def _on_pairs(claim: Claim, cells: list[Rows], context: Context) -> Iterator[Ver
     for rows in subjects:
         others = [other for other in partners.get(pairing.key_wanted(rows.cell), []) if other is not rows]
         if not others:
-            yield _verdict(claim, rows.cell, _not_run(f"this run has no {pairing.wanted}"))
+            yield _verdict(claim, rows.cell, _not_run(f"this run has no {pairing.wanted_by(rows.cell)}"))
         for other in others:
             yield from _judged_pair(claim, pairing, rows, other, context)
 
@@ -119,6 +119,8 @@ def _judged_pair(claim: Claim, pairing: Pairing, rows: Rows, other: Rows, contex
 def _without_subject(claim: Claim, partners: dict[Hashable, list[Rows]]) -> Iterator[Verdict]:
     """A claim with nothing to be about still shows that it was not judged: once per implementation that is there."""
     seen = set()
+    if not claim.subject:
+        return
     for rows in (rows for group in partners.values() for rows in group):
         if rows.cell.implementation not in seen:
             seen.add(rows.cell.implementation)

@@ -16,6 +16,13 @@ from elbo_compare.suites.contract import Device, DType
 from elbo_compare.suites.roster import BY_NAME, FRAMEWORKS, ORACLE
 
 PROBES = {name: framework.sees_cuda for name, framework in FRAMEWORKS.items()}
+# The last line is ours, whatever a plug-in prints while it is imported.
+KIND = """
+import sys
+from elbo_compare.suites import registry
+name = sys.argv[1]
+print("\\nlibrary", registry.library_of(name, registry.load(name)), end="")
+"""
 
 
 def implementations(chosen: Iterable[str]) -> list[str]:
@@ -67,6 +74,21 @@ def framework_of(implementation: str) -> str:
 
 
 @cache
+def library_of(name: str) -> str:
+    """Through which library's public ELBO objects a plug-in goes, asked in a process of its own; "" by hand, for ours,
+    and where that can't be found out: what can't be loaded says so in its cells."""
+    if name in BY_NAME:
+        return ""
+    try:
+        done = subprocess.run(
+            [sys.executable, "-P", "-c", KIND, name], capture_output=True, text=True, timeout=180, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.rpartition("\n")[2].removeprefix("library ")
+
+
+@cache
 def importable(package: str) -> bool:
     """Whether a top-level package is installed; it is not imported."""
     return find_spec(package) is not None
@@ -99,7 +121,8 @@ def without_cuda(framework: str) -> str:
     """Why a framework that sees no CUDA device sees none, and the command that mends it."""
     if not gpu.present():
         return f"{framework} sees no CUDA device: this machine shows no NVIDIA GPU"
-    return f"{framework} sees no CUDA device: its installed build has no CUDA, or not this driver's; {FRAMEWORKS[framework].remedy}"
+    remedy = FRAMEWORKS[framework].remedy
+    return f"{framework} sees no CUDA device: its installed build has no CUDA, or not this driver's; {remedy}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -34,6 +34,6 @@ def _needs_gradients_of_the_oracle(cell: Cell) -> bool:
 
 
 def _could_have(cell: Cell) -> bool:
-    if cell.implementation in cells.LIBRARIES:
+    if cells.ours(cell) and cells.library(cell):
         return cell.implementation in ESTIMATORS[cell.estimator].library_classes
     return cell.implementation not in BY_HAND or not cells.library_variant(cell)

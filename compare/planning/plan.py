@@ -8,7 +8,7 @@ from itertools import product
 from math import isfinite, isinf, nan
 
 from elbo_compare.compare.errors import SpecError, unknown
-from elbo_compare.compare.planning.availability import Placement, implementations, offers
+from elbo_compare.compare.planning.availability import Placement, implementations, library_of, offers
 from elbo_compare.compare.planning.combinations import meant
 from elbo_compare.compare.planning.spec import Block, Spec
 from elbo_compare.compare.records import Cell, Procedure
@@ -19,7 +19,7 @@ from elbo_compare.suites.estimators import ESTIMATORS
 from elbo_compare.suites.exact.expected import expected
 from elbo_compare.suites.numpy_oracle.vae import encode
 from elbo_compare.suites.protocol import PROTOCOLS
-from elbo_compare.suites.roster import ORACLE
+from elbo_compare.suites.roster import BY_NAME, ORACLE
 
 ZERO_VARIANCE_DRAWS = 1_000  # where every draw should be the exact value: each one is judged, no mean is
 INFINITE_VARIANCE_DRAWS = 1_000  # described: no number of draws decides anything there
@@ -59,7 +59,7 @@ def plan(spec: Spec, device: Device | Placement, select: Callable[[str], bool] =
             cell = unsized if unsized.size else replace(unsized, size=draws_needed(Site.of(unsized), spec))
             if cell.key not in seen:
                 seen.add(cell.key)
-                yield cell
+                yield cell if cell.implementation in BY_NAME else replace(cell, library=library_of(cell.implementation))
 
 
 def _cells(block: Block, spec: Spec, placed: Placement) -> Iterator[Cell]:

@@ -12,8 +12,9 @@ from elbo_compare.compare.records import Cell, CellResult, Measurement, Procedur
 
 
 def cell_to_json(cell: Cell) -> dict[str, Any]:
-    """Every field, the enums as text."""
-    return {field.name: _plain(getattr(cell, field.name)) for field in fields(Cell)}
+    """Every field, the enums as text; `library`, which few cells have, where there is one."""
+    content = {field.name: _plain(getattr(cell, field.name)) for field in fields(Cell)}
+    return content if cell.library else {name: value for name, value in content.items() if name != "library"}
 
 
 def cell_from_json(content: Mapping[str, Any]) -> Cell:

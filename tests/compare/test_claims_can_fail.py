@@ -116,6 +116,7 @@ CASES = {
     "FLOW-003": draw_case(MEAN_MISTAKES, **FLOW),
     "FLOW-004": draw_case({"samples 10% too wide": plant(Q.KL_VARIANCE, factor=1.21)}, **FLOW),
     "FLOW-005": evaluate_case({"fell back to sampling": plant(Q.KL, value=25.0, reference=24.0)}, **FLOW, **ANALYTIC),
+    "MATCH-009": evaluate_case(SAMPLED_KL_MISTAKES, (HAND,), implementation="theirs", library="further"),
     "BOUND-001": evaluate_case(
         {"no -log K": plant(Q.ELBO, shift=LOG_FIVE)},
         (evaluated(cell(estimator="iwae-5")),),
