@@ -9,15 +9,18 @@ dask-jobqueue, `KubeCluster` of dask-kubernetes (`cluster.scheduler_address`). I
 """
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from math import ceil
+from queue import Empty, SimpleQueue
+from threading import Thread
 from time import monotonic
 from typing import Any
 
 from elbo_compare.compare import environment
-from elbo_compare.compare.errors import IncompleteError, UsageError
+from elbo_compare.compare.errors import IncompleteError, UsageError, printable
 from elbo_compare.compare.records import Cell, Status
 from elbo_compare.compare.running import remote
 from elbo_compare.compare.running.codec import cell_to_json, result_from_json
@@ -26,6 +29,9 @@ from elbo_compare.compare.running.run import Finish, Groups
 from elbo_compare.suites import datasets
 
 CONNECT_S = 20.0
+POLL_S = 2.0
+WORKERLESS_S = 60.0  # a batch system may replace a worker; nobody does for longer without saying so
+ADDRESS = re.compile(r"(?:(?:tcp|tls|ucx|wss?)://)?(?:\[[0-9a-fA-F:.]+\]|[\w.-]+):\d{1,5}(?:/\S*)?")
 LARGEST_BATCH = 32  # cells; what a lost machine costs at most
 BATCHES_PER_SLOT = 4  # of one worker key: enough to even out slow batches, few enough to share an import
 MACHINE = ("cpu", "gpu", "machine", "jobs", "threads", "device")  # what machines of one cluster may differ in
@@ -57,6 +63,13 @@ class DaskCluster:
         if differ:
             raise UsageError(f"The Dask worker {address} has {', '.join(differ)}: install the same on all machines.")
         self.environments[environment.fingerprint(there)] = there
+
+    def has_workers(self) -> bool:
+        """Whether a worker is there now; a scheduler that does not answer has none."""
+        try:
+            return bool(self._slots())
+        except (OSError, TimeoutError, ValueError, KeyError):
+            return False
 
     def _slots(self) -> dict[str, int]:
         workers = self.client.scheduler_info(n_workers=-1)["workers"]
@@ -91,21 +104,36 @@ class _Todo:
     limits: Mapping[str, Any]
     side_by_side: int
     waiting: dict[Any, list[Cell]] = field(default_factory=dict)
+    arrived: SimpleQueue[Any] = field(default_factory=SimpleQueue)  # futures that have ended, whatever way
 
     def run(self, todo: Iterable[list[Cell]]) -> None:
-        from distributed import as_completed
+        for batch in todo:
+            self._submit(batch)
+        seen = monotonic()
+        while self.waiting:
+            future = self._ended()
+            if future is not None or self.cluster.has_workers():
+                seen = monotonic()
+            elif monotonic() - seen > WORKERLESS_S:
+                raise IncompleteError(
+                    f"The Dask cluster has had no worker for {WORKERLESS_S:g} s. What has finished is kept; start one "
+                    "with `dask worker ADDRESS` and go on with the same command and --resume."
+                )
+            if future is not None:
+                for cell in self._collect(future, self.waiting.pop(future)):
+                    self._submit([cell])
 
-        arriving = as_completed([self._submit(batch) for batch in todo], loop=self.cluster.client.loop)
-        for future in arriving:
-            cells = self.waiting.pop(future)
-            again = self._collect(future, cells)
-            arriving.update([self._submit([cell]) for cell in again])
+    def _ended(self) -> Any:
+        """The next future that has ended, or None where none does within POLL_S seconds."""
+        with suppress(Empty):
+            return self.arrived.get(timeout=POLL_S)
 
     def _submit(self, cells: list[Cell]) -> Any:
         content = [cell_to_json(cell) for cell in cells]
         arguments = (content, self.limits, self.cluster.device, self.side_by_side)
         future = self.cluster.client.submit(remote.run_batch, *arguments, pure=False)
         self.waiting[future] = cells
+        future.add_done_callback(self.arrived.put)
         return future
 
     def _collect(self, future: Any, cells: list[Cell]) -> list[Cell]:
@@ -139,6 +167,29 @@ def batches(groups: Groups, slots: int) -> Iterator[list[Cell]]:
             yield [cells.popleft() for _ in range(min(size, len(cells)))]
 
 
+def _client(kind: Callable[..., Any], address: str) -> Any:
+    """A connected client. Dask bounds the time of a connection, not that of the greeting: whoever accepts it and stays
+    silent would keep us for ever, so that a thread waits in our place."""
+    arrived: SimpleQueue[Any] = SimpleQueue()
+
+    def connect() -> None:
+        try:
+            arrived.put(kind(address, timeout=CONNECT_S, set_as_default=False))
+        except Exception as error:
+            arrived.put(error)
+
+    Thread(target=connect, daemon=True).start()
+    try:
+        client = arrived.get(timeout=2 * CONNECT_S)
+    except Empty:
+        why = f"it accepts a connection and has said nothing for {2 * CONNECT_S:g} s"
+        raise UsageError(f"No Dask scheduler answers at {address!r} ({why}).") from None
+    if isinstance(client, Exception):
+        why = " ".join(str(client).split())[:200]
+        raise UsageError(f"No Dask scheduler answers at {address!r} ({why}).") from client
+    return client
+
+
 @contextmanager
 def connected(address: str, device: str, local: Mapping[str, Any]) -> Iterator[DaskCluster]:
     """A connection to the scheduler at `address`. Raises UsageError where Dask is missing or nothing answers there."""
@@ -146,11 +197,9 @@ def connected(address: str, device: str, local: Mapping[str, Any]) -> Iterator[D
         from distributed import Client
     except ImportError as error:
         raise UsageError("--executor dask needs Dask: pip install 'elbo-compare[dask]'") from error
-    try:
-        client = Client(address, timeout=CONNECT_S, set_as_default=False)
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        why = " ".join(str(error).split())[:200]
-        raise UsageError(f"No Dask scheduler answers at {address!r} ({why}).") from error
+    if not ADDRESS.fullmatch(address):
+        raise UsageError(f"--scheduler {printable(address)!r} is no address; give one such as tcp://host:8786.")
+    client = _client(Client, address)
     try:
         cluster = DaskCluster(client=client, device=device, local=local)
         cluster.look()

@@ -2,6 +2,7 @@
 
 import json
 import signal
+import socket
 import subprocess
 import sys
 
@@ -84,3 +85,50 @@ def test_an_address_where_nobody_answers_is_one_line(bench, tmp_path, monkeypatc
     with pytest.raises(UsageError, match=r"No Dask scheduler answers at 'tcp://127.0.0.1:9'") as caught, nobody:
         pass
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("address", ["nonsense", "tcp://", "foo://x:1", "tcp://x", "http://x:1", "\x1b[2J:1"])
+def test_what_is_no_address_is_told_at_once(address):
+    from elbo_compare.compare.errors import UsageError
+    from elbo_compare.compare.running.dask_cluster import connected
+
+    with pytest.raises(UsageError, match="is no address; give one such as") as caught, connected(address, "cpu", {}):
+        pass
+    assert str(caught.value).isprintable()
+
+
+def test_whoever_accepts_and_stays_silent_is_no_scheduler(monkeypatch):
+    from elbo_compare.compare.errors import UsageError
+    from elbo_compare.compare.running.dask_cluster import connected
+
+    monkeypatch.setattr("elbo_compare.compare.running.dask_cluster.CONNECT_S", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        address = f"tcp://127.0.0.1:{listening.getsockname()[1]}"
+        with pytest.raises(UsageError, match="No Dask scheduler answers"), connected(address, "cpu", {}):
+            pass
+
+
+def test_a_cluster_that_loses_its_last_worker_ends_the_run_and_keeps_what_is_there(bench, cluster, tmp_path):
+    address, workers = cluster
+    folder = tmp_path / "out"
+    program = (
+        "import elbo_compare.compare.running.dask_cluster as it\n"
+        "from elbo_compare.compare.cli import main\nit.WORKERLESS_S = 3.0\nmain()"
+    )
+    arguments = ("--profile", bench.profile, "-o", folder, "--executor", "dask", "--scheduler", address)
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, "run", *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=bench.environment | {"TRIVIAL_WAIT_S": "0.1"},
+    )
+    wait_for(lambda: len(cell_files(folder)) >= 3, process)
+    for worker in workers:
+        worker.send_signal(signal.SIGKILL)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 3, err
+    assert "has had no worker for 3 s" in err
+    assert "--resume" in err
+    assert "Traceback" not in err
+    assert len(cell_files(folder)) >= 3
