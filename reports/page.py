@@ -16,6 +16,7 @@ from elbo_compare.reports.sections import (
     agreement,
     claims,
     closing,
+    devices,
     distribution,
     estimators,
     findings,
@@ -37,6 +38,7 @@ TALLY = ("agrees", "differs", "inconclusive", "not run")
 SECTIONS = (
     summary.build,
     agreement.build,
+    devices.build,
     distribution.build,
     variance.build,
     estimators.build,

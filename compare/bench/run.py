@@ -2,47 +2,55 @@
 
 import json
 import tempfile
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from math import inf, isfinite
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from elbo_compare.compare import environment, gpu
 from elbo_compare.compare.bench import frames
+from elbo_compare.compare.bench.alone import Alone, Measured
+from elbo_compare.compare.bench.box import Box
 from elbo_compare.compare.bench.clocks.curves import AXES
 from elbo_compare.compare.bench.clocks.forms import case_of
-from elbo_compare.compare.bench.process import BenchWorker
+from elbo_compare.compare.bench.kept import CUT, WHOLE, keep, opened, uninterrupted
 from elbo_compare.compare.bench.records import Setting
 from elbo_compare.compare.bench.steps import Bench
 from elbo_compare.compare.bench.targets import remarks, targets
-from elbo_compare.compare.errors import StoreError
-from elbo_compare.compare.running.store import write_atomically
-from elbo_compare.suites.contract import Device, DType, Kind
+from elbo_compare.compare.running.store import atomic_file, write_atomically
+from elbo_compare.suites.contract import Device, Kind
 from elbo_compare.suites.forms import FORMS, TrainingForm
 from elbo_compare.suites.roster import named
 
-PARTS = ("steps", "draws", "replicas", "curves")
+PARTS = ("ceilings", "steps", "replicas", "draws", "curves")  # in order of worth, should a later one be cut
 TABLES = ("steps", "rounds", "ceilings", "draws", "replicas", "curves", "exponents", "targets")
 HAND, LIBRARIES = named(Kind.HAND), named(Kind.LIBRARY)
 DRAWN = tuple((name, *problem) for problem in (("vae", "trained"), ("gaussian-kl", "40-typical")) for name in LIBRARIES)
 REPLICATED = tuple((name, problem) for name in HAND for problem in ("vae", "vae-small"))
 CURVED = HAND + LIBRARIES
 Say = Callable[[str], None]
+Measure = Callable[[Box], Measured]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What is measured. `forms`: those whose name `select` likes."""
+    """What is measured. `select`: forms by name; `settings_named`: settings by label; `box_s`: seconds that a unit (the
+    ceilings, a setting, one implementation's replicas, draws or curve) may take; `starters`: forms that start side by
+    side; `resume`: whether units that are whole in `folder` stay."""
 
     folder: Path
     rounds: int
     device: Device
     parts: tuple[str, ...] = PARTS
     select: Callable[[str], bool] = field(default=lambda name: True)
+    settings_named: Callable[[str], bool] = field(default=lambda label: True)
     command: str = "compare bench"
+    box_s: float = inf
+    starters: int = 1
+    resume: bool = False
 
     @property
     def settings(self) -> tuple[Setting, ...]:
@@ -52,10 +60,9 @@ class Plan:
             Setting(problem="vae", weights="initial", batch=batch, batches=batches, device=device)
             for batch, batches in ((100, 40), (1000, 4))
         ]
-        if self.device is not Device.CUDA:
-            return tuple(small)
         large = Setting(problem="vae", weights="initial", batch=4096, batches=4, hidden=4096, device=device)
-        return (*small, large)
+        every = (*small, large) if self.device is Device.CUDA else tuple(small)
+        return tuple(setting for setting in every if self.settings_named(setting.label))
 
     @property
     def forms(self) -> list[TrainingForm]:
@@ -65,122 +72,103 @@ class Plan:
         return [form for form in FORMS if form in found or form.name in needed]
 
 
-def run_bench(plan: Plan, say: Say) -> dict[str, pd.DataFrame]:
-    """Measure, and write after every setting and part, so that an interrupted bench keeps what it has.
+def run_bench(plan: Plan, say: Say) -> tuple[str, ...]:
+    """Measure unit by unit, and write after each, so that an interrupted bench keeps what it has; the units that their
+    box cut.
 
-    Raises StoreError for a folder that holds something else.
+    Raises StoreError for a folder that holds something else, and KeyboardInterrupt through, after what the unit had
+    measured is on disk.
     """
-    _claim(plan.folder)
-    tables: dict[str, pd.DataFrame] = {name: pd.DataFrame() for name in TABLES}
-    finished: list[str] = []
-    with tempfile.TemporaryDirectory() as scratch:
-        for part in (part for part in PARTS if part in plan.parts):
-            if part == "steps":
-                for setting in plan.settings:
-                    _add(tables, _steps(plan, setting, Path(scratch), say))
-                    _settle(plan, tables, finished)
-            elif part == "draws":
-                tables["draws"] = frames.draws_frame(_draws(plan, Path(scratch), say))
-            elif part == "replicas":
-                _add(tables, _replicas(plan, Path(scratch), say))
-            else:
-                _add(tables, {"curves": _curves(plan, Path(scratch), say)})
-            finished.append(part)
-            _settle(plan, tables, finished)
-    return tables
+    short: list[str] = []
+    tables, state = opened(plan.folder, TABLES, str(plan.device), resume=plan.resume)
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
+        for name, measure in units(plan, Path(scratch), say):
+            if state.get(name) == WHOLE:
+                say(f"{name}: there already")
+                continue
+            found, cut, interrupted = measure(Box(seconds=plan.box_s))
+            with uninterrupted():
+                if keep(tables, name, found, cut):
+                    state[name] = CUT if cut else WHOLE
+                _settle(plan, tables, state)
+            if interrupted:
+                raise KeyboardInterrupt
+            if cut:
+                say(f"{name}: {Box(seconds=plan.box_s).words}")
+                short.append(name)
+    return tuple(short)
 
 
-def _settle(plan: Plan, tables: dict[str, pd.DataFrame], finished: Sequence[str]) -> None:
+def finished(plan: Plan, state: Mapping[str, str]) -> Iterator[str]:
+    """The parts all of whose units are whole."""
+    every = replace(plan, parts=PARTS, settings_named=lambda label: True)
+    names = [name for name, _ in units(every, Path(), print)]
+    for part in PARTS:
+        mine = [name for name in names if name.startswith(part.rstrip("s"))]
+        if all(state.get(name) == WHOLE for name in mine):
+            yield part
+
+
+def _settle(plan: Plan, tables: dict[str, pd.DataFrame], state: Mapping[str, str]) -> None:
     """Derive what follows from the tables, and write them."""
     tables["exponents"] = frames.exponents_frame(tables["curves"])
     tables["targets"] = targets(tables)
-    write(plan, tables, remarks(tables), finished)
+    write(plan, tables, remarks(tables), state)
 
 
-def _claim(folder: Path) -> None:
-    if folder.exists() and any(folder.iterdir()) and not (folder / "bench.json").exists():
-        raise StoreError(f"{folder} is not empty and holds no bench of ours. Choose -o DIR.")
-    folder.mkdir(parents=True, exist_ok=True)
+def units(plan: Plan, scratch: Path, say: Say) -> Iterator[tuple[str, Measure]]:
+    """What is measured as one, by name, in order of worth."""
+    clocks = Alone(plan.device, plan.rounds, scratch, say)
+    if "ceilings" in plan.parts and plan.settings:
+        yield f"ceilings, {plan.device}", lambda box: _ceilings(plan, scratch, say, box)
+    for setting in plan.settings if "steps" in plan.parts else ():
+        yield f"steps, {setting.label}", lambda box, setting=setting: _steps(plan, setting, scratch, say, box)
+    for name, problem in REPLICATED if "replicas" in plan.parts else ():
+        yield f"replicas, {name}, {problem}", lambda box, of=(name, problem): clocks.replicas(*of, box)
+    for name, problem, weights in DRAWN if "draws" in plan.parts else ():
+        yield f"draws, {name}, {problem}", lambda box, of=(name, problem, weights): clocks.draws(*of, box)
+    for name in CURVED if "curves" in plan.parts else ():
+        for axis in AXES:
+            yield f"curve, {name}, {axis}", lambda box, of=(name, axis): clocks.curve(*of, box)
 
 
-def _add(tables: dict[str, pd.DataFrame], more: dict[str, pd.DataFrame]) -> None:
-    for name, frame in more.items():
-        tables[name] = pd.concat([tables[name], frame], ignore_index=True) if len(tables[name]) else frame
+def _bench(plan: Plan, setting: Setting, scratch: Path, say: Say, box: Box) -> Bench:
+    return Bench(setting, scratch, say, box, plan.starters)
 
 
-def _steps(plan: Plan, setting: Setting, scratch: Path, say: Say) -> dict[str, pd.DataFrame]:
-    bench = Bench(setting, scratch, say)
+def _ceilings(plan: Plan, scratch: Path, say: Say, box: Box) -> Measured:
+    """What bounds the steps, alone: of the last setting, the largest."""
+    setting = plan.settings[-1]
+    bench = _bench(plan, setting, scratch, say, box)
+    bench.run_ceilings(plan.forms, plan.rounds)
+    found = frames.ceilings_frame(setting, bench.rates)
+    return {"ceilings": found.assign(setting=f"alone; {setting.label}")}, bench.cut, bench.interrupted
+
+
+def _steps(plan: Plan, setting: Setting, scratch: Path, say: Say, box: Box) -> Measured:
+    bench = _bench(plan, setting, scratch, say, box)
     bench.run(plan.forms, plan.rounds)
-    problem = case_of(setting).problem
-    return {
-        "steps": frames.steps_frame(setting, problem, bench.outcomes, bench.rates),
+    found = {
+        "steps": frames.steps_frame(setting, case_of(setting).problem, bench.outcomes, bench.rates),
         "rounds": frames.rounds_frame(setting, bench.outcomes),
         "ceilings": frames.ceilings_frame(setting, bench.rates),
     }
+    return found, bench.cut, bench.interrupted
 
 
-def _draws(plan: Plan, scratch: Path, say: Say) -> list[dict[str, Any]]:
-    """For each library and problem how far apart the same draws are, and the rates of both ways, one per round."""
-    found = []
-    for name, problem, weights in DRAWN:
-        request = {"what": "draws", "implementation": name, "problem": problem, "weights": weights}
-        start, replies = _alone(plan, request, scratch, f"draws {name} {problem}", say)
-        if replies:
-            rates = {key: [each["rates"][key] for each in replies] for key in replies[0]["rates"]}
-            found.append(request | start | {"rates": rates})
-    return found
-
-
-def _replicas(plan: Plan, scratch: Path, say: Say) -> dict[str, pd.DataFrame]:
-    """Many seeds in one program against single trainings; on `vae` a curve too."""
-    parts, curves = [pd.DataFrame()], [pd.DataFrame()]
-    for name, problem in REPLICATED:
-        request = {"what": "replicas", "implementation": name, "problem": problem}
-        start, replies = _alone(plan, request, scratch, f"replicas {name} {problem}", say)
-        part = frames.replicas_frame(name, problem, start.get("steps", 0), replies)
-        parts.append(part)
-        if len(part) and problem == "vae":
-            columns = ["implementation", "axis", "size", "seconds", "seconds_low", "seconds_high"]
-            curve = part.assign(axis="replicas", size=part["replicas"]).reindex(columns=columns)
-            curves.append(curve)
-    return {"replicas": pd.concat(parts, ignore_index=True), "curves": pd.concat(curves, ignore_index=True)}
-
-
-def _curves(plan: Plan, scratch: Path, say: Say) -> pd.DataFrame:
-    """Cost over size for every implementation and axis."""
-    parts = []
-    for name in CURVED:
-        for axis in AXES:
-            request = {"what": "curve", "implementation": name, "axis": axis}
-            _, replies = _alone(plan, request, scratch, f"curve {name} {axis}", say)
-            parts.append(frames.curves_frame(name, axis, [each["curve"] for each in replies]))
-    parts = [part for part in parts if len(part)]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
-
-
-def _alone(plan: Plan, request: dict[str, Any], scratch: Path, label: str, say: Say) -> tuple[dict, list[dict]]:
-    """One worker by itself: its start and its turns, none where it failed."""
-    where = {"device": str(plan.device), "dtype": str(DType.FLOAT32)}
-    surroundings = environment.worker_environment(**where, threads=environment.cores(), compile_cache=False)
-    worker = BenchWorker(surroundings, scratch / f"{label.replace(' ', '-')}.log")
-    try:
-        start = worker.start(request | where)
-        replies = [] if "failed" in start else [worker.turn() for _ in range(plan.rounds)]
-    finally:
-        worker.close()
-    broken = [each["failed"] for each in (start, *replies) if "failed" in each]
-    say(f"{label}: {'not measured: ' + broken[0] if broken else 'measured'}")
-    return start, [] if broken else replies
-
-
-def write(plan: Plan, tables: dict[str, pd.DataFrame], lines: Sequence[str], finished: Sequence[str] = PARTS) -> None:
+def write(
+    plan: Plan, tables: dict[str, pd.DataFrame], lines: Sequence[str], state: Mapping[str, str] | None = None
+) -> None:
     """bench.json, which names the finished parts, and one Parquet file per table that is not empty."""
     threads = environment.cores()
     record = {
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "command": plan.command,
         "rounds": plan.rounds,
-        "parts": list(finished),
+        "parts": list(PARTS if state is None else finished(plan, state)),
+        "units": dict(state or {}),
+        "box_s": plan.box_s if isfinite(plan.box_s) else None,
+        "starters": plan.starters,
         "device": str(plan.device),
         "environment": environment.describe(device=str(plan.device), jobs=1, threads=threads)
         | {"settings": gpu.settings(), "tf32": "in the forms and ceilings that are named after it"},
@@ -188,7 +176,9 @@ def write(plan: Plan, tables: dict[str, pd.DataFrame], lines: Sequence[str], fin
         "pythae": environment.installed_version("pythae"),
     }
     for name in TABLES:
-        (plan.folder / f"{name}.parquet").unlink(missing_ok=True)
         if len(tables[name]):
-            tables[name].to_parquet(plan.folder / f"{name}.parquet", index=False)
+            with atomic_file(plan.folder / f"{name}.parquet") as file:
+                tables[name].to_parquet(file, index=False)
+        else:
+            (plan.folder / f"{name}.parquet").unlink(missing_ok=True)
     write_atomically(plan.folder / "bench.json", (json.dumps(record, indent=1) + "\n").encode())

@@ -1,7 +1,8 @@
 """Training forms in one setting: started one after another, checked, then timed in interleaved rounds A B C A B C."""
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from math import nan
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from elbo_compare.compare import environment
+from elbo_compare.compare.bench.box import ROUNDS, STARTS, Box
 from elbo_compare.compare.bench.clocks.forms import case_of
 from elbo_compare.compare.bench.operations import step_products
 from elbo_compare.compare.bench.process import BenchWorker
@@ -28,31 +30,55 @@ Say = Callable[[str], None]
 
 
 class Bench:
-    """One setting's living workers and what they have said so far."""
+    """One setting's living workers and what they have said so far. `starters`: forms that start side by side."""
 
-    def __init__(self, setting: Setting, folder: Path, say: Say) -> None:
+    def __init__(self, setting: Setting, folder: Path, say: Say, box: Box | None = None, starters: int = 1) -> None:
         self.setting, self.folder, self.say = setting, folder, say
+        self.box, self.starters = box or Box(), starters
         self.workers: dict[str, BenchWorker] = {}
         self.outcomes: dict[str, Outcome] = {}
         self.weights: dict[str, str] = {}
         self.rates: list[dict[str, Any]] = []
+        self.rounds = 0
+        self.interrupted = False
 
     def run(self, forms: Sequence[TrainingForm], rounds: int) -> None:
-        """Start, check, time and close; every form ends with an outcome."""
+        """Start, check, time and close; every form ends with an outcome. Ends early, and keeps what there is, when the
+        box is over or the process is interrupted (`interrupted`)."""
+        self._kept(lambda: (self._start_ceilings(forms), self._start_forms(forms), self._turns(rounds)))
+
+    def run_ceilings(self, forms: Sequence[TrainingForm], rounds: int) -> None:
+        """Only what bounds these forms."""
+        self._kept(lambda: (self._start_ceilings(forms), self._turns(rounds)))
+
+    def _kept(self, work: Callable[[], Any]) -> None:
         try:
-            able = [form for form in forms if not missing(form, self.setting)]
-            for framework, precision in sorted({(form.framework, form.precision) for form in able}):
-                self._start_ceiling(framework, precision)
-            for form in forms:
-                self._start(form)
-            for index in range(rounds):
-                self.say(f"{self.setting.label}: round {index + 1} of {rounds}")
-                self._round(index)
-            for name in [name for name in self.outcomes if name in self.workers]:
-                self._finish(name)
+            work()
+        except KeyboardInterrupt:
+            self.interrupted = True
         finally:
-            for worker in self.workers.values():
-                worker.close()
+            for worker in list(self.workers.values()):
+                worker.kill() if self.interrupted else worker.close()
+
+    @property
+    def cut(self) -> bool:
+        """Whether anything is missing that a longer box would have measured."""
+        short = any(self.box.words in each.reason for each in self.outcomes.values())
+        return self.interrupted or short or self.box.left(ROUNDS) <= 0
+
+    def _turns(self, rounds: int) -> None:
+        """Rounds as long as they fit, then what each form reports once."""
+        while self.rounds < rounds and self.box.left(ROUNDS) > 0:
+            self.say(f"{self.setting.label}: round {self.rounds + 1} of {rounds}")
+            self._round(self.rounds)
+            self.rounds += 1
+        for name in [name for name in self.outcomes if name in self.workers]:
+            self._finish(name)
+
+    def _start_ceilings(self, forms: Sequence[TrainingForm]) -> None:
+        able = [form for form in forms if not missing(form, self.setting)]
+        for framework, precision in sorted({(form.framework, form.precision) for form in able}):
+            self._start_ceiling(framework, precision)
 
     def _worker(self, name: str) -> BenchWorker:
         surroundings = environment.worker_environment(
@@ -70,48 +96,65 @@ class Bench:
     def _start_ceiling(self, framework: str, precision: Precision) -> None:
         name = f"ceiling {framework} {precision}"
         worker, case = self._worker(name), case_of(self.setting)
-        reply = worker.start(
-            {
-                "what": "ceiling",
-                "module": CEILINGS[framework],
-                "device": self.setting.device,
-                "dtype": self.setting.dtype,
-                "precision": precision,
-                "shapes": step_products(case.problem, self.setting.batch),
-            }
-        )
+        self.workers[name] = worker
+        request = {
+            "what": "ceiling",
+            "module": CEILINGS[framework],
+            "device": self.setting.device,
+            "dtype": self.setting.dtype,
+            "precision": precision,
+            "shapes": step_products(case.problem, self.setting.batch),
+        }
+        reply = worker.start(request, self.box, STARTS)
         if "failed" in reply:
             self.say(f"{name}: {reply['failed']}")
-            worker.close()
-        else:
-            self.workers[name] = worker
+            self.workers.pop(name).close()
 
-    def _start(self, form: TrainingForm) -> None:
-        reason = missing(form, self.setting)
-        if reason:
-            self.outcomes[form.name] = Outcome(form=form.name, status="not measured", reason=reason)
-            return
-        worker = self._worker(form.name)
+    def _start_forms(self, forms: Sequence[TrainingForm]) -> None:
+        """Those that others are compared with first, those that compile for long last; then every form's check."""
+        order = sorted(forms, key=lambda form: (not form.is_plain, form.need is Need.COMPILER))
+        crew = ThreadPoolExecutor(self.starters)
+        try:
+            replies = dict(zip((form.name for form in order), crew.map(self._start, order), strict=True))
+        except KeyboardInterrupt:
+            self.interrupted = True  # seen by the crew, so that nothing more is started
+            raise
+        finally:
+            crew.shutdown(wait=False, cancel_futures=True)
+        self.weights = {name: reply.pop("weights") for name, reply in replies.items() if "weights" in reply}
+        losses = {name: reply.get("loss") or nan for name, reply in replies.items()}
+        for form in forms:
+            self._check(form, replies[form.name], losses)
+        self.workers |= {form.name: self.workers.pop(form.name) for form in forms if form.name in self.workers}
+
+    def _start(self, form: TrainingForm) -> dict[str, Any]:
+        """The reply of a form's new worker; `failed` where there is no clock."""
+        if reason := missing(form, self.setting):
+            return {"failed": reason}
+        if self.interrupted or self.box.left(STARTS) <= 0:
+            return {"failed": f"{self.box.words} before it was started"}
+        worker = self.workers[form.name] = self._worker(form.name)
         request = {"what": "form", "form": form.name, "setting": asdict(self.setting), "folder": str(self.folder)}
-        reply = worker.start(request)
+        return worker.start(request, self.box, STARTS)
+
+    def _check(self, form: TrainingForm, reply: dict[str, Any], losses: Mapping[str, float]) -> None:
+        """The form's outcome before the clock: not measured, refused or ready."""
         if "failed" in reply:
-            worker.close()
+            if form.name in self.workers:
+                self.workers.pop(form.name).close()
             self.outcomes[form.name] = Outcome(form=form.name, status="not measured", reason=reply["failed"])
             return
-        self.weights[form.name] = reply.pop("weights")
         known = {name: value for name, value in reply.items() if value is not None}
-        distance, reason = self._distance(form, known.get("loss", nan))
+        distance, reason = self._distance(form, losses)
         refused = not distance <= 1.0 and form.check is not Check.NONE
         self.outcomes[form.name] = Outcome(
             form=form.name, status="refused" if refused else "ok", reason=reason, distance=distance, **known
         )
         self.say(f"{self.setting.label}: {form.name} {'refused: ' + reason if refused else 'ready'}")
         if refused:
-            worker.close()
-        else:
-            self.workers[form.name] = worker
+            self.workers.pop(form.name).close()
 
-    def _distance(self, form: TrainingForm, loss: float) -> tuple[float, str]:
+    def _distance(self, form: TrainingForm, losses: Mapping[str, float]) -> tuple[float, str]:
         """How far the form is from the one that it must agree with, in units of what is allowed, and the reason."""
         reference = reference_of(form)
         if form.check is Check.NONE:
@@ -121,20 +164,18 @@ class Bench:
         if reference not in self.weights:
             return nan, f"{reference}, with which it must agree, was not started"
         if form.check is Check.LOSS:
-            distance = loss_distance(loss, self.outcomes[reference].loss, form, self.setting)
-            return (
-                distance,
-                "" if distance <= 1 else f"its first loss is {loss:.6g}, not {self.outcomes[reference].loss:.6g}",
-            )
+            loss, wanted = losses[form.name], losses[reference]
+            distance = loss_distance(loss, wanted, form, self.setting)
+            return distance, "" if distance <= 1 else f"its first loss is {loss:.6g}, not {wanted:.6g}"
         distance, tensor = path_distance(self.weights[form.name], self.weights[reference], self.setting.dtype)
         return distance, "" if distance <= 1 else f"{tensor} is {distance:.3g} times further off than rounding explains"
 
     def _round(self, index: int) -> None:
         for name in list(self.workers):
-            reply = self.workers[name].turn()
+            reply = self.workers[name].turn(self.box)
             if "failed" in reply:
                 self.workers.pop(name).close()
-                if name in self.outcomes:
+                if name in self.outcomes and not (self.outcomes[name].seconds and reply["failed"] == self.box.words):
                     self.outcomes[name] = replace(self.outcomes[name], status="not measured", reason=reply["failed"])
             elif "rates" in reply:
                 _, framework, precision = name.split()
@@ -147,7 +188,7 @@ class Bench:
                 self.outcomes[name] = replace(outcome, seconds=(*outcome.seconds, reply["seconds"]))
 
     def _finish(self, name: str) -> None:
-        reply = self.workers[name].finish()
+        reply = self.workers[name].finish(self.box)
         if "failed" in reply:
             self.say(f"{name}: counts not measured: {reply['failed']}")
             return

@@ -1,9 +1,11 @@
 """`compare bench`: measure, write the frames, draw the report. The command line imports this: nothing heavy on top."""
 
 import json
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +13,9 @@ import typer
 
 from elbo_compare.compare.errors import UsageError, printable, unknown
 
-EVERY = ("steps", "draws", "replicas", "curves")
+INCOMPLETE = 3
+INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+EVERY = ("ceilings", "steps", "replicas", "draws", "curves")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,8 +26,13 @@ class BenchRequest:
     device: str | None = None
     expression: str | None = None
     parts: Sequence[str] = ()
+    settings: str | None = None
+    box_s: float | None = None
+    starters: int = 1
+    resume: bool = False
     output: Path | None = None
     draw: bool = False
+    measure_only: bool = False
 
 
 def bench(
@@ -31,29 +40,72 @@ def bench(
     device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.  [default: auto]")] = None,
     expression: Annotated[str | None, typer.Option("-k", metavar="EXPR", help="Forms whose name matches.")] = None,
     part: Annotated[
-        list[str] | None, typer.Option(metavar="PART", help="steps, draws, replicas or curves.  [default: all]")
+        list[str] | None,
+        typer.Option(metavar="PART", help="ceilings, steps, replicas, draws or curves.  [default: all, in this order]"),
     ] = None,
+    setting: Annotated[
+        str | None, typer.Option(metavar="EXPR", help="Settings whose label matches, as '1,000 or hidden'.")
+    ] = None,
+    box: Annotated[
+        float | None, typer.Option(metavar="S", help="Seconds for each setting, library or curve; then it is cut.")
+    ] = None,
+    starters: Annotated[
+        int, typer.Option(metavar="N", help="Forms that start side by side; above 1 compile times are not alone.")
+    ] = 1,
+    resume: Annotated[bool, typer.Option("--resume", help="Measure only what is missing or was cut in DIR.")] = False,
     output: Annotated[Path | None, typer.Option("-o", metavar="DIR", help="Results.  [default: results/bench]")] = None,
     draw: Annotated[bool, typer.Option("--draw", help="Only draw the report of DIR again.")] = False,
+    measure_only: Annotated[bool, typer.Option("--measure-only", help="Leave drawing to a later --draw.")] = False,
 ) -> None:
     """Time each way to write the training step, draws, many seeds and cost curves side by side; nothing is judged."""
     request = BenchRequest(
-        rounds=rounds, device=device, expression=expression, parts=part or (), output=output, draw=draw
+        rounds=rounds,
+        device=device,
+        expression=expression,
+        parts=part or (),
+        settings=setting,
+        box_s=box,
+        starters=starters,
+        resume=resume,
+        output=output,
+        draw=draw,
+        measure_only=measure_only,
     )
-    print(f"Report: {bench_command(request, lambda line: print(printable(line), file=sys.stderr))}")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a batch system's notice: stop as Ctrl-C does
+    try:
+        done = bench_command(request, lambda line: print(printable(line), file=sys.stderr, flush=True))
+    except KeyboardInterrupt:
+        print("\nInterrupted. What was measured is kept; go on with the same command and --resume.", file=sys.stderr)
+        raise typer.Exit(INTERRUPTED) from None
+    print(f"Report: {done.page}" if done.page else "Measured. Next: compare bench --draw -o DIR")
+    if done.cut:
+        print(f"Cut by the time box: {'; '.join(done.cut)}. Go on with --resume.", file=sys.stderr)
+        raise typer.Exit(INCOMPLETE)
 
 
-def bench_command(request: BenchRequest, say: Callable[[str], None]) -> Path:
-    """The page of the finished bench. Raises UsageError or StoreError in one line."""
+@dataclass(frozen=True, kw_only=True)
+class BenchDone:
+    """The end of a bench: its page, where one was drawn, and the units that their box cut."""
+
+    page: Path | None
+    cut: tuple[str, ...] = ()
+
+
+def bench_command(request: BenchRequest, say: Callable[[str], None]) -> BenchDone:
+    """Measure and draw, as asked. Raises UsageError or StoreError in one line."""
     from elbo_compare.compare.bench.run import Plan, run_bench
     from elbo_compare.compare.planning.availability import placement
     from elbo_compare.compare.planning.select import selector
 
     folder = request.output or Path("results") / "bench"
     if request.draw:
-        return draw_folder(folder)
+        return BenchDone(page=draw_folder(folder))
     if request.rounds < 1:
         raise UsageError(f"--rounds must be at least 1, not {request.rounds}.")
+    if request.box_s is not None and not 0 < request.box_s < inf:
+        raise UsageError(f"--box must be a positive number of seconds, not {request.box_s:g}.")
+    if request.starters < 1:
+        raise UsageError(f"--starters must be at least 1, not {request.starters}.")
     for part in request.parts:
         if part not in EVERY:
             raise UsageError(unknown("part", part, EVERY))
@@ -67,10 +119,16 @@ def bench_command(request: BenchRequest, say: Callable[[str], None]) -> Path:
         device=placed.device,
         parts=tuple(request.parts) or EVERY,
         select=select,
+        settings_named=selector(request.settings) if request.settings else lambda label: True,
         command=command_of(request),
+        box_s=request.box_s or inf,
+        starters=request.starters,
+        resume=request.resume,
     )
-    run_bench(plan, say)
-    return draw_folder(folder)
+    if not plan.settings and set(plan.parts) & {"ceilings", "steps"}:
+        raise UsageError(f"--setting {request.settings!r} matches no setting on {plan.device}.")
+    cut = run_bench(plan, say)
+    return BenchDone(page=None if request.measure_only else draw_folder(folder), cut=cut)
 
 
 def command_of(request: BenchRequest) -> str:
@@ -79,6 +137,9 @@ def command_of(request: BenchRequest) -> str:
     parts += [f"--device {request.device}"] if request.device else []
     parts += [f"-k '{request.expression}'"] if request.expression else []
     parts += [f"--part {part}" for part in request.parts]
+    parts += [f"--setting '{request.settings}'"] if request.settings else []
+    parts += [f"--box {request.box_s:g}"] if request.box_s else []
+    parts += [f"--starters {request.starters}"] if request.starters > 1 else []
     return " ".join(parts)
 
 

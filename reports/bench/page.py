@@ -98,6 +98,9 @@ def surroundings(record: Mapping[str, Any]) -> Section:
     names = ("cpu", "cores", "gpu", "device", "threads", "os", "python", "commit")
     rows = [(name, environment.get(name)) for name in names] + sorted(packages.items())
     rows += [("pythae", record.get("pythae")), ("date", record.get("date")), ("rounds", record.get("rounds"))]
+    rows += (
+        _units(record) + sorted(environment.get("cuda", {}).items()) + sorted(environment.get("settings", {}).items())
+    )
     frame = pd.DataFrame(
         [(name, "none" if value is None else str(value)) for name, value in rows], columns=["what", "is"]
     )
@@ -112,3 +115,14 @@ def surroundings(record: Mapping[str, Any]) -> Section:
             Code(text=clean(record.get("command", "compare bench")), label="The same again"),
         ),
     )
+
+
+def _units(record: Mapping[str, Any]) -> list[tuple[str, object]]:
+    """The time boxes: what each unit was given, what was cut, and whether compile times were alone."""
+    rows: list[tuple[str, object]] = []
+    if record.get("box_s"):
+        cut = [name for name, became in record.get("units", {}).items() if became != "whole"]
+        rows += [("time box of a unit, s", record["box_s"]), ("cut by it or by a signal", "; ".join(cut) or "nothing")]
+    if record.get("starters", 1) > 1:
+        rows.append(("forms that started side by side (compile times are not alone)", record["starters"]))
+    return rows

@@ -267,11 +267,16 @@ def test_only_a_whole_bench_is_published(tmp_path):
     results = tmp_path / "bench"
     (results / "report").mkdir(parents=True)
     (results / "report" / "report.html").write_text("page")
-    record = {"parts": ["steps", "draws", "replicas", "curves"], "rounds": 11, "command": "compare bench --rounds 11"}
+    record = {
+        "parts": ["ceilings", "steps", "draws", "replicas", "curves"],
+        "rounds": 11,
+        "command": "compare bench --rounds 11",
+    }
     for change in ({"rounds": 3}, {"parts": ["steps"]}, {"command": "compare bench -k joined"}):
         (results / "bench.json").write_text(json.dumps(record | change))
         with pytest.raises(SystemExit, match="is not whole"):
             publish(results, "name", tmp_path / "published")
+    assert publish(results, "part", tmp_path / "published", partial=True).name == "part"
     (results / "bench.json").write_text(json.dumps(record))
     assert (publish(results, "name", tmp_path / "published") / "report" / "report.html").read_text() == "page"
     with pytest.raises(SystemExit, match="published already"):
