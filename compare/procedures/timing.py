@@ -1,10 +1,9 @@
 """TIME: the clock. One `Timed` per cell lives in its worker; the harness gives the turns, interleaved over workers."""
 
-from time import perf_counter
-
 from elbo_compare.compare.procedures.meter import CALL, span
 from elbo_compare.compare.procedures.peak_memory import peak_bytes
 from elbo_compare.compare.procedures.task import Task
+from elbo_compare.compare.procedures.turns import repeats, seconds
 from elbo_compare.compare.records import Measurement, Quantity
 from elbo_compare.suites.contract import Array, Device
 
@@ -34,13 +33,13 @@ class Timed:
             self._add(Quantity.COMPILE_S, self._clock(stepper.compile), 0)
         self._add(Quantity.FIRST_STEP_S, self._clock(lambda: self.step(1)), 0)
         once = min(self._clock(lambda: self.step(1)) for _ in range(3))
-        self.steps = max(1, min(MOST_STEPS, round(TURN_S / once)))
+        self.steps = repeats(once, TURN_S, MOST_STEPS)
         with span(CALL):  # before the turns: a step that needs too much memory costs no finished ones
             peak = peak_bytes(lambda: self.step(self.steps), Device(self.task.cell.device))
         if peak is not None:
             self._add(Quantity.PEAK_BYTES, peak, 0, self.steps, unit="B")
         self._draw(1)
-        self.blocks = max(1, min(MOST_BLOCKS, round(TURN_S / self._clock(lambda: self._draw(1)))))
+        self.blocks = repeats(self._clock(lambda: self._draw(1)), TURN_S, MOST_BLOCKS)
 
     def turn(self, index: int) -> None:
         """One discarded step and `steps` timed ones; then the same for draws of one datum."""
@@ -58,9 +57,7 @@ class Timed:
 
     def _clock(self, call) -> float:
         with span(CALL):
-            start = perf_counter()
-            call()
-            return perf_counter() - start
+            return seconds(call)
 
     def _add(self, quantity: Quantity, value: float, index: int, n: int = 1, unit: str = "s") -> None:
         self.rows.append(Measurement(quantity=quantity, value=value, index=index, unit=unit, n=n))

@@ -7,14 +7,13 @@ A timing group (one problem, data, dtype, device, size, seed) is one unit: it is
 
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field, replace
-from time import sleep
 
+from elbo_compare.compare.procedures.turns import interleave
 from elbo_compare.compare.records import Cell, CellResult, Status
 from elbo_compare.compare.running.executors import LocalWorker, WorkerKey
 from elbo_compare.compare.running.pool import Pool, ask_for, ended, loading_failure
 
 ROUNDS = 12  # an order-statistics interval of the median at 95% needs at least 6
-SETTLE_S = 0.02  # before another process's turn: thread pools that spin while they wait for more have stopped by then
 
 
 def timing_group(cell: Cell) -> Hashable:
@@ -52,13 +51,7 @@ class _Group:
         try:
             for cell in self.cells:
                 self._ask(cell, "start")
-            latest = WorkerKey.of(self.cells[-1])
-            for index in range(ROUNDS):
-                for cell in self._living():
-                    if (key := WorkerKey.of(cell)) != latest:
-                        sleep(SETTLE_S)
-                    self._ask(cell, "turn", round=index)
-                    latest = key
+            interleave(ROUNDS, self._living, WorkerKey.of, lambda cell, index: self._ask(cell, "turn", round=index))
             for cell in self._living():
                 self._ask(cell, "finish")
         except BaseException:

@@ -39,6 +39,12 @@ def test_its_extra_installs_what_it_needs(row):
     assert set(row.distributions) <= required
 
 
+def test_its_folder_is_in_the_rule_that_backends_never_import_each_other():
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    (rule,) = [each for each in contracts if each["name"] == "backends never import each other"]
+    assert {row.module("").rstrip(".") for row in ROSTER} == set(rule["modules"])
+
+
 def test_its_pages_are_in_its_folder():
     missing = [row.module("vae") for row in ROSTER if find_spec(row.module("vae")) is None]
     assert not missing

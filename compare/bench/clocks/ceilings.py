@@ -5,7 +5,8 @@ from importlib import import_module
 from time import perf_counter
 from typing import Any
 
-from elbo_compare.compare.bench.clocks.turns import TURN_S, seconds
+from elbo_compare.compare.bench.clocks.turns import TURN_S
+from elbo_compare.compare.procedures.turns import seconds
 from elbo_compare.suites.contract import Device, DType
 
 SIDE = {Device.CPU: 2048, Device.CUDA: 8192}  # of the large product

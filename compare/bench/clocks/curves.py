@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from elbo_compare.compare.bench.clocks.turns import seconds, turn_size
+from elbo_compare.compare.bench.clocks.turns import turn_size
+from elbo_compare.compare.procedures.turns import seconds
 from elbo_compare.suites import registry
 from elbo_compare.suites.contract import Device, DType, Estimator, Problem
 from elbo_compare.suites.estimators import ESTIMATORS, SAMPLED_KL

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from elbo_compare.compare.bench.clocks.turns import TURN_S, WARM_SHARE, seconds
+from elbo_compare.compare.bench.clocks.turns import TURN_S, WARM_SHARE
 from elbo_compare.compare.bench.records import Setting
 from elbo_compare.compare.procedures.peak_memory import peak_bytes, resident
+from elbo_compare.compare.procedures.turns import repeats, seconds
 from elbo_compare.suites import datasets, problems
 from elbo_compare.suites.contract import Device, DType
 from elbo_compare.suites.estimators import SAMPLED_KL
@@ -88,7 +89,7 @@ class FormClock:
         quantum = self.trainer.quantum
         first_s = seconds(lambda: self.trainer.step(quantum)) / quantum
         once = min(seconds(lambda: self.trainer.step(quantum)) for _ in range(2))
-        turns = max(1, min(MOST_STEPS // quantum, round(TURN_S / once)))
+        turns = repeats(once, TURN_S, MOST_STEPS // quantum)
         self.steps = turns * quantum
         self.warm_steps = max(1, round(WARM_SHARE * turns)) * quantum
         return {

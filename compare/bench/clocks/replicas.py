@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from elbo_compare.compare.bench.clocks.turns import seconds
+from elbo_compare.compare.procedures.turns import seconds
 from elbo_compare.suites import datasets, problems, registry
 from elbo_compare.suites.contract import Device, DType
 from elbo_compare.suites.estimators import SAMPLED_KL

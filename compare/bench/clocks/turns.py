@@ -1,18 +1,12 @@
-"""How long a call takes, and how many calls make a turn."""
+"""How long a turn of the bench is, and how many calls make one."""
 
 from collections.abc import Callable
-from time import perf_counter
 from typing import Any
+
+from elbo_compare.compare.procedures.turns import seconds
 
 TURN_S = 0.25  # about as long as one turn should take
 WARM_SHARE = 0.2  # of a turn, discarded before it: another process had the cores and the caches
-
-
-def seconds(call: Callable[[], Any]) -> float:
-    """Wall time of one call."""
-    start = perf_counter()
-    call()
-    return perf_counter() - start
 
 
 def turn_size(call: Callable[[int, int], Any], least: int) -> int:
