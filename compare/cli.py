@@ -1,5 +1,6 @@
 """The command line: reads arguments, calls `commands`, prints. Nothing heavy is imported before a verb needs it."""
 
+import os
 import signal
 import sys
 from pathlib import Path
@@ -277,6 +278,7 @@ def doctor() -> None:
 
 def main() -> None:
     """The entry point: one line on standard error and an exit code for whatever the user can mend."""
+    os.environ["MPLBACKEND"] = "agg"  # canvases of our own are drawn on; what the shell names may not exist here
     try:
         code = app(standalone_mode=False)
     except CompareError as error:

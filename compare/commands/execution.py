@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from elbo_compare.compare import environment
 from elbo_compare.compare.commands.resuming import unfinished
-from elbo_compare.compare.errors import DamagedRecordError, StoreError, UsageError, unknown
+from elbo_compare.compare.errors import DamagedRecordError, IncompleteError, StoreError, UsageError, unknown
 from elbo_compare.compare.planning.availability import Placement, placement, reason_not_to_run
 from elbo_compare.compare.planning.plan import plan, preflight
 from elbo_compare.compare.planning.select import selector
@@ -182,7 +182,18 @@ def execute(plan_: Planned, say: Callable[[str], None], started: float | None = 
             record["environments"] |= cluster.environments
         record["account"] = as_numbers(account(spans, monotonic() - started))
         store.write_record(record)
+        _check_kept(store, plan_.cells)
     return Executed(store=store, broken=broken, spans=spans, started=started)
+
+
+def _check_kept(store: Store, cells: list[Cell]) -> None:
+    """Raise IncompleteError where somebody took stored cells away while the run was going on."""
+    gone = len({cell.key for cell in cells} - store.keys())
+    if gone:
+        raise IncompleteError(
+            f"{gone} of {len(cells)} cells are gone from {store.folder}: it was changed while the run was going on. "
+            "Go on with the same command and --resume."
+        )
 
 
 def _memory_limit(request: Request) -> int | None:

@@ -1,5 +1,6 @@
 """Faults in real runs: nothing measured is lost, nothing wrong is read, and going on gives the undisturbed frames."""
 
+import dataclasses
 import random
 import shutil
 import signal
@@ -108,3 +109,26 @@ def test_stopping_takes_less_than_five_seconds_and_leaves_no_process(bench, tmp_
     assert run.returncode == 130
     assert "What has finished is kept; go on with the same command and --resume." in err
     assert all(subprocess.run(["kill", "-0", pid], capture_output=True).returncode for pid in group)
+
+
+def test_a_folder_that_is_emptied_during_the_run_is_no_success(bench, tmp_path):
+    folder = tmp_path / "out"
+    process = bench.start("run", "--profile", bench.profile, "-o", folder, wait_s=0.1)
+    wait_for(lambda: len(cell_files(folder)) >= 2, process)
+    shutil.rmtree(folder / "cells", ignore_errors=True)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 3, err
+    assert "Traceback" not in err
+    assert "--resume" in err
+    code, _, err = bench.run(folder, "--resume")
+    assert code == 0, err
+
+
+def test_a_drawing_backend_that_does_not_exist_is_nobody_s_business(bench, tmp_path):
+    surroundings = dataclasses.replace(bench, environment=bench.environment | {"MPLBACKEND": "nope"})
+    folder = tmp_path / "out"
+    assert surroundings.run(folder)[0] == 0
+    assert surroundings.finish("judge", folder)[0] in (0, 3)
+    code, out, err = surroundings.finish("report", folder)
+    assert code == 0, err
+    assert "Report:" in out
