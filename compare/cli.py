@@ -208,13 +208,13 @@ def mutants(
 
 @app.command()
 def cite(
-    identifier: Annotated[str, typer.Argument(metavar="ID", help="A claim's permanent ID, such as KL-003.")],
+    identifier: Annotated[str, typer.Argument(metavar="ID", help="A permanent ID: KL-003, FIND-PYRO-001; see `list`.")],
     results: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Outcomes of this folder.  [default: the newest published report]"),
     ] = None,
 ) -> None:
-    """Print a claim, its formula, source and tolerance, the outcome by implementation and version, and BibTeX."""
+    """Print what an ID stands for (a claim, case, finding, mutant, vector), its outcomes by version, and BibTeX."""
     from elbo_compare.compare.citing.cite import cite as cited
 
     print(cited(identifier, results))
@@ -261,11 +261,18 @@ def explain(
 
 
 @app.command("list")
-def list_() -> None:
-    """List profiles, problems, estimators, implementations and claims."""
-    from elbo_compare.compare.commands.doctor import catalogue
+def list_(
+    sort: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[SORT]", help="claims, questions, semantics, findings, mutants, checks or vectors.  [default: all]"
+        ),
+    ] = None,
+) -> None:
+    """List profiles, problems, estimators, implementations, and all that has an ID which `cite` answers."""
+    from elbo_compare.compare.commands.list_ import list_command
 
-    print("\n".join(catalogue()))
+    print("\n".join(map(printable, list_command(sort))))
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""`compare diff OLD NEW`: which verdicts changed, and which numbers changed beyond their error, between two folders.
+"""`compare diff OLD NEW`: which verdicts changed, in the suites too, and which numbers changed beyond their error.
 
 Cells are matched by what they are about. Where no device is in both folders, the device is left out of that, so that a
 CPU's run can be held against a GPU's; so are the size of a cell that counts draws and the chunks that it is cut into.
@@ -6,12 +6,13 @@ CPU's run can be held against a GPU's; so are the size of a cell that counts dra
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 
+from elbo_compare.compare.citing.changes import Changes, changes, versions_changed
 from elbo_compare.compare.citing.evidence import Evidence, read
 from elbo_compare.compare.claims.pointwise import ROUNDING_FACTOR, UNIT_ROUNDOFF
 from elbo_compare.compare.claims.training import ULPS_ALLOWED
@@ -61,11 +62,12 @@ class Diff:
     compared_verdicts: int
     compared_numbers: int
     described: int
+    suites: tuple[Changes, ...] = ()
 
     @property
     def exit_code(self) -> int:
-        """1 where a verdict changed, else 0."""
-        return CHANGED if len(self.verdicts) else SAME
+        """1 where a verdict changed, in the suites too, else 0."""
+        return CHANGED if len(self.verdicts) or any(len(each.changed) for each in self.suites) else SAME
 
 
 def diff(old: Path, new: Path) -> Diff:
@@ -81,16 +83,19 @@ def diff(old: Path, new: Path) -> Diff:
         numbers=numbers,
         only_old=_only(first, second),
         only_new=_only(second, first),
-        environment=_environment(before, after),
+        environment=_environment(before, after) | versions_changed(before, after),
         compared_verdicts=matched,
         compared_numbers=compared,
         described=described,
+        suites=tuple(changes(before, after)),
     )
 
 
 def _identified(measurements: Frame, identity: tuple[str, ...]) -> Frame:
     """The measurements with a column `cell`: what the cell is about, as text that matches between the folders."""
     frame = measurements.copy()
+    if frame.empty:  # a suite's own folder
+        return frame.assign(rows=0, cell="")
     draws = frame["procedure"].isin([str(each) for each in COUNTS_DRAWS])
     frame["rows"] = frame["size"].where(~draws, 0)
     numeric = frame[list(identity)].copy()
@@ -155,8 +160,8 @@ def _numbers(first: Frame, second: Frame, budget: ErrorBudget) -> tuple[Frame, i
     error = z * np.hypot(both["standard_error_old"], both["standard_error_new"])
     allowed = np.where(sampled, error, _rounding(both, "old") + _rounding(both, "new"))
     both = both.assign(
-        difference=both["value_new"] - both["value_old"],
-        allowed=allowed,
+        difference=(both["value_new"] - both["value_old"]).astype(float),  # no row: no type
+        allowed=np.asarray(allowed, float),
         error=np.where(sampled, "sampling", "rounding"),
     )
     compared = both[np.isfinite(both["allowed"])]
@@ -187,6 +192,8 @@ def _budget(before: Evidence, after: Evidence) -> ErrorBudget:
 
 
 def _environment(before: Evidence, after: Evidence) -> dict[str, tuple[str, str]]:
+    if not before.environment or not after.environment:  # a suite's own folder records none
+        return {}
     items = {**before.environment, **after.environment}
     pairs = {item: (before.environment.get(item, "—"), after.environment.get(item, "—")) for item in items}
     return {item: pair for item, pair in pairs.items() if pair[0] != pair[1] and not item.startswith("account")}
@@ -197,10 +204,19 @@ def _environment(before: Evidence, after: Evidence) -> dict[str, tuple[str, str]
 
 def to_json(result: Diff) -> str:
     """One JSON object; what is no number is null."""
-    content = asdict(result) | {
+    content = {name: value for name, value in vars(result).items() if name != "suites"} | {
         "verdicts": _records(result.verdicts),
         "numbers": _records(result.numbers),
         "environment": {item: list(pair) for item, pair in result.environment.items()},
+        "suites": {
+            str(each.sort): {
+                "changed": _records(each.changed),
+                "compared": each.compared,
+                "only_old": list(each.only_old),
+                "only_new": list(each.only_new),
+            }
+            for each in result.suites
+        },
         "exit_code": result.exit_code,
     }
     return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)

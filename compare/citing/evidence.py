@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from elbo_compare.compare.errors import StoreError
-from elbo_compare.compare.judging.frames import environment_of, read_frame
+from elbo_compare.compare.judging.frames import VERDICT_COLUMNS, environment_of, measurement_frame, read_frame
 from elbo_compare.compare.running.store import Store
 from elbo_compare.compare.statistics import ErrorBudget
 
@@ -16,6 +16,7 @@ PUBLISHED = Path(__file__).resolve().parents[2] / "reports" / "published"
 NONE_PUBLISHED = (
     "no published report comes with an installed package (a checkout has them); name a result folder with --results DIR"
 )
+SUITE_FRAMES = ("semantics", "findings", "questions")  # what a suite's own folder holds
 SEPARATOR = " · "  # as in a report's table of the environment
 
 
@@ -29,6 +30,20 @@ class Evidence:
     environment: Mapping[str, str]
     budget: ErrorBudget | None
 
+    def frame(self, name: str) -> pd.DataFrame | None:
+        """A suite's frame (semantics, findings, questions, sensitivity), or None where nothing was measured of it.
+
+        A report's tables hold a question each. Raises StoreError where it is there and can't be read.
+        """
+        if (self.folder / f"{name}.parquet").exists():
+            return read_frame(self.folder, name)
+        tables = _report_tables(self.folder)
+        if tables is None:
+            return None
+        found = sorted(tables.glob(f"{name}.parquet")) or sorted(tables.glob(f"{name}-[A-Z]*.parquet"))
+        parts = [_table(tables, path.stem) for path in found]
+        return pd.concat(parts, ignore_index=True) if parts else None
+
     @property
     def date(self) -> str:
         """When the run was made, as text that sorts."""
@@ -36,7 +51,7 @@ class Evidence:
 
 
 def read(folder: Path) -> Evidence:
-    """The evidence of a judged result folder or of a report folder (the one with `tables`).
+    """The evidence of a judged result folder, of a report folder (the one with `tables`) or of a suite's own folder.
 
     Raises StoreError, in one line, where the folder is neither, was not judged, or can't be read.
     """
@@ -47,6 +62,9 @@ def read(folder: Path) -> Evidence:
         budget = ErrorBudget(alpha=spec["alpha"], tests=spec["tests"]) if {"alpha", "tests"} <= set(spec) else None
         frames = (read_frame(folder, name) for name in ("verdicts", "measurements"))
         environment = dict(_flat(environment_of(record)))
+    elif any((folder / f"{name}.parquet").exists() for name in SUITE_FRAMES):
+        budget, environment = None, {}
+        frames = iter((pd.DataFrame(columns=list(VERDICT_COLUMNS)), measurement_frame([])))
     else:
         tables, budget = _tables(folder), None
         frames = (_table(tables, name) for name in ("verdicts", "measurements"))
@@ -65,10 +83,15 @@ def newest_published(root: Path = PUBLISHED) -> Evidence | None:
     return max(found, key=lambda evidence: evidence.date, default=None)
 
 
+def _report_tables(folder: Path) -> Path | None:
+    places = (folder / "tables", folder / "report" / "tables")
+    return next((tables for tables in places if (tables / "verdicts.parquet").exists()), None)
+
+
 def _tables(folder: Path) -> Path:
-    for tables in (folder / "tables", folder / "report" / "tables"):
-        if (tables / "verdicts.parquet").exists():
-            return tables
+    tables = _report_tables(folder)
+    if tables is not None:
+        return tables
     raise StoreError(f"{folder} holds neither results (run.json) nor a report (tables/verdicts.parquet).")
 
 

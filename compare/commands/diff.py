@@ -1,11 +1,12 @@
-"""`compare diff` and `compare cite` as text."""
+"""`compare diff` as text."""
 
 from pathlib import Path
 
 import pandas as pd
 
-from elbo_compare.compare.citing.cite import table
+from elbo_compare.compare.citing.changes import Changes
 from elbo_compare.compare.citing.diff import NOT_COMPARED, Diff, diff, to_json
+from elbo_compare.compare.citing.outcomes import table
 
 SHOWN = 40  # rows of a table; --json has all
 
@@ -32,12 +33,35 @@ def as_text(result: Diff) -> str:
                 result.numbers, ("quantity", "part", "value_old", "value_new", "difference", "allowed", "error", "cell")
             ),
         ),
+        *(_suite(each) for each in result.suites),
         *(
             _section(f"Cells only in {name}: {len(labels)}", [("cell",), *((label,) for label in labels)])
             for name, labels in (("OLD", result.only_old), ("NEW", result.only_new))
         ),
     ]
     return "\n\n".join(sections)
+
+
+def _suite(each: Changes) -> str:
+    """A table of what changed, its reason behind it, and the IDs that one folder only has."""
+    frame = each.changed
+    why = next((name for name in ("reason_new", "detail_new") if name in frame), None)
+    columns = (
+        "id",
+        "place",
+        "old",
+        "new",
+        *((why,) if why else ()),
+        *(("versions_new",) if "versions_new" in frame else ()),
+    )
+    title = f"{each.sort.capitalize()} changed: {len(frame)} of {each.compared}"
+    lines = [_section(title, _rows(frame, columns))]
+    lines += [
+        f"  only in {name}: {', '.join(only)}"
+        for name, only in (("OLD", each.only_old), ("NEW", each.only_new))
+        if only
+    ]
+    return "\n".join(lines)
 
 
 def _rows(frame: pd.DataFrame, columns: tuple[str, ...]) -> list[tuple[str, ...]]:

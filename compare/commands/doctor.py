@@ -1,10 +1,9 @@
-"""`compare doctor` and `compare list`: what is installed, which devices there are, what will not run and why."""
+"""`compare doctor`: what is installed, which devices there are, what will not run and why."""
 
 from collections.abc import Iterator
 from importlib.metadata import EntryPoint
 
 from elbo_compare.compare import environment, gpu
-from elbo_compare.compare.claims import CLAIMS
 from elbo_compare.compare.planning.availability import (
     PROBES,
     framework_of,
@@ -13,14 +12,8 @@ from elbo_compare.compare.planning.availability import (
     sees_cuda,
     without_cuda,
 )
-from elbo_compare.compare.planning.spec import SHIPPED
-from elbo_compare.compare.records import Procedure
-from elbo_compare.suites import problems, registry
+from elbo_compare.suites import registry
 from elbo_compare.suites.contract import Device
-from elbo_compare.suites.datasets import RECIPES
-from elbo_compare.suites.estimators import ESTIMATORS
-from elbo_compare.suites.protocol import PROTOCOLS
-from elbo_compare.suites.questions.catalogue import QUESTIONS
 from elbo_compare.suites.roster import BY_NAME
 
 
@@ -59,29 +52,3 @@ def _standing(name: str, entry: EntryPoint, has_gpu: bool) -> str:
     framework = framework_of(name)
     devices = [str(Device.CPU)] + ([str(Device.CUDA)] if has_gpu and framework and sees_cuda(framework) else [])
     return f"runs on {', '.join(devices)}"
-
-
-def catalogue() -> Iterator[str]:
-    """Lines about what there is: profiles, problems with their weights, estimators, implementations, claims."""
-    yield f"Profiles: {', '.join(SHIPPED)} (or a TOML file)"
-    yield "Problems:"
-    for name, weights in problems.WEIGHTS.items():
-        yield f"  {name} on {problems.DATASET[name]}: {', '.join(weights)}"
-    yield "Estimators:"
-    for name, estimator in ESTIMATORS.items():
-        yield f"  {name}: {estimator.formula} [{estimator.source}]"
-    yield f"Implementations: {', '.join(registry.installed())}"
-    yield f"Procedures: {', '.join(Procedure)}"
-    yield f"Data sets of files (`compare data list`): {', '.join(RECIPES)}"
-    yield "Protocols of training:"
-    for name, protocol in PROTOCOLS.items():
-        rows = "anew at every step" if protocol.dynamic else "once"
-        warm_up, patience = f"{protocol.warm_up_epochs:g}", f"{protocol.patience_epochs:g}"
-        yield f"  {name}: warm-up of {warm_up} epochs, patience of {patience} epochs, rows binarised {rows}"
-    yield "Claims:"
-    for claim in CLAIMS:
-        yield f"  {claim.id} ({claim.strength}): {claim.statement}"
-    for question in QUESTIONS:
-        yield f"Question {question.id}: {question.title}"
-        for each in question.claims:
-            yield f"  {each.id}: {each.statement}"

@@ -8,8 +8,9 @@ from claim_rows import altered, cell, evaluated
 from folders import write_folder
 
 from elbo_compare.compare.citing.bibliography import WORKS, cited
-from elbo_compare.compare.citing.cite import bibtex, cite, find
+from elbo_compare.compare.citing.cite import bibtex, cite
 from elbo_compare.compare.citing.evidence import newest_published, read
+from elbo_compare.compare.citing.identifiers import Sort, find, identified
 from elbo_compare.compare.claims import CLAIMS
 from elbo_compare.compare.cli import main
 from elbo_compare.compare.errors import StoreError, UsageError
@@ -27,7 +28,7 @@ def folder(tmp_path):
 
 def test_everything_about_the_claim_is_printed(folder):
     text = " ".join(cite("KL-003", folder).split())
-    claim = find("KL-003")
+    claim = next(each for each in CLAIMS if each.id == "KL-003")
     for field in (claim.id, claim.statement, claim.derivation, claim.source, claim.tolerance, claim.reason):
         assert " ".join(field.split()) in text
 
@@ -71,7 +72,7 @@ def test_the_newest_published_report_is_the_default(tmp_path):
 
 
 def test_an_unknown_id_is_met_with_the_nearest():
-    with pytest.raises(UsageError, match=r"No claim 'KL-03'\. Did you mean 'KL-003'"):
+    with pytest.raises(UsageError, match=r"No ID 'KL-03'\. Did you mean 'KL-003'"):
         cite("kl-03")
 
 
@@ -92,7 +93,7 @@ def test_exit_codes(arguments, code, folder, monkeypatch, capsys):
 
 @pytest.mark.parametrize("claim", [pytest.param(claim, id=claim.id) for claim in CLAIMS])
 def test_bibtex_is_well_formed_and_names_version_id_and_commit(claim, folder):
-    text = bibtex(claim, read(folder))
+    text = bibtex(find(claim.id), read(folder))
     entries = text.split("\n\n")
     assert all(ENTRY.fullmatch(entry) for entry in entries), text
     assert claim.id in entries[0]
@@ -115,3 +116,54 @@ def test_every_arxiv_number_of_a_claim_is_that_of_a_work_it_cites():
 
 def test_keys_of_works_are_unique():
     assert len({work.key for work in WORKS}) == len(WORKS)
+
+
+def test_every_id_of_every_catalogue_is_known_once():
+    from elbo_compare.suites.mutants.catalogue import CATALOGUE
+    from elbo_compare.suites.questions.catalogue import CLAIMS as QUESTION_CLAIMS
+    from elbo_compare.suites.semantics.catalogue import CASES
+    from elbo_compare.suites.semantics.findings import FINDINGS
+
+    catalogues = (CLAIMS, QUESTION_CLAIMS, CASES, FINDINGS, CATALOGUE.values())
+    ids = [each.id for catalogue in catalogues for each in catalogue]
+    assert len(ids) == len(set(ids))
+    assert set(ids) <= identified().keys()
+    assert {each.sort for each in identified().values()} == set(Sort)
+
+
+@pytest.mark.parametrize("sort", Sort)
+def test_one_id_of_each_sort_is_printed_with_its_text_and_bibtex(sort, folder):
+    each = next(each for each in identified().values() if each.sort is sort)
+    text = cite(each.id.lower(), folder)
+    assert text.startswith(f"{each.id}  {each.head}\n")
+    assert all(" ".join(content.split()) in " ".join(text.split()) for _, content in each.fields)
+    assert "Outcomes " in text
+    assert all(ENTRY.fullmatch(entry) for entry in text.split("BibTeX\n\n")[1].split("\n\n")), text
+
+
+def test_a_finding_that_shows_is_not_said_to_agree(tmp_path):
+    import pandas as pd
+
+    rows = [("FIND-PYRO-001", "pyro", "agrees", 0.9), ("FIND-NUMPYRO-001", "numpyro", "differs", 0.0)]
+    frame = pd.DataFrame(rows, columns=["id", "library", "outcome", "measured_error"])
+    frame.to_parquet(tmp_path / "findings.parquet")
+    assert "reproduces" in cite("FIND-PYRO-001", tmp_path).split("BibTeX")[0]
+    assert "no longer seen" in cite("FIND-NUMPYRO-001", tmp_path)
+    assert "agrees" not in cite("FIND-PYRO-001", tmp_path).split("Outcomes")[1]
+
+
+@pytest.mark.parametrize("sort", Sort)
+def test_list_names_every_id_of_a_sort(sort, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["compare", "list", sort])
+    with pytest.raises(SystemExit):
+        main()
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[1:]] == [each.id for each in identified().values() if each.sort is sort]
+
+
+def test_list_of_an_unknown_sort_names_the_nearest(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["compare", "list", "finding"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert "Did you mean 'findings'" in capsys.readouterr().err

@@ -4,6 +4,7 @@ import json
 import sys
 from dataclasses import replace
 
+import pandas as pd
 import pytest
 from claim_rows import altered, cell, drawn, evaluated, path, result
 from folders import write_folder
@@ -153,3 +154,66 @@ def test_a_folder_that_was_not_judged_is_refused_in_one_line(tmp_path):
     (tmp_path / "old" / "verdicts.parquet").unlink()
     with pytest.raises(StoreError, match="compare judge"):
         diff(tmp_path / "old", tmp_path / "old")
+
+
+# --- the suites
+
+
+SUITE_ROWS = {
+    "findings": [{"id": "FIND-PYRO-001", "library": "pyro", "outcome": "agrees", "reason": "", "versions": "1"}],
+    "semantics": [
+        {"case": "SEM-SCALE-001", "library": "pyro", "quantity": name, "outcome": "agrees", "reason": ""}
+        for name in ("trace", "mean_field")
+    ],
+    "questions": [
+        {"question": "UNI", "claim": "UNI-001", "case": "c", "quantity": "q", "at": float("nan"), "outcome": "agrees",
+         "reason": ""},
+        {"question": "UNI", "claim": "", "case": "c", "quantity": "shown", "at": 1.0, "outcome": "", "reason": ""},
+    ],
+    "sensitivity": [{"variant": "MUT-071", "claim": "GRAD-001", "outcome": "differs", "detail": "off by 2"}],
+}  # fmt: skip
+
+
+def _suite_folder(folder, **changed):
+    """A folder of the suites alone; `changed`: frame -> the outcome of its first row."""
+    folder.mkdir()
+    for name, rows in SUITE_ROWS.items():
+        first = rows[0] | ({"outcome": changed[name], "reason": "it is right now"} if name in changed else {})
+        pd.DataFrame([first, *rows[1:]]).to_parquet(folder / f"{name}.parquet")
+    return folder
+
+
+def test_suites_that_say_the_same_differ_in_nothing(tmp_path):
+    found = diff(_suite_folder(tmp_path / "old"), _suite_folder(tmp_path / "new"))
+    assert {str(each.sort): each.compared for each in found.suites} == {
+        "findings": 1, "semantics": 2, "questions": 1, "mutants": 1,
+    }  # fmt: skip
+    assert all(each.changed.empty for each in found.suites)
+    assert found.exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("frame", "outcome", "words"),
+    [
+        ("findings", "differs", ("FIND-PYRO-001", "reproduces", "no longer seen", "it is right now")),
+        ("semantics", "differs", ("SEM-SCALE-001", "pyro trace", "as registered", "changed")),
+        ("questions", "inconclusive", ("UNI-001", "UNI c q", "agrees", "inconclusive")),
+        ("sensitivity", "agrees", ("MUT-071", "GRAD-001", "caught", "passes")),
+    ],
+)
+def test_a_change_in_a_suite_is_named_and_exits_with_1(tmp_path, frame, outcome, words):
+    found = diff(_suite_folder(tmp_path / "old"), _suite_folder(tmp_path / "new", **{frame: outcome}))
+    assert found.exit_code == 1
+    line = next(line for line in as_text(found).splitlines() if line.strip().startswith(words[0]))
+    assert all(word in line for word in words), line
+    content = json.loads(to_json(found))
+    assert sum(len(each["changed"]) for each in content["suites"].values()) == 1
+
+
+def test_a_finding_that_only_one_folder_knows_is_named_and_is_no_change(tmp_path):
+    old, new = _suite_folder(tmp_path / "old"), _suite_folder(tmp_path / "new")
+    rows = [*SUITE_ROWS["findings"], SUITE_ROWS["findings"][0] | {"id": "FIND-PYRO-099"}]
+    pd.DataFrame(rows).to_parquet(new / "findings.parquet")
+    found = diff(old, new)
+    assert found.exit_code == 0
+    assert "only in NEW: FIND-PYRO-099" in as_text(found)

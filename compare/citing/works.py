@@ -1,4 +1,4 @@
-"""The works that questions cite, beside those that claims on implementations do, as BibTeX."""
+"""The works that questions cite, beside those that claims on implementations do, as BibTeX; all that a text names."""
 
 from elbo_compare.compare.citing.bibliography import Work, cited
 
@@ -114,7 +114,7 @@ WORKS = (
 
 
 def works_of(text: str) -> tuple[Work, ...]:
-    """The works that a question's claim names, each once."""
+    """The works that a text names, each once."""
     known = cited(text)
     keys = {work.key for work in known}
     return (*known, *(work for work in WORKS if work.named in text and work.key not in keys))

@@ -1,0 +1,220 @@
+"""Everything that has a permanent ID, by that ID: what `cite` prints, `list` lists and `diff` compares, by one code."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+
+from elbo_compare.compare.claims import CLAIMS
+from elbo_compare.compare.errors import UsageError, unknown
+from elbo_compare.compare.questions.tables import STRENGTHS
+from elbo_compare.compare.vectors.families import VECTORS
+from elbo_compare.suites.mutants.catalogue import CATALOGUE, Kind, Variant
+from elbo_compare.suites.mutants.own_problems import checks
+from elbo_compare.suites.questions.catalogue import QUESTIONS
+from elbo_compare.suites.semantics.case import Case, Finding, Library
+from elbo_compare.suites.semantics.catalogue import CASES
+from elbo_compare.suites.semantics.findings import FINDINGS
+
+
+class Sort(StrEnum):
+    """What an ID stands for; the words of `compare list SORT`."""
+
+    CLAIM = "claims"
+    QUESTION = "questions"
+    CASE = "semantics"
+    FINDING = "findings"
+    MUTANT = "mutants"
+    CHECK = "checks"
+    VECTOR = "vectors"
+
+
+SINGULAR = {
+    Sort.CLAIM: "claim",
+    Sort.QUESTION: "claim",
+    Sort.CASE: "case",
+    Sort.FINDING: "finding",
+    Sort.MUTANT: "mutant",
+    Sort.CHECK: "check",
+    Sort.VECTOR: "test vector",
+}
+NAMES = {Library.PYRO: "Pyro", Library.NUMPYRO: "NumPyro"}
+Fields = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Identified:
+    """One thing with a permanent ID. `family` groups it, `head` stands behind the ID, `title` is one line; `fields`:
+    (name, text), in which the works that it cites are named."""
+
+    id: str
+    sort: Sort
+    family: str
+    head: str
+    title: str
+    fields: Fields
+
+    @property
+    def text(self) -> str:
+        """All that it says, for the works that it names."""
+        return "; ".join(text for _, text in self.fields)
+
+
+def find(identifier: str) -> Identified:
+    """What an ID in any case stands for. Raises UsageError with the nearest IDs."""
+    known = {each.casefold(): each for each in identified()}
+    if identifier.casefold() not in known:
+        raise UsageError(unknown("ID", identifier.upper(), known.values()))
+    return identified()[known[identifier.casefold()]]
+
+
+@cache
+def identified() -> Mapping[str, Identified]:
+    """By ID, one sort after another, each in its catalogue's order."""
+    parts = (_claims(), _questions(), map(_case, CASES), map(_finding, FINDINGS), _mutants(), _checks(), _vectors())
+    return {each.id: each for part in parts for each in part}
+
+
+def listed(sorts: Iterable[Sort] = Sort) -> Iterator[str]:
+    """A line for each ID of some sorts, under a head for each sort."""
+    for sort in sorts:
+        mine = [each for each in identified().values() if each.sort is sort]
+        yield f"{sort.capitalize()} ({len(mine)}):"
+        yield from (f"  {each.id} ({each.head}): {each.title}" for each in mine)
+
+
+# --- one function per sort
+
+
+def _claims() -> Iterator[Identified]:
+    for claim in CLAIMS:
+        yield Identified(
+            id=claim.id,
+            sort=Sort.CLAIM,
+            family=claim.family,
+            head=f"{claim.family}, {claim.strength}",
+            title=claim.statement,
+            fields=_stated(claim.statement, claim.derivation, claim.source, claim.tolerance, claim.reason),
+        )
+
+
+def _questions() -> Iterator[Identified]:
+    for question in QUESTIONS:
+        for claim in question.claims:
+            yield Identified(
+                id=claim.id,
+                sort=Sort.QUESTION,
+                family="questions",
+                head=f"questions, {STRENGTHS[claim.rule]}",
+                title=claim.statement,
+                fields=(
+                    *_stated(claim.statement, claim.derivation, claim.source, claim.tolerance, claim.reason),
+                    ("Question", question.words),
+                ),
+            )
+
+
+def _stated(statement: str, derivation: str, source: str, tolerance: str, reason: str) -> Fields:
+    return (
+        ("Formula", statement),
+        ("Derivation", derivation),
+        ("Source", source),
+        ("Tolerance", tolerance),
+        ("Why", reason),
+    )
+
+
+def _case(case: Case) -> Identified:
+    findings = [each.id for each in FINDINGS if case.id in each.cases]
+    return Identified(
+        id=case.id,
+        sort=Sort.CASE,
+        family="semantics",
+        head=f"semantics, {case.family}",
+        title=case.title,
+        fields=(
+            ("Title", case.title),
+            ("Statement", case.statement),
+            *((NAMES[each.library], f"{each.formula} [{each.program}]") for each in case.behaviours),
+            ("Source", case.source),
+            ("Tolerance", f"|value - registered| <= {case.tolerance:g} (1 + |registered|)"),
+            ("Why", case.tolerance_reason),
+            ("Findings", ", ".join(findings) or "none: the library is right"),
+        ),
+    )
+
+
+def _finding(finding: Finding) -> Identified:
+    return Identified(
+        id=finding.id,
+        sort=Sort.FINDING,
+        family="findings",
+        head=f"{finding.library}, {finding.status}",
+        title=finding.title,
+        fields=(
+            ("Title", finding.title),
+            ("Documented", finding.documentation),
+            ("Happens", finding.happens),
+            ("Harm", finding.harm),
+            ("Routes", "; ".join(finding.routes)),
+            ("Workaround", finding.workaround),
+            ("Upstream", finding.upstream or "no report known"),
+            ("Since", finding.since or "not known"),
+            ("Cases", ", ".join(finding.cases)),
+        ),
+    )
+
+
+def _mutants() -> Iterator[Identified]:
+    return (_mutant(each) for each in CATALOGUE.values())
+
+
+def _mutant(variant: Variant) -> Identified:
+    exempt = "; ".join(f"{aspect}: {why}" for aspect, why in variant.exempt)
+    return Identified(
+        id=variant.id,
+        sort=Sort.MUTANT,
+        family="legitimate variants" if variant.legitimate else "mutants",
+        head=f"{'legitimate variant' if variant.legitimate else 'mutant'}, {variant.kind}, {variant.flag}",
+        title=variant.title,
+        fields=(
+            ("Equals", variant.title),
+            ("Advice", variant.advice),
+            ("Seen", variant.seen),
+            *((("Not judged", exempt),) if exempt else ()),
+        ),
+    )
+
+
+def _checks() -> Iterator[Identified]:
+    """The checks of bounds and flows, which `compare mutants` names beside claims."""
+    own = (variant for variant in CATALOGUE.values() if variant.kind in (Kind.BOUND, Kind.FLOW))
+    found = {check.id: check for variant in own for check in checks(variant)}
+    for check in found.values():
+        yield Identified(
+            id=check.id,
+            sort=Sort.CHECK,
+            family="mutants",
+            head=f"mutants, {check.strength}",
+            title=check.statement,
+            fields=(("Formula", check.statement),),
+        )
+
+
+def _vectors() -> Iterator[Identified]:
+    for vector in VECTORS:
+        function = vector.function
+        yield Identified(
+            id=vector.id,
+            sort=Sort.VECTOR,
+            family="test vectors",
+            head=f"test vector, {function.name}",
+            title=vector.comment,
+            fields=(
+                ("Comment", vector.comment),
+                ("Function", f"{function.name}({', '.join(function.parameters)}): {function.returns}"),
+                ("Formula", function.formula),
+                ("Source", function.source),
+                ("Claim", function.claim or "none judges the libraries on the same statement"),
+            ),
+        )

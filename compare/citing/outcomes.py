@@ -1,0 +1,178 @@
+"""What a folder says about an ID: a table whose columns suit its sort, from the frame that judging left of it."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from elbo_compare.compare.citing.evidence import NONE_PUBLISHED, SEPARATOR, Evidence
+from elbo_compare.compare.citing.identifiers import Identified, Sort
+from elbo_compare.compare.records import Outcome
+from elbo_compare.suites.roster import BY_NAME
+
+Frame = Any  # pandas.DataFrame, which no checker can narrow after `frame[mask]`
+Rows = Iterable[tuple[str, ...]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """Where a sort's outcomes stand: the frame, its column of IDs, and the columns that say which number a row is
+    about (`place`). `shown`: column of the table -> column of the frame; `words`: how an outcome is called, where it
+    is not by its own name; `made_by`: the command that makes the frame."""
+
+    frame: str
+    identifier: str
+    place: tuple[str, ...]
+    shown: Mapping[str, str]
+    made_by: str
+    words: Mapping[str, str] = field(default_factory=dict)
+
+    def told(self, frame: Frame) -> Frame:
+        """The frame with its outcomes in this sort's words."""
+        return frame.assign(outcome=[self.words.get(str(each), str(each)) for each in frame["outcome"]])
+
+
+SOURCES: Mapping[Sort, Source] = {
+    Sort.QUESTION: Source(
+        frame="questions",
+        identifier="claim",
+        place=("question", "case", "quantity", "at"),
+        shown={
+            "case": "case",
+            "quantity": "quantity",
+            "at": "at",
+            "value": "value",
+            "reference": "reference",
+            "allowed": "tolerance",
+            "n": "n",
+            "outcome": "outcome",
+        },
+        made_by="compare run questions",
+    ),
+    Sort.CASE: Source(
+        frame="semantics",
+        identifier="case",
+        place=("library", "quantity"),
+        shown={
+            "library": "library",
+            "quantity": "quantity",
+            "measured": "measured",
+            "registered": "registered",
+            "right would be": "oracle",
+            "allowed": "tolerance",
+            "outcome": "outcome",
+            "versions": "versions",
+        },
+        made_by="compare run semantics",
+        words={"agrees": "as registered", "differs": "changed"},
+    ),
+    Sort.FINDING: Source(
+        frame="findings",
+        identifier="id",
+        place=("library",),
+        shown={
+            "library": "library",
+            "outcome": "outcome",
+            "largest error": "measured_error",
+            "workaround": "workaround_verdict",
+            "versions": "versions",
+            "why": "reason",
+        },
+        made_by="compare run semantics",
+        words={"agrees": "reproduces", "differs": "no longer seen"},
+    ),
+    Sort.MUTANT: Source(
+        frame="sensitivity",
+        identifier="variant",
+        place=("claim",),
+        shown={"claim": "claim", "strength": "strength", "outcome": "outcome", "detail": "detail"},
+        made_by="compare mutants -o DIR",
+        words={"agrees": "passes", "differs": "caught"},
+    ),
+    Sort.CHECK: Source(
+        frame="sensitivity",
+        identifier="claim",
+        place=("variant",),
+        shown={"mutant": "variant", "equals": "title", "outcome": "outcome", "detail": "detail"},
+        made_by="compare mutants -o DIR",
+        words={"agrees": "passes", "differs": "caught"},
+    ),
+}
+
+
+def outcomes(each: Identified, evidence: Evidence | None) -> str:
+    """The place and its table; or why there is none."""
+    if each.sort is Sort.VECTOR:
+        return "Outcomes     none: compare vectors run holds a function of yours against it"
+    if evidence is None:
+        return f"Outcomes     {NONE_PUBLISHED}"
+    source = SOURCES.get(each.sort)
+    rows = _of_claim(each, evidence) if source is None else _of_source(each, source, evidence)
+    lines = table(list(rows), "  ") if rows else [f"             no verdict on this {_missing(each, source, evidence)}"]
+    return "\n".join([f"Outcomes     {place(evidence)}", *lines])
+
+
+def _missing(each: Identified, source: Source | None, evidence: Evidence) -> str:
+    if source is not None and evidence.frame(source.frame) is None:
+        return f"ID: {source.made_by} measures it"
+    return "claim" if source is None else "ID"
+
+
+def _of_claim(each: Identified, evidence: Evidence) -> Rows:
+    about: Frame = evidence.verdicts[evidence.verdicts["claim"] == each.id]
+    if about.empty:
+        return []
+    rows = [("implementation", "versions", "device", "dtype", *map(str, Outcome), "worst / tolerance")]
+    for (name, device, dtype), verdicts in about.groupby(["implementation", "device", "dtype"], sort=True):
+        counts = verdicts["outcome"].value_counts()
+        numbers = [str(int(counts.get(str(outcome), 0))) for outcome in Outcome]
+        rows.append((str(name), versions(str(name), evidence), str(device), str(dtype), *numbers, _worst(verdicts)))
+    return rows
+
+
+def _of_source(each: Identified, source: Source, evidence: Evidence) -> Rows:
+    frame = evidence.frame(source.frame)
+    about: Frame = pd.DataFrame() if frame is None else frame[frame[source.identifier] == each.id]
+    if about.empty:
+        return []
+    about = source.told(about.loc[(about["outcome"] != "differs").sort_values(kind="stable").index])
+    columns = [name for name in source.shown.values() if name in about]
+    head = tuple(title for title, name in source.shown.items() if name in about)
+    return [head, *(tuple(map(_shown, row)) for row in about[columns].itertuples(index=False))]
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, float):
+        return "" if pd.isna(value) else f"{value:.6g}"
+    return "" if value is None else str(value)
+
+
+def place(evidence: Evidence) -> str:
+    """The folder with its profile, date, device and commit, as far as they are known."""
+    known = [evidence.environment.get(item, "") for item in ("profile", "date", "device")]
+    code = evidence.environment.get("commit", "none")
+    facts = [each for each in (*known, "" if code == "none" else f"commit {code}") if each]
+    return evidence.folder.name + (f": {', '.join(facts)}" if facts else "")
+
+
+def versions(implementation: str, evidence: Evidence) -> str:
+    """`pyro-ppl 1.9.2, torch 2.13.0`; a third party's distribution for its own implementation."""
+    environment = evidence.environment
+    packages = BY_NAME[implementation].distributions if implementation in BY_NAME else ()
+    found = [f"{name} {environment.get(f'packages{SEPARATOR}{name}', '?')}" for name in packages]
+    return ", ".join(found) or environment.get(f"implementations{SEPARATOR}{implementation}", "?")
+
+
+def _worst(verdicts: Frame) -> str:
+    share = (verdicts["difference"].abs() / verdicts["tolerance"]).dropna()
+    return f"{share.max():.3g}" if len(share) else ""
+
+
+def table(rows: list[tuple[str, ...]], indent: str) -> list[str]:
+    """Lines of columns, each as wide as its longest entry; the first row is the head."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return [
+        (indent + "  ".join(f"{entry:<{width}}" for entry, width in zip(row, widths, strict=True))).rstrip()
+        for row in rows
+    ]
