@@ -12,7 +12,7 @@ import typer
 from elbo_compare.compare.commands.bench import bench
 from elbo_compare.compare.commands.data import data
 from elbo_compare.compare.commands.references import AsJson, Framework, Kind, Mapping, Seconds, vectors
-from elbo_compare.compare.errors import CompareError, printable
+from elbo_compare.compare.errors import CompareError, printable, printable_lines
 
 if TYPE_CHECKING:
     from elbo_compare.compare.commands.execution import Executed, Request
@@ -175,7 +175,7 @@ def check(
     framework: Framework = None,
     likelihood: Annotated[str | None, typer.Option(help="bernoulli or normal.  [default: found by trying]")] = None,
     as_json: AsJson = False,
-    timeout: Seconds = 15.0,
+    timeout: Seconds = 30.0,
 ) -> None:
     """Judge your own KL or loss function: 0 right, 1 wrong, 2 can't be loaded, 3 raises, hangs or gives NaN."""
     from elbo_compare.compare.checking.command import check_command
@@ -256,7 +256,7 @@ def explain(
     from elbo_compare.compare.commands.explain import explain_command
 
     code, text = explain_command(model, guide, args, library, as_json=as_json, timeout_s=timeout)
-    print("\n".join(map(printable, text.splitlines())), file=sys.stderr if code else sys.stdout)
+    print(printable_lines(text), file=sys.stderr if code else sys.stdout)
     raise typer.Exit(code)
 
 

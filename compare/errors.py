@@ -32,6 +32,12 @@ class IncompleteError(CompareError):
     exit_code = 3
 
 
+class InternalError(CompareError):
+    """A fault of this package's own: neither what was judged nor what was asked for is to blame."""
+
+    exit_code = 70  # EX_SOFTWARE of sysexits.h; 1 means that a claim differs, and nothing else
+
+
 class WorkerError(CompareError):
     """A worker process that can't be talked to any longer (it died, or it sent what is not a message)."""
 
@@ -43,6 +49,11 @@ class WorkerTimeoutError(WorkerError):
 def printable(text: str) -> str:
     r"""The text on one line without what steers a terminal: a control character becomes its escape, such as `\x1b`."""
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)
+
+
+def printable_lines(text: str) -> str:
+    """`printable` line by line."""
+    return "\n".join(map(printable, text.splitlines()))
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:

@@ -1,7 +1,6 @@
 """Clocks that run by themselves, one worker at a time: draws, replicas, curves."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -19,8 +18,8 @@ CURVE = ["implementation", "axis", "size", "seconds", "seconds_low", "seconds_hi
 class Alone:
     """One worker by itself on a device, for some rounds or until its box is over."""
 
-    def __init__(self, device: Device, rounds: int, scratch: Path, say: Callable[[str], None]) -> None:
-        self.device, self.rounds, self.scratch, self.say = device, rounds, scratch, say
+    def __init__(self, device: Device, rounds: int, say: Callable[[str], None]) -> None:
+        self.device, self.rounds, self.say = device, rounds, say
 
     def draws(self, name: str, problem: str, weights: str, box: Box) -> Measured:
         """How far apart a library's same draws are, and the rates of both ways."""
@@ -51,7 +50,7 @@ class Alone:
         """The worker's start, its turns (none where it failed), and whether it was cut, by an interruption."""
         where = {"device": str(self.device), "dtype": str(DType.FLOAT32)}
         surroundings = environment.worker_environment(**where, threads=environment.cores(), compile_cache=False)
-        worker = BenchWorker(surroundings, self.scratch / f"{label.replace(' ', '-')}.log")
+        worker = BenchWorker(surroundings)
         start, replies, interrupted = {"failed": "it was interrupted"}, [], False
         try:
             start = worker.start(request | where, box)

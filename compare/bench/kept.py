@@ -12,7 +12,7 @@ import pandas as pd
 from elbo_compare.compare.errors import StoreError
 
 WHOLE, CUT = "whole", "cut"  # what became of a unit
-NOTICES = (signal.SIGINT, signal.SIGTERM)
+NOTICES = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 UNIT = "unit"  # the column that says to which unit a row belongs
 Tables = dict[str, pd.DataFrame]
 

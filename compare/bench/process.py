@@ -1,37 +1,21 @@
 """One bench worker process and the connection to it."""
 
-import socket
-import subprocess
-import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from elbo_compare.compare.bench.box import Box
-from elbo_compare.compare.errors import WorkerError
-from elbo_compare.compare.running.channel import Channel
+from elbo_compare.compare.errors import WorkerError, WorkerTimeoutError
+from elbo_compare.compare.launching.connected import Connected
 
 START_TIMEOUT_S = 900.0  # imports and compilation on a busy machine
 TURN_TIMEOUT_S = 300.0
 
 
 class BenchWorker:
-    """A process that serves one clock. What it prints goes to `log`, of which only the end is ever shown."""
+    """A process that serves one clock. Of what it prints only the end is kept."""
 
-    def __init__(self, environment: Mapping[str, str], log: Path) -> None:
-        ours, theirs = socket.socketpair()
-        self.log = log
-        with log.open("wb") as output:
-            self.process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "elbo_compare.compare.bench.worker", str(theirs.fileno())],
-                env=dict(environment),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                pass_fds=(theirs.fileno(),),
-            )
-        theirs.close()
-        self.channel = Channel(ours)
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._connected = Connected(["-m", "elbo_compare.compare.bench.worker"], environment)
 
     def start(self, request: Mapping[str, Any], box: Box, share: float = 1.0) -> dict[str, Any]:
         """Imports, check, compilation, within a share of the box. The reply has `failed`, a reason, where there is no
@@ -47,28 +31,22 @@ class BenchWorker:
         return self._ask({"do": "finish"}, START_TIMEOUT_S, box)
 
     def _ask(self, request: dict[str, Any], timeout_s: float, box: Box, share: float = 1.0) -> dict[str, Any]:
+        if (left := box.left(share)) <= 0:
+            return {"failed": box.words}
         try:
-            if (left := box.left(share)) <= 0:
-                return {"failed": box.words}
-            self.channel.send(request)
-            return self.channel.receive(min(timeout_s, left))
-        except WorkerError as error:
-            self.process.kill()
-            if box.left(share) <= 0:
-                return {"failed": box.words}
-            tail = " ".join(self.log.read_text("utf-8", "replace").split())[-200:]
-            return {"failed": f"the worker process is gone ({error}); it last printed: {tail or 'nothing'}"}
+            self._connected.channel.send(request)
+            return self._connected.channel.receive(min(timeout_s, left))
+        except WorkerTimeoutError:
+            self._connected.kill()
+            late = box.words if box.left(share) <= 0 else f"no answer within {timeout_s:g} s"
+            return {"failed": late}
+        except WorkerError:
+            return {"failed": self._connected.epitaph()}
 
     def kill(self) -> None:
         """End it at once, whatever it does."""
-        self.process.kill()
-        self.close()
+        self._connected.close()
 
     def close(self) -> None:
         """Let it end; kill it after a moment."""
-        self.channel.close()
-        try:
-            self.process.wait(timeout=5)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        self._connected.close(patience_s=5.0)

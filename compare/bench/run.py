@@ -1,7 +1,6 @@
 """The whole bench: settings, draws and curves, one process at a time under the clock; frames on disk."""
 
 import json
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -20,6 +19,7 @@ from elbo_compare.compare.bench.kept import CUT, WHOLE, keep, opened, uninterrup
 from elbo_compare.compare.bench.records import Setting
 from elbo_compare.compare.bench.steps import Bench
 from elbo_compare.compare.bench.targets import remarks, targets
+from elbo_compare.compare.launching.lifeline import temporary_folder
 from elbo_compare.compare.running.store import atomic_file, write_atomically
 from elbo_compare.suites.contract import Device, Kind
 from elbo_compare.suites.forms import FORMS, TrainingForm
@@ -81,8 +81,8 @@ def run_bench(plan: Plan, say: Say) -> tuple[str, ...]:
     """
     short: list[str] = []
     tables, state = opened(plan.folder, TABLES, str(plan.device), resume=plan.resume)
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
-        for name, measure in units(plan, Path(scratch), say):
+    with temporary_folder("elbo-bench-") as scratch:
+        for name, measure in units(plan, scratch, say):
             if state.get(name) == WHOLE:
                 say(f"{name}: there already")
                 continue
@@ -118,7 +118,7 @@ def _settle(plan: Plan, tables: dict[str, pd.DataFrame], state: Mapping[str, str
 
 def units(plan: Plan, scratch: Path, say: Say) -> Iterator[tuple[str, Measure]]:
     """What is measured as one, by name, in order of worth."""
-    clocks = Alone(plan.device, plan.rounds, scratch, say)
+    clocks = Alone(plan.device, plan.rounds, say)
     if "ceilings" in plan.parts and plan.settings:
         yield f"ceilings, {plan.device}", lambda box: _ceilings(plan, scratch, say, box)
     for setting in plan.settings if "steps" in plan.parts else ():

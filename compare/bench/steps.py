@@ -80,7 +80,7 @@ class Bench:
         for framework, precision in sorted({(form.framework, form.precision) for form in able}):
             self._start_ceiling(framework, precision)
 
-    def _worker(self, name: str) -> BenchWorker:
+    def _worker(self) -> BenchWorker:
         surroundings = environment.worker_environment(
             device=self.setting.device,
             dtype=self.setting.dtype,
@@ -91,11 +91,11 @@ class Bench:
         # As JAX's, torch's cache of compiled programs: in a folder of this run only, or compiling would look free.
         surroundings["TORCHINDUCTOR_CACHE_DIR"] = str(self.folder / "inductor")
         surroundings["TORCHINDUCTOR_FORCE_DISABLE_CACHES"] = "1"
-        return BenchWorker(surroundings, self.folder / f"{name.replace(' ', '-')}.log")
+        return BenchWorker(surroundings)
 
     def _start_ceiling(self, framework: str, precision: Precision) -> None:
         name = f"ceiling {framework} {precision}"
-        worker, case = self._worker(name), case_of(self.setting)
+        worker, case = self._worker(), case_of(self.setting)
         self.workers[name] = worker
         request = {
             "what": "ceiling",
@@ -133,7 +133,7 @@ class Bench:
             return {"failed": reason}
         if self.interrupted or self.box.left(STARTS) <= 0:
             return {"failed": f"{self.box.words} before it was started"}
-        worker = self.workers[form.name] = self._worker(form.name)
+        worker = self.workers[form.name] = self._worker()
         request = {"what": "form", "form": form.name, "setting": asdict(self.setting), "folder": str(self.folder)}
         return worker.start(request, self.box, STARTS)
 

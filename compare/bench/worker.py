@@ -4,7 +4,6 @@ Started by `process.BenchWorker`; requests arrive on a socket, each is answered 
 """
 
 import os
-import socket
 import sys
 from collections.abc import Mapping
 from importlib import import_module
@@ -12,7 +11,7 @@ from math import isfinite
 from typing import Any
 
 from elbo_compare.compare.errors import WorkerError
-from elbo_compare.compare.running.channel import Channel
+from elbo_compare.compare.launching.connected import connected
 
 CLOCKS = {  # what a request asks for -> page of `clocks`, class; imported only then, since a form times its imports
     "form": ("forms", "FormClock"),
@@ -41,9 +40,9 @@ def answer(state: dict[str, Any], request: dict[str, Any]) -> dict[str, Any]:
     return {name: value if not isinstance(value, float) or isfinite(value) else None for name, value in reply.items()}
 
 
-def main(connection: int) -> None:
+def main(descriptor: str) -> None:
     """Answer until the harness closes the connection."""
-    channel, state = Channel(socket.socket(fileno=connection)), {}
+    channel, state = connected(descriptor), {}
     while True:
         try:
             request = channel.receive()
@@ -53,5 +52,5 @@ def main(connection: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(sys.argv[1])
     os._exit(0)  # nothing is left to tidy up, and frameworks take their time at it

@@ -1,23 +1,22 @@
-"""Runs a user's code: reads `request.json` in a folder, writes `stage` as it goes, then `result.json`."""
+"""The child's side of a check: imports a user's code and judges it."""
 
-import json
-import sys
-from pathlib import Path
+from typing import Any
 
 from elbo_compare.compare.checking.check import check_function
 from elbo_compare.compare.checking.failure import TargetError
 from elbo_compare.compare.checking.result import CheckResult, CheckVerdict
 from elbo_compare.compare.checking.target import load
+from elbo_compare.compare.launching.target import CALLING, IMPORTING
+from elbo_compare.compare.launching.target_child import Tell
 
 
-def main(folder: Path) -> None:
-    """One check, from `request.json` to `result.json` ({"exit_code", "text", "json"})."""
-    request = json.loads((folder / "request.json").read_text(encoding="utf-8"))
+def answer(request: dict[str, Any], tell: Tell) -> dict[str, Any]:
+    """One check: {"exit_code", "text", "json"}."""
     target = request["target"]
     try:
-        (folder / "stage").write_text("importing it", encoding="utf-8")
+        tell(IMPORTING)
         function = load(target)
-        (folder / "stage").write_text("calling it", encoding="utf-8")
+        tell(CALLING)
         result = check_function(
             function,
             kind=request["kind"],
@@ -28,11 +27,4 @@ def main(folder: Path) -> None:
         )
     except TargetError as error:
         result = CheckResult(target=target, verdict=CheckVerdict.NOT_LOADED, message=str(error))
-    answer = {"exit_code": result.exit_code, "text": result.as_text(), "json": result.as_json()}
-    unfinished = folder / "result.json.part"
-    unfinished.write_text(json.dumps(answer), encoding="utf-8")
-    unfinished.rename(folder / "result.json")
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    return {"exit_code": result.exit_code, "text": result.as_text(), "json": result.as_json()}

@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 
-from elbo_compare.compare.checking.process import check_target
-
-TIMEOUT_S = 15.0
+from elbo_compare.compare.checking.process import TIMEOUT_S, check_target
+from elbo_compare.compare.errors import printable_lines
 
 
 def check_command(
@@ -25,5 +24,5 @@ def check_command(
     answer = check_target(
         target, kind=kind, mapping=mapping, framework=framework, likelihood=likelihood, timeout_s=timeout_s
     )
-    print(answer.json if as_json else answer.text)
+    print(answer.json if as_json else printable_lines(answer.text))
     return answer.exit_code

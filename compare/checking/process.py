@@ -1,25 +1,12 @@
 """Runs one check in a process of its own, with a time limit, so that a function that hangs or exits costs nothing."""
 
-import json
-import os
-import signal
-import subprocess
-import sys
-import tempfile
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 from elbo_compare.compare.checking.result import CheckResult, CheckVerdict
+from elbo_compare.compare.launching.target import IMPORTING, IMPORTS_S, Limits, run_target
 
-# -P: the user's folder, which may hold a compare.py or a suites/, comes onto sys.path after our own modules are loaded.
-CHILD = (
-    "import sys; from pathlib import Path; "
-    "from elbo_compare.compare.checking.child import main; main(Path(sys.argv[1]))"
-)
-PRINTED = 400  # characters of what a failing function printed
+TIMEOUT_S = 30.0  # of the calls alone: a slow machine is no function that hangs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,67 +25,27 @@ def check_target(
     mapping: Sequence[str] = (),
     framework: str | None = None,
     likelihood: str | None = None,
-    timeout_s: float = 15.0,
+    timeout_s: float = TIMEOUT_S,
+    imports_s: float = IMPORTS_S,
 ) -> Answer:
-    """`check_function` on a target, in a fresh interpreter that is killed after `timeout_s` seconds."""
-    with tempfile.TemporaryDirectory(prefix="elbo-check-") as name:
-        folder = Path(name)
-        request = {
-            "target": target,
-            "kind": kind,
-            "mapping": list(mapping),
-            "framework": framework,
-            "likelihood": likelihood,
-        }
-        (folder / "request.json").write_text(json.dumps(request), encoding="utf-8")
-        code = _run(folder, timeout_s)
-        if (folder / "result.json").exists():
-            return Answer(**_read(folder))
-        return _failed(target, folder, code, timeout_s)
-
-
-def _run(folder: Path, timeout_s: float) -> int | None:
-    """The child's exit status, or None where it was killed for taking too long."""
-    environment = {"OMP_NUM_THREADS": "1", "JAX_PLATFORMS": "cpu", "PYTHONWARNINGS": "ignore"} | dict(os.environ)
-    with (folder / "printed").open("wb") as printed:
-        child = subprocess.Popen(
-            [sys.executable, "-u", "-P", "-c", CHILD, str(folder)],
-            stdin=subprocess.DEVNULL,
-            stdout=printed,
-            stderr=subprocess.STDOUT,
-            env=environment,
-            start_new_session=True,
-        )
-        try:
-            return child.wait(timeout_s)
-        except subprocess.TimeoutExpired:
-            return None
-        finally:
-            _end(child)
-
-
-def _end(child: subprocess.Popen[bytes]) -> None:
-    """Kill the child and whatever it started (its session's process group)."""
-    with suppress(ProcessLookupError, PermissionError):  # all gone already
-        os.killpg(child.pid, signal.SIGKILL)
-    child.wait()
-
-
-def _read(folder: Path) -> dict[str, Any]:
-    return json.loads((folder / "result.json").read_text(encoding="utf-8"))
-
-
-def _failed(target: str, folder: Path, code: int | None, timeout_s: float) -> Answer:
-    stage = (folder / "stage").read_text(encoding="utf-8") if (folder / "stage").exists() else "starting"
-    printed = (folder / "printed").read_text(encoding="utf-8", errors="replace").strip()
-    tail = f" It printed last: {printed.splitlines()[-1][:PRINTED]!r}." if printed else ""
-    if code is None:
-        message = f"No answer after {timeout_s:g} s while {stage}: it hangs or is too slow; the process was ended."
-    elif code < 0:
-        message = f"The process died by signal {signal.Signals(-code).name} while {stage}."
-    else:
-        message = f"The process ended by itself while {stage}, with exit status {code} (os._exit?)."
-    loading = stage == "importing it" and code is not None
-    verdict = CheckVerdict.NOT_LOADED if loading else CheckVerdict.FAILED
-    result = CheckResult(target=target, verdict=verdict, message=message + tail)
+    """`check_function` on a target, in a fresh interpreter that is killed `timeout_s` seconds after its imports."""
+    request = {
+        "target": target,
+        "kind": kind,
+        "mapping": list(mapping),
+        "framework": framework,
+        "likelihood": likelihood,
+    }
+    limits = Limits(calls_s=timeout_s, imports_s=imports_s)
+    returned = run_target("elbo_compare.compare.checking.child:answer", request, program_of(target), limits)
+    if returned.answer is not None:
+        return Answer(**returned.answer)
+    not_loaded = returned.stage == IMPORTING and not returned.hung
+    verdict = CheckVerdict.NOT_LOADED if not_loaded else CheckVerdict.FAILED
+    result = CheckResult(target=target, verdict=verdict, message=returned.reason)
     return Answer(exit_code=result.exit_code, text=result.as_text(), json=result.as_json())
+
+
+def program_of(target: str) -> str:
+    """The file or module of FILE.py:FUNCTION or MODULE:FUNCTION: what `sys.argv` holds, alone."""
+    return target.rpartition(":")[0] or target

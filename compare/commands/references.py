@@ -13,7 +13,9 @@ Kind = Annotated[str | None, typer.Option(help="What the function computes.  [de
 Mapping = Annotated[list[str] | None, typer.Option("--map", metavar="THEIRS=OURS", help="Say what a parameter is.")]
 Framework = Annotated[str | None, typer.Option(help="torch, jax or numpy.  [default: found by trying]")]
 AsJson = Annotated[bool, typer.Option("--json", help="The same as one JSON object.")]
-Seconds = Annotated[float, typer.Option("--timeout", metavar="S", min=0.1, help="Seconds that the target may take.")]
+Seconds = Annotated[
+    float, typer.Option("--timeout", metavar="S", min=0.1, help="Seconds that the target may take, imports aside.")
+]
 
 
 @vectors.command("write")
@@ -35,8 +37,9 @@ def run_(
     timeout: Seconds = 120.0,
 ) -> None:
     """Hold a function against the vectors of its kind: 0 right, 1 wrong, 2 can't be loaded, 3 raises or gives NaN."""
-    from elbo_compare.compare.vectors.process import run_target
+    from elbo_compare.compare.errors import printable_lines
+    from elbo_compare.compare.vectors.process import run_vectors
 
-    answer = run_target(target, kind=kind, mapping=mapping or (), framework=framework, timeout_s=timeout)
-    print(answer.json if as_json else answer.text)
+    answer = run_vectors(target, kind=kind, mapping=mapping or (), framework=framework, timeout_s=timeout)
+    print(answer.json if as_json else printable_lines(answer.text))
     raise typer.Exit(answer.exit_code)

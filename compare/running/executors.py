@@ -1,25 +1,17 @@
 """Worker processes on this machine: start, ask with a limit of time and memory, kill. The default executor."""
 
-import os
-import signal
-import socket
-import subprocess
-import sys
 import threading
-from collections import deque
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic
-from typing import IO, Any
+from typing import Any
 
 from elbo_compare.compare.errors import WorkerError, WorkerTimeoutError
+from elbo_compare.compare.launching.child import Child
+from elbo_compare.compare.launching.connected import Connected
 from elbo_compare.compare.records import Cell
-from elbo_compare.compare.running.channel import Channel
 from elbo_compare.compare.running.memory import in_words, resident_bytes
 
-LOG_BYTES = 64 * 2**10  # what is kept of a worker's output: its end
-TAIL_CHARACTERS = 300  # what of it goes into a reason
 IMPORT_TIMEOUT_S = 180.0  # a framework on a cold, slow disk
 WATCH_EVERY_S = 0.1  # between two looks at a worker's memory
 
@@ -50,42 +42,28 @@ class LocalWorker:
         self._ended = threading.Event()
         self.spans: list[tuple[str, float, float]] = []
         self._started = monotonic()
-        ours, theirs = socket.socketpair()
-        lifeline_read, self._lifeline = os.pipe()
-        descriptors = (lifeline_read, theirs.fileno())
-        arguments = [key.implementation, key.device, key.dtype, *map(str, descriptors)]
-        try:
-            self.process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "elbo_compare.compare.running.worker", *arguments],
-                env=dict(environment),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                pass_fds=descriptors,
-                start_new_session=True,  # Ctrl-C reaches the harness only, which then decides
-            )
-        finally:
-            theirs.close()
-            os.close(lifeline_read)
-        self._channel = Channel(ours)
-        self._log: deque[bytes] = deque()
-        assert self.process.stdout is not None
-        self._reader = threading.Thread(target=self._keep_tail, args=(self.process.stdout,), daemon=True)
-        self._reader.start()
+        self._connected = Connected(
+            ["-m", "elbo_compare.compare.running.worker", key.implementation, key.device, key.dtype], environment
+        )
         if memory_limit is not None:
             threading.Thread(target=self._watch_memory, args=(memory_limit,), daemon=True).start()
 
+    @property
+    def process(self) -> Child:
+        """The process itself."""
+        return self._connected.process
+
     def wait_ready(self) -> str | None:
         """None once the implementation is loaded, or the reason why it can't be. Raises WorkerError where it died."""
-        message = self._channel.receive(IMPORT_TIMEOUT_S)
+        message = self._connected.channel.receive(IMPORT_TIMEOUT_S)
         self.spans.append(("import", self._started, monotonic()))
         return message.get("failed")
 
     def ask(self, request: dict[str, Any], timeout_s: float) -> dict[str, Any]:
         """The result to a request as JSON. Raises WorkerTimeoutError or WorkerError; the worker is then spent."""
         self.asked += 1
-        self._channel.send(request)
-        message = self._channel.receive(timeout_s)
+        self._connected.channel.send(request)
+        message = self._connected.channel.receive(timeout_s)
         self.spans += [(str(kind), float(start), float(end)) for kind, start, end in message.get("spans", ())]
         if not isinstance(message.get("result"), dict):
             raise WorkerError("the worker's answer holds no result")
@@ -93,18 +71,9 @@ class LocalWorker:
 
     def epitaph(self) -> str:
         """Why the process ended, and the end of what it printed; after `kill` or a WorkerError."""
-        try:
-            code = self.process.wait(timeout=5)
-        except subprocess.TimeoutExpired:
-            self.kill()
-            code = self.process.wait()
+        told = self._connected.epitaph()
         self._ended.set()
-        self._reader.join(timeout=2)
-        if self._overstepped:
-            return self._overstepped
-        how = f"exit code {code}" if code >= 0 else f"signal {signal_name(-code)}"
-        tail = " ".join(b"".join(self._log).decode("utf-8", "replace").split())[-TAIL_CHARACTERS:]
-        return f"the worker process ended with {how}" + (f"; it last printed: {tail}" if tail else "")
+        return self._overstepped or told
 
     def is_bloated(self) -> bool:
         """Whether it holds more than half of the memory that it may use: the next cell shall not pay for that."""
@@ -113,14 +82,7 @@ class LocalWorker:
     def kill(self) -> None:
         """End the process and whatever it started, at once. Harmless when it has ended already."""
         self._ended.set()
-        self._kill_group()
-        self.process.wait()
-
-    def _kill_group(self) -> None:
-        try:
-            os.killpg(self.process.pid, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            self.process.kill()
+        self._connected.kill()
 
     def _watch_memory(self, limit: int) -> None:
         while not self._ended.wait(WATCH_EVERY_S):
@@ -129,39 +91,13 @@ class LocalWorker:
                 self._overstepped = (
                     f"the worker process held {in_words(used)} of memory; {in_words(limit)} are allowed (--cell-memory)"
                 )
-                self._kill_group()
+                self.process.kill()
                 return
 
     def close(self) -> None:
         """Let the worker end by itself, or kill it after a moment; free the descriptors."""
         self._ended.set()
-        self._channel.close()
-        try:
-            self.process.wait(timeout=2)
-        except subprocess.TimeoutExpired:
-            self.kill()
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.process.pid, signal.SIGKILL)  # processes that it started and left behind
-        self._reader.join(timeout=2)
-        if self.process.stdout is not None:
-            self.process.stdout.close()
-        os.close(self._lifeline)
-
-    def _keep_tail(self, stream: IO[bytes]) -> None:
-        kept = 0
-        while part := os.read(stream.fileno(), 2**16):
-            self._log.append(part)
-            kept += len(part)
-            while kept - len(self._log[0]) > LOG_BYTES:
-                kept -= len(self._log.popleft())
-
-
-def signal_name(number: int) -> str:
-    """`SIGKILL` for 9, or the number where it has no name."""
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return str(number)
+        self._connected.close(patience_s=2.0)
 
 
 __all__ = ["LocalWorker", "WorkerError", "WorkerKey", "WorkerTimeoutError"]

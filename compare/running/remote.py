@@ -6,11 +6,11 @@ import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
 from functools import cache
-from tempfile import TemporaryDirectory
 from time import monotonic
 from typing import Any
 
 from elbo_compare.compare import environment
+from elbo_compare.compare.launching.lifeline import temporary_folder
 from elbo_compare.compare.planning.availability import reason_not_to_run
 from elbo_compare.compare.records import CellResult, Status
 from elbo_compare.compare.running.codec import cell_from_json, result_to_json
@@ -57,8 +57,8 @@ def run_batch(
         for cell in batch
         if (reason := reason_not_to_run(cell)) is not None
     ]
-    with TemporaryDirectory(prefix="elbo-compare-", ignore_cleanup_errors=True) as shared:
-        pool = Pool(options=options, shared=shared)
+    with temporary_folder("elbo-compare-") as shared:
+        pool = Pool(options=options, shared=str(shared))
         if able:
             results += _work({WorkerKey.of(able[0]): deque(able)}, pool)
     now = monotonic()

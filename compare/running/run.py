@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
-from tempfile import TemporaryDirectory
 
+from elbo_compare.compare.launching.lifeline import temporary_folder
 from elbo_compare.compare.records import Cell, CellResult, Procedure, Status
 from elbo_compare.compare.running.account import Span
 from elbo_compare.compare.running.executors import WorkerKey
@@ -48,8 +48,8 @@ def run(
             timed.append(cell)
         else:
             untimed.setdefault(WorkerKey.of(cell), deque()).append(cell)
-    with TemporaryDirectory(prefix="elbo-compare-", ignore_cleanup_errors=True) as shared:
-        pool = Pool(options=options, shared=shared)
+    with temporary_folder("elbo-compare-") as shared:
+        pool = Pool(options=options, shared=str(shared))
         (spread or side_by_side)(untimed, pool, finish)
         run_timed(timed, pool, finish)
     return pool.spans

@@ -5,20 +5,18 @@ whatever a framework prints. Every request is answered with exactly one message.
 """
 
 import os
-import signal
-import socket
 import sys
-import threading
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
 
 from elbo_compare.compare.errors import WorkerError
+from elbo_compare.compare.launching.channel import Channel
+from elbo_compare.compare.launching.connected import connected
 from elbo_compare.compare.procedures import meter
 from elbo_compare.compare.procedures.task import Task
 from elbo_compare.compare.procedures.timing import Timed
 from elbo_compare.compare.records import Cell, CellResult, Measurement, Procedure, Status
-from elbo_compare.compare.running.channel import Channel
 from elbo_compare.compare.running.codec import cell_from_json, result_to_json
 from elbo_compare.suites import datasets, problems, registry
 from elbo_compare.suites.contract import Device, DType, Fit, Implementation, Session
@@ -146,22 +144,11 @@ def serve(channel: Channel, name: str, device: Device, dtype: DType) -> None:
         channel.send(answer(workshop, request))
 
 
-def _end_with(lifeline: int) -> None:
-    """End this process and what it started when the harness is gone, even in the middle of a long call: no orphans."""
-    while os.read(lifeline, 1):
-        pass
-    if os.getpgrp() == os.getpid():
-        os.killpg(0, signal.SIGKILL)
-    os._exit(1)
-
-
 def main(arguments: list[str]) -> int:
-    """NAME DEVICE DTYPE LIFELINE SOCKET, the last two file descriptors that the harness has handed over."""
-    name, device, dtype, lifeline, connection = arguments
-    threading.Thread(target=_end_with, args=(int(lifeline),), daemon=True).start()
-    channel = Channel(socket.socket(fileno=int(connection)))
+    """NAME DEVICE DTYPE SOCKET, the last a file descriptor that the harness has handed over."""
+    name, device, dtype, descriptor = arguments
     try:
-        serve(channel, name, Device(device), DType(dtype))
+        serve(connected(descriptor), name, Device(device), DType(dtype))
     except WorkerError:
         return 1
     return 0

@@ -1,4 +1,4 @@
-"""The process that imports the user's model and guide: reads request.json, writes result.json. Run by `explaining`."""
+"""The child's side of `compare explain`: imports a user's model and guide and explains the pair."""
 
 import importlib
 import json
@@ -6,34 +6,36 @@ import sys
 from collections.abc import Mapping
 from dataclasses import asdict
 from math import isfinite
-from pathlib import Path
 from typing import Any
 
 from elbo_compare.compare.checking.failure import TargetError
 from elbo_compare.compare.checking.target import load
+from elbo_compare.compare.launching.target import CALLING, IMPORTING
+from elbo_compare.compare.launching.target_child import Tell
 from elbo_compare.suites.semantics.case import Library
 
 LIBRARIES = tuple(map(str, Library))
 
 
-def main(folder: Path) -> None:
-    """Explain one pair; whatever the user's code raises becomes a message."""
-    request = json.loads((folder / "request.json").read_text("utf-8"))
+def answer(request: dict[str, Any], tell: Tell) -> dict[str, Any]:
+    """One pair explained; whatever the user's code raises becomes a message."""
     try:
-        content = {"explanation": _explain(request)}
+        content = {"explanation": _explain(request, tell)}
     except TargetError as error:
         content = {"message": str(error), "loaded": False}
     except Exception as error:
         text = " ".join(str(error).split())[:400]
         content = {"message": f"The pair raises {type(error).__name__}: {text}", "loaded": True}
-    (folder / "result.json").write_text(json.dumps(_plain(content)), encoding="utf-8")
+    return _plain(content)
 
 
-def _explain(request: Mapping[str, Any]) -> dict[str, Any]:
+def _explain(request: Mapping[str, Any], tell: Tell) -> dict[str, Any]:
+    tell(IMPORTING)
     model, guide = load(request["model"]), load(request["guide"])
-    args, kwargs = _arguments(request["args"])
     library = request["library"] or _library()
     backend = importlib.import_module(f"elbo_compare.suites.semantics.explain_{library}")
+    tell(CALLING)
+    args, kwargs = _arguments(request["args"])
     explanation = backend.explain(model, guide, args, kwargs)
     return asdict(explanation) | {"total": explanation.total}
 

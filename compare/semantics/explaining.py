@@ -1,22 +1,14 @@
 """`compare explain`: runs a user's model and guide in a process of its own and says what TraceMeanField_ELBO does."""
 
 import json
-import os
-import subprocess
-import sys
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+from elbo_compare.compare.checking.process import program_of
+from elbo_compare.compare.launching.target import IMPORTS_S, Limits, run_target
 from elbo_compare.suites.semantics.findings import FINDINGS
 
-# -P: the user's folder comes onto sys.path after our own modules are loaded.
-CHILD = (
-    "import sys; from pathlib import Path; "
-    "from elbo_compare.compare.semantics.explain_child import main; main(Path(sys.argv[1]))"
-)
 TITLES = {finding.id: finding.title for finding in FINDINGS}
 
 
@@ -29,33 +21,19 @@ class Told:
     json: str
 
 
-def explain_pair(model: str, guide: str, args: str, library: str | None, timeout_s: float) -> Told:
+def explain_pair(
+    model: str, guide: str, args: str, library: str | None, timeout_s: float, imports_s: float = IMPORTS_S
+) -> Told:
     """The explanation of MODULE:MODEL and MODULE:GUIDE on arguments, by `suites.semantics.explain_<library>`."""
-    with tempfile.TemporaryDirectory(prefix="elbo-explain-") as name:
-        folder = Path(name)
-        request = {"model": model, "guide": guide, "args": args, "library": library}
-        (folder / "request.json").write_text(json.dumps(request), encoding="utf-8")
-        ending = _run(folder, timeout_s)
-        result = folder / "result.json"
-        content = json.loads(result.read_text("utf-8")) if result.exists() else {"message": ending, "loaded": True}
+    request = {"model": model, "guide": guide, "args": args, "library": library}
+    limits = Limits(calls_s=timeout_s, imports_s=imports_s)
+    returned = run_target("elbo_compare.compare.semantics.explain_child:answer", request, program_of(model), limits)
+    content = returned.answer or {"message": returned.reason, "loaded": True}
     if "explanation" not in content:
         code = 3 if content["loaded"] else 2
         return Told(exit_code=code, text=content["message"], json=json.dumps({"message": content["message"]}))
     explanation = content["explanation"]
     return Told(exit_code=0, text="\n".join(_text(explanation)), json=json.dumps(explanation, indent=1))
-
-
-def _run(folder: Path, timeout_s: float) -> str:
-    """How the child ended, for the case that it wrote nothing."""
-    environment = {"OMP_NUM_THREADS": "1", "JAX_PLATFORMS": "cpu"} | dict(os.environ)
-    command = [sys.executable, "-u", "-P", "-c", CHILD, str(folder)]
-    try:
-        done = subprocess.run(
-            command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout_s, check=False
-        )
-    except subprocess.TimeoutExpired:
-        return f"No answer after {timeout_s:g} s: it hangs or is too slow; the process was ended."
-    return f"The process ended with exit status {done.returncode} and no answer."
 
 
 def _text(explanation: Mapping[str, Any]) -> list[str]:

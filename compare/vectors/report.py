@@ -76,7 +76,7 @@ class Report:
                 "equals": [dict(each) for each in self.held.equals],
                 "vectors": [_finite(asdict(row)) for row in self.held.rows],
             }
-        return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
+        return json.dumps(content, indent=1, allow_nan=False)
 
 
 def _line(row: Row) -> str:

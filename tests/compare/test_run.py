@@ -150,9 +150,10 @@ def _running(pid: int) -> bool:
 
 
 def _children() -> list[int]:
-    """Living processes whose parent is this one, whichever thread started them."""
+    """Living processes whose parent is this one, whichever thread started them; its guardian aside."""
     pids = [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
-    return [pid for pid in pids if (fields := _stat(pid)) and int(fields[1]) == os.getpid() and fields[0] != "Z"]
+    ours = [pid for pid in pids if (fields := _stat(pid)) and int(fields[1]) == os.getpid() and fields[0] != "Z"]
+    return [pid for pid in ours if b"guardian.py" not in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
 
 def _stat(pid: int) -> list[str] | None:

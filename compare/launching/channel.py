@@ -7,7 +7,6 @@ from time import monotonic
 from typing import Any
 
 from elbo_compare.compare.errors import WorkerError, WorkerTimeoutError
-from elbo_compare.compare.running.codec import dumps
 
 LARGEST = 256 * 2**20  # a message beyond this is no message of ours
 SEND_TIMEOUT_S = 60.0  # for an other end that does not read
@@ -15,14 +14,15 @@ _HEADER = struct.Struct("!Q")
 
 
 class Channel:
-    """One end of the connection. Messages are JSON objects."""
+    """One end of the connection. Messages are JSON objects of at most `largest` bytes."""
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: socket.socket, largest: int = LARGEST) -> None:
         self.connection = connection
+        self.largest = largest
 
     def send(self, message: dict[str, Any]) -> None:
         """Send one message. Raises WorkerError where the other end is gone."""
-        body = dumps(message)
+        body = json.dumps(message, separators=(",", ":"), allow_nan=False).encode()
         try:
             self.connection.settimeout(SEND_TIMEOUT_S)
             self.connection.sendall(_HEADER.pack(len(body)) + body)
@@ -34,8 +34,8 @@ class Channel:
         sent what is not a message."""
         deadline = None if timeout_s is None else monotonic() + timeout_s
         (length,) = _HEADER.unpack(self._exactly(_HEADER.size, deadline))
-        if length > LARGEST:
-            raise WorkerError(f"a message of {length} bytes was announced; at most {LARGEST} are allowed")
+        if length > self.largest:
+            raise WorkerError(f"a message of {length} bytes was announced; at most {self.largest} are allowed")
         try:
             message = json.loads(self._exactly(length, deadline))
         except ValueError as error:

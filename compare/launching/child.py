@@ -1,0 +1,48 @@
+"""The launcher: every process that `compare` starts to compute something is a `Child`."""
+
+import os
+import secrets
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from elbo_compare.compare.launching import guardian
+from elbo_compare.compare.launching.lifeline import current, marked
+
+
+class Child(subprocess.Popen[bytes]):
+    """A process in a session of its own: what a terminal sends reaches this process alone, which then decides.
+
+    `kill` ends whatever it has started with it. Where this process is killed, its guardian does so.
+    """
+
+    def __init__(self, command: Sequence[str], *, environment: Mapping[str, str] | None = None, **options: Any) -> None:
+        """Start `command`; `options` are those of `subprocess.Popen`."""
+        self._mark = secrets.token_hex(8)
+        surroundings = marked(os.environ if environment is None else environment, self._mark)
+        super().__init__(list(command), env=surroundings, start_new_session=True, **options)
+        current().hold("group", str(self.pid))
+
+    def kill(self) -> None:
+        """End the process, its group, and on Linux what has left its group. Harmless when all of it has ended."""
+        guardian.kill_group(self.pid)
+        super().kill()
+        guardian.kill_bearers(self._mark)
+
+    def end(self) -> int:
+        """Kill what is left of it and collect its exit status."""
+        self.kill()
+        code = self.wait()
+        current().release("group", str(self.pid))
+        return code
+
+
+def ending(code: int) -> str:
+    """`exit code 7`, `signal SIGKILL`, or `signal 40` for one that has no name."""
+    if code >= 0:
+        return f"exit code {code}"
+    try:
+        return f"signal {signal.Signals(-code).name}"
+    except ValueError:
+        return f"signal {-code}"
