@@ -1,18 +1,18 @@
 """The command line: reads arguments, calls `commands`, prints. Nothing heavy is imported before a verb needs it."""
 
 import os
-import signal
 import sys
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from elbo_compare.compare.commands.bench import bench
 from elbo_compare.compare.commands.data import data
 from elbo_compare.compare.commands.references import AsJson, Framework, Kind, Mapping, Seconds, vectors
-from elbo_compare.compare.errors import CompareError, printable, printable_lines
+from elbo_compare.compare.errors import printable, printable_lines
+from elbo_compare.compare.launching import ending, interruption
 
 if TYPE_CHECKING:
     from elbo_compare.compare.commands.execution import Executed, Request
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 STARTED = monotonic()
 INCOMPLETE = 3
-INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 app = typer.Typer(
     add_completion=False,
@@ -283,29 +282,16 @@ def doctor() -> None:
     print("\n".join(diagnose()))
 
 
-def main() -> None:
-    """The entry point: one line on standard error and an exit code for whatever the user can mend."""
+def command() -> int | None:
+    """Do what the arguments say; the exit code. Raises whatever went wrong."""
     os.environ["MPLBACKEND"] = "agg"  # canvases of our own are drawn on; what the shell names may not exist here
-    try:
-        code = app(standalone_mode=False)
-    except CompareError as error:
-        _refuse(str(error), error.exit_code)
-    except typer.Abort:
-        _refuse("interrupted", INTERRUPTED)
-    except OSError as error:
-        name = f" ({error.filename})" if error.filename else ""
-        _refuse(f"{error.strerror or error}{name}", CompareError.exit_code)
-    except Exception as error:
-        # What the parser raises for a bad argument: click's class or typer's own copy of it, as the version has it.
-        message = getattr(error, "format_message", None)
-        if message is None:
-            raise
-        _refuse(f"{message() or 'a command is missing.'} See compare --help.", CompareError.exit_code)
-    sys.exit(code)
+    return app(standalone_mode=False)
 
 
-def _refuse(message: str, code: int) -> NoReturn:
-    print(f"compare: {printable(message)}", file=sys.stderr)
+def main() -> None:
+    """`entry.main` for those who have imported this module: one line and an exit code for whatever goes wrong."""
+    with interruption.listening():
+        code = ending.of(command)
     sys.exit(code)
 
 
@@ -318,13 +304,9 @@ def _request(**asked: Any) -> "Request":
 def _run(request: "Request") -> "Executed":
     from elbo_compare.compare.commands.execution import execute, planned
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a batch system's notice: stop as Ctrl-C does
-    try:
-        prepared = planned(request)
-        return execute(prepared, lambda line: print(printable(line), file=sys.stderr), STARTED)
-    except KeyboardInterrupt:
-        print("\nInterrupted. What has finished is kept; go on with the same command and --resume.", file=sys.stderr)
-        raise typer.Exit(INTERRUPTED) from None
+    prepared = planned(request)
+    interruption.advise(interruption.RESUME)
+    return execute(prepared, lambda line: print(printable(line), file=sys.stderr), STARTED)
 
 
 def _given(context: typer.Context) -> list[str]:
@@ -343,11 +325,8 @@ def _run_suite(name: str, output: Path | None, jobs: int | None, resume: bool, g
     from elbo_compare.compare.judging.suites import summary
 
     suite = check_suite(name, given)
-    try:
-        judged = run_command(suite, output, jobs, resume, lambda line: print(line, file=sys.stderr))
-    except KeyboardInterrupt:
-        print("\nInterrupted. What has finished is kept; go on with the same command and --resume.", file=sys.stderr)
-        return INTERRUPTED
+    interruption.advise(interruption.RESUME)
+    judged = run_command(suite, output, jobs, resume, lambda line: print(line, file=sys.stderr))
     print("\n".join(summary(judged)))
     return judged.exit_code
 
@@ -358,23 +337,21 @@ def _run_suites(request: "Request", executed: "Executed") -> None:
     if not holds_suites(request.profile, request.expression):
         return
     began = monotonic()
-    try:
-        run_part(request.folder, request.jobs, lambda line: print(line, file=sys.stderr))
-    except KeyboardInterrupt:
-        print("\nInterrupted. What has finished is kept; go on with the same command and --resume.", file=sys.stderr)
-        raise typer.Exit(INTERRUPTED) from None
+    run_part(request.folder, request.jobs, lambda line: print(line, file=sys.stderr))
     executed.spans.append(("call", began, monotonic()))  # its programs import the frameworks and call into them
 
 
 def _drawing_crew(jobs: int | None = None) -> "Crew":
     """Processes that draw, by default one per core. Started first: they import while this one does, and judges."""
     from elbo_compare.compare.environment import cores
+    from elbo_compare.compare.launching.child import Child
     from elbo_compare.reports.building import Crew
 
-    return Crew(jobs or cores())
+    return Crew(min(jobs or cores(), cores()), Child)
 
 
 def _judge_and_report(folder: Path, jobs: int | None, executed: "Executed") -> int:
+    interruption.advise(f"The measurements are kept: go on with compare judge {folder} and compare report {folder}.")
     with _drawing_crew(jobs) as crew:
         from elbo_compare.compare.commands.judge import judge_folder
         from elbo_compare.compare.commands.report import report_folder

@@ -1,5 +1,5 @@
 """`python -m elbo_compare`."""
 
-from elbo_compare.compare.cli import main
+from elbo_compare.compare.entry import main
 
 main()

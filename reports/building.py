@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from threading import Barrier
+from threading import Semaphore
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 if TYPE_CHECKING:  # at run time each side imports them while the other does: a crew is to start before anything else
@@ -27,10 +27,14 @@ Builder: TypeAlias = "Callable[[ReportData], Section]"
 
 
 class Crew:
-    """`jobs` processes that build; 1: this process. Started at once: they import what they need while others work."""
+    """`jobs` processes that build; 1: this process. Started at once: they import what they need while others work.
 
-    def __init__(self, jobs: int) -> None:
-        self.processes = [_start() for _ in range(jobs)] if jobs > 1 else []
+    `start` is `subprocess.Popen`, or what takes its arguments and sees to it that no process outlives this one.
+    """
+
+    def __init__(self, jobs: int, start: "Callable[..., subprocess.Popen[bytes]]" = subprocess.Popen) -> None:
+        command, ends = [sys.executable, "-P", "-m", "elbo_compare.reports.building"], subprocess.PIPE
+        self.processes = [start(command, stdin=ends, stdout=ends) for _ in range(jobs)] if jobs > 1 else []
 
     def __enter__(self) -> Self:
         return self
@@ -38,6 +42,7 @@ class Crew:
     def __exit__(self, *_: object) -> None:
         for process in self.processes:
             process.kill()
+        for process in self.processes:
             process.communicate()
 
     def build(
@@ -45,63 +50,70 @@ class Crew:
     ) -> "list[Rendered]":
         """What every builder makes of the data, in their order, its files written; `meanwhile` is done in this process.
 
-        A builder that raises ends with its error here.
+        A builder that raises ends with its error here. Raises ChildProcessError where a process has ended.
         """
         if not self.processes:
             from elbo_compare.reports.rendering import written
 
             meanwhile()
             return [written(build(data), folder) for build in builders]
-        waiting: SimpleQueue[int] = SimpleQueue()
-        for index in range(len(builders)):
-            waiting.put(index)
-        sections: dict[int, Rendered] = {}
-        given = pickle.dumps((data, folder), pickle.HIGHEST_PROTOCOL)
-        handed = Barrier(len(self.processes) + 1)
+        work = _Work(builders=builders, given=pickle.dumps((data, folder), pickle.HIGHEST_PROTOCOL))
         with ThreadPoolExecutor(len(self.processes)) as threads:
-            serving = [
-                threads.submit(_serve, process, given, handed, builders, waiting, sections)
-                for process in self.processes
-            ]
-            handed.wait()  # else this process's work would keep the threads, and so the crew, waiting for its lock
-            meanwhile()
-            for each in serving:
-                each.result()
-        return [sections[index] for index in range(len(builders))]
+            try:
+                serving = [threads.submit(work.serve, process) for process in self.processes]
+                for _ in serving:  # else this process's work would keep the threads, and so the crew, from its lock
+                    work.handed.acquire()
+                meanwhile()
+                for each in serving:
+                    each.result()
+            except BaseException:
+                for process in self.processes:
+                    process.kill()  # whatever its thread waits for then comes to an end
+                raise
+        return [work.sections[index] for index in range(len(builders))]
 
 
-def _start() -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [sys.executable, "-P", "-m", "elbo_compare.reports.building"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
+class _Work:
+    """The builders that wait, and what the others made. `handed` is released once for every process that has the data
+    or never will."""
 
+    def __init__(self, builders: Sequence[Builder], given: bytes) -> None:
+        self.builders, self.given = builders, given
+        self.handed = Semaphore(0)
+        self.waiting: SimpleQueue[int] = SimpleQueue()
+        for index in range(len(builders)):
+            self.waiting.put(index)
+        self.sections: dict[int, Rendered] = {}
 
-def _serve(
-    process: subprocess.Popen[bytes],
-    given: bytes,
-    handed: Barrier,
-    builders: Sequence[Builder],
-    waiting: "SimpleQueue[int]",
-    sections: "dict[int, Rendered]",
-) -> None:
-    """Hand one process the next builder until none waits."""
-    assert process.stdin is not None and process.stdout is not None
-    try:
-        process.stdin.write(given)
-        process.stdin.flush()
-    finally:
-        handed.wait()
-    while True:
+    def serve(self, process: "subprocess.Popen[bytes]") -> None:
+        """Hand one process the next builder until none waits."""
         try:
-            index = waiting.get_nowait()
-        except Empty:
-            return
-        pickle.dump(builders[index], process.stdin)
+            self._hand(process)
+            while True:
+                try:
+                    index = self.waiting.get_nowait()
+                except Empty:
+                    return
+                self.sections[index] = self._ask(process, index)
+        except (BrokenPipeError, EOFError, pickle.UnpicklingError) as error:
+            raise ChildProcessError("A process that draws the report has ended; draw it again.") from error
+
+    def _hand(self, process: "subprocess.Popen[bytes]") -> None:
+        assert process.stdin is not None
+        try:
+            process.stdin.write(self.given)
+            process.stdin.flush()
+        finally:
+            self.handed.release()
+
+    def _ask(self, process: "subprocess.Popen[bytes]", index: int) -> "Rendered":
+        assert process.stdin is not None and process.stdout is not None
+        pickle.dump(self.builders[index], process.stdin)
         process.stdin.flush()
         section, error = pickle.load(process.stdout)
         if error is not None:
             raise error
-        sections[index] = section
+        return section
 
 
 def main() -> None:

@@ -4,19 +4,22 @@ Every variant of the catalogue becomes an implementation that takes a library's 
 hand-written implementation beside it, the same procedures, the same claims. A mutant is caught where a claim differs.
 """
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from math import isnan, nan
-from multiprocessing import get_context
+from queue import SimpleQueue
 
 import numpy as np
 
 from elbo_compare.compare.claims import CLAIMS
 from elbo_compare.compare.claims.cells import PYRO
+from elbo_compare.compare.errors import IncompleteError, WorkerError
 from elbo_compare.compare.judging.judge import judge
 from elbo_compare.compare.judging.sensitivity import JUDGED_CLAIMS, NOT_FOR_MUTANTS, Judged, Sensitivity, aspect_of
+from elbo_compare.compare.launching.connected import Connected
 from elbo_compare.compare.procedures.draw import draw
 from elbo_compare.compare.procedures.evaluate import evaluate
 from elbo_compare.compare.procedures.gradient import gradient
@@ -129,11 +132,37 @@ def run_mutants(
 
 
 def _side_by_side(bench: "Bench", chosen: Sequence[Variant], jobs: int) -> Iterator[Judged]:
+    """The judgements in the order of `chosen`, by up to `jobs` processes. Raises IncompleteError where one dies."""
+    jobs = min(jobs, len(chosen))
     if jobs <= 1:
         yield from map(bench.judge, chosen)
         return
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        yield from pool.map(bench.judge, chosen, chunksize=4)
+    children = [Connected(["-m", "elbo_compare.compare.judging.mutant_worker"], os.environ) for _ in range(jobs)]
+    free: SimpleQueue[Connected] = SimpleQueue()
+    for child in children:
+        free.put(child)
+    threads = ThreadPoolExecutor(jobs)
+    try:
+        yield from threads.map(lambda variant: _ask(free, bench, variant), chosen)
+    finally:
+        threads.shutdown(wait=False, cancel_futures=True)
+        for child in children:
+            child.close()  # a thread that waits for its answer then ends
+        threads.shutdown()
+
+
+def _ask(free: "SimpleQueue[Connected]", bench: "Bench", variant: Variant) -> Judged:
+    child = free.get()
+    try:
+        budget = {"alpha": bench.budget.alpha, "tests": bench.budget.tests}
+        child.channel.send({"variant": variant.id, "seed": bench.seed, "budget": budget})
+        answer = child.channel.receive()
+    except WorkerError as error:
+        raise IncompleteError(f"{variant.id} could not be judged: {child.epitaph()}.") from error
+    finally:
+        free.put(child)
+    failures, judged = tuple(answer.pop("failures")), frozenset(answer.pop("judged"))
+    return Judged(variant=variant, failures=failures, judged=judged, **answer)
 
 
 def _variant(identifier: str) -> Variant:

@@ -20,6 +20,7 @@ class Child(subprocess.Popen[bytes]):
     def __init__(self, command: Sequence[str], *, environment: Mapping[str, str] | None = None, **options: Any) -> None:
         """Start `command`; `options` are those of `subprocess.Popen`."""
         self._mark = secrets.token_hex(8)
+        self._collected = False
         surroundings = marked(os.environ if environment is None else environment, self._mark)
         super().__init__(list(command), env=surroundings, start_new_session=True, **options)
         current().hold("group", str(self.pid))
@@ -30,12 +31,19 @@ class Child(subprocess.Popen[bytes]):
         super().kill()
         guardian.kill_bearers(self._mark)
 
+    def wait(self, timeout: float | None = None) -> int:
+        """Its exit status, negative for a signal; what it has left behind goes with it."""
+        code = super().wait(timeout)
+        if not self._collected:
+            self._collected = True
+            self.kill()
+            current().release("group", str(self.pid))
+        return code
+
     def end(self) -> int:
         """Kill what is left of it and collect its exit status."""
         self.kill()
-        code = self.wait()
-        current().release("group", str(self.pid))
-        return code
+        return self.wait()
 
 
 def ending(code: int) -> str:

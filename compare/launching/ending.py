@@ -1,0 +1,62 @@
+"""How a command ends: its exit code, and one line on standard error for whatever went wrong.
+
+0 to 3 are the verbs' own (1: a claim differs, and nothing else); 70 a fault of this package; 130 interrupted; 141 the
+reader of the output has closed it.
+"""
+
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from elbo_compare.compare.errors import CompareError, InternalError, printable
+from elbo_compare.compare.launching import interruption, lifeline
+
+CLOSED_PIPE = 141  # 128 + SIGPIPE
+USAGE = CompareError.exit_code
+
+
+def of(command: Callable[[], Any]) -> int:
+    """Run a command, which returns its exit code (None is 0). Whatever it raises becomes a code and a line."""
+    try:
+        code = int(command() or 0)
+        sys.stdout.flush()  # else a closed pipe is found when nobody is there to catch it
+    except (Exception, KeyboardInterrupt) as error:
+        return _told(error)
+    return code
+
+
+def _told(error: BaseException) -> int:
+    # click and typer, whose own copy of click it may be, make an Abort of a KeyboardInterrupt.
+    if interruption.arrived() or isinstance(error, KeyboardInterrupt) or type(error).__name__ == "Abort":
+        lifeline.end_all()
+        interruption.tell(interruption.message())
+        return interruption.EXIT_CODE
+    if isinstance(error, BrokenPipeError):
+        _close_output()
+        return CLOSED_PIPE
+    if isinstance(error, CompareError):
+        return _said(str(error), error.exit_code)
+    if isinstance(error, OSError):
+        name = f" ({error.filename})" if error.filename else ""
+        return _said(f"{error.strerror or error}{name}", USAGE)
+    message = getattr(error, "format_message", None)  # what the parser raises for a bad argument
+    if message is not None:
+        return _said(f"{message() or 'a command is missing.'} See compare --help.", USAGE)
+    interruption.tell("".join(traceback.format_exception(error)))
+    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    report = "Please report it with what stands above."
+    return _said(f"a fault of elbo-compare itself: {text}. {report}", InternalError.exit_code)
+
+
+def _said(text: str, code: int) -> int:
+    interruption.tell(f"compare: {printable(text)}")
+    return code
+
+
+def _close_output() -> None:
+    """What is still to be written to standard output goes nowhere, so that the interpreter's own end stays quiet."""
+    descriptor = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(descriptor, sys.stdout.fileno())
+    os.close(descriptor)
