@@ -1,7 +1,6 @@
 """`compare bench`: measure, write the frames, draw the report. The command line imports this: nothing heavy on top."""
 
 import json
-import signal
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,9 +11,9 @@ from typing import Annotated
 import typer
 
 from elbo_compare.compare.errors import UsageError, printable, unknown
+from elbo_compare.compare.launching import interruption
 
 INCOMPLETE = 3
-INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 EVERY = ("ceilings", "steps", "replicas", "draws", "curves")
 
 
@@ -71,12 +70,7 @@ def bench(
         draw=draw,
         measure_only=measure_only,
     )
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a batch system's notice: stop as Ctrl-C does
-    try:
-        done = bench_command(request, lambda line: print(printable(line), file=sys.stderr, flush=True))
-    except KeyboardInterrupt:
-        print("\nInterrupted. What was measured is kept; go on with the same command and --resume.", file=sys.stderr)
-        raise typer.Exit(INTERRUPTED) from None
+    done = bench_command(request, lambda line: print(printable(line), file=sys.stderr, flush=True))
     print(f"Report: {done.page}" if done.page else "Measured. Next: compare bench --draw -o DIR")
     if done.cut:
         print(f"Cut by the time box: {'; '.join(done.cut)}. Go on with --resume.", file=sys.stderr)
@@ -127,7 +121,9 @@ def bench_command(request: BenchRequest, say: Callable[[str], None]) -> BenchDon
     )
     if not plan.settings and set(plan.parts) & {"ceilings", "steps"}:
         raise UsageError(f"--setting {request.settings!r} matches no setting on {plan.device}.")
+    interruption.advise(interruption.RESUME)
     cut = run_bench(plan, say)
+    interruption.advise(f"What was measured is kept: compare bench --draw -o {folder} draws it.")
     return BenchDone(page=None if request.measure_only else draw_folder(folder), cut=cut)
 
 

@@ -4,6 +4,7 @@ import os
 import secrets
 import signal
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -44,6 +45,27 @@ class Child(subprocess.Popen[bytes]):
         """Kill what is left of it and collect its exit status."""
         self.kill()
         return self.wait()
+
+
+def printed_by(
+    program: str, *arguments: str, timeout_s: float, environment: Mapping[str, str] | None = None
+) -> str | None:
+    """What `python -P -c PROGRAM ARGUMENTS...` prints; None where it fails or has not ended after `timeout_s`."""
+    child = Child(
+        [sys.executable, "-P", "-c", program, *arguments],
+        environment=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    with child:  # closes its pipe
+        try:
+            output, _ = child.communicate(timeout=timeout_s)
+        except subprocess.TimeoutExpired:
+            return None
+        finally:
+            child.end()
+    return output.decode("utf-8", "replace") if child.returncode == 0 else None
 
 
 def ending(code: int) -> str:

@@ -24,15 +24,14 @@ def of(command: Callable[[], Any]) -> int:
         sys.stdout.flush()  # else a closed pipe is found when nobody is there to catch it
     except (Exception, KeyboardInterrupt) as error:
         return _told(error)
-    return code
+    # As the version has it, typer makes an exit code of a KeyboardInterrupt.
+    return _interrupted() if code == interruption.EXIT_CODE or interruption.arrived() else code
 
 
 def _told(error: BaseException) -> int:
     # click and typer, whose own copy of click it may be, make an Abort of a KeyboardInterrupt.
     if interruption.arrived() or isinstance(error, KeyboardInterrupt) or type(error).__name__ == "Abort":
-        lifeline.end_all()
-        interruption.tell(interruption.message())
-        return interruption.EXIT_CODE
+        return _interrupted()
     if isinstance(error, BrokenPipeError):
         _close_output()
         return CLOSED_PIPE
@@ -48,6 +47,12 @@ def _told(error: BaseException) -> int:
     text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     report = "Please report it with what stands above."
     return _said(f"a fault of elbo-compare itself: {text}. {report}", InternalError.exit_code)
+
+
+def _interrupted() -> int:
+    lifeline.end_all()
+    interruption.tell(interruption.message())
+    return interruption.EXIT_CODE
 
 
 def _said(text: str, code: int) -> int:

@@ -1,8 +1,6 @@
 """What can run here, found out without importing a framework: the reason why a cell will not run, if there is one."""
 
 import re
-import subprocess
-import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -10,11 +8,13 @@ from importlib.util import find_spec
 
 from elbo_compare.compare import environment, gpu
 from elbo_compare.compare.errors import UsageError, unknown
+from elbo_compare.compare.launching.child import printed_by
 from elbo_compare.compare.records import Cell
 from elbo_compare.suites import datasets, registry
 from elbo_compare.suites.contract import Device, DType
 from elbo_compare.suites.roster import BY_NAME, FRAMEWORKS, ORACLE
 
+PROBE_S = 180.0  # a framework on a cold, slow disk
 PROBES = {name: framework.sees_cuda for name, framework in FRAMEWORKS.items()}
 # The last line is ours, whatever a plug-in prints while it is imported.
 KIND = """
@@ -79,13 +79,8 @@ def library_of(name: str) -> str:
     and where that can't be found out: what can't be loaded says so in its cells."""
     if name in BY_NAME:
         return ""
-    try:
-        done = subprocess.run(
-            [sys.executable, "-P", "-c", KIND, name], capture_output=True, text=True, timeout=180, check=True
-        )
-    except (OSError, subprocess.SubprocessError):
-        return ""
-    return done.stdout.rpartition("\n")[2].removeprefix("library ")
+    said = printed_by(KIND, name, timeout_s=PROBE_S) or ""
+    return said.rpartition("\n")[2].removeprefix("library ")
 
 
 @cache
@@ -103,18 +98,8 @@ def sees_cuda(framework: str) -> bool:
     surroundings = environment.worker_environment(
         device=Device.CUDA, dtype=DType.FLOAT32, threads=1, compile_cache=False
     )
-    try:
-        done = subprocess.run(
-            [sys.executable, "-P", "-c", PROBES[framework]],
-            capture_output=True,
-            text=True,
-            timeout=180,
-            check=True,
-            env=surroundings,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return False
-    return done.stdout.strip().endswith("True")
+    said = printed_by(PROBES[framework], environment=surroundings, timeout_s=PROBE_S) or ""
+    return said.strip().endswith("True")
 
 
 def without_cuda(framework: str) -> str:

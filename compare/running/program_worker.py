@@ -1,15 +1,13 @@
-"""Runs programs in turn and prints one JSON line for each: `python -m ... SECONDS CODE...`; CODE as in `Program`.
+"""Runs programs in turn and sends one JSON line for each: `python -m … SECONDS CODE… DESCRIPTOR`; CODE: see `Program`.
 
 Batching shares the seconds that importing a framework costs. A program that kills the process costs its own line only:
-`programs` starts a new worker behind it. Standard input is the lifeline: where it ends, the starting process is gone.
+`programs` starts a new worker behind it.
 """
 
 import faulthandler
 import json
-import os
 import runpy
 import sys
-import threading
 import time
 import traceback
 import warnings
@@ -17,6 +15,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from importlib import import_module
 from typing import Any
+
+from elbo_compare.compare.launching.connected import connected
 
 
 def run_one(code: str) -> dict[str, Any]:
@@ -47,26 +47,17 @@ def _function(code: str) -> Callable[[], Any]:
     return getattr(import_module(module), name)
 
 
-def main(timeout_s: float, codes: list[str]) -> None:
-    """Print each line as soon as it is there, so that nothing is lost when a later program crashes.
+def main(timeout_s: float, codes: list[str], descriptor: str) -> None:
+    """Send each line as soon as it is there, so that nothing is lost when a later program crashes.
 
     A program that takes longer than `timeout_s` ends the process, inside compiled code too.
     """
-    threading.Thread(target=_end_with_the_starter, daemon=True).start()
-    out = sys.stdout
-    sys.stdout = sys.stderr  # a program that prints must not break the protocol
+    channel = connected(descriptor)
     for code in codes:
         faulthandler.dump_traceback_later(timeout_s, exit=True)
-        out.write(json.dumps(run_one(code)) + "\n")
-        out.flush()
+        channel.send({"line": json.dumps(run_one(code))})  # as text: it may hold what is no number
     faulthandler.cancel_dump_traceback_later()
 
 
-def _end_with_the_starter() -> None:
-    while os.read(0, 1):
-        pass
-    os._exit(1)
-
-
 if __name__ == "__main__":
-    main(float(sys.argv[1]), sys.argv[2:])
+    main(float(sys.argv[1]), sys.argv[2:-1], sys.argv[-1])

@@ -2,15 +2,16 @@
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import nan
-from tempfile import TemporaryFile
 from typing import Any
 
+from elbo_compare.compare.errors import WorkerError
+from elbo_compare.compare.launching.connected import Connected
+
 WORKER = "elbo_compare.compare.running.program_worker"
+ENDS_S = 5.0  # for a process that has closed its connection
 # One thread: the work is tiny, and threads of two frameworks would fight for the cores. No preallocation on GPUs.
 ENVIRONMENT = {
     **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
@@ -47,26 +48,16 @@ def run_programs(codes: Sequence[str], timeout_s: float = 120.0) -> Generator[Pr
     """
     pending = list(codes)
     while pending:
-        command = [sys.executable, "-P", "-m", WORKER, str(timeout_s), *pending]
-        with TemporaryFile("w+", encoding="utf-8", errors="replace") as log:
-            process = subprocess.Popen(
-                command, env=os.environ | ENVIRONMENT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log
-            )
-            try:
-                assert process.stdout is not None
-                for line in process.stdout:
-                    if not line.endswith(b"}\n"):
-                        break
-                    yield _run(json.loads(line))
-                    del pending[0]
-            finally:
-                if pending:  # it died, or nobody wants the rest
-                    process.kill()
-                process.communicate()
-            log.seek(0)
-            if pending:
-                error = f"the process ended with code {process.returncode}: {log.read()[-2000:]}"
-                yield ProgramRun(code=pending.pop(0), error=error, crashed=True)
+        child = Connected(["-m", WORKER, str(timeout_s), *pending], os.environ | ENVIRONMENT)
+        try:
+            while pending:
+                yield _run(json.loads(child.channel.receive()["line"]))
+                del pending[0]
+        except WorkerError:
+            error = f"the process ended with code {child.wait(ENDS_S)}: {child.printed()[-2000:]}"
+            yield ProgramRun(code=pending.pop(0), error=error, crashed=True)
+        finally:
+            child.close()
 
 
 def _run(line: Mapping[str, Any]) -> ProgramRun:

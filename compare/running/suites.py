@@ -15,6 +15,7 @@ from threading import Event
 from typing import Any
 
 from elbo_compare.compare import environment
+from elbo_compare.compare.launching import lifeline
 from elbo_compare.compare.planning.suite import Program, Suite
 from elbo_compare.compare.records import ProgramResult, Status
 from elbo_compare.compare.running.codec import dumps
@@ -82,10 +83,12 @@ def run_suites(folder: Path, suites: Sequence[Suite], *, jobs: int | None = None
             done, _ = wait(futures, return_when=FIRST_EXCEPTION)
             for future in done:
                 future.result()
-        finally:
+        except BaseException:
             stop.set()
             for future in futures:
                 future.cancel()
+            lifeline.end_all()  # what a thread waits for comes to an end; its result is dropped
+            raise
     return sum(len(programs) for _, programs in batches)
 
 
