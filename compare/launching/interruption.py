@@ -46,13 +46,18 @@ class Interruption:
 
     def watch(self, arriving: socket.socket) -> None:
         """The thread's body: wait for a signal of ours, then for the end, then end."""
-        while number := arriving.recv(1):
-            if number[0] in SIGNALS and not self.ended.wait(GRACE_S):
-                self.number = self.number or number[0]
-                lifeline.end_all()
-                lifeline.remove_folders()
-                tell(self.message)
-                os._exit(EXIT_CODE)
+        with arriving:
+            while number := arriving.recv(1):
+                if number[0] in SIGNALS and not self.ended.wait(GRACE_S):
+                    self.number = self.number or number[0]
+                    self.force()
+
+    def force(self) -> None:
+        """End this process now, with all that it has started."""
+        lifeline.end_all()
+        lifeline.remove_folders()
+        tell(self.message)
+        os._exit(EXIT_CODE)
 
 
 _current = Interruption()
