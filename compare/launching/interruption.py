@@ -18,7 +18,7 @@ from types import FrameType
 from elbo_compare.compare.launching import lifeline
 
 EXIT_CODE = 130  # 128 + SIGINT, as shells have it; one code for all three
-GRACE_S = 3.0
+GRACE_S = 4.0
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 RESUME = "What has finished is kept; go on with the same command and --resume."
 REPEAT = "Nothing is left half done; give the same command again."

@@ -158,10 +158,10 @@ class FakeWorker:
     close = kill
 
 
-def test_a_clock_that_is_interrupted_keeps_its_whole_turns(monkeypatch, tmp_path):
+def test_a_clock_that_is_interrupted_keeps_its_whole_turns(monkeypatch):
     monkeypatch.setattr(alone, "BenchWorker", FakeWorker)
     FakeWorker.turns = 0
-    found, cut, interrupted = Alone(Device.CPU, 9, tmp_path, print).curve("torch-hand", "batch", Box())
+    found, cut, interrupted = Alone(Device.CPU, 9, print).curve("torch-hand", "batch", Box())
     assert (cut, interrupted) == (True, True)
     assert found["curves"]["seconds"].tolist() == [1.0, 2.0]
 
