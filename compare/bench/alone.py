@@ -9,6 +9,7 @@ from elbo_compare.compare import environment
 from elbo_compare.compare.bench import frames
 from elbo_compare.compare.bench.box import Box
 from elbo_compare.compare.bench.process import BenchWorker
+from elbo_compare.compare.procedures.turns import interleave
 from elbo_compare.suites.contract import Device, DType
 
 Measured = tuple[dict[str, pd.DataFrame], bool, bool]  # tables, whether they were cut, whether by an interruption
@@ -54,8 +55,14 @@ class Alone:
         start, replies, interrupted = {"failed": "it was interrupted"}, [], False
         try:
             start = worker.start(request | where, box)
-            while "failed" not in start and len(replies) < self.rounds and box.left() > 0:
-                replies.append(worker.turn(box))
+            if "failed" not in start:
+                interleave(
+                    self.rounds,
+                    living=lambda: [worker],
+                    process_of=id,
+                    turn=lambda each, _: replies.append(each.turn(box)),
+                    goes_on=lambda _: box.left() > 0,
+                )
         except KeyboardInterrupt:
             interrupted = True
         finally:

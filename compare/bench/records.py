@@ -26,19 +26,6 @@ class Setting:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Started:
-    """A form that is ready for the clock. `weights`: the file that holds its weights after the check; `loss`: nats."""
-
-    import_s: float
-    compile_s: float
-    first_step_s: float
-    loss: float
-    weights: str
-    steps_per_turn: int
-    baseline_bytes: float
-
-
-@dataclass(frozen=True, kw_only=True)
 class Outcome:
     """One form in one setting: either its numbers or the reason why there are none. Seconds, bytes; nan: not measured.
 

@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
+from functools import partial
 from math import nan
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from elbo_compare.compare.bench.operations import step_products
 from elbo_compare.compare.bench.process import BenchWorker
 from elbo_compare.compare.bench.records import Outcome, Setting
 from elbo_compare.compare.planning.availability import sees_cuda, without_cuda
+from elbo_compare.compare.procedures.turns import interleave
 from elbo_compare.suites.contract import Device, Kind
 from elbo_compare.suites.forms import Check, Need, Precision, TrainingForm, reference_of
 from elbo_compare.suites.roster import ROSTER
@@ -68,12 +70,17 @@ class Bench:
 
     def _turns(self, rounds: int) -> None:
         """Rounds as long as they fit, then what each form reports once."""
-        while self.rounds < rounds and self.box.left(ROUNDS) > 0:
-            self.say(f"{self.setting.label}: round {self.rounds + 1} of {rounds}")
-            self._round(self.rounds)
-            self.rounds += 1
+        self.rounds = interleave(rounds, lambda: list(self.workers), str, self._turn, partial(self._fits, rounds))
         for name in [name for name in self.outcomes if name in self.workers]:
             self._finish(name)
+
+    def _fits(self, rounds: int, index: int) -> bool:
+        """Whether another round fits; `index` rounds are over."""
+        self.rounds = index
+        if self.box.left(ROUNDS) <= 0:
+            return False
+        self.say(f"{self.setting.label}: round {index + 1} of {rounds}")
+        return True
 
     def _start_ceilings(self, forms: Sequence[TrainingForm]) -> None:
         able = [form for form in forms if not missing(form, self.setting)]
@@ -170,22 +177,22 @@ class Bench:
         distance, tensor = path_distance(self.weights[form.name], self.weights[reference], self.setting.dtype)
         return distance, "" if distance <= 1 else f"{tensor} is {distance:.3g} times further off than rounding explains"
 
-    def _round(self, index: int) -> None:
-        for name in list(self.workers):
-            reply = self.workers[name].turn(self.box)
-            if "failed" in reply:
-                self.workers.pop(name).close()
-                if name in self.outcomes and not (self.outcomes[name].seconds and reply["failed"] == self.box.words):
-                    self.outcomes[name] = replace(self.outcomes[name], status="not measured", reason=reply["failed"])
-            elif "rates" in reply:
-                _, framework, precision = name.split()
-                self.rates += [
-                    {"framework": framework, "precision": precision, "products": kind, "round": index, "rate": rate}
-                    for kind, rate in reply["rates"].items()
-                ]
-            else:
-                outcome = self.outcomes[name]
-                self.outcomes[name] = replace(outcome, seconds=(*outcome.seconds, reply["seconds"]))
+    def _turn(self, name: str, index: int) -> None:
+        """One worker's turn of a round: seconds of a form, rates of a ceiling. One that fails has no more turns."""
+        reply = self.workers[name].turn(self.box)
+        if "failed" in reply:
+            self.workers.pop(name).close()
+            if name in self.outcomes and not (self.outcomes[name].seconds and reply["failed"] == self.box.words):
+                self.outcomes[name] = replace(self.outcomes[name], status="not measured", reason=reply["failed"])
+        elif "rates" in reply:
+            _, framework, precision = name.split()
+            self.rates += [
+                {"framework": framework, "precision": precision, "products": kind, "round": index, "rate": rate}
+                for kind, rate in reply["rates"].items()
+            ]
+        else:
+            outcome = self.outcomes[name]
+            self.outcomes[name] = replace(outcome, seconds=(*outcome.seconds, reply["seconds"]))
 
     def _finish(self, name: str) -> None:
         reply = self.workers[name].finish(self.box)
