@@ -1,7 +1,7 @@
 """The flows as NumPyro transforms of z_0: the library's own where it has them for parameters that differ by datum.
 
-NumPyro has the triangular ones (`LowerCholeskyAffine`, whose batched matrices serve the linear IAFs) and the inverse
-autoregressive one; it has no Householder and no planar transform, which are written here.
+NumPyro has the triangular ones (`LowerCholeskyAffine`, whose batched matrices, from 0.22 on, serve the linear IAFs) and
+the inverse autoregressive one; it has no Householder and no planar transform, which are written here.
 Formulas and papers: `suites.contract.Problem`.
 """
 
@@ -11,6 +11,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import numpyro
 from jax import Array as JaxArray
 from numpyro.distributions import constraints
 from numpyro.distributions.flows import InverseAutoregressiveTransform
@@ -19,6 +20,9 @@ from numpyro.distributions.transforms import LowerCholeskyAffine, Transform
 from elbo_compare.suites.bridge.form import Form
 from elbo_compare.suites.contract import Flow
 from elbo_compare.suites.numpyro_ppl.layers import Weights, affine
+
+# Before 0.22 NumPyro's `LowerCholeskyAffine` takes one matrix for all data and refuses one per datum.
+TAKES_BATCHES = tuple(int(part) for part in numpyro.__version__.split(".")[:2]) >= (0, 22)
 
 # --- flows
 
@@ -30,7 +34,8 @@ def flow(params: Weights, form: Form, hidden: JaxArray) -> list[Transform]:
         return [Householder(v) for v in householder_vectors(params, form, hidden)]
     if form.flow in (Flow.LINEAR_IAF, Flow.CONVEX_LINEAR_IAF):
         lower = lower_triangular(params, form, hidden)
-        return [LowerCholeskyAffine(jnp.zeros(form.latent, lower.dtype), lower)]
+        origin = jnp.zeros(form.latent, lower.dtype)
+        return [LowerCholeskyAffine(origin, lower) if TAKES_BATCHES else UnitLowerTriangular(lower)]
     if form.flow is Flow.PLANAR:
         return [Planar(*(affine(params, f"flow.{t}.{name}", hidden) for name in ("u", "w", "b"))) for t in steps]
     if form.flow is Flow.AUTOREGRESSIVE:
@@ -80,6 +85,37 @@ class Householder(Transform):
     def tree_flatten(self) -> Any:
         """The vector is the only leaf."""
         return (self.v,), (("v",), {})
+
+
+class UnitLowerTriangular(Transform):
+    """L z, L unit lower triangular for each datum, log |det| = 0. L (batch, latent, latent). Tomczak and Welling 2017.
+
+    Stands for the library's own before NumPyro 0.22.
+    """
+
+    domain = constraints.real_vector  # pyright: ignore[reportAssignmentType] a property in the class above
+    codomain = constraints.real_vector  # pyright: ignore[reportAssignmentType]
+
+    def __init__(self, lower: JaxArray):
+        self.lower = lower
+
+    def __call__(self, x: Any) -> Any:
+        """The product. Shapes: (..., batch, latent) -> (..., batch, latent)."""
+        return jnp.squeeze(self.lower @ x[..., None], axis=-1)
+
+    def _inverse(self, y: Any) -> Any:
+        shape = jnp.broadcast_shapes(self.lower.shape[:-1], y.shape)
+        lower = jnp.broadcast_to(self.lower, (*shape, shape[-1]))
+        right = jnp.broadcast_to(y, shape)[..., None]
+        return jnp.squeeze(jax.scipy.linalg.solve_triangular(lower, right, lower=True, unit_diagonal=True), axis=-1)
+
+    def log_abs_det_jacobian(self, x: Any, y: Any, intermediates: Any = None) -> Any:
+        """Zero, of shape (...)."""
+        return jnp.zeros_like(x[..., 0])
+
+    def tree_flatten(self) -> Any:
+        """The matrices are the only leaf."""
+        return (self.lower,), (("lower",), {})
 
 
 def lower_triangular(params: Weights, form: Form, hidden: JaxArray) -> JaxArray:

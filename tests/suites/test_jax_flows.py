@@ -1,6 +1,8 @@
 """The JAX backends on flows, priors and every estimator: the oracle's numbers at everybody's noise, and identities."""
 
 import functools
+import subprocess
+import sys
 from statistics import NormalDist
 
 import numpy as np
@@ -254,3 +256,26 @@ def test_scrambled_sobol_points_fill_every_eighth_once_and_are_uniform_within():
     # 4,800 numbers within their eighths, and 600 places of the first point: means of uniforms, five standard errors.
     assert abs((8.0 * uniform - eighths).mean() - 0.5) <= 5.0 * np.sqrt(1.0 / 12.0 / noise.size)
     assert abs(uniform[0].mean() - 0.5) <= 5.0 * np.sqrt(1.0 / 12.0 / noise[0].size)
+
+
+TRIANGULAR = """
+import jax, numpy as np
+jax.config.update("jax_enable_x64", True)
+from elbo_compare.suites.numpyro_ppl.flows import UnitLowerTriangular
+rng = np.random.default_rng(3)
+lower = np.tril(rng.normal(size=(4, 3, 3)), -1) + np.eye(3)
+x = rng.normal(size=(5, 4, 3))
+move = UnitLowerTriangular(jax.numpy.asarray(lower))
+y = move(x)
+assert np.allclose(y, np.einsum("bij,pbj->pbi", lower, x), rtol=0, atol=1e-13)
+assert np.allclose(move._inverse(y), x, rtol=0, atol=1e-12)
+assert move.log_abs_det_jacobian(x, y).shape == (5, 4) and not move.log_abs_det_jacobian(x, y).any()
+jacobian = jax.jacobian(lambda z: move(z))(x[0])
+assert np.allclose(np.linalg.slogdet(np.asarray(jacobian[1, :, 1]))[1], 0.0, atol=1e-13)
+"""
+
+
+def test_one_triangular_matrix_per_datum_moves_each_and_keeps_volume():
+    """What stands for the library's transform before NumPyro 0.22, whatever version is installed."""
+    done = subprocess.run([sys.executable, "-c", TRIANGULAR], capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr[-500:]
