@@ -1,8 +1,29 @@
-"""Before anything of ours is imported: shape types are checked from here on."""
+"""Before anything of ours is imported: shape types are checked from here on. One folder for what is measured once."""
+
+import os
+import shutil
+import tempfile
 
 from shape_types import LACKING, check_shape_types
 
+MEASURED = "ELBO_COMPARE_TESTS_MEASURED"
+# Compiling is most of what JAX costs these tests: as little of it as can be, in every child. IEEE arithmetic stays what
+# it is; with XLA's own settings run `test_forms`, the bench, and every published report.
+QUICK_TO_COMPILE = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+
+os.environ.setdefault("XLA_FLAGS", QUICK_TO_COMPILE)
 check_shape_types()
+
+
+def pytest_configure(config) -> None:
+    """Workers of pytest-xdist inherit the folder of the process that started them."""
+    if not hasattr(config, "workerinput"):
+        os.environ[MEASURED] = tempfile.mkdtemp(prefix="elbo-compare-tests-")
+
+
+def pytest_unconfigure(config) -> None:
+    if not hasattr(config, "workerinput"):
+        shutil.rmtree(os.environ.pop(MEASURED), ignore_errors=True)
 
 
 def pytest_report_header() -> str:

@@ -3,15 +3,12 @@
 As a program: `python backend_process.py IMPLEMENTATION DTYPE FILE`. As a module: `results(implementation, dtype)`.
 """
 
-import functools
-import os
 import pickle
-import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import numpy as np
+from measured_once import measured
 
 from elbo_compare.suites import datasets, problems
 from elbo_compare.suites.contract import Device, DType, Problem
@@ -107,18 +104,9 @@ def _training(implementation, problem: Problem, estimator, dtype: DType) -> dict
     return {("path", *key): path, ("own", *key): own, ("weights kept", *key): kept}
 
 
-@functools.cache
 def results(name: str, dtype: DType) -> dict:
-    """`measure` in a fresh process with warnings as errors; once per pytest process."""
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, "results.pickle")
-        command = [sys.executable, "-W", "error", __file__, name, str(dtype), str(file)]
-        # JAX warns of forks where it meets many threads; one thread also keeps the sums' order.
-        environment = os.environ | {"OMP_NUM_THREADS": "1", "JAX_PLATFORMS": "cpu"}
-        finished = subprocess.run(command, capture_output=True, text=True, timeout=900, env=environment)
-        if finished.returncode:
-            raise RuntimeError(f"{name} {dtype} failed:\n{finished.stderr[-4000:]}")
-        return pickle.loads(file.read_bytes())
+    """`measure` in a fresh process with warnings as errors; once per test run."""
+    return measured(__file__, (name, str(dtype)))
 
 
 if __name__ == "__main__":

@@ -3,17 +3,14 @@
 As a program: `python jax_process.py IMPLEMENTATION DTYPE FILE`. As a module: `results(implementation, dtype)`.
 """
 
-import functools
-import os
 import pickle
-import subprocess
 import sys
-import tempfile
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
+from measured_once import measured
 
 from elbo_compare.suites import datasets, problems
 from elbo_compare.suites.contract import Device, DType, Estimator, Flow, Problem
@@ -23,7 +20,6 @@ JAX_BACKENDS = ("jax-hand", "numpyro")
 FLOWS = ("householder", "linear-iaf", "convex-linear-iaf", "planar", "iaf")
 LINEAR_FLOWS = FLOWS[:3]
 PRIORS = ("mixture", "vamp", "laplace")
-QUICK_TO_COMPILE = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
 OBSERVED = 32  # pixels, as many as the hidden units of the small problems
 SEED, RATE, STEPS, BATCH = 1729, 1e-3, 4, 8
 
@@ -210,18 +206,9 @@ def _training(implementation) -> dict:
     return {("training", key): value for key, value in found.items()}
 
 
-@functools.cache
 def results(name: str, dtype: DType) -> dict:
-    """`measure` in a fresh process with warnings as errors; once per pytest process."""
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, "results.pickle")
-        command = [sys.executable, "-W", "error", __file__, name, str(dtype), str(file)]
-        # JAX warns of forks where it meets many threads. Most of the time would go into compiling: as little as can be.
-        environment = os.environ | {"OMP_NUM_THREADS": "1", "JAX_PLATFORMS": "cpu", "XLA_FLAGS": QUICK_TO_COMPILE}
-        finished = subprocess.run(command, capture_output=True, text=True, timeout=900, env=environment)
-        if finished.returncode:
-            raise RuntimeError(f"{name} {dtype} failed:\n{finished.stderr[-4000:]}")
-        return pickle.loads(file.read_bytes())
+    """`measure` in a fresh process with warnings as errors; once per test run."""
+    return measured(__file__, (name, str(dtype)))
 
 
 if __name__ == "__main__":

@@ -3,15 +3,12 @@
 As a program: `python replica_process.py IMPLEMENTATION FILE`. As a module: `replicas(implementation)`.
 """
 
-import functools
-import os
 import pickle
-import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import numpy as np
+from measured_once import measured
 
 from elbo_compare.suites import datasets, problems
 from elbo_compare.suites.contract import Device, DType
@@ -62,17 +59,9 @@ def _message(call, *arguments) -> str:
     return "no error"
 
 
-@functools.cache
 def replicas(name: str) -> dict:
-    """`measure` in a fresh process with warnings as errors; once per pytest process."""
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, "replicas.pickle")
-        command = [sys.executable, "-W", "error", __file__, name, str(file)]
-        environment = os.environ | {"OMP_NUM_THREADS": "1", "JAX_PLATFORMS": "cpu"}
-        finished = subprocess.run(command, capture_output=True, text=True, timeout=900, env=environment)
-        if finished.returncode:
-            raise RuntimeError(f"{name} failed:\n{finished.stderr[-4000:]}")
-        return pickle.loads(file.read_bytes())
+    """`measure` in a fresh process with warnings as errors; once per test run."""
+    return measured(__file__, (name,))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,8 @@ def folder(framework: str) -> Path:
     """What one process per framework left: weights as .npz, losses and counts as JSON."""
     kept = tempfile.TemporaryDirectory()
     _KEPT.append(kept)
-    chosen = dict(os.environ) | {"JAX_ENABLE_X64": "1", "JAX_PLATFORMS": "cpu", "PYTHONPATH": str(HERE.parents[1])}
+    own = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}
+    chosen = own | {"JAX_ENABLE_X64": "1", "JAX_PLATFORMS": "cpu", "PYTHONPATH": str(HERE.parents[1])}
     command = [sys.executable, str(HERE / "forms_process.py"), kept.name, framework]
     done = subprocess.run(command, env=chosen, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
@@ -78,14 +80,22 @@ def test_the_joined_losss_own_derivatives_hold_for_any_logit():
         assert error <= 20 * 2.0**-53 * (100 if "glu" in name else 1), name
 
 
-# Operators that one step dispatches, counted with torch 2.13 and jax 0.10. More than these is work that someone added.
+# Operators that one step dispatches, counted with these versions. More than these is work that someone added; another
+# version of the library may count otherwise and is no failure of ours.
+COUNTED_WITH = {"torch": "2.13", "jax": "0.10"}
 MOST = {("torch", "eager"): 462, ("torch", "joined"): 131, ("jax", "loop"): 743, ("jax", "joined"): 327}
 COUNTED = list(MOST)
 
 
 @pytest.mark.parametrize(("framework", "name"), COUNTED)
 def test_a_step_has_no_more_operations_than_before(framework, name):
-    assert record(framework)["counts"][name]["operations"] <= MOST[framework, name]
+    installed, pinned = version(framework), COUNTED_WITH[framework]
+    if installed.split(".")[:2] != pinned.split("."):
+        pytest.skip(
+            f"operations were counted with {framework} {pinned}, {installed} is installed: count again, pin both"
+        )
+    counted, most = record(framework)["counts"][name]["operations"], MOST[framework, name]
+    assert counted <= most, f"{framework} {name}: {counted} operations, {most} with {framework} {pinned}"
 
 
 @pytest.mark.parametrize(("framework", "name"), COUNTED)

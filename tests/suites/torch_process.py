@@ -3,15 +3,13 @@
 As a program: `python torch_process.py FILE`. As a module: `results()`.
 """
 
-import os
 import pickle
-import subprocess
 import sys
-import tempfile
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+from measured_once import measured
 
 from elbo_compare.suites import datasets, problems
 from elbo_compare.suites.contract import Device, DType, Problem
@@ -183,17 +181,9 @@ def _flows() -> dict:
     return out
 
 
-@cache
 def results() -> dict:
-    """`measure` in a fresh process with warnings as errors; once per pytest process."""
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, "results.pickle")
-        command = [sys.executable, "-W", "error", __file__, str(file)]
-        environment = os.environ | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-        finished = subprocess.run(command, capture_output=True, text=True, timeout=900, env=environment)
-        if finished.returncode:
-            raise RuntimeError(f"the torch backends failed:\n{finished.stderr[-4000:]}")
-        return pickle.loads(file.read_bytes())
+    """`measure` in a fresh process with warnings as errors; once per test run."""
+    return measured(__file__)
 
 
 if __name__ == "__main__":
