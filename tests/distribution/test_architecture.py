@@ -1,0 +1,48 @@
+"""docs/architecture.md speaks of the tree that is there, and its walk of one verdict of the published numbers."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from elbo_compare import load
+
+ROOT = Path(__file__).resolve().parents[2]
+TEXT = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+PICTURE = TEXT.split("```mermaid\n")[1].split("```")[0]
+CELL = "vae@initial/pyro/sampled-kl/evaluate/float64/cpu"
+
+
+@pytest.mark.parametrize("path", sorted(set(re.findall(r"`([\w./-]+(?:/|\.py|\.toml|\.md))`", TEXT))))
+def test_a_path_that_it_names_exists(path):
+    assert (ROOT / path).exists()
+
+
+def test_the_picture_holds_every_stage_and_every_folder():
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
+    (layers,) = [contract["layers"] for contract in contracts if contract["type"] == "layers"]
+    stages = {stage.strip().rsplit(".", 1)[1] for layer in layers for stage in layer.split("|")}
+    folders = {path.parent.name for path in (ROOT / "compare").glob("*/__init__.py")}
+    below = {"records", "errors", "environment", "entry"}  # named in the text: they lie below the flow, or before it
+    missing = {name for name in (stages | folders) - below if not re.search(rf"\b{name}\b", PICTURE)}
+    assert not missing
+
+
+def test_the_pictures_arrows_join_boxes_that_it_has():
+    boxes = set(re.findall(r"(\w+)(?=\[|\()", PICTURE))
+    ends = re.findall(r"^ *(\w+)(?:[\[(].*?[\])])*\)? (?:-->|-\.->) (.+)$", PICTURE, re.MULTILINE)
+    named = {name for start, rest in ends for name in [start, *re.findall(r"^\w+|(?<=& )\w+", rest)]}
+    assert len(ends) >= 15
+    assert named <= boxes
+
+
+def test_the_walks_numbers_are_the_published_ones():
+    verdicts = load(ROOT / "reports" / "published" / "2026-11-28-standard-cpu").verdicts
+    (row,) = verdicts[(verdicts["claim"] == "KL-002") & (verdicts["label"] == CELL)].to_dict("records")
+    assert CELL in TEXT
+    for number in (row["value"], row["reference"]):
+        assert repr(float(number)) in TEXT
+    assert f"{abs(row['difference']):.1e}".replace("-", "−") in TEXT
+    assert f"{row['tolerance']:.1e}".replace("-", "−") in TEXT
+    assert row["outcome"] == "agrees"
