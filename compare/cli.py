@@ -220,6 +220,20 @@ def cite(
 
 
 @app.command()
+def why(
+    claim: Annotated[str, typer.Argument(metavar="CLAIM", help="A claim's ID, such as KL-003.")],
+    cell: Annotated[str, typer.Argument(metavar="CELL", help="A cell's key or label, or a part of one.")],
+    folder: Annotated[
+        Path | None, typer.Argument(metavar="[DIR]", help="Judged results.  [default: the newest below results]")
+    ] = None,
+) -> None:
+    """Say how one verdict came about: both numbers, tolerance and its reason, interval, seed, how to measure again."""
+    from elbo_compare.compare.commands.why import why_command
+
+    print("\n".join(map(printable, why_command(claim, cell, folder).splitlines())))
+
+
+@app.command()
 def diff(
     old: Annotated[Path, typer.Argument(metavar="OLD", help="A judged result folder, or a report folder.")],
     new: Annotated[Path, typer.Argument(metavar="NEW", help="Another one: other versions, device or date.")],

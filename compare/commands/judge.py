@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from elbo_compare.compare.commands.report import IMAGES
 from elbo_compare.compare.commands.run_suites import judge_part
 from elbo_compare.compare.errors import UsageError
-from elbo_compare.compare.judging.answer import answer
+from elbo_compare.compare.judging.answer import Standing, answer
 from elbo_compare.compare.judging.efficiency import efficiency_frame
 from elbo_compare.compare.judging.frames import verdict_frame, write_frame, write_json, write_measurements
+from elbo_compare.compare.judging.headline import asked_for, differing, plug_ins
 from elbo_compare.compare.judging.judge import ErrorBudgetExceededError, exit_code, judge
 from elbo_compare.compare.judging.ledger import ledger
 from elbo_compare.compare.judging.published import LINES_FRAME, VALUES_FRAME, lines_frame, values_frame
@@ -35,6 +36,8 @@ class Judged:
     """The end of a run in words and numbers."""
 
     answer: dict[str, Any]
+    asked_for: list[str]
+    differing: list[str]
     outcomes: dict[str, int]
     statuses: dict[str, int]
     missing: int
@@ -76,6 +79,8 @@ def judge_folder(folder: Path) -> Judged:
     code = reduce(worse, (each.exit_code for each in suites), exit_code(verdicts, results))
     return Judged(
         answer=reply,
+        asked_for=asked_for(verdicts, record.get("select"), plug_ins(each.cell.implementation for each in results)),
+        differing=differing(verdicts, folder),
         outcomes={str(each): count for each, count in _counted(Outcome, (v.outcome for v in verdicts)).items()},
         statuses={str(each): count for each, count in _counted(Status, (r.status for r in results)).items()},
         missing=missing,
@@ -94,14 +99,22 @@ def in_words(judged: Judged) -> list[str]:
     missing = f"{judged.missing} planned cells have no result yet: go on with --resume."
     return [
         "",
-        judged.answer["sentence"],
-        *(f"- {reason}" for reason in judged.answer["reasons"]),
+        *judged.asked_for,
+        *_about_the_line(judged),
+        *judged.differing,
         "",
         f"Cells: {statuses}",
         *([missing] if judged.missing else []),
         f"Verdicts: {outcomes}",
         *judged.suites,
     ]
+
+
+def _about_the_line(judged: Judged) -> list[str]:
+    """The questioned line's answer; where less was asked for than measures it, it is not what was asked."""
+    if judged.asked_for and judged.answer["standing"] == Standing.NOT_RUN:
+        return []
+    return [judged.answer["sentence"], *(f"- {reason}" for reason in judged.answer["reasons"])]
 
 
 def worse(one: int, other: int) -> int:

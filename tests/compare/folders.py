@@ -27,6 +27,9 @@ def write_folder(folder: Path, results: list[CellResult], *, date: str = "2026-0
         {
             "profile": "small",
             "spec": {"alpha": 1e-6, "tests": 2000},
+            "digest": "d",
+            "command": "compare all --profile small.toml --device cpu",
+            "planned": len(results),
             "date": date,
             "fingerprint": "f",
             "environments": {"f": environment},
