@@ -88,12 +88,17 @@ def interval(value: float, low: float, high: float) -> str:
         decimals = max(0, min(15, exponent - place))
         return "{} [{}, {}]".format(*(_shared(x, exponent, decimals) for x in (value, low, high)))
     decimals = max(0, min(12, -place))
-    return "{} [{}, {}]".format(*(f"{x:,.{decimals}f}".replace("-", "−") for x in (value, low, high)))
+    return "{} [{}, {}]".format(*(_signed(f"{x:,.{decimals}f}") for x in (value, low, high)))
 
 
 def _shared(value: float, exponent: int, decimals: int) -> str:
     """A number with a given exponent, so that an interval's three numbers are read at one glance."""
-    return f"{value / 10.0**exponent:.{decimals}f}e{exponent}".replace("-", "−")
+    return _signed(f"{value / 10.0**exponent:.{decimals}f}") + f"e{exponent}".replace("-", "−")
+
+
+def _signed(text: str) -> str:
+    """A written number with a minus sign, but for a zero, which has none however it came about by rounding."""
+    return (text.removeprefix("-") if not text.strip("-0.,") else text).replace("-", "−")
 
 
 def clean(text: object) -> str:

@@ -1,17 +1,22 @@
 """A section in every output format: HTML, Markdown, and files of its tables and pictures."""
 
 import base64
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 import jinja2
+from markupsafe import Markup, escape
 
 from elbo_compare.reports.content import Block, FirstScreen, Picture, Section, Table
 from elbo_compare.reports.formats import anchor, file_name
 from elbo_compare.reports.markdown import section_to_markdown
 from elbo_compare.reports.tables import cells, shown_columns, worst_outcome, write_table
+
+_CODE = re.compile(r"`([^`\n]+)`")
+_ARXIV = re.compile(r"(\barXiv[: ])(\d{4}\.\d{4,5})\b")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,10 +65,17 @@ def _templates() -> jinja2.Environment:
         columns=shown_columns,
         source=_data_uri,
         anchor=anchor,
+        prose=prose,
         file_name=file_name,
         worst=lambda text: worst_outcome(text).replace(" ", "-"),
     )
     return templates
+
+
+def prose(text: object) -> Markup:
+    """Text as HTML: `code` in backticks as code, an arXiv number as a link to its page; nothing in it is markup."""
+    marked = _CODE.sub(r"<code>\1</code>", str(escape(text)))
+    return Markup(_ARXIV.sub(r'<a href="https://arxiv.org/abs/\2">\1\2</a>', marked))
 
 
 def _data_uri(picture: Picture) -> str:

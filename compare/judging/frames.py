@@ -9,16 +9,17 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow.dataset import dataset
+from scipy.special import ndtri, stdtrit
 
 from elbo_compare.compare.errors import StoreError
 from elbo_compare.compare.records import Cell, CellResult, Measurement, Verdict
 from elbo_compare.compare.running.store import Store, atomic_file, write_atomically
 
-NORMAL_95 = 1.959963984540054  # half the width of a 95% interval in standard errors
 PART_CELLS = 5_000  # cells of one row group: what is in memory at once
 PART_ROWS = 50_000
 CELL_FIELDS = tuple(field.name for field in fields(Cell) if field.name != "library")  # a fact about an implementation
@@ -69,7 +70,8 @@ def environment_of(record: Mapping[str, Any]) -> dict[str, Any]:
 def measurement_frame(results: Iterable[CellResult]) -> pd.DataFrame:
     """One row per measurement with the fields of its cell; a cell without measurements has one row, quantity "".
 
-    `low` and `high` are the 95% normal interval where a standard error is given and no other bounds are.
+    `low` and `high` are Student's 95% interval for the mean of `n` values where a standard error is given and no other
+    bounds are (of ten data it is 15% wider than the normal one, of 45,000 draws as wide).
     """
     rows = []
     for result in results:
@@ -80,10 +82,19 @@ def measurement_frame(results: Iterable[CellResult]) -> pd.DataFrame:
             rows.append((*cell, *(getattr(row, name) for name in ROW_COLUMNS)))
     frame = pd.DataFrame.from_records(rows, columns=[*CELL_COLUMNS, *ROW_COLUMNS])
     frame["quantity"] = frame["quantity"].map(str)
-    half = NORMAL_95 * frame["standard_error"]
+    half = half_widths(frame["n"]) * frame["standard_error"]
     frame["low"] = frame["low"].where(frame["low"].notna(), frame["value"] - half)
     frame["high"] = frame["high"].where(frame["high"].notna(), frame["value"] + half)
     return frame.sort_values(["label", "key"], kind="stable", ignore_index=True)
+
+
+def half_widths(n: pd.Series) -> np.ndarray:
+    """Of 95% intervals, in standard errors: Student's quantile with n - 1 degrees of freedom.
+
+    A number that came from one value has a standard error of another route (a simulation's own): the normal quantile.
+    """
+    freedom = n.to_numpy(float) - 1
+    return np.where(freedom > 0, stdtrit(np.maximum(freedom, 1), 0.975), ndtri(0.975))
 
 
 # Every column of `Measurement` after quantity and value, at its default.

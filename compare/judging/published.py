@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from elbo_compare.compare.judging.frames import half_widths
 from elbo_compare.suites import datasets, problems
 from elbo_compare.suites.numpy_oracle.model import encoder_heads, sample
 from elbo_compare.suites.numpy_oracle.vae import log_bernoulli
@@ -28,7 +29,9 @@ def values_frame() -> pd.DataFrame:
 def lines_frame() -> pd.DataFrame:
     """The two lines: mutant, where they were read, what they do, by how much (nats per datum, standard error, n)."""
     shift, error = grey_shift()
-    return pd.DataFrame([_block_line(), _grey_line(shift, error)])
+    frame = pd.DataFrame([_block_line(), _grey_line(shift, error)])
+    half = half_widths(frame["n"]) * frame["standard_error"]
+    return frame.assign(low=frame["value"] - half, high=frame["value"] + half)
 
 
 def _block_line() -> dict[str, Any]:

@@ -6,13 +6,14 @@ from elbo_compare.reports.content import Block, Column, Frame, Kind, Picture, Se
 from elbo_compare.reports.data import ReportData, by_implementation, case, preferred, short_case
 from elbo_compare.reports.figures import Mark, Panel, Rule, Series, draw, ordered
 
+SAMPLED = "sampled-kl"
+MOMENTS = ("kl_mean", "kl_variance")
 TITLE = "The sampled KL's distribution"
 
 
 def build(data: ReportData) -> Section:
     """Histograms, distance of the mean from the exact mean, and both moments with intervals."""
-    moments = data.quantity("kl_mean", "kl_variance")
-    bins = data.quantity("kl_histogram")
+    moments, bins = (_of_the_sampled_kl(data.quantity(*names)) for names in (MOMENTS, ("kl_histogram",)))
     if moments.empty and bins.empty:
         return not_measured("distribution", TITLE, "no cell drew the KL with its own random numbers.")
     blocks: list[Block] = []
@@ -21,6 +22,11 @@ def build(data: ReportData) -> Section:
     if len(moments):
         blocks += [_offsets(moments), *_moments(moments)]
     return Section(anchor="distribution", title=TITLE, blocks=tuple(blocks))
+
+
+def _of_the_sampled_kl(rows: Frame) -> Frame:
+    """The questioned estimator alone: the other ones' KL terms have other distributions, and a section of their own."""
+    return rows[rows["estimator"] == SAMPLED]
 
 
 def _histograms(bins: Frame, moments: Frame) -> Picture:

@@ -156,12 +156,18 @@ def best(frame: Frame) -> str:
         if better.empty:
             sentences.append(f"{name}: none buys more per second than its baseline beyond its interval.")
             continue
-        named = better.groupby("estimator")["product"].agg(["median", "size"]).sort_values("median")
-        parts = [f"{each} ({row['median']:.2g}, {row['size']:.0f} implementations)" for each, row in named.iterrows()]
+        named = better.groupby(["estimator", "baseline"])["product"].agg(["median", "size"]).sort_values("median")
+        timed = rows.groupby("estimator").size()
+        parts = [
+            f"{estimator} over {baseline} ({row['median']:.2g}, "
+            f"in {row['size']:.0f} of {timed[estimator]} implementations)"
+            for (estimator, baseline), row in named.iterrows()
+        ]
         sentences.append(f"{name}: below one lie {', '.join(parts)}.")
     return (
         "What buys most per second: the variance of the encoder's gradient times the time of a training step, over the "
-        "same of the plain estimator of the same gradient, median over implementations. " + " ".join(sentences)
+        "same of the plain estimator of the same gradient; median over those implementations in which the interval "
+        "lies below one. " + " ".join(sentences)
     )
 
 

@@ -118,8 +118,7 @@ def _difference(rows: Frame) -> str:
 def _lines(lines: Frame | None) -> list[Block]:
     if lines is None or lines.empty:
         return []
-    half = 1.96 * lines["standard_error"]
-    frame = lines.assign(low=lines["value"] - half, high=lines["value"] + half)
+    frame = lines.reindex(columns=[*lines.columns, *({"low", "high"} - {*lines.columns})])  # an older run has no bounds
     return [
         Table(
             name="likelihood-lines",

@@ -22,8 +22,8 @@ def test_rows_carry_their_cell_and_their_interval(make_cell):
     frame = measurement_frame([CellResult(cell=cell, status=Status.OK, measurements=(mean, bare, binned))])
     assert list(frame["quantity"]) == ["kl_mean", "elbo", "kl_histogram"]
     assert (frame["key"] == cell.key).all()
-    assert frame["low"][0] == pytest.approx(2.0 - 0.98, abs=1e-4)  # 1.96 * 0.5
-    assert frame["high"][0] == pytest.approx(2.0 + 0.98, abs=1e-4)
+    assert frame["low"][0] == pytest.approx(2.0 - 1.9842 * 0.5, abs=1e-4)  # Student's 97.5% quantile, 99 degrees
+    assert frame["high"][0] == pytest.approx(2.0 + 1.9842 * 0.5, abs=1e-4)
     assert pd.isna(frame["low"][1])
     assert (frame["low"][2], frame["high"][2]) == (-inf, 7.0)
 
@@ -33,6 +33,14 @@ def test_a_cell_without_measurements_still_has_a_row_with_its_reason(make_cell):
     assert len(frame) == 1
     assert (frame["status"][0], frame["reason"][0], frame["quantity"][0]) == ("crashed", "signal SIGSEGV", "")
     assert pd.isna(frame["value"][0])
+
+
+@pytest.mark.parametrize(("n", "quantile"), [(2, 12.7062), (10, 2.2622), (45_000, 1.9600), (1, 1.9600)])
+def test_an_interval_of_few_data_takes_student_s_quantile(make_cell, n, quantile):
+    row = Measurement(quantity=Quantity.LOG_PX_MEAN, value=0.0, standard_error=1.0, n=n)
+    frame = measurement_frame([CellResult(cell=make_cell(), status=Status.OK, measurements=(row,))])
+    assert frame["high"][0] == pytest.approx(quantile, abs=1e-4)  # Abramowitz and Stegun 1964, table 26.10
+    assert frame["low"][0] == -frame["high"][0]
 
 
 def test_frames_are_the_same_in_parquet(tmp_path, make_cell):

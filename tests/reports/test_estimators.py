@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 import synthetic
 
+from elbo_compare.reports.content import Table
 from elbo_compare.reports.data import CLAIMS, MEASUREMENTS, TIMINGS, VERDICTS, ReportData, complete
-from elbo_compare.reports.sections import estimators, flows
+from elbo_compare.reports.sections import distribution, estimators, flows
 
 EMPTY = ReportData(
     measurements=complete(pd.DataFrame(), MEASUREMENTS),
@@ -45,13 +46,13 @@ def drawn(estimator):
 )
 def test_an_estimator_buys_more_only_where_its_interval_lies_below_one(ends, named):
     frame = pd.DataFrame([efficiency("stl", *ends)]).assign(case="vae@trained")
-    assert ("below one lie stl" in estimators.best(frame)) is named
+    assert ("below one lie stl over sampled-kl" in estimators.best(frame)) is named
     assert ("none buys more" in estimators.best(frame)) is not named
 
 
 def test_a_variance_of_zero_counts_although_it_has_no_interval():
     frame = pd.DataFrame([efficiency("stl", np.nan, 0.0, np.nan)]).assign(case="vae@trained")
-    assert "below one lie stl (0, 1 implementations)" in estimators.best(frame)
+    assert "below one lie stl over sampled-kl (0, in 1 of 1 implementations)" in estimators.best(frame)
 
 
 def test_the_section_is_absent_where_only_the_two_core_estimators_were_drawn():
@@ -87,3 +88,28 @@ def test_flows_are_those_of_flow_problems_only():
     flow = synthetic.row(synthetic.cell(problem="householder-small"), "kl", 3.0, reference=3.0, scale=10.0)
     tables = [block for block in flows.build(data(plain, flow)).blocks if getattr(block, "name", "")]
     assert [list(table.frame["problem"]) for table in tables] == [["householder-small"]]
+
+
+def test_how_many_implementations_were_timed_stands_beside_those_that_gain():
+    rows = [efficiency("stl", 0.2, 0.5, 0.9), efficiency("stl", 0.8, 1.1, 1.3) | {"implementation": "pyro"}]
+    text = estimators.best(pd.DataFrame(rows).assign(case="vae@trained"))
+    assert "stl over sampled-kl (0.5, in 1 of 2 implementations)" in text
+
+
+def test_an_estimator_is_ranked_beside_the_baseline_that_it_was_held_against():
+    rows = [efficiency("dreg-5", 0.01, 0.07, 0.1, baseline="iwae-5"), efficiency("stl", 0.1, 0.2, 0.3)]
+    text = estimators.best(pd.DataFrame(rows).assign(case="vae@trained"))
+    assert "dreg-5 over iwae-5 (0.07" in text
+    assert "stl over sampled-kl (0.2" in text
+
+
+def test_the_section_on_the_sampled_kl_draws_and_lists_no_other_estimator():
+    def kl(estimator, value):
+        at = synthetic.cell("draw", estimator=estimator)
+        return synthetic.row(at, "kl_mean", value, reference=1.0, scale=1.0, n=100, standard_error=0.1)
+
+    other = distribution.build(data(kl("k2", 3.0)))
+    assert "Not measured" in other.blocks[0].text
+    both = distribution.build(data(kl("sampled-kl", 1.0), kl("k2", 3.0)))
+    tables = [block for block in both.blocks if isinstance(block, Table)]
+    assert {name for table in tables for name in table.frame["estimator"]} == {"sampled-kl"}

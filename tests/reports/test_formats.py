@@ -92,3 +92,15 @@ def test_clean_text_can_be_encoded_and_holds_no_control_character(text):
     shown = clean(text)
     shown.encode("utf-8")
     assert all(character in "\t\n" or ord(character) >= 32 for character in shown)
+
+
+@pytest.mark.parametrize(
+    ("ends", "text"),
+    [
+        ((-0.2, -14.0, 13.0), "0 [−14, 13]"),
+        ((-1e-9, -0.04, 0.04), "0.000 [−0.040, 0.040]"),
+        ((-3.0, -14.0, 13.0), "−3 [−14, 13]"),
+    ],
+)
+def test_a_rounded_zero_has_no_sign(ends, text):
+    assert interval(*ends) == text

@@ -14,6 +14,7 @@ import synthetic
 from elbo_compare.reports.building import Crew
 from elbo_compare.reports.data import CLAIMS, MEASUREMENTS, TIMINGS, VERDICTS, ReportData, complete
 from elbo_compare.reports.page import SECTIONS, write_report
+from elbo_compare.reports.rendering import prose
 from elbo_compare.reports.sections.agreement import worst_differences
 
 HOSTILE = ("<script>alert(1)</script>", "a|b", r"\input{x}", "../../x", "$\\frac$", "numpyro")
@@ -83,7 +84,7 @@ def test_page_needs_no_network_and_no_script(full):
     page = Page(full.read_text("utf-8"))
     assert "script" not in page.tags
     assert "link" not in page.tags
-    assert all(re.match(r"#|data:image/|tables/", link) for link in page.links)
+    assert all(re.match(r"#|data:image/|tables/|https://arxiv.org/abs/", link) for link in page.links)
     assert "url(" not in full.read_text("utf-8")
     assert "@import" not in full.read_text("utf-8")
 
@@ -230,3 +231,25 @@ def test_the_templates_are_found_from_any_folder(tmp_path):
     program = "from elbo_compare.reports.rendering import _templates; _templates().get_template('report.html.j2')"
     done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-300:]
+
+
+@pytest.mark.parametrize(
+    ("text", "html"),
+    [
+        ("see `compare run`", "see <code>compare run</code>"),
+        ("Kingma and Welling (arXiv 1312.6114), eq. 6", 'Kingma and Welling (<a href="https://arxiv.org/abs/1312.6114">'
+         "arXiv 1312.6114</a>), eq. 6"),
+        ("`<b>` & \"x\"", "<code>&lt;b&gt;</code> &amp; &#34;x&#34;"),
+        ("one ` alone", "one ` alone"),
+        ('arXiv 1312.6114"on="x', '<a href="https://arxiv.org/abs/1312.6114">arXiv 1312.6114</a>&#34;on=&#34;x'),
+    ],
+)  # fmt: skip
+def test_code_and_arxiv_numbers_are_marked_and_nothing_else_is(text, html):
+    assert prose(text) == html
+
+
+def test_the_skip_link_leads_to_the_answer_in_a_full_and_in_an_empty_report(full, empty):
+    for report in (full, empty):
+        page = Page(report.read_text("utf-8"))
+        assert page.links[0] == "#answer"
+        assert "answer" in page.ids
