@@ -26,7 +26,7 @@ import pandas as pd
 from real_runs import HERE, install
 
 from elbo_compare.compare import environment
-from elbo_compare.compare.running.store import write_atomically
+from elbo_compare.compare.files import write_atomically
 
 matplotlib.use("svg")
 

@@ -19,8 +19,8 @@ from elbo_compare.compare.bench.kept import CUT, WHOLE, keep, opened, uninterrup
 from elbo_compare.compare.bench.records import Setting
 from elbo_compare.compare.bench.steps import Bench
 from elbo_compare.compare.bench.targets import remarks, targets
+from elbo_compare.compare.files import atomic_file, write_atomically
 from elbo_compare.compare.launching.lifeline import temporary_folder
-from elbo_compare.compare.running.store import atomic_file, write_atomically
 from elbo_compare.suites.contract import Device, Kind
 from elbo_compare.suites.forms import FORMS, TrainingForm
 from elbo_compare.suites.roster import named

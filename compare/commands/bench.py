@@ -143,11 +143,14 @@ def draw_folder(folder: Path) -> Path:
     """Draw a measured bench again. Raises UsageError where there is none."""
     import pandas as pd
 
+    from elbo_compare.compare.files import read_text, replaced
     from elbo_compare.reports.bench.page import write_bench
 
     try:
-        record = json.loads((folder / "bench.json").read_text("utf-8"))
+        record = json.loads(read_text(folder / "bench.json"))
     except (OSError, ValueError) as error:
         raise UsageError(f"{folder} holds no bench that can be read. Run `compare bench` first.") from error
     tables = {path.stem: pd.read_parquet(path) for path in sorted(folder.glob("*.parquet"))}
-    return write_bench(folder / "report", record, tables)
+    with replaced(folder / "report") as building:
+        page = write_bench(building, record, tables)
+    return folder / "report" / page.name

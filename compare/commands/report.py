@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from elbo_compare.compare.claims import CLAIMS
+from elbo_compare.compare.files import replaced
 from elbo_compare.compare.judging.frames import claim_frame, environment_of, read_frame, read_json
 from elbo_compare.compare.running.store import Store
 
@@ -17,7 +18,8 @@ ALWAYS = ("measurements", "verdicts", "ledger", "timings", IMAGES)  # judging le
 
 
 def report_folder(folder: Path, crew: "Crew | None" = None) -> Path:
-    """Draw the report of a judged folder into DIR/report; returns the page's path. `crew`: processes that draw.
+    """Draw the report of a judged folder as DIR/report, whole or not at all; returns the page's path. `crew`: processes
+    that draw.
 
     Every frame of the folder is handed over: what other verbs left (mutants, semantics, questions) is shown with it.
     """
@@ -27,16 +29,18 @@ def report_folder(folder: Path, crew: "Crew | None" = None) -> Path:
     frames = {name: read_frame(folder, name) for name in ALWAYS}
     rest = sorted(path.stem for path in folder.glob("*.parquet") if path.stem not in ALWAYS)
     images = images_of(frames.pop(IMAGES))
-    return write_report(
-        folder / "report",
-        claims=claim_frame(CLAIMS),
-        environment=environment_of(record),
-        answer=read_json(folder, "answer"),
-        images=images,
-        further={name: read_frame(folder, name) for name in rest},
-        crew=crew,
-        **frames,
-    )
+    with replaced(folder / "report") as building:
+        page = write_report(
+            building,
+            claims=claim_frame(CLAIMS),
+            environment=environment_of(record),
+            answer=read_json(folder, "answer"),
+            images=images,
+            further={name: read_frame(folder, name) for name in rest},
+            crew=crew,
+            **frames,
+        )
+    return folder / "report" / page.name
 
 
 def images_of(frame: "pd.DataFrame") -> dict[str, list[list[int]]]:

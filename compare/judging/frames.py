@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, fields
@@ -16,9 +17,11 @@ import pyarrow.parquet as pq
 from pyarrow.dataset import dataset
 from scipy.special import ndtri, stdtrit
 
+from elbo_compare.compare import files
 from elbo_compare.compare.errors import StoreError
+from elbo_compare.compare.files import atomic_file, write_atomically
 from elbo_compare.compare.records import Cell, CellResult, Measurement, Verdict
-from elbo_compare.compare.running.store import Store, atomic_file, write_atomically
+from elbo_compare.compare.running.store import Store
 
 PART_CELLS = 5_000  # cells of one row group: what is in memory at once
 PART_ROWS = 50_000
@@ -141,7 +144,7 @@ def parts(folder: str | Path, name: str, columns: Sequence[str] | None = None) -
     """
     path = _path_of(Path(folder), name)
     try:
-        for batch in dataset(path, format="parquet").to_batches(columns=columns, batch_size=PART_ROWS):
+        for batch in dataset(_regular(path), format="parquet").to_batches(columns=columns, batch_size=PART_ROWS):
             yield batch.to_pandas()
     except (OSError, ValueError) as error:
         raise StoreError(f"{path} can't be read ({error}): run `compare judge {folder}` again.") from error
@@ -171,9 +174,15 @@ def read_frame(folder: Path, name: str) -> pd.DataFrame:
     """The frame that `write_frame` wrote. Raises StoreError where there is none, or a damaged one."""
     path = _path_of(folder, name)
     try:
-        return pq.read_table(path, page_checksum_verification=True).to_pandas()
+        return pq.read_table(_regular(path), page_checksum_verification=True).to_pandas()
     except (OSError, ValueError) as error:
         raise StoreError(f"{path} can't be read ({error}): run `compare judge {folder}` again.") from error
+
+
+def _regular(path: Path) -> Path:
+    """The path of a regular file. Raises OSError for anything else, which would be waited for."""
+    os.close(files.open_regular(path))
+    return path
 
 
 def _path_of(folder: Path, name: str) -> Path:
@@ -191,7 +200,7 @@ def write_json(folder: Path, name: str, content: Any) -> None:
 def read_json(folder: Path, name: str) -> Any:
     """What `write_json` wrote. Raises StoreError where there is none."""
     try:
-        return json.loads((folder / f"{name}.json").read_text("utf-8"))
+        return json.loads(files.read_text(folder / f"{name}.json"))
     except (OSError, ValueError) as error:
         raise StoreError(f"{folder} holds no readable {name}.json: run `compare judge {folder}` first.") from error
 

@@ -1,5 +1,6 @@
 """One run per result folder: a lock that the kernel frees when its holder dies, with the holder's name in it."""
 
+import errno
 import fcntl
 import json
 import os
@@ -9,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from elbo_compare.compare.errors import StoreError
+from elbo_compare.compare.files import open_regular
 
 
 @contextmanager
@@ -24,6 +26,8 @@ def held(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         descriptor = _take(path)
     except OSError as error:
+        if error.errno in (errno.ELOOP, errno.EINVAL):
+            raise StoreError(f"{path} is a link or no regular file: remove it, or choose -o DIR.") from error
         raise StoreError(f"{folder} can't be written to: {error.strerror or error}. Choose -o DIR.") from error
     try:
         yield
@@ -35,7 +39,7 @@ def held(folder: Path) -> Iterator[None]:
 
 def _take(path: Path) -> int:
     while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        descriptor = open_regular(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if not _is_at(descriptor, path):  # its holder has just removed it

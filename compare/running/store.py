@@ -14,10 +14,11 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
+from elbo_compare.compare import files
 from elbo_compare.compare.errors import DamagedRecordError, IncompleteError, StoreError
 from elbo_compare.compare.records import SCHEMA_VERSION, Cell, CellResult
 from elbo_compare.compare.running.codec import dumps, result_from_json, result_to_json
@@ -47,7 +48,7 @@ class Store:
     def record(self) -> dict[str, Any]:
         """The run record. Raises StoreError where there is none, or none that this version can read."""
         try:
-            content = json.loads(self.record_path.read_text("utf-8"))
+            content = json.loads(files.read_text(self.record_path))
             schema = content["schema"]
         except FileNotFoundError as error:
             raise StoreError(f"{self.folder} holds no results (no run.json). Run `compare run` first.") from error
@@ -122,7 +123,7 @@ class Store:
 
     def _parse(self, path: Path) -> CellResult | None:
         try:
-            return result_from_json(json.loads(unsealed(path.read_bytes())))
+            return result_from_json(json.loads(unsealed(files.read_bytes(path))))
         except (OSError, ValueError, RecursionError) as error:
             self._set_aside(path, " ".join(str(error).split())[:120])
             return None
@@ -145,7 +146,8 @@ class Store:
 def write_result(path: Path, body: bytes, folder: Path) -> None:
     """`write_atomically` for a file of a result folder. Raises IncompleteError where the disk is full."""
     try:
-        write_atomically(path, body)
+        files.refuse_links(path.parent, folder)
+        files.write_atomically(path, body)
     except OSError as error:
         if error.errno not in _FULL:
             raise
@@ -153,38 +155,6 @@ def write_result(path: Path, body: bytes, folder: Path) -> None:
             f"The disk that holds {folder} is full ({error.strerror}). What has finished is kept; "
             "make room and go on with the same command and --resume."
         ) from error
-
-
-def write_atomically(path: Path, body: bytes) -> None:
-    """Write `body` so that the file is either whole or absent, whatever happens: temporary file, fsync, rename."""
-    with atomic_file(path) as file:
-        file.write(body)
-
-
-@contextmanager
-def atomic_file(path: Path) -> Iterator[IO[bytes]]:
-    """As `write_atomically`, for what is written in parts: the file appears when the block has ended well."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make renames in a folder last through a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 _PREFIX = '{{"schema":{schema},"sha256":"{digest}","result":'
@@ -209,7 +179,7 @@ def unsealed(content: bytes) -> bytes:
 def _begins_as_ours(path: Path) -> bool:
     start = _PREFIX.partition("{digest}")[0].format(schema=SCHEMA_VERSION).encode()
     try:
-        with path.open("rb") as file:
+        with os.fdopen(files.open_regular(path), "rb") as file:
             return file.read(len(start)) == start
     except OSError:
         return False

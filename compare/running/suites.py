@@ -14,7 +14,7 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
-from elbo_compare.compare import environment
+from elbo_compare.compare import environment, files
 from elbo_compare.compare.launching import lifeline
 from elbo_compare.compare.planning.suite import Program, Suite
 from elbo_compare.compare.records import ProgramResult, Status
@@ -43,7 +43,7 @@ class SuiteStore:
         """The stored result of a program, or None; a damaged file is set aside and never read again."""
         path = self._path(program)
         try:
-            result = _from_json(json.loads(unsealed(path.read_bytes())))
+            result = _from_json(json.loads(unsealed(files.read_bytes(path))))
         except FileNotFoundError:
             return None
         except (OSError, ValueError, RecursionError):

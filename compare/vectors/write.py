@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from elbo_compare.compare.claims.pointwise import REASON
-from elbo_compare.compare.running.store import write_atomically
+from elbo_compare.compare.files import write_atomically
 from elbo_compare.compare.vectors.families import FAMILIES, Family
 from elbo_compare.compare.vectors.must_fail import must_fail, values_wrong
 from elbo_compare.compare.vectors.vector import Function, Vector

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from processes import GENEROUS_S, processes_with, wait_until
 
 from elbo_compare.compare.checking.process import check_target
 from elbo_compare.compare.errors import InternalError
@@ -18,32 +19,12 @@ from elbo_compare.compare.semantics.explaining import explain_pair
 from elbo_compare.compare.vectors.process import run_vectors
 
 TARGETS = Path(__file__).parent / "targets" / "launched.py"
-GENEROUS_S = 60.0  # for what a loaded machine may take its time to do
 MIB = 2**20
 needs_proc = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="finds processes in /proc")
 
 
 def target(name):
     return f"{TARGETS}:{name}"
-
-
-def processes_with(word):
-    """Living processes with `word` among the words of their command line."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            if word.encode() in path.read_bytes().split(b"\0"):
-                found.append(int(path.parent.name))
-        except OSError:
-            continue
-    return found
-
-
-def wait_until(holds):
-    end = time.monotonic() + GENEROUS_S
-    while not holds() and time.monotonic() < end:
-        time.sleep(0.05)
-    return holds()
 
 
 @pytest.fixture

@@ -10,9 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from elbo_compare.compare.errors import StoreError
+from elbo_compare.compare.files import write_atomically
 from elbo_compare.compare.records import Cell, CellResult, Measurement, Procedure, Quantity, Status
 from elbo_compare.compare.running.codec import dumps, result_from_json, result_to_json
-from elbo_compare.compare.running.store import Store, write_atomically
+from elbo_compare.compare.running.store import Store
 
 floats = st.floats(allow_nan=True, allow_infinity=True)
 measurements = st.builds(

@@ -1,0 +1,33 @@
+"""For tests of processes: which ones live, and waiting that a loaded machine cannot miss."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+GENEROUS_S = 60.0  # for what a loaded machine may take its time to do
+
+
+def processes_with(word: str) -> list[int]:
+    """Living processes with `word` among the words of their command line."""
+    return [pid for pid, words in _read("cmdline") if word.encode() in words]
+
+
+def bearing(variable: str) -> list[int]:
+    """Living processes that were started with the environment variable NAME=VALUE."""
+    return [pid for pid, words in _read("environ") if variable.encode() in words]
+
+
+def _read(name: str):
+    for path in Path("/proc").glob(f"[0-9]*/{name}"):
+        try:
+            yield int(path.parent.name), path.read_bytes().split(b"\0")
+        except OSError:
+            continue
+
+
+def wait_until(holds: Callable[[], bool], limit_s: float = GENEROUS_S) -> bool:
+    """Whether it came true in time."""
+    end = time.monotonic() + limit_s
+    while not (found := holds()) and time.monotonic() < end:
+        time.sleep(0.05)
+    return found
