@@ -1,0 +1,226 @@
+"""SIGINT, SIGTERM and SIGHUP to every verb that works for long: it ends, leaves nothing, and says how to go on.
+
+How long each took is printed (`pytest -rP`); five seconds are what is promised on a machine that is not overloaded.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from processes import GENEROUS_S, bearing, wait_until
+
+TARGETS = Path(__file__).parent / "targets" / "launched.py"
+PROFILE = """
+[[cells]]
+procedure = "evaluate"
+problems = ["gaussian-kl@2-typical"]
+implementations = ["numpy-oracle", "faulty-hangs"]
+size = 5
+"""
+TAG = "INTERRUPTED_BY_A_TEST"
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="finds processes in /proc"),
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verb:
+    """`working`: a word of the command line of a process that the verb has started by then; `needs` a package."""
+
+    arguments: tuple[str, ...]
+    working: str
+    says: str = "give the same command again"
+    needs: str = "numpy"
+
+
+SLEEPS = "347.25"
+PAIR = f"{TARGETS}:pair"
+HANGS = f"{TARGETS}:starts_others_and_hangs"
+LONG = ("--timeout", "300")
+VERBS = {
+    "check": Verb(arguments=("check", HANGS, "--framework", "numpy", *LONG), working=SLEEPS),
+    "vectors": Verb(
+        arguments=("vectors", "run", HANGS, "--kind", "analytic_kl", "--framework", "numpy", *LONG), working=SLEEPS
+    ),
+    "explain": Verb(
+        arguments=("explain", PAIR, PAIR, "--library", "pyro", "--args", f"{TARGETS}:starts_others", *LONG),
+        working=SLEEPS,
+        needs="pyro",
+    ),
+    "mutants": Verb(arguments=("mutants", "-j", "2"), working="elbo_compare.compare.judging.mutant_worker"),
+    "run": Verb(
+        arguments=("run", "--profile", "{profile}", "-j", "2", "-o", "{out}"),
+        working="elbo_compare.compare.running.worker",
+        says="--resume",
+    ),
+    "semantics": Verb(
+        arguments=("run", "semantics", "-j", "2", "-o", "{out}"),
+        working="elbo_compare.compare.running.program_worker",
+        says="--resume",
+        needs="numpyro",
+    ),
+    "bench": Verb(
+        arguments=(
+            "bench",
+            "-k",
+            "jax-hand loop",
+            "--part",
+            "steps",
+            "--rounds",
+            "2",
+            "--device",
+            "cpu",
+            "-o",
+            "{out}",
+        ),
+        working="elbo_compare.compare.bench.worker",
+        says="--resume",
+        needs="jax",
+    ),
+    "report": Verb(arguments=("report", "{judged}"), working="elbo_compare.reports.building"),
+    "all, drawing": Verb(
+        arguments=("all", "--profile", "{sound}", "--resume", "-j", "2", "-o", "{judged}"),
+        working="elbo_compare.reports.building",
+        says="go on with compare judge",
+    ),
+}
+
+
+@dataclass
+class Places:
+    """Where a verb works, and the number by which all of its processes are known."""
+
+    root: Path
+    tag: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+    def start(self, arguments):
+        """The verb in a session of its own, with a temporary place of its own."""
+        (self.root / "tmp").mkdir(exist_ok=True)
+        environment = os.environ | {"TMPDIR": str(self.root / "tmp"), TAG: self.tag, "LAUNCHED_SLEEPS": SLEEPS}
+        return subprocess.Popen(
+            [sys.executable, "-m", "elbo_compare", *arguments],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )
+
+    def living(self):
+        return bearing(f"{TAG}={self.tag}")
+
+    def at_work(self, word):
+        """Whether one of the verb's processes has this word in its command line."""
+        return any(word.encode() in _words(pid) for pid in self.living())
+
+    def left(self):
+        """Temporary files and folders of ours, and reports that are half written."""
+        return [*(self.root / "tmp").glob("elbo-*"), *self.root.glob("**/.report-*"), *self.root.glob("**/.*.tmp")]
+
+
+def _words(pid):
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return []
+
+
+@pytest.fixture
+def places(faulty, tmp_path):
+    (tmp_path / "slow.toml").write_text(PROFILE)
+    (tmp_path / "sound.toml").write_text(PROFILE.replace(', "faulty-hangs"', ""))
+    return Places(root=tmp_path)
+
+
+def arguments_of(verb, places):
+    root = places.root
+    names = {name: root / name for name in ("out", "judged")}
+    names |= {"profile": root / "slow.toml", "sound": root / "sound.toml"}
+    if "{judged}" in verb.arguments:
+        done = subprocess.run(
+            [sys.executable, "-m", "elbo_compare", "all", "--profile", root / "sound.toml", "-o", root / "judged"],
+            capture_output=True,
+            check=False,
+        )
+        assert done.returncode in (0, 3), done.stderr
+    return [each.format(**names) for each in verb.arguments]
+
+
+def pages(root):
+    """The content of every page that is there: a report that is whole ends with its last tag."""
+    return {path: path.read_text("utf-8") for path in root.glob("*/report/report.html")}
+
+
+def interrupted(places, arguments, number, when, whole_group):
+    """Exit code, what it said, and the seconds from the signal to its end."""
+    process = places.start(arguments)
+    try:
+        assert wait_until(lambda: when() or process.poll() is not None)
+        assert process.poll() is None, process.communicate()
+        start = time.monotonic()
+        (os.killpg if whole_group else os.kill)(process.pid, number)
+        _, err = process.communicate(timeout=GENEROUS_S)
+        return process.returncode, err, time.monotonic() - start
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda each: each.name)
+@pytest.mark.parametrize("name", VERBS)
+def test_at_work(places, name, number):
+    verb = VERBS[name]
+    if find_spec(verb.needs) is None:
+        pytest.skip(f"{verb.needs} is not installed")
+    arguments = arguments_of(verb, places)
+    before = pages(places.root)
+    # A terminal's Ctrl-C and a batch system's notice go to the whole group; kill, to the process.
+    whole_group = number != signal.SIGHUP
+    code, err, took_s = interrupted(places, arguments, number, lambda: places.at_work(verb.working), whole_group)
+    print(f"{name}, {number.name}: ended {took_s:.2f} s after the signal")
+    assert code == 130, err
+    assert f"Interrupted ({number.name})." in err
+    assert verb.says in err
+    assert "Traceback" not in err
+    assert wait_until(lambda: not places.living()), [_words(pid) for pid in places.living()]
+    assert wait_until(lambda: not places.left()), places.left()
+    assert pages(places.root) == before
+
+
+@pytest.mark.parametrize("delay_s", [0.05, 0.3, 0.8])
+@pytest.mark.parametrize("name", ["check", "mutants", "run", "report"])
+def test_early(places, name, delay_s):
+    verb = VERBS[name]
+    arguments = arguments_of(verb, places)
+    moment = time.monotonic() + delay_s
+    code, err, took_s = interrupted(places, arguments, signal.SIGTERM, lambda: time.monotonic() >= moment, True)
+    print(f"{name}, {delay_s:g} s after its start: ended {took_s:.2f} s after the signal")
+    assert code in (130, -signal.SIGTERM), err  # before Python runs its first line, the kernel ends it
+    assert code != 130 or "Interrupted" in err
+    assert "Traceback" not in err
+    assert wait_until(lambda: not places.living())
+    assert wait_until(lambda: not places.left())
+
+
+@pytest.mark.parametrize("name", ["check", "mutants", "run", "semantics", "bench", "report"])
+def test_killed(places, name):
+    """SIGKILL leaves no time to say or do anything: the guardian ends what is left."""
+    verb = VERBS[name]
+    if find_spec(verb.needs) is None:
+        pytest.skip(f"{verb.needs} is not installed")
+    arguments = arguments_of(verb, places)
+    before = pages(places.root)
+    code, _, _ = interrupted(places, arguments, signal.SIGKILL, lambda: places.at_work(verb.working), False)
+    assert code == -signal.SIGKILL
+    assert wait_until(lambda: not places.living()), [_words(pid) for pid in places.living()]
+    assert wait_until(lambda: not [path for path in places.left() if not path.name.endswith(".tmp")]), places.left()
+    assert pages(places.root) == before
