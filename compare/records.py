@@ -326,11 +326,12 @@ class ProgramResult:
 
 @dataclass(frozen=True, kw_only=True)
 class SuiteVerdict:
-    """One number of a suite against what is expected of it: a row of a question, a quantity of a case, a finding.
+    """One number against what is expected of it, outside of any cell: a row of a question, a quantity of a case, a
+    finding, an output of a test vector.
 
-    `id` is permanent and can be cited; `subject`: the question or the library; `case`, `quantity` and `at` (a curve's
-    abscissa) say which number; `group` sorts cases. `reference` is what is expected, `oracle` what is right where that
-    is another number, and `right` whether `value` is that (None: not asked). [low, high] is the interval of
+    `id` is permanent and can be cited; `subject`: the question, the library, the dtype; `case`, `quantity` and `at` (a
+    curve's abscissa) say which number; `group` sorts cases. `reference` is what is expected, `oracle` what is right
+    where that is another number, and `right` whether `value` is that (None: not asked). [low, high] is the interval of
     `difference` that decided, nan where rounding did; [shown_low, shown_high] the 95% interval of `value`. `outcome`
     is None for a number that is only shown. `findings`: IDs of the findings about it.
     """

@@ -3,14 +3,14 @@
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import inf, isnan, nan
+from math import inf, isnan
 from typing import Any
 
 import numpy as np
 
 from elbo_compare.compare.checking.experiment import candidates
 from elbo_compare.compare.checking.failure import FunctionError, TargetError
-from elbo_compare.compare.records import Outcome
+from elbo_compare.compare.records import Outcome, SuiteVerdict
 from elbo_compare.compare.vectors.calling import PER_DATUM, Caller, Reduction, Result, inputs_of, numbers, reduced
 from elbo_compare.compare.vectors.exact import flat
 from elbo_compare.compare.vectors.families import VECTORS
@@ -22,27 +22,14 @@ from elbo_compare.suites.contract import Array, DType
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
-    """One output of one vector at one dtype. `worst`: the largest |difference| / tolerance; `difference` is there."""
-
-    id: str
-    output: str
-    dtype: str
-    outcome: Outcome
-    worst: float = nan
-    difference: float = nan
-    tolerance: float = nan
-    note: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
 class Held:
-    """Every row under the reading and the reduction that most of them agree with."""
+    """A verdict on every output of every vector (`quantity`) at each dtype (`subject`), under the reading and the
+    reduction that most of them agree with; of an output, `difference` and `tolerance` are those of its worst number."""
 
     reading: Reading
     reduction: Reduction
     framework: str
-    rows: tuple[Row, ...]
+    rows: tuple[SuiteVerdict, ...]
     equals: tuple[Mapping[str, str], ...] = ()
 
     @property
@@ -108,47 +95,50 @@ def _explained(caller: Caller, best: Held) -> Held:
     wrong = [row for row in best.rows if row.outcome is Outcome.DIFFERS]
     if not wrong:
         return best
-    if all(row.output.startswith(GRADIENT) for row in wrong):
+    if all(row.quantity.startswith(GRADIENT) for row in wrong):
         vectors = [vector for vector in VECTORS if vector.id in {row.id for row in wrong}]
         variant = legitimate_gradients(caller, best.reduction, vectors)
         if variant is not None:
             note = f"legitimate, with gradients of its own: {variant.title} ({variant.id})"
-            rows = (replace(row, outcome=Outcome.NOT_RUN, note=note) if row in wrong else row for row in best.rows)
+            rows = (replace(row, outcome=Outcome.NOT_RUN, reason=note) if row in wrong else row for row in best.rows)
             return replace(best, rows=tuple(rows))
     return replace(best, equals=tuple(mutants_of(caller, best.reduction)))
 
 
-def _rows(result: Result, reading: Reading, reduction: Reduction) -> Iterator[Row]:
+def _rows(result: Result, reading: Reading, reduction: Reduction) -> Iterator[SuiteVerdict]:
     terms = result.vector.terms
     for output, nested in terms.items():
-        row = Row(id=result.vector.id, output=output, dtype=str(result.dtype), outcome=Outcome.NOT_RUN)
+        row = SuiteVerdict(
+            id=result.vector.id, subject=str(result.dtype), quantity=output, outcome=Outcome.NOT_RUN, unit="nats"
+        )
         if result.term is None:
             failed = result.note.startswith("raises")
-            yield replace(row, outcome=Outcome.INCONCLUSIVE if failed else Outcome.NOT_RUN, note=result.note)
+            yield replace(row, outcome=Outcome.INCONCLUSIVE if failed else Outcome.NOT_RUN, reason=result.note)
             continue
         exact = np.array([float(each.value) for each in flat(nested)])
         allowed = np.array([tolerance(each, result.precision) for each in flat(nested)])
         given, note = numbers(result, reading, reduction, output)
         if given is None:
             outcome = Outcome.NOT_RUN if output.startswith(GRADIENT) else Outcome.DIFFERS
-            yield replace(row, outcome=outcome, note=note)
+            yield replace(row, outcome=outcome, reason=note)
             continue
         yield _compared(row, given, *reduced(result, reduction, output, exact, allowed))
 
 
-def _compared(row: Row, given: Array, exact: Array, allowed: Array) -> Row:
+def _compared(row: SuiteVerdict, given: Array, exact: Array, allowed: Array) -> SuiteVerdict:
     difference = given - exact
     with np.errstate(divide="ignore", invalid="ignore"):
         size = np.where(difference == 0, 0.0, np.abs(difference) / allowed)
     at = int(np.argmax(np.where(np.isnan(size), inf, size)))
     if isnan(given[at]):
-        return replace(row, outcome=Outcome.INCONCLUSIVE, note="nan")
+        return replace(row, outcome=Outcome.INCONCLUSIVE, reason="nan")
     outcome = Outcome.AGREES if size[at] <= 1 else Outcome.DIFFERS
     return replace(
         row,
         outcome=outcome,
-        worst=float(size[at]),
         difference=float(difference[at]),
         tolerance=float(allowed[at]),
-        note=f"{given[at]:.6g} for {exact[at]:.6g}" if outcome is Outcome.DIFFERS else "",
+        value=float(given[at]),
+        reference=float(exact[at]),
+        reason=f"{given[at]:.6g} for {exact[at]:.6g}" if outcome is Outcome.DIFFERS else "",
     )

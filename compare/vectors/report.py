@@ -2,14 +2,15 @@
 
 import json
 from collections import Counter
-from dataclasses import asdict, dataclass
-from math import isfinite
+from dataclasses import dataclass
+from math import isfinite, nan
 from typing import Any
 
-from elbo_compare.compare.records import Outcome
-from elbo_compare.compare.vectors.held import Held, Row
+from elbo_compare.compare.checking.result import EXIT_CODES, CheckVerdict
+from elbo_compare.compare.claims.pointwise import relative_size
+from elbo_compare.compare.records import Outcome, SuiteVerdict
+from elbo_compare.compare.vectors.held import Held
 
-RIGHT, WRONG, NOT_LOADED, FAILED = 0, 1, 2, 3
 SHOWN = 12  # failing rows in the text; --json has all
 
 
@@ -20,22 +21,24 @@ class Report:
     target: str
     held: Held | None = None
     message: str = ""
-    failure: int = FAILED
+    failure: int = EXIT_CODES[CheckVerdict.FAILED]
+
+    @property
+    def verdict(self) -> CheckVerdict:
+        """RIGHT: every vector agrees; WRONG: one differs; FAILED: it raises, hangs or gives NaN."""
+        if self.held is None:
+            loaded = self.failure != EXIT_CODES[CheckVerdict.NOT_LOADED]
+            return CheckVerdict.FAILED if loaded else CheckVerdict.NOT_LOADED
+        outcomes = {row.outcome for row in self.held.rows}
+        if Outcome.DIFFERS in outcomes:
+            return CheckVerdict.WRONG
+        undecided = Outcome.INCONCLUSIVE in outcomes or Outcome.AGREES not in outcomes
+        return CheckVerdict.FAILED if undecided else CheckVerdict.RIGHT
 
     @property
     def exit_code(self) -> int:
-        """0 every vector agrees; 1 one differs; 2 the target can't be loaded; 3 it raises, hangs or gives NaN."""
-        if self.held is None:
-            return self.failure
-        outcomes = {row.outcome for row in self.held.rows}
-        if Outcome.DIFFERS in outcomes:
-            return WRONG
-        return FAILED if Outcome.INCONCLUSIVE in outcomes or Outcome.AGREES not in outcomes else RIGHT
-
-    @property
-    def verdict(self) -> str:
-        """The exit code as a word."""
-        return {RIGHT: "right", WRONG: "wrong", NOT_LOADED: "not loaded", FAILED: "failed"}[self.exit_code]
+        """0 right, 1 wrong, 2 not loaded, 3 failed."""
+        return EXIT_CODES[self.verdict]
 
     def as_text(self) -> str:
         """For a terminal."""
@@ -74,21 +77,33 @@ class Report:
                 "framework": self.held.framework,
                 "reduction": str(self.held.reduction),
                 "equals": [dict(each) for each in self.held.equals],
-                "vectors": [_finite(asdict(row)) for row in self.held.rows],
+                "vectors": [_as_json(row) for row in self.held.rows],
             }
         return json.dumps(content, indent=1, allow_nan=False)
 
 
-def _line(row: Row) -> str:
-    where = f"{row.id} {row.output} {row.dtype}"
+def _line(row: SuiteVerdict) -> str:
+    where = f"{row.id} {row.quantity} {row.subject}"
     if row.outcome is Outcome.INCONCLUSIVE or not isfinite(row.tolerance):
-        return f"{where}: {row.note}"
-    return f"{where}: off by {row.difference:.3g}, allowed {row.tolerance:.2g} ({row.note})"
+        return f"{where}: {row.reason}"
+    return f"{where}: off by {row.difference:.3g}, allowed {row.tolerance:.2g} ({row.reason})"
 
 
 def _not_run(held: Held) -> dict[str, int]:
-    return dict(Counter(row.note for row in held.rows if row.outcome is Outcome.NOT_RUN))
+    return dict(Counter(row.reason for row in held.rows if row.outcome is Outcome.NOT_RUN))
 
 
-def _finite(row: dict[str, Any]) -> dict[str, Any]:
-    return {name: None if isinstance(each, float) and not isfinite(each) else each for name, each in row.items()}
+def _as_json(row: SuiteVerdict) -> dict[str, Any]:
+    """`worst`: |difference| / tolerance. What is no number is null."""
+    worst = relative_size(row.difference, row.tolerance) if row.difference == row.difference else nan
+    content = {
+        "id": row.id,
+        "output": row.quantity,
+        "dtype": row.subject,
+        "outcome": row.outcome,
+        "worst": worst,
+        "difference": row.difference,
+        "tolerance": row.tolerance,
+        "note": row.reason,
+    }
+    return {name: None if isinstance(each, float) and not isfinite(each) else each for name, each in content.items()}

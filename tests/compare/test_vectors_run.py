@@ -90,13 +90,13 @@ def test_right_functions_are_right_in_both_precisions(function, reduction):
     assert report.exit_code == 0, report.as_text()
     assert report.held is not None
     assert report.held.reduction is reduction
-    agreeing = {row.dtype for row in report.held.rows if row.outcome is Outcome.AGREES}
+    agreeing = {row.subject for row in report.held.rows if row.outcome is Outcome.AGREES}
     assert agreeing == {"float64", "float32"}
 
 
 def test_a_probability_that_float64_does_not_hold_is_not_asked_for():
     rows = run(loss_function).held.rows
-    assert {row.note for row in rows if row.outcome is Outcome.NOT_RUN} == {
+    assert {row.reason for row in rows if row.outcome is Outcome.NOT_RUN} == {
         "float64 holds no such probability (the vector has logits)"
     }
 
