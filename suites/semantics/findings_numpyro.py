@@ -14,8 +14,9 @@ FINDINGS: tuple[Finding, ...] = (
         title="jax.scipy.special.betaln is off by up to 1.4e-6 in float64 when the larger parameter is 8 or more",
         documentation="betaln: 'JAX implementation of scipy.special.betaln'; algdiv: 'Derived from scipy's "
         "implementation'",
-        happens="a transcription of ALGDIV takes x = a / (a + b) for b / (a + b), so that KL(Beta || Beta) and the "
-        "divergence of Kumaraswamy and Beta inherit the error",
+        happens="a transcription of ALGDIV takes x = a / (a + b) for b / (a + b), so that KL(Beta || Beta), the "
+        "divergence of Kumaraswamy and Beta, Beta.entropy and the log_prob of BetaBinomial and NegativeBinomial2, "
+        "which all call it, inherit the error",
         harm="1.3e-6 nats at (8, 2), 6e-7 at (10, 2), 5e-8 at (20, 2), 0 at equal parameters; in float32 within the "
         "error of lgamma",
         status=OPEN,
@@ -102,7 +103,8 @@ FINDINGS: tuple[Finding, ...] = (
         cases=("SEM-ENUM-002",),
         quantities=("model",),
         title="config_kl(model) has no effect on TraceEnum_ELBO: replay overwrites the model's mark",
-        documentation="config_kl: 'all sample sites in sites in a NumPyro model', 'model = config_kl(model)'",
+        documentation="config_kl: 'model = config_kl(model)'; 'If analytic is specified and it is not possible to "
+        "analytically compute the KL divergence then an error is raised'",
         happens="the mark is read from the model's site, to which replay has copied the guide's infer; the KL is "
         "sampled without a word",
         harm="none on average; the variance of the sampled KL",
