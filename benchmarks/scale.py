@@ -40,12 +40,12 @@ size = 2
 seeds = {cells}
 """
 STAGES = {
-    "plan": "from elbo_compare.compare.commands.execution import Request, planned\n"
+    "plan": "from elbo_compare.compare.commands.run import Request, planned\n"
     "print(len(planned(Request(profile=profile, device='cpu')).cells))",
-    "run": "from elbo_compare.compare.commands.execution import Request, execute, planned\n"
+    "run": "from elbo_compare.compare.commands.run import Request, execute, planned\n"
     "request = Request(profile=profile, device='cpu', output=Path(folder))\n"
     "assert execute(planned(request), print).broken == 0",
-    "resume": "from elbo_compare.compare.commands.execution import Request, execute, planned\n"
+    "resume": "from elbo_compare.compare.commands.run import Request, execute, planned\n"
     "request = Request(profile=profile, device='cpu', output=Path(folder), resume=True)\n"
     "assert not execute(planned(request), print).spans  # nothing was missing, so no worker was started",
     "judge": "from elbo_compare.compare.commands.judge import judge_folder\nprint(judge_folder(Path(folder)).outcomes)",

@@ -10,13 +10,13 @@ import typer
 
 from elbo_compare.compare.commands.bench import bench
 from elbo_compare.compare.commands.data import data
-from elbo_compare.compare.commands.references import AsJson, Framework, Kind, Mapping, Seconds, vectors
+from elbo_compare.compare.commands.vectors import AsJson, Framework, Kind, Mapping, Seconds, vectors
 from elbo_compare.compare.errors import printable, printable_lines
 from elbo_compare.compare.launching import ending, interruption
 
 if TYPE_CHECKING:
-    from elbo_compare.compare.commands.execution import Executed, Request
     from elbo_compare.compare.commands.judge import Judged
+    from elbo_compare.compare.commands.run import Executed, Request
     from elbo_compare.reports.building import Crew
 
 STARTED = monotonic()
@@ -92,7 +92,7 @@ def plan(
     data_dir: DataDir = None,
 ) -> None:
     """Print the cells that `run` would run: one label per line, with its size."""
-    from elbo_compare.compare.commands.execution import planned
+    from elbo_compare.compare.commands.run import planned
 
     request = _request(profile=profile, device=device, expression=expression, seed=seed, data_dir=data_dir)
     prepared = planned(request)
@@ -310,13 +310,13 @@ def main() -> None:
 
 
 def _request(**asked: Any) -> "Request":
-    from elbo_compare.compare.commands.execution import Request
+    from elbo_compare.compare.commands.run import Request
 
     return Request(**asked)
 
 
 def _run(request: "Request") -> "Executed":
-    from elbo_compare.compare.commands.execution import execute, planned
+    from elbo_compare.compare.commands.run import execute, planned
 
     prepared = planned(request)
     interruption.advise(interruption.RESUME)

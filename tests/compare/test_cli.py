@@ -256,7 +256,7 @@ def test_an_interrupted_run_says_how_to_go_on(command, profile, tmp_path, monkey
     def interrupted(*arguments, **more):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("elbo_compare.compare.commands.execution.run", interrupted)
+    monkeypatch.setattr("elbo_compare.compare.commands.run.run", interrupted)
     code, _, err = command("run", "--profile", profile, "-o", tmp_path / "out")
     assert code == 130
     assert "--resume" in err

@@ -247,7 +247,7 @@ def test_a_damaged_file_stops_the_run_before_it_starts(monkeypatch, silhouettes)
 
 def test_data_dir_reaches_the_workers(monkeypatch, silhouettes, tmp_path):
     """Through the command's own request, in a worker process: the cell runs with the files, and is not run without."""
-    from elbo_compare.compare.commands.execution import Request, execute, planned
+    from elbo_compare.compare.commands.run import Request, execute, planned
 
     monkeypatch.setenv(datasets.FOLDER, "")  # put back afterwards
     profile = tmp_path / "profile.toml"
@@ -266,7 +266,7 @@ def test_data_dir_reaches_the_workers(monkeypatch, silhouettes, tmp_path):
 
 
 def test_a_data_dir_that_is_no_folder_is_refused(tmp_path):
-    from elbo_compare.compare.commands.execution import Request, planned
+    from elbo_compare.compare.commands.run import Request, planned
 
     with pytest.raises(UsageError, match="is no folder"):
         planned(Request(profile="quick", data_dir=tmp_path / "nowhere"))

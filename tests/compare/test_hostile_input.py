@@ -9,7 +9,7 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from elbo_compare.compare.commands.execution import Request, planned
+from elbo_compare.compare.commands.run import Request, planned
 from elbo_compare.compare.errors import SpecError, StoreError, UsageError
 from elbo_compare.compare.planning.select import selector
 from elbo_compare.compare.planning.spec import LONGEST, parse_spec, read_spec, spec_from_dict

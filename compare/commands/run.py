@@ -11,7 +11,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from elbo_compare.compare import environment
-from elbo_compare.compare.commands.resuming import unfinished
+from elbo_compare.compare.commands.resume import unfinished
 from elbo_compare.compare.errors import DamagedRecordError, IncompleteError, StoreError, UsageError, unknown
 from elbo_compare.compare.planning.availability import Placement, placement, reason_not_to_run
 from elbo_compare.compare.planning.plan import plan, preflight
@@ -138,7 +138,8 @@ def _with_overrides(spec: Spec, request: Request) -> Spec:
         raise UsageError(f"--seed must be within 0 and 2^31 - 1, not {request.seed}.")
     timeout = request.cell_timeout_s
     if timeout is not None and not 0 < timeout < LONGEST_TIMEOUT_S:
-        raise UsageError(f"--cell-timeout must be a number of seconds below {LONGEST_TIMEOUT_S:.0f}, not {timeout}.")
+        limit = f"{LONGEST_TIMEOUT_S:.0f}"
+        raise UsageError(f"--cell-timeout must be a positive number of seconds below {limit}, not {timeout}.")
     return replace(
         spec,
         seed=spec.seed if request.seed is None else request.seed,
