@@ -12,7 +12,7 @@ REPO=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 PYTHON=${PYTHON:-python3}
 OUT='' WHEELS='' DEVICE=cuda MINUTES=8 SMALL='' WORK='' CARRY=''
 # What a machine with torch, JAX and NumPyro still lacks; what it has already is left as it is.
-MISSING=(pyro-ppl pyro-api funsor makefun mlxtend mpmath typer rich shellingham)
+MISSING=(pyro-ppl pyro-api funsor makefun mlxtend mpmath typer rich shellingham annotated-doc)
 
 refuse() { echo "gpu_day: $1" >&2; exit 2; }
 
