@@ -11,7 +11,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import numpyro
 from jax import Array as JaxArray
 from numpyro.distributions import constraints
 from numpyro.distributions.flows import InverseAutoregressiveTransform
@@ -19,10 +18,10 @@ from numpyro.distributions.transforms import LowerCholeskyAffine, Transform
 
 from elbo_compare.suites.bridge.form import Form
 from elbo_compare.suites.contract import Flow
-from elbo_compare.suites.numpyro_ppl.layers import Weights, affine
+from elbo_compare.suites.numpyro_ppl.layers import NUMPYRO, Weights, affine
 
 # Before 0.22 NumPyro's `LowerCholeskyAffine` takes one matrix for all data and refuses one per datum.
-TAKES_BATCHES = tuple(int(part) for part in numpyro.__version__.split(".")[:2]) >= (0, 22)
+TAKES_BATCHES = NUMPYRO >= (0, 22)
 
 # --- flows
 

@@ -7,6 +7,7 @@ from jax import Array as JaxArray
 from elbo_compare.suites.bridge.form import Form
 
 Weights = dict[str, JaxArray]
+NUMPYRO = tuple(int(part) for part in numpyro.__version__.split(".")[:2])  # 0.21 lacks what 0.22 has in two places
 
 
 def registered(form: Form, *parts: str) -> Weights:
