@@ -137,26 +137,32 @@ everything() {
   bench draws 30 4 --part draws
 }
 
-STARTERS=$(smaller $((($(nproc) + 3) / 4)) 4) ROUNDS=7 CHOSEN=() CLAIMS=()
+STARTERS=$(smaller $((($(nproc) + 1) / 2)) 8) ROUNDS=7 CHOSEN=() CLAIMS=()
 [ "$DEVICE" = cpu ] || CLAIMS=(-j "$(smaller "$(nproc)" 6)")
 if [ -n "$SMALL" ]; then
   ROUNDS=2 CHOSEN=(-k 'torch-hand and joined and not compiled') CLAIMS+=(-k 'gaussian-kl@2-typical')
 fi
 
-say "device $DEVICE, at most $MINUTES minutes, $(nproc) cores"
-if [ -n "$WHEELS" ]; then
-  wanted_wheels >"$WORK/wanted"
-  [ ! -s "$WORK/wanted" ] || part "wheels" "$(left)" xargs -d '\n' -a "$WORK/wanted" "$PYTHON" -m pip install -q \
-    --no-index --no-deps --no-compile --upgrade --target "$WORK/site"
-fi
-export PYTHONPATH="$WORK/site:$REPO${PYTHONPATH:+:$PYTHONPATH}"
-cd "$WORK" || exit 2
-"$PYTHON" -m elbo_compare doctor >"$OUT/doctor.txt" 2>&1 || say "doctor: $(tail -n 1 "$OUT/doctor.txt")"
-say "doctor: $(grep -m 1 '^GPU' "$OUT/doctor.txt")"
-everything
-[ "$(left)" -lt 30 ] || everything # what was cut gets what others left
-[ ! -d "$WORK/claims" ] || part judging "$(left)" "$PYTHON" -m elbo_compare judge "$WORK/claims"
-grep -hE '^(Cells|Verdicts):' "$WORK/part.log" | while read -r line; do say "$line"; done
-[ ! -d "$WORK/bench" ] || part drawing "$(left)" "$PYTHON" -m elbo_compare bench --draw -o "$WORK/bench"
-pack
-say "ended; see docs/gpu.md for what to do with $(ls "$OUT" | wc -l) files of $(du -sk "$OUT" | cut -f 1) KiB"
+# As a function, so that bash has read the whole script before a part begins.
+day() {
+  say "device $DEVICE, at most $MINUTES minutes, $(nproc) cores"
+  if [ -n "$WHEELS" ]; then
+    wanted_wheels >"$WORK/wanted"
+    [ ! -s "$WORK/wanted" ] || part "wheels" "$(left)" xargs -d '\n' -a "$WORK/wanted" "$PYTHON" -m pip install -q \
+      --no-index --no-deps --no-compile --upgrade --target "$WORK/site"
+  fi
+  export PYTHONPATH="$WORK/site:$REPO${PYTHONPATH:+:$PYTHONPATH}"
+  cd "$WORK" || exit 2
+  "$PYTHON" -m elbo_compare doctor >"$OUT/doctor.txt" 2>&1 || say "doctor: $(tail -n 1 "$OUT/doctor.txt")"
+  say "doctor: $(grep -m 1 '^GPU' "$OUT/doctor.txt")"
+  everything
+  [ "$(left)" -lt 30 ] || everything # what was cut gets what others left
+  [ ! -d "$WORK/claims" ] || part judging "$(left)" "$PYTHON" -m elbo_compare judge "$WORK/claims"
+  grep -hE '^(Cells|Verdicts):' "$WORK/part.log" | while read -r line; do say "$line"; done
+  [ ! -d "$WORK/bench" ] || part drawing "$(left)" "$PYTHON" -m elbo_compare bench --draw -o "$WORK/bench"
+  pack
+  say "ended; see docs/gpu.md for what to do with $(ls "$OUT" | wc -l) files of $(du -sk "$OUT" | cut -f 1) KiB"
+}
+
+day
+exit

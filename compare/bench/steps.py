@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from functools import partial
 from math import nan
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -29,6 +29,7 @@ LOSS_GROWTH = 64.0  # probabilities clamped and inverted, sums over 784 pixels i
 LOSS_REDUCED = 0.02  # relative: a bfloat16 product keeps 8 bits, and the loss is a mean over many of them
 CEILINGS = {row.framework.module: row.module("ceiling") for row in ROSTER if row.kind is Kind.HAND}
 Say = Callable[[str], None]
+Item, Reply = TypeVar("Item"), TypeVar("Reply")
 
 
 class Bench:
@@ -84,8 +85,18 @@ class Bench:
 
     def _start_ceilings(self, forms: Sequence[TrainingForm]) -> None:
         able = [form for form in forms if not missing(form, self.setting)]
-        for framework, precision in sorted({(form.framework, form.precision) for form in able}):
-            self._start_ceiling(framework, precision)
+        self._side_by_side(self._start_ceiling, sorted({(form.framework, form.precision) for form in able}))
+
+    def _side_by_side(self, start: Callable[[Item], Reply], items: Sequence[Item]) -> list[Reply]:
+        """What each start returns, `starters` of them at once."""
+        crew = ThreadPoolExecutor(self.starters)
+        try:
+            return list(crew.map(start, items))
+        except KeyboardInterrupt:
+            self.interrupted = True  # seen by the crew, so that nothing more is started
+            raise
+        finally:
+            crew.shutdown(wait=False, cancel_futures=True)
 
     def _worker(self) -> BenchWorker:
         surroundings = environment.worker_environment(
@@ -100,7 +111,8 @@ class Bench:
         surroundings["TORCHINDUCTOR_FORCE_DISABLE_CACHES"] = "1"
         return BenchWorker(surroundings)
 
-    def _start_ceiling(self, framework: str, precision: Precision) -> None:
+    def _start_ceiling(self, of: tuple[str, Precision]) -> None:
+        framework, precision = of
         name = f"ceiling {framework} {precision}"
         worker, case = self._worker(), case_of(self.setting)
         self.workers[name] = worker
@@ -120,14 +132,7 @@ class Bench:
     def _start_forms(self, forms: Sequence[TrainingForm]) -> None:
         """Those that others are compared with first, those that compile for long last; then every form's check."""
         order = sorted(forms, key=lambda form: (not form.is_plain, form.need is Need.COMPILER))
-        crew = ThreadPoolExecutor(self.starters)
-        try:
-            replies = dict(zip((form.name for form in order), crew.map(self._start, order), strict=True))
-        except KeyboardInterrupt:
-            self.interrupted = True  # seen by the crew, so that nothing more is started
-            raise
-        finally:
-            crew.shutdown(wait=False, cancel_futures=True)
+        replies = dict(zip((form.name for form in order), self._side_by_side(self._start, order), strict=True))
         self.weights = {name: reply.pop("weights") for name, reply in replies.items() if "weights" in reply}
         losses = {name: reply.get("loss") or nan for name, reply in replies.items()}
         for form in forms:
