@@ -138,7 +138,7 @@ class Example:
 
     def step(self, k: int) -> float:
         """k steps, whole epochs; the last one's loss per datum."""
-        loss = jnp.zeros(())
+        loss: Any = 0.0
         for _ in range(k // self.count):
             _, loss, self.state = self.run(self.state, self.data)
         jax.block_until_ready(self.state)

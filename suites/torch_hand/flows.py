@@ -138,4 +138,5 @@ def moved_back(params: Weights, form: Form, h: Tensor, start: Tensor, end: Tenso
         # Rows of J: the derivative of z_i, summed over particles and batch, which do not mix.
         rows = [torch.autograd.grad(z[..., i].sum(), leaf, retain_graph=True)[0] for i in range(form.latent)]
     step = (end - end.detach()).unsqueeze(-1)
-    return start.detach() + torch.linalg.solve(torch.stack(rows, -2), step).squeeze(-1)
+    # `solve` itself would wait for the device, to learn whether J is singular; here that shows as nan.
+    return start.detach() + torch.linalg.solve_ex(torch.stack(rows, -2), step)[0].squeeze(-1)
