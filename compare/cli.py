@@ -17,7 +17,7 @@ from elbo_compare.compare.launching import ending, interruption
 if TYPE_CHECKING:
     from elbo_compare.compare.commands.judge import Judged
     from elbo_compare.compare.commands.run import Executed, Request
-    from elbo_compare.reports.building import Crew
+    from elbo_compare.reports.building import DrawingProcesses
 
 STARTED = monotonic()
 INCOMPLETE = 3
@@ -160,10 +160,10 @@ def judge(folder: Folder) -> None:
 @app.command()
 def report(folder: Folder) -> None:
     """Draw the report of a judged folder again."""
-    with _drawing_crew() as crew:
+    with _drawing_processes() as drawing:
         from elbo_compare.compare.commands.report import report_folder
 
-        print(f"Report: {report_folder(folder, crew)}")
+        print(f"Report: {report_folder(folder, drawing)}")
 
 
 @app.command()
@@ -355,23 +355,23 @@ def _run_suites(request: "Request", executed: "Executed") -> None:
     executed.spans.append(("call", began, monotonic()))  # its programs import the frameworks and call into them
 
 
-def _drawing_crew(jobs: int | None = None) -> "Crew":
+def _drawing_processes(jobs: int | None = None) -> "DrawingProcesses":
     """Processes that draw, by default one per core. Started first: they import while this one does, and judges."""
     from elbo_compare.compare.environment import cores
     from elbo_compare.compare.launching.child import Child
-    from elbo_compare.reports.building import Crew
+    from elbo_compare.reports.building import DrawingProcesses
 
-    return Crew(min(jobs or cores(), cores()), Child)
+    return DrawingProcesses(min(jobs or cores(), cores()), Child)
 
 
 def _judge_and_report(folder: Path, jobs: int | None, executed: "Executed") -> int:
     interruption.advise(f"The measurements are kept: go on with compare judge {folder} and compare report {folder}.")
-    with _drawing_crew(jobs) as crew:
+    with _drawing_processes(jobs) as drawing:
         from elbo_compare.compare.commands.judge import judge_folder
         from elbo_compare.compare.commands.report import report_folder
 
         judged = judge_folder(folder)
-        page = report_folder(folder, crew)
+        page = report_folder(folder, drawing)
     _print_judged(judged)
     print(f"Report: {page}")
     print(executed.account().in_words())

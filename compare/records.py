@@ -231,6 +231,11 @@ class Measurement:
     scale: float = nan
     note: str = ""
 
+    @property
+    def largest_draw(self) -> float:
+        """What `high` holds in a row of deviations."""
+        return self.high
+
 
 @dataclass(frozen=True, kw_only=True)
 class CellResult:

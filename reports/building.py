@@ -18,7 +18,7 @@ from queue import Empty, SimpleQueue
 from threading import Semaphore
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
-if TYPE_CHECKING:  # at run time each side imports them while the other does: a crew is to start before anything else
+if TYPE_CHECKING:  # at run time each side imports them while the other does: they are to start before anything else
     from elbo_compare.reports.content import Section
     from elbo_compare.reports.data import ReportData
     from elbo_compare.reports.rendering import Rendered
@@ -26,7 +26,7 @@ if TYPE_CHECKING:  # at run time each side imports them while the other does: a 
 Builder: TypeAlias = "Callable[[ReportData], Section]"
 
 
-class Crew:
+class DrawingProcesses:
     """`jobs` processes that build; 1: this process. Started at once: they import what they need while others work.
 
     `start` is `subprocess.Popen`, or what takes its arguments and sees to it that no process outlives this one.
@@ -61,7 +61,9 @@ class Crew:
         with ThreadPoolExecutor(len(self.processes)) as threads:
             try:
                 serving = [threads.submit(work.serve, process) for process in self.processes]
-                for _ in serving:  # else this process's work would keep the threads, and so the crew, from its lock
+                for (
+                    _
+                ) in serving:  # else this process's work would keep the threads, and so the drawing, from their lock
                     work.handed.acquire()
                 meanwhile()
                 for each in serving:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from elbo_compare.reports.building import Crew
+from elbo_compare.reports.building import DrawingProcesses
 from elbo_compare.reports.content import FirstScreen, Headline
 from elbo_compare.reports.data import CLAIMS, MEASUREMENTS, TIMINGS, VERDICTS, ReportData, complete
 from elbo_compare.reports.formats import clean, count, interval, number
@@ -72,12 +72,12 @@ def write_report(
     timings: pd.DataFrame,
     images: dict[str, list[list[int]]],
     further: Mapping[str, pd.DataFrame] | None = None,
-    crew: Crew | None = None,
+    drawing: DrawingProcesses | None = None,
 ) -> Path:
     """Write report.html, report.md, tables/ (CSV, Parquet, LaTeX) and figures/ (PNG, SVG) into `folder`.
 
     Frames as `elbo_compare.load` gives them (`further`: by name, those that a run may have beside its own); a missing
-    column or an empty frame makes a section say "not measured". `crew`: processes that draw; without one, this
+    column or an empty frame makes a section say "not measured". `drawing`: processes that draw; without one, this
     process does. Returns the path of report.html. Raises OSError where the folder can't be written.
     """
     data = ReportData(
@@ -92,7 +92,7 @@ def write_report(
         further=further or {},
     )
     folder.mkdir(parents=True, exist_ok=True)
-    builders = crew or Crew(1)
+    builders = drawing or DrawingProcesses(1)
     sections = builders.build(SECTIONS, data, folder, meanwhile=lambda: _write_frames(folder, data))
     first = first_screen(data)
     markdown = to_markdown_page(first, (section.markdown for section in sections))

@@ -89,14 +89,14 @@ class Bench:
 
     def _side_by_side(self, start: Callable[[Item], Reply], items: Sequence[Item]) -> list[Reply]:
         """What each start returns, `starters` of them at once."""
-        crew = ThreadPoolExecutor(self.starters)
+        pool = ThreadPoolExecutor(self.starters)
         try:
-            return list(crew.map(start, items))
+            return list(pool.map(start, items))
         except KeyboardInterrupt:
-            self.interrupted = True  # seen by the crew, so that nothing more is started
+            self.interrupted = True  # seen by the pool, so that nothing more is started
             raise
         finally:
-            crew.shutdown(wait=False, cancel_futures=True)
+            pool.shutdown(wait=False, cancel_futures=True)
 
     def _worker(self) -> BenchWorker:
         surroundings = environment.worker_environment(

@@ -12,5 +12,5 @@ def explain_command(
 
     if library is not None and library not in list(Library):
         raise UsageError(unknown("library", library, list(Library)))
-    told = explain_pair(model, guide, args, library, timeout_s)
-    return told.exit_code, told.json if as_json else told.text
+    answer = explain_pair(model, guide, args, library, timeout_s)
+    return answer.exit_code, answer.json if as_json else answer.text

@@ -11,14 +11,14 @@ from elbo_compare.compare.running.store import Store
 if TYPE_CHECKING:
     import pandas as pd
 
-    from elbo_compare.reports.building import Crew
+    from elbo_compare.reports.building import DrawingProcesses
 
 IMAGES = "images"
 ALWAYS = ("measurements", "verdicts", "ledger", "timings", IMAGES)  # judging leaves these in every folder
 
 
-def report_folder(folder: Path, crew: "Crew | None" = None) -> Path:
-    """Draw the report of a judged folder as DIR/report, whole or not at all; returns the page's path. `crew`: processes
+def report_folder(folder: Path, drawing: "DrawingProcesses | None" = None) -> Path:
+    """Draw the report of a judged folder as DIR/report, whole or not at all; returns the page's path. `drawing`: processes
     that draw.
 
     Every frame of the folder is handed over: what other verbs left (mutants, semantics, questions) is shown with it.
@@ -37,7 +37,7 @@ def report_folder(folder: Path, crew: "Crew | None" = None) -> Path:
             answer=read_json(folder, "answer"),
             images=images,
             further={name: read_frame(folder, name) for name in rest},
-            crew=crew,
+            drawing=drawing,
             **frames,
         )
     return folder / "report" / page.name

@@ -27,7 +27,7 @@ AT_ONE_DATUM = (Procedure.DRAW, Procedure.GRADIENT)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Site:
+class DrawsAt:
     """Where the draws of a cell are made: what their number depends on."""
 
     problem: str
@@ -38,8 +38,8 @@ class Site:
     datum: int
 
     @classmethod
-    def of(cls, cell: Cell) -> "Site":
-        """The site of a cell's draws."""
+    def of(cls, cell: Cell) -> "DrawsAt":
+        """Where a cell draws."""
         return cls(**{field.name: getattr(cell, field.name) for field in fields(cls)})
 
 
@@ -56,7 +56,7 @@ def plan(spec: Spec, device: Device | Placement, select: Callable[[str], bool] =
             # A label holds no size, and finding the size may load weights and data.
             if not meant(unsized) or not select(unsized.label):
                 continue
-            cell = unsized if unsized.size else replace(unsized, size=draws_needed(Site.of(unsized), spec))
+            cell = unsized if unsized.size else replace(unsized, size=draws_needed(DrawsAt.of(unsized), spec))
             if cell.key not in seen:
                 seen.add(cell.key)
                 yield cell if cell.implementation in BY_NAME else replace(cell, library=library_of(cell.implementation))
@@ -122,21 +122,21 @@ def expand(patterns: tuple[str, ...]) -> list[tuple[str, str]]:
 
 
 @cache
-def draws_needed(site: Site, spec: Spec) -> int:
+def draws_needed(at: DrawsAt, spec: Spec) -> int:
     """Draws for one DRAW or GRADIENT cell, from the margins and the known kurtosis, the same in float32 and float64.
 
     Where the kurtosis is unknown the mean alone decides: that variance is described, not judged.
     """
     level = ErrorBudget(alpha=spec.alpha, tests=spec.tests).per_test
-    problem = problems.load(site.problem, site.weights)
-    if datasets.missing(site.dataset) is not None:  # the cell will not run; any number that needs no data will do
+    problem = problems.load(at.problem, at.weights)
+    if datasets.missing(at.dataset) is not None:  # the cell will not run; any number that needs no data will do
         return MINIMUM_DRAWS
-    test = datasets.load(site.dataset).test
-    x = test[[site.datum % len(test)]]
-    exact = expected(problem, ESTIMATORS[site.estimator], x, *encode(problem, problem.params, x))
+    test = datasets.load(at.dataset).test
+    x = test[[at.datum % len(test)]]
+    exact = expected(problem, ESTIMATORS[at.estimator], x, *encode(problem, problem.params, x))
     kurtoses = [exact.elbo_kurtosis, exact.kl_kurtosis]
     variances = [exact.elbo_variance, exact.kl_variance]
-    if site.procedure is Procedure.GRADIENT:
+    if at.procedure is Procedure.GRADIENT:
         kurtoses, variances = list(exact.gradient_kurtosis.values()), list(exact.gradient_variance.values())
     if all(variance == 0 for variance in variances):
         return ZERO_VARIANCE_DRAWS

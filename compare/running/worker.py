@@ -31,7 +31,7 @@ class NotSupportedError(Exception):
 
 
 @dataclass
-class Workshop:
+class LoadedImplementation:
     """The loaded implementation with the sessions and clocks that it has prepared so far, and trainings of siblings."""
 
     implementation: Implementation
@@ -86,7 +86,7 @@ def _procedure(procedure: Procedure):
     }[procedure]
 
 
-def answer(workshop: Workshop, request: dict[str, Any]) -> dict[str, Any]:
+def answer(loaded: LoadedImplementation, request: dict[str, Any]) -> dict[str, Any]:
     """The result of one request as JSON: `run`, or `start`, `turn` and `finish` of a timed cell."""
     cell, verb = cell_from_json(request["cell"]), request["do"]
     start = monotonic()
@@ -95,14 +95,14 @@ def answer(workshop: Workshop, request: dict[str, Any]) -> dict[str, Any]:
     status, reason = Status.OK, ""
     try:
         if verb == "run":
-            rows, images = workshop.run(cell)
+            rows, images = loaded.run(cell)
         elif verb == "start":
-            workshop.clocks[cell.key] = Timed(workshop.task(cell))
-            workshop.clocks[cell.key].start()
+            loaded.clocks[cell.key] = Timed(loaded.task(cell))
+            loaded.clocks[cell.key].start()
         elif verb == "turn":
-            workshop.clocks[cell.key].turn(int(request["round"]))
+            loaded.clocks[cell.key].turn(int(request["round"]))
         else:
-            rows = workshop.clocks.pop(cell.key).rows
+            rows = loaded.clocks.pop(cell.key).rows
     except (NotSupportedError, MissingDataError) as error:
         status, reason = Status.NOT_RUN, str(error)
     except Exception as error:
@@ -134,14 +134,14 @@ def serve(channel: Channel, name: str, device: Device, dtype: DType) -> None:
     except BaseException as error:  # an import may raise anything, SystemExit included
         channel.send({"failed": f"could not be loaded: {one_line(error)}"})
         return
-    workshop = Workshop(implementation=implementation, device=device, dtype=dtype)
+    loaded = LoadedImplementation(implementation=implementation, device=device, dtype=dtype)
     channel.send({"ready": name, "spans": [(meter.IMPORT, start, monotonic())]})
     while True:
         try:
             request = channel.receive()
         except WorkerError:
             return  # the harness has closed the connection: nothing is left to do
-        channel.send(answer(workshop, request))
+        channel.send(answer(loaded, request))
 
 
 def main(arguments: list[str]) -> int:

@@ -2,38 +2,29 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from elbo_compare.compare.checking.process import program_of
+from elbo_compare.compare.checking.process import Answer, program_of
 from elbo_compare.compare.launching.target import IMPORTS_S, Limits, run_target
 from elbo_compare.suites.semantics.findings import FINDINGS
 
 TITLES = {finding.id: finding.title for finding in FINDINGS}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Told:
-    """What the command prints, and its exit code: 0 explained, 2 can't be loaded, 3 raises or hangs."""
-
-    exit_code: int
-    text: str
-    json: str
-
-
 def explain_pair(
     model: str, guide: str, args: str, library: str | None, timeout_s: float, imports_s: float = IMPORTS_S
-) -> Told:
-    """The explanation of MODULE:MODEL and MODULE:GUIDE on arguments, by `suites.semantics.explain_<library>`."""
+) -> Answer:
+    """The explanation of MODULE:MODEL and MODULE:GUIDE on arguments, by `suites.semantics.explain_<library>`. Exit code
+    0: explained, 2: can't be loaded, 3: raises or hangs."""
     request = {"model": model, "guide": guide, "args": args, "library": library}
     limits = Limits(calls_s=timeout_s, imports_s=imports_s)
     returned = run_target("elbo_compare.compare.semantics.explain_child:answer", request, program_of(model), limits)
     content = returned.answer or {"message": returned.reason, "loaded": True}
     if "explanation" not in content:
         code = 3 if content["loaded"] else 2
-        return Told(exit_code=code, text=content["message"], json=json.dumps({"message": content["message"]}))
+        return Answer(exit_code=code, text=content["message"], json=json.dumps({"message": content["message"]}))
     explanation = content["explanation"]
-    return Told(exit_code=0, text="\n".join(_text(explanation)), json=json.dumps(explanation, indent=1))
+    return Answer(exit_code=0, text="\n".join(_text(explanation)), json=json.dumps(explanation, indent=1))
 
 
 def _text(explanation: Mapping[str, Any]) -> list[str]:

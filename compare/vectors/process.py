@@ -18,7 +18,7 @@ def run_vectors(
     timeout_s: float = TIMEOUT_S,
     imports_s: float = IMPORTS_S,
 ) -> Answer:
-    """`held` on a target, in a fresh interpreter that is killed `timeout_s` seconds after its imports."""
+    """A target against the vectors, in a fresh interpreter that is killed `timeout_s` seconds after its imports."""
     request = {"target": target, "kind": kind, "mapping": list(mapping), "framework": framework}
     limits = Limits(calls_s=timeout_s, imports_s=imports_s)
     returned = run_target("elbo_compare.compare.vectors.child:answer", request, program_of(target), limits)

@@ -9,7 +9,7 @@ from typing import Any
 from elbo_compare.compare.checking.result import EXIT_CODES, CheckVerdict
 from elbo_compare.compare.claims.pointwise import relative_size
 from elbo_compare.compare.records import Outcome, SuiteVerdict
-from elbo_compare.compare.vectors.held import Held
+from elbo_compare.compare.vectors.comparing import Comparison
 
 SHOWN = 12  # failing rows in the text; --json has all
 
@@ -19,17 +19,17 @@ class Report:
     """A target held against the vectors. `message`: why there are no rows (exit code `failure`)."""
 
     target: str
-    held: Held | None = None
+    comparison: Comparison | None = None
     message: str = ""
     failure: int = EXIT_CODES[CheckVerdict.FAILED]
 
     @property
     def verdict(self) -> CheckVerdict:
         """RIGHT: every vector agrees; WRONG: one differs; FAILED: it raises, hangs or gives NaN."""
-        if self.held is None:
+        if self.comparison is None:
             loaded = self.failure != EXIT_CODES[CheckVerdict.NOT_LOADED]
             return CheckVerdict.FAILED if loaded else CheckVerdict.NOT_LOADED
-        outcomes = {row.outcome for row in self.held.rows}
+        outcomes = {row.outcome for row in self.comparison.rows}
         if Outcome.DIFFERS in outcomes:
             return CheckVerdict.WRONG
         undecided = Outcome.INCONCLUSIVE in outcomes or Outcome.AGREES not in outcomes
@@ -43,23 +43,23 @@ class Report:
     def as_text(self) -> str:
         """For a terminal."""
         lines = [f"{self.verdict.upper()}  {self.target}"]
-        if self.held is None:
+        if self.comparison is None:
             return "\n".join([*lines, f"  {self.message}"])
-        held = self.held
-        for mutant in held.equals:
+        comparison = self.comparison
+        for mutant in comparison.equals:
             lines.append(f"  It gives what {mutant['id']} gives ({mutant['vector']}): {mutant['title']}.")
-        counts = Counter(row.outcome for row in held.rows)
+        counts = Counter(row.outcome for row in comparison.rows)
         lines += [
-            f"  held against {', '.join(held.reading.functions)}",
-            f"  read as      {held.reading.label}",
-            f"  called       {held.framework}, float64 and float32; {held.reduction}",
+            f"  held against {', '.join(comparison.reading.functions)}",
+            f"  read as      {comparison.reading.label}",
+            f"  called       {comparison.framework}, float64 and float32; {comparison.reduction}",
             "  numbers      " + ", ".join(f"{counts[outcome]} {outcome}" for outcome in Outcome if counts[outcome]),
         ]
-        bad = [row for row in held.rows if row.outcome in (Outcome.DIFFERS, Outcome.INCONCLUSIVE)]
+        bad = [row for row in comparison.rows if row.outcome in (Outcome.DIFFERS, Outcome.INCONCLUSIVE)]
         lines += [f"    {_line(row)}" for row in bad[:SHOWN]]
         if len(bad) > SHOWN:
             lines.append(f"    and {len(bad) - SHOWN} more (--json has all)")
-        lines += [f"  not run      {note} ({count} numbers)" for note, count in _not_run(held).items()]
+        lines += [f"  not run      {note} ({count} numbers)" for note, count in _not_run(comparison).items()]
         return "\n".join(lines)
 
     def as_json(self) -> str:
@@ -70,14 +70,14 @@ class Report:
             "exit_code": self.exit_code,
             "message": self.message,
         }
-        if self.held is not None:
+        if self.comparison is not None:
             content |= {
-                "functions": list(self.held.reading.functions),
-                "parameters": {each.name: each.ours for each in self.held.reading.parameters},
-                "framework": self.held.framework,
-                "reduction": str(self.held.reduction),
-                "equals": [dict(each) for each in self.held.equals],
-                "vectors": [_as_json(row) for row in self.held.rows],
+                "functions": list(self.comparison.reading.functions),
+                "parameters": {each.name: each.ours for each in self.comparison.reading.parameters},
+                "framework": self.comparison.framework,
+                "reduction": str(self.comparison.reduction),
+                "equals": [dict(each) for each in self.comparison.equals],
+                "vectors": [_as_json(row) for row in self.comparison.rows],
             }
         return json.dumps(content, indent=1, allow_nan=False)
 
@@ -89,8 +89,8 @@ def _line(row: SuiteVerdict) -> str:
     return f"{where}: off by {row.difference:.3g}, allowed {row.tolerance:.2g} ({row.reason})"
 
 
-def _not_run(held: Held) -> dict[str, int]:
-    return dict(Counter(row.reason for row in held.rows if row.outcome is Outcome.NOT_RUN))
+def _not_run(comparison: Comparison) -> dict[str, int]:
+    return dict(Counter(row.reason for row in comparison.rows if row.outcome is Outcome.NOT_RUN))
 
 
 def _as_json(row: SuiteVerdict) -> dict[str, Any]:

@@ -12,14 +12,14 @@ from elbo_compare.compare.checking.failure import FunctionError, TargetError
 from elbo_compare.compare.cli import main
 from elbo_compare.compare.records import Outcome
 from elbo_compare.compare.vectors.calling import Reduction
-from elbo_compare.compare.vectors.held import held
+from elbo_compare.compare.vectors.comparing import compare_with_vectors
 from elbo_compare.compare.vectors.reading import read
 from elbo_compare.compare.vectors.report import Report
 from elbo_compare.suites.mutants.catalogue import CATALOGUE, Kind, legitimate, mutants
 
 
 def run(function, kind=None, mapping=()) -> Report:
-    return Report(target="it", held=held(function, read(function, kind, mapping), "numpy", "it"))
+    return Report(target="it", comparison=compare_with_vectors(function, read(function, kind, mapping), "numpy", "it"))
 
 
 def kl(mu, logvar):
@@ -88,14 +88,14 @@ RIGHT = [
 def test_right_functions_are_right_in_both_precisions(function, reduction):
     report = run(function)
     assert report.exit_code == 0, report.as_text()
-    assert report.held is not None
-    assert report.held.reduction is reduction
-    agreeing = {row.subject for row in report.held.rows if row.outcome is Outcome.AGREES}
+    assert report.comparison is not None
+    assert report.comparison.reduction is reduction
+    agreeing = {row.subject for row in report.comparison.rows if row.outcome is Outcome.AGREES}
     assert agreeing == {"float64", "float32"}
 
 
 def test_a_probability_that_float64_does_not_hold_is_not_asked_for():
-    rows = run(loss_function).held.rows
+    rows = run(loss_function).comparison.rows
     assert {row.reason for row in rows if row.outcome is Outcome.NOT_RUN} == {
         "float64 holds no such probability (the vector has logits)"
     }
@@ -124,7 +124,7 @@ def test_every_mutant_is_wrong_and_is_named(mutant):
     function = {Kind.ANALYTIC_KL: analytic, Kind.SAMPLED_KL: sampled, Kind.BOUND: bound}[mutant.kind]
     report = run(function, kinds[mutant.kind])
     assert report.exit_code == 1, report.as_text()
-    assert mutant.id in {each["id"] for each in report.held.equals}
+    assert mutant.id in {each["id"] for each in report.comparison.equals}
     assert mutant.title in report.as_text()
 
 
@@ -239,6 +239,6 @@ def test_gradients_are_seen_by_torch_and_a_legitimate_one_is_named(source, code)
         log_q = -0.5 * (spread + (at - centre) ** 2 / torch.exp(spread)).sum(1)
         return log_q + 0.5 * (z**2).sum(1)
 
-    report = Report(target="it", held=held(detached, read(detached, None, ()), "torch", "it"))
+    report = Report(target="it", comparison=compare_with_vectors(detached, read(detached, None, ()), "torch", "it"))
     assert report.exit_code == code, report.as_text()
     assert ("MUT-072" if code else "VAR-007") in report.as_text()

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import synthetic
 
-from elbo_compare.reports.building import Crew
+from elbo_compare.reports.building import DrawingProcesses
 from elbo_compare.reports.data import CLAIMS, MEASUREMENTS, TIMINGS, VERDICTS, ReportData, complete
 from elbo_compare.reports.page import SECTIONS, write_report
 from elbo_compare.reports.rendering import prose
@@ -212,14 +212,14 @@ def test_a_run_that_measured_one_quantity_alone_is_drawn(quantity):
 def test_a_section_that_cannot_be_built_ends_with_its_own_error(tmp_path):
     """In a drawing process as here; and no process is left behind."""
     data = data_of(synthetic.nothing(), measurements=None)
-    with Crew(2) as crew, pytest.raises(TypeError, match="NoneType"):
-        crew.build([SECTIONS[1]], data, tmp_path, meanwhile=lambda: None)
-    assert all(process.returncode is not None for process in crew.processes)
+    with DrawingProcesses(2) as drawing, pytest.raises(TypeError, match="NoneType"):
+        drawing.build([SECTIONS[1]], data, tmp_path, meanwhile=lambda: None)
+    assert all(process.returncode is not None for process in drawing.processes)
 
 
 def test_a_crew_draws_what_this_process_draws(full, tmp_path):
-    with Crew(2) as crew:
-        again = write_report(tmp_path, **synthetic.everything(), crew=crew)
+    with DrawingProcesses(2) as drawing:
+        again = write_report(tmp_path, **synthetic.everything(), drawing=drawing)
     assert again.read_bytes() == full.read_bytes()
     files = sorted(path.relative_to(full.parent) for path in full.parent.rglob("*") if path.is_file())
     assert files == sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file())

@@ -22,7 +22,7 @@ from elbo_compare.suites.contract import Array, DType
 
 
 @dataclass(frozen=True, kw_only=True)
-class Held:
+class Comparison:
     """A verdict on every output of every vector (`quantity`) at each dtype (`subject`), under the reading and the
     reduction that most of them agree with; of an output, `difference` and `tolerance` are those of its worst number."""
 
@@ -38,9 +38,9 @@ class Held:
         return sum(row.outcome is Outcome.AGREES for row in self.rows)
 
 
-def held(
+def compare_with_vectors(
     function: Callable[..., Any], readings: Sequence[Reading], framework: str | None = None, label: str = "the function"
-) -> Held:
+) -> Comparison:
     """Hold a function against every vector that it can take, under its best reading and reduction.
 
     Raises FunctionError where it can't be called at all, TargetError where it returns several terms or draws inside.
@@ -82,15 +82,15 @@ def _settle(caller: Caller, label: str) -> None:
         raise TargetError(f"{label} draws random numbers; vectors give z. Use `compare check`, which judges draws.")
 
 
-def _options(caller: Caller) -> Iterator[Held]:
+def _options(caller: Caller) -> Iterator[Comparison]:
     results = [caller.result(vector, dtype) for vector in caller.vectors() for dtype in (DType.FLOAT64, DType.FLOAT32)]
     scalar = any(r.term is not None and r.term.value.ndim == 0 for r in results if r.vector.function.name in PER_DATUM)
     for reduction in (Reduction.SUM, Reduction.MEAN) if scalar else (Reduction.NONE,):
         rows = tuple(row for result in results for row in _rows(result, caller.reading, reduction))
-        yield Held(reading=caller.reading, reduction=reduction, framework=caller.arrays.name, rows=rows)
+        yield Comparison(reading=caller.reading, reduction=reduction, framework=caller.arrays.name, rows=rows)
 
 
-def _explained(caller: Caller, best: Held) -> Held:
+def _explained(caller: Caller, best: Comparison) -> Comparison:
     """The same with what it equals: mutants; or a legitimate variant, whose other gradients are then not judged."""
     wrong = [row for row in best.rows if row.outcome is Outcome.DIFFERS]
     if not wrong:
