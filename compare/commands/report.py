@@ -18,8 +18,8 @@ ALWAYS = ("measurements", "verdicts", "ledger", "timings", IMAGES)  # judging le
 
 
 def report_folder(folder: Path, drawing: "DrawingProcesses | None" = None) -> Path:
-    """Draw the report of a judged folder as DIR/report, whole or not at all; returns the page's path. `drawing`: processes
-    that draw.
+    """Draw the report of a judged folder as DIR/report, whole or not at all; returns the page's path. `drawing`: the
+    processes that do.
 
     Every frame of the folder is handed over: what other verbs left (mutants, semantics, questions) is shown with it.
     """
