@@ -31,7 +31,7 @@ from elbo_compare.suites.contract import (
     Problem,
 )
 from elbo_compare.suites.numpyro_ppl.flows import flow
-from elbo_compare.suites.numpyro_ppl.layers import Weights, affine, gated, registered
+from elbo_compare.suites.numpyro_ppl.layers import NUMPYRO, Weights, affine, gated, registered
 from elbo_compare.suites.numpyro_ppl.priors import laplace, mixture, standard_multivariate_normal, standard_normal
 
 if TYPE_CHECKING:
@@ -72,6 +72,8 @@ class Given(NamedTuple):
 
 
 OWN_NUMBERS = Given()
+# NumPyro 0.21 traces with a private function of JAX that counts closed-over arrays as inputs from JAX 0.11 on.
+TRACE_GRAPH_RAISES = NUMPYRO < (0, 22) and tuple(int(part) for part in jax.__version__.split(".")[:2]) >= (0, 11)
 
 
 def model(form: Form, x: JaxArray, given: Given = OWN_NUMBERS) -> None:
@@ -210,6 +212,8 @@ class NumPyro:
         """None where a public ELBO class of NumPyro computes the estimator, else the reason why not."""
         if self.framework not in estimator.library_classes:
             return f"no public ELBO class of NumPyro computes {estimator.name}"
+        if TRACE_GRAPH_RAISES and estimator.library_classes[self.framework] == "TraceGraph_ELBO":
+            return "NumPyro before 0.22 under JAX 0.11: TraceGraph_ELBO raises 'length mismatch' in its provenance"
         if estimator.gradient is GradientForm.STICKING_THE_LANDING and problem.flow is not Flow.NONE:
             return "NumPyro scores a flow at its stored samples: its parameters cannot be held fixed in log q alone"
         return no_analytic_kl(problem, estimator)
