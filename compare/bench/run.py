@@ -148,6 +148,8 @@ def _ceilings(plan: Plan, scratch: Path, say: Say, box: Box) -> Measured:
 def _steps(plan: Plan, setting: Setting, scratch: Path, say: Say, box: Box) -> Measured:
     bench = _bench(plan, setting, scratch, say, box)
     bench.run(plan.forms, plan.rounds)
+    if not bench.outcomes:  # interrupted before anything was started: nothing is read for a table without rows
+        return {}, bench.cut, bench.interrupted
     found = {
         "steps": frames.steps_frame(setting, case_of(setting).problem, bench.outcomes, bench.rates),
         "rounds": frames.rounds_frame(setting, bench.outcomes),

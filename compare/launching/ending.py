@@ -22,6 +22,8 @@ def of(command: Callable[[], Any]) -> int:
     try:
         code = int(command() or 0)
         sys.stdout.flush()  # else a closed pipe is found when nobody is there to catch it
+    except SystemExit as error:  # the parser's own way out of a closed pipe is an exit with 1
+        return _told(error.__context__) if isinstance(error.__context__, OSError) else _said(str(error.code), USAGE)
     except (Exception, KeyboardInterrupt) as error:
         return _told(error)
     # As the version has it, typer makes an exit code of a KeyboardInterrupt.

@@ -71,7 +71,7 @@ VERBS = {
         arguments=(
             "bench",
             "-k",
-            "jax-hand loop",
+            "jax-hand",
             "--part",
             "steps",
             "--rounds",
