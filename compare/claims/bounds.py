@@ -20,11 +20,6 @@ BELOW_POINTWISE = {
     "renyi-minus-1": "iwae-5",
 }
 BELOW_IN_MEAN = {"iwae-5": SAMPLED_KL.name, "iwae-20": "iwae-5"}
-TWO_TOLERANCES = "16 u (S₁ + S₂): the sum of what either is allowed against the float64 oracle"
-
-
-def _value(rows: Rows, _: Context) -> list[Judgement]:
-    return [pointwise.within_rounding(rows.one(Quantity.ELBO), rows.cell.dtype)]
 
 
 def _same(subject: Rows, partner: Rows, _: Context) -> list[Judgement]:
@@ -73,7 +68,7 @@ CLAIMS = (
             "within the plate of the data: one bound per datum, then the sum."
         ),
         source=f"{BURDA}; {RENYI}; pyro.infer.RenyiELBO, numpyro.infer.RenyiELBO",
-        tolerance=TWO_TOLERANCES,
+        tolerance=pointwise.PAIR_TOLERANCE,
         reason=pointwise.REASON,
         procedure=Procedure.EVALUATE,
         applies_to=_BY_HAND_AND_LIBRARY.applies_to,
@@ -90,7 +85,7 @@ CLAIMS = (
             "Jensen's inequality a power mean never falls as its exponent rises. So it holds for every noise."
         ),
         source=f"{RENYI}; Hardy, Littlewood and Pólya 1952, Inequalities, theorem 16",
-        tolerance=TWO_TOLERANCES,
+        tolerance=pointwise.PAIR_TOLERANCE,
         reason=pointwise.REASON,
         procedure=Procedure.EVALUATE,
         applies_to=cells.every(cells.estimator_in(*BELOW_POINTWISE), cells.has_likelihood),
@@ -147,7 +142,7 @@ CLAIMS = (
         statement="IWAE with one sample = sampled ELBO at the same noise",
         derivation="log (1/1) w = log p(x|z) + log p(z) − log q(z|x).",
         source=BURDA,
-        tolerance=TWO_TOLERANCES,
+        tolerance=pointwise.PAIR_TOLERANCE,
         reason=pointwise.REASON,
         procedure=Procedure.EVALUATE,
         applies_to=cells.estimator_in("iwae-1"),
@@ -191,6 +186,6 @@ CLAIMS = (
         reason=pointwise.REASON,
         procedure=Procedure.EVALUATE,
         applies_to=cells.every(cells.not_oracle, cells.renyi),
-        judge=_value,
+        judge=pointwise.rounded(Quantity.ELBO),
     ),
 )

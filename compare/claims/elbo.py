@@ -7,14 +7,6 @@ from elbo_compare.compare.records import Procedure, Quantity, Strength
 FAMILY = "ELBO"
 
 
-def _elbo(rows: Rows, _: Context) -> list[Judgement]:
-    return [pointwise.within_rounding(rows.one(Quantity.ELBO), rows.cell.dtype)]
-
-
-def _likelihood(rows: Rows, _: Context) -> list[Judgement]:
-    return [pointwise.within_rounding(rows.one(Quantity.LOG_LIKELIHOOD), rows.cell.dtype)]
-
-
 def _own_mean(subject: Rows, oracle: Rows, context: Context) -> list[Judgement]:
     return [expectation.means_equal(subject.one(Quantity.ELBO_MEAN), oracle.one(Quantity.ELBO_MEAN), context)]
 
@@ -52,7 +44,7 @@ CLAIMS = (
         reason=pointwise.REASON,
         procedure=Procedure.EVALUATE,
         applies_to=cells.every(cells.not_oracle, cells.elbo),
-        judge=_elbo,
+        judge=pointwise.rounded(Quantity.ELBO),
     ),
     Claim(
         id="ELBO-002",
@@ -68,7 +60,7 @@ CLAIMS = (
         reason=pointwise.REASON,
         procedure=Procedure.EVALUATE,
         applies_to=cells.every(cells.not_oracle, cells.elbo, cells.has_likelihood),
-        judge=_likelihood,
+        judge=pointwise.rounded(Quantity.LOG_LIKELIHOOD),
     ),
     Claim(
         id="ELBO-003",

@@ -13,10 +13,6 @@ SCHULMAN = "Schulman 2020, Approximating KL divergence"
 NO_VARIANCE = "the variance of r = p/q is infinite here (some σ² ≤ ½): no number of draws decides a mean or a variance"
 
 
-def _value(rows: Rows, _: Context) -> list[Judgement]:
-    return [pointwise.within_rounding(rows.one(Quantity.KL), rows.cell.dtype)]
-
-
 def _mean(rows: Rows, context: Context) -> list[Judgement]:
     if rows.some(Quantity.KL_DEVIATION):
         return _every_draw(rows)
@@ -129,7 +125,7 @@ CLAIMS = (
         applies_to=cells.every(
             cells.not_oracle, cells.kl_term(KLTerm.HALF_SQUARE, KLTerm.RATIO, KLTerm.CONTROL_VARIATE)
         ),
-        judge=_value,
+        judge=pointwise.rounded(Quantity.KL),
     ),
     Claim(
         id="LIB-001",
@@ -144,7 +140,7 @@ CLAIMS = (
             "and tracing a program changes no number. Their gradients are held against the oracle by GRAD-001."
         ),
         source="pyro.infer and numpyro.infer, the classes' documentation; Schulman et al. 2015 for TraceGraph_ELBO",
-        tolerance="16 u (S₁ + S₂): the sum of what either is allowed against the float64 oracle",
+        tolerance=pointwise.PAIR_TOLERANCE,
         reason=pointwise.REASON,
         procedure=Procedure.EVALUATE,
         applies_to=cells.every(cells.library, cells.library_variant),

@@ -10,10 +10,6 @@ FAMILY = "KL term"
 KL_OF_NORMALS = "KL(N(μ, diag σ²) ‖ N(0, I)) = Σ (μ² + σ² − 1)/2 − log σ"
 
 
-def _kl(rows: Rows, _: Context) -> list[Judgement]:
-    return [pointwise.within_rounding(rows.one(Quantity.KL), rows.cell.dtype)]
-
-
 def _deterministic(rows: Rows, _: Context) -> list[Judgement]:
     return [pointwise.within_rounding(rows.one(Quantity.KL_DETERMINISTIC), rows.cell.dtype)]
 
@@ -52,7 +48,7 @@ CLAIMS = (
         reason=pointwise.REASON,
         procedure=Procedure.EVALUATE,
         applies_to=cells.every(cells.analytic, cells.plain, cells.not_oracle),
-        judge=_kl,
+        judge=pointwise.rounded(Quantity.KL),
     ),
     Claim(
         id="KL-002",
@@ -70,7 +66,7 @@ CLAIMS = (
         reason=pointwise.REASON,
         procedure=Procedure.EVALUATE,
         applies_to=cells.every(cells.kl_term(KLTerm.SAMPLED), cells.not_oracle),
-        judge=_kl,
+        judge=pointwise.rounded(Quantity.KL),
     ),
     Claim(
         id="KL-003",

@@ -12,7 +12,6 @@ from elbo_compare.suites.roster import named
 
 FAMILY = "hand-written and library"
 LIBRARIES = " or ".join(sorted(named(Kind.LIBRARY))) + " cell"
-TOLERANCE = "16 u (S₁ + S₂): the sum of what either is allowed against the float64 oracle"
 
 
 def _same(quantity: Quantity) -> PairJudge:
@@ -80,7 +79,7 @@ def _pointwise_claim(
         statement=statement,
         derivation=derivation,
         source="Kingma and Welling 2014 (arXiv 1312.6114), eqs. 6 and 7; the libraries' public ELBO classes",
-        tolerance=TOLERANCE,
+        tolerance=pointwise.PAIR_TOLERANCE,
         reason=pointwise.REASON,
         procedure=Procedure.EVALUATE,
         applies_to=sides.applies_to,

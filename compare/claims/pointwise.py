@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from math import inf, isfinite, isnan, nan
 
-from elbo_compare.compare.claims.claim import Judgement, Rows
+from elbo_compare.compare.claims.claim import CellJudge, Context, Judgement, Rows
 from elbo_compare.compare.records import Measurement, Outcome, Quantity
 
 UNIT_ROUNDOFF = {"float32": 2.0**-24, "float64": 2.0**-53}
@@ -17,6 +17,7 @@ UNIT_ROUNDOFF = {"float32": 2.0**-24, "float64": 2.0**-53}
 ROUNDING_FACTOR = 16.0
 
 TOLERANCE = "16 u S: u the unit roundoff (2⁻⁵³ or 2⁻²⁴), S the sum of the absolute terms, cancellation included"
+PAIR_TOLERANCE = "16 u (S₁ + S₂): the sum of what either is allowed against the float64 oracle"
 REASON = (
     "Two correct programs differ by rounding only, which is at most (roundings on the longest path) × u × S "
     "(Higham 2002, section 3.1); about ten roundings per term and a few per summation tree make 16."
@@ -73,6 +74,20 @@ def within_rounding(row: Measurement, dtype: str) -> Judgement:
     """
     tolerance = rounding_tolerance(row.scale, dtype)
     return compared(row.value, row.reference, tolerance, part=row.part, n=row.n, unit=row.unit)
+
+
+def rounded(quantity: Quantity) -> CellJudge:
+    """Judges the one row of a quantity by `within_rounding`.
+
+    >>> from elbo_compare.compare.claims import by_id
+    >>> print(by_id('ELBO-001').judge.__qualname__, by_id('ELBO-001').judge is not by_id('ELBO-002').judge)
+    rounded.<locals>.judge True
+    """
+
+    def judge(rows: Rows, _: Context) -> list[Judgement]:
+        return [within_rounding(rows.one(quantity), rows.cell.dtype)]
+
+    return judge
 
 
 def distance_within(row: Measurement, tolerance: float) -> Judgement:
