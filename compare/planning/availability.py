@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
@@ -138,8 +139,11 @@ def placement(asked: str) -> Placement:
         raise UsageError(unknown("device", asked, ("auto", *map(str, Device))))
     if asked == Device.CPU:
         return Placement(device=Device.CPU)
-    blind = tuple(name for name in PROBES if importable(name) and not sees_cuda(name))
-    if any(sees_cuda(name) for name in PROBES):
+    names = list(filter(importable, PROBES))
+    with ThreadPoolExecutor(max(1, len(names))) as crew:  # each imports a framework, in a process of its own
+        seen = dict(zip(names, crew.map(sees_cuda, names), strict=True))
+    blind = tuple(name for name in names if not seen[name])
+    if any(seen.values()):
         return Placement(device=Device.CUDA, on_cpu=blind if asked == "auto" else ())
     if asked == Device.CUDA:
         why = "; ".join(map(without_cuda, blind)) or "neither torch nor jax is installed"
