@@ -1,38 +1,38 @@
-"""Checks one function object in this process: reads it, calls it, judges every term, and says what it equals."""
+"""Checks one function object in this process: reads it, calls it, judges what would be minimised, names what it is."""
 
-from collections.abc import Callable, Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from elbo_compare.compare.checking.claims import Claim, Record, TermRecord, judge, record, record_ordinary
-from elbo_compare.compare.checking.diagnosis import Diagnosis, DifferenceForm, diagnose_claims, diagnose_value
-from elbo_compare.compare.checking.drawing import draws
+from elbo_compare.compare.checking.callee import Callee, callee_of
 from elbo_compare.compare.checking.expectation import judge_drawing
-from elbo_compare.compare.checking.experiment import Experiment, open_experiment
+from elbo_compare.compare.checking.experiment import Experiment, open_experiment, shapes_of
 from elbo_compare.compare.checking.failure import FunctionError, TargetError
-from elbo_compare.compare.checking.readings import (
-    UNIT_ROUNDOFF,
-    Quantity,
-    Reading,
-    Reduction,
-    farthest,
-    readings,
-    reductions,
-    value_distance,
-)
-from elbo_compare.compare.checking.result import CheckResult, CheckVerdict, TermResult
-from elbo_compare.compare.checking.signature import Form, FunctionKind, Role, read_mapping, read_signature
-from elbo_compare.compare.records import Outcome
-from elbo_compare.suites.contract import DType, Likelihood
+from elbo_compare.compare.checking.identify import Standing
+from elbo_compare.compare.checking.inputs import ORDINARY, Shapes
+from elbo_compare.compare.checking.judging import Options
+from elbo_compare.compare.checking.likelihoods import LIKELIHOODS
+from elbo_compare.compare.checking.names import OURS, Role, read_name
+from elbo_compare.compare.checking.objectives import Name
+from elbo_compare.compare.checking.result import CheckResult, CheckVerdict
+from elbo_compare.compare.checking.roles import Assignment, assignments
+from elbo_compare.compare.checking.signature import FunctionKind, read_mapping
+from elbo_compare.compare.checking.source import axis_sizes
+from elbo_compare.compare.checking.verdict import Finding, examined
+from elbo_compare.suites.contract import Likelihood
 
-UNDECIDED = (
-    "Its draws vary too much to tell (far more than log q - log p does): "
-    "let it take z as a parameter to be judged exactly."
+GOOD = (CheckVerdict.RIGHT, CheckVerdict.BY_DESIGN)
+ORDER = (
+    *GOOD,
+    CheckVerdict.OTHER_OBJECTIVE,
+    CheckVerdict.WRONG,
+    CheckVerdict.INCONCLUSIVE,
+    CheckVerdict.NOT_JUDGED,
+    CheckVerdict.FAILED,
 )
-
-Match = tuple[Reading, Reduction, float]  # the float is the unit roundoff at which it matches
 
 
 def check_function(
@@ -42,13 +42,21 @@ def check_function(
     mapping: Iterable[str] = (),
     framework: str | None = None,
     likelihood: Likelihood | str | None = None,
+    objective: str | None = None,
+    constants: Mapping[str, Any] | None = None,
+    args: Sequence[str] = (),
+    batch: int | None = None,
+    latent: int | None = None,
+    observed: int | None = None,
     target: str = "",
 ) -> CheckResult:
     """Judge one function; never raises for what the function does (`CheckResult.message` says it).
 
     kind: what it is meant to compute, else read from its parameter names. mapping: `theirs=ours` pairs. likelihood:
-    bernoulli or normal, else found out. Raises nothing but what is a mistake of the caller: TargetError for an
-    unknown kind, framework, likelihood or name.
+    one of `LIKELIHOODS`, else found by value. objective: what declares another objective than the ELBO (`Name`).
+    constants: values of parameters that are no arrays. args: what `*args` takes, in order. batch, latent, observed:
+    fixed sizes. Raises nothing but what is a mistake of the caller: TargetError for an unknown kind, framework,
+    likelihood, objective or name, or a parameter that nothing says what it is.
 
     >>> import numpy as np
     >>> def kl(mean, log_var):
@@ -60,248 +68,169 @@ def check_function(
     >>> print(check_function(half, framework='numpy').verdict)
     wrong
     """
+    started = time.perf_counter()
     label = target or getattr(function, "__name__", type(function).__name__)
-    data: Likelihood | None = _choice(Likelihood, likelihood, "likelihood")
-    signature = read_signature(function, kind=_choice(FunctionKind, kind, "kind"), mapping=read_mapping(mapping))
+    options = Options(
+        likelihood=_among(LIKELIHOODS, likelihood, "likelihood"),
+        objective=_choice(Name, objective, "objective"),
+        shapes=Shapes(batch=batch, latent=latent, observed=observed),
+    )
+    chosen = _choice(FunctionKind, kind, "kind")
+    callee = callee_of(function, constants or {}, tuple(args))
+    options_read = assignments(callee, chosen, read_mapping(mapping))
+    try:
+        result = _best(options_read, options, framework, label)
+    except (TargetError, FunctionError):
+        raise
+    except Exception as error:  # ours, not the function's: that must not read like a verdict on it
+        place = f"{type(error).__name__}: {(str(error).splitlines() or ['no message'])[0]}"
+        message = f"compare check itself failed, not {label} ({place}). Please report it with the function."
+        result = CheckResult(target=label, verdict=CheckVerdict.FAILED, message=message)
+    return replace(result, timings={"checking": time.perf_counter() - started})
+
+
+def _choice(choices: Any, value: Any, label: str) -> Any:
+    if value is None or isinstance(value, choices):
+        return value
+    for text in (str(value), str(value).replace("-", "_"), str(value).replace("_", "-")):
+        if text in list(choices):
+            return choices(text)
+    raise TargetError(f"No {label} {value!r}. Known: {', '.join(choices)}.")
+
+
+def _among(known: Sequence[str], value: str | None, label: str) -> str | None:
+    text = None if value is None else str(value).replace("-", "_")
+    if text is not None and text not in known:
+        raise TargetError(f"No {label} {value!r}. Known: {', '.join(known)}.")
+    return text
+
+
+def _best(options_read: Sequence[Assignment], options: Options, framework: str | None, label: str) -> CheckResult:
+    """The best verdict over the ways to read the parameters; one by value alone counts only where it is right."""
+    results = []
+    for assignment in options_read:
+        result = _checked(assignment, options, framework, label)
+        if result.verdict in GOOD:
+            return result
+        if not assignment.by_value:
+            results.append(result)
+    if not results:
+        first = options_read[0].signature
+        names = [a.name for a in first.arguments if read_name(a.name) is None]
+        maps = " ".join(f"--map {name}=OURS" for name in names)
+        raise TargetError(
+            f"{first.name}: what {', '.join(map(repr, names))} is can't be told from the name, and under no reading is "
+            f"it right. Say what it is, with {maps}; OURS is one of {', '.join(OURS)}."
+        )
+    return min(results, key=lambda result: ORDER.index(result.verdict))
+
+
+def _checked(assignment: Assignment, options: Options, framework: str | None, label: str) -> CheckResult:
+    """One reading: called at free sizes first, then at those that the source or the fit names."""
+    named = axis_sizes(assignment.callee.function)
+    shapes = shapes_of(assignment.signature, options.shapes, named)
+    result, finding = _at(assignment, options, framework, label, shapes)
+    if finding is None or result.verdict in GOOD:
+        return result
+    for shape in _written_for(finding, options.shapes):
+        other, _ = _at(assignment, options, framework, label, (shape,))
+        if other.verdict in GOOD:
+            where = " and ".join(
+                f"{n} {axis}" for n, axis in ((shape.observed, "observed dimensions"), (shape.latent, "latents")) if n
+            )
+            note = f"right at the {where} that it is written for, and only there"
+            return replace(other, notes=(note, *other.notes))
+    return result
+
+
+def _written_for(finding: Finding, given: Shapes) -> list[Shapes]:
+    """Sizes at which the fitted weights would be right: a mean over pixels times 784."""
+    found = finding.identified
+    if found is None or found.standing not in (Standing.MISMATCH, Standing.SCALED):
+        return []
+    sizes: dict[str, int] = {}
+    for law in (found.fit.data, found.fit.kl):
+        for axis, name in ((1, "latent"), (2, "observed")):
+            whole = round(law.factor) if law else 0
+            if law and law.powers[axis] == -1 and whole > 4 and abs(law.factor - whole) < 1e-6 * whole:
+                sizes[name] = whole
+            if (
+                law
+                and law.powers[axis] == -1
+                and whole > 4
+                and whole % 2 == 0
+                and found.fit.reading.data
+                and found.fit.reading.data.weighted
+                and axis == 2
+            ):
+                sizes[name] = whole // 2  # sum of squares = 2 x the half squared error
+    return [replace(given, **sizes)] if sizes else []
+
+
+def _at(
+    assignment: Assignment, options: Options, framework: str | None, label: str, shapes: Sequence[Shapes]
+) -> tuple[CheckResult, Finding | None]:
+    signature = assignment.signature
     described: dict[str, Any] = {
         "target": label,
         "kind": signature.kind.value,
         "parameters": {argument.name: argument.meaning for argument in signature.arguments},
     }
     try:
-        with open_experiment(function, signature, framework) as experiment:
+        with open_experiment(assignment.callee, signature, framework, shapes) as experiment:
             described |= {
                 "framework": experiment.arrays.name,
                 "dtype": experiment.dtype.value,
-                "layout": experiment.layout.value if signature.find(Role.X) else "",
+                "layout": experiment.shapes.text if signature.find(Role.X) else "",
             }
-            if draws(experiment):
-                described |= {"draws": True}
-                return _result(judge_drawing(experiment, data), described)
-            return _result(_judge_terms(experiment, data), described)
+            finding, drawn = _found(experiment, assignment.callee, options)
     except FunctionError as error:
-        return CheckResult(verdict=CheckVerdict.FAILED, message=str(error), **described)
-
-
-def _choice(choices: Any, value: Any, label: str) -> Any:
-    if value is None or isinstance(value, choices):
-        return value
-    try:
-        return choices(str(value).replace("-", "_"))
-    except ValueError as error:
-        raise TargetError(f"No {label} {value!r}. Known: {', '.join(choices)}.") from error
-
-
-def _result(terms: Sequence[TermResult], described: dict[str, Any]) -> CheckResult:
-    judged = [term for term in terms if term.read_as]
-    inconclusive = any(claim.outcome is Outcome.INCONCLUSIVE for term in judged for claim in term.claims)
-    if any(not term.right for term in judged):
-        verdict = CheckVerdict.INCONCLUSIVE if _only_inconclusive(judged) else CheckVerdict.WRONG
-    else:
-        verdict = CheckVerdict.INCONCLUSIVE if inconclusive else CheckVerdict.RIGHT
-    wrong = [term for term in judged if not term.right and term.diagnosis]
-    chosen = next(iter(wrong), next((term for term in judged if term.diagnosis), None))
-    diagnosis = chosen.diagnosis if chosen else None
-    if diagnosis and chosen and len(terms) > 1:
-        diagnosis = replace(diagnosis, text=f"the term {chosen.name!r} {diagnosis.text}")
-    message = UNDECIDED if verdict is CheckVerdict.INCONCLUSIVE else ""
-    return CheckResult(verdict=verdict, message=message, terms=tuple(terms), diagnosis=diagnosis, **described)
-
-
-def _only_inconclusive(terms: Sequence[TermResult]) -> bool:
-    outcomes = {claim.outcome for term in terms for claim in term.claims}
-    return Outcome.INCONCLUSIVE in outcomes and Outcome.DIFFERS not in outcomes
-
-
-def _judge_terms(experiment: Experiment, likelihood: Likelihood | None) -> list[TermResult]:
-    """Every term: first those that equal a right reading; then each other one against what is left over."""
-    experiment = _settle_output(experiment, likelihood)
-    found = record(experiment)
-    names = [term.name for term in found.ordinary[0].terms]
-    alone = len(names) == 1
-    matches = {i: _match(experiment, found, i, _readings(experiment, likelihood, i, names)) for i in range(len(names))}
-    taken = {match[0].quantity for match in matches.values() if match}
-    results = []
-    for position, name in enumerate(names):
-        candidates = _readings(experiment, likelihood, position, names)
-        match = matches[position]
-        if match:
-            results.append(_judge_right(experiment, found, position, match, candidates, alone))
-            continue
-        left = tuple(reading for reading in candidates if alone or reading.quantity not in taken)
-        shape = found.ordinary[0].terms[position].value.shape
-        if not reductions(found.ordinary[0].terms[position].value, found.ordinary[0]):
-            if alone:
-                raise FunctionError(_wrong_shape(experiment, shape, found.ordinary[0].batch))
-            left = ()
-        if not left:
-            note = f"shape {shape}: no loss term, or one that another term already is"
-            results.append(TermResult(name=name, read_as="", reduction="", right=True, note=note))
-            continue
-        results.append(_judge_wrong(experiment, found, position, left))
-    return _same_weights(results)
-
-
-def _readings(
-    experiment: Experiment, likelihood: Likelihood | None, position: int, names: list[str]
-) -> tuple[Reading, ...]:
-    return readings(experiment.signature, likelihood, names[position], len(names) == 1)
-
-
-def _wrong_shape(experiment: Experiment, shape: tuple[int, ...], batch: int) -> str:
+        return CheckResult(verdict=CheckVerdict.FAILED, message=str(error), **described), None
+    described["parameters"] = finding.parameters or described["parameters"]
     return (
-        f"{experiment.signature.name} returned shape {shape} for a batch of {batch}; a scalar, one value per datum "
-        f"({batch},) or one per datum and dimension is wanted."
+        CheckResult(
+            verdict=finding.verdict,
+            message=finding.message,
+            equation=finding.equation,
+            diagnosis=finding.diagnosis,
+            terms=finding.terms,
+            notes=finding.notes,
+            objective=finding.objective,
+            declared_by=finding.declared_by,
+            draws=drawn,
+            **described,
+        ),
+        finding,
     )
 
 
-def _match(experiment: Experiment, found: Record, position: int, candidates: Sequence[Reading]) -> Match | None:
-    """The reading and reduction that the term equals at ordinary inputs, in float64 if it can be, else in float32."""
-    allowed = reductions(found.ordinary[0].terms[position].value, found.ordinary[0])
-    for dtype in dict.fromkeys((experiment.dtype, DType.FLOAT32)):
-        roundoff, best = UNIT_ROUNDOFF[dtype], None
-        for reading in candidates:
-            for reduction in allowed:
-                with np.errstate(all="ignore"):
-                    distance = farthest(
-                        [
-                            value_distance(reading, reduction, one.terms[position], one, roundoff)
-                            for one in found.ordinary
-                        ]
-                    )
-                if distance.ratio <= 1 and (best is None or distance.ratio < best[1]):
-                    best = ((reading, reduction, roundoff), distance.ratio)
-        if best:
-            return best[0]
-    return None
+def _found(experiment: Experiment, callee: Callee, options: Options) -> tuple[Finding, bool]:
+    """Deterministic, drawing, or keeping count of its calls; and the finding."""
+    if not _varies(experiment, same_seed=False):
+        return examined(experiment, callee, options, changing=False), False
+    if not _varies(experiment, same_seed=True):
+        return judge_drawing(experiment, callee, options), True
+    fresh = replace(callee, fresh=True)
+    experiment = replace(experiment, function=fresh)
+    if _varies(experiment, same_seed=True):
+        raise FunctionError(
+            f"{callee.label} gives another value at every call, with the same arguments and random seed: it keeps a "
+            "state outside of itself, which can't be judged."
+        )
+    return examined(experiment, fresh, options, changing=True), False
 
 
-def _settle_output(experiment: Experiment, likelihood: Likelihood | None) -> Experiment:
-    """Where it is unknown what the output is: take what some term equals, or what explains it best; else
-    probabilities, which is what a name like recon_x mostly stands for."""
-    argument = experiment.signature.find(Role.OUTPUT)
-    if argument is None or argument.form is not Form.OUTPUT_UNKNOWN:
-        return experiment
-    found = record_ordinary(experiment)
-    names = [term.name for term in found.ordinary[0].terms]
-    explained: list[Form] = []
-    for position in range(len(names)):
-        candidates = _readings(experiment, likelihood, position, names)
-        candidates = [reading for reading in candidates if reading.quantity is not Quantity.KL]
-        if not candidates or not reductions(found.ordinary[0].terms[position].value, found.ordinary[0]):
-            continue
-        match = _match(experiment, found, position, candidates)
-        if match:
-            return _with_output(experiment, match[0].output)
-        wrong, reading = diagnose_value(experiment.signature, found, position, candidates, _roundoff(experiment))
-        if wrong.form is not DifferenceForm.UNKNOWN:
-            explained.append(reading.output)
-    form = Form.LOCATION if likelihood is Likelihood.NORMAL else Form.PROBS
-    return _with_output(experiment, explained[0] if explained else form)
-
-
-def _roundoff(experiment: Experiment) -> float:
-    return UNIT_ROUNDOFF[experiment.dtype]
-
-
-def _with_output(experiment: Experiment, form: Form) -> Experiment:
-    signature = experiment.signature
-    arguments = tuple(
-        replace(argument, form=form) if argument.role is Role.OUTPUT else argument for argument in signature.arguments
+def _varies(experiment: Experiment, *, same_seed: bool) -> bool:
+    """Whether the same arguments give another value."""
+    case, values = experiment.ordinary(ORDINARY[0]), []
+    for call in range(3):
+        if same_seed:
+            experiment.calls = 0
+        with experiment.arrays.seeded(0 if same_seed else call + 1):
+            values.append([term.value for term in experiment.observe(case, differentiate=False).terms])
+    first, *others = values
+    return any(
+        not np.allclose(value, again, rtol=1e-9, atol=0, equal_nan=True)
+        for other in others
+        for value, again in zip(first, other, strict=False)
     )
-    return replace(experiment, signature=replace(signature, arguments=arguments))
-
-
-def _judge_right(
-    experiment: Experiment, found: Record, position: int, match: Match, candidates: Sequence[Reading], alone: bool
-) -> TermResult:
-    reading, reduction, roundoff = match
-    term = TermRecord(position=position, record=found, reading=reading, reduction=reduction, roundoff=roundoff)
-    claims = judge(term)
-    if not alone and "cut off" in term.missing_gradient:
-        pass  # a term that is returned for the log beside the loss carries no gradient
-    elif "cut off" in term.missing_gradient:
-        claims = tuple(replace(c, outcome=Outcome.DIFFERS) if c.name == "gradient" else c for c in claims)
-    diagnosis = diagnose_claims(experiment.signature, term, claims, (reading, *candidates))
-    if diagnosis and diagnosis.form is DifferenceForm.LEGITIMATE:
-        claims = _exempted(claims, diagnosis)
-    note = _precision_note(term, experiment, roundoff)
-    return TermResult(
-        name=term.term(found.ordinary[0]).name,
-        read_as=reading.title,
-        reduction=reduction.value,
-        right=all(claim.outcome is not Outcome.DIFFERS for claim in claims),
-        claims=claims,
-        diagnosis=diagnosis,
-        note=note,
-    )
-
-
-def _exempted(claims: Iterable[Claim], diagnosis: Diagnosis) -> tuple[Claim, ...]:
-    note = f"not meant for {diagnosis.id}, a legitimate variant"
-    return tuple(
-        replace(claim, outcome=Outcome.NOT_RUN, note=note) if claim.outcome is Outcome.DIFFERS else claim
-        for claim in claims
-    )
-
-
-def _precision_note(term: TermRecord, experiment: Experiment, roundoff: float) -> str:
-    if experiment.dtype is DType.FLOAT32:
-        return "it raises for float64 arguments: judged in float32"
-    if roundoff == UNIT_ROUNDOFF[DType.FLOAT64]:
-        return ""
-    computed = term.term(term.record.ordinary[0]).dtype
-    if computed == "float32":
-        return "it computes in float32 even where float64 arrives: judged in float32"
-    worst = term.values(term.record.ordinary, UNIT_ROUNDOFF[DType.FLOAT64])
-    much = f"off by {worst.difference:.2g} in float64"
-    return f"right to float32 rounding only ({much}): an added epsilon, or float32 inside"
-
-
-def _judge_wrong(experiment: Experiment, found: Record, position: int, candidates: Sequence[Reading]) -> TermResult:
-    roundoff = _roundoff(experiment)
-    diagnosis, reading = _first_explained(experiment, found, position, candidates)
-    allowed = reductions(found.ordinary[0].terms[position].value, found.ordinary[0])
-    records = [
-        TermRecord(position=position, record=found, reading=reading, reduction=reduction, roundoff=roundoff)
-        for reduction in allowed
-    ]
-    nearest = min(records, key=lambda one: one.values(found.ordinary).ratio)
-    claims = judge(nearest)
-    legitimate = diagnosis.form is DifferenceForm.LEGITIMATE
-    return TermResult(
-        name=found.ordinary[0].terms[position].name,
-        read_as=reading.title,
-        reduction=nearest.reduction.value if len(allowed) == 1 else f"sum or mean (nearer: {nearest.reduction.value})",
-        right=legitimate,
-        claims=_exempted(claims, diagnosis) if legitimate else claims,
-        diagnosis=diagnosis,
-    )
-
-
-def _first_explained(
-    experiment: Experiment, found: Record, position: int, candidates: Sequence[Reading]
-) -> tuple[Diagnosis, Reading]:
-    """The diagnosis under the most specific quantity that explains the term: a part of the loss before the whole."""
-    groups = [
-        [reading for reading in candidates if reading.quantity is quantity]
-        for quantity in (Quantity.RECONSTRUCTION, Quantity.KL, Quantity.NEGATIVE_ELBO)
-    ]
-    diagnosed = [
-        diagnose_value(experiment.signature, found, position, group, _roundoff(experiment)) for group in groups if group
-    ]
-    explained = (pair for pair in diagnosed if pair[0].form is not DifferenceForm.UNKNOWN)
-    return next(explained, diagnosed[-1])
-
-
-def _same_weights(results: list[TermResult]) -> list[TermResult]:
-    """A reconstruction term and a KL that are returned apart, without their sum, must be reduced alike."""
-    right = [result for result in results if result.read_as and result.right]
-    if len(right) < 2 or any("ELBO" in result.read_as for result in results):
-        return results
-    if len({result.reduction for result in right}) == 1:
-        return results
-    text = "is reduced otherwise than " + " and ".join(f"{r.name!r} ({r.reduction})" for r in right[:-1])
-    advice = "added together they weigh the KL wrongly: reduce both by a sum or both by a mean over the batch"
-    diagnosis = Diagnosis(form=DifferenceForm.TERMS, text=f"{text}: {right[-1].reduction}", advice=advice)
-    return [replace(r, right=False, diagnosis=diagnosis) if r is right[-1] else r for r in results]

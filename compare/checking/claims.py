@@ -9,10 +9,11 @@ import numpy as np
 from elbo_compare.compare.checking.experiment import Experiment, Observation
 from elbo_compare.compare.checking.failure import FunctionError
 from elbo_compare.compare.checking.inputs import ORDINARY, REPLICATES, extremes, prior, ragged, with_noise
+from elbo_compare.compare.checking.names import Role
 from elbo_compare.compare.checking.readings import (
     UNIT_ROUNDOFF,
     Distance,
-    Quantity,
+    Floor,
     Reading,
     Reduction,
     farthest,
@@ -21,7 +22,6 @@ from elbo_compare.compare.checking.readings import (
     target,
     value_distance,
 )
-from elbo_compare.compare.checking.signature import Role
 from elbo_compare.compare.records import Outcome
 from elbo_compare.suites.bridge.user_arrays import Term
 from elbo_compare.suites.contract import DType
@@ -51,6 +51,7 @@ class Record:
     parts: tuple[Observation, ...] = ()
     noise: tuple[Observation, ...] = ()
     single: tuple[Observation, ...] = ()
+    single_extreme: tuple[Observation, ...] = ()
 
     @property
     def everywhere(self) -> tuple[Observation, ...]:
@@ -58,40 +59,39 @@ class Record:
         return (*self.ordinary, *self.extreme, *self.prior, *self.parts, *self.noise)
 
 
-def record_ordinary(experiment: Experiment) -> Record:
-    """The ordinary calls. Raises FunctionError where the function raises or gives NaN."""
+def record(experiment: Experiment, position: int) -> Record:
+    """Every call. Raises FunctionError where the function raises, or gives NaN at ordinary inputs."""
     cases = [experiment.ordinary(sizes, replicate) for sizes in ORDINARY for replicate in range(REPLICATES)]
     ordinary = tuple(experiment.observe(case) for case in cases)
-    _check_finite(experiment, ordinary)
-    return Record(ordinary=ordinary, whole=ordinary[REPLICATES])
-
-
-def record(experiment: Experiment) -> Record:
-    """Every call. Raises FunctionError where the function raises, or gives NaN at ordinary inputs."""
-    calls = record_ordinary(experiment)
+    check_finite(experiment, ordinary, position)
     small, ragged_case = experiment.ordinary(ORDINARY[0]), experiment.ordinary(ORDINARY[1])
-    form, observed = experiment.signature.form(Role.OUTPUT), experiment.signature.find(Role.X) is not None
-    noise = (1.0, -1.0) if experiment.signature.find(Role.Z) else ()
-    single = (ORDINARY[0], ORDINARY[2]) if experiment.dtype is DType.FLOAT64 else ()
+    noise = (1.0, -1.0) if experiment.signature.find(Role.Z) and experiment.signature.find(Role.MEAN) else ()
+    single = (ORDINARY[0],) if experiment.dtype is DType.FLOAT64 else ()
+    observed = experiment.signature.find(Role.OUTPUT) is not None
+    far = tuple(extremes(experiment.sizes(ORDINARY[0]), experiment.domain, observed=observed))
+    far = far if experiment.signature.find(Role.MEAN) else far[-1:]
+    parts = ragged(ragged_case) if experiment.shapes.batch is None else ()
     with np.errstate(all="ignore"):  # an overflow shows as an infinite difference
-        extreme = extremes(experiment.sizes(ORDINARY[0]), form, observed=observed)
-        return replace(
-            calls,
-            extreme=tuple(experiment.observe(case) for case in extreme),
+        return Record(
+            ordinary=ordinary,
+            whole=ordinary[REPLICATES],
+            extreme=tuple(experiment.observe(case) for case in far),
             prior=(experiment.observe(prior(small)),),
-            parts=tuple(experiment.observe(part) for part in ragged(ragged_case)),
+            parts=tuple(experiment.observe(part) for part in parts),
             noise=tuple(experiment.observe(with_noise(small, sign)) for sign in noise),
             single=tuple(experiment.observe(experiment.ordinary(sizes), dtype=DType.FLOAT32) for sizes in single),
+            single_extreme=tuple(experiment.observe(case, dtype=DType.FLOAT32) for case in far) if single else (),
         )
 
 
-def _check_finite(experiment: Experiment, observations: Iterable[Observation]) -> None:
+def check_finite(experiment: Experiment, observations: Iterable[Observation], position: int) -> None:
+    """Raises FunctionError where the term holds NaN or an infinity."""
     for observation in observations:
-        for term in observation.terms:
-            if not np.isfinite(term.value).all():
-                shown = f"returned term {term.name!r}" if term.name else "result"
-                kind = "NaN" if np.isnan(term.value).any() else "infinity"
-                raise FunctionError(f"{experiment.signature.name}: the {shown} is {kind} at ordinary inputs.")
+        term = observation.terms[position]
+        if not np.isfinite(term.value).all():
+            shown = f"returned term {term.name!r}" if term.name else "result"
+            kind = "NaN" if np.isnan(term.value).any() else "infinity"
+            raise FunctionError(f"{experiment.signature.name}: the {shown} is {kind} at ordinary inputs.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,6 +169,11 @@ def judge_gradient(term: TermRecord) -> Claim:
 def judge_additivity(term: TermRecord) -> Claim:
     """f(6 rows) = f(1 row) and f(5 rows) put together by the reduction; no oracle is needed."""
     statement = "ragged parts of a batch put together give the whole batch"
+    if not term.record.parts:
+        return Claim(name="additivity", statement=statement, outcome=Outcome.NOT_RUN, note="the batch size is fixed")
+    if term.reading.floor in (Floor.DIMENSION_MEAN, Floor.GROUP_MEAN, Floor.CAPACITY_MEAN) or term.reading.given:
+        note = "the objective combines the batch before it is floored, or adds a number to it"
+        return Claim(name="additivity", statement=statement, outcome=Outcome.NOT_RUN, note=note)
     whole, parts = term.term(term.record.whole).value, [term.term(part).value for part in term.record.parts]
     rows = [part.batch for part in term.record.parts]
     if term.reduction in (Reduction.SUM, Reduction.MEAN):
@@ -179,7 +184,7 @@ def judge_additivity(term: TermRecord) -> Claim:
         together = np.concatenate([part.reshape(n, -1) for part, n in zip(parts, rows, strict=True)])
     same = together.size == whole.size
     difference = float(np.abs(together.ravel() - whole.ravel()).max()) if same else np.inf
-    scale = float(np.max(reduced(target(term.reading, term.record.whole.inputs).scale, term.reduction)))
+    scale = float(np.max(reduced(target(term.reading, term.record.whole.inputs, term.reduction).scale, term.reduction)))
     tolerance = 100 * term.roundoff * scale  # two sums of the same absolute terms, as wrong as `value` allows each
     distance = Distance(difference=difference, tolerance=tolerance, where="6 = 1 + 5 rows")
     return _judged("additivity", statement, distance)
@@ -193,17 +198,15 @@ def judge_prior(term: TermRecord) -> Claim:
 def judge_noise(term: TermRecord) -> Claim:
     """The mean over z = mean + sigma and mean - sigma is the exact value: every k1 is quadratic in the noise."""
     statement = "the average over z = mean + sigma and z = mean - sigma is the exact expectation"
-    if not term.record.noise or not term.reading.sampled or term.reading.quantity is Quantity.RECONSTRUCTION:
+    if (
+        not term.record.noise
+        or not (term.reading.sampled and term.reading.has_kl)
+        or term.reading.floor is not Floor.NONE
+    ):
         return Claim(name="exact mean", statement=statement, outcome=Outcome.NOT_RUN, note="no sample is taken")
     plus, minus = (term.term(one).value for one in term.record.noise)
     first = term.record.noise[0]
-    exact = Reading(
-        quantity=term.reading.quantity,
-        sampled=False,
-        sign=term.reading.sign,
-        output=term.reading.output,
-        spread=term.reading.spread,
-    )
+    exact = replace(term.reading, sampled=False)
     middle = Term(name="", value=(plus + minus) / 2, dtype="")
     distance = value_distance(exact, term.reduction, middle, first, term.roundoff)
     allowed = term.values(term.record.noise)  # the two values that are averaged, each with its own rounding
@@ -214,11 +217,12 @@ def judge_noise(term: TermRecord) -> Claim:
 
 def judge_single(term: TermRecord) -> Claim:
     """float32 in: no further from the oracle at the rounded inputs than float32 rounding allows."""
-    statement = "float32 arguments lose no more than float32 rounding"
+    statement = "float32 arguments lose no more than float32 rounding, at extreme inputs too"
     if not term.record.single:
         note = "the function raises for float64 arguments: everything was judged in float32"
         return Claim(name="float32", statement=statement, outcome=Outcome.NOT_RUN, note=note)
-    distance = term.values(term.record.single, UNIT_ROUNDOFF[DType.FLOAT32])
+    at_edges = term.values(term.record.single_extreme, UNIT_ROUNDOFF[DType.FLOAT32])
+    distance = farthest([term.values(term.record.single, UNIT_ROUNDOFF[DType.FLOAT32]), at_edges])
     dtype = term.term(term.record.single[0]).dtype
     note = "" if dtype == "float32" else f"the result is {dtype}"
     return _judged("float32", statement, distance, note)

@@ -1,24 +1,26 @@
 """From failed claims to a sentence: which known mistake a term equals, else the form of the difference."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
+from math import isclose
 
 import numpy as np
 
-from elbo_compare.compare.checking import equals, linear
 from elbo_compare.compare.checking.claims import Claim, Record, TermRecord
+from elbo_compare.compare.checking.equals import Match
 from elbo_compare.compare.checking.experiment import Observation
-from elbo_compare.compare.checking.readings import (
-    Quantity,
-    Reading,
-    gradient_distance,
-    reductions,
-    target,
-    value_distance,
-)
-from elbo_compare.compare.checking.signature import SPREADS, Form, Role, Signature
+from elbo_compare.compare.checking.fitting import Law
+from elbo_compare.compare.checking.formula import Formula
+from elbo_compare.compare.checking.identify import Identified, Standing, contradicts
+from elbo_compare.compare.checking.names import Role
+from elbo_compare.compare.checking.objectives import mismatch_effect
+from elbo_compare.compare.checking.readings import Quantity, Reading, gradient_distance, target
+from elbo_compare.compare.checking.scanning import Break
+from elbo_compare.compare.checking.signature import Signature
 from elbo_compare.compare.records import Outcome
+
+SHOWN = 3  # terms of a formula that are named; the formula itself shows the others
 
 
 class DifferenceForm(StrEnum):
@@ -28,6 +30,10 @@ class DifferenceForm(StrEnum):
     LEGITIMATE = "legitimate variant"
     MISREAD = "another parametrisation"
     LINEAR = "linear"
+    FORMULA = "formula"
+    OBJECTIVE = "objective"
+    GUARD = "guard"
+    LIMIT = "limit"
     GRADIENT = "gradient"
     EXTREME = "extreme inputs"
     ADDITIVITY = "additivity"
@@ -49,29 +55,8 @@ class Diagnosis:
     advice: str = ""
 
 
-def diagnose_value(
-    signature: Signature, record: Record, position: int, candidates: Sequence[Reading], roundoff: float
-) -> tuple[Diagnosis, Reading]:
-    """A term that equals no right reading at ordinary inputs: what it equals, and the reading that it is nearest to."""
-    misread = _misread(record, position, candidates, roundoff)
-    # The catalogue speaks of log variances: of another form, its words for a misread one would mislead.
-    if misread and signature.form(Role.SPREAD) is not Form.LOG_VAR:
-        return misread
-    found = equals.find(signature, record, position, candidates)
-    form = linear.fit(record, position, candidates)
-    if found:
-        match, reading = found
-        return _from_catalogue(match, ratio_text(record, position, reading, form)), reading
-    if misread:
-        return misread
-    if form:
-        text = f"equals {form.text} (right: {form.reading.title})"
-        return Diagnosis(form=DifferenceForm.LINEAR, text=text, advice=_linear_advice(form)), form.reading
-    text = f"is none of the known mistakes and no linear form; {ratio_text(record, position, candidates[0], None)}"
-    return Diagnosis(form=DifferenceForm.UNKNOWN, text=text.rstrip("; ")), candidates[0]
-
-
-def _from_catalogue(match: equals.Match, ratio: str) -> Diagnosis:
+def from_catalogue(match: Match, ratio: str) -> Diagnosis:
+    """The catalogue's words, and what the difference amounts to."""
     variant = match.variant
     where = f"its {match.part} equals " if match.part else "equals "
     form = DifferenceForm.LEGITIMATE if variant.legitimate else DifferenceForm.MUTANT
@@ -79,16 +64,17 @@ def _from_catalogue(match: equals.Match, ratio: str) -> Diagnosis:
     return Diagnosis(form=form, id=variant.id, text=text, seen=variant.seen, advice=variant.advice)
 
 
-def ratio_text(record: Record, position: int, reading: Reading, form: linear.LinearForm | None) -> str:
+def ratio_text(record: Record, position: int, reading: Reading, found: Identified | None) -> str:
     """What the difference amounts to: a fraction of the right value at the largest latent size, or an example."""
     one = record.ordinary[-1]
-    latent = one.inputs[Role.MEAN].shape[1]
-    if form and len(form.weights) == 1 and form.weights[0].name == "KL" and form.weights[0].latent == -1:
-        fraction = f"1/{latent}" if abs(form.weights[0].factor - 1) < 1e-6 else f"{form.weights[0].factor:.4g}/{latent}"
-        batch = " and averaged over the batch" if form.weights[0].batch == -1 else ""
+    latent = one.inputs[Role.MEAN].shape[1] if Role.MEAN in one.inputs else 0
+    law = found.fit.kl if found and found.fit.data is None and found.fit.constant is None else None
+    if law and law.powers[1] == -1 and law.factor > 0:
+        fraction = f"1/{latent}" if isclose(law.factor, 1, rel_tol=1e-6) else f"{law.factor:.4g}/{latent}"
+        batch = " and averaged over the batch" if law.powers[0] == -1 else ""
         return f"{fraction} of the right value at {latent} latents{batch}"
     value, right = one.terms[position].value, target(reading, one.inputs).value
-    if value.size == len(right) > 1:
+    if value.size == len(np.atleast_1d(right)) > 1:
         return f"for instance {value.ravel()[0]:.6g} nats where {right[0]:.6g} is right"
     if value.size != 1:
         return ""
@@ -96,91 +82,103 @@ def ratio_text(record: Record, position: int, reading: Reading, form: linear.Lin
     return f"for instance {value.item():.6g} for a batch of {one.batch}, where {right_ones}"
 
 
-def _linear_advice(form: linear.LinearForm) -> str:
-    by_name = {weight.name: weight for weight in form.weights}
-    kl, constant = by_name.get("KL"), by_name.get("constant")
-    data = by_name.get("reconstruction term") or by_name.get("half squared error")
-    if len(form.weights) == 1 and abs(form.weights[0].factor + 1) < 1e-6:
+def misread(signature: Signature, reading: Reading) -> Diagnosis:
+    """The term is right if an argument is taken for something else than its name says."""
+    spread, output = signature.find(Role.SPREAD), signature.find(Role.OUTPUT)
+    if output is not None and reading.data is not None and contradicts(signature, reading):
+        text = f"equals {reading.title}, but its output is called {output.form.value}"
+        advice = f"pass --map {output.name}={reading.data.form.value} if that is what it takes"
+        return Diagnosis(form=DifferenceForm.MISREAD, text=text, advice=advice)
+    name = spread.form.value if spread else "spread"
+    text = f"is right if its {name} argument is taken for {reading.spread.value}"
+    named = spread.name if spread else "NAME"
+    advice = f"it is called {named}: convert it, rename it, or pass --map {named}={reading.spread.value}"
+    return Diagnosis(form=DifferenceForm.MISREAD, text=text, advice=advice)
+
+
+def linear(found: Identified) -> Diagnosis:
+    """A term that is linear in the right quantities with weights that are not."""
+    fit, reading = found.fit, found.reading
+    parts = [(fit.data, _data_name(reading)), (fit.kl, "KL"), (fit.constant, "constant")]
+    text = " + ".join(_weight_text(law, name) for law, name in parts if law) or "zero"
+    return Diagnosis(form=DifferenceForm.LINEAR, text=f"equals {text}", advice=_linear_advice(found))
+
+
+def _data_name(reading: Reading) -> str:
+    return reading.data.name if reading.data else "given reconstruction loss"
+
+
+def _weight_text(law: Law, name: str) -> str:
+    """`0.5 x the KL, averaged over the latent dimensions`."""
+    if name == "constant":
+        return f"{law.text} nats"
+    factor = "" if isclose(law.factor, 1, rel_tol=1e-6) else f"{law.factor:.6g} x "
+    words = [
+        f"{'averaged over' if power < 0 else 'times the size of'} the {axis}"
+        for axis, power in zip(("batch", "latent dimensions", "observed dimensions"), law.powers, strict=True)
+        if power
+    ]
+    return f"{factor}the {name}" + (", " + " and ".join(words) if words else "")
+
+
+def _linear_advice(found: Identified) -> str:
+    fit, reading = found.fit, found.reading
+    if found.standing is Standing.MISSING and reading.quantity is Quantity.NEGATIVE_ELBO:
+        return f"the {'KL' if fit.kl is None else 'reconstruction term'} is missing: add it to what is minimised"
+    if found.scale is not None and isclose(found.scale.factor, -1, rel_tol=1e-6) and found.scale.plain:
         return "its sign is flipped"
-    if form.reading.output is Form.LOCATION and form.reading.quantity is not Quantity.KL and constant is None:
-        dropped = "it drops 0.5 log(2 pi) = 0.9189 nats per observed dimension, which no gradient sees"
-        return dropped + (f"; {_beta(kl, data)}" if kl and data and _beta(kl, data) else "")
-    others = [weight for weight in form.weights if weight is not constant]
-    if constant and all(abs(w.factor - 1) < 1e-6 and not w.latent and not w.observed for w in others):
+    if found.beta is not None and found.beta.factor > 0:
+        beta = found.beta
+        how = "reduce both terms in the same way" if any(beta.powers) else "state the weight"
+        return f"the KL weighs beta = {beta.text} times as much as in the ELBO ({mismatch_effect(beta)}); {how}"
+    laws = [law for law in (fit.data, fit.kl) if law]
+    if fit.constant and all(isclose(law.factor, 1, rel_tol=1e-6) and not any(law.powers[1:]) for law in laws):
         return "a constant that no gradient sees: keep or drop the normalisers of both densities alike"
-    if form.reading.quantity is Quantity.KL:
-        return "sum over the dimensions of a datum; sum or average over the batch only"
-    if form.reading.quantity is Quantity.RECONSTRUCTION:
-        return "sum over the observed dimensions of a datum; sum or average over the batch only"
-    if kl is None or data is None:
-        return f"the {'KL' if kl is None else 'reconstruction term'} is missing"
-    return _beta(kl, data) or "both terms carry the same factor; a sum or mean over the batch carries none"
+    if reading.quantity is Quantity.NEGATIVE_ELBO and any(law.factor < 0 for law in laws):
+        return "minus the log likelihood and plus the KL are minimised"
+    if reading.quantity is Quantity.NEGATIVE_ELBO:
+        return "both terms carry the same factor; a sum or mean over the batch carries none"
+    axis = "observed dimensions" if reading.quantity is Quantity.RECONSTRUCTION else "dimensions"
+    return f"sum over the {axis} of a datum; sum or average over the batch only"
 
 
-def _beta(kl: linear.Weight, data: linear.Weight) -> str:
-    """The KL's weight relative to the reconstruction's, in words; empty where it is 1."""
-    powers = (
-        ("batch", kl.batch - data.batch),
-        ("latent", kl.latent - data.latent),
-        ("observed", kl.observed - data.observed),
-    )
-    axes = "".join(f" x {axis}^{power}" if power != 1 else f" x {axis}" for axis, power in powers if power)
-    factor = kl.factor / data.factor
-    if abs(factor - 1) < 1e-6 and not axes:
-        return ""
-    return f"the KL weighs beta = {factor:.4g}{axes} times as much as in the ELBO; reduce both terms in the same way"
+def from_formula(formula: Formula) -> Diagnosis:
+    """The fitted formula, and term by term what is off."""
+    off = formula.off
+    named = "; ".join(off[:SHOWN]) + (f"; and {len(off) - SHOWN} more" if len(off) > SHOWN else "")
+    e = ", e = (z - mean)/sigma" if "e^2" in formula.text else ""
+    text = f"is none of the known mistakes; it equals {formula.text}{e}"
+    return Diagnosis(form=DifferenceForm.FORMULA, text=text, advice=named)
 
 
-def _misread(
-    record: Record, position: int, candidates: Sequence[Reading], roundoff: float
-) -> tuple[Diagnosis, Reading] | None:
-    """The term is right if its spread (or its output) is taken for something else than its name says."""
-    for reading in candidates:
-        for spread in SPREADS:
-            other = replace(reading, spread=spread)
-            if spread is not reading.spread and _right(record, position, other, roundoff):
-                text = f"is right if its {reading.spread.value} argument is taken for {spread.value}"
-                advice = f"it is called as {reading.spread.value}: convert it, or rename the parameter"
-                return Diagnosis(form=DifferenceForm.MISREAD, text=text, advice=advice), reading
-        for output in (Form.PROBS, Form.LOGITS, Form.LOCATION):
-            other = replace(reading, output=output)
-            different = output is not reading.output and reading.quantity is not Quantity.KL
-            if different and _right(record, position, other, roundoff):
-                text = f"equals {other.title}, but its output is called {reading.output.value}"
-                advice = f"pass --map NAME={output.value} if that is what it takes"
-                return Diagnosis(form=DifferenceForm.MISREAD, text=text, advice=advice), reading
-    return None
+def of_breaks(breaks: Sequence[Break], claims: Iterable[Claim]) -> Diagnosis | None:
+    """A term that is right where it is a number, and where it is not."""
+    if not breaks:
+        return None
+    overflow = [one for one in breaks if not np.isfinite(one.difference)]
+    shown = sorted(overflow or breaks, key=lambda one: one.dtype.value != "float32")[:SHOWN]
+    what = "does not overflow" if overflow else "is not at its edge"
+    text = f"is right where it {what}; {', '.join(one.text for one in shown)}"
+    advice = "the formula is right and its evaluation is not: stay in logarithms; look for an exp, a clamp, an epsilon"
+    return Diagnosis(form=DifferenceForm.LIMIT if overflow else DifferenceForm.EXTREME, text=text, advice=advice)
 
 
-def _right(record: Record, position: int, reading: Reading, roundoff: float) -> bool:
-    with np.errstate(all="ignore"):
-        return any(
-            all(
-                value_distance(reading, reduction, one.terms[position], one, roundoff).ratio <= 1
-                for one in record.ordinary
-            )
-            for reduction in reductions(record.ordinary[0].terms[position].value, record.ordinary[0])
-        )
-
-
-def diagnose_claims(
-    signature: Signature, term: TermRecord, claims: Iterable[Claim], candidates: Sequence[Reading]
-) -> Diagnosis | None:
+def of_claims(term: TermRecord, claims: Iterable[Claim], breaks: Sequence[Break]) -> Diagnosis:
     """A term that is right at ordinary inputs and fails another claim."""
     failed = {claim.name: claim for claim in claims if claim.outcome is Outcome.DIFFERS}
-    if not failed:
-        return None
-    found = equals.find(signature, term.record, term.position, candidates)
-    if found:
-        effect = _gradient_text(term) if "gradient" in failed and "extreme value" not in failed else _extreme_text(term)
-        return _from_catalogue(found[0], effect)
+    limit = of_breaks(breaks, failed.values()) if {"extreme value", "float32", "gradient"} & set(failed) else None
+    gradient = gradient_text(term)
+    if limit and not ("gradient" in failed and "extreme value" not in failed and "float32" not in failed):
+        extreme = extreme_text(term)
+        text = limit.text + (f"; {extreme}" if extreme else "")
+        return Diagnosis(form=limit.form, text=text, advice=limit.advice)
     if "extreme value" in failed:
         advice = "the formula is right and its evaluation is not: look for a clamp, an added epsilon or an overflow"
-        text = f"is right at ordinary inputs; {_extreme_text(term)}"
+        text = f"is right at ordinary inputs; {extreme_text(term)}"
         return Diagnosis(form=DifferenceForm.EXTREME, text=text, advice=advice)
     if "gradient" in failed:
         advice = "look for detach, stop_gradient, .data, no_grad or sample() where rsample() is meant"
-        text = f"has the right value; {_gradient_text(term)}"
+        text = f"has the right value; {gradient}"
         return Diagnosis(form=DifferenceForm.GRADIENT, text=text, advice=advice)
     claim = next(iter(failed.values()))
     form = DifferenceForm.SINGLE if claim.name == "float32" else DifferenceForm.ADDITIVITY
@@ -188,7 +186,7 @@ def diagnose_claims(
     return Diagnosis(form=form, text=text)
 
 
-def _extreme_text(term: TermRecord) -> str:
+def extreme_text(term: TermRecord) -> str:
     """At which extreme inputs it is off, and by how much."""
     parts = []
     for one in term.record.extreme:
@@ -199,12 +197,12 @@ def _extreme_text(term: TermRecord) -> str:
     return f"off only at {', '.join(parts)}" if parts else ""
 
 
-def _gradient_text(term: TermRecord) -> str:
+def gradient_text(term: TermRecord) -> str:
     """By which arguments the gradient is off: zero, a constant factor, or just different."""
     first = term.record.ordinary[0]
     roles = term.term(first).gradients
     if roles is None:
-        return "no gradient"
+        return "no gradient: it is cut off from every input"
     parts = [text for role in roles if (text := _role_text(term, role))]
     return "only its gradient is off: " + ", ".join(parts) if parts else ""
 
@@ -234,5 +232,5 @@ def _stacked(term: TermRecord, role: Role, observations: Sequence[Observation]) 
         gradients = term.term(one).gradients or {}
         factor = 1 / one.batch if term.reduction.name == "MEAN" else 1.0
         got.append(gradients[role].ravel())
-        right.append(factor * target(term.reading, one.inputs).gradients[role].ravel())
+        right.append(factor * target(term.reading, one.inputs, term.reduction).gradients[role].ravel())
     return np.concatenate(got), np.concatenate(right)

@@ -1,6 +1,10 @@
-"""Which known mutant or legitimate variant a term equals: the same number at all inputs, in value and gradient."""
+"""Which known mutant or legitimate variant a term equals: the same value and gradient on every probe.
 
-from collections.abc import Callable, Iterable, Sequence
+Ordinary inputs, extreme ones, q = p, parts and mirrored noise all count; a variant that can't be told from the right
+function on these probes explains nothing.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,13 +13,15 @@ import numpy as np
 from elbo_compare.compare.checking import oracle
 from elbo_compare.compare.checking.claims import Record
 from elbo_compare.compare.checking.experiment import Observation
-from elbo_compare.compare.checking.inputs import Inputs
-from elbo_compare.compare.checking.readings import Quantity, Reading, Reduction, reduced, reductions, target
-from elbo_compare.compare.checking.signature import Form, FunctionKind, Role, Signature
+from elbo_compare.compare.checking.inputs import REPLICATES, Inputs
+from elbo_compare.compare.checking.names import Form, Role
+from elbo_compare.compare.checking.readings import Quantity, Reading, target
+from elbo_compare.compare.checking.signature import FunctionKind
 from elbo_compare.suites import complex_step
-from elbo_compare.suites.bridge.user_arrays import Term
-from elbo_compare.suites.contract import Array, DType
-from elbo_compare.suites.mutants import catalogue
+from elbo_compare.suites.bridge.user_arrays import DETACHED, Term
+from elbo_compare.suites.contract import Array, DType, Likelihood
+from elbo_compare.suites.mutants import catalogue, correct
+from elbo_compare.suites.mutants.loss import NegativeElbo
 from elbo_compare.suites.mutants.variant import Kind, Variant
 
 # Identification, not judgement: the claims have failed by then. A mutant that differs from the right function by less
@@ -23,7 +29,7 @@ from elbo_compare.suites.mutants.variant import Kind, Variant
 SAME = {DType.FLOAT64: 1e-9, DType.FLOAT32: 1e-5}
 # The complex step is exact, autodiff rounds: relative to the largest gradient of the argument.
 SAME_GRADIENT = {DType.FLOAT64: 1e-7, DType.FLOAT32: 1e-4}
-GRADIENT_CASES = 4  # ordinary calls at which gradients are compared: one evaluation for each element
+ARGUMENTS = {Role.Z: "z", Role.MEAN: "mean", Role.SPREAD: "log_var", Role.OUTPUT: "logits"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,11 +40,21 @@ class Match:
     part: str = ""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Suspect:
+    """A whole function of canonical arguments that the term may equal, and what finding it would say."""
+
+    match: Match
+    kind: Kind
+    sign: int
+    function: Callable[..., Any]
+
+
 def kinds_of(reading: Reading, kind: FunctionKind) -> tuple[tuple[Kind, int], ...]:
     """Catalogue kinds that a reading may equal, each with the sign that turns it into the term."""
     if reading.quantity is Quantity.KL:
         return ((Kind.SAMPLED_KL, 1), (Kind.ANALYTIC_KL, 1)) if reading.sampled else ((Kind.ANALYTIC_KL, 1),)
-    if reading.quantity is Quantity.RECONSTRUCTION:
+    if reading.quantity is not Quantity.NEGATIVE_ELBO:
         return ()
     negative = (Kind.NEGATIVE_ELBO, reading.sign)
     if not reading.sampled:
@@ -66,33 +82,59 @@ def fits(kind: Kind, variant: Variant, reading: Reading) -> bool:
     return kind not in (Kind.NEGATIVE_ELBO, Kind.LOG_WEIGHT) or variant.likelihood is reading.likelihood
 
 
+def suspects(reading: Reading, kind: FunctionKind) -> Iterator[Suspect]:
+    """Whole functions of the catalogue first, then losses in which one KL of the catalogue replaces the right one."""
+    if reading.prior is not None or reading.given or reading.likelihood is None:
+        return
+    for each, sign in kinds_of(reading, kind):
+        for variant in catalogue.of_kind(each):
+            if fits(each, variant, reading):
+                yield Suspect(match=Match(variant=variant), kind=each, sign=sign, function=variant.function)
+    if reading.quantity is Quantity.NEGATIVE_ELBO:
+        for each in (Kind.SAMPLED_KL, Kind.ANALYTIC_KL) if reading.sampled else (Kind.ANALYTIC_KL,):
+            for variant in catalogue.of_kind(each):
+                for data in _likelihoods(reading):
+                    function = NegativeElbo(
+                        log_likelihood=data, sampled_kl=_taking(each, variant), analytic_kl=variant.function
+                    )
+                    match = Match(variant=variant, part="KL term")
+                    yield Suspect(match=match, kind=Kind.NEGATIVE_ELBO, sign=reading.sign, function=function)
+
+
+def _taking(kind: Kind, variant: Variant) -> Callable[..., Any]:
+    if kind is Kind.SAMPLED_KL:
+        return variant.function
+    return lambda z, mean, log_var: variant.function(mean, log_var)
+
+
+def _likelihoods(reading: Reading) -> list[Callable[..., Any]]:
+    if reading.likelihood is not Likelihood.NORMAL:
+        return [correct.bernoulli_log_likelihood]
+
+    def normal(weight: float, constant: float) -> Callable[..., Any]:
+        return lambda x, output, scale=1.0: -(0.5 * weight * (x - output) ** 2 + constant).sum(-1)
+
+    return [normal(weight, constant) for weight in (1.0, 2.0) for constant in (0.0, oracle.HALF_LOG_2PI)]
+
+
 def find(
-    signature: Signature, record: Record, position: int, candidates: Iterable[Reading]
+    record: Record, position: int, candidates: Sequence[Reading], kind: FunctionKind
 ) -> tuple[Match, Reading] | None:
-    """The first variant that the term equals under one of the readings; else one that replaces a term of the loss."""
-    candidates = tuple(candidates)
+    """The first variant that the term equals on every probe, and that is told from the right function by one."""
+    shape = record.ordinary[0].terms[position].value.shape
     with np.errstate(all="ignore"):
         for reading in candidates:
-            for kind, sign in kinds_of(reading, signature.kind):
-                fitting = [variant for variant in catalogue.of_kind(kind) if fits(kind, variant, reading)]
-                for variant in _reduced_alike(fitting, record, position, reading, kind):
-                    if _equals(record, position, reading, kind, variant, sign):
-                        return Match(variant=variant), reading
-        for reading in candidates:
-            if reading.quantity is Quantity.NEGATIVE_ELBO:
-                variant = _replaced_kl(record, position, reading)
-                if variant is not None:
-                    return Match(variant=variant, part="KL term"), reading
+            found = [s for s in suspects(reading, kind) if _same_values(record, position, reading, s)]
+            found.sort(key=lambda s: (bool(s.match.part), _shape(s, reading, record) != shape))
+            for suspect in found:
+                scale = _same_values(record, position, reading, suspect)
+                if scale and _same_gradients(record, position, reading, suspect, scale):
+                    return suspect.match, reading
     return None
 
 
-def _reduced_alike(
-    variants: Sequence[Variant], record: Record, position: int, reading: Reading, kind: Kind
-) -> list[Variant]:
-    """Variants that return the term's own shape first: "averaged over everything" says more than its half does."""
-    first = record.ordinary[0]
-    arguments, shape = arguments_of(kind, reading, first.inputs), first.terms[position].value.shape
-    return sorted(variants, key=lambda variant: np.shape(variant.function(**arguments)) != shape)
+def _shape(suspect: Suspect, reading: Reading, record: Record) -> tuple[int, ...]:
+    return np.shape(suspect.function(**arguments_of(suspect.kind, reading, record.ordinary[0].inputs)))
 
 
 Scale = Callable[[Any, Observation], Any]
@@ -107,64 +149,79 @@ def _scalings(value: Array, observation: Observation, result: Any) -> list[Scale
     return [] if np.ndim(result) == 0 or value.size != np.size(result) else [lambda a, _: a]
 
 
-def _equals(record: Record, position: int, reading: Reading, kind: Kind, variant: Variant, sign: int) -> bool:
+def _same_values(record: Record, position: int, reading: Reading, suspect: Suspect) -> Scale | None:
+    """The scaling under which every value is the same; None where there is none."""
     first = record.ordinary[0]
-    result = variant.function(**arguments_of(kind, reading, first.inputs))
+    result = suspect.function(**arguments_of(suspect.kind, reading, first.inputs))
     for scale in _scalings(first.terms[position].value, first, result):
+        if all(_same_value(one, position, reading, suspect, scale) for one in record.everywhere):
+            return scale
+    return None
 
-        def function(inputs: Inputs, observation: Observation, scale: Scale = scale) -> Any:
-            return sign * scale(variant.function(**arguments_of(kind, reading, inputs)), observation)
 
-        if _same_values(record, position, reading, function) and _same_gradients(
-            record, position, reading, kind, variant, scale, sign
-        ):
+def _same_value(one: Observation, position: int, reading: Reading, suspect: Suspect, scale: Scale) -> bool:
+    got = one.terms[position].value.ravel()
+    result = suspect.function(**arguments_of(suspect.kind, reading, one.inputs))
+    value = np.ravel(np.real(suspect.sign * scale(result, one)))
+    if value.size != got.size or np.any(np.isfinite(got) != np.isfinite(value)):
+        return False
+    finite = np.isfinite(got)
+    # The sum of absolute terms, and the value itself: of a square or an exponential it is the larger.
+    allowed = SAME[one.dtype] * (target(reading, one.inputs).scale.sum() + np.abs(value[finite]).sum())
+    return not np.any(np.abs(got - value)[finite] > allowed)
+
+
+def _same_gradients(record: Record, position: int, reading: Reading, suspect: Suspect, scale: Scale) -> bool:
+    """Equal gradients wherever there are some; and some probe tells the suspect from the right function."""
+    told = _told_by_value(record, reading, suspect)
+    observations = (*record.ordinary[::REPLICATES], *record.extreme, *record.noise)
+    for one in observations:
+        term = one.terms[position]
+        if term.gradients is None:
+            return _gradient_is_zero(one, reading, suspect) if term.no_gradient == DETACHED else told
+        for role, gradient in term.gradients.items():
+            if arguments_of(suspect.kind, reading, one.inputs).get(ARGUMENTS.get(role, "")) is None:
+                continue
+            exact = _gradient(one, reading, suspect, scale, role)
+            right = target(reading, one.inputs)
+            # Below a thousandth of what rounding is measured by there is nothing to classify.
+            floor = 1e-3 * float(np.max(right.gradient_scales[role]))
+            largest = max(float(np.abs(exact).max()), float(np.abs(gradient).max()), floor, 1e-12)
+            if not np.abs(exact - gradient).max() <= SAME_GRADIENT[one.dtype] * largest:
+                return False
+            apart = np.abs(exact - _factor(term, one, right.value) * right.gradients[role]).max()
+            told = told or bool(apart > 10 * SAME_GRADIENT[one.dtype] * largest)
+    return told
+
+
+def _factor(term: Term, one: Observation, right: Array) -> float:
+    """What the right gradient of a sum is multiplied by under the term's reduction, the values being the same."""
+    mean = term.value.size == 1 and abs(term.value.sum() - right.mean()) < abs(term.value.sum() - right.sum())
+    return 1 / one.batch if mean else 1.0
+
+
+def _gradient(one: Observation, reading: Reading, suspect: Suspect, scale: Scale, role: Role) -> Array:
+    arguments = arguments_of(suspect.kind, reading, one.inputs)
+    exact = complex_step.gradient(lambda **a: scale(suspect.function(**a), one), ARGUMENTS[role], **arguments)
+    return suspect.sign * exact * _to_user_form(role, reading, one.inputs)
+
+
+def _told_by_value(record: Record, reading: Reading, suspect: Suspect) -> bool:
+    """Whether the suspect's value is another than the right one somewhere."""
+    for one in record.everywhere:
+        right = target(reading, one.inputs)
+        result = suspect.sign * np.real(suspect.function(**arguments_of(suspect.kind, reading, one.inputs)))
+        rights = (right.value,) if np.ndim(result) else (right.value.sum(), right.value.mean())
+        allowed = 10 * SAME[one.dtype] * right.scale.sum()
+        if all(np.size(r) != np.size(result) or np.any(np.abs(result - r) > allowed) for r in rights):
             return True
     return False
 
 
-def _same_values(record: Record, position: int, reading: Reading, function: Callable[..., Any]) -> bool:
-    for observation in record.everywhere:
-        term, scale = observation.terms[position], target(reading, observation.inputs).scale
-        value = np.real(function(observation.inputs, observation))
-        if np.size(value) != term.value.size:
-            return False
-        finite = np.isfinite(term.value.ravel()) & np.isfinite(np.ravel(value))
-        difference = np.abs(term.value.ravel() - np.ravel(value))[finite]
-        if np.any(difference > SAME[observation.dtype] * scale.sum()):
-            return False
-    return True
-
-
-def _same_gradients(
-    record: Record, position: int, reading: Reading, kind: Kind, variant: Variant, scale: Scale, sign: int
-) -> bool:
-    names = {Role.Z: "z", Role.MEAN: "mean", Role.SPREAD: "log_var", Role.OUTPUT: "logits"}
-    stride = max(1, len(record.ordinary) // GRADIENT_CASES)
-    for observation in record.ordinary[::stride]:
-        gradients = observation.terms[position].gradients
-        if gradients is None:
-            return _whole_gradient_is_zero(record, kind, reading, variant) or not _detached(observation.terms[position])
-        arguments = arguments_of(kind, reading, observation.inputs)
-        for role, gradient in gradients.items():
-            if arguments.get(names[role]) is None:
-                continue
-            exact = sign * complex_step.gradient(
-                lambda o=observation, **a: scale(variant.function(**a), o), names[role], **arguments
-            )
-            exact = exact * _to_user_form(role, reading, observation.inputs)
-            largest = max(float(np.abs(exact).max()), float(np.abs(gradient).max()), 1e-12)
-            if np.abs(exact - gradient).max() > SAME_GRADIENT[observation.dtype] * largest:
-                return False
-    return True
-
-
-def _detached(term: Term) -> bool:
-    return "cut off" in term.no_gradient
-
-
-def _whole_gradient_is_zero(record: Record, kind: Kind, reading: Reading, variant: Variant) -> bool:
-    arguments = arguments_of(kind, reading, record.ordinary[0].inputs)
-    return not complex_step.gradient(lambda **a: variant.function(**a), "mean", **arguments).any()
+def _gradient_is_zero(one: Observation, reading: Reading, suspect: Suspect) -> bool:
+    arguments = arguments_of(suspect.kind, reading, one.inputs)
+    names = [name for name in ("mean", "log_var", "z", "logits") if arguments.get(name) is not None]
+    return not any(complex_step.gradient(lambda **a: suspect.function(**a), name, **arguments).any() for name in names)
 
 
 def _to_user_form(role: Role, reading: Reading, inputs: Inputs) -> Array | float:
@@ -174,44 +231,3 @@ def _to_user_form(role: Role, reading: Reading, inputs: Inputs) -> Array | float
     if role is Role.OUTPUT and reading.output is Form.PROBS:
         return 1 / (inputs[Role.OUTPUT] * (1 - inputs[Role.OUTPUT]))
     return 1.0
-
-
-def _replaced_kl(record: Record, position: int, reading: Reading) -> Variant | None:
-    """The KL variant that, beside the right reconstruction, gives the loss (ordinary inputs, values)."""
-    allowed = reductions(record.ordinary[0].terms[position].value, record.ordinary[0])
-    kinds = (Kind.SAMPLED_KL, Kind.ANALYTIC_KL) if reading.sampled else (Kind.ANALYTIC_KL,)
-    for reduction in allowed:
-        if reduction is Reduction.ELEMENTS:
-            continue
-        rest = [_without_reconstruction(reading, reduction, one, position) for one in record.ordinary]
-        for kind in kinds:
-            for variant in catalogue.of_kind(kind):
-                if _all_same(variant, kind, reading, reduction, record.ordinary, rest):
-                    return variant
-    return None
-
-
-def _without_reconstruction(reading: Reading, reduction: Reduction, observation: Observation, position: int) -> Array:
-    inputs = observation.inputs
-    right = oracle.reconstruction(inputs[Role.X], inputs[Role.OUTPUT], reading.output).value.sum(1)
-    value = reading.sign * observation.terms[position].value
-    return value.reshape(np.shape(reduced(right, reduction))) - reduced(right, reduction)
-
-
-def _all_same(
-    variant: Variant,
-    kind: Kind,
-    reading: Reading,
-    reduction: Reduction,
-    observations: Sequence[Observation],
-    values: Sequence[Array],
-) -> bool:
-    for observation, value in zip(observations, values, strict=True):
-        result = np.real(variant.function(**arguments_of(kind, reading, observation.inputs)))
-        expected = result if np.ndim(result) == 0 else reduced(result, reduction)
-        if np.shape(expected) != np.shape(value):
-            return False
-        scale = target(reading, observation.inputs).scale.sum()
-        if not np.all(np.abs(expected - value) <= SAME[observation.dtype] * scale):
-            return False
-    return True

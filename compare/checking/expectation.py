@@ -7,16 +7,24 @@ from typing import Any
 import numpy as np
 
 from elbo_compare.compare.checking import drawing, equals, oracle
+from elbo_compare.compare.checking.callee import Callee
 from elbo_compare.compare.checking.claims import Claim
 from elbo_compare.compare.checking.diagnosis import Diagnosis, DifferenceForm
 from elbo_compare.compare.checking.drawing import Estimate, Sample
 from elbo_compare.compare.checking.experiment import Experiment
 from elbo_compare.compare.checking.failure import FunctionError
-from elbo_compare.compare.checking.inputs import ORDINARY
-from elbo_compare.compare.checking.linear import EXPONENTS
-from elbo_compare.compare.checking.readings import Reading, Reduction, readings
-from elbo_compare.compare.checking.result import TermResult
-from elbo_compare.compare.checking.signature import FunctionKind, Role
+from elbo_compare.compare.checking.fitting import EXPONENTS, Columns, short
+from elbo_compare.compare.checking.identify import Identified, Standing, candidate_readings, identify, quantities_of
+from elbo_compare.compare.checking.inputs import FITTED, ORDINARY, Case, prior
+from elbo_compare.compare.checking.judging import Options
+from elbo_compare.compare.checking.names import Role
+from elbo_compare.compare.checking.objectives import SOURCES, Name
+from elbo_compare.compare.checking.readings import Quantity, Reading, Reduction
+from elbo_compare.compare.checking.result import CheckVerdict, TermResult
+from elbo_compare.compare.checking.signature import FunctionKind
+from elbo_compare.compare.checking.terms import layout_of
+from elbo_compare.compare.checking.verdict import Finding
+from elbo_compare.compare.checking.wording import equation_of, name_notes, standing_notes
 from elbo_compare.compare.records import Outcome
 from elbo_compare.suites.contract import Likelihood
 from elbo_compare.suites.mutants import catalogue, correct
@@ -26,39 +34,129 @@ IMITATED_DRAWS = 10_000
 IMITATED_DATA = 2  # the data of few latents: imitation of every variant at 40 latents would cost seconds
 CONSISTENT = 5.0  # standard errors between two means that are called the same; identification, not judgement
 FACTORS = (1.0, -1.0, 0.5, 2.0)
+UNDECIDED = (
+    "Its draws vary too much to tell (far more than log q - log p does): "
+    "let it take z as a parameter to be judged exactly."
+)
 
 
-def judge_drawing(experiment: Experiment, likelihood: Likelihood | None) -> list[TermResult]:
-    """Judge every term that the function returns in expectation."""
+def judge_drawing(experiment: Experiment, callee: Callee, options: Options) -> Finding:
+    """Judge what would be minimised in expectation. Terms beside it are not judged."""
+    first = experiment.observe(experiment.ordinary(ORDINARY[0]))
+    sampler = _sampler(experiment)
+    if sampler:
+        return Finding(verdict=CheckVerdict.NOT_JUDGED, message=f"{callee.label}: {sampler}")
+    layout = layout_of(callee.function, experiment.signature, [term.name for term in first.terms])
+    if layout.apart:
+        experiment = replace(experiment, together=(*layout.apart, 1.0))
+    data = _data_term(experiment, options, layout.position)
     samples = drawing.sample(experiment)
-    names = [term.name for term in samples[0].observation.terms]
-    tests = drawing.TESTS_PER_TERM * len(names)
+    reading = _reading(experiment, data)
     while True:
-        alone = len(names) == 1
-        results = [_judge(experiment, samples, i, name, alone, likelihood, tests) for i, name in enumerate(names)]
-        undecided = any(not result.right and result.diagnosis is None for result in results)
-        if not undecided or not drawing.widen(experiment, samples):
-            return results
+        term = _judge(experiment, samples, layout.position, layout.names, reading)
+        if term.right or term.diagnosis is not None or not drawing.widen(experiment, samples):
+            return _finding(experiment, term, reading, samples, layout.position, options)
+
+
+def _finding(
+    experiment: Experiment,
+    term: TermResult,
+    reading: Reading,
+    samples: Sequence[Sample],
+    position: int,
+    options: Options,
+) -> Finding:
+    notes = (*name_notes(experiment.signature, reading), *standing_notes(reading))
+    reduction = Reduction(term.reduction)
+    if term.right:
+        equation = f"{equation_of(reading, reduction, experiment.signature)}, in expectation over its own draws"
+        return Finding(verdict=CheckVerdict.RIGHT, equation=equation, terms=(term,), notes=notes)
+    if all(claim.outcome is not Outcome.DIFFERS for claim in term.claims):
+        return Finding(verdict=CheckVerdict.INCONCLUSIVE, message=UNDECIDED, terms=(term,))
+    beta = _beta(samples, position, reading, reduction)
+    if beta is not None:
+        text = f"reconstruction + {short(beta)} x KL, in expectation: {SOURCES[Name.BETA]}"
+        declared = options.objective is Name.BETA
+        cause = Diagnosis(
+            form=DifferenceForm.OBJECTIVE, text=f"is not the ELBO: {text}", advice="if it is meant: --objective beta"
+        )
+        return Finding(
+            verdict=CheckVerdict.BY_DESIGN if declared else CheckVerdict.OTHER_OBJECTIVE,
+            equation=text if declared else "",
+            diagnosis=None if declared else cause,
+            terms=(term,),
+            objective=Name.BETA,
+            declared_by="--objective beta" if declared else "",
+        )
+    return Finding(verdict=CheckVerdict.WRONG, diagnosis=term.diagnosis, terms=(term,), notes=notes)
+
+
+def _beta(samples: Sequence[Sample], position: int, reading: Reading, reduction: Reduction) -> float | None:
+    """The weight of the KL that all means agree with; None where there is none or it is 1."""
+    if not (reading.has_data and reading.has_kl):
+        return None
+    weights, errors = [], []
+    for taken, e in zip(samples, _values(samples, position, reading, reduction), strict=True):
+        without = float(drawing.single(taken, replace(reading, kl_weight=0.0)).value[0])
+        kl = e.right - without
+        weights.append((e.mean - without) / kl)
+        errors.append(e.standard_error / abs(kl))
+    best = int(np.argmin(errors))
+    digits = max(0, 2 - round(np.log10(abs(weights[best]) + 1e-12)))
+    beta = round(weights[best], min(digits, 2)) if errors[best] < 0.02 * abs(weights[best]) else weights[best]
+    fits = all(abs(w - beta) <= CONSISTENT * e for w, e in zip(weights, errors, strict=True))
+    return beta if fits and beta > 0 and abs(beta - 1) > CONSISTENT * errors[best] else None
+
+
+def _sampler(experiment: Experiment) -> str:
+    """Whether it returns z itself: of the shape of the mean, and the mean where sigma is small."""
+    if experiment.signature.kind is not FunctionKind.ANALYTIC_KL:
+        return ""
+    case = experiment.ordinary(ORDINARY[0])
+    one = experiment.observe(replace(case, log_var=np.full_like(case.mean, -16.0)), differentiate=False)
+    z = one.terms[0].value
+    if z.shape != case.mean.shape or np.abs(z - case.mean).max() > 0.1:
+        return ""
+    return (
+        "it returns a sample z = mean + sigma * noise, no KL and no loss: not judged. Name the one that makes the loss."
+    )
+
+
+def _data_term(experiment: Experiment, options: Options, position: int) -> Identified | None:
+    """The reconstruction term, at q = p, where log q - log p is 0 whatever is drawn."""
+    if experiment.signature.find(Role.OUTPUT) is None and experiment.signature.find(Role.DATA_TERM) is None:
+        return None
+    cases: list[Case] = [prior(experiment.ordinary(sizes, r)) for sizes in ORDINARY for r in range(FITTED)]
+    columns = Columns([experiment.observe(case, differentiate=False) for case in cases])
+    readings = candidate_readings(experiment.signature, (Quantity.RECONSTRUCTION,), options.likelihood)
+    with np.errstate(all="ignore"):
+        found = identify(columns, position, experiment.signature, readings)
+    return found if found and found.standing in (Standing.RIGHT, Standing.MISREAD) else None
+
+
+def _reading(experiment: Experiment, found: Identified | None) -> Reading:
+    """What its mean should be, with the reconstruction term that it has."""
+    signature = experiment.signature
+    (quantity,) = quantities_of(signature.kind)
+    options = candidate_readings(signature, (quantity,))
+    reading = replace(options[0], sampled=False, sign=-1 if signature.positive else 1)
+    if found is None:
+        return reading
+    data = found.reading
+    sign = data.sign if quantity is Quantity.NEGATIVE_ELBO else reading.sign
+    return replace(reading, data=data.data, given=data.given, weight=data.weight, constant=data.constant, sign=sign)
 
 
 def _judge(
-    experiment: Experiment,
-    samples: Sequence[Sample],
-    position: int,
-    name: str,
-    alone: bool,
-    likelihood: Likelihood | None,
-    tests: int,
+    experiment: Experiment, samples: Sequence[Sample], position: int, names: Sequence[str], reading: Reading
 ) -> TermResult:
     allowed = drawing.shapes(samples[0], position)
-    candidates = readings(experiment.signature, likelihood, name, alone)
-    if not allowed or not candidates:
+    name = names[position] if position < len(names) else "sum"
+    if not allowed:
         shape = samples[0].values[position][0].shape
-        if alone:
-            raise FunctionError(f"{experiment.signature.name} returned shape {shape} for {drawing.ROWS} rows.")
-        return TermResult(name=name, read_as="", reduction="", right=True, note=f"shape {shape}: no loss term")
-    pairs = [(reading, reduction) for reading in candidates for reduction in allowed]
-    reading, reduction = min(pairs, key=lambda pair: _misfit(samples, position, *pair))
+        raise FunctionError(f"{experiment.signature.name} returned shape {shape} for {drawing.ROWS} rows.")
+    reduction = min(allowed, key=lambda each: _misfit(samples, position, reading, each))
+    tests = drawing.TESTS_PER_TERM
     claims = _claims(experiment, samples, position, reading, reduction, tests)
     right = all(claim.outcome in (Outcome.AGREES, Outcome.NOT_RUN) for claim in claims)
     differs = any(claim.outcome is Outcome.DIFFERS for claim in claims)
@@ -96,10 +194,11 @@ def _claims(
     values = _values(samples, position, reading, reduction)
     gradients = _gradients(samples, position, reading, reduction)
     statement = "the mean over its own draws is the exact value (equivalence, margin 0.05 sd of one draw)"
-    claims = [drawing.decide("expectation", statement, values, calls, tests)]
+    heavy = any(e.dominated for e in (*values, *gradients))
+    claims = [drawing.decide("expectation", statement, values, calls, tests, heavy=heavy)]
     statement = "the mean gradient over its own draws is the exact gradient (equivalence, margin 0.05 sd)"
     if gradients:
-        claims.append(drawing.decide("mean gradient", statement, gradients, calls, tests))
+        claims.append(drawing.decide("mean gradient", statement, gradients, calls, tests, heavy=heavy))
     else:
         reason = experiment.observe(experiment.ordinary(ORDINARY[0])).terms[position].no_gradient
         outcome = Outcome.DIFFERS if "cut off" in reason else Outcome.NOT_RUN
@@ -210,6 +309,8 @@ def _imitated(samples: Sequence[Sample], position: int, reading: Reading, reduct
     kinds = [kind for kind, _ in equals.kinds_of(sampled, FunctionKind.SAMPLED_KL) if kind is not Kind.ANALYTIC_KL]
     for kind in (Kind.SAMPLER, *kinds):  # it draws: a wrong sampler is likelier than a term that is wrong elsewhere
         fitting = [variant for variant in catalogue.of_kind(kind) if equals.fits(kind, variant, reading)]
+        if reading.prior is not None or reading.likelihood is None:
+            continue
         with np.errstate(all="ignore"):
             ranked = [(_worst(samples, position, reading, reduction, kind, variant), variant) for variant in fitting]
         worst, nearest = min(ranked, key=lambda pair: pair[0], default=(np.inf, None))
@@ -221,38 +322,43 @@ def _imitated(samples: Sequence[Sample], position: int, reading: Reading, reduct
 def _worst(
     samples: Sequence[Sample], position: int, reading: Reading, reduction: Reduction, kind: Kind, variant: Variant
 ) -> float:
-    worst = 0.0
+    """Standard errors between the function's means and the variant's; infinite where the variant's are the right ones
+    too, as far as its draws tell: then it explains nothing."""
+    worst, told = 0.0, False
     for taken in samples[:IMITATED_DATA]:
-        worst = max(worst, _disagreement(taken, position, reading, reduction, kind, variant))
+        disagreement, apart = _disagreement(taken, position, reading, reduction, kind, variant)
+        worst, told = max(worst, disagreement), told or apart > CONSISTENT
         if worst > CONSISTENT:
             break
-    return worst
+    return worst if told else np.inf
 
 
 def _disagreement(
     taken: Sample, position: int, reading: Reading, reduction: Reduction, kind: Kind, variant: Variant
-) -> float:
-    """Standard errors between the function's means and the variant's."""
+) -> tuple[float, float]:
+    """Standard errors between the function's means and the variant's, and between the variant's and the right ones."""
     estimates: dict[Any, Estimate | None] = {None: drawing.estimate_value(taken, position, reading, reduction)}
     for role in (Role.MEAN, Role.SPREAD):
         estimates[role] = drawing.estimate_gradient(taken, position, reading, reduction, role)
-    worst = 0.0
+    worst, apart = 0.0, 0.0
     for role, estimate in estimates.items():
         if estimate is None:
             continue
         own = imitate(taken, reading, kind, variant, role)
         if own is None:
-            return np.inf
+            return np.inf, 0.0
+        own_error = own.std(ddof=1) / np.sqrt(len(own)) + 1e-9 * abs(estimate.right) + 1e-300
+        apart = max(apart, abs(own.mean() - estimate.right) / own_error)
         error = np.hypot(estimate.standard_error, own.std(ddof=1) / np.sqrt(len(own))) + 1e-9 * abs(estimate.mean)
         worst = max(worst, abs(estimate.mean - own.mean()) / max(error, 1e-300))
         if not worst <= CONSISTENT:
-            return np.inf
-    return worst
+            return np.inf, apart
+    return worst, apart
 
 
 def imitate(taken: Sample, reading: Reading, kind: Kind, variant: Variant, role: Role | None) -> np.ndarray | None:
     """A variant's values over our draws (role None), or its derivatives along (1, .., 1) / sqrt(n) by complex step."""
-    inputs = {key: array[:1] for key, array in taken.observation.inputs.items()}
+    inputs = {key: array[:1] if array.ndim else array for key, array in taken.observation.inputs.items()}
     whole = Kind.NEGATIVE_ELBO if Role.X in inputs else Kind.ANALYTIC_KL
     arguments = equals.arguments_of(whole, replace(reading, sampled=False), inputs)
     spread, mean = inputs[Role.SPREAD].astype(complex), arguments["mean"].astype(complex)

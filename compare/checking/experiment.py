@@ -3,19 +3,35 @@
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from elbo_compare.compare.checking.failure import FunctionError, TargetError
-from elbo_compare.compare.checking.inputs import ORDINARY, Case, Inputs, Layout, Sizes, observed_sizes, ordinary
-from elbo_compare.compare.checking.signature import Role, Signature
+from elbo_compare.compare.checking.inputs import (
+    FITTED,
+    ORDINARY,
+    Case,
+    Inputs,
+    Layout,
+    Shapes,
+    Sizes,
+    neutral,
+    ordinary,
+)
+from elbo_compare.compare.checking.likelihoods import Domain
+from elbo_compare.compare.checking.names import Role
+from elbo_compare.compare.checking.signature import Signature
+from elbo_compare.compare.checking.source import surface
 from elbo_compare.suites.bridge.user_arrays import ADAPTERS, Call, Term, UserArrays, installed, open_arrays
-from elbo_compare.suites.contract import Array, DType
+from elbo_compare.suites.contract import DType
+
+LARGEST_LATENT = 1024
+MOST_SIZES = 6  # of the sizes that a source names
 
 # What a function raises that got another framework's arrays (None: it returned another framework's). Anything else is
 # the function's own, and no further framework is imported to see it again.
@@ -34,33 +50,46 @@ class Observation:
     @property
     def batch(self) -> int:
         """Rows of the batch."""
-        return len(self.inputs[Role.MEAN])
+        return len(next(array for array in self.inputs.values() if array.ndim))
 
 
 @dataclass(kw_only=True)
 class Experiment:
-    """One function, and how it is called. Every call gets fresh arrays and a fresh random key."""
+    """One function, and how it is called. Every call gets fresh arrays and a fresh random key.
+
+    `domain`: where x and the output live, None while it is not known what the output is.
+    """
 
     function: Callable[..., Any]
     signature: Signature
     arrays: UserArrays
     dtype: DType
-    layout: Layout
+    shapes: Shapes = field(default_factory=Shapes)
+    domain: Domain | None = None
+    together: tuple[int, int, float] | None = None  # two terms returned apart: the second + factor * the first
     calls: int = field(default=0)
 
     def sizes(self, sizes: Sizes) -> Sizes:
-        """The sizes that the layout allows."""
-        return observed_sizes(sizes, self.layout)
+        """The sizes that the shapes allow."""
+        return self.shapes.sizes(sizes)
 
     def ordinary(self, sizes: Sizes, replicate: int = 0) -> Case:
         """An ordinary case of these sizes."""
-        return ordinary(self.sizes(sizes), self.signature.form(Role.OUTPUT), replicate)
+        return ordinary(self.sizes(sizes), self.domain, replicate)
+
+    def neutral(self) -> tuple[Observation, ...]:
+        """Values alone, at inputs that any form of spread and output may hold."""
+        cases = [neutral(self.sizes(sizes), replicate) for sizes in ORDINARY for replicate in range(FITTED)]
+        return tuple(self.observe(case, differentiate=False) for case in cases)
 
     def observe(self, case: Case, *, dtype: DType | None = None, differentiate: bool = True) -> Observation:
         """Call the function on a case. Raises FunctionError for whatever the function raises."""
         dtype = dtype or self.dtype
+        differentiate = differentiate or self.arrays.name == "jax"  # one compiled program for each shape, not two
         inputs = case.inputs(self.signature, dtype)
-        arrays = {a.name: self._shaped(a.role, inputs[a.role]) for a in self.signature.arguments if a.role in inputs}
+        arrays = {
+            a.name: self.shapes.shaped(a.role, inputs[a.role]) for a in self.signature.arguments if a.role in inputs
+        }
         roles = {a.name: a.role for a in self.signature.arguments if a.role not in (Role.X, Role.KEY)}
         keys = tuple(a.name for a in self.signature.arguments if a.role is Role.KEY)
         self.calls += 1
@@ -71,16 +100,12 @@ class Experiment:
             keys=keys,
             seed=self.calls,
         )
-        terms = self._call(call, case.label)
+        terms = tuple(map(_flat_gradients(roles), self._call(call, case.label)))
         if not terms:
             raise FunctionError(f"{self.signature.name} returned no floating-point number or array.")
-        return Observation(
-            label=case.label, inputs=inputs, dtype=dtype, terms=tuple(map(_flat_gradients(roles), terms))
-        )
-
-    def _shaped(self, role: Role, array: Array) -> Array:
-        wide = self.layout is Layout.IMAGE and role in (Role.X, Role.OUTPUT)
-        return array.reshape(-1, 1, 28, 28) if wide else array
+        if self.together is not None:
+            terms = (*terms, _sum(terms[self.together[0]], terms[self.together[1]], self.together[2]))
+        return Observation(label=case.label, inputs=inputs, dtype=dtype, terms=terms)
 
     def _call(self, call: Call, label: str) -> tuple[Term, ...]:
         where = f"at {label} inputs, " + ", ".join(f"{name} {array.shape}" for name, array in call.arrays.items())
@@ -103,10 +128,20 @@ def _flat_gradients(roles: dict[str, Role]) -> Callable[[Term], Term]:
     def flat(term: Term) -> Term:
         if term.gradients is None:
             return term
-        by_role = {roles[name]: part.reshape(len(part), -1) for name, part in term.gradients.items()}
-        return Term(name=term.name, value=term.value, dtype=term.dtype, gradients=by_role)
+        by_role = {roles[n]: part.reshape(len(part), -1) if part.ndim else part for n, part in term.gradients.items()}
+        return replace(term, gradients=by_role)
 
     return flat
+
+
+def _sum(one: Term, other: Term, factor: float) -> Term:
+    """other + factor * one, as a term of its own."""
+    gradients = None
+    if one.gradients is not None and other.gradients is not None:
+        gradients = {role: part + factor * one.gradients[role] for role, part in other.gradients.items()}
+    why = "" if gradients else one.no_gradient or other.no_gradient
+    value = other.value.squeeze() + factor * one.value.squeeze()
+    return Term(name="sum", value=value, dtype=other.dtype, gradients=gradients, no_gradient=why)
 
 
 def _one_line(error: BaseException) -> str:
@@ -116,16 +151,20 @@ def _one_line(error: BaseException) -> str:
 
 def _place(error: BaseException, function: Callable[..., Any]) -> str:
     """Where in the user's file the error arose."""
-    file = getattr(getattr(function, "__code__", None), "co_filename", None)
+    inner = surface(getattr(function, "function", function))
+    file = getattr(getattr(inner, "__code__", None), "co_filename", None)
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if file and frame.filename == file]
     return f" in line {lines[-1]} of {Path(file).name}" if file and lines else ""
 
 
 @contextmanager
 def open_experiment(
-    function: Callable[..., Any], signature: Signature, framework: str | None = None
+    function: Callable[..., Any],
+    signature: Signature,
+    framework: str | None = None,
+    shapes: Sequence[Shapes] = (Shapes(),),
 ) -> Iterator[Experiment]:
-    """Find the framework, the dtype and the layout by calling the function, and yield the experiment that works.
+    """Find the framework, the dtype and the shapes by calling the function, and yield the experiment that works.
 
     On leaving, the framework's global random numbers and switches are put back.
     Raises FunctionError (what the likeliest framework's call raised) where no call succeeds.
@@ -136,13 +175,13 @@ def open_experiment(
             continue
         arrays = _open(name)
         with arrays.seeded(0):
-            for dtype in (DType.FLOAT64, DType.FLOAT32):
-                for layout in _layouts(signature):
+            for shape in shapes:
+                for dtype in (DType.FLOAT64, DType.FLOAT32):
                     experiment = Experiment(
-                        function=function, signature=signature, arrays=arrays, dtype=dtype, layout=layout
+                        function=function, signature=signature, arrays=arrays, dtype=dtype, shapes=shape
                     )
                     try:
-                        for sizes in ORDINARY:
+                        for sizes in ORDINARY[:2]:
                             experiment.observe(experiment.ordinary(sizes))
                     except FunctionError as error:
                         if isinstance(error.__cause__, SystemExit):
@@ -163,8 +202,17 @@ def _open(name: str) -> UserArrays:
         raise TargetError(f"{name} is asked for, but it is not installed here ({error}).") from error
 
 
-def _layouts(signature: Signature) -> tuple[Layout, ...]:
-    return tuple(Layout) if signature.find(Role.X) else (Layout.FLAT,)
+def shapes_of(signature: Signature, given: Shapes, named: Sequence[int] = ()) -> tuple[Shapes, ...]:
+    """Shapes to try, simplest first. given: --batch, --latent, --observed; named: sizes in the source, tried last."""
+    layouts = tuple(Layout) if signature.find(Role.X) else (Layout.FLAT,)
+    layouts = layouts if given.observed is None else (Layout.FLAT,)
+    simple = [replace(given, layout=layout) for layout in layouts]
+    maps = [replace(shape, latent_map=True) for shape in simple if shape.layout is not Layout.MNIST]
+    wide = [replace(given, observed=size) for size in named] if signature.find(Role.X) and not given.observed else []
+    deep = [replace(given, latent=size) for size in named if size <= LARGEST_LATENT] if not given.latent else []
+    both = [replace(w, latent=d.latent) for w in wide for d in deep if w.observed != d.latent]
+    latent = signature.find(Role.MEAN) or signature.find(Role.Z)
+    return (*simple, *(maps if latent else ()), *wide[:MOST_SIZES], *deep[:MOST_SIZES], *both[: 2 * MOST_SIZES])
 
 
 def candidates(function: Callable[..., Any], framework: str | None = None) -> tuple[str, ...]:

@@ -5,24 +5,36 @@ two reductions coincide.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
 
+from elbo_compare.compare.checking.likelihoods import Domain
+from elbo_compare.compare.checking.names import Role
 from elbo_compare.compare.checking.oracle import spread_of
-from elbo_compare.compare.checking.signature import Form, Role, Signature
+from elbo_compare.compare.checking.signature import Signature
 from elbo_compare.suites.contract import Array, DType
 
 Inputs = Mapping[Role, Array]
 
 
 class Layout(StrEnum):
-    """The shape of x and of the output: any width; or, where the function asks for it, MNIST's."""
+    """The shape of x and of the output: any width; or, where the function asks for it, a picture's."""
 
     FLAT = "(batch, observed)"
     MNIST = "(batch, 784)"
+    MAP = "(batch, 3, 2, observed)"
     IMAGE = "(batch, 1, 28, 28)"
+    LAST = "(batch, 28, 28, 1)"
+    COLOUR = "(batch, 3, 32, 32)"
+    LARGE = "(batch, 3, 64, 64)"
+
+
+PICTURES = {Layout.MNIST: (784,), Layout.IMAGE: (1, 28, 28), Layout.LAST: (28, 28, 1), Layout.COLOUR: (3, 32, 32),
+            Layout.LARGE: (3, 64, 64)}  # fmt: skip
+MAP_AXES = (3, 2)  # channels and height of the small picture; its width is free
+LATENT_MAP = (2, 2)  # height and width of a feature-map latent; its channels are free
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,20 +46,60 @@ class Sizes:
     observed: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class Shapes:
+    """How canonical (batch, axis) arrays are given to the function; sizes that are fixed, if any."""
+
+    layout: Layout = Layout.FLAT
+    latent_map: bool = False
+    batch: int | None = None
+    latent: int | None = None
+    observed: int | None = None
+
+    def sizes(self, sizes: Sizes) -> Sizes:
+        """The sizes of the canonical arrays under these shapes."""
+        picture = PICTURES.get(self.layout)
+        observed = self.observed or sizes.observed * (int(np.prod(MAP_AXES)) if self.layout is Layout.MAP else 1)
+        latent = self.latent or sizes.latent * (int(np.prod(LATENT_MAP)) if self.latent_map else 1)
+        return Sizes(
+            batch=self.batch or sizes.batch, latent=latent, observed=int(np.prod(picture)) if picture else observed
+        )
+
+    def shaped(self, role: Role, array: Array) -> Array:
+        """A canonical array as the function wants it."""
+        if role in (Role.X, Role.OUTPUT):
+            shape = PICTURES.get(self.layout) or ((*MAP_AXES, -1) if self.layout is Layout.MAP else None)
+            return array.reshape(len(array), *shape) if shape else array
+        if self.latent_map and array.ndim == 2:
+            return array.reshape(len(array), -1, *LATENT_MAP)
+        return array
+
+    @property
+    def text(self) -> str:
+        """In words, for the observed axis."""
+        if self.observed and self.layout is Layout.FLAT:
+            return f"(batch, {self.observed})"
+        return self.layout.value
+
+
 # Several batch, latent and observed sizes: what a result is averaged over shows in its ratio to the right value.
 ORDINARY = (
     Sizes(batch=4, latent=3, observed=5),
     Sizes(batch=6, latent=2, observed=7),
     Sizes(batch=3, latent=40, observed=11),
 )
-REPLICATES = 5  # a linear form has three unknown coefficients at each size
+REPLICATES = 3  # calls of each size at which gradients are compared too
+FITTED = 14  # values alone: a formula of up to ten terms is told from a wrong one
 RAGGED = (1, 5)  # how the batch of 6 is split
-SMALL_SIGMA, LARGE_SIGMA, FAR_MEAN, FAR_OUTPUT = 1e-3, 10.0, 30.0, 30.0
+SMALL_SIGMA, LARGE_SIGMA, FAR_MEAN, FAR_OUTPUT, EDGE = 1e-3, 10.0, 30.0, 30.0, 1e-6
 
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """One call: canonical latent arrays (batch, latent), x and the output in its own form (batch, observed)."""
+    """One call: canonical latent arrays (batch, latent), x and the output in its own form (batch, observed).
+
+    `spread`: in place of log_var, a positive array that any form of spread may hold.
+    """
 
     label: str
     x: Array
@@ -55,57 +107,91 @@ class Case:
     z: Array
     mean: Array
     log_var: Array
+    prior_mean: Array
+    prior_log_var: Array
+    data_term: Array
+    spread: Array | None = None
+    prior_spread: Array | None = None
 
     def inputs(self, signature: Signature, dtype: DType) -> dict[Role, Array]:
         """The arrays that the function gets, in its own forms, rounded to `dtype` and back to float64."""
+        spread, prior = self.spread, self.prior_spread
         whole = {
             Role.X: self.x,
             Role.OUTPUT: self.output,
             Role.Z: self.z,
             Role.MEAN: self.mean,
-            Role.SPREAD: spread_of(self.log_var, signature.form(Role.SPREAD)),
+            Role.SPREAD: spread_of(self.log_var, signature.form(Role.SPREAD)) if spread is None else spread,
+            Role.PRIOR_MEAN: self.prior_mean,
+            Role.PRIOR_SPREAD: spread_of(self.prior_log_var, signature.form(Role.PRIOR_SPREAD))
+            if prior is None
+            else prior,
+            Role.DATA_TERM: self.data_term,
         }
         roles = {argument.role for argument in signature.arguments}
         return {role: array.astype(str(dtype)).astype(float) for role, array in whole.items() if role in roles}
 
+    def rows(self, part: slice) -> "Case":
+        """Some of its rows."""
+        arrays = {
+            name: value[part] for name, value in vars(self).items() if isinstance(value, np.ndarray) and value.ndim
+        }
+        return replace(self, **arrays)
 
-def observed_sizes(sizes: Sizes, layout: Layout) -> Sizes:
-    """The sizes under a layout that fixes the observed axis."""
-    if layout is Layout.FLAT:
-        return sizes
-    return Sizes(batch=sizes.batch, latent=sizes.latent, observed=784)
 
-
-def ordinary(sizes: Sizes, form: Form, replicate: int = 0) -> Case:
+def ordinary(sizes: Sizes, domain: Domain | None, replicate: int = 0) -> Case:
     """mean and log_var of order one, z drawn from q, output away from its edges."""
     rng = np.random.default_rng((sizes.batch, sizes.latent, sizes.observed, replicate))
     mean = rng.normal(size=(sizes.batch, sizes.latent))
     log_var = rng.normal(size=mean.shape)
-    x, output = _observed(rng, sizes, form)
+    x, output = _observed(rng, sizes, domain)
     z = mean + np.exp(log_var / 2) * rng.normal(size=mean.shape)
-    return Case(label="ordinary", x=x, output=output, z=z, mean=mean, log_var=log_var)
+    return Case(
+        label="ordinary",
+        x=x,
+        output=output,
+        z=z,
+        mean=mean,
+        log_var=log_var,
+        prior_mean=rng.normal(size=mean.shape),
+        prior_log_var=0.5 * rng.normal(size=mean.shape),
+        data_term=np.array(rng.uniform(1, 3)),
+    )
 
 
-def _observed(rng: np.random.Generator, sizes: Sizes, form: Form) -> tuple[Array, Array]:
+def neutral(sizes: Sizes, replicate: int) -> Case:
+    """A case that is valid whatever the form of spread or output is: every one of them between 0 and 2."""
+    case = ordinary(sizes, None, replicate)
+    rng = np.random.default_rng((sizes.batch, sizes.latent, replicate))
+    spread, prior = (rng.uniform(0.4, 1.8, size=case.mean.shape) for _ in range(2))
+    mean = case.mean
+    if replicate % 4 == 3:  # close to the prior, in the logarithmic forms or in the others: where a floor acts
+        close = rng.random(mean.shape) < 0.6
+        mean = np.where(close, 0.1 * mean, mean)
+        spread = np.where(close, rng.choice([0.1, 1.0], size=mean.shape) + 0.1 * rng.random(mean.shape), spread)
+    z = mean + 0.8 * rng.normal(size=mean.shape)
+    return replace(case, mean=mean, z=z, spread=spread, prior_spread=prior)
+
+
+def _observed(rng: np.random.Generator, sizes: Sizes, domain: Domain | None) -> tuple[Array, Array]:
     shape = (sizes.batch, sizes.observed)
     binary, standard, uniform = (rng.random(shape) < 0.5).astype(float), rng.normal(size=shape), rng.random(shape)
-    if form is Form.LOCATION:
+    if domain is Domain.REAL:
         return standard + rng.normal(size=shape), standard
-    if form is Form.LOGITS:
+    if domain is Domain.LOGIT:
         return binary, 1.5 * standard
-    return binary, 0.05 + 0.9 * uniform  # a probability, and as good a logit or mean while the form is unknown
+    return binary, 0.05 + 0.9 * uniform  # a probability, and as good a logit, rate or mean while the form is unknown
 
 
 def with_noise(case: Case, noise: float) -> Case:
     """z = mean + sigma * noise, noise the same number everywhere: the average over +1 and -1 is the exact KL."""
-    z = case.mean + np.exp(case.log_var / 2) * noise
-    return Case(label=f"noise {noise:+g}", x=case.x, output=case.output, z=z, mean=case.mean, log_var=case.log_var)
+    return replace(case, label=f"noise {noise:+g}", z=case.mean + np.exp(case.log_var / 2) * noise)
 
 
 def prior(case: Case) -> Case:
-    """q = p: mean 0, log_var 0, and the z of the case."""
+    """q = p: the prior's mean and log_var (0 and 0 where none is given), and the z of the case."""
     zeros = np.zeros_like(case.mean)
-    return Case(label="q = p", x=case.x, output=case.output, z=case.z, mean=zeros, log_var=zeros)
+    return replace(case, label="q = p", mean=zeros, log_var=zeros, prior_mean=zeros, prior_log_var=zeros)
 
 
 def ragged(case: Case) -> Iterator[Case]:
@@ -114,31 +200,35 @@ def ragged(case: Case) -> Iterator[Case]:
     for rows in RAGGED:
         part = slice(start, start + rows)
         start += rows
-        yield Case(
-            label=f"{rows} of {len(case.x)} rows",
-            x=case.x[part],
-            output=case.output[part],
-            z=case.z[part],
-            mean=case.mean[part],
-            log_var=case.log_var[part],
-        )
+        yield replace(case.rows(part), label=f"{rows} of {len(case.x)} rows")
 
 
-def extremes(sizes: Sizes, form: Form, *, observed: bool) -> Iterator[Case]:
+def extremes(sizes: Sizes, domain: Domain | None, *, observed: bool) -> Iterator[Case]:
     """One extreme thing at a time: sigma 0.001, sigma 10, a mean of 30, and (where x is read) an output at its edge."""
-    case = ordinary(sizes, form, REPLICATES)
+    case = ordinary(sizes, domain, REPLICATES)
     noise = np.random.default_rng(REPLICATES).normal(size=case.mean.shape)
-    sign = np.where(np.arange(case.mean.size).reshape(case.mean.shape) % 2 == 0, 1.0, -1.0)
     for sigma in (SMALL_SIGMA, LARGE_SIGMA):
-        yield _changed(case, f"sigma {sigma:g}", case.mean, np.full_like(case.mean, 2 * np.log(sigma)), noise)
-    yield _changed(case, f"|mean| {FAR_MEAN:g}", FAR_MEAN * sign, case.log_var, noise)
+        log_var = np.full_like(case.mean, 2 * np.log(sigma))
+        yield _moved(replace(case, label=f"sigma {sigma:g}", log_var=log_var), noise)
+    yield _moved(replace(case, label=f"|mean| {FAR_MEAN:g}", mean=FAR_MEAN * signs(case.mean)), noise)
     if observed:
-        edge = np.where(np.arange(case.output.size).reshape(case.output.shape) % 2 == 0, 1.0, -1.0)
-        output = FAR_OUTPUT * edge if form is not Form.PROBS else 0.5 + (0.5 - 1e-6) * edge
-        label = "probabilities 1e-06 from 0 and 1" if form is Form.PROBS else f"|{form.value}| {FAR_OUTPUT:g}"
-        yield Case(label=label, x=case.x, output=output, z=case.z, mean=case.mean, log_var=case.log_var)
+        yield at_edge(case, domain, FAR_OUTPUT, EDGE)
 
 
-def _changed(case: Case, label: str, mean: Array, log_var: Array, noise: Array) -> Case:
-    z = mean + np.exp(log_var / 2) * noise
-    return Case(label=label, x=case.x, output=case.output, z=z, mean=mean, log_var=log_var)
+def at_edge(case: Case, domain: Domain | None, far: float, edge: float) -> Case:
+    """Outputs at both edges of their domain, in turn."""
+    sign = signs(case.output)
+    if domain in (Domain.UNIT, None):
+        return replace(case, label=f"probabilities {edge:g} from 0 and 1", output=0.5 + (0.5 - edge) * sign)
+    if domain is Domain.POSITIVE:
+        return replace(case, label=f"rates {edge:g} and {far:g}", output=np.where(sign > 0, far, edge))
+    return replace(case, label=f"|{'logits' if domain is Domain.LOGIT else 'location'}| {far:g}", output=far * sign)
+
+
+def signs(array: Array) -> Array:
+    """+1 and -1 in turn, in the array's shape."""
+    return np.where(np.arange(array.size).reshape(array.shape) % 2 == 0, 1.0, -1.0)
+
+
+def _moved(case: Case, noise: Array) -> Case:
+    return replace(case, z=case.mean + np.exp(case.log_var / 2) * noise)

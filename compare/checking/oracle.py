@@ -1,4 +1,4 @@
-"""The right values in float64: KL, reconstruction and ELBO with their gradients, in the user's parametrisation.
+"""The right values in float64: KL and log densities with their gradients, in the user's parametrisation.
 
 Each elementwise term comes with two bounds on what rounding can do to it, in units of one roundoff: `scale` (the sum of
 its absolute parts, and of |argument * d term / d argument|: an argument, or a step on the way to the term, is only
@@ -12,7 +12,7 @@ from math import log, pi
 
 import numpy as np
 
-from elbo_compare.compare.checking.signature import Form, Role
+from elbo_compare.compare.checking.names import Form, Role
 from elbo_compare.suites.contract import Array
 
 HALF_LOG_2PI = 0.5 * log(2 * pi)
@@ -94,47 +94,81 @@ def sampled_kl(z: Array, mean: Array, spread: Array, form: Form) -> Elements:
     )
 
 
-def reconstruction(x: Array, output: Array, form: Form) -> Elements:
-    """-log p(x|z), shapes (batch, observed). LOGITS, PROBS: Bernoulli (appendix C.1). LOCATION: N(output, I)."""
-    if form is Form.LOGITS:
-        return _bernoulli_logits(x, output)
-    if form is Form.LOCATION:
-        return _normal(x, output)
-    return _bernoulli_probs(x, output)
-
-
-def _bernoulli_logits(x: Array, logits: Array) -> Elements:
-    softplus = np.logaddexp(0, logits)
-    probs = np.exp(-np.logaddexp(0, -logits))
-    gradient = probs - x
+def analytic_kl_to(
+    mean: Array, spread: Array, form: Form, other: Array, other_spread: Array, other_form: Form
+) -> Elements:
+    """KL(N(mean, sigma^2) || N(other, s^2)) by element: log(s/sigma) + (sigma^2 + (mean - other)^2) / (2 s^2) - 1/2."""
+    log_var, prior_log_var = log_var_of(spread, form), log_var_of(other_spread, other_form)
+    variance, precision, shift = np.exp(log_var), np.exp(-prior_log_var), mean - other
+    ratio, square = variance * precision, shift**2 * precision
+    size = (np.abs(mean) + np.abs(other)) * np.abs(shift) * precision
+    rounding = (1 + np.abs(log_var) + np.abs(prior_log_var)) * (ratio + square) / 2 + size + 0.5
+    chain, other_chain = log_var_slope(spread, form), log_var_slope(other_spread, other_form)
+    pull = (np.abs(mean) + np.abs(other)) * precision * (2 + np.abs(prior_log_var))
     return Elements(
-        value=softplus - x * logits,
-        scale=softplus + 2 * np.abs(x * logits) + np.abs(logits * gradient) + 1,
-        gradients={Role.OUTPUT: gradient},
-        gradient_scales={Role.OUTPUT: probs * (1 + np.abs(logits) * (1 - probs)) + np.abs(x)},
+        value=(prior_log_var - log_var + ratio + square - 1) / 2,
+        scale=rounding + np.abs(log_var) + np.abs(prior_log_var),
+        gradients={
+            Role.MEAN: shift * precision,
+            Role.SPREAD: (ratio - 1) / 2 * chain,
+            Role.PRIOR_MEAN: -shift * precision,
+            Role.PRIOR_SPREAD: (1 - ratio - square) / 2 * other_chain,
+        },
+        gradient_scales={
+            Role.MEAN: pull,
+            Role.SPREAD: rounding * np.abs(chain),
+            Role.PRIOR_MEAN: pull,
+            Role.PRIOR_SPREAD: rounding * np.abs(other_chain),
+        },
     )
 
 
-def _bernoulli_probs(x: Array, probs: Array) -> Elements:
-    rest = 1 - probs
-    ones, zeros = -x * np.log(probs), -(1 - x) * np.log1p(-probs)
-    gradient = (1 - x) / rest - x / probs
-    # 1 - p is only known to a roundoff of p, which 1/(1 - p) and 1/p magnify.
-    magnified = np.abs(1 - x) / rest + np.abs(x) / probs
+def log_density(z: Array, mean: Array, spread: Array, form: Form) -> Elements:
+    """log N(z; mean, sigma^2) + log(2 pi)/2 by element: -(z - mean)^2 / (2 sigma^2) - log sigma."""
+    kl = sampled_kl(z, mean, spread, form)
     return Elements(
-        value=ones + zeros,
-        scale=np.abs(ones) + np.abs(zeros) + magnified,
-        gradients={Role.OUTPUT: gradient},
-        gradient_scales={Role.OUTPUT: magnified * (1 + 1 / rest + 1 / probs)},
+        value=kl.value - z**2 / 2,
+        scale=kl.scale,
+        gradients={**kl.gradients, Role.Z: kl.gradients[Role.Z] - z},
+        gradient_scales=kl.gradient_scales,
     )
 
 
-def _normal(x: Array, location: Array) -> Elements:
-    residual = location - x
-    size = np.abs(location) + np.abs(x)
+def log_prior(z: Array) -> Elements:
+    """log N(z; 0, 1) + log(2 pi)/2 by element: -z^2 / 2."""
     return Elements(
-        value=residual**2 / 2 + HALF_LOG_2PI,
-        scale=residual**2 + np.abs(residual) * size + HALF_LOG_2PI,
-        gradients={Role.OUTPUT: residual},
-        gradient_scales={Role.OUTPUT: 2 * size},
+        value=-(z**2) / 2,
+        scale=z**2 + HALF_LOG_2PI,
+        gradients={Role.Z: -z},
+        gradient_scales={Role.Z: 2 * np.abs(z)},
     )
+
+
+def difference(one: Elements, other: Elements) -> Elements:
+    """one - other, element by element."""
+    roles = {**one.gradients, **other.gradients}
+
+    def gap(a: Mapping[Role, Array], b: Mapping[Role, Array], sign: float) -> dict[Role, Array]:
+        return {role: np.asarray(a.get(role, 0.0) + sign * b.get(role, 0.0)) for role in roles}
+
+    return Elements(
+        value=one.value - other.value,
+        scale=one.scale + other.scale,
+        gradients=gap(one.gradients, other.gradients, -1.0),
+        gradient_scales=gap(one.gradient_scales, other.gradient_scales, 1.0),
+    )
+
+
+def sampled_kl_to(
+    z: Array, mean: Array, spread: Array, form: Form, other: Array, other_spread: Array, other_form: Form
+) -> Elements:
+    """log q(z) - log N(z; other, s^2) at the given z."""
+    prior = log_density(z, other, other_spread, other_form)
+    names = {Role.MEAN: Role.PRIOR_MEAN, Role.SPREAD: Role.PRIOR_SPREAD}
+    renamed = Elements(
+        value=prior.value,
+        scale=prior.scale,
+        gradients={names.get(role, role): g for role, g in prior.gradients.items()},
+        gradient_scales={names.get(role, role): g for role, g in prior.gradient_scales.items()},
+    )
+    return difference(log_density(z, mean, spread, form), renamed)

@@ -1,20 +1,22 @@
-"""Readings of a returned term: which quantity it is, in which parametrisation, how reduced; and its right value.
+"""Readings of a returned term: which quantity, in which parametrisation, how weighed and reduced; its right value.
 
 A term is right if it equals the float64 oracle under one reading, to within rounding, at every input.
 """
 
 import math
-import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
 
 from elbo_compare.compare.checking import oracle
 from elbo_compare.compare.checking.experiment import Observation
+from elbo_compare.compare.checking.guards import Guard, guarded_data, guarded_kl
 from elbo_compare.compare.checking.inputs import Inputs
-from elbo_compare.compare.checking.signature import OUTPUTS, Form, FunctionKind, Role, Signature
+from elbo_compare.compare.checking.likelihoods import DataTerm
+from elbo_compare.compare.checking.names import Form, Role
+from elbo_compare.compare.checking.oracle import Elements
 from elbo_compare.suites.bridge.user_arrays import Term
 from elbo_compare.suites.contract import Array, DType, Likelihood
 
@@ -27,6 +29,8 @@ class Quantity(StrEnum):
     NEGATIVE_ELBO = "negative ELBO"
     RECONSTRUCTION = "reconstruction term"
     KL = "KL"
+    LOG_Q = "log density log q(z)"
+    LOG_PRIOR = "log density log p(z)"
 
 
 class Reduction(StrEnum):
@@ -38,41 +42,91 @@ class Reduction(StrEnum):
     MEAN = "mean over the batch"
 
 
+# The powers of batch, latent and observed that a reduction brings.
+REDUCED_UNITS = {
+    Reduction.SUM: (0, 0, 0),
+    Reduction.MEAN: (-1, 0, 0),
+    Reduction.NONE: (0, 0, 0),
+    Reduction.ELEMENTS: (0, 0, 0),
+}
+
+
+class Floor(StrEnum):
+    """What a KL may be changed into by design; `level` is the number in it."""
+
+    NONE = "the KL"
+    DIMENSION = "max(KL, level) in every latent dimension"
+    DIMENSION_MEAN = "max(batch mean of the KL, level) in every latent dimension"
+    GROUP = "max(KL, level) of a datum"
+    GROUP_MEAN = "max(batch mean of the KL, level)"
+    CAPACITY = "|KL - level| of a datum"
+    CAPACITY_MEAN = "|batch mean of the KL - level|"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """`sampled`: the KL is log q(z) - log p(z) at the given z, else analytic. sign: the term is sign * quantity."""
+    """sign * scale * (weight * data term + constant * observed + kl_weight * floor(KL)).
+
+    sampled: the KL is log q(z) - log p(z) at the given z, else analytic. data: the family of the reconstruction term
+    (None for a KL); given: the reconstruction loss comes in as a number. prior: the form of the second spread, None
+    where p is N(0, I).
+    """
 
     quantity: Quantity
     sampled: bool
-    sign: int
-    output: Form
-    spread: Form
+    sign: int = 1
+    data: DataTerm | None = None
+    given: bool = False
+    spread: Form = Form.LOG_VAR
+    prior: Form | None = None
+    weight: float = 1.0
+    constant: float = 0.0
+    kl_weight: float = 1.0
+    floor: Floor = Floor.NONE
+    level: float = 0.0
+    scale: float = 1.0
+    guard: Guard | None = None
 
     @property
-    def likelihood(self) -> Likelihood:
-        """p(x|z) that this reading takes the output for."""
-        if self.quantity is Quantity.KL:
+    def output(self) -> Form:
+        """The form that the output is taken for."""
+        return self.data.form if self.data else Form.PLAIN
+
+    @property
+    def likelihood(self) -> Likelihood | None:
+        """The catalogue's word for p(x|z); None where the catalogue has none."""
+        if self.data is None:
             return Likelihood.NONE
-        return Likelihood.NORMAL if self.output is Form.LOCATION else Likelihood.BERNOULLI
+        return {"bernoulli": Likelihood.BERNOULLI, "normal": Likelihood.NORMAL}.get(self.data.likelihood)
 
     @property
     def title(self) -> str:
-        """In words: `the negative ELBO (Bernoulli likelihood, analytic KL)`."""
+        """In words: `the negative ELBO (Bernoulli likelihood of probabilities, analytic KL)`."""
         sign = "minus " if self.sign < 0 and self.quantity is not Quantity.NEGATIVE_ELBO else ""
         name = "the ELBO" if self.sign < 0 and self.quantity is Quantity.NEGATIVE_ELBO else f"the {self.quantity}"
-        kl = "sampled KL" if self.sampled else "analytic KL"
+        kl = ("sampled KL" if self.sampled else "analytic KL") + (" to the given prior" if self.prior else "")
         if self.quantity is Quantity.KL:
             return f"{sign}the {kl}"
-        data = {Form.LOCATION: "normal likelihood", Form.PROBS: "Bernoulli likelihood of probabilities"}
-        likelihood = data.get(self.output, "Bernoulli likelihood of logits")
-        details = likelihood if self.quantity is Quantity.RECONSTRUCTION else f"{likelihood}, {kl}"
-        return f"{sign}{name} ({details})"
+        data = self.data.name if self.data else "the given reconstruction loss"
+        if self.quantity is Quantity.NEGATIVE_ELBO:
+            return f"{sign}{name} ({data}, {kl})"
+        return f"{sign}{name}" + (f" ({data})" if self.quantity is Quantity.RECONSTRUCTION else "")
+
+    @property
+    def has_data(self) -> bool:
+        """Whether a reconstruction term belongs to it."""
+        return self.quantity in (Quantity.NEGATIVE_ELBO, Quantity.RECONSTRUCTION)
+
+    @property
+    def has_kl(self) -> bool:
+        """Whether a KL belongs to it."""
+        return self.quantity in (Quantity.NEGATIVE_ELBO, Quantity.KL)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """What a reading expects, unreduced. value, scale: (batch,); elements: (batch, axis) or None; `additions`: how
-    many elements one datum adds up."""
+    """What a reading expects. value, scale: (batch,), or 0-d where the batch is combined inside (a floor on its mean);
+    elements: (batch, axis) or None; `additions`: how many elements one datum adds up."""
 
     value: Array
     scale: Array
@@ -82,30 +136,98 @@ class Target:
     additions: int
 
 
-def target(reading: Reading, inputs: Inputs) -> Target:
-    """The oracle's value, rounding scale and gradients under a reading."""
-    parts = []
-    if reading.quantity is not Quantity.KL:
-        parts.append(oracle.reconstruction(inputs[Role.X], inputs[Role.OUTPUT], reading.output))
-    if reading.quantity is not Quantity.RECONSTRUCTION:
-        mean, spread = inputs[Role.MEAN], inputs[Role.SPREAD]
-        if reading.sampled:
-            parts.append(oracle.sampled_kl(inputs[Role.Z], mean, spread, reading.spread))
-        else:
-            parts.append(oracle.analytic_kl(mean, spread, reading.spread))
+def kl_elements(reading: Reading, inputs: Inputs) -> Elements:
+    """The KL of a reading by element."""
+    q = (inputs[Role.MEAN], inputs[Role.SPREAD], reading.spread)
+    if reading.prior is None:
+        part = oracle.sampled_kl(inputs[Role.Z], *q) if reading.sampled else oracle.analytic_kl(*q)
+        if reading.guard is None or reading.guard.spread is None:
+            return part
+        log_var, slope = (f(q[1], reading.spread) for f in (oracle.log_var_of, oracle.log_var_slope))
+        return guarded_kl(part, log_var, slope, reading.guard, sampled=reading.sampled)
+    p = (inputs[Role.PRIOR_MEAN], inputs[Role.PRIOR_SPREAD], reading.prior)
+    return oracle.sampled_kl_to(inputs[Role.Z], *q, *p) if reading.sampled else oracle.analytic_kl_to(*q, *p)
+
+
+def target(reading: Reading, inputs: Inputs, reduction: Reduction | None = None) -> Target:
+    """The oracle's value, rounding scale and gradients under a reading (reduction: for a loss that comes in as a
+    number, which is added once, whatever the batch)."""
+    parts: list[tuple[float, Elements]] = []
+    given = np.asarray(inputs.get(Role.DATA_TERM, 0.0))
+    if reading.has_data and reading.data is not None:
+        guarded = reading.guard is not None and (reading.guard.ones or reading.guard.zeros)
+        elements = reading.data.elements
+        if guarded and reading.guard:
+            elements = guarded_data(reading.guard, reading.data.likelihood)
+        parts.append((reading.weight, elements(inputs[Role.X], inputs[Role.OUTPUT])))
+    if reading.has_kl:
+        parts.append((reading.kl_weight, kl_elements(reading, inputs)))
+    if reading.quantity is Quantity.LOG_Q:
+        parts.append((1.0, oracle.log_density(inputs[Role.Z], inputs[Role.MEAN], inputs[Role.SPREAD], reading.spread)))
+    if reading.quantity is Quantity.LOG_PRIOR:
+        parts.append((1.0, oracle.log_prior(inputs[Role.Z])))
+    factor = reading.sign * reading.scale
     gradients = {role: np.zeros_like(array) for role, array in inputs.items() if role is not Role.X}
     scales = {role: np.zeros_like(array) for role, array in gradients.items()}
-    for part in parts:
-        gradients |= {role: reading.sign * gradient for role, gradient in part.gradients.items()}
-        scales |= part.gradient_scales
+    value, scale = 0.0, 0.0
+    for weight, part in parts:
+        is_kl = reading.has_kl and part is parts[-1][1]
+        total, slope = floored(reading, part.value) if is_kl else (part.value.sum(1), np.ones_like(part.value))
+        value = value + factor * weight * total
+        scale = scale + np.abs(factor * weight) * (part.scale.sum(1) if np.ndim(total) else part.scale.sum())
+        gradients |= {role: factor * weight * slope * g for role, g in part.gradients.items()}
+        scales |= {role: np.abs(factor * weight) * g for role, g in part.gradient_scales.items()}
+    value, scale = np.asarray(value), np.asarray(scale)
+    if reading.has_data:
+        width = inputs[Role.X].shape[1] if Role.X in inputs else 1
+        value, scale = value + factor * reading.constant * width, scale + np.abs(factor) * abs(reading.constant) * width
+    if reading.quantity in (Quantity.LOG_Q, Quantity.LOG_PRIOR):
+        width = inputs[Role.Z].shape[1]
+        value, scale = value + factor * reading.constant * width, scale + abs(reading.constant) * width
+    if reading.given and reading.has_data:
+        rows = len(inputs[Role.MEAN]) if reduction is Reduction.SUM else 1
+        value, scale = value + factor * given / rows, scale + np.abs(factor * given) / rows
+        slope = factor * (len(inputs[Role.MEAN]) / rows)
+        gradients[Role.DATA_TERM], scales[Role.DATA_TERM] = np.asarray(slope), np.asarray(abs(slope))
+    alone = len(parts) == 1 and reading.floor is Floor.NONE and not reading.given
     return Target(
-        value=reading.sign * np.asarray(sum(part.value.sum(1) for part in parts)),
-        scale=np.asarray(sum(part.scale.sum(1) for part in parts)),
-        elements=parts[0] if len(parts) == 1 else None,
+        value=value,
+        scale=scale,
+        elements=_scaled(parts[0][1], factor * parts[0][0], factor * reading.constant) if alone else None,
         gradients=gradients,
         gradient_scales=scales,
-        additions=sum(part.value.shape[1] for part in parts),
+        additions=sum(part.value.shape[1] for _, part in parts),
     )
+
+
+def _scaled(part: Elements, factor: float, constant: float) -> Elements:
+    return replace(part, value=factor * part.value + constant, scale=abs(factor) * part.scale + abs(constant))
+
+
+def floored(reading: Reading, kl: Array) -> tuple[Array, Array]:
+    """(value (batch,), or 0-d where the batch is averaged first; d sum(value) / d element) under a floor or a capacity.
+
+    A 0-d value stands for the same number in every datum, so that the batch mean of the values is right.
+    """
+    level = reading.level
+    if reading.floor is Floor.DIMENSION:
+        return np.maximum(kl, level).sum(1), (kl > level).astype(float)
+    if reading.floor is Floor.DIMENSION_MEAN:
+        mean = kl.mean(0)
+        return np.maximum(mean, level).sum(), np.broadcast_to(mean > level, kl.shape).astype(float)
+    by_datum = kl.sum(1)
+    if reading.floor is Floor.GROUP:
+        return np.maximum(by_datum, level), np.broadcast_to((by_datum > level)[:, None], kl.shape).astype(float)
+    if reading.floor is Floor.GROUP_MEAN:
+        above = by_datum.mean() > level
+        return np.maximum(by_datum.mean(), level), np.full_like(kl, above)
+    if reading.floor is Floor.CAPACITY:
+        gap = by_datum - level
+        return np.abs(gap), np.broadcast_to(np.sign(gap)[:, None], kl.shape)
+    if reading.floor is Floor.CAPACITY_MEAN:
+        gap = by_datum.mean() - level
+        return np.abs(gap), np.full_like(kl, np.sign(gap))
+    return by_datum, np.ones_like(kl)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,7 +270,7 @@ def reductions(value: Array, observation: Observation) -> tuple[Reduction, ...]:
         return (Reduction.SUM, Reduction.MEAN) if rows > 1 else tuple(Reduction)
     if value.shape in {(rows,), (rows, 1), (1, rows)}:
         return (Reduction.NONE,)
-    widths = [array.shape[1] for array in observation.inputs.values()]
+    widths = [array.shape[1] for array in observation.inputs.values() if array.ndim]
     return (Reduction.ELEMENTS,) if len(value) == rows and value.size in {rows * width for width in widths} else ()
 
 
@@ -163,12 +285,12 @@ def value_distance(
     reading: Reading, reduction: Reduction, term: Term, observation: Observation, roundoff: float
 ) -> Distance:
     """How far a term is from a reading under a reduction; tolerance: steps * roundoff * sum of absolute terms."""
-    right = target(reading, observation.inputs)
+    right = target(reading, observation.inputs, reduction)
     additions = right.additions * (observation.batch if reduction in (Reduction.SUM, Reduction.MEAN) else 1)
     if reduction is Reduction.ELEMENTS:
         if right.elements is None or right.elements.value.size != term.value.size:
             return IMPOSSIBLE
-        expected, scale, additions = reading.sign * right.elements.value, right.elements.scale, 1
+        expected, scale, additions = right.elements.value, right.elements.scale, 1
     else:
         expected, scale = reduced(right.value, reduction), reduced(right.scale, reduction)
     if np.size(expected) != term.value.size:
@@ -180,14 +302,14 @@ def value_distance(
 def gradient_distance(
     reading: Reading, reduction: Reduction, term: Term, observation: Observation, roundoff: float, role: Role
 ) -> Distance:
-    """The same for d sum(term) / d argument, elementwise."""
+    """The same for d sum(term) / d argument; the tolerance is normwise, that of the argument's largest gradient."""
     if term.gradients is None:
         return IMPOSSIBLE
-    right, factor = target(reading, observation.inputs), 1.0
+    right, factor = target(reading, observation.inputs, reduction), 1.0
     if reduction is Reduction.MEAN:
         factor = 1 / observation.batch
     difference = np.abs(term.gradients[role] - factor * right.gradients[role])
-    tolerance = rounding_steps(1) * roundoff * factor * right.gradient_scales[role]
+    tolerance = rounding_steps(1) * roundoff * factor * np.max(right.gradient_scales[role]) * np.ones(difference.shape)
     return _worst(difference, tolerance, f"{observation.label}, by {role.value}")
 
 
@@ -198,56 +320,3 @@ def _worst(difference: Array, tolerance: Array, where: str) -> Distance:
     ratio = np.where((difference == 0) & (tolerance == 0), 0.0, ratio)
     worst = int(np.argmax(ratio))
     return Distance(difference=float(difference[worst]), tolerance=float(tolerance[worst]), where=where)
-
-
-NAMED = (
-    (Quantity.KL, r"kl|kld|regulari[sz]|latent_loss"),
-    (Quantity.RECONSTRUCTION, r"rec|bce|mse|nll|log_?p|like|distortion|ll$|px"),
-    (Quantity.NEGATIVE_ELBO, r"loss|elbo|total|bound|objective"),
-)
-
-
-def readings(
-    signature: Signature, likelihood: Likelihood | None, name: str = "", alone: bool = True
-) -> tuple[Reading, ...]:
-    """The right readings that a term may have, likeliest first."""
-    quantities, signs = _quantities(signature, name, alone)
-    outputs = _outputs(signature, likelihood)
-    has_z = signature.find(Role.Z) is not None
-    sampled = (True, False) if has_z and signature.kind is not FunctionKind.LOG_WEIGHT else (has_z,)
-    spread = signature.form(Role.SPREAD)
-    found = {}
-    for quantity in quantities:
-        for kl in sampled if quantity is not Quantity.RECONSTRUCTION else sampled[:1]:
-            for output in outputs if quantity is not Quantity.KL else (Form.PLAIN,):
-                for sign in signs[quantity]:
-                    found[Reading(quantity=quantity, sampled=kl, sign=sign, output=output, spread=spread)] = None
-    return tuple(found)
-
-
-def _quantities(
-    signature: Signature, name: str, alone: bool
-) -> tuple[tuple[Quantity, ...], dict[Quantity, tuple[int, ...]]]:
-    signs: dict[Quantity, tuple[int, ...]] = dict.fromkeys(Quantity, (1,))
-    if signature.kind in (FunctionKind.ANALYTIC_KL, FunctionKind.SAMPLED_KL):
-        return (Quantity.KL,), signs
-    total = (-1,) if signature.positive else (1,)
-    if alone:
-        return (Quantity.NEGATIVE_ELBO,), signs | {Quantity.NEGATIVE_ELBO: total}
-    last = name.rsplit(".", 1)[-1].lower()
-    named = next((quantity for quantity, pattern in NAMED if re.search(pattern, last)), None)
-    positive = re.search(r"elbo|log_?p|like|ll$|bound", last) and not re.search(r"neg|loss|nll|nelbo", last)
-    if named is None:  # unnamed: a total, a likelihood of either sign, or a KL
-        both = {Quantity.NEGATIVE_ELBO: total, Quantity.RECONSTRUCTION: (1, -1), Quantity.KL: (1,)}
-        return tuple(Quantity), both
-    return (named,), signs | {named: (-1,) if positive and named is not Quantity.KL else (1,)}
-
-
-def _outputs(signature: Signature, likelihood: Likelihood | None) -> tuple[Form, ...]:
-    form = signature.form(Role.OUTPUT)
-    forms = OUTPUTS if form is Form.OUTPUT_UNKNOWN else (form,)
-    if likelihood is Likelihood.NORMAL:
-        return (Form.LOCATION,)
-    if likelihood is Likelihood.BERNOULLI:
-        return tuple(form for form in forms if form is not Form.LOCATION) or (Form.LOGITS, Form.PROBS)
-    return (Form.PROBS, Form.LOGITS, Form.LOCATION) if len(forms) > 1 else forms

@@ -1,4 +1,4 @@
-"""What a check found, as a record, as text (verdict first, then the diagnosis) and as JSON."""
+"""What a check found, as a record, as text (verdict, equation, cause, fix) and as JSON."""
 
 import json
 import math
@@ -17,18 +17,24 @@ class CheckVerdict(StrEnum):
     """The verdict on a function; `EXIT_CODES` has the exit code of each."""
 
     RIGHT = "right"
+    BY_DESIGN = "by design"
     WRONG = "wrong"
+    OTHER_OBJECTIVE = "another objective"
     INCONCLUSIVE = "inconclusive"
+    NOT_JUDGED = "not judged"
     NOT_LOADED = "not loaded"
     FAILED = "failed"
 
 
 EXIT_CODES = {
     CheckVerdict.RIGHT: 0,
+    CheckVerdict.BY_DESIGN: 0,
     CheckVerdict.WRONG: 1,
+    CheckVerdict.OTHER_OBJECTIVE: 1,
     CheckVerdict.NOT_LOADED: 2,
     CheckVerdict.FAILED: 3,
     CheckVerdict.INCONCLUSIVE: 3,
+    CheckVerdict.NOT_JUDGED: 3,
 }
 
 
@@ -47,23 +53,33 @@ class TermResult:
 
 @dataclass(frozen=True, kw_only=True)
 class CheckResult:
-    """A whole check. `parameters`: the function's names -> ours. `message`: why there is no verdict on its values."""
+    """A whole check.
+
+    parameters: the function's names -> ours. equation: what it computes. message: why there is no verdict on its
+    values. objective: the name that --objective takes. notes: what else to know (a constant, a guard, a name).
+    timings: seconds by stage.
+    """
 
     target: str
     verdict: CheckVerdict
     message: str = ""
+    equation: str = ""
     kind: str = ""
     parameters: Mapping[str, str] = field(default_factory=dict)
     framework: str = ""
     dtype: str = ""
     layout: str = ""
     draws: bool = False
+    objective: str = ""
+    declared_by: str = ""
     terms: tuple[TermResult, ...] = ()
     diagnosis: Diagnosis | None = None
+    notes: tuple[str, ...] = ()
+    timings: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def exit_code(self) -> int:
-        """0 right, 1 wrong, 2 not loaded, 3 failed or inconclusive."""
+        """0 right or a declared objective, 1 wrong, 2 not loaded, 3 failed, inconclusive or not judged."""
         return EXIT_CODES[self.verdict]
 
     @property
@@ -82,50 +98,63 @@ class CheckResult:
             {k: v for k, v in asdict(term).items() if k != "claims"} | {"claims": len(term.claims)}
             for term in self.terms
         ]
-        return {
-            "target": self.target,
-            "verdict": self.verdict,
-            "exit_code": self.exit_code,
-            "message": self.message,
-            "kind": self.kind,
+        plain = {
+            name: getattr(self, name)
+            for name in (
+                *("target", "verdict", "exit_code", "message", "equation", "kind", "framework", "dtype", "layout"),
+                *("draws", "objective", "declared_by", "reduction"),
+            )
+        }
+        return plain | {
             "parameters": dict(self.parameters),
-            "framework": self.framework,
-            "dtype": self.dtype,
-            "layout": self.layout,
-            "draws": self.draws,
-            "reduction": self.reduction,
             "diagnosis": asdict(self.diagnosis) if self.diagnosis else None,
+            "notes": list(self.notes),
+            "timings": dict(self.timings),
             "terms": terms,
             "claims": claims,
         }
 
-    def as_text(self) -> str:
-        """For a terminal: at most one line of verdict, the diagnosis, how it was read, and one line for each claim."""
-        lines = [f"{self.verdict.upper()}  {self.target}"]
-        if self.message:
-            lines.append(f"  {self.message}")
+    def as_text(self, *, verbose: bool = False) -> str:
+        """For a terminal: verdict, equation, cause, fix and a note in at most five lines; `verbose` has the rest."""
+        lines = [f"{self.verdict.upper()}  {self.target}", *self._summary()]
+        return "\n".join(lines + self._details() if verbose else lines)
+
+    def _summary(self) -> list[str]:
+        """At most four lines."""
+        lines = [_line(self.message)] if self.message else []
+        if self.equation:
+            lines.append(f"  {self.equation}.")
         if self.diagnosis:
-            lines += _diagnosis_lines(self.diagnosis, "  ")
+            cause = self.diagnosis
+            lines.append(_line(cause.text + (f" [{cause.id}]" if cause.id else "")))
+            lines += [_line(cause.advice)] if cause.advice else []
+        room = 4 - len(lines)
+        return lines[:4] + ([_line("Note: " + "; ".join(self.notes))] if self.notes and room > 0 else [])
+
+    def _details(self) -> list[str]:
+        """How it was read and called, every claim of every term, where the time went."""
+        lines = [""]
+        if self.diagnosis and self.diagnosis.seen and self.diagnosis.seen != NOT_SEEN:
+            lines.append(f"  seen in    {self.diagnosis.seen}")
         if self.kind:
             read = ", ".join(f"{name} as {ours}" for name, ours in self.parameters.items())
-            lines += ["", f"  read as    {self.kind}: {read}"]
+            lines.append(f"  read as    {self.kind}: {read}")
         if self.framework:
             lines.append(f"  called     {self.framework}, {self.dtype}" + (f", x {self.layout}" if self.layout else ""))
         if self.draws:
             lines.append("  draws      its own random numbers: judged in expectation")
+        lines += [f"  note       {note}" for note in self.notes]
         for term in self.terms:
             lines += _term_lines(term, alone=len(self.terms) == 1)
-        return "\n".join(lines)
+        if self.timings:
+            spent = ", ".join(f"{stage} {seconds:.2f} s" for stage, seconds in self.timings.items())
+            lines += ["", f"  time       {spent}"]
+        return lines
 
 
-def _diagnosis_lines(diagnosis: Diagnosis, indent: str) -> list[str]:
-    identity = f" [{diagnosis.id}]" if diagnosis.id else ""
-    lines = [f"{indent}{diagnosis.text[:1].upper()}{diagnosis.text[1:]}{identity}."]
-    if diagnosis.advice:
-        lines.append(f"{indent}{diagnosis.advice[:1].upper()}{diagnosis.advice[1:]}.")
-    if diagnosis.seen and diagnosis.seen != NOT_SEEN:
-        lines.append(f"{indent}Seen in: {diagnosis.seen}.")
-    return lines
+def _line(text: str) -> str:
+    """A sentence, indented."""
+    return f"  {text[:1].upper()}{text[1:]}" + ("" if text.endswith((".", "?", "!")) else ".")
 
 
 def _term_lines(term: TermResult, *, alone: bool) -> list[str]:
@@ -135,8 +164,6 @@ def _term_lines(term: TermResult, *, alone: bool) -> list[str]:
         lines += [f"  judged as  {term.read_as}", f"  reduction  {term.reduction}"]
     if term.note:
         lines.append(f"  note       {term.note}")
-    if term.diagnosis and not alone and term.read_as:
-        lines += _diagnosis_lines(term.diagnosis, "  ")
     for claim in term.claims:
         lines.append(f"    {claim.name:<15} {claim.outcome:<12} {_numbers(claim)}".rstrip())
     return lines

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from elbo_compare.compare.checking.failure import TargetError
+from elbo_compare.compare.checking.names import LOOKUP, OURS, Form, Role, read_name
 from elbo_compare.compare.errors import unknown
 
 
@@ -18,62 +19,11 @@ class FunctionKind(StrEnum):
     SAMPLED_KL = "sampled_kl"
     NEGATIVE_ELBO = "negative_elbo"
     LOG_WEIGHT = "log_weight"
+    RECONSTRUCTION = "reconstruction"
+    LOG_DENSITY = "log_density"
 
 
-class Role(StrEnum):
-    """What a parameter is."""
-
-    X = "x"
-    OUTPUT = "output"
-    Z = "z"
-    MEAN = "mean"
-    SPREAD = "spread"
-    KEY = "key"
-
-
-class Form(StrEnum):
-    """How a parameter writes its quantity. OUTPUT_UNKNOWN: probabilities, logits or a mean; found out by trying."""
-
-    PLAIN = "plain"
-    LOG_VAR = "log_var"
-    LOG_SIGMA = "log_sigma"
-    SIGMA = "sigma"
-    VAR = "var"
-    LOGITS = "logits"
-    PROBS = "probs"
-    LOCATION = "location"
-    OUTPUT_UNKNOWN = "output"
-
-
-SPREADS = (Form.LOG_VAR, Form.LOG_SIGMA, Form.SIGMA, Form.VAR)
-OUTPUTS = (Form.LOGITS, Form.PROBS, Form.LOCATION)
-
-# Each name in lower case without underscores and digits' separators; "ours" comes first.
-NAMES: dict[tuple[Role, Form], str] = {
-    (
-        Role.X,
-        Form.PLAIN,
-    ): "x data target targets input inputs image images img imgs xtrue ytrue xin original y xs",
-    (Role.OUTPUT, Form.LOGITS): "logits logit xlogits xlogit logitsx reconlogits outputlogits decoderlogits "
-    "reconxlogits xreconlogits logitsp",
-    (Role.OUTPUT, Form.PROBS): "probs prob probabilities probability xprobs p xprob reconprobs",
-    (Role.OUTPUT, Form.LOCATION): "location xmean meanx mux xmu xloc locx reconmean meanrecon xlocation decodermean "
-    "outputmean",
-    (Role.OUTPUT, Form.OUTPUT_UNKNOWN): "output reconx recon xrecon reconstruction reconstructions reconstructed "
-    "reconstructedx xreconstructed xhat outputs out decoded decoderoutput ypred yhat pred prediction recons xrec recx "
-    "rec xprime xtilde xout reconbatch xdecoded xdecodedmean",
-    (Role.Z, Form.PLAIN): "z sample samples zs zsample zsamples latent latents zq code",
-    (Role.MEAN, Form.PLAIN): "mean mu loc means mus m",
-    (Role.SPREAD, Form.LOG_VAR): "logvar logvariance logvars lnvar lv logsigma2 logsigmasq logsigmasquared logstd2 "
-    "logsigmasqr logv",
-    (Role.SPREAD, Form.LOG_SIGMA): "logsigma logstd logscale logsd logstddev lnsigma logstds lnstd logs",
-    (Role.SPREAD, Form.SIGMA): "sigma std scale sd stddev stdev sigmas stds scales standarddeviation s",
-    (Role.SPREAD, Form.VAR): "var variance vars sigma2 sigmasq sigmasquared std2 variances",
-    (Role.KEY, Form.PLAIN): "key rng rngkey prngkey generator gen seed",
-}
-LOOKUP = {name: pair for pair, names in NAMES.items() for name in names.split()}
-OURS = ("x", "logits", "probs", "location", "output", "z", "mean", "log_var", "log_sigma", "sigma", "var", "key")
-LATENT_AFFIXES = ("qz", "z", "q", "latent", "encoder", "enc", "posterior", "post", "phi")
+PARTS = (Role.PRIOR_MEAN, Role.PRIOR_SPREAD, Role.DATA_TERM)  # read by `roles` alone
 CANONICAL = {
     FunctionKind.ANALYTIC_KL: ("mean", "log_var"),
     FunctionKind.SAMPLED_KL: ("z", "mean", "log_var"),
@@ -84,11 +34,12 @@ CANONICAL = {
 
 @dataclass(frozen=True, kw_only=True)
 class Argument:
-    """One parameter of the function: its own name, and what we read it as."""
+    """One parameter of the function: its own name, and what we read it as; `forms`: what its name may stand for."""
 
     name: str
     role: Role
     form: Form
+    forms: tuple[Form, ...] = ()
 
     @property
     def meaning(self) -> str:
@@ -113,19 +64,6 @@ class Signature:
         """The form of the argument of that role (PLAIN where there is none)."""
         found = self.find(role)
         return found.form if found else Form.PLAIN
-
-
-def read_name(name: str) -> tuple[Role, Form] | None:
-    """The role and form that a parameter's name says, or None: `z_mu` -> mean, `logstd` -> log sigma."""
-    plain = re.sub(r"[^a-z0-9]", "", name.lower())
-    if plain in LOOKUP:
-        return LOOKUP[plain]
-    for affix in LATENT_AFFIXES:
-        for rest in (plain.removeprefix(affix), plain.removesuffix(affix)):
-            found = LOOKUP.get(rest)
-            if rest != plain and found and found[0] in (Role.MEAN, Role.SPREAD, Role.Z):
-                return found
-    return None
 
 
 def read_mapping(pairs: Iterable[str]) -> dict[str, str]:
@@ -153,6 +91,7 @@ def read_signature(
     arguments, unread = [], []
     for name, required in names:
         found = read_name(mapping.get(name, name))
+        found = None if found and found[0] in PARTS else found
         if found is not None and (required or found[0] in (Role.Z, Role.KEY) or name in mapping):
             arguments.append(Argument(name=name, role=found[0], form=found[1]))
         elif required:
@@ -167,7 +106,7 @@ def read_signature(
         )
     kind = kind or _kind(label, {argument.role for argument in arguments})
     _check_complete(label, kind, arguments)
-    return Signature(name=label, kind=kind, arguments=tuple(arguments), positive=_positive(label, kind))
+    return Signature(name=label, kind=kind, arguments=tuple(arguments), positive=named_positive(label, kind))
 
 
 def _parameters(function: Callable[..., Any], label: str, mapping: dict[str, str]) -> list[tuple[str, bool]]:
@@ -229,6 +168,7 @@ def _check_complete(label: str, kind: FunctionKind, arguments: list[Argument]) -
         )
 
 
-def _positive(label: str, kind: FunctionKind) -> bool:
+def named_positive(label: str, kind: FunctionKind) -> bool:
+    """Whether a function's name says that larger is better."""
     named = re.search(r"elbo|lower_?bound|vlb", label.lower()) and not re.search(r"neg|loss|minus|nelbo", label.lower())
     return kind is FunctionKind.LOG_WEIGHT or (kind is FunctionKind.NEGATIVE_ELBO and bool(named))

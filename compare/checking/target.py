@@ -1,8 +1,13 @@
-"""`path/to/file.py:function` or `package.module:name` -> the function. The file's top level is run, nothing else."""
+"""`path/to/file.py:function`, `:Class.method`, `:object` or `package.module:name` -> what is called.
+
+The file's top level is run; of a class an object is made where that needs no argument.
+"""
 
 import importlib
 import importlib.util
+import inspect
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,9 +18,11 @@ from elbo_compare.compare.checking.failure import TargetError
 from elbo_compare.compare.errors import unknown
 from elbo_compare.suites.bridge.user_arrays import ADAPTERS
 
+WHOLE = {"encode", "decode", "encoder", "decoder", "reparameterize", "reparametrize", "reparameterise"}
+
 
 def load(target: str) -> Callable[..., Any]:
-    """Import the target's module and return the function it names.
+    """Import the target's module and return the function, bound method or callable object it names.
 
     The working folder (for a file: the file's folder too) is put on sys.path. Raises TargetError, in one line, for
     whatever keeps it from being loaded.
@@ -26,16 +33,56 @@ def load(target: str) -> Callable[..., Any]:
     sys.path.insert(0, str(Path.cwd()))
     is_file = place.endswith(".py") or os.sep in place
     module = _run(place, (lambda: _from_file(place)) if is_file else (lambda: importlib.import_module(place)))
-    found: Any = module
+    found, owner = module, None
     for part in name.split("."):
         if not hasattr(found, part):
             known = [key for key, value in vars(found).items() if callable(value) and not key.startswith("_")]
             raise TargetError(f"{place}: {unknown('function', part, known)}")
-        found = getattr(found, part)
-    if isinstance(found, type) or not callable(found):
-        kind = "a class" if isinstance(found, type) else f"of type {type(found).__name__}"
-        raise TargetError(f"{target} is {kind}; name a function (or a callable object).")
+        owner, found = found, getattr(found, part)
+    if isinstance(owner, type) and inspect.isfunction(found) and _takes_self(owner, name):
+        found = getattr(_instance(owner, target), name.rsplit(".", 1)[-1])
+    if isinstance(found, type):
+        return _called(found, target)
+    if not callable(found):
+        raise TargetError(f"{target} is of type {type(found).__name__}; name a function (or a callable object).")
     return found
+
+
+def _takes_self(owner: type, name: str) -> bool:
+    return not isinstance(inspect.getattr_static(owner, name.rsplit(".", 1)[-1]), (staticmethod, classmethod))
+
+
+def _called(found: type, target: str) -> Callable[..., Any]:
+    """An instance of a class whose objects are called; a whole VAE is not judged by one function's claims."""
+    methods = [key for base in found.__mro__ for key in vars(base) if inspect.isfunction(vars(base)[key])]
+    own = [key for key in vars(found) if inspect.isfunction(vars(found)[key]) and not key.startswith("_")]
+    losses = [key for key in own if re.search(r"loss|kl|elbo", key.lower())]
+    made = getattr(vars(found).get("__init__"), "__code__", None)
+    if WHOLE & {*methods, *(made.co_names if made else ())}:
+        names = ", ".join(f"{target}.{key}" for key in losses) or f"{target}.METHOD"
+        raise TargetError(f"{target} is a whole model, and one function is judged here: name its loss ({names}).")
+    if not {"forward", "__call__"} & set(vars(found)):
+        names = ", ".join(f"{target}.{key}" for key in losses or own) or "it has no method of its own"
+        raise TargetError(f"{target} is a class; name one of its methods: {names}.")
+    return _instance(found, target, bare=False)
+
+
+def _instance(owner: type, target: str, *, bare: bool = True) -> Any:
+    """An object of the class; where its constructor wants arguments, one that was never initialised (`self` may be
+    of no use to the method)."""
+    try:
+        return owner()
+    except Exception as error:  # whatever its constructor raises, the method may still need no instance of its own
+        if not bare:
+            wanted = f"{type(error).__name__}: {(str(error).splitlines() or ['no message'])[0]}"
+            raise TargetError(
+                f"{target} can't be made without arguments ({wanted}); name an instance of it, as in FILE.py:my_loss."
+            ) from error
+    made: Any = owner.__new__(owner)  # pyright: ignore
+    for base in owner.__mro__:
+        if base.__name__ == "Module" and base.__module__.split(".")[0] == "torch":
+            base.__init__(made)  # type: ignore[misc]
+    return made
 
 
 def _from_file(place: str) -> ModuleType:

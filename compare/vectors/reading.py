@@ -8,13 +8,11 @@ from typing import Any
 import numpy as np
 
 from elbo_compare.compare.checking.failure import TargetError
+from elbo_compare.compare.checking.names import OUTPUTS, Form, Role
 from elbo_compare.compare.checking.oracle import log_var_slope, spread_of
 from elbo_compare.compare.checking.signature import (
-    OUTPUTS,
     Argument,
-    Form,
     FunctionKind,
-    Role,
     Signature,
     read_mapping,
     read_signature,
@@ -36,7 +34,7 @@ READ = {
 DIRECT: Mapping[str, Function] = {
     vector.function.name: vector.function for vector in VECTORS if vector.function.name not in READ.values()
 }
-KINDS = (*(str(kind) for kind in FunctionKind), *DIRECT)
+KINDS = (*map(str, READ), *DIRECT)
 LARGEST_LOGIT = 15.0  # beyond it 1 - sigmoid(logit) has lost half of float64's digits: no such probability is an input
 
 

@@ -5,7 +5,7 @@ Frameworks are imported by name and only when asked for, so that whoever imports
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Protocol
@@ -64,9 +64,11 @@ class UserArrays(Protocol):
 
 
 def leaves(result: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    """(name, value) of every leaf of nested tuples, lists, dicts and named tuples; names joined by dots."""
+    """(name, value) of every leaf of nested tuples, lists, dicts and dataclasses; names joined by dots."""
     if isinstance(result, Mapping):
         parts = [(str(key), value) for key, value in result.items()]
+    elif is_dataclass(result) and not isinstance(result, type):
+        parts = [(field.name, getattr(result, field.name)) for field in fields(result)]
     elif isinstance(result, tuple) and hasattr(result, "_fields"):
         parts = list(zip(result._fields, result, strict=True))  # type: ignore[attr-defined]
     elif isinstance(result, (tuple, list)):
@@ -127,11 +129,13 @@ class TorchArrays:
 
     def call(self, function: UserFunction, call: Call) -> tuple[Term, ...]:
         """See `UserArrays`; a key is a `torch.Generator`."""
-        torch, arguments = self.torch, {}
+        torch, arguments, inputs = self.torch, {}, {}
         for name, array in call.arrays.items():
             tensor = torch.tensor(np.asarray(array), dtype=getattr(torch, str(call.dtype)))
-            arguments[name] = tensor.requires_grad_(name in call.differentiate)
-        inputs = {name: arguments[name] for name in call.differentiate}
+            if name in call.differentiate:
+                inputs[name] = tensor.requires_grad_(True)
+                tensor = tensor.clone()  # an activation, as in training: a leaf can't be written to in place
+            arguments[name] = tensor
         for name in call.keys:
             arguments[name] = call.seed if "seed" in name else torch.Generator().manual_seed(call.seed)
         terms = [self._term(name, value, inputs) for name, value in leaves(function(**arguments))]

@@ -74,7 +74,7 @@ WRONG = [
     ("torch_wrong", "kl_log_var_as_log_sigma", "log_sigma|log sigma"),
     ("torch_wrong", "kl_offset", r"the KL \+ 1\.5 nats"),
     ("torch_wrong", "kl_fixed_batch", "0.0078125 x the KL"),
-    ("torch_wrong", "kl_clamped", "off only at sigma 0.001"),
+    ("torch_wrong", "kl_clamped", r"a guard, sigma\^2 clamped at 4.5\d*e-05"),
     ("torch_wrong", "kl_detached_log_var", "gradient|log variance detached"),
     ("torch_wrong", "kl_no_grad", "detached"),
     ("torch_wrong", "kl_one_sided_constant", "dropped from log p"),
@@ -84,13 +84,10 @@ WRONG = [
     ("torch_wrong", "kl_unexplained", "none of the known mistakes"),
     ("torch_wrong", "loss_mean_and_sum", "averaged over pixels and batch"),
     ("torch_wrong", "loss_mean_and_mean", "averaged over pixels beside a KL summed over dimensions"),
-    ("torch_wrong", "loss_squared_error", "2 x the half squared error"),
     ("torch_wrong", "loss_latent_mean", "KL.*averaged over the latent dimensions"),
-    ("torch_wrong", "loss_beta", "3 x the KL"),
-    ("torch_wrong", "loss_normal_without_constant", r"without log\(2 pi\)/2|constants|half squared error"),
-    ("torch_wrong", "loss_of_saturating_sigmoid", "off only at .logits. 30"),
+    ("torch_wrong", "loss_of_saturating_sigmoid", r"off by .* in float32 at \|logit\| ="),
     ("torch_wrong", "loss_tuple", "averaged over the latent dimensions"),
-    ("torch_wrong", "loss_terms_reduced_differently", "reduced otherwise"),
+    ("torch_wrong", "loss_terms_reduced_differently", "averaged over the batch beside a likelihood summed over it"),
     ("torch_wrong", "loss_broadcast", "broadcast"),
     ("torch_wrong", "loss", r"\+ELBO returned as a loss"),
     ("torch_wrong", "drawn_without_gradient", "rsample"),
@@ -101,7 +98,7 @@ WRONG = [
     ("jax_functions", "kl_latent_mean", "averaged over the latent dimensions"),
     ("jax_functions", "kl_stopped", "z detached"),
     ("numpy_functions", "kl_reversed", r"KL\(p|reversed|p \|\| q"),
-    ("numpy_functions", "loss_with_epsilon", r"log\(p \+ 1e-4\)"),
+    ("numpy_functions", "loss_with_epsilon", r"log\(p \+ (1e-4|0.0001)\)"),
 ]
 
 
@@ -154,12 +151,12 @@ def test_a_function_that_computes_in_float32_is_right_and_says_so():
     assert "float32" in result.terms[0].note
 
 
-def test_a_tuple_is_judged_term_by_term():
+def test_what_is_minimised_is_judged_and_the_terms_beside_it_are_described():
     result = check_function(function("torch_wrong", "loss_tuple"))
     total, reconstruction, kl = result.terms
-    assert (total.right, reconstruction.right, kl.right) == (False, True, False)
+    assert (total.right, reconstruction.right, kl.right) == (False, True, True)
     assert "reconstruction" in reconstruction.read_as
-    assert kl.read_as == "the analytic KL"
+    assert "averaged over the batch and averaged over the latent dimensions" in kl.note
 
 
 def test_a_latent_sample_beside_the_loss_is_not_judged():
@@ -182,12 +179,9 @@ def test_a_gradient_that_is_cut_off_is_seen_although_the_value_is_right():
 
 def test_parameters_are_read_by_map_and_by_kind():
     renamed = function("numpy_functions", "kl_renamed")
-    with pytest.raises(TargetError, match="parameter 'a' is not a name that we know"):
-        check_function(renamed)
     assert check_function(renamed, mapping=["a=mean", "b=sigma"]).verdict is CheckVerdict.RIGHT
-    by_position = check_function(renamed, kind="analytic_kl")
-    assert by_position.parameters == {"a": "mean", "b": "log_var"}
-    assert "NaN at ordinary inputs" in by_position.message  # it takes the logarithm of what is a log variance now
+    for result in (check_function(renamed), check_function(renamed, kind="analytic_kl")):  # read by value
+        assert (result.verdict, result.parameters) == (CheckVerdict.RIGHT, {"a": "mean", "b": "sigma"})
 
 
 def test_another_parametrisation_than_the_name_says_is_recognised():
@@ -202,7 +196,7 @@ def test_a_likelihood_can_be_asked_for():
     assert "Bernoulli" in result.terms[0].read_as
 
 
-@pytest.mark.parametrize("option", [{"kind": "kl"}, {"framework": "tensorflow"}, {"likelihood": "poisson"}])
+@pytest.mark.parametrize("option", [{"kind": "kl"}, {"framework": "tensorflow"}, {"likelihood": "cauchy"}])
 def test_an_unknown_choice_names_the_known_ones(option):
     with pytest.raises(TargetError, match="Known:"):
         check_function(function("numpy_functions", "kl"), **option)

@@ -3,7 +3,8 @@
 import pytest
 
 from elbo_compare.compare.checking.failure import TargetError
-from elbo_compare.compare.checking.signature import Form, FunctionKind, Role, read_mapping, read_name, read_signature
+from elbo_compare.compare.checking.names import Form, Role, read_name
+from elbo_compare.compare.checking.signature import FunctionKind, read_mapping, read_signature
 
 
 @pytest.mark.parametrize(

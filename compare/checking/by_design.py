@@ -1,0 +1,142 @@
+"""An objective other than the ELBO: recognised, judged under its own formula, and declared by an option or argument."""
+
+import copy
+import inspect
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
+from math import isclose
+from typing import Any
+
+import numpy as np
+
+from elbo_compare.compare.checking.callee import Callee
+from elbo_compare.compare.checking.failure import FunctionError
+from elbo_compare.compare.checking.fitting import EXACT, SINGLE, Columns
+from elbo_compare.compare.checking.identify import Identified, Standing
+from elbo_compare.compare.checking.judging import Judged, Subject, judged
+from elbo_compare.compare.checking.names import Role
+from elbo_compare.compare.checking.objectives import Name, Objective, find_floors, linear
+from elbo_compare.compare.checking.readings import Quantity, Reading, Reduction
+
+MOST = 4  # objectives of equal values that the battery is asked to tell apart
+
+
+@dataclass(frozen=True, kw_only=True)
+class Designed:
+    """A term that equals an objective by design. `by`: what declares it, "" where nothing does."""
+
+    objective: Objective
+    judged: Judged | None
+    by: str = ""
+
+
+def designed(subject: Subject, found: Identified | None, quantity: Quantity) -> Designed | None:
+    """The objective that the term equals, judged; None where it equals none."""
+    chosen: tuple[Objective, Judged | None] | None = None
+    for objective, reading, reduction in islice(_objectives(subject, found, quantity), MOST):
+        tier = EXACT if found is None else found.fit.tier
+        one = judged(subject, reading, reduction, tier) if reading else None
+        chosen = chosen if chosen and not (one and one.right) else (objective, one)
+        if one is None or one.right:
+            break
+    if chosen is None:
+        return None
+    return Designed(objective=chosen[0], judged=chosen[1], by=_declared(subject, chosen[0], quantity))
+
+
+Known = tuple[Objective, Reading | None, Reduction]
+
+
+def _objectives(subject: Subject, found: Identified | None, quantity: Quantity) -> Iterator[Known]:
+    """Objectives that the values equal, each with the reading under which it can be judged (None for weights that
+    depend on the sizes)."""
+    if found is not None:
+        known = _linear(subject, found)
+        if known is not None:
+            yield known
+        return
+    readings = [r for r in subject.readings(quantity) if _accepted(subject, r)]
+    with np.errstate(all="ignore"):
+        for other in find_floors(subject.columns, subject.position, readings, subject.numbers, "reconstruction"):
+            yield other.objective, other.reading, other.reduction
+
+
+def _linear(subject: Subject, found: Identified) -> Known | None:
+    known = linear(found, _data_name(found.reading))
+    if known is not None:
+        known = replace(known, name=Name.ANNEALING) if subject.changing else known
+        plain = found.scale is None or found.scale.plain
+        return known, found.reading if plain else None, found.reduction
+    if found.standing is Standing.MISMATCH and found.beta and found.beta.factor > 0:
+        text = f"{_data_name(found.reading)} + beta x KL, beta = {found.beta.text}"
+        name = Name.ANNEALING if subject.changing else Name.BETA
+        return Objective(name=name, formula=text, number=found.beta.factor), None, found.reduction
+    if found.standing is Standing.RIGHT and subject.changing:
+        known = Objective(name=Name.ANNEALING, formula="the ELBO at its first call", number=1.0)
+        return known, found.reading, found.reduction
+    return None
+
+
+def _accepted(subject: Subject, reading: Reading) -> bool:
+    argument = subject.signature.find(Role.SPREAD)
+    return argument is None or reading.spread in (argument.forms or (argument.form,))
+
+
+def _data_name(reading: Reading) -> str:
+    return "given reconstruction loss" if reading.given else "reconstruction"
+
+
+def _declared(subject: Subject, objective: Objective, quantity: Quantity) -> str:
+    """What declares the objective: --objective, or the argument that its weight or level moves with."""
+    if subject.options.objective is objective.name:
+        return f"--objective {objective.name}"
+    if objective.name in (Name.SCALED, Name.PER_PIXEL, Name.ANNEALING):
+        return ""
+    for name, value, changed in _moved(subject.callee):
+        if isclose(value, 1.0) and "beta x KL" in objective.formula:
+            continue  # a weight of 1 announces the ELBO, not a weight that depends on the sizes
+        number = _number(subject, changed, quantity)
+        if number is not None and not isclose(number, objective.number, rel_tol=1e-6):
+            return f"its argument {name}" if not name.startswith("self.") else f"its attribute {name}"
+    return ""
+
+
+def _number(subject: Subject, callee: Callee, quantity: Quantity) -> float | None:
+    """The weight or level of the objective that another callee equals; None where it is none."""
+    experiment = replace(subject.experiment, function=callee)
+    try:
+        neutral = experiment.neutral()
+    except FunctionError:
+        return None
+    numbers = tuple(dict.fromkeys([*callee.scalars.values(), *subject.numbers]))
+    other = replace(
+        subject, experiment=experiment, callee=callee, neutral=neutral, columns=Columns(neutral), numbers=numbers
+    )
+    found = other.identified(quantity, tiers=(EXACT, SINGLE))
+    if found is not None and found.standing is Standing.RIGHT:
+        return 1.0 if found.reading.kl_weight == 1.0 else None
+    known = next(_objectives(other, found, quantity), None)
+    return known[0].number if known else None
+
+
+def _moved(callee: Callee) -> Iterator[tuple[str, float, Callee]]:
+    """Every number that the function takes or holds, changed in turn."""
+    known = {parameter.name for parameter in callee.parameters}
+    for name, value in callee.scalars.items():
+        other = 1.5 * value + 0.25
+        if name in known or name in callee.constants:
+            yield name, value, callee.given(**{name: other})
+        elif name.startswith("self."):
+            changed = _with_attribute(callee.function, name.removeprefix("self."), other)
+            if changed is not None:
+                yield name, value, replace(callee, function=changed)
+
+
+def _with_attribute(function: Callable[..., Any], name: str, value: float) -> Callable[..., Any] | None:
+    try:
+        holder = copy.deepcopy(getattr(function, "__self__", function))
+        setattr(holder, name, value)
+    except Exception:  # an object that can't be copied or changed declares nothing
+        return None
+    return getattr(holder, function.__name__) if inspect.ismethod(function) else holder

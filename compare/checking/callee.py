@@ -1,0 +1,152 @@
+"""What is called: a function, method, module or callable object behind one keyword call, its parameters and numbers."""
+
+import copy
+import functools
+import inspect
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from importlib import import_module
+from typing import Any
+
+from elbo_compare.compare.checking.failure import TargetError
+from elbo_compare.compare.checking.source import surface, unpacked
+from elbo_compare.compare.errors import unknown
+
+NORMALS = {  # the normal distribution of each library, by the framework of its arrays; loc and scale come first in all
+    "torch": ("torch.distributions",),
+    "jax": ("numpyro.distributions", "tensorflow_probability.substrates.jax.distributions", "distrax"),
+    "jaxlib": ("numpyro.distributions", "tensorflow_probability.substrates.jax.distributions", "distrax"),
+}
+BATCH_NAMES = frozenset({"batch_size", "batchsize", "bs", "n_batch", "num_batch"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parameter:
+    """One parameter. `required`: it has no default; `default` is None then too."""
+
+    name: str
+    required: bool = True
+    default: Any = None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Callee:
+    """A keyword call of what was named. `constants`: values given by --set; `positional`: passed by position;
+    `distributions`: parameters that get a normal made of two arrays, `NAME.loc` and `NAME.scale`; `fresh`: called on a
+    copy each time, since it keeps count of its calls."""
+
+    function: Callable[..., Any]
+    label: str
+    parameters: tuple[Parameter, ...]
+    positional: tuple[str, ...] = ()
+    constants: Mapping[str, Any] = field(default_factory=dict)
+    distributions: tuple[str, ...] = ()
+    fresh: bool = False
+    pristine: Any = None  # a copy of a callable object from before its first call
+
+    @property
+    def __globals__(self) -> dict[str, Any]:
+        """The names that the body sees: which framework it is written in."""
+        return getattr(surface(self.function), "__globals__", {})
+
+    @property
+    def __name__(self) -> str:
+        """The function's own name."""
+        return self.label
+
+    def __call__(self, **values: Any) -> Any:
+        """Call it."""
+        for name in self.distributions:
+            values[name] = _normal(values.pop(f"{name}.loc"), values.pop(f"{name}.scale"))
+        rows = next((len(v) for v in values.values() if getattr(v, "ndim", 0)), 0)
+        sizes = {p.name: rows for p in self.parameters if p.required and p.name in BATCH_NAMES}
+        values = {**sizes, **self.constants, **values}
+        function = copy.deepcopy(self.pristine) if self.fresh else self.function
+        if hasattr(function, "init_with_output") and "jax" in sys.modules:  # a flax module without parameters
+            function = _applied(function)
+        return function(*(values.pop(name) for name in self.positional), **values)
+
+    def given(self, **constants: Any) -> "Callee":
+        """The same with further constants."""
+        return replace(self, constants={**self.constants, **constants})
+
+    @property
+    def scalars(self) -> dict[str, float]:
+        """Numbers that the function takes by name or holds as an attribute, with their values."""
+        found = {p.name: p.default for p in self.parameters if not p.required} | dict(self.constants)
+        holder = getattr(self.function, "__self__", self.function)
+        held = {} if inspect.isroutine(holder) or inspect.ismodule(holder) else dict(getattr(holder, "__dict__", {}))
+        found = {f"self.{name}": value for name, value in held.items()} | found
+        if isinstance(self.function, functools.partial):
+            found |= self.function.keywords
+        return {k: float(v) for k, v in found.items() if isinstance(v, (int, float)) and not isinstance(v, bool)}
+
+
+def _applied(module: Any) -> Callable[..., Any]:
+    key = import_module("jax").random.PRNGKey(0)
+    return lambda *args, **kwargs: module.init_with_output(key, *args, **kwargs)[0]
+
+
+def _normal(loc: Any, scale: Any) -> Any:
+    root = type(loc).__module__.split(".")[0]
+    for place in NORMALS.get(root, ("numpyro.distributions",)):
+        try:
+            return import_module(place).Normal(loc, scale)
+        except ImportError:
+            continue
+    raise TypeError(f"no library of distributions is installed for {root} arrays")
+
+
+def callee_of(function: Callable[..., Any], constants: Mapping[str, Any], positional: tuple[str, ...] = ()) -> Callee:
+    """Read what can be called. constants: `--set`; positional: `--args`, the names of what `*args` takes.
+
+    Raises TargetError where the parameters can't be read or a constant is no parameter.
+    """
+    label = getattr(function, "__name__", None) or getattr(surface(function), "__qualname__", type(function).__name__)
+    label = type(function).__name__ if label in ("forward", "__call__") or "." in label else label
+    try:
+        shown = inspect.signature(surface(function) if not isinstance(function, functools.partial) else function)
+    except (TypeError, ValueError) as error:
+        raise TargetError(f"{label}: its parameters can't be read ({error}).") from error
+    found, by_position, keyed = [], [], False
+    for parameter in shown.parameters.values():
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            names = positional or unpacked(function)[0]
+            by_position += names
+            found += [Parameter(name=name) for name in names]
+        elif parameter.kind is parameter.VAR_KEYWORD:
+            keyed = True
+            found += [Parameter(name=name) for name in unpacked(function)[1]]
+        else:
+            required = parameter.default is parameter.empty
+            found.append(
+                Parameter(name=parameter.name, required=required, default=None if required else parameter.default)
+            )
+            if parameter.kind is parameter.POSITIONAL_ONLY:
+                by_position.append(parameter.name)
+    if not found and any(p.kind is p.VAR_POSITIONAL for p in shown.parameters.values()):
+        raise TargetError(f"{label} takes *args: say what they are, in order, with --args recon_x,x,mu,logvar.")
+    if by_position:  # what stands before *args has to go by position too
+        star = next((n for n, p in shown.parameters.items() if p.kind is p.VAR_POSITIONAL), None)
+        before = list(shown.parameters)[: list(shown.parameters).index(star)] if star else []
+        by_position = list(dict.fromkeys([*before, *by_position]))
+    known = [parameter.name for parameter in found]
+    for name in constants:
+        if name not in known and not keyed:
+            raise TargetError(f"{label}: {unknown('parameter', name, known)}")
+    return Callee(
+        function=function,
+        label=label,
+        parameters=tuple(found),
+        positional=tuple(by_position),
+        constants=dict(constants),
+        pristine=_copied(function),
+    )
+
+
+def _copied(function: Callable[..., Any]) -> Any:
+    try:
+        return copy.deepcopy(function)
+    except Exception:  # an object that can't be copied keeps its count
+        return function

@@ -1,0 +1,216 @@
+"""Why a term is not right: the catalogue, a guard, a misread form, weights, a formula; each only where it holds."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from elbo_compare.compare.checking import diagnosis, equals
+from elbo_compare.compare.checking.claims import judge
+from elbo_compare.compare.checking.diagnosis import Diagnosis, DifferenceForm
+from elbo_compare.compare.checking.failure import FunctionError
+from elbo_compare.compare.checking.fitting import EXACT
+from elbo_compare.compare.checking.formula import Formula, fitted
+from elbo_compare.compare.checking.guards import Guard, has_edge
+from elbo_compare.compare.checking.identify import Identified, Standing
+from elbo_compare.compare.checking.judging import Judged, Subject, exempted, judged, judged_under, recorded, settled
+from elbo_compare.compare.checking.likelihoods import DATA_TERMS, DataTerm
+from elbo_compare.compare.checking.names import Form, Role
+from elbo_compare.compare.checking.readings import UNIT_ROUNDOFF, Quantity, Reading, Reduction, reductions
+from elbo_compare.compare.checking.scanning import find_breaks, find_guards
+
+DENSITY_NAME = re.compile(r"log_?(prob|normal|density|gauss|pdf|q|p|n)|density|nll|pdf|gaussian_l|likelihood|^normal")
+BY_DESIGN = frozenset({"MUT-015", "MUT-029", "MUT-030", "MUT-034", "MUT-035"})  # objectives, with the catalogue's IDs
+KL_FUNCTION = re.compile(r"kl|loss|elbo|diverg|regular|sampled|weight|bound|objective")
+
+
+def explained(subject: Subject, one: Judged, tier: float) -> Judged:
+    """A term that equals a reading at ordinary inputs and fails a claim, or holds to a guard's size only."""
+    guarded = _guarded(subject, one)
+    if one.right or (guarded is not None and guarded.right):
+        return guarded or one
+    found = equals.find(one.record, subject.position, _beside(one.term.reading), subject.signature.kind)
+    if guarded is not None and not found:
+        return guarded
+    if found:
+        failed = {claim.name for claim in one.claims if claim.outcome.value == "differs"}
+        by_gradient = "gradient" in failed and "extreme value" not in failed
+        text = diagnosis.gradient_text(one.term) if by_gradient else diagnosis.extreme_text(one.term)
+        cause = diagnosis.from_catalogue(found[0], text)
+        return exempted(one, cause) if cause.form is DifferenceForm.LEGITIMATE else replace(one, diagnosis=cause)
+    with np.errstate(all="ignore"):
+        breaks = find_breaks(one.experiment, one.term)
+    return replace(one, diagnosis=diagnosis.of_claims(one.term, one.claims, breaks))
+
+
+def _beside(reading: Reading) -> tuple[Reading, ...]:
+    plain = replace(reading, weight=1.0, constant=0.0)
+    return (plain, replace(plain, sampled=False)) if reading.sampled else (plain,)
+
+
+def _guarded(subject: Subject, one: Judged) -> Judged | None:
+    """Judged again with the guard that the scans suggest; None where no guard explains every claim."""
+    dtype = one.experiment.dtype
+    for guard in find_guards(one.experiment, one.term, subject.numbers):
+        reading = replace(one.term.reading, guard=guard)
+        term = replace(one.term, reading=reading, roundoff=UNIT_ROUNDOFF[dtype])
+        with np.errstate(all="ignore"):
+            trial = replace(one, term=term, claims=judge(term))
+        if trial.right:
+            return _worded(trial, guard, one)
+    return None
+
+
+def _worded(trial: Judged, guard: Guard, one: Judged) -> Judged:
+    edge = guard.spread is None or has_edge(one.term.reading.spread)
+    advice = (
+        "a guard against log 0, and small enough to leave ordinary values alone"
+        if edge and guard.tolerated
+        else "log_var needs no guard: use it as it is, or clamp where the encoder ends so that z sees the same sigma"
+        if not edge
+        else "too large for a guard: it moves ordinary values; use 1e-7, or logits"
+    )
+    text = f"is right but for a guard, {guard.text}"
+    cause = Diagnosis(form=DifferenceForm.GUARD, text=text, advice=advice)
+    return replace(trial if edge and guard.tolerated else one, diagnosis=cause)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wrong:
+    """Why a term is not right; `judged`: the claims under the nearest reading."""
+
+    judged: Judged
+    diagnosis: Diagnosis
+
+    @property
+    def a_mistake(self) -> bool:
+        """Whether the catalogue knows it, and not as an objective that people choose."""
+        return bool(self.diagnosis.id) and self.diagnosis.id not in BY_DESIGN
+
+
+def wrong(subject: Subject, found: Identified | None, quantity: Quantity) -> Wrong:
+    """What a term equals that is no right reading; the first explanation that holds."""
+    nearest = _called(subject, found, quantity)
+    for one in nearest:
+        beside = _beside(one.term.reading)
+        if subject.signature.positive:
+            beside = (*(replace(r, sign=-1) for r in beside), *beside)
+        match = equals.find(one.record, subject.position, beside, subject.signature.kind)
+        named = _named_form(subject)
+        speaks = named is Form.LOG_VAR or not (found and found.standing is Standing.MISREAD)
+        if match and speaks:
+            ratio = diagnosis.ratio_text(one.record, subject.position, one.term.reading, found)
+            cause = diagnosis.from_catalogue(match[0], ratio)
+            one = exempted(one, cause) if cause.form is DifferenceForm.LEGITIMATE else one
+            return Wrong(judged=one, diagnosis=cause)
+    return Wrong(judged=nearest[0], diagnosis=_by_form(subject, found, quantity, nearest[0]))
+
+
+def _called(subject: Subject, found: Identified | None, quantity: Quantity) -> list[Judged]:
+    """The battery under every plausible reading; those that the function refuses (logits where it wants
+    probabilities) are left out, unless it refuses all."""
+    nearest, refused = [], None
+    for data in _plausible(subject, found, quantity):
+        try:
+            nearest.append(_nearest(subject, data, found, quantity))
+        except FunctionError as error:
+            refused = error
+    if not nearest and refused is not None:
+        raise refused
+    return nearest
+
+
+def _by_form(subject: Subject, found: Identified | None, quantity: Quantity, one: Judged) -> Diagnosis:
+    if found is not None and found.standing is Standing.MISREAD:
+        return diagnosis.misread(subject.signature, found.reading)
+    if found is not None:
+        return diagnosis.linear(found)
+    formula = formula_of(subject, quantity)
+    if formula is not None:
+        return diagnosis.from_formula(formula)
+    ratio = diagnosis.ratio_text(one.record, subject.position, one.term.reading, None)
+    text = f"is none of the known mistakes and no sum of the terms of a KL and a likelihood; {ratio}"
+    return Diagnosis(form=DifferenceForm.UNKNOWN, text=text.rstrip("; "))
+
+
+def formula_of(subject: Subject, quantity: Quantity) -> Formula | None:
+    """The exact formula of the term."""
+    with np.errstate(all="ignore"):
+        return fitted(subject.columns, subject.position, subject.readings(quantity))
+
+
+def _named_form(subject: Subject) -> Form:
+    return subject.signature.form(Role.SPREAD)
+
+
+def _plausible(subject: Subject, found: Identified | None, quantity: Quantity) -> Sequence[DataTerm | None]:
+    """The reconstruction terms that the catalogue is asked about: the fitted one, else those of the output's name."""
+    if quantity not in (Quantity.NEGATIVE_ELBO, Quantity.RECONSTRUCTION) or subject.signature.find(Role.OUTPUT) is None:
+        return (None,)
+    if found is not None and found.standing is not Standing.MISREAD and found.reading.data is not None:
+        return (found.reading.data,)
+    probs, logits, normal = DATA_TERMS[:3]
+    named = subject.signature.form(Role.OUTPUT)
+    by_likelihood = {"normal": (normal,), "bernoulli": (logits,) if named is Form.LOGITS else (probs,)}
+    if subject.options.likelihood in by_likelihood:
+        return by_likelihood[subject.options.likelihood]
+    return {Form.LOGITS: (logits,), Form.PROBS: (probs,), Form.LOCATION: (normal, probs)}.get(
+        named, (probs, logits, normal)
+    )
+
+
+def _nearest(subject: Subject, data: DataTerm | None, found: Identified | None, quantity: Quantity) -> Judged:
+    """The battery under the names' own reading, at the reduction that comes nearest."""
+    sampled = subject.signature.find(Role.Z) is not None
+    prior = subject.signature.find(Role.PRIOR_SPREAD)
+    reading = Reading(
+        quantity=quantity,
+        sampled=sampled and quantity is not Quantity.RECONSTRUCTION,
+        sign=found.reading.sign if found and found.standing is not Standing.SCALED else 1,
+        data=data,
+        given=data is None and subject.signature.find(Role.DATA_TERM) is not None,
+        spread=_named_form(subject) if subject.signature.find(Role.SPREAD) else Form.LOG_VAR,
+        prior=prior.form if prior else None,
+    )
+    if found is not None and found.fit.reading.has_kl and not found.fit.reading.sampled and found.fit.kl is not None:
+        reading = replace(reading, sampled=False)
+    experiment, found_record = recorded(settled(subject.experiment, reading), subject.position)
+    first = found_record.ordinary[0]
+    allowed = reductions(first.terms[subject.position].value, first) or (Reduction.SUM,)
+    records = [judged_under(experiment, found_record, subject.position, reading, reduction) for reduction in allowed]
+    with np.errstate(all="ignore"):
+        return min(records, key=lambda one: one.term.values(one.record.ordinary).ratio)
+
+
+def density(subject: Subject) -> Judged | str | None:
+    """A log density in place of a KL: judged as one where its name says so, refused in words where it says nothing.
+
+    None where the term is no log density, or its name promises a KL.
+    """
+    formula = formula_of(subject, Quantity.KL) if subject.signature.find(Role.Z) else None
+    if formula is None or not formula.reading.sampled:
+        return None
+    laws = {c.name: c.law for c in formula.coefficients if c.law}
+    quantity = {frozenset({"e^2", "log sigma^2"}): Quantity.LOG_Q, frozenset({"z^2"}): Quantity.LOG_PRIOR}.get(
+        frozenset(laws)
+    )
+    halves = all(law.plain and abs(abs(law.factor) - 0.5) < 1e-6 for law in laws.values())
+    if quantity is None or not halves or len({law.factor > 0 for law in laws.values()}) != 1:
+        return None
+    label = subject.signature.name.lower()
+    asked = subject.signature.kind.value == "log_density"
+    named = bool(DENSITY_NAME.search(label)) and not KL_FUNCTION.search(label)
+    if not asked and not named:
+        if KL_FUNCTION.search(label) or subject.signature.kind.value != "sampled_kl":
+            return None
+        return (
+            f"it is {quantity} up to a constant, no KL; --kind log_density judges it as that, --kind sampled_kl as a KL"
+        )
+    sign = 1 if next(iter(laws.values())).factor < 0 else -1
+    constant = sign * formula.constant.factor if formula.constant else 0.0
+    reading = Reading(quantity=quantity, sampled=True, sign=sign, spread=formula.reading.spread, constant=constant)
+    try:
+        return judged(subject, reading, formula.reduction, EXACT)
+    except FunctionError as error:
+        return str(error)

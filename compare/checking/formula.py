@@ -1,0 +1,225 @@
+"""The fitted formula of a wrong term: the coefficients of mean^2, sigma^2, log sigma^2, z^2, e^2, the likelihood and 1.
+
+Two mistakes at once are named term by term: each coefficient beside the one that is right.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import isclose
+from typing import Any
+
+import numpy as np
+
+from elbo_compare.compare.checking import oracle
+from elbo_compare.compare.checking.experiment import Observation
+from elbo_compare.compare.checking.fitting import EXACT, Columns, Law, Size, explain, solve
+from elbo_compare.compare.checking.names import Role
+from elbo_compare.compare.checking.readings import REDUCED_UNITS, Reading, Reduction, reductions
+from elbo_compare.suites.contract import Array
+
+# Shown in this order; each with the coefficient that is right where the term belongs to the quantity.
+ANALYTIC = {"mean^2": 0.5, "sigma^2": 0.5, "log sigma^2": -0.5}
+SAMPLED = {"z^2": 0.5, "e^2": -0.5, "log sigma^2": -0.5}
+TO_PRIOR = {"(mean - prior mean)^2 / s^2": 0.5, "sigma^2 / s^2": 0.5, "log sigma^2": -0.5, "log s^2": 0.5}
+# What stands in a wrong formula and in no right one.
+STRANGERS: tuple[tuple[str, ...], ...] = (
+    (),
+    ("mean",),
+    ("sigma",),
+    ("sigma^4",),
+    ("log^2 sigma^2",),
+    ("mean^2",),
+    ("mean", "sigma"),
+    ("mean^2", "sigma^2"),
+    ("sigma", "log^2 sigma^2"),
+    ("sigma^4", "log^2 sigma^2"),
+    ("e",),
+    ("e^2 sigma",),
+    ("e^2 sigma^4",),
+    ("(z - mean)^2",),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Coefficient:
+    """One term of the formula: what it is, and what is right under the reduction."""
+
+    name: str
+    law: Law | None
+    right: float
+
+    @property
+    def off(self) -> bool:
+        """Whether it is not what it should be."""
+        if self.law is None:
+            return self.right != 0
+        return not (self.law.plain and isclose(self.law.factor, self.right, rel_tol=1e-6))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Formula:
+    """A term written out. `constant`: its law; the right one is -1/2 per latent dimension of an analytic KL, else 0."""
+
+    reading: Reading
+    reduction: Reduction
+    coefficients: tuple[Coefficient, ...]
+    constant: Law | None
+    right_constant: Law | None
+
+    @property
+    def text(self) -> str:
+        """`0.5 mean^2 + 0.5 sigma^2 + 0.5 log sigma^2 - 0.5 x latent`."""
+        shown = [(c.name, c.law) for c in self.coefficients if c.law] + ([("", self.constant)] if self.constant else [])
+        parts = []
+        for name, law in shown:
+            sign = "-" if law.factor < 0 else "+"
+            size = Law(factor=abs(law.factor), powers=law.powers).text
+            size = "" if size == "1" and name else size
+            parts.append(f"{sign} {' '.join(part for part in (size, name) if part)}")
+        text = " ".join(parts) or "0"
+        return text.removeprefix("+ ").replace("- ", "-", 1) if text.startswith("- ") else text.removeprefix("+ ")
+
+    @property
+    def off(self) -> tuple[str, ...]:
+        """Term by term, what is off: `log sigma^2 has 0.5 where -0.5 is right`."""
+        found = []
+        for c in self.coefficients:
+            if c.off:
+                right = f"where {c.right:g} is right" if c.right else "and does not belong here"
+                found.append(f"{c.name} has {c.law.text if c.law else 'no weight'} {right}")
+        if not _same(self.constant, self.right_constant):
+            shown = self.constant.text if self.constant else "0"
+            right = self.right_constant.text if self.right_constant else "0"
+            found.append(f"the constant is {shown} where {right} is right")
+        return tuple(found)
+
+
+def _same(one: Law | None, other: Law | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return one.powers == other.powers and isclose(one.factor, other.factor, rel_tol=1e-6)
+
+
+def fitted(columns: Columns, position: int, readings: Sequence[Reading]) -> Formula | None:
+    """The exact formula of fewest terms under one of the readings; None where there is none."""
+    first = next(iter(columns.groups.values()))[0]
+    allowed = [r for r in reductions(first.terms[position].value, first) if r is not Reduction.ELEMENTS]
+    for strangers in STRANGERS:
+        for reading in readings:
+            found = _fit(columns, position, reading, strangers)
+            if found is not None and allowed:
+                formulas = [_formula(reading, reduction, *found) for reduction in allowed]
+                return min(formulas, key=lambda formula: len(formula.off))
+    return None
+
+
+def _terms(reading: Reading, one: Observation, strangers: Sequence[str]) -> dict[str, Array]:
+    """(batch,) of every column."""
+    inputs = one.inputs
+    found: dict[str, Array] = {}
+    if reading.has_kl:
+        mean, spread = inputs[Role.MEAN], inputs[Role.SPREAD]
+        log_var = oracle.log_var_of(spread, reading.spread)
+        latent = {
+            "mean^2": lambda: mean**2,
+            "sigma^2": lambda: np.exp(log_var),
+            "log sigma^2": lambda: log_var,
+            "mean": lambda: mean,
+            "sigma": lambda: np.exp(log_var / 2),
+            "sigma^4": lambda: np.exp(2 * log_var),
+            "log^2 sigma^2": lambda: log_var**2,
+        } | _sampled(reading, one, mean, log_var)
+        if reading.prior is not None:
+            latent |= _to_prior(inputs[Role.PRIOR_MEAN], inputs[Role.PRIOR_SPREAD], reading, mean, log_var)
+        for name in (*_wanted(reading), *strangers):
+            if name in latent and name not in found:
+                found[name] = latent[name]().sum(1)
+    if reading.has_data and reading.data is not None:
+        found |= _data(reading, inputs[Role.X], inputs[Role.OUTPUT])
+    return found
+
+
+def _wanted(reading: Reading) -> dict[str, float]:
+    if reading.prior is not None and not reading.sampled:
+        return TO_PRIOR
+    return SAMPLED if reading.sampled else ANALYTIC
+
+
+def _sampled(reading: Reading, one: Observation, mean: Array, log_var: Array) -> dict[str, Callable[[], Any]]:
+    if not reading.sampled:
+        return {}
+    z = one.inputs[Role.Z]
+    return {
+        "z^2": lambda: z**2,
+        "e^2": lambda: (z - mean) ** 2 * np.exp(-log_var),
+        "e": lambda: (z - mean) * np.exp(-log_var),
+        "e^2 sigma": lambda: (z - mean) ** 2 * np.exp(-log_var / 2),
+        "e^2 sigma^4": lambda: (z - mean) ** 2 * np.exp(log_var),
+        "(z - mean)^2": lambda: (z - mean) ** 2,
+    }
+
+
+def _to_prior(
+    other: Array, spread: Array, reading: Reading, mean: Array, log_var: Array
+) -> dict[str, Callable[[], Any]]:
+    prior = oracle.log_var_of(spread, reading.prior)  # type: ignore[arg-type]
+    return {
+        "(mean - prior mean)^2 / s^2": lambda: (mean - other) ** 2 * np.exp(-prior),
+        "sigma^2 / s^2": lambda: np.exp(log_var - prior),
+        "log s^2": lambda: prior,
+    }
+
+
+def _data(reading: Reading, x: Array, output: Array) -> dict[str, Array]:
+    if reading.data is not None and reading.data.likelihood == "bernoulli" and reading.data.form.value == "probs":
+        return {"x log p": (x * np.log(output)).sum(1), "(1 - x) log(1 - p)": ((1 - x) * np.log1p(-output)).sum(1)}
+    return {reading.data.name: reading.data.elements(x, output).value.sum(1)} if reading.data else {}
+
+
+def _fit(
+    columns: Columns, position: int, reading: Reading, strangers: Sequence[str]
+) -> tuple[dict[str, Law | None], Law | None] | None:
+    found: dict[str, dict[Size, float]] = {}
+    for size, group in columns.groups.items():
+        rows, values, names = [], [], []
+        for one in group:
+            with np.errstate(all="ignore"):
+                terms = _terms(reading, one, strangers)
+            names, value = [*terms], one.terms[position].value
+            if value.size == one.batch:
+                rows.append(np.stack([*terms.values(), np.ones(one.batch)], axis=1))
+            elif value.size == 1:
+                rows.append(np.array([[*(term.sum() for term in terms.values()), 1.0]]))
+            else:
+                return None
+            values.append(value.ravel())
+        solved = solve(np.concatenate(rows), np.concatenate(values), EXACT)
+        if solved is None:
+            return None
+        for name, coefficient in zip([*names, "1"], solved, strict=True):
+            found.setdefault(name, {})[size] = float(coefficient)
+    laws = {name: explain(column) for name, column in found.items()}
+    if any(laws[name] is None and any(column.values()) for name, column in found.items()):
+        return None
+    return {name: law for name, law in laws.items() if name != "1"}, laws["1"]
+
+
+def _formula(reading: Reading, reduction: Reduction, laws: dict[str, Law | None], constant: Law | None) -> Formula:
+    unit = REDUCED_UNITS[reduction]
+    wanted = _wanted(reading) if reading.has_kl else {}
+    right = {"x log p": -1.0, "(1 - x) log(1 - p)": -1.0} | ({reading.data.name: 1.0} if reading.data else {}) | wanted
+    over = {name: law.over(Law(factor=1.0, powers=unit)) if law else None for name, law in laws.items()}
+    kept = [
+        Coefficient(name=name, law=law, right=right.get(name, 0.0))
+        for name, law in over.items()
+        if law is not None or name in right
+    ]
+    rows = 1 if reduction in (Reduction.SUM, Reduction.MEAN) else 0
+    analytic = reading.has_kl and not reading.sampled
+    return Formula(
+        reading=reading,
+        reduction=reduction,
+        coefficients=tuple(kept),
+        constant=constant.over(Law(factor=1.0, powers=unit)) if constant else None,
+        right_constant=Law(factor=-0.5, powers=(rows, 1, 0)) if analytic else None,
+    )

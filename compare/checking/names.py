@@ -1,0 +1,189 @@
+"""What a parameter's name hints at: a role and a form, and the other forms that such a name may as well stand for.
+
+A name is a hint; which reading holds is decided by the function's value.
+"""
+
+import re
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """What a parameter is."""
+
+    X = "x"
+    OUTPUT = "output"
+    Z = "z"
+    MEAN = "mean"
+    SPREAD = "spread"
+    PRIOR_MEAN = "prior mean"
+    PRIOR_SPREAD = "prior spread"
+    DATA_TERM = "reconstruction loss"
+    KEY = "key"
+
+
+class Form(StrEnum):
+    """How a parameter writes its quantity. OUTPUT_UNKNOWN: probabilities, logits or a mean; found out by trying."""
+
+    PLAIN = "plain"
+    LOG_VAR = "log_var"
+    LOG_SIGMA = "log_sigma"
+    SIGMA = "sigma"
+    VAR = "var"
+    LOGITS = "logits"
+    PROBS = "probs"
+    LOCATION = "location"
+    OUTPUT_UNKNOWN = "output"
+
+
+SPREADS = (Form.LOG_VAR, Form.LOG_SIGMA, Form.SIGMA, Form.VAR)
+OUTPUTS = (Form.LOGITS, Form.PROBS, Form.LOCATION)
+
+# Each name in lower case without underscores and digits' separators; "ours" comes first.
+NAMES: dict[tuple[Role, Form], str] = {
+    (Role.X, Form.PLAIN): "x data target targets input inputs image images img imgs xtrue ytrue xin original y xs",
+    (Role.OUTPUT, Form.LOGITS): "logits logit xlogits xlogit logitsx reconlogits outputlogits decoderlogits "
+    "reconxlogits xreconlogits logitsp",
+    (Role.OUTPUT, Form.PROBS): "probs prob probabilities probability xprobs p xprob reconprobs",
+    (Role.OUTPUT, Form.LOCATION): "location xmean meanx mux xmu xloc locx reconmean meanrecon xlocation decodermean "
+    "outputmean",
+    (Role.OUTPUT, Form.OUTPUT_UNKNOWN): "output reconx recon xrecon reconstruction reconstructions reconstructed "
+    "reconstructedx xreconstructed xhat outputs out decoded decoderoutput ypred yhat pred prediction recons xrec recx "
+    "rec xprime xtilde xout reconbatch xdecoded xdecodedmean",
+    (Role.Z, Form.PLAIN): "z sample samples zs zsample zsamples latent latents zq code",
+    (Role.MEAN, Form.PLAIN): "mean mu loc means mus m qm",
+    (Role.SPREAD, Form.LOG_VAR): "logvar logvariance logvars lnvar lv logsigma2 logsigmasq logsigmasquared logstd2 "
+    "logsigmasqr logv logsig2 logsigma2s logcov",
+    (Role.SPREAD, Form.LOG_SIGMA): "logsigma logstd logscale logsd logstddev lnsigma logstds lnstd logs lsigma logsig "
+    "logsigmas",
+    (Role.SPREAD, Form.SIGMA): "sigma std scale sd stddev stdev sigmas stds scales standarddeviation s sig",
+    (Role.SPREAD, Form.VAR): "var variance vars sigma2 sigmasq sigmasquared std2 variances qv v cov sigmasqr",
+    (Role.PRIOR_MEAN, Form.PLAIN): "pm",
+    (Role.PRIOR_SPREAD, Form.VAR): "pv",
+    (Role.KEY, Form.PLAIN): "key rng rngkey prngkey generator gen seed",
+}
+LOOKUP = {name: pair for pair, names in NAMES.items() for name in names.split()}
+OURS = (
+    *("x", "logits", "probs", "location", "output", "z", "mean", "log_var", "log_sigma", "sigma", "var"),
+    *("prior_mean", "prior_log_var", "prior_log_sigma", "prior_sigma", "prior_var", "recon_loss", "key"),
+)
+
+LATENT = "q z qz latent latents enc encoder encoded post posterior phi variational inference hidden 1 first zq"
+PRIOR = "p prior pz 2 second priors"
+DECODED = "recon recons rec reconstruct reconstructed reconstruction reconstructions reconstr pred preds " + (
+    "predict predicted prediction predictions hat output outputs out decoded decoder dec generated gen fake tilde prime"
+)
+OBSERVED = (
+    "x xs data target targets true input inputs inp image images img imgs batch orig original real label labels "
+    + ("gt truth y obs observed observation observations feature features counts count clicks xb sequence pixels")
+)
+SIZES = "size num n dim dims weight weights index idx len length type shape channels width height norm mask reduction"
+NUMBER = "loss losses error err bce mse nll cost xent ce crossentropy l1 l2 mae"
+WORDS = {
+    "LATENT": frozenset(LATENT.split()),
+    "PRIOR": frozenset(PRIOR.split()),
+    "DECODED": frozenset(DECODED.split()),
+    "OBSERVED": frozenset(OBSERVED.split()),
+    "NUMBER": frozenset(NUMBER.split()),
+    "SIZES": frozenset(SIZES.split()),
+}
+# A name of these may stand for another form as well: the variance or its logarithm.
+EITHER = {
+    "var": (Form.VAR, Form.LOG_VAR),
+    "vars": (Form.VAR, Form.LOG_VAR),
+    "variance": (Form.VAR, Form.LOG_VAR),
+    "v": (Form.VAR, Form.LOG_VAR, Form.SIGMA, Form.LOG_SIGMA),
+    "qv": (Form.VAR, Form.LOG_VAR),
+    "pv": (Form.VAR, Form.LOG_VAR),
+    "cov": (Form.VAR, Form.LOG_VAR),
+    "s": (Form.SIGMA, Form.LOG_VAR, Form.LOG_SIGMA, Form.VAR),
+    "logs": (Form.LOG_SIGMA, Form.LOG_VAR),
+    "lsigma": (Form.LOG_SIGMA, Form.LOG_VAR),
+    "scale": (Form.SIGMA, Form.VAR),
+}
+
+
+def words_of(name: str) -> list[str]:
+    """`recon_logVar2` -> recon, log, var, 2."""
+    spaced = re.sub(r"([a-z0-9])([A-Z])", r"\1 \2", name).lower()
+    return re.findall(r"[a-z]+|\d+", spaced.replace("_", " ").replace(".", " "))
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+def read_name(name: str) -> tuple[Role, Form] | None:
+    """The role and form that a parameter's name says, or None: `z_mu` -> mean, `logstd` -> log sigma."""
+    plain = _plain(name)
+    if plain in LOOKUP:
+        return LOOKUP[plain]
+    if plain in {"reconloss", "recloss"}:
+        return Role.DATA_TERM, Form.PLAIN
+    words = words_of(name)
+    if "log" in words and {"w", "weight", "weights", "prob", "px", "lik", "likelihood"} & set(words):
+        return None
+    gaussian = _gaussian(words)
+    if gaussian:
+        return gaussian
+    if (WORDS["NUMBER"] & set(words) and len(words) > 1) or words in (["bce"], ["mse"], ["nll"]):
+        known = WORDS["NUMBER"] | WORDS["DECODED"] | {"likelihood", "rec", "log", "neg", "negative", "pixel", "px"}
+        return (Role.DATA_TERM, Form.PLAIN) if set(words) <= known else None
+    return _observed(words)
+
+
+def _gaussian(words: list[str]) -> tuple[Role, Form] | None:
+    """A mean or spread of q, of a prior or of the decoder, by its qualifying word; z by `z_sample`."""
+    for end in (words, _without_sigma_power(words)):
+        qualifiers = [word for word in end if word in WORDS["LATENT"] | WORDS["PRIOR"]]
+        rest = "".join(word for word in end if word not in qualifiers)
+        found = LOOKUP.get(rest)
+        if not found or found[0] not in (Role.MEAN, Role.SPREAD, Role.Z):
+            continue
+        if not qualifiers and found[0] is not Role.Z:
+            return found
+        if set(qualifiers) <= WORDS["LATENT"] and qualifiers:
+            return found
+        if found[0] is not Role.Z and set(qualifiers) & WORDS["PRIOR"]:
+            return (Role.PRIOR_MEAN if found[0] is Role.MEAN else Role.PRIOR_SPREAD), found[1]
+    plain = "".join(words)
+    for affix in ("qz", "z", "q", "latent", "encoder", "enc", "posterior", "post", "phi"):
+        for rest in (plain.removeprefix(affix), plain.removesuffix(affix)):
+            found = LOOKUP.get(rest)
+            if rest != plain and found and found[0] in (Role.MEAN, Role.SPREAD, Role.Z):
+                return found
+    return None
+
+
+def _without_sigma_power(words: list[str]) -> list[str]:
+    """`log_sigma_2` is a log variance, `mu_2` a second mean."""
+    for i, word in enumerate(words[1:], 1):
+        if word in {"2", "sq", "squared", "square"} and words[i - 1] in {"sigma", "std", "sig"}:
+            return [*words[: i - 1], words[i - 1] + ("2" if word == "2" else "sq"), *words[i + 1 :]]
+    return words
+
+
+def _observed(words: list[str]) -> tuple[Role, Form] | None:
+    given = set(words)
+    if "logits" in given or "logit" in given:
+        return Role.OUTPUT, Form.LOGITS
+    if given & WORDS["DECODED"] or {"x", "sample"} <= given or any(word.startswith("recon") for word in words):
+        if {"prob", "probs"} & given:
+            return Role.OUTPUT, Form.PROBS
+        return Role.OUTPUT, Form.OUTPUT_UNKNOWN
+    if {"x", "px"} & given and {"mean", "mu", "loc"} & given:
+        return Role.OUTPUT, Form.LOCATION
+    if (
+        given
+        and given <= WORDS["OBSERVED"] | {"in", "flat", "t", "0", "1", "train", "raw"}
+        and given & WORDS["OBSERVED"]
+    ):
+        return Role.X, Form.PLAIN
+    return None
+
+
+def forms_of(name: str, role: Role, form: Form) -> tuple[Form, ...]:
+    """The forms that this name may stand for, likeliest first: one where the name states it."""
+    if role in (Role.SPREAD, Role.PRIOR_SPREAD):
+        core = "".join(word for word in words_of(name) if word not in WORDS["LATENT"] | WORDS["PRIOR"])
+        return EITHER.get(core) or EITHER.get(_plain(name)) or (form,)
+    return (form,)

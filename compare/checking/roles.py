@@ -1,0 +1,267 @@
+"""Which argument is what: every assignment of roles to parameters that the names allow, likeliest first.
+
+The value decides between them (`identify`); names alone decide only where no assignment is right.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from itertools import permutations, product
+
+from elbo_compare.compare.checking.callee import BATCH_NAMES, Callee, Parameter
+from elbo_compare.compare.checking.failure import TargetError
+from elbo_compare.compare.checking.names import LOOKUP, OURS, WORDS, Form, Role, forms_of, read_name, words_of
+from elbo_compare.compare.checking.signature import (
+    CANONICAL,
+    Argument,
+    FunctionKind,
+    Signature,
+    named_positive,
+)
+from elbo_compare.compare.checking.source import handed_to, methods_called
+
+ASKED = {"log_prob", "rsample", "entropy", "stddev", "scale", "base_dist", "loc", "batch_shape", "scale_diag"}
+GIVEN_TO = {"kl_divergence", "kl", "kl_div", "kl_normal"}
+WEIGHTS = re.compile(
+    r"beta|weight|gamma|alpha|lam|anneal|step|epoch|capacity|free|num|size|dim|coef|warm|temp|eps|^n_|^k$|^c$"
+)
+MOST = 24  # assignments that are tried: each costs a few calls
+NEEDED = {
+    FunctionKind.ANALYTIC_KL: {Role.MEAN, Role.SPREAD},
+    FunctionKind.SAMPLED_KL: {Role.Z, Role.MEAN, Role.SPREAD},
+    FunctionKind.LOG_DENSITY: {Role.Z, Role.MEAN, Role.SPREAD},
+    FunctionKind.NEGATIVE_ELBO: {Role.MEAN, Role.SPREAD},
+    FunctionKind.LOG_WEIGHT: {Role.X, Role.OUTPUT, Role.Z, Role.MEAN, Role.SPREAD},
+    FunctionKind.RECONSTRUCTION: {Role.X, Role.OUTPUT},
+}
+UNKNOWN_ROLES = (Role.MEAN, Role.SPREAD, Role.X, Role.OUTPUT, Role.Z)
+DEFAULT_FORM = {Role.SPREAD: Form.LOG_VAR, Role.PRIOR_SPREAD: Form.LOG_VAR, Role.OUTPUT: Form.OUTPUT_UNKNOWN}
+ALL_SPREADS = (Form.LOG_VAR, Form.SIGMA, Form.LOG_SIGMA, Form.VAR)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assignment:
+    """One way to read the parameters. `by_value`: a name said nothing, so that only a right value counts."""
+
+    signature: Signature
+    callee: Callee
+    by_value: bool = False
+
+
+def assignments(callee: Callee, kind: FunctionKind | None, mapping: Mapping[str, str]) -> tuple[Assignment, ...]:
+    """Every way to read the parameters, likeliest first.
+
+    Raises TargetError where there is none; all unknown names stand in one message.
+    """
+    known = [parameter.name for parameter in callee.parameters]
+    for theirs in mapping:
+        if theirs not in known:
+            raise TargetError(f"{callee.label} has no parameter {theirs!r} (it has {', '.join(known)}).")
+    fixed, unread = _named(callee, mapping)
+    callee = replace(callee, distributions=tuple(n for n, options in fixed.items() if options is DISTRIBUTION))
+    found: dict[Signature, Assignment] = {}
+    for one in _combined(callee, fixed, unread, kind):
+        found.setdefault(one.signature, one)
+    if not found:
+        raise TargetError(_refusal(callee, fixed, unread, kind))
+    return tuple(found.values())[:MOST]
+
+
+Option = Argument | None  # None: the parameter keeps its default
+DISTRIBUTION: tuple[Option, ...] = ()
+
+
+def _named(callee: Callee, mapping: Mapping[str, str]) -> tuple[dict[str, tuple[Option, ...]], list[Parameter]]:
+    """What every parameter may be; and the required ones whose names say nothing."""
+    fixed: dict[str, tuple[Option, ...]] = {}
+    unread = []
+    for parameter in callee.parameters:
+        name = parameter.name
+        if name in callee.constants or (parameter.required and name in BATCH_NAMES):
+            continue
+        if parameter.required and name not in mapping and _is_distribution(callee, name):
+            fixed[name] = DISTRIBUTION
+            continue
+        pair = read_name(mapping.get(name, name))
+        if pair is None:
+            unread += [parameter] if parameter.required else []
+            continue
+        argument = Argument(name=name, role=pair[0], form=pair[1], forms=forms_of(mapping.get(name, name), *pair))
+        if parameter.required or name in mapping:
+            fixed[name] = (argument,)
+        elif pair[0] in (Role.Z, Role.KEY):
+            fixed[name] = (argument,) if parameter.default is None else (None, argument)
+        elif parameter.default is None:
+            prior = pair[0] in (Role.PRIOR_MEAN, Role.PRIOR_SPREAD)
+            fixed[name] = (None, argument) if prior else (argument, None)
+    return fixed, unread
+
+
+def _is_distribution(callee: Callee, name: str) -> bool:
+    """Whether it is asked for what a tensor has not (log_prob, scale), or handed to kl_divergence."""
+    asked, given = set(methods_called(callee.function, name)), set(handed_to(callee.function, name))
+    return bool(asked & ASKED or "kl_divergence" in given or (given & GIVEN_TO and read_name(name) is None))
+
+
+def _combined(
+    callee: Callee, fixed: dict[str, tuple[Option, ...]], unread: list[Parameter], kind: FunctionKind | None
+) -> Iterable[Assignment]:
+    made = _of_distributions([name for name, options in fixed.items() if options is DISTRIBUTION])
+    for chosen in product(*(options for options in fixed.values() if options)):
+        arguments = [*made, *(argument for argument in chosen if argument is not None)]
+        arrays = [p for p in unread if not WEIGHTS.search(p.name.lower())]
+        if unread and kind is not None:
+            yield from _by_position(callee, arguments, unread, kind)
+        elif unread and (len(arrays) < len(unread) or len(unread) > 2):
+            continue
+        elif unread:
+            yield from _by_trying(callee, arguments, unread)
+        else:
+            for ordered in _distinct(arguments):
+                yield from _complete(callee, ordered, kind)
+
+
+def _of_distributions(names: list[str]) -> list[Argument]:
+    """The first is q, a second one or one with a prior's name is p, both normal."""
+    made = []
+    for position, name in enumerate(names):
+        prior = position > 0 or (len(names) > 1 and words_of(name)[0] in WORDS["PRIOR"])
+        mean, spread = (Role.PRIOR_MEAN, Role.PRIOR_SPREAD) if prior else (Role.MEAN, Role.SPREAD)
+        made.append(Argument(name=f"{name}.loc", role=mean, form=Form.PLAIN, forms=(Form.PLAIN,)))
+        made.append(Argument(name=f"{name}.scale", role=spread, form=Form.SIGMA, forms=(Form.SIGMA,)))
+    return made
+
+
+def _distinct(arguments: list[Argument]) -> Iterable[list[Argument]]:
+    """Where two names read as one role: the readings in which one of them is something else."""
+    roles = [argument.role for argument in arguments]
+    for role, other in (
+        (Role.X, Role.OUTPUT),
+        (Role.OUTPUT, Role.X),
+        (Role.MEAN, Role.PRIOR_MEAN),
+        (Role.SPREAD, Role.PRIOR_SPREAD),
+    ):
+        both = [i for i, found in enumerate(roles) if found is role]
+        if len(both) == 2 and other not in roles:
+            for moved in reversed(both):
+                yield from _distinct([_moved(a, other) if i == moved else a for i, a in enumerate(arguments)])
+            return
+    if roles.count(Role.X) == 1 and Role.OUTPUT not in roles and Role.Z not in roles and Role.MEAN in roles:
+        yield [_moved(a, Role.Z) if a.role is Role.X else a for a in arguments]  # log N(x; mean, sigma)
+        return
+    if roles.count(Role.OUTPUT) == 1 and Role.MEAN not in roles and Role.Z in roles and Role.X not in roles:
+        return
+    if len(set(roles)) == len(roles):
+        yield arguments
+
+
+def _moved(argument: Argument, role: Role) -> Argument:
+    form = argument.form if argument.form is not Form.PLAIN else DEFAULT_FORM.get(role, Form.PLAIN)
+    form = form if role in (Role.OUTPUT, Role.SPREAD, Role.PRIOR_SPREAD) else Form.PLAIN
+    return replace(argument, role=role, form=form, forms=(form,))
+
+
+def _by_trying(callee: Callee, arguments: list[Argument], unread: list[Parameter]) -> Iterable[Assignment]:
+    """Names that say nothing: every role that is still free."""
+    taken = {argument.role for argument in arguments}
+    free = [role for role in UNKNOWN_ROLES if role not in taken]
+    for roles in permutations(free, len(unread)):
+        more = [_free(parameter.name, role) for parameter, role in zip(unread, roles, strict=True)]
+        for one in _complete(callee, [*arguments, *more], None):
+            yield replace(one, by_value=True)
+
+
+def _free(name: str, role: Role) -> Argument:
+    form = DEFAULT_FORM.get(role, Form.PLAIN)
+    return Argument(name=name, role=role, form=form, forms=ALL_SPREADS if role is Role.SPREAD else (form,))
+
+
+def _by_position(
+    callee: Callee, known: list[Argument], unread: list[Parameter], kind: FunctionKind
+) -> Iterable[Assignment]:
+    """The kind is given: the unknown names take its canonical parameters in order."""
+    taken = {argument.role for argument in known}
+    free = [ours for ours in CANONICAL.get(kind, ("x", "output")) if LOOKUP[ours.replace("_", "")][0] not in taken]
+    if len(unread) == len(free) - 1 and "z" in free:
+        free.remove("z")
+    if len(unread) != len(free):
+        return
+    pairs = [(parameter.name, *LOOKUP[ours.replace("_", "")]) for parameter, ours in zip(unread, free, strict=True)]
+    more = [
+        Argument(name=name, role=role, form=form, forms=ALL_SPREADS if role is Role.SPREAD else (form,))
+        for name, role, form in pairs
+    ]
+    yield from _complete(callee, [*known, *more], kind)
+
+
+def _complete(callee: Callee, arguments: list[Argument], kind: FunctionKind | None) -> Iterable[Assignment]:
+    roles = {argument.role for argument in arguments}
+    chosen = kind or kind_of(callee.label, roles)
+    missing = NEEDED[chosen] - roles
+    if chosen is FunctionKind.NEGATIVE_ELBO and Role.DATA_TERM not in roles:
+        missing |= {Role.X, Role.OUTPUT} - roles
+    if missing or len(roles) != len(arguments) or (Role.PRIOR_MEAN in roles) > (Role.PRIOR_SPREAD in roles):
+        return
+    signature = Signature(
+        name=callee.label, kind=chosen, arguments=tuple(arguments), positive=named_positive(callee.label, chosen)
+    )
+    yield Assignment(signature=signature, callee=callee)
+
+
+def kind_of(label: str, roles: set[Role]) -> FunctionKind:
+    """The kind that these roles make."""
+    if not {Role.MEAN, Role.SPREAD} & roles and {Role.X, Role.OUTPUT} <= roles:
+        return FunctionKind.RECONSTRUCTION
+    if roles & {Role.X, Role.OUTPUT, Role.DATA_TERM}:
+        weight = Role.Z in roles and re.search(r"weight|log_?w", label.lower())
+        return FunctionKind.LOG_WEIGHT if weight else FunctionKind.NEGATIVE_ELBO
+    return FunctionKind.SAMPLED_KL if Role.Z in roles else FunctionKind.ANALYTIC_KL
+
+
+def _refusal(
+    callee: Callee, fixed: dict[str, tuple[Option, ...]], unread: list[Parameter], kind: FunctionKind | None
+) -> str:
+    """Why no assignment fits, with the one option that would mend it."""
+    if unread:
+        weights = [p.name for p in unread if WEIGHTS.search(p.name.lower())]
+        others = [p.name for p in unread if p.name not in weights]
+        parts = []
+        if weights:
+            parts.append(f"give a value to {_listed(weights)}: {' '.join(f'--set {name}=1' for name in weights)}")
+        if others:
+            parts.append(f"say what {_listed(others)} is, with {' '.join(f'--map {name}=OURS' for name in others)}")
+        text = f"{callee.label}: " + "; ".join(parts) + "."
+        hint = _kind_hint(fixed, others) if others and not weights else ""
+        return text + (f" OURS is one of {', '.join(OURS)}." if others else "") + hint
+    read = [options[0] for options in fixed.values() if options and options[0]]
+    for role in (Role.X, Role.OUTPUT, Role.MEAN, Role.SPREAD, Role.Z):
+        twice = [repr(argument.name) for argument in read if argument.role is role]
+        if len(twice) > 1:
+            return f"{callee.label}: {' and '.join(twice)} both read as {role}. Use --map theirs=ours."
+    got = ", ".join(f"{a.name} as {a.meaning}" for a in read) or "nothing"
+    chosen = kind or kind_of(callee.label, {argument.role for argument in read})
+    missing = [
+        role.value for role in Role if role in NEEDED[chosen] | _data(chosen) and role not in {a.role for a in read}
+    ]
+    return (
+        f"{callee.label}: {chosen} needs {' and '.join(missing)}, which no parameter gives (read: {got}). A loss or a "
+        "KL is judged here; if this is one, use --map theirs=ours or --kind."
+    )
+
+
+def _data(kind: FunctionKind) -> set[Role]:
+    return {Role.X, Role.OUTPUT} if kind is FunctionKind.NEGATIVE_ELBO else set()
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(map(repr, names))
+
+
+def _kind_hint(fixed: dict[str, tuple[Option, ...]], others: list[str]) -> str:
+    """--kind, where the unknown names in their order are the ones that a kind has left."""
+    taken = {options[0].role for options in fixed.values() if options and options[0]}
+    for kind, names in CANONICAL.items():
+        free = [name for name in names if LOOKUP[name.replace("_", "")][0] not in taken]
+        if len(free) == len(others) and len(taken) + len(free) == len(names):
+            return f" Or --kind {kind}, if they are {', '.join(free)} in this order."
+    return ""

@@ -1,0 +1,162 @@
+"""What a function's own source says: the names that it returns, what `*args` unpack into, the numbers that it holds."""
+
+import ast
+import functools
+import inspect
+import textwrap
+from collections.abc import Callable, Iterator
+from math import prod
+from types import CodeType
+from typing import Any
+
+LONGEST_NAME = 120  # characters of a returned expression that stands for its name
+SMALLEST_AXIS, LARGEST_AXIS = 2, 200_000  # whole numbers that may be the size of an axis
+
+
+def surface(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The Python function whose parameters and body a call reaches: forward of a module, __call__ of an object."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    if inspect.isroutine(function):
+        return inspect.unwrap(function)
+    if isinstance(function, type):
+        return function
+    if hasattr(function, "__wrapped__"):
+        return inspect.unwrap(function)
+    forward = getattr(function, "forward", None)
+    if forward is not None and "torch" in {base.__module__.split(".")[0] for base in type(function).__mro__}:
+        return forward
+    return getattr(function, "__call__", function)  # noqa: B004 - the bound method is wanted, not whether there is one
+
+
+def _tree(function: Callable[..., Any]) -> ast.FunctionDef | None:
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(surface(function))))
+    except (OSError, TypeError, SyntaxError, IndentationError):
+        return None
+    found = tree.body[0] if tree.body else None
+    return found if isinstance(found, ast.FunctionDef) else None
+
+
+def _own(node: ast.AST) -> Iterator[ast.AST]:
+    """The statements of a function, without those of functions inside it."""
+    for child in ast.iter_child_nodes(node):
+        if not isinstance(child, (ast.FunctionDef, ast.Lambda, ast.ClassDef)):
+            yield child
+            yield from _own(child)
+
+
+def returned_names(function: Callable[..., Any], count: int) -> tuple[str, ...]:
+    """The names (else the expressions) of `count` values that the last matching `return a, b` gives; () if unknown."""
+    tree = _tree(function)
+    for node in reversed(list(_own(tree))) if tree else ():
+        if isinstance(node, ast.Return) and isinstance(node.value, (ast.Tuple, ast.List)):
+            elements = node.value.elts
+            if len(elements) == count:
+                return tuple(ast.unparse(element)[:LONGEST_NAME] for element in elements)
+    return ()
+
+
+def unpacked(function: Callable[..., Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Names that the body gives to `*args` (by unpacking or by index), and keys that it takes from `**kwargs`."""
+    tree = _tree(function)
+    if tree is None:
+        return (), ()
+    star = tree.args.vararg.arg if tree.args.vararg else None
+    double = tree.args.kwarg.arg if tree.args.kwarg else None
+    names: dict[int, str] = {}
+    keys: dict[str, None] = {}
+    for node in _own(tree):
+        if isinstance(node, ast.Assign) and star and len(node.targets) == 1:
+            names |= _positions(node.targets[0], node.value, star)
+        if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name) and node.value.id == double:
+            key = getattr(node.slice, "value", None)
+            if isinstance(key, str):
+                keys[key] = None
+    ordered = tuple(names.get(position, "") for position in range(max(names, default=-1) + 1))
+    return (ordered if all(ordered) else ()), tuple(keys)
+
+
+def _positions(target: ast.expr, value: ast.expr, star: str) -> dict[int, str]:
+    whole = isinstance(value, ast.Name) and value.id == star
+    if whole and isinstance(target, (ast.Tuple, ast.List)):
+        return {i: part.id for i, part in enumerate(target.elts) if isinstance(part, ast.Name)}
+    if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple) and len(target.elts) == len(value.elts):
+        found: dict[int, str] = {}
+        for one, other in zip(target.elts, value.elts, strict=True):
+            found |= _positions(one, other, star)
+        return found
+    if isinstance(value, ast.Subscript) and isinstance(value.value, ast.Name) and value.value.id == star:
+        position = getattr(value.slice, "value", None)
+        if isinstance(position, int) and isinstance(target, ast.Name):
+            return {position: target.id}
+    return {}
+
+
+def attributes_used(function: Callable[..., Any]) -> tuple[str, ...]:
+    """What a method reads of `self`, in order."""
+    tree = _tree(function)
+    if tree is None or not tree.args.args or tree.args.args[0].arg != "self":
+        return ()
+    found = [
+        node.attr
+        for node in _own(tree)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self"
+    ]
+    return tuple(dict.fromkeys(found))
+
+
+def methods_called(function: Callable[..., Any], name: str) -> tuple[str, ...]:
+    """The attributes that the body reads of the variable `name`: what a distribution is asked for."""
+    tree = _tree(function)
+    found = [
+        node.attr
+        for node in (_own(tree) if tree else ())
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == name
+    ]
+    return tuple(dict.fromkeys(found))
+
+
+def handed_to(function: Callable[..., Any], name: str) -> tuple[str, ...]:
+    """The functions that the body calls with the variable `name` as an argument of its own."""
+    tree = _tree(function)
+    found = []
+    for node in _own(tree) if tree else ():
+        if isinstance(node, ast.Call) and any(isinstance(a, ast.Name) and a.id == name for a in node.args):
+            found.append(ast.unparse(node.func).rsplit(".", 1)[-1])
+    return tuple(dict.fromkeys(found))
+
+
+def numbers(function: Callable[..., Any]) -> tuple[float, ...]:
+    """Every number in the compiled body and in the globals that it names; products of neighbours (28 * 28) too."""
+    code = getattr(surface(function), "__code__", None)
+    if not isinstance(code, CodeType):
+        return ()
+    found: dict[float, None] = {}
+    scope = getattr(surface(function), "__globals__", {})
+    for each in _codes(code):
+        values = [*each.co_consts, *(scope.get(name) for name in each.co_names)]
+        found |= {float(v): None for v in values if isinstance(v, (int, float)) and not isinstance(v, bool)}
+    return tuple(found)
+
+
+def axis_sizes(function: Callable[..., Any]) -> tuple[int, ...]:
+    """Sizes that the source's whole numbers may name for an axis, largest first: n, n * n, c * n * n."""
+    whole = [int(n) for n in numbers(function) if n == int(n) and SMALLEST_AXIS <= abs(n) <= LARGEST_AXIS]
+    tree, products = _tree(function), []
+    for node in _own(tree) if tree else ():
+        if isinstance(node, ast.Call):
+            ints = [
+                a.value for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, int) and a.value > 0
+            ]
+            products += [prod(ints)] if len(ints) > 1 else []
+    squares = [n * n for n in whole if 8 <= n <= 64]
+    sizes = {abs(n) for n in (*whole, *products, *squares) if SMALLEST_AXIS <= abs(n) <= LARGEST_AXIS}
+    return tuple(sorted(sizes, reverse=True))
+
+
+def _codes(code: CodeType) -> Iterator[CodeType]:
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _codes(constant)

@@ -1,0 +1,294 @@
+"""One function, called and read in one way: what would be minimised is found and judged, what stands beside it told."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from elbo_compare.compare.checking import diagnosis, explaining
+from elbo_compare.compare.checking.by_design import Designed, designed
+from elbo_compare.compare.checking.callee import Callee
+from elbo_compare.compare.checking.diagnosis import Diagnosis, DifferenceForm
+from elbo_compare.compare.checking.experiment import Experiment
+from elbo_compare.compare.checking.failure import FunctionError
+from elbo_compare.compare.checking.fitting import EXACT, GUARDED, SINGLE
+from elbo_compare.compare.checking.identify import Identified, Standing, quantities_of
+from elbo_compare.compare.checking.inputs import ORDINARY
+from elbo_compare.compare.checking.judging import Judged, Options, Subject, judged, subject_of
+from elbo_compare.compare.checking.readings import Quantity, Reduction, reductions
+from elbo_compare.compare.checking.result import CheckVerdict, TermResult
+from elbo_compare.compare.checking.signature import FunctionKind
+from elbo_compare.compare.checking.terms import Layout, layout_of
+from elbo_compare.compare.checking.wording import equation_of, name_notes, standing_notes
+from elbo_compare.suites.bridge.user_arrays import Term
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """The verdict on what would be minimised, with everything that is said about it."""
+
+    verdict: CheckVerdict
+    message: str = ""
+    equation: str = ""
+    diagnosis: Diagnosis | None = None
+    terms: tuple[TermResult, ...] = ()
+    notes: tuple[str, ...] = ()
+    objective: str = ""
+    declared_by: str = ""
+    identified: Identified | None = None
+    parameters: dict[str, str] = field(default_factory=dict)
+
+
+def examined(experiment: Experiment, callee: Callee, options: Options, *, changing: bool) -> Finding:
+    """The finding on a function that draws nothing."""
+    first = experiment.observe(experiment.ordinary(ORDINARY[0]), differentiate=False)
+    layout = layout_of(callee.function, experiment.signature, [term.name for term in first.terms])
+    if layout.apart:
+        experiment = _added(experiment, callee, options, layout)
+    position = layout.position
+    refused = _shape(experiment, position, layout)
+    if refused is not None:
+        return refused
+    subject = subject_of(experiment, callee, options, position, _numbers(callee), changing=changing)
+    finding = _with_parts(_on(subject), subject, layout)
+    beside = [i for i in range(len(first.terms)) if i != position]
+    logged = tuple(_logged(replace(subject, position=i), layout.names[i]) for i in beside)
+    if layout.apart and finding.verdict is CheckVerdict.RIGHT:
+        finding = replace(finding, notes=("the parts are returned apart: their sum is judged", *finding.notes))
+    return replace(finding, terms=(*finding.terms, *logged))
+
+
+def _numbers(callee: Callee) -> tuple[float, ...]:
+    from elbo_compare.compare.checking.source import numbers
+
+    dull = {0.0, 1.0, -1.0, 2.0}
+    found = dict.fromkeys([*callee.scalars.values(), *(n for n in numbers(callee.function) if n not in dull)])
+    return tuple(found)
+
+
+def _added(experiment: Experiment, callee: Callee, options: Options, layout: Layout) -> Experiment:
+    """The experiment whose last term is the sum of the parts, a log likelihood being subtracted."""
+    data, kl = layout.apart or (0, 1)
+    subject = subject_of(experiment, callee, options, data, ())
+    found = subject.identified(Quantity.RECONSTRUCTION)
+    sign = -1.0 if found and found.fit.data and found.fit.data.factor < 0 else 1.0
+    return replace(experiment, together=(data, kl, sign))
+
+
+def _shape(experiment: Experiment, position: int, layout: Layout) -> Finding | None:
+    """A result whose shape is no loss: broadcast to (batch, batch) is WRONG, any other can't be judged."""
+    for sizes in ORDINARY[:2]:
+        one = experiment.observe(experiment.ordinary(sizes), differentiate=False)
+        value, rows = one.terms[position].value, one.batch
+        allowed = reductions(value, one)
+        total = experiment.signature.kind in (FunctionKind.NEGATIVE_ELBO, FunctionKind.LOG_WEIGHT)
+        if value.shape == (rows, rows) and rows > 1 and Reduction.ELEMENTS not in allowed:
+            text = (
+                f"has shape (batch, batch) = {value.shape}: (batch,) and (batch, 1) were broadcast against each other"
+            )
+            advice = "drop keepdim (or squeeze), so that both terms have shape (batch,)"
+            cause = Diagnosis(form=DifferenceForm.SHAPE, text=f"the {_called(layout, position)} {text}", advice=advice)
+            return Finding(verdict=CheckVerdict.WRONG, diagnosis=cause)
+        if not allowed or (total and Reduction.ELEMENTS in allowed):
+            raise FunctionError(
+                f"{experiment.signature.name} returned shape {value.shape} for a batch of {rows}; a scalar, one value "
+                f"per datum ({rows},){'' if total else ' or one per datum and dimension'} is wanted."
+            )
+    return None
+
+
+def _called(layout: Layout, position: int) -> str:
+    name = layout.names[position] if position < len(layout.names) else "sum of the parts"
+    return f"term {name!r}" if name else "result"
+
+
+def _on(subject: Subject) -> Finding:
+    """The finding on the term that would be minimised."""
+    (quantity,) = quantities_of(subject.signature.kind)
+    found = subject.identified(quantity, tiers=(EXACT, SINGLE))
+    if found is not None and found.standing is Standing.RIGHT and not subject.changing:
+        return _right(subject, found)
+    if quantity is Quantity.KL:
+        other = _density(subject)
+        if other is not None:
+            return other
+    guarded = subject.identified(quantity, tiers=(GUARDED,)) if found is None else None
+    if guarded is not None and guarded.standing is Standing.RIGHT:
+        finding = _right(subject, guarded)
+        if finding.diagnosis is not None and finding.diagnosis.form is DifferenceForm.GUARD:
+            return finding
+    by_design = designed(subject, found, quantity)
+    if by_design is not None and by_design.by:
+        return _designed(subject, by_design, found, quantity)
+    why = explaining.wrong(subject, found, quantity)
+    size_dependent = found is not None and found.standing is Standing.MISMATCH
+    if by_design is not None and not size_dependent and not why.a_mistake:
+        return _designed(subject, by_design, found, quantity)
+    return _wrong(subject, found, why)
+
+
+def _right(subject: Subject, found: Identified) -> Finding:
+    one = judged(subject, found.reading, found.reduction, found.fit.tier)
+    if not one.right or found.fit.tier != EXACT:
+        explained = explaining.explained(subject, one, found.fit.tier)
+        one = explained if not one.right or _is_guard(explained) else one
+    notes = (*name_notes(subject.signature, found.reading), *standing_notes(found.reading))
+    verdict = CheckVerdict.RIGHT if one.right else CheckVerdict.WRONG
+    return _finding(subject, one, verdict, found, notes=notes, diagnosis=one.diagnosis)
+
+
+def _is_guard(one: Judged) -> bool:
+    return one.diagnosis is not None and one.diagnosis.form is DifferenceForm.GUARD
+
+
+def _finding(
+    subject: Subject,
+    one: Judged,
+    verdict: CheckVerdict,
+    found: Identified | None,
+    *,
+    notes: Sequence[str] = (),
+    diagnosis: Diagnosis | None = None,
+    equation: str = "",
+    objective: str = "",
+    declared_by: str = "",
+) -> Finding:
+    right = verdict in (CheckVerdict.RIGHT, CheckVerdict.BY_DESIGN)
+    observed = subject.neutral[0].terms[subject.position]
+    term = TermResult(
+        name=observed.name,
+        read_as=one.term.reading.title,
+        reduction=one.term.reduction.value,
+        right=right,
+        claims=one.claims,
+        diagnosis=diagnosis,
+        note=one.note,
+    )
+    return Finding(
+        verdict=verdict,
+        equation=equation
+        or (equation_of(one.term.reading, one.term.reduction, one.experiment.signature) if right else ""),
+        diagnosis=diagnosis,
+        terms=(term,),
+        notes=(*notes, *([one.note] if one.note else [])),
+        objective=objective,
+        declared_by=declared_by,
+        identified=found,
+        parameters={a.name: a.meaning for a in one.experiment.signature.arguments},
+    )
+
+
+def _density(subject: Subject) -> Finding | None:
+    other = explaining.density(subject)
+    if other is None:
+        return None
+    if isinstance(other, str):
+        return Finding(verdict=CheckVerdict.NOT_JUDGED, message=f"{subject.signature.name}: {other}")
+    if other.right:
+        return _finding(subject, other, CheckVerdict.RIGHT, None)
+    return _finding(subject, explaining.explained(subject, other, EXACT), CheckVerdict.WRONG, None)
+
+
+def _designed(subject: Subject, found: Designed, fit: Identified | None, quantity: Quantity) -> Finding:
+    """An objective by design: exit 0 where it was declared and its own formula holds, else what would declare it."""
+    objective = found.objective
+    one, cause = found.judged, None
+    if one is None:
+        one = explaining.wrong(subject, fit, quantity).judged
+    elif not one.right:
+        one = explaining.explained(subject, one, EXACT)
+        cause = one.diagnosis
+    verdict = CheckVerdict.BY_DESIGN if found.by else CheckVerdict.OTHER_OBJECTIVE
+    verdict = CheckVerdict.WRONG if found.judged is not None and not one.right else verdict
+    if verdict is CheckVerdict.OTHER_OBJECTIVE:
+        text = f"is not the ELBO: {objective.text}"
+        cause = Diagnosis(
+            form=DifferenceForm.OBJECTIVE, text=text, advice=f"if it is meant: --objective {objective.name}"
+        )
+    return _finding(
+        subject,
+        one,
+        verdict,
+        fit,
+        diagnosis=cause,
+        equation=objective.text if verdict is CheckVerdict.BY_DESIGN else "",
+        notes=(f"declared by {found.by}",) if found.by else (),
+        objective=objective.name,
+        declared_by=found.by,
+    )
+
+
+def _wrong(subject: Subject, found: Identified | None, why: explaining.Wrong) -> Finding:
+    """A term that is no right reading and no objective; a legitimate variant is right after all."""
+    value = subject.neutral[0].terms[subject.position].value
+    shaped = Reduction.ELEMENTS in reductions(value, subject.neutral[0])
+    if why.diagnosis.form is DifferenceForm.LEGITIMATE:
+        return _finding(subject, why.judged, CheckVerdict.RIGHT, found, diagnosis=why.diagnosis)
+    if shaped and why.diagnosis.form is DifferenceForm.UNKNOWN:
+        text = (
+            f"{subject.signature.name} returns {value.shape}, one value per datum and dimension, and no KL: not judged."
+        )
+        return Finding(verdict=CheckVerdict.NOT_JUDGED, message=text)
+    return _finding(subject, why.judged, CheckVerdict.WRONG, found, diagnosis=why.diagnosis)
+
+
+def _with_parts(finding: Finding, subject: Subject, layout: Layout) -> Finding:
+    """A loss whose KL is returned beside it; a value that no name calls the loss and that is only a part of it."""
+    found = finding.identified
+    others = [i for i in range(len(layout.names)) if i != subject.position]
+    missing = found is not None and found.standing is Standing.MISSING
+    if finding.verdict is not CheckVerdict.WRONG or not missing or not others or layout.apart:
+        return finding
+    kl = [
+        i
+        for i in others
+        if (k := replace(subject, position=i).identified(Quantity.KL)) and k.standing is Standing.RIGHT
+    ]
+    if not kl or found is None or found.fit.data is None:
+        return finding
+    name, other = layout.names[subject.position], layout.names[kl[0]]
+    if not layout.named:
+        text = (
+            f"{name!r} is a reconstruction term, {other!r} a KL; which of them or their sum is minimised can't be told"
+        )
+        return replace(finding, verdict=CheckVerdict.NOT_JUDGED, message=text, diagnosis=None)
+    text = f"the KL is missing from {name!r}, the value that would be minimised; it is returned beside it as {other!r}"
+    cause = finding.diagnosis
+    said = Diagnosis(
+        form=DifferenceForm.TERMS,
+        text=text,
+        id=cause.id if cause else "",
+        advice="add it to the loss (a line that starts with + is a statement of its own)",
+    )
+    return replace(finding, diagnosis=said)
+
+
+def _logged(subject: Subject, name: str) -> TermResult:
+    """A term beside the loss: described, never failed."""
+    one = subject.neutral[0]
+    if subject.position >= len(one.terms) or not reductions(one.terms[subject.position].value, one):
+        return TermResult(name=name, read_as="", reduction="", right=True, note="no loss term: not judged")
+    term: Term = one.terms[subject.position]
+    quantities = [Quantity.RECONSTRUCTION, Quantity.NEGATIVE_ELBO] if subject.readings(Quantity.RECONSTRUCTION) else []
+    if subject.signature.kind is FunctionKind.RECONSTRUCTION:
+        quantities = [Quantity.RECONSTRUCTION]
+    elif subject.signature.kind in (FunctionKind.ANALYTIC_KL, FunctionKind.SAMPLED_KL, FunctionKind.LOG_DENSITY):
+        quantities = [Quantity.KL]
+    else:
+        quantities = [Quantity.KL, *quantities]
+    if not np.isfinite(term.value).all():
+        return TermResult(name=name, read_as="", reduction="", right=True, note="no number: not judged")
+    for quantity in quantities:
+        found = subject.identified(quantity, tiers=(EXACT,))
+        if found is not None and found.standing is not Standing.MISSING:
+            detached = "detached, " if term.no_gradient else ""
+            right = found.standing is Standing.RIGHT
+            note = "" if right else f"for the log: {detached}{diagnosis.linear(found).text}"
+            return TermResult(
+                name=name,
+                read_as=found.reading.title if right else "",
+                reduction=found.reduction.value,
+                right=True,
+                note=note,
+            )
+    return TermResult(name=name, read_as="", reduction="", right=True, note="for the log: not judged")

@@ -1,0 +1,83 @@
+"""The equation of what is right, and what to know beside it: in the field's words."""
+
+from elbo_compare.compare.checking.fitting import short
+from elbo_compare.compare.checking.names import Form, Role
+from elbo_compare.compare.checking.readings import Quantity, Reading, Reduction
+from elbo_compare.compare.checking.signature import Signature
+
+REDUCED = {
+    Reduction.SUM: "summed over the batch",
+    Reduction.MEAN: "averaged over the batch",
+    Reduction.NONE: "one value per datum",
+    Reduction.ELEMENTS: "one value per datum and dimension",
+}
+
+
+def equation_of(reading: Reading, reduction: Reduction, signature: Signature) -> str:
+    """`-ELBO = -log Bernoulli(x | recon_x) + KL(q || N(0, I)), summed over the batch`."""
+    return f"{_quantity(reading, signature)}, {REDUCED[reduction]}"
+
+
+def _quantity(reading: Reading, signature: Signature) -> str:
+    kl = _kl(reading)
+    data = _data(reading, signature)
+    if reading.quantity is Quantity.NEGATIVE_ELBO:
+        return f"-ELBO = {data} + {kl}" if reading.sign > 0 else f"ELBO = -({data} + {kl})"
+    if reading.quantity is Quantity.RECONSTRUCTION:
+        return data if reading.sign > 0 else data.removeprefix("-")
+    sign = "" if reading.sign > 0 else "-"
+    if reading.quantity is Quantity.KL:
+        return f"{sign}{kl}"
+    return f"{sign}{'log N(z; mean, sigma^2)' if reading.quantity is Quantity.LOG_Q else 'log N(z; 0, I)'}"
+
+
+def _kl(reading: Reading) -> str:
+    prior = "p" if reading.prior else "N(0, I)"
+    return "(log q(z) - log p(z))" if reading.sampled else f"KL(q || {prior})"
+
+
+def _data(reading: Reading, signature: Signature) -> str:
+    if reading.data is None:
+        return "the given reconstruction loss"
+    argument = signature.find(Role.OUTPUT)
+    name = argument.name if argument else "output"
+    law = reading.data.law.replace("output", name)
+    if "{}" in law:
+        law = law.replace("{}", short(1 / reading.weight))
+    return f"-log {law}"
+
+
+def standing_notes(reading: Reading) -> tuple[str, ...]:
+    """The constant that is left out; the source of the likelihood."""
+    notes = []
+    if reading.data is not None and reading.has_data and reading.data.weighted:
+        full = reading.data.constant(reading.weight)
+        if abs(full - reading.constant) > 1e-6:
+            left = full - reading.constant
+            notes.append(f"up to a constant, {left:.4g} nats per observed dimension, that no gradient sees")
+    if reading.data is not None and reading.data.source:
+        notes.append(f"{reading.data.likelihood} likelihood: {reading.data.source}")
+    return tuple(notes)
+
+
+def name_notes(signature: Signature, reading: Reading) -> tuple[str, ...]:
+    """Names that say something else than the value."""
+    notes = []
+    if signature.positive and reading.sign > 0 and reading.quantity is Quantity.NEGATIVE_ELBO:
+        notes.append(f"a loss to be minimised, though named {signature.name}")
+    spread = signature.find(Role.SPREAD)
+    if spread is not None and reading.has_kl and spread.forms and len(spread.forms) > 1:
+        notes.append(f"by its use {spread.name} is the {_word(reading.spread)}")
+    output = signature.find(Role.OUTPUT)
+    if output is not None and reading.data is not None and output.form not in (Form.OUTPUT_UNKNOWN, reading.data.form):
+        notes.append(f"by its use {output.name} is {_outputs(reading)}")
+    return tuple(notes)
+
+
+def _word(form: Form) -> str:
+    return {Form.LOG_VAR: "log variance", Form.LOG_SIGMA: "log sigma", Form.SIGMA: "sigma", Form.VAR: "variance"}[form]
+
+
+def _outputs(reading: Reading) -> str:
+    words = {Form.PROBS: "probabilities", Form.LOGITS: "logits", Form.LOCATION: "a mean", Form.PLAIN: "a rate"}
+    return words[reading.output]
