@@ -1,28 +1,40 @@
 """The verb `compare check`: prints the answer and returns the exit code."""
 
-from collections.abc import Sequence
+import ast
+from collections.abc import Iterable
+from typing import Any
 
 from elbo_compare.compare.checking.process import TIMEOUT_S, check_target
-from elbo_compare.compare.errors import printable_lines
+from elbo_compare.compare.errors import UsageError, printable_lines
 
 
 def check_command(
     target: str,
     *,
-    kind: str | None = None,
-    mapping: Sequence[str] = (),
-    framework: str | None = None,
     as_json: bool = False,
+    verbose: bool = False,
     timeout_s: float = TIMEOUT_S,
-    likelihood: str | None = None,
+    **options: Any,
 ) -> int:
-    """Check one target and print the verdict (`as_json`: the same as one JSON object).
+    """Check one target and print the verdict (`as_json`: all of it as one JSON object; options: of `check_function`).
 
-    Returns 0 right, 1 wrong, 2 it can't be loaded or its parameters can't be read, 3 it raises, hangs, gives NaN or
-    stays inconclusive.
+    Returns 0 right or an objective by design that was declared, 1 wrong or another objective, 2 it can't be loaded or
+    its parameters can't be read, 3 it raises, hangs, gives NaN, stays inconclusive or left nothing to judge.
     """
-    answer = check_target(
-        target, kind=kind, mapping=mapping, framework=framework, likelihood=likelihood, timeout_s=timeout_s
-    )
+    answer = check_target(target, timeout_s=timeout_s, verbose=verbose, **options)
     print(answer.json if as_json else printable_lines(answer.text))
     return answer.exit_code
+
+
+def constants_of(pairs: Iterable[str]) -> dict[str, Any]:
+    """`["beta=4", "mode=sum"]` -> {"beta": 4, "mode": "sum"}: Python literals, else text. Raises UsageError."""
+    found = {}
+    for pair in pairs:
+        name, separator, text = pair.partition("=")
+        if not separator or not name:
+            raise UsageError(f"--set wants name=value, as in --set beta=4; {pair!r} arrived.")
+        try:
+            found[name] = ast.literal_eval(text)
+        except (ValueError, SyntaxError):
+            found[name] = text
+    return found

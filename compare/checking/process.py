@@ -1,7 +1,7 @@
 """Runs one check in a process of its own, with a time limit, so that a function that hangs or exits costs nothing."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from elbo_compare.compare.checking.result import CheckResult, CheckVerdict
 from elbo_compare.compare.launching.target import IMPORTING, IMPORTS_S, Limits, run_target
@@ -21,21 +21,14 @@ class Answer:
 def check_target(
     target: str,
     *,
-    kind: str | None = None,
-    mapping: Sequence[str] = (),
-    framework: str | None = None,
-    likelihood: str | None = None,
     timeout_s: float = TIMEOUT_S,
     imports_s: float = IMPORTS_S,
+    verbose: bool = False,
+    **options: Any,
 ) -> Answer:
-    """`check_function` on a target, in a fresh interpreter that is killed `timeout_s` seconds after its imports."""
-    request = {
-        "target": target,
-        "kind": kind,
-        "mapping": list(mapping),
-        "framework": framework,
-        "likelihood": likelihood,
-    }
+    """`check_function(**options)` on a target, in a fresh interpreter that is killed `timeout_s` seconds after its
+    imports."""
+    request = {"target": target, "verbose": verbose, "options": options}
     limits = Limits(calls_s=timeout_s, imports_s=imports_s)
     returned = run_target("elbo_compare.compare.checking.child:answer", request, program_of(target), limits)
     if returned.answer is not None:
