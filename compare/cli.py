@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from elbo_compare.compare.commands.bench import bench
+from elbo_compare.compare.commands.check import check
 from elbo_compare.compare.commands.data import data
-from elbo_compare.compare.commands.vectors import AsJson, Framework, Kind, Mapping, Seconds, vectors
+from elbo_compare.compare.commands.vectors import AsJson, Seconds, vectors
 from elbo_compare.compare.errors import printable, printable_lines
 from elbo_compare.compare.launching import ending, interruption
 
@@ -30,6 +31,7 @@ app = typer.Typer(
 )
 
 app.command()(bench)
+app.command()(check)
 app.add_typer(vectors, name="vectors")
 app.add_typer(data, name="data")
 
@@ -164,50 +166,6 @@ def report(folder: Folder) -> None:
         from elbo_compare.compare.commands.report import report_folder
 
         print(f"Report: {report_folder(folder, drawing)}")
-
-
-@app.command()
-def check(
-    target: Annotated[str, typer.Argument(metavar="TARGET", help="FILE.py:FUNCTION or MODULE:FUNCTION.")],
-    kind: Kind = None,
-    mapping: Mapping = None,
-    framework: Framework = None,
-    likelihood: Annotated[str | None, typer.Option(help="bernoulli, normal, laplace, …  [default: by value]")] = None,
-    objective: Annotated[
-        str | None, typer.Option(help="beta, free-bits, capacity, annealing, per-pixel, scaled.")
-    ] = None,
-    constants: Annotated[
-        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A number it needs.")
-    ] = None,
-    args: Annotated[str, typer.Option(metavar="A,B,…", help="What *args takes, in order.")] = "",
-    batch: Annotated[int | None, typer.Option(metavar="N", help="Fixed rows.  [default: several]")] = None,
-    latent: Annotated[int | None, typer.Option(metavar="N", help="Fixed latents.  [default: several]")] = None,
-    observed: Annotated[int | None, typer.Option(metavar="N", help="Fixed observed.  [default: several]")] = None,
-    verbose: Annotated[bool, typer.Option(help="Every claim, how it was called, where the time went.")] = False,
-    as_json: AsJson = False,
-    timeout: Seconds = 30.0,
-) -> None:
-    """Judge your own KL or loss function: 0 right, 1 wrong, 2 can't be loaded, 3 raises, hangs or gives NaN."""
-    from elbo_compare.compare.checking.command import check_command, constants_of
-
-    raise typer.Exit(
-        check_command(
-            target,
-            kind=kind,
-            mapping=mapping or (),
-            framework=framework,
-            likelihood=likelihood,
-            objective=objective,
-            constants=constants_of(constants or ()),
-            args=[name.strip() for name in args.split(",") if name.strip()],
-            batch=batch,
-            latent=latent,
-            observed=observed,
-            verbose=verbose,
-            as_json=as_json,
-            timeout_s=timeout,
-        )
-    )
 
 
 @app.command()

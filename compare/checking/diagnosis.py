@@ -112,12 +112,13 @@ def _weight_text(law: Law, name: str) -> str:
     """`0.5 x the KL, averaged over the latent dimensions`."""
     if name == "constant":
         return f"{law.text} nats"
-    factor = "" if isclose(law.factor, 1, rel_tol=1e-6) else f"{law.factor:.6g} x "
-    words = [
-        f"{'averaged over' if power < 0 else 'times the size of'} the {axis}"
-        for axis, power in zip(("batch", "latent dimensions", "observed dimensions"), law.powers, strict=True)
-        if power
-    ]
+    size = law.factor
+    if name == "half squared error":
+        name, size = ("squared error", size / 2) if isclose(size, 2, rel_tol=1e-6) else (name, size)
+    factor = "" if isclose(size, 1, rel_tol=1e-6) else f"{size:.6g} x "
+    axes = list(zip(("batch", "latent dimensions", "observed dimensions"), law.powers, strict=True))
+    down, up = (" and ".join(f"the {axis}" for axis, p in axes if p * sign > 0) for sign in (-1, 1))
+    words = [f"averaged over {down}"] * bool(down) + [f"times the size of {up}"] * bool(up)
     return f"{factor}the {name}" + (", " + " and ".join(words) if words else "")
 
 

@@ -70,7 +70,8 @@ def linear(found: Identified, data_name: str) -> Objective | None:
         if reading.kl_weight <= 0 or scale <= 0:
             return None
         left = data_name if scale == 1.0 else f"{short(scale)} x {data_name}"
-        right = f"{short(found.beta.factor * scale)} x {kl}"
+        weight = short(found.beta.factor * scale)
+        right = kl if weight == "1" else f"{weight} x {kl}"
         more = f", beta = {short(found.beta.factor)}" if scale != 1.0 else ""
         return Objective(name=Name.BETA, formula=f"{left} + {right}{more}", number=found.beta.factor)
     if found.standing is Standing.SCALED and found.scale is not None and reading.has_data and reading.has_kl:
@@ -199,5 +200,5 @@ def mismatch_effect(beta: Law) -> str:
     """What a size-dependent weight does to the KL, at sizes as they are."""
     at = beta.at((64, 20, 784))
     if at > 1:
-        return f"at a batch of 64, 20 latents and 784 dimensions {at:.4g} times: q is pressed onto the prior"
+        return f"at a batch of 64, 20 latents and 784 dimensions {at:,.0f} times: q is pressed onto the prior"
     return f"at a batch of 64, 20 latents and 784 dimensions {at:.2g} times: next to nothing holds q to the prior"

@@ -156,7 +156,7 @@ def test_what_is_minimised_is_judged_and_the_terms_beside_it_are_described():
     total, reconstruction, kl = result.terms
     assert (total.right, reconstruction.right, kl.right) == (False, True, True)
     assert "reconstruction" in reconstruction.read_as
-    assert "averaged over the batch and averaged over the latent dimensions" in kl.note
+    assert "averaged over the batch and the latent dimensions" in kl.note
 
 
 def test_a_latent_sample_beside_the_loss_is_not_judged():
