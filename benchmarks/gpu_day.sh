@@ -156,9 +156,9 @@ day() {
   "$PYTHON" -m elbo_compare doctor >"$OUT/doctor.txt" 2>&1 || say "doctor: $(tail -n 1 "$OUT/doctor.txt")"
   say "doctor: $(grep -m 1 '^GPU' "$OUT/doctor.txt")"
   everything
-  [ "$(left)" -lt 30 ] || everything # what was cut gets what others left
-  [ ! -d "$WORK/claims" ] || part judging "$(left)" "$PYTHON" -m elbo_compare judge "$WORK/claims"
+  [ ! -d "$WORK/claims" ] || part judging "$(smaller 40 "$(left)")" "$PYTHON" -m elbo_compare judge "$WORK/claims"
   grep -hE '^(Cells|Verdicts):' "$WORK/part.log" | while read -r line; do say "$line"; done
+  [ "$(left)" -lt 30 ] || everything # what was cut gets what others left
   [ ! -d "$WORK/bench" ] || part drawing "$(left)" "$PYTHON" -m elbo_compare bench --draw -o "$WORK/bench"
   pack
   say "ended; see docs/gpu.md for what to do with $(ls "$OUT" | wc -l) files of $(du -sk "$OUT" | cut -f 1) KiB"
