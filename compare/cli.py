@@ -254,7 +254,8 @@ def list_(
     sort: Annotated[
         str | None,
         typer.Argument(
-            metavar="[SORT]", help="claims, questions, semantics, findings, mutants, checks or vectors.  [default: all]"
+            metavar="[SORT]",
+            help="claims, questions, semantics, sweep, findings, ...  [default: all]",
         ),
     ] = None,
 ) -> None:

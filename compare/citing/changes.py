@@ -9,7 +9,13 @@ from elbo_compare.compare.citing.identifiers import Sort
 from elbo_compare.compare.citing.outcomes import SOURCES, Source
 
 Frame = Any  # pandas.DataFrame
-COMPARED = (Sort.FINDING, Sort.CASE, Sort.QUESTION, Sort.MUTANT)  # a check is a mutant's: its rows are there
+COMPARED = (
+    Sort.FINDING,
+    Sort.CASE,
+    Sort.SWEEP,
+    Sort.QUESTION,
+    Sort.MUTANT,
+)  # a check is a mutant's: its rows are there
 # Columns that say more about a change, where the frame has them: why, how much, with which version.
 FURTHER = ("value", "measured", "measured_error", "reason", "detail", "versions")
 

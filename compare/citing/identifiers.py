@@ -8,13 +8,16 @@ from functools import cache
 from elbo_compare.compare.claims import CLAIMS
 from elbo_compare.compare.errors import UsageError, unknown
 from elbo_compare.compare.questions.tables import STRENGTHS
-from elbo_compare.compare.vectors.families import VECTORS
+from elbo_compare.compare.semantics.judging import PAIRS
+from elbo_compare.compare.vectors.families import FAMILIES, VECTORS
+from elbo_compare.compare.vectors.must_fail import must_fail
 from elbo_compare.suites.mutants.catalogue import CATALOGUE, Kind, Variant
 from elbo_compare.suites.mutants.own_problems import checks
 from elbo_compare.suites.questions.catalogue import QUESTIONS
 from elbo_compare.suites.semantics.case import Case, Finding, Library
 from elbo_compare.suites.semantics.catalogue import CASES
 from elbo_compare.suites.semantics.findings import FINDINGS
+from elbo_compare.suites.semantics.pairs import sweep
 
 
 class Sort(StrEnum):
@@ -23,6 +26,7 @@ class Sort(StrEnum):
     CLAIM = "claims"
     QUESTION = "questions"
     CASE = "semantics"
+    SWEEP = "sweep"
     FINDING = "findings"
     MUTANT = "mutants"
     CHECK = "checks"
@@ -33,6 +37,7 @@ SINGULAR = {
     Sort.CLAIM: "claim",
     Sort.QUESTION: "claim",
     Sort.CASE: "case",
+    Sort.SWEEP: "sweep",
     Sort.FINDING: "finding",
     Sort.MUTANT: "mutant",
     Sort.CHECK: "check",
@@ -62,16 +67,24 @@ class Identified:
 
 def find(identifier: str) -> Identified:
     """What an ID in any case stands for. Raises UsageError with the nearest IDs."""
-    known = {each.casefold(): each for each in identified()}
-    if identifier.casefold() not in known:
-        raise UsageError(unknown("ID", identifier.upper(), known.values()))
-    return identified()[known[identifier.casefold()]]
+    for catalogue in (_written, identified):  # the first is enough for nearly all, and at once there
+        known = {name.casefold(): each for name, each in catalogue().items()}
+        if identifier.casefold() in known:
+            return known[identifier.casefold()]
+    raise UsageError(unknown("ID", identifier.upper(), identified()))
 
 
 @cache
 def identified() -> Mapping[str, Identified]:
-    """By ID, one sort after another, each in its catalogue's order."""
-    parts = (_claims(), _questions(), map(_case, CASES), map(_finding, FINDINGS), _mutants(), _checks(), _vectors())
+    """By ID, each sort in its catalogue's order; checks and must-fail vectors, which have to be computed, come last."""
+    return {**_written(), **{each.id: each for part in (_checks(), _must_fail()) for each in part}}
+
+
+@cache
+def _written() -> Mapping[str, Identified]:
+    """What stands in a catalogue."""
+    cases = (*map(_case, CASES), SWEEP)
+    parts = (_claims(), _questions(), cases, map(_finding, FINDINGS), _mutants(), _vectors())
     return {each.id: each for part in parts for each in part}
 
 
@@ -142,6 +155,19 @@ def _case(case: Case) -> Identified:
             ("Findings", ", ".join(findings) or "none: the library is right"),
         ),
     )
+
+
+SWEEP = Identified(
+    id=PAIRS,
+    sort=Sort.SWEEP,
+    family="semantics",
+    head="semantics, sweep",
+    title="every registered KL divergence of a library against its integral",
+    fields=(
+        ("Statement", "kl_divergence(q, p) = E_q[log q - log p] for every registered pair of families"),
+        ("Tolerance", f"|value - registered| <= {sweep.TOLERANCE:g} (1 + |registered|), the integral's own error"),
+    ),
+)
 
 
 def _finding(finding: Finding) -> Identified:
@@ -216,5 +242,22 @@ def _vectors() -> Iterator[Identified]:
                 ("Formula", function.formula),
                 ("Source", function.source),
                 ("Claim", function.claim or "none judges the libraries on the same statement"),
+            ),
+        )
+
+
+def _must_fail() -> Iterator[Identified]:
+    for wrong in (wrong for family in FAMILIES for wrong in must_fail(family)):
+        yield Identified(
+            id=wrong.id,
+            sort=Sort.VECTOR,
+            family="test vectors",
+            head=f"must-fail vector, {wrong.vector.function.name}",
+            title=f"what {wrong.mutant['id']} gives at the inputs of {wrong.vector.id}",
+            fields=(
+                ("Mutant", f"{wrong.mutant['id']}: {wrong.mutant['title']}"),
+                ("Inputs", wrong.vector.id),
+                ("Right", wrong.vector.function.formula),
+                ("Source", wrong.vector.function.source),
             ),
         )

@@ -67,6 +67,23 @@ SOURCES: Mapping[Sort, Source] = {
         made_by="compare run semantics",
         words={"agrees": "as registered", "differs": "changed"},
     ),
+    Sort.SWEEP: Source(
+        frame="semantics_pairs",
+        identifier="case",
+        place=("library", "quantity"),
+        shown={
+            "library": "library",
+            "pair": "quantity",
+            "measured": "measured",
+            "registered": "registered",
+            "right would be": "oracle",
+            "allowed": "tolerance",
+            "outcome": "outcome",
+            "versions": "versions",
+        },
+        made_by="compare run semantics",
+        words={"agrees": "as registered", "differs": "changed"},
+    ),
     Sort.FINDING: Source(
         frame="findings",
         identifier="id",

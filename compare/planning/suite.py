@@ -32,7 +32,7 @@ class Program:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evidence:
+class SuiteJudgement:
     """What a suite's judge says: verdicts, each kind under a heading that is followed by their counts; the frames to
     write, by name; `answers`: what is said first, as (title, text)."""
 
@@ -43,11 +43,11 @@ class Evidence:
 
 @dataclass(frozen=True, kw_only=True)
 class Suite:
-    """`noun` names its programs in the plural. `judge`: (results, whole) -> evidence; `whole` where the suite itself
+    """`noun` names its programs in the plural. `judge`: (results, whole) -> judgement; `whole` where the suite itself
     was asked for, its programs `aside` included."""
 
     name: str
     noun: str
     programs: Callable[[], Sequence[Program]]
-    judge: Callable[[Sequence[ProgramResult], bool], Evidence]
+    judge: Callable[[Sequence[ProgramResult], bool], SuiteJudgement]
     batch: int = 24  # programs that share one process

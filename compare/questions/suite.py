@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from elbo_compare.compare.planning.suite import Evidence, Program, Suite
+from elbo_compare.compare.planning.suite import Program, Suite, SuiteJudgement
 from elbo_compare.compare.questions.answering import answer
 from elbo_compare.compare.questions.judging import question_verdicts
 from elbo_compare.compare.questions.tables import claim_frame, question_frame, row_frame
@@ -28,14 +28,14 @@ def programs() -> list[Program]:
     ]
 
 
-def evidence(results: Sequence[ProgramResult], whole: bool) -> Evidence:
+def judged(results: Sequence[ProgramResult], whole: bool) -> SuiteJudgement:
     """Verdicts on rows, and an answer to each question that was measured.
 
     Raises ErrorBudgetExceededError when more statistical verdicts are given than the budget was split for.
     """
     verdicts = question_verdicts(results)
     measured = {each.program for each in results}
-    return Evidence(
+    return SuiteJudgement(
         verdicts={"Questions": verdicts},
         frames={
             ROWS_FRAME: row_frame(verdicts),
@@ -46,4 +46,4 @@ def evidence(results: Sequence[ProgramResult], whole: bool) -> Evidence:
     )
 
 
-QUESTIONS_SUITE = Suite(name="questions", noun="questions", programs=programs, judge=evidence)
+QUESTIONS_SUITE = Suite(name="questions", noun="questions", programs=programs, judge=judged)

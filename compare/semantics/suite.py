@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 
-from elbo_compare.compare.planning.suite import Evidence, Program, Suite
+from elbo_compare.compare.planning.suite import Program, Suite, SuiteJudgement
 from elbo_compare.compare.records import ProgramResult
 from elbo_compare.compare.semantics.judging import PAIRS, case_verdicts, finding_verdicts, pair_verdicts
 from elbo_compare.compare.semantics.register import described_frame, finding_frame, verdict_frame
@@ -55,11 +55,11 @@ def missing(library: Library) -> str:
     return f"{', '.join(absent)} not installed: pip install 'elbo-compare[{BY_NAME[library].extra}]'" if absent else ""
 
 
-def evidence(results: Sequence[ProgramResult], whole: bool) -> Evidence:
+def judged(results: Sequence[ProgramResult], whole: bool) -> SuiteJudgement:
     """Verdicts on findings, cases and, where it is `whole`, the sweep. The findings come first, by name."""
     cases = case_verdicts(results)
     if not cases:
-        return Evidence(verdicts={}, frames={})
+        return SuiteJudgement(verdicts={}, frames={})
     findings = finding_verdicts(cases)
     pairs = pair_verdicts(results) if whole else []
     verdicts = {"Findings": findings, "Semantics, registered behaviours": cases}
@@ -70,7 +70,7 @@ def evidence(results: Sequence[ProgramResult], whole: bool) -> Evidence:
     if pairs:
         verdicts["Registered divergences against their integrals"] = pairs
         frames[PAIRS_FRAME] = verdict_frame(pairs)
-    return Evidence(verdicts=verdicts, frames=frames)
+    return SuiteJudgement(verdicts=verdicts, frames=frames)
 
 
-SEMANTICS = Suite(name="semantics", noun="semantics programs", programs=programs, judge=evidence)
+SEMANTICS = Suite(name="semantics", noun="semantics programs", programs=programs, judge=judged)

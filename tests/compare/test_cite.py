@@ -141,6 +141,14 @@ def test_one_id_of_each_sort_is_printed_with_its_text_and_bibtex(sort, folder):
     assert all(ENTRY.fullmatch(entry) for entry in text.split("BibTeX\n\n")[1].split("\n\n")), text
 
 
+def test_whatever_a_function_held_against_the_vectors_is_told_can_be_cited(folder):
+    from elbo_compare.compare.vectors.families import FAMILIES
+    from elbo_compare.compare.vectors.must_fail import must_fail
+
+    wrong = must_fail(FAMILIES[0])[0]
+    assert wrong.mutant["id"] in cite(wrong.id, folder)
+
+
 def test_a_finding_that_shows_is_not_said_to_agree(tmp_path):
     import pandas as pd
 
