@@ -28,7 +28,7 @@ elif os.environ.get(SWITCH):
     from jaxtyping import Float, Inexact, Integer
 
     Array = np.ndarray
-    Value = np.ndarray | np.floating  # a sum over the only axis is a NumPy scalar
+    Value = np.ndarray | np.inexact  # a sum over the only axis is a NumPy scalar
 else:
 
     class _Unchecked:

@@ -1,12 +1,21 @@
 """Shape types are checked in every call of the tests' own process: see `elbo_compare.suites.shapes`."""
 
+import inspect
 import os
 import sys
+from importlib import import_module
 from importlib.util import find_spec
 
 SWITCH = "ELBO_COMPARE_SHAPE_TYPES"
 # Modules whose annotations are shape types, with everything below them.
 CHECKED = ("elbo_compare.suites.contract", "elbo_compare.suites.exact")
+# The densities of each backend that writes them itself: what bears a shape type is checked, in a process of
+# its own framework.
+DENSITIES = {
+    "numpy-oracle": "elbo_compare.suites.numpy_oracle.vae",
+    "torch-hand": "elbo_compare.suites.torch_hand.vae",
+    "jax-hand": "elbo_compare.suites.jax_hand.vae",
+}
 LACKING = tuple(name for name in ("jaxtyping", "beartype") if find_spec(name) is None)
 
 if not LACKING:
@@ -28,3 +37,20 @@ def check_shape_types() -> None:
 
     del os.environ[SWITCH]
     install_import_hook(list(CHECKED), f"{__name__}.checked")
+
+
+def check_densities(*implementations: str) -> list[str]:
+    """The functions of these implementations' `vae.py` that bear shape types; their calls are checked from now on."""
+    if LACKING:
+        return []
+    from jaxtyping import AbstractArray, jaxtyped
+
+    found = []
+    for implementation in implementations:
+        module = import_module(DENSITIES[implementation])
+        for name, function in inspect.getmembers(module, inspect.isfunction):
+            hints = [getattr(hint, "__args__", (hint,))[0] for hint in function.__annotations__.values()]
+            if any(isinstance(hint, type) and issubclass(hint, AbstractArray) for hint in hints):
+                setattr(module, name, jaxtyped(typechecker=checked)(function))
+                found.append(name)
+    return found

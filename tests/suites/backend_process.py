@@ -106,7 +106,7 @@ def _training(implementation, problem: Problem, estimator, dtype: DType) -> dict
 
 def results(name: str, dtype: DType) -> dict:
     """`measure` in a fresh process with warnings as errors; once per test run."""
-    return measured(__file__, (name, str(dtype)))
+    return measured(__file__, (name, str(dtype)), implementation=name)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = "ELBO_COMPARE_TESTS_MEASURED"
+CHECKED = str(Path(__file__).with_name("checked_process.py"))
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "JAX_PLATFORMS": "cpu"}  # it also keeps the sums' order
 
 
@@ -26,14 +27,17 @@ def folder() -> Path:
 
 
 @functools.cache
-def measured(program: str, arguments: tuple[str, ...] = ()) -> Any:
-    """What `python -W error PROGRAM ARGUMENTS FILE` pickles into FILE; a RuntimeError holds the end of its stderr."""
+def measured(program: str, arguments: tuple[str, ...] = (), *, implementation: str) -> Any:
+    """What `python -W error PROGRAM ARGUMENTS FILE` pickles into FILE; a RuntimeError holds the end of its stderr.
+
+    The shape types of the implementation's densities are checked there.
+    """
     name = "-".join([Path(program).stem, *arguments])
     file = folder() / f"{name}.pickle"
     with (folder() / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not file.exists():
-            _run([program, *arguments], file)
+            _run([CHECKED, implementation, program, *arguments], file)
     return pickle.loads(file.read_bytes())
 
 

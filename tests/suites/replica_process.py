@@ -61,7 +61,7 @@ def _message(call, *arguments) -> str:
 
 def replicas(name: str) -> dict:
     """`measure` in a fresh process with warnings as errors; once per test run."""
-    return measured(__file__, (name,))
+    return measured(__file__, (name,), implementation=name)
 
 
 if __name__ == "__main__":
