@@ -18,6 +18,15 @@ def assert_elbo_claims(function: Callable[..., Any], **options: Any) -> None:
 
         def test_kl():
             assert_elbo_claims(my_vae.kl)
+
+    >>> import numpy as np
+    >>> def half(mean, log_var):
+    ...     return (mean**2 + np.exp(log_var) - 1 - log_var).sum(-1)
+    >>> try:
+    ...     assert_elbo_claims(half, framework="numpy")
+    ... except AssertionError as error:
+    ...     print(str(error).splitlines()[0])
+    WRONG  half
     """
     result = check_function(function, **options)
     if result.exit_code:
