@@ -36,8 +36,8 @@ from elbo_compare.suites.estimators import CORE_ESTIMATORS, SAMPLED_KL
 from elbo_compare.suites.exact.expected import Expected, expected
 from elbo_compare.suites.mutants.catalogue import CATALOGUE
 from elbo_compare.suites.mutants.session import Mutant
-from elbo_compare.suites.numpy_oracle.session import OracleSession
-from elbo_compare.suites.numpy_oracle.vae import NumpyOracle, encode
+from elbo_compare.suites.numpy_oracle.implementation import NumpyOracle, OracleSession
+from elbo_compare.suites.numpy_oracle.vae import encode
 
 SECOND = "second-correct"  # another correct program, so that rounding differs
 MEAN_CLAIMS = frozenset({"KL-004", "LG-001"})
@@ -86,7 +86,7 @@ class MovedSession(OracleSession):
         self.of_mean = of_mean
 
     def draw(self, params: Params, x: Array, n: int, seed: int, chunk: int) -> Draws:
-        exact = expected(self.problem, self.estimator, x, *encode(self.problem, params, x))
+        exact = expected(self.problem, self.estimator, x, *encode(params, self.problem, x)[:2])
         draws = super().draw(params, x, n, seed, chunk)
         return replace(draws, elbo=self._moved(draws.elbo, exact, "elbo"), kl=self._moved(draws.kl, exact, "kl"))
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from elbo_compare.suites import datasets, problems, registry
-from elbo_compare.suites.contract import Dataset, Device, DType, Fit, Problem, Session
+from elbo_compare.suites.contract import Dataset, Device, DType, Fit, Problem, Session, Training
 from elbo_compare.suites.estimators import SAMPLED_KL
 from elbo_compare.suites.protocol import PROTOCOLS, EarlyStopping, check_steps
 from elbo_compare.suites.weights import FOLDER, write_weights
@@ -41,8 +41,7 @@ def heldout_elbo(problem: Problem, fit: Fit) -> float:
 
 
 def under_protocol(problem: Problem, data: Dataset, arguments: argparse.Namespace, steps: int) -> tuple[dict, Any]:
-    """What `Session.fit` is asked for besides, with the training rows as `x`, and the early stopping; nothing without a
-    protocol."""
+    """What the protocol asks of `Training`, the rows as `x` among it, and the early stopping; nothing without one."""
     if arguments.protocol is None:
         return {}, None
     protocol, (train, validation) = PROTOCOLS[arguments.protocol], datasets.split(data)
@@ -55,8 +54,7 @@ def under_protocol(problem: Problem, data: Dataset, arguments: argparse.Namespac
         warm_up=round(protocol.warm_up_epochs * per_epoch),
     )
     asked = {"x": train, "checkpoints": check_steps(steps, per_epoch, LOOKS), "stop": stopping}
-    if (weights := protocol.kl_weights(steps, per_epoch)) is not None:
-        asked["kl_weights"] = weights
+    asked["kl_weights"] = protocol.kl_weights(steps, per_epoch)
     if protocol.dynamic:
         asked |= {"x": datasets.grey(data.name)[: len(train)], "binarise": arguments.seed}
     return asked, stopping
@@ -82,8 +80,8 @@ def main() -> None:
     rows = len(datasets.split(data)[0]) if arguments.protocol else len(data.train)
     batches = batch_rows(rows, arguments.batch, arguments.epochs, arguments.seed)
     asked, stopping = under_protocol(problem, data, arguments, len(batches))
-    x = asked.pop("x", data.train)
-    fit = session.fit(problem.params, x, batches, arguments.learning_rate, arguments.seed, **asked)
+    plain = {"x": data.train, "batches": batches, "learning_rate": arguments.learning_rate, "seed": arguments.seed}
+    fit = session.fit(problem.params, Training(**plain | asked))
     fit = replace(fit, params=stopping.best_weights) if stopping else fit
     before, after = fit.elbo[: len(batches) // arguments.epochs].mean(), heldout_elbo(problem, fit)
     record = {

@@ -205,6 +205,51 @@ class GradientDraws:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Training:
+    """What a training is asked for: Adam (beta 0.9, 0.999, epsilon 1e-8) on the batch-mean loss.
+
+    `x` (rows, observed); `batches` (step, batch): row indices; `noise` (step, noise_rows, batch, latent): everybody's,
+    or None for own random numbers from `seed`. `checkpoints`: numbers of completed steps (0 = the start) after which
+    the weights are kept.
+
+    `kl_weights` (step,): the loss of each step is weight * KL term - log p(x|z) (warm-up starts at exactly 0); only for
+    Bound.ELBO. `binarise`: x holds probabilities and each step's rows are drawn anew, by
+    `bridge.training.training_rows` with this seed, the same for everybody. `stop(step, weights)` is called at every
+    checkpoint and ends the training when it returns True. Who has not written these says so: see `refuse_all_but`.
+    """
+
+    x: Array
+    batches: NDArray[np.integer]
+    learning_rate: float
+    seed: int
+    noise: Array | None = None
+    checkpoints: tuple[int, ...] = ()
+    kl_weights: Array | None = None
+    binarise: int | None = None
+    stop: Callable[[int, Params], bool] | None = None
+
+    @property
+    def asked(self) -> frozenset[str]:
+        """Names of the optional fields that are set: `noise`, `checkpoints`, `kl_weights`, `binarise`, `stop`."""
+        optional = ("noise", "kl_weights", "binarise", "stop")
+        found = {name for name in optional if getattr(self, name) is not None}
+        return frozenset(found | ({"checkpoints"} if self.checkpoints else set()))
+
+    def refuse_all_but(self, *written: str) -> None:
+        """Raise NotImplementedError where something else is asked for than what was written: no option is passed over.
+
+        >>> import numpy as np
+        >>> rows = np.zeros((1, 2), int)
+        >>> plain = Training(x=np.zeros((2, 3)), batches=rows, learning_rate=1e-3, seed=0, checkpoints=(1,))
+        >>> plain.refuse_all_but("noise", "checkpoints")
+        """
+        if unknown := sorted(self.asked - set(written)):
+            raise NotImplementedError(
+                f"training with {', '.join(unknown)} is not written; only {', '.join(written)} is"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Fit:
     """A training run. `elbo`: shape (step,), nats per datum, at the weights before each step's update.
 
@@ -265,28 +310,9 @@ class Session(Protocol):
         """n draws of the gradient at one datum, x (1, observed), in vectorised blocks of at most `chunk`."""
         ...
 
-    def fit(
-        self,
-        params: Params,
-        x: Array,
-        batches: NDArray[np.integer],
-        learning_rate: float,
-        seed: int,
-        noise: Array | None = None,
-        checkpoints: tuple[int, ...] = (),
-        kl_weights: Array | None = None,
-        binarise: int | None = None,
-        stop: Callable[[int, Params], bool] | None = None,
-    ) -> Fit:
-        """Adam (beta 0.9, 0.999, epsilon 1e-8) on the batch-mean loss; x (rows, observed), batches (step, batch) row
-        indices, noise (step, noise_rows, batch, latent) or None for own random numbers. `checkpoints`: numbers of
-        completed steps (0 = the start) after which the weights are kept.
-
-        `kl_weights` (step,): the loss of each step is weight * KL term - log p(x|z) (warm-up starts at exactly 0);
-        only for Bound.ELBO. `binarise`: x holds probabilities and each step's rows are drawn anew, by
-        `bridge.batches.training_rows` with this seed, the same for everybody. `stop(step, weights)` is called at every
-        checkpoint and ends the training when it returns True; `Fit.elbo` then holds the completed steps only. The
-        harness leaves these three out where they are None. `Fit.elbo` is always the unweighted ELBO."""
+    def fit(self, params: Params, training: Training) -> Fit:
+        """A training from these weights; see `Training`. `Fit.elbo` is always the unweighted ELBO, and holds the
+        completed steps only where `stop` ended it. Raises NotImplementedError for an option that is not written."""
         ...
 
     def stepper(self, params: Params, x: Float[Array, "batch observed"], seed: int) -> Stepper:
@@ -306,19 +332,9 @@ class ReplicaSession(Session, Protocol):
     False
     """
 
-    def fit_replicas(
-        self,
-        params: Params,
-        x: Array,
-        batches: NDArray[np.integer],
-        learning_rate: float,
-        seeds: tuple[int, ...],
-        noise: Array | None = None,
-        checkpoints: tuple[int, ...] = (),
-    ) -> tuple[Fit, ...]:
-        """Replica i is `fit(params, x, batches[i], learning_rate, seeds[i], noise[i], checkpoints)` up to rounding, its
-        own random numbers included. batches (replica, step, batch), noise (replica, step, noise_rows, batch, latent).
-        """
+    def fit_replicas(self, params: Params, trainings: tuple[Training, ...]) -> tuple[Fit, ...]:
+        """Replica i is `fit(params, trainings[i])` up to rounding, its own random numbers included. The trainings
+        share x, learning rate and checkpoints and have batches of one shape; no KL weights, binarisation or stop."""
         ...
 
 

@@ -34,7 +34,8 @@ from elbo_compare.suites.mutants.catalogue import CATALOGUE, Aspect, Kind, Varia
 from elbo_compare.suites.mutants.own_problems import checks
 from elbo_compare.suites.mutants.problem import bernoulli_data, bernoulli_tiny, near_prior
 from elbo_compare.suites.mutants.session import Mutant
-from elbo_compare.suites.numpy_oracle.vae import NumpyOracle, encode
+from elbo_compare.suites.numpy_oracle.implementation import NumpyOracle
+from elbo_compare.suites.numpy_oracle.vae import encode
 from elbo_compare.suites.roster import ORACLE
 
 # A variant takes the place of Pyro, so that the claims which compare a library with a hand-written loss judge it too.
@@ -83,7 +84,7 @@ class Site:
         """Rows of a batch, or the draws that the margins and the error budget ask for."""
         if self.procedure is Procedure.EVALUATE:
             return ROWS
-        exact = expected(self.problem, self.estimator, self.x, *encode(self.problem, self.problem.params, self.x))
+        exact = expected(self.problem, self.estimator, self.x, *encode(self.problem.params, self.problem, self.x)[:2])
         if self.procedure is Procedure.GRADIENT:
             kurtoses, variances = list(exact.gradient_kurtosis.values()), list(exact.gradient_variance.values())
         else:
@@ -96,7 +97,7 @@ class Site:
 
     def smallest_variance(self) -> float:
         """The smallest sigma^2 of q at the datum."""
-        _, log_var = encode(self.problem, self.problem.params, self.x)
+        _, log_var, _ = encode(self.problem.params, self.problem, self.x)
         return float(np.exp(log_var).min())
 
 

@@ -12,8 +12,7 @@ import pandas as pd
 
 from elbo_compare.compare.judging.frames import half_widths
 from elbo_compare.suites import datasets, problems
-from elbo_compare.suites.numpy_oracle.model import encoder_heads, sample
-from elbo_compare.suites.numpy_oracle.vae import log_bernoulli
+from elbo_compare.suites.numpy_oracle.vae import encode, log_bernoulli, terms_at
 from elbo_compare.suites.published_values import PUBLISHED
 
 VALUES_FRAME, LINES_FRAME = "published_values", "published_lines"
@@ -63,6 +62,6 @@ def grey_shift() -> tuple[float, float]:
     problem, x = problems.load("vae", "trained"), datasets.load("mnist-5k").train[:ROWS]
     grey = datasets.grey("mnist-5k")[:ROWS]
     noise = np.random.default_rng(170).standard_normal((1, len(x), problem.latent))
-    drawn = sample(problem, problem.params, encoder_heads(problem, problem.params, x), x, noise)
+    drawn = terms_at(problem.params, problem, x, encode(problem.params, problem, x), noise)
     shift = log_bernoulli(grey, drawn.output[0]) - log_bernoulli(x, drawn.output[0])
     return float(shift.mean()), float(shift.std(ddof=1) / sqrt(len(x)))

@@ -133,7 +133,7 @@ def draws_needed(at: DrawsAt, spec: Spec) -> int:
         return MINIMUM_DRAWS
     test = datasets.load(at.dataset).test
     x = test[[at.datum % len(test)]]
-    exact = expected(problem, ESTIMATORS[at.estimator], x, *encode(problem, problem.params, x))
+    exact = expected(problem, ESTIMATORS[at.estimator], x, *encode(problem.params, problem, x)[:2])
     kurtoses = [exact.elbo_kurtosis, exact.kl_kurtosis]
     variances = [exact.elbo_variance, exact.kl_variance]
     if at.procedure is Procedure.GRADIENT:

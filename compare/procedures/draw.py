@@ -57,7 +57,7 @@ def exactly(task: Task, x: Array) -> Expected:
     """What is known in closed form at one datum, inputs rounded to the cell's dtype."""
     with span(ORACLE):
         problem, seen = task.rounded(x)
-        mean, log_var = encode(problem, problem.params, seen)
+        mean, log_var, _ = encode(problem.params, problem, seen)
         return expected(problem, task.estimator, seen, mean, log_var)
 
 

@@ -208,7 +208,7 @@ def _elbo_deterministic(task: Task, x: Array) -> Measurement:
 def _log_evidence(task: Task, x: Array) -> Measurement:
     """log p(x), mean over the batch."""
     problem, seen = task.rounded(x)
-    heads = zip(seen, *encode(problem, problem.params, seen), strict=True)
+    heads = zip(seen, *encode(problem.params, problem, seen)[:2], strict=True)
     known = [
         expected(problem, SAMPLED_KL, row[None], mean[None], var[None], problem.params).log_evidence
         for row, mean, var in heads
@@ -229,7 +229,7 @@ def _flow_kl_deterministic(task: Task, x: Array) -> Measurement:
     values = [checked(task.session.evaluate(task.problem.params, datum, noise), task).kl for noise in noises]
     problem, seen = task.rounded(datum)
     with span(ORACLE):
-        exact = expected(problem, task.estimator, seen[:1], *encode(problem, problem.params, seen[:1])).kl_mean
+        exact = expected(problem, task.estimator, seen[:1], *encode(problem.params, problem, seen[:1])[:2]).kl_mean
         at = {"problem": problem, "estimator": task.estimator, "params": problem.params, "x": seen}
         scale = float(np.mean([scales(Point(**at, noise=noise), task.dtype)["kl"] for noise in noises]))
     return Measurement(

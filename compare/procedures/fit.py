@@ -11,7 +11,7 @@ from elbo_compare.compare.procedures.schedule import BATCH, LEARNING_RATE, check
 from elbo_compare.compare.procedures.shared import shared
 from elbo_compare.compare.procedures.task import Task, require_array, require_dtype, require_params
 from elbo_compare.compare.records import Measurement, Quantity
-from elbo_compare.suites.contract import Array, Fit
+from elbo_compare.suites.contract import Array, Fit, Training
 from elbo_compare.suites.numpy_oracle.reference import PathReference, path_reference
 from elbo_compare.suites.protocol import PROTOCOLS
 
@@ -52,11 +52,16 @@ def fit(task: Task) -> tuple[list[Measurement], dict[str, list[list[int]]]]:
 
 
 def _fit(task: Task, batches: NDArray[np.integer], noise: Array | None, kept: tuple[int, ...]) -> Fit:
-    seed = task.cell.random_seed("fit")
     theirs = fit_together(task, kept) if noise is None else None
-    theirs = theirs or task.session.fit(
-        task.problem.params, task.dataset.train, batches, LEARNING_RATE, seed, noise=noise, checkpoints=kept
+    asked = Training(
+        x=task.dataset.train,
+        batches=batches,
+        learning_rate=LEARNING_RATE,
+        seed=task.cell.random_seed("fit"),
+        noise=noise,
+        checkpoints=kept,
     )
+    theirs = theirs or task.session.fit(task.problem.params, asked)
     require_dtype("the training", theirs.dtype, task)
     require_array("the training ELBO", theirs.elbo, (len(batches),))
     require_params("the weights", theirs.params, task.problem.params)

@@ -11,10 +11,10 @@ from elbo_compare.suites.contract import Array, Device, DType, Flow, Likelihood,
 from elbo_compare.suites.estimators import CORE_ESTIMATORS, ESTIMATORS
 from elbo_compare.suites.exact import gaussian_kl
 from elbo_compare.suites.numpy_oracle import vae as oracle
-from elbo_compare.suites.numpy_oracle.model import encoder_heads, sample
+from elbo_compare.suites.numpy_oracle.gradients import derived_by_hand
+from elbo_compare.suites.numpy_oracle.implementation import NumpyOracle
 from elbo_compare.suites.numpy_oracle.noise import particles_of
-from elbo_compare.suites.numpy_oracle.objective import value
-from elbo_compare.suites.numpy_oracle.session import derived_by_hand
+from elbo_compare.suites.numpy_oracle.vae import encode, estimate, terms_at
 
 HELDOUT_NOISES = 2  # draws of shared noise per held-out datum
 VARIANCE_DATA, VARIANCE_DRAWS = 8, 100  # held-out data, draws at each, for the fitted variances
@@ -53,7 +53,7 @@ def keeps_the_sampled_kl(problem: Problem) -> bool:
 
 
 def _kl_variance(task: Task, weights: Params, step: int) -> Measurement:
-    mean, log_var = oracle.encode(task.problem, weights, task.dataset.test)
+    mean, log_var, _ = oracle.encode(weights, task.problem, task.dataset.test)
     variances = moments_of(gaussian_kl.sampled_kl_cumulant(2, mean, log_var))
     return Measurement(
         quantity=Quantity.SAMPLED_KL_VARIANCE,
@@ -73,16 +73,16 @@ def oracle_elbo(task: Task, weights: Params, x: Array, purpose: str, noises: int
         noise = generator.standard_normal(shape)
         for start in range(0, len(x), ROWS):
             part = slice(start, start + ROWS)
-            heads = encoder_heads(task.problem, weights, x[part])
+            heads = encode(weights, task.problem, x[part])
             particles = particles_of(task.estimator, noise[:, part])
-            drawn = sample(task.problem, weights, heads, x[part], particles)
-            total[part] += value(task.problem, task.estimator, weights, heads, drawn)
+            drawn = terms_at(weights, task.problem, x[part], heads, particles)
+            total[part] += estimate(weights, task.problem, task.estimator, heads, drawn)
     return total / noises
 
 
 def _variances(task: Task, weights: Params, estimator: str, step: int) -> list[Measurement]:
     """Variance of one datum's ELBO, and trace of its gradient's covariance for both heads, mean over held-out data."""
-    session = oracle.NumpyOracle().prepare(task.problem, ESTIMATORS[estimator], Device.CPU, DType.FLOAT64)
+    session = NumpyOracle().prepare(task.problem, ESTIMATORS[estimator], Device.CPU, DType.FLOAT64)
     elbos, gradients = [], []
     for row in range(min(VARIANCE_DATA, len(task.dataset.test))):
         x, seed = task.dataset.test[row : row + 1], task.cell.shared_seed(f"variance {row}")
@@ -121,12 +121,12 @@ def images(task: Task, weights: Params) -> dict[str, list[list[int]]]:
     if task.problem.likelihood is not Likelihood.BERNOULLI or side * side != task.problem.observed:
         return {}
     x = task.dataset.test[:GRID_COLUMNS]
-    heads = encoder_heads(task.problem, weights, x)
-    at_mean = sample(task.problem, weights, heads, x, np.zeros((1, len(x), task.problem.latent)))
+    heads = encode(weights, task.problem, x)
+    at_mean = terms_at(weights, task.problem, x, heads, np.zeros((1, len(x), task.problem.latent)))
     grids = {"reconstructions": _grid([x, oracle.sigmoid(at_mean.output[0])], side)}
     if task.problem.prior is Prior.STANDARD_NORMAL:
         z = task.generator("prior").standard_normal((GRID_COLUMNS, task.problem.latent))
-        grids["samples"] = _grid([oracle.sigmoid(oracle.decode(task.problem, weights, z))], side)
+        grids["samples"] = _grid([oracle.sigmoid(oracle.decode(weights, task.problem, z))], side)
     return grids
 
 

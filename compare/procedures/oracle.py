@@ -9,8 +9,8 @@ from elbo_compare.compare.procedures.shared import shared
 from elbo_compare.compare.procedures.task import Task
 from elbo_compare.suites.contract import Array, DType, Evaluation, Reduction
 from elbo_compare.suites.numpy_oracle.directions import Direction, vector_of
+from elbo_compare.suites.numpy_oracle.gradients import derived_by_hand
 from elbo_compare.suites.numpy_oracle.reference import Reference, reference
-from elbo_compare.suites.numpy_oracle.session import derived_by_hand
 
 TERMS = ("elbo", "kl", "log_likelihood", "log_q", "log_prior")
 

@@ -2,11 +2,9 @@
 
 from dataclasses import replace
 
-import numpy as np
-
 from elbo_compare.compare.procedures.schedule import LEARNING_RATE, minibatches
 from elbo_compare.compare.procedures.task import Task
-from elbo_compare.suites.contract import Fit
+from elbo_compare.suites.contract import Fit, ReplicaSession, Training
 
 
 def fit_together(task: Task, kept: tuple[int, ...]) -> Fit | None:
@@ -22,15 +20,17 @@ def fit_together(task: Task, kept: tuple[int, ...]) -> Fit | None:
     if cell.key not in task.fits:
         task.fits.clear()
         siblings = cell.siblings
-        batches = [minibatches(replace(task, cell=sibling), cell.size) for sibling in siblings]
-        fits = task.session.fit_replicas(  # type: ignore[attr-defined]  # of a ReplicaSession, as looked at above
-            task.problem.params,
-            task.dataset.train,
-            np.stack(batches),
-            LEARNING_RATE,
-            tuple(sibling.random_seed("fit") for sibling in siblings),
-            noise=None,
-            checkpoints=kept,
+        trainings = tuple(
+            Training(
+                x=task.dataset.train,
+                batches=minibatches(replace(task, cell=sibling), cell.size),
+                learning_rate=LEARNING_RATE,
+                seed=sibling.random_seed("fit"),
+                checkpoints=kept,
+            )
+            for sibling in siblings
         )
+        session: ReplicaSession = task.session  # type: ignore[assignment]  # as looked at above
+        fits = session.fit_replicas(task.problem.params, trainings)
         task.fits.update(zip((sibling.key for sibling in siblings), fits, strict=True))
     return task.fits.pop(cell.key)

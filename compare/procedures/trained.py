@@ -9,7 +9,7 @@ from elbo_compare.compare.procedures.schedule import BATCH, LEARNING_RATE, check
 from elbo_compare.compare.procedures.task import InvalidResultError, Task, require_array, require_dtype, require_params
 from elbo_compare.compare.records import Measurement, Quantity
 from elbo_compare.suites import datasets
-from elbo_compare.suites.contract import Array, Fit, Params
+from elbo_compare.suites.contract import Array, Fit, Params, Training
 from elbo_compare.suites.estimators import SAMPLED_KL
 from elbo_compare.suites.protocol import EarlyStopping, Protocol, check_steps
 
@@ -67,18 +67,20 @@ def _stopping(task: Task, protocol: Protocol, train: Array, validation: Array) -
 
 
 def _fit(task: Task, protocol: Protocol, train: Array, stopping: EarlyStopping) -> Fit:
-    """The session's training. What the protocol does not ask for is left out of the call (`Session.fit`)."""
+    """The session's training, with what the protocol asks for."""
     steps, per_epoch = task.cell.size, steps_per_epoch(len(train))
     looks = tuple(sorted({*checkpoints(steps), *check_steps(steps, per_epoch, LOOKS)}))
-    asked: dict = {"stop": stopping}
-    weights = protocol.kl_weights(steps, per_epoch)
-    if weights is not None:
-        asked["kl_weights"] = weights
-    x = train
-    if protocol.dynamic:
-        x, asked["binarise"] = datasets.grey(task.dataset.name)[: len(train)], task.cell.shared_seed("binarise")
-    batches, seed = minibatches(task, steps, len(train)), task.cell.random_seed("fit")
-    theirs = task.session.fit(task.problem.params, x, batches, LEARNING_RATE, seed, checkpoints=looks, **asked)
+    asked = Training(
+        x=datasets.grey(task.dataset.name)[: len(train)] if protocol.dynamic else train,
+        batches=minibatches(task, steps, len(train)),
+        learning_rate=LEARNING_RATE,
+        seed=task.cell.random_seed("fit"),
+        checkpoints=looks,
+        kl_weights=protocol.kl_weights(steps, per_epoch),
+        binarise=task.cell.shared_seed("binarise") if protocol.dynamic else None,
+        stop=stopping,
+    )
+    theirs = task.session.fit(task.problem.params, asked)
     require_dtype("the training", theirs.dtype, task)
     done = int(np.size(theirs.elbo))
     require_array("the training ELBO", theirs.elbo, (done,))

@@ -3,9 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-import numpy as np
-from numpy.typing import NDArray
-
 from elbo_compare.suites.contract import (
     Array,
     Bound,
@@ -19,7 +16,6 @@ from elbo_compare.suites.contract import (
     Prior,
     Problem,
 )
-from elbo_compare.suites.estimators import ANALYTIC_KL, SAMPLED_KL
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,14 +71,6 @@ def form_of(problem: Problem, estimator: Estimator) -> Form:
     )
 
 
-def unsupported(implementation: str, estimator: Estimator) -> str | None:
-    """None for the two estimators that every backend has, else the reason why not."""
-    known = (SAMPLED_KL.name, ANALYTIC_KL.name)
-    if estimator.name in known:
-        return None
-    return f"{implementation} has {' and '.join(known)}, not {estimator.name}"
-
-
 def no_analytic_kl(problem: Problem, estimator: Estimator) -> str | None:
     """None, or why no implementation can have this estimator's KL term on this problem."""
     if estimator.kl_term is KLTerm.ANALYTIC and not problem.has_analytic_kl:
@@ -111,31 +99,6 @@ def check_datum(form: Form, params: Params, x: Array) -> None:
     check_shapes(form, params, x)
     if len(x) != 1:
         raise ValueError(f"draws are of one datum, x (1, observed); shape {x.shape} arrived")
-
-
-def check_training(
-    form: Form,
-    params: Params,
-    x: Array,
-    batches: NDArray[np.integer],
-    noise: Array | None,
-    kl_weights: Array | None = None,
-) -> None:
-    """As `check_shapes`, with batches (step, batch) of row indices, noise (step, noise_rows, batch, latent) and
-    kl_weights (step,), which a bound that is no sum of terms can't have. An index beyond x would be no error on every
-    device."""
-    check_shapes(form, params, x)
-    if batches.ndim != 2 or batches.size == 0:
-        raise ValueError(f"batches must have axes (step, batch), none of them empty; shape {batches.shape} arrived")
-    if batches.min() < 0 or batches.max() >= len(x):
-        raise ValueError(f"batches hold rows of x, 0 to {len(x) - 1}; {batches.min()} to {batches.max()} arrived")
-    expected = (len(batches), form.noise_rows, batches.shape[1], form.latent)
-    if noise is not None and noise.shape != expected:
-        raise ValueError(f"noise must have axes (step, particle, batch, latent) = {expected}; {noise.shape} arrived")
-    if kl_weights is not None and form.bound is not Bound.ELBO:
-        raise ValueError(f"KL weights need a KL term; the bound is {form.bound}")
-    if kl_weights is not None and kl_weights.shape != (len(batches),):
-        raise ValueError(f"kl_weights must have the axis (step,) = ({len(batches)},); shape {kl_weights.shape} arrived")
 
 
 def blocks(n: int, chunk: int) -> Iterator[tuple[int, int]]:

@@ -5,11 +5,10 @@ from typing import NamedTuple
 import jax
 import numpy as np
 from jax import Array as JaxArray
-from numpy.typing import NDArray
 
-from elbo_compare.suites.bridge.batches import training_rows
 from elbo_compare.suites.bridge.jax_arrays import JaxDevice, to_device
-from elbo_compare.suites.contract import Array, DType
+from elbo_compare.suites.bridge.training import training_rows
+from elbo_compare.suites.contract import Array, DType, Training
 
 
 class Step(NamedTuple):
@@ -44,32 +43,23 @@ class Steps:
     """The steps of one training, one after another by `next`. Everything travels once, but for binarised pixels,
     which the host draws anew at every step."""
 
-    def __init__(
-        self,
-        x: Array,
-        batches: NDArray[np.integer],
-        noise: Array | None,
-        kl_weights: Array | None,
-        binarise: int | None,
-        *,
-        device: JaxDevice,
-        dtype: DType,
-    ):
+    def __init__(self, training: Training, device: JaxDevice, dtype: DType):
         def there(array: Array | None) -> JaxArray | None:
             return None if array is None else to_device(array, device, dtype)
 
-        rows = jax.device_put(np.asarray(batches, np.int32), device)
-        self.whole = Whole(there(x if binarise is None else None), rows, there(noise), there(kl_weights))
+        rows = jax.device_put(np.asarray(training.batches, np.int32), device)
+        x = there(training.x if training.binarise is None else None)
+        self.whole = Whole(x, rows, there(training.noise), there(training.kl_weights))
         self.next_index = jax.device_put(np.int32(0), device)
-        self.x, self.batches, self.binarise, self.device, self.dtype = x, batches, binarise, device, dtype
-        self.done = 0
+        self.training, self.device, self.dtype, self.done = training, device, dtype, 0
 
     def next(self) -> tuple[JaxArray, JaxArray | None, JaxArray | None]:
         """The next step's batch, noise and KL weight."""
         step, self.next_index = taken(self.whole, self.next_index)
         data = step.x
         if data is None:
-            pixels = training_rows(self.x, self.batches[self.done], self.done, self.binarise)
+            rows, seed = self.training.batches[self.done], self.training.binarise
+            pixels = training_rows(self.training.x, rows, self.done, seed)
             data = to_device(pixels, self.device, self.dtype)
         self.done += 1
         return data, step.noise, step.kl_weight

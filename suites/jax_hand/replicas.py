@@ -7,14 +7,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array as JaxArray
-from numpy.typing import NDArray
 
 from elbo_compare.suites.bridge.form import Form
-from elbo_compare.suites.bridge.jax_arrays import dtype_of, to_array, to_arrays, to_devices
-from elbo_compare.suites.bridge.replicas import check_replicas, taken_apart
-from elbo_compare.suites.contract import Array, Fit, Params
+from elbo_compare.suites.bridge.jax_arrays import dtype_of, to_array, to_arrays
+from elbo_compare.suites.bridge.training import check_replicas, taken_apart
+from elbo_compare.suites.contract import Fit, Params, Training
+from elbo_compare.suites.jax_hand.evaluation import Setting
 from elbo_compare.suites.jax_hand.layers import Weights
-from elbo_compare.suites.jax_hand.training import Adam, JaxHandSession, adam_step, own_step
+from elbo_compare.suites.jax_hand.training import Adam, adam_step, own_step
 
 Carry: TypeAlias = tuple[Adam, JaxArray, JaxArray]  # state, next key, losses so far
 
@@ -79,42 +79,30 @@ def train(
     return jax.lax.map(one, (keys, batches, noise), batch_size=group)
 
 
-class JaxHandReplicas(JaxHandSession):
-    """The same with trainings of several seeds in one program."""
+def fit_replicas(setting: Setting, params: Params, trainings: tuple[Training, ...]) -> tuple[Fit, ...]:
+    """`fit` of every replica: the same steps on weights (replica, ...). See `ReplicaSession.fit_replicas`.
 
-    def fit_replicas(
-        self,
-        params: Params,
-        x: Array,
-        batches: NDArray[np.integer],
-        learning_rate: float,
-        seeds: tuple[int, ...],
-        noise: Array | None = None,
-        checkpoints: tuple[int, ...] = (),
-    ) -> tuple[Fit, ...]:
-        """`fit` of every replica: the same steps on weights (replica, ...). See `ReplicaSession.fit_replicas`.
-
-        Replica i splits the key of its own seed as `fit` does, so its random numbers are those of `fit`.
-        """
-        check_replicas(self.form, params, x, batches, seeds, noise)
-        steps = batches.shape[1]
-        weights, keys = to_devices(params, self.device, self.dtype), jnp.stack([self._key(seed) for seed in seeds])
-        rows = jax.device_put(np.asarray(batches, np.int32), self.device)
-        stops = sorted({*checkpoints, steps} & set(range(steps + 1)))
-        losses, kept = train(
-            weights,
-            keys,
-            self._array(x),
-            rows,
-            None if noise is None else self._array(noise),
-            jax.device_put(np.asarray(stops, np.int32), self.device),
-            self._array(np.asarray(learning_rate)),
-            form=self.form,
-            group=group_size(
-                len(seeds), STATES * sum(weight.nbytes for weight in weights.values()), self.device.platform
-            ),
-        )
-        stacks = to_arrays(kept)
-        at = {stop: {name: stack[:, i] for name, stack in stacks.items()} for i, stop in enumerate(stops)}
-        wanted = {stop: at[stop] for stop in stops if stop in checkpoints}
-        return taken_apart(to_array(-losses), at[steps], wanted, dtype_of(losses))
+    Replica i splits the key of its own seed as `fit` does, so its random numbers are those of `fit`.
+    """
+    check_replicas(setting.form, params, trainings)
+    first, steps, count = trainings[0], len(trainings[0].batches), len(trainings)
+    weights = setting.weights(params)
+    keys = jnp.stack([setting.key(each.seed) for each in trainings])
+    batches = np.stack([each.batches for each in trainings]).astype(np.int32)  # replica, step, batch
+    noise = None if first.noise is None else setting.array(np.stack([np.asarray(each.noise) for each in trainings]))
+    stops = sorted({*first.checkpoints, steps} & set(range(steps + 1)))
+    losses, kept = train(
+        weights,
+        keys,
+        setting.array(first.x),
+        jax.device_put(batches, setting.device),
+        noise,
+        jax.device_put(np.asarray(stops, np.int32), setting.device),
+        setting.array(np.asarray(first.learning_rate)),
+        form=setting.form,
+        group=group_size(count, STATES * sum(weight.nbytes for weight in weights.values()), setting.device.platform),
+    )
+    stacks = to_arrays(kept)
+    at = {stop: {name: stack[:, i] for name, stack in stacks.items()} for i, stop in enumerate(stops)}
+    wanted = {stop: at[stop] for stop in stops if stop in first.checkpoints}
+    return taken_apart(to_array(-losses), at[steps], wanted, dtype_of(losses))

@@ -1,6 +1,5 @@
 """Training by hand in JAX: Adam, with everybody's noise or own random numbers, and steps for the clock."""
 
-from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
@@ -8,17 +7,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array as JaxArray
-from numpy.typing import NDArray
 
-from elbo_compare.suites.bridge.form import Form, check_shapes, check_training
-from elbo_compare.suites.bridge.jax_arrays import dtype_of, to_array, to_arrays, to_devices
+from elbo_compare.suites.bridge.form import Form, check_shapes
+from elbo_compare.suites.bridge.jax_arrays import dtype_of, to_array, to_arrays
 from elbo_compare.suites.bridge.jax_batches import Steps
-from elbo_compare.suites.contract import Array, Fit, Params, Stepper
+from elbo_compare.suites.bridge.training import Checkpoints, check_training
+from elbo_compare.suites.contract import Array, Fit, Params, Stepper, Training
+from elbo_compare.suites.jax_hand.evaluation import Setting
 from elbo_compare.suites.jax_hand.layers import Weights
-from elbo_compare.suites.jax_hand.session import JaxHandEstimates, base_noise
+from elbo_compare.suites.jax_hand.noise import base_noise
 from elbo_compare.suites.jax_hand.vae import batch_loss
-
-# --- training
 
 
 class Adam(NamedTuple):
@@ -73,69 +71,50 @@ def own_step(
     return state, key, loss
 
 
-class JaxHandSession(JaxHandEstimates):
-    """The same with training."""
+def fit(setting: Setting, params: Params, training: Training) -> Fit:
+    """Adam on the batch-mean loss, with everybody's noise or own random numbers.
 
-    def fit(
-        self,
-        params: Params,
-        x: Array,
-        batches: NDArray[np.integer],
-        learning_rate: float,
-        seed: int,
-        noise: Array | None = None,
-        checkpoints: tuple[int, ...] = (),
-        kl_weights: Array | None = None,
-        binarise: int | None = None,
-        stop: Callable[[int, Params], bool] | None = None,
-    ) -> Fit:
-        """Adam on the batch-mean loss, with everybody's noise or own random numbers.
+    Raises ValueError for KL weights under a bound that is no sum of terms.
+    """
+    form, count = setting.form, len(training.batches)
+    check_training(form, params, training)
+    steps, rate = Steps(training, setting.device, setting.dtype), setting.array(np.asarray(training.learning_rate))
+    state, key = adam_start(setting.weights(params)), setting.key(training.seed)
+    looks, losses = Checkpoints(training), []
 
-        Raises ValueError for KL weights under a bound that is no sum of terms.
-        """
-        check_training(self.form, params, x, batches, noise, kl_weights)
-        state, key = adam_start(to_devices(params, self.device, self.dtype)), self._key(seed)
-        steps = Steps(x, batches, noise, kl_weights, binarise, device=self.device, dtype=self.dtype)
-        rate = self._array(np.asarray(learning_rate))
-        kept: dict[int, Params] = {}
-        losses: list[JaxArray] = []
-        for i in range(len(batches)):
-            if i in checkpoints and self._keep(i, state, kept, stop):
-                break
-            data, given, weight = steps.next()
-            if given is None:
-                state, key, loss = own_step(state, key, data, rate, weight, form=self.form)
-            else:
-                state, loss = adam_step(state, data, given, rate, weight, form=self.form)
-            losses.append(loss)
+    def ended(step: int) -> bool:
+        return looks.end_at(step, lambda: to_arrays(state.params))
+
+    for i in range(count):
+        if ended(i):
+            break
+        data, noise, weight = steps.next()
+        if noise is None:
+            state, key, loss = own_step(state, key, data, rate, weight, form=form)
         else:
-            if len(batches) in checkpoints:
-                self._keep(len(batches), state, kept, stop)
-        elbo = -jnp.stack(losses) if losses else jnp.zeros(0, str(self.dtype))
-        return Fit(elbo=to_array(elbo), params=to_arrays(state.params), checkpoints=kept, dtype=dtype_of(elbo))
+            state, loss = adam_step(state, data, noise, rate, weight, form=form)
+        losses.append(loss)
+    else:
+        ended(count)
+    elbo = -jnp.stack(losses) if losses else jnp.zeros(0, str(setting.dtype))
+    return Fit(elbo=to_array(elbo), params=to_arrays(state.params), checkpoints=looks.kept, dtype=dtype_of(elbo))
 
-    def _keep(
-        self, completed: int, state: Adam, kept: dict[int, Params], stop: Callable[[int, Params], bool] | None
-    ) -> bool:
-        """Keep the weights after `completed` steps; whether to end here."""
-        kept[completed] = to_arrays(state.params)
-        return stop is not None and stop(completed, kept[completed])
 
-    def stepper(self, params: Params, x: Array, seed: int) -> Stepper:
-        """Compiled steps on one batch; `compile` lowers and compiles ahead."""
-        check_shapes(self.form, params, x)
-        state, key = adam_start(to_devices(params, self.device, self.dtype)), self._key(seed)
-        data, rate = self._array(x), self._array(np.asarray(1e-3))
-        one_step = partial(own_step, form=self.form)
+def stepper(setting: Setting, params: Params, x: Array, seed: int) -> Stepper:
+    """Compiled steps on one batch; `compile` lowers and compiles ahead."""
+    check_shapes(setting.form, params, x)
+    state, key = adam_start(setting.weights(params)), setting.key(seed)
+    data, rate = setting.array(x), setting.array(np.asarray(1e-3))
+    one_step = partial(own_step, form=setting.form)
 
-        def compile_ahead() -> None:
-            nonlocal one_step
-            one_step = own_step.lower(state, key, data, rate, form=self.form).compile()
+    def compile_ahead() -> None:
+        nonlocal one_step
+        one_step = own_step.lower(state, key, data, rate, form=setting.form).compile()
 
-        def step(k: int) -> None:
-            nonlocal state, key
-            for _ in range(k):
-                state, key, _ = one_step(state, key, data, rate)
-            jax.block_until_ready(state)
+    def step(k: int) -> None:
+        nonlocal state, key
+        for _ in range(k):
+            state, key, _ = one_step(state, key, data, rate)
+        jax.block_until_ready(state)
 
-        return Stepper(compile=compile_ahead, step=step)
+    return Stepper(compile=compile_ahead, step=step)

@@ -9,7 +9,6 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from elbo_compare.suites.complex_step import STEP, Dual, gradient, sigmoid
 from elbo_compare.suites.contract import (
@@ -27,6 +26,7 @@ from elbo_compare.suites.contract import (
     Problem,
     Reduction,
     Stepper,
+    Training,
 )
 from elbo_compare.suites.mutants import correct
 from elbo_compare.suites.mutants.loss import LogWeight, NegativeElbo, SampledKL
@@ -188,19 +188,7 @@ class MutantSession:
         mean, log_var = (np.concatenate([block[index] for block in blocks]) for index in (0, 1))
         return GradientDraws(mean=mean, log_var=log_var, dtype=DType.FLOAT64)
 
-    def fit(
-        self,
-        params: Params,
-        x: Array,
-        batches: NDArray[np.integer],
-        learning_rate: float,
-        seed: int,
-        noise: Array | None = None,
-        checkpoints: tuple[int, ...] = (),
-        kl_weights: Array | None = None,
-        binarise: int | None = None,
-        stop: Callable[[int, Params], bool] | None = None,
-    ) -> Fit:
+    def fit(self, params: Params, training: Training) -> Fit:
         """Raises NotImplementedError."""
         raise NotImplementedError(_NEVER_TRAINED)
 

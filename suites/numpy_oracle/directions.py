@@ -18,15 +18,17 @@ import numpy as np
 
 from elbo_compare.suites.complex_step import STEP, STEP_32, Dual, logsumexp
 from elbo_compare.suites.contract import Array, Bound, GradientForm, KLTerm, Params
-from elbo_compare.suites.numpy_oracle.model import Heads, Sample, log_q_of_the_sample_alone
-from elbo_compare.suites.numpy_oracle.objective import (
-    closed_kl_pieces,
-    control_coefficient,
+from elbo_compare.suites.numpy_oracle.scales import Point, TermScales, probes, root_mean_square, term_scales
+from elbo_compare.suites.numpy_oracle.vae import (
+    Heads,
+    Terms,
+    analytic_kl_pieces,
+    best_coefficient,
     doubly_reparameterised_parts,
+    log_q_along_path,
     normalised_weights,
     surrogate,
 )
-from elbo_compare.suites.numpy_oracle.scales import Point, TermScales, probes, root_mean_square, term_scales
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +47,7 @@ class Moved:
 
     params: Params
     heads: Heads
-    drawn: Sample
+    drawn: Terms
     surrogate: Dual
 
 
@@ -66,7 +68,7 @@ def move(point: Point, name: str, vector: Array) -> Moved:
     step = STEP if value.dtype == np.float64 else STEP_32
     at = replace(point, params={**point.params, name: value + 1j * step * vector.astype(value.dtype)})
     heads, drawn = at.forward()
-    moved = surrogate(at.problem, at.estimator, at.params, at.x, heads, drawn)
+    moved = surrogate(at.params, at.problem, at.estimator, at.x, heads, drawn)
     return Moved(params=at.params, heads=heads, drawn=drawn, surrogate=moved)
 
 
@@ -96,7 +98,7 @@ def _parts(point: Point, terms: TermScales, moved: Moved) -> Array:
         by_weights = terms.log_weight * np.abs(_weight_slopes(point, moved, weights))
         return (weights * (likelihood + k1) + by_weights).sum(0) + _by_normaliser(point, moved)
     if estimator.kl_term is KLTerm.ANALYTIC:
-        pieces = closed_kl_pieces(point.problem, moved.params, moved.heads)
+        pieces = analytic_kl_pieces(moved.params, point.problem, moved.heads)
         return likelihood.mean(0) + np.abs(derivative(pieces)).sum(-1)
     slope, curvature = _kl_slopes(point, moved)
     return (likelihood + slope * k1 + curvature * terms.k1 * np.abs(derivative(drawn.k1))).mean(0)
@@ -123,8 +125,8 @@ def _weight_slopes(point: Point, moved: Moved, weights: Array) -> Array:
     if point.estimator.gradient is not GradientForm.DOUBLY_REPARAMETERISED:
         slopes = derivative(moved.drawn.log_weight)
         return (1.0 - point.estimator.alpha) * weights * (slopes - (weights * slopes).sum(0))
-    log_q = log_q_of_the_sample_alone(point.problem, moved.params, moved.heads, moved.drawn)
-    parts = doubly_reparameterised_parts(point.problem, moved.params, point.x, moved.drawn, log_q)
+    log_q = log_q_along_path(moved.params, point.problem, moved.heads, moved.drawn)
+    parts = doubly_reparameterised_parts(moved.params, point.problem, point.x, moved.drawn, log_q)
     path, model = (derivative(part) for part in parts)
     by_path = 2.0 * weights * (weights * path - (weights**2 * path).sum(0))
     return by_path + weights * (model - (weights * model).sum(0))
@@ -133,9 +135,9 @@ def _weight_slopes(point: Point, moved: Moved, weights: Array) -> Array:
 def _log_q_parts(moved: Moved) -> Array:
     """Of d log q: |e| / sigma for z_0 and again for the mean, whose halves cancel, and those of log_var."""
     heads, drawn = moved.heads, moved.drawn
-    mean, start, sigma = np.real(heads.mean), np.real(drawn.start), np.exp(0.5 * np.real(heads.log_var))
+    mean, start, sigma = np.real(heads.mean), np.real(drawn.z_0), np.exp(0.5 * np.real(heads.log_var))
     e = np.abs(start - mean) / sigma
-    by_place = e / sigma * (np.abs(derivative(drawn.start)) + np.abs(derivative(heads.mean)))
+    by_place = e / sigma * (np.abs(derivative(drawn.z_0)) + np.abs(derivative(heads.mean)))
     by_spread = 0.5 + e**2 + e * (np.abs(mean) + np.abs(start)) / sigma
     parts = by_place + by_spread * np.abs(derivative(heads.log_var))
     return parts.sum(-1) + np.abs(derivative(drawn.log_det))
@@ -150,6 +152,6 @@ def _kl_slopes(point: Point, moved: Moved) -> tuple[Array, Array]:
         return 1.0 + np.exp(-k1), np.exp(-k1)
     if estimator.kl_term is KLTerm.CONTROL_VARIATE:
         heads = moved.heads
-        weighted = np.abs(control_coefficient(np.real(heads.mean), np.real(heads.log_var))) * np.exp(-k1)
+        weighted = np.abs(best_coefficient(np.real(heads.mean), np.real(heads.log_var))) * np.exp(-k1)
         return 1.0 + 2.0 * weighted, weighted
     return np.ones_like(k1), np.zeros_like(k1)

@@ -11,15 +11,15 @@ import numpy as np
 
 from elbo_compare.suites.complex_step import STEP, STEP_32, Dual, softplus
 from elbo_compare.suites.contract import Array, Flow, Params, Problem
-from elbo_compare.suites.numpy_oracle.vae import affine, product
+from elbo_compare.suites.numpy_oracle.layers import affine, product
 
 
-def transform(problem: Problem, params: Params, h: Dual, z: Dual) -> tuple[Dual, Dual]:
+def flow(params: Params, problem: Problem, h: Dual, z: Dual) -> tuple[Dual, Dual]:
     """(f(z), log |det df/dz|) of the problem's flow; z itself and 0 where there is none."""
-    return _FLOWS[problem.flow](problem, params, h, z)
+    return _FLOWS[problem.flow](params, problem, h, z)
 
 
-def inverse_derivative(problem: Problem, params: Params, h: Array, z: Array, direction: Array) -> Array:
+def inverse_derivative(params: Params, problem: Problem, h: Array, z: Array, direction: Array) -> Array:
     """J^-1 direction, J = df/dz at z: how z_0 = f^-1(z_T) moves when z_T moves along `direction`, f held fixed.
 
     J by complex step, one column for each latent dimension. Shapes: z, direction (particle, batch, latent).
@@ -27,17 +27,17 @@ def inverse_derivative(problem: Problem, params: Params, h: Array, z: Array, dir
     step = STEP if z.dtype == np.float64 else STEP_32
     columns = []
     for axis in np.eye(problem.latent, dtype=z.dtype):
-        moved, _ = transform(problem, params, h, z + 1j * step * axis)
+        moved, _ = flow(params, problem, h, z + 1j * step * axis)
         columns.append(np.imag(moved) / step)
     jacobian = np.stack(columns, axis=-1)
     return np.linalg.solve(jacobian, direction[..., None])[..., 0]
 
 
-def _none(problem: Problem, params: Params, h: Dual, z: Dual) -> tuple[Dual, Dual]:
+def _none(params: Params, problem: Problem, h: Dual, z: Dual) -> tuple[Dual, Dual]:
     return z, np.zeros(z.shape[:-1], z.dtype)
 
 
-def _householder(problem: Problem, params: Params, h: Dual, z: Dual) -> tuple[Dual, Dual]:
+def _householder(params: Params, problem: Problem, h: Dual, z: Dual) -> tuple[Dual, Dual]:
     """Reflections z - 2 v (v.z) / |v|^2, |det| = 1. Tomczak and Welling 2016 (arXiv 1611.09630)."""
     v = h
     for index in range(problem.flow_length):
@@ -46,13 +46,13 @@ def _householder(problem: Problem, params: Params, h: Dual, z: Dual) -> tuple[Du
     return z, np.zeros(z.shape[:-1], z.dtype)
 
 
-def _linear_iaf(problem: Problem, params: Params, h: Dual, z: Dual) -> tuple[Dual, Dual]:
+def _linear_iaf(params: Params, problem: Problem, h: Dual, z: Dual) -> tuple[Dual, Dual]:
     """L z, L unit lower triangular, |det| = 1. Tomczak and Welling 2017 (arXiv 1706.02326), section 3."""
     lower = _unit_lower(affine(params, "flow.lower", h), problem.latent)
     return np.einsum("bij,kbj->kbi", lower, z), np.zeros(z.shape[:-1], z.dtype)
 
 
-def _convex_linear_iaf(problem: Problem, params: Params, h: Dual, z: Dual) -> tuple[Dual, Dual]:
+def _convex_linear_iaf(params: Params, problem: Problem, h: Dual, z: Dual) -> tuple[Dual, Dual]:
     """sum_k y_k L_k z: the y_k add to one, so that the combination's diagonal is one and |det| = 1."""
     scores = affine(params, "flow.combination", h)
     weights = np.exp(scores - np.real(scores).max(-1, keepdims=True))
@@ -70,7 +70,7 @@ def _unit_lower(entries: Dual, latent: int) -> Dual:
     return lower
 
 
-def _planar(problem: Problem, params: Params, h: Dual, z: Dual) -> tuple[Dual, Dual]:
+def _planar(params: Params, problem: Problem, h: Dual, z: Dual) -> tuple[Dual, Dual]:
     """z + u^ tanh(w.z + b), det = 1 + (1 - tanh^2) w.u^ > 0. Rezende and Mohamed 2015 (arXiv 1505.05770), eq. 10."""
     log_det = np.zeros(z.shape[:-1], z.dtype)
     for index in range(problem.flow_length):
@@ -83,7 +83,7 @@ def _planar(problem: Problem, params: Params, h: Dual, z: Dual) -> tuple[Dual, D
     return z, log_det
 
 
-def _autoregressive(problem: Problem, params: Params, h: Dual, z: Dual) -> tuple[Dual, Dual]:
+def _autoregressive(params: Params, problem: Problem, h: Dual, z: Dual) -> tuple[Dual, Dual]:
     """m(z) + exp(s(z)) z, m_i and s_i functions of z_1..z_{i-1} and h: det = exp(sum s). Kingma et al. 2016, eq. 10."""
     log_det = np.zeros(z.shape[:-1], z.dtype)
     for index in range(problem.flow_length):
@@ -111,7 +111,7 @@ def _masks(width: int, latent: int) -> tuple[Array, Array]:
     return into_hidden.astype(np.float32), (~into_hidden).T.astype(np.float32)
 
 
-_FLOWS: dict[Flow, Callable[[Problem, Params, Dual, Dual], tuple[Dual, Dual]]] = {
+_FLOWS: dict[Flow, Callable[[Params, Problem, Dual, Dual], tuple[Dual, Dual]]] = {
     Flow.NONE: _none,
     Flow.HOUSEHOLDER: _householder,
     Flow.LINEAR_IAF: _linear_iaf,

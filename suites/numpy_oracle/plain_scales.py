@@ -1,12 +1,13 @@
 """Scales of rounding of the plain VAE under the core estimators, whose gradients are known by hand.
 
-Shapes as in `vae.py`; what a scale is: `reference.py`.
+Shapes as in `gradients.py`; what a scale is: `reference.py`.
 """
 
 import numpy as np
 
 from elbo_compare.suites.contract import Array, Estimator, KLTerm, Likelihood, Params, Problem
-from elbo_compare.suites.numpy_oracle.vae import LOG_2PI, Contractions, Terms, gradients, terms_and_backward
+from elbo_compare.suites.numpy_oracle.gradients import Contractions, PlainTerms, gradients, terms_and_backward
+from elbo_compare.suites.numpy_oracle.vae import LOG_2PI
 
 UNIT_ROUNDOFF_32, UNIT_ROUNDOFF_64 = 2.0**-24, 2.0**-53
 
@@ -18,12 +19,12 @@ def _accumulated(params: Params, layer: str, contractions: Contractions) -> Arra
 
 
 def plain_scales(
+    params: Params,
     problem: Problem,
     estimator: Estimator,
-    params: Params,
     x: Array,
     noise: Array,
-    terms: Terms,
+    terms: PlainTerms,
     contractions: Contractions,
 ) -> dict[str, float]:
     """Sums of absolute terms per datum, with the errors of mean, log_var and the decoder's output carried along.
@@ -37,7 +38,7 @@ def plain_scales(
     cancellation = e * (np.abs(mean) + np.abs(z)) / np.sqrt(variance)
     log_q = (0.5 * (LOG_2PI + e**2) + 0.5 * (1.0 + e**2) * log_var_error + cancellation).sum(-1)
     log_prior = (0.5 * (LOG_2PI + z**2) + np.abs(z) * z_error).sum(-1)
-    log_likelihood = _log_likelihood_scale(problem, params, x, terms, contractions)
+    log_likelihood = _log_likelihood_scale(params, problem, x, terms, contractions)
     log_likelihood = log_likelihood + (
         np.abs(_likelihood_slope(problem, estimator, terms, contractions)) * z_error
     ).sum(-1)
@@ -51,7 +52,7 @@ def plain_scales(
 
 
 def _log_likelihood_scale(
-    problem: Problem, params: Params, x: Array, terms: Terms, contractions: Contractions
+    params: Params, problem: Problem, x: Array, terms: PlainTerms, contractions: Contractions
 ) -> Array:
     """The absolute terms of log p(x|z) and the error of the decoder's output, |d log p / d output| (|h| |W|' + |b|)."""
     if problem.likelihood is Likelihood.NONE:
@@ -65,7 +66,7 @@ def _log_likelihood_scale(
     return (absolute + slope * _accumulated(params, "decoder.output", contractions)).sum(-1)
 
 
-def _likelihood_slope(problem: Problem, estimator: Estimator, terms: Terms, contractions: Contractions) -> Array:
+def _likelihood_slope(problem: Problem, estimator: Estimator, terms: PlainTerms, contractions: Contractions) -> Array:
     """d log p(x|z) / dz, (batch, latent): the head's derivative without its KL part, whose derivative is known."""
     mean_delta = contractions["encoder.mean"][0]
     if problem.likelihood is Likelihood.NONE:
@@ -74,12 +75,12 @@ def _likelihood_slope(problem: Problem, estimator: Estimator, terms: Terms, cont
 
 
 def plain_gradient_scales(
+    params: Params,
     problem: Problem,
     estimator: Estimator,
-    params: Params,
     x: Array,
     noise: Array,
-    terms: Terms,
+    terms: PlainTerms,
     contractions: Contractions,
 ) -> dict[str, float]:
     """| sum_batch |delta|'|h| / batch |_F + |g32 - g64|_F / u32, by parameter.
@@ -92,7 +93,7 @@ def plain_gradient_scales(
     absolute["encoder.mean"] = (mean_terms, absolute["encoder.mean"][1])
     absolute["encoder.log_var"] = (log_var_terms, absolute["encoder.log_var"][1])
     sums = gradients(problem, absolute, len(x))
-    coarse, exact = _float32_and_float64(problem, estimator, params, x, noise)
+    coarse, exact = _float32_and_float64(params, problem, estimator, x, noise)
     return {
         name: float(np.linalg.norm(sums[name]) + np.linalg.norm(coarse[name] - exact[name]) / UNIT_ROUNDOFF_32)
         for name in problem.params
@@ -100,7 +101,7 @@ def plain_gradient_scales(
 
 
 def _head_terms(
-    problem: Problem, estimator: Estimator, noise: Array, terms: Terms, contractions: Contractions
+    problem: Problem, estimator: Estimator, noise: Array, terms: PlainTerms, contractions: Contractions
 ) -> tuple[Array, Array]:
     """The absolute terms of d ELBO / d mean and d ELBO / d log_var, with the cancellation of z - mean, (batch, latent).
 
@@ -118,13 +119,13 @@ def _head_terms(
 
 
 def _float32_and_float64(
-    problem: Problem, estimator: Estimator, params: Params, x: Array, noise: Array
+    params: Params, problem: Problem, estimator: Estimator, x: Array, noise: Array
 ) -> tuple[Params, Params]:
     """The gradients at the same inputs, rounded to float32, computed in float32 and in float64."""
     results = []
     for dtype in (np.float32, np.float64):
         weights = {name: value.astype(np.float32).astype(dtype) for name, value in params.items()}
         data, e = x.astype(np.float32).astype(dtype), noise.astype(np.float32).astype(dtype)
-        _, contractions = terms_and_backward(problem, estimator, weights, data, e)
+        _, contractions = terms_and_backward(weights, problem, estimator, data, e)
         results.append(gradients(problem, contractions, len(x)))
     return results[0], results[1]

@@ -4,7 +4,7 @@ A tolerance is c * u * scale, u the unit roundoff of the compared dtype. A scale
 computed in any order is within (number of roundings) * u of that (Higham 2002, "Accuracy and stability of numerical
 algorithms", eq. 4.4). Roundings are not all of one sign and accumulate like a random walk (Higham and Mary 2019), so
 that a small constant c covers sums of hundreds of terms. Where no error is carried along on paper, through flows,
-priors and bounds, the oracle's own code in float32 says what rounding does to it (`probes.py`).
+priors and bounds, the oracle's own code in float32 says what rounding does to it (`scales.probes`).
 """
 
 from collections.abc import Mapping
@@ -12,12 +12,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from elbo_compare.suites.contract import Array, Device, DType, Estimator, Evaluation, Params, Problem
+from elbo_compare.suites.contract import Array, Device, DType, Estimator, Evaluation, Params, Problem, Training
 from elbo_compare.suites.numpy_oracle.directions import Direction, directions
+from elbo_compare.suites.numpy_oracle.evaluation import one_particle
+from elbo_compare.suites.numpy_oracle.gradients import derived_by_hand, terms_and_backward
+from elbo_compare.suites.numpy_oracle.implementation import NumpyOracle
 from elbo_compare.suites.numpy_oracle.plain_scales import UNIT_ROUNDOFF_64, plain_gradient_scales, plain_scales
 from elbo_compare.suites.numpy_oracle.scales import Point, scales
-from elbo_compare.suites.numpy_oracle.session import derived_by_hand, one_particle
-from elbo_compare.suites.numpy_oracle.vae import NumpyOracle, encode, terms_and_backward
+from elbo_compare.suites.numpy_oracle.vae import encode
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +51,7 @@ def reference(
     params, x, noise = _round(params, x, noise, dtype)
     evaluation = NumpyOracle().prepare(problem, estimator, Device.CPU, DType.FLOAT64).evaluate(params, x, noise)
     if not derived_by_hand(problem, estimator):
-        mean, log_var = encode(problem, params, x)
+        mean, log_var, _ = encode(params, problem, x)
         point = Point(problem=problem, estimator=estimator, params=params, x=x, noise=noise)
         return Reference(
             evaluation=evaluation,
@@ -60,13 +62,13 @@ def reference(
             directions=directions(point),
         )
     e = one_particle(noise)
-    terms, contractions = terms_and_backward(problem, estimator, params, x, e)
+    terms, contractions = terms_and_backward(params, problem, estimator, x, e)
     return Reference(
         evaluation=evaluation,
         mean=terms.mean,
         log_var=terms.log_var,
-        scales=plain_scales(problem, estimator, params, x, e, terms, contractions),
-        gradient_scales=plain_gradient_scales(problem, estimator, params, x, e, terms, contractions),
+        scales=plain_scales(params, problem, estimator, x, e, terms, contractions),
+        gradient_scales=plain_gradient_scales(params, problem, estimator, x, e, terms, contractions),
     )
 
 
@@ -106,7 +108,8 @@ def path_reference(
     and the running maximum over steps: one lucky direction or step must not shrink the allowance.
     """
     session = NumpyOracle().prepare(problem, estimator, Device.CPU, DType.FLOAT64)
-    path = session.fit(params, x, batches, learning_rate, 0, noise)
+    asked = Training(x=x, batches=batches, learning_rate=learning_rate, seed=0, noise=noise)
+    path = session.fit(params, asked)
     start = reference(problem, estimator, params, x[batches[0]], noise[0], DType.FLOAT64)
     elbo_divergence = np.full(len(batches), UNIT_ROUNDOFF_64 * start.scales["elbo"])
     param_divergence = dict.fromkeys(problem.params, 0.0)
@@ -115,7 +118,7 @@ def path_reference(
         moved = {
             name: np.nextafter(value, rng.choice([-np.inf, np.inf], value.shape)) for name, value in params.items()
         }
-        other = session.fit(moved, x, batches, learning_rate, 0, noise)
+        other = session.fit(moved, asked)
         elbo_divergence = np.maximum(elbo_divergence, np.abs(other.elbo - path.elbo))
         for name, value in path.params.items():
             distance = float(np.linalg.norm(other.params[name] - value))

@@ -11,12 +11,20 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from elbo_compare.suites.contract import Array, Bound, DType, Estimator, KLTerm, Likelihood, Params, Prior, Problem
-from elbo_compare.suites.numpy_oracle.model import Heads, Sample, encoder_heads, sample
 from elbo_compare.suites.numpy_oracle.noise import particles_of
-from elbo_compare.suites.numpy_oracle.objective import closed_kl_pieces, control_coefficient, normalised_weights
 from elbo_compare.suites.numpy_oracle.plain_scales import UNIT_ROUNDOFF_32, UNIT_ROUNDOFF_64
-from elbo_compare.suites.numpy_oracle.priors import components
-from elbo_compare.suites.numpy_oracle.vae import LOG_2PI, log_normal_diag
+from elbo_compare.suites.numpy_oracle.vae import (
+    LOG_2PI,
+    Heads,
+    Terms,
+    analytic_kl_pieces,
+    best_coefficient,
+    components,
+    encode,
+    log_normal_diag,
+    normalised_weights,
+    terms_at,
+)
 
 PROBED_DATA = 8  # data and jittered copies together; at most 4 copies
 JITTER = 2.0**-10  # relative: far above u32, so that roundings differ, and the scale of everything stays
@@ -32,10 +40,10 @@ class Point:
     x: Array
     noise: Array
 
-    def forward(self) -> tuple[Heads, Sample]:
+    def forward(self) -> tuple[Heads, Terms]:
         """The heads and the terms there, in the dtype of the point's arrays."""
-        heads = encoder_heads(self.problem, self.params, self.x)
-        return heads, sample(self.problem, self.params, heads, self.x, particles_of(self.estimator, self.noise))
+        heads = encode(self.params, self.problem, self.x)
+        return heads, terms_at(self.params, self.problem, self.x, heads, particles_of(self.estimator, self.noise))
 
     def cast(self, dtype: DType) -> "Point":
         """The same point in another dtype."""
@@ -83,7 +91,7 @@ def root_mean_square(differences: list[Array]) -> float:
     return float(np.sqrt(np.mean(together**2))) / UNIT_ROUNDOFF_32
 
 
-def term_scales(point: Point, heads: Heads, drawn: Sample) -> TermScales:
+def term_scales(point: Point, heads: Heads, drawn: Terms) -> TermScales:
     """Each term's absolute parts and its measured rounding."""
     pairs = [(coarse.forward()[1], fine.forward()[1]) for coarse, fine in probes(point)]
 
@@ -115,14 +123,14 @@ def scales(point: Point, dtype: DType) -> dict[str, float]:
     return result | {"elbo": kl + log_likelihood, "kl": kl, "log_likelihood": log_likelihood}
 
 
-def kl_scale(point: Point, heads: Heads, drawn: Sample, terms: TermScales, dtype: DType) -> Array:
+def kl_scale(point: Point, heads: Heads, drawn: Terms, terms: TermScales, dtype: DType) -> Array:
     """Of the KL term at each particle, (particle, batch): its derivative in k1 times k1's scale, and its own roundings.
 
     k2: |k1| and, where k1 is near zero, the square of its error; k3: r and 1 apart, as r - 1 - log r may be summed.
     """
     estimator, k1, s = point.estimator, drawn.k1, terms.k1
     if estimator.kl_term is KLTerm.ANALYTIC:
-        return np.broadcast_to(closed_kl_scale(point, heads), k1.shape)
+        return np.broadcast_to(analytic_kl_scale(point, heads), k1.shape)
     if estimator.kl_term is KLTerm.HALF_SQUARE:
         unit = UNIT_ROUNDOFF_32 if dtype is DType.FLOAT32 else UNIT_ROUNDOFF_64
         return np.abs(k1) * s + 0.5 * k1**2 + 8.0 * unit * s**2
@@ -130,7 +138,7 @@ def kl_scale(point: Point, heads: Heads, drawn: Sample, terms: TermScales, dtype
     if estimator.kl_term is KLTerm.RATIO:
         return (1.0 + ratio) * (1.0 + s) + np.abs(k1)
     if estimator.kl_term is KLTerm.CONTROL_VARIATE:
-        coefficient = np.abs(control_coefficient(heads.mean, heads.log_var))
+        coefficient = np.abs(best_coefficient(heads.mean, heads.log_var))
         return s + coefficient * (1.0 + ratio) * (1.0 + s) + coefficient_scale(point, heads) * np.abs(ratio - 1.0)
     return s
 
@@ -139,37 +147,37 @@ def coefficient_scale(point: Point, heads: Heads) -> Array:
     """Of the control variate's coefficient, (batch,), measured as the other terms are, and its own last rounding."""
     differences = []
     for coarse, fine in probes(point):
-        pair = [encoder_heads(each.problem, each.params, each.x) for each in (coarse, fine)]
-        differences.append(np.subtract(*(control_coefficient(each.mean, each.log_var) for each in pair)))
-    return np.abs(control_coefficient(heads.mean, heads.log_var)) + root_mean_square(differences)
+        pair = [encode(each.params, each.problem, each.x) for each in (coarse, fine)]
+        differences.append(np.subtract(*(best_coefficient(each.mean, each.log_var) for each in pair)))
+    return np.abs(best_coefficient(heads.mean, heads.log_var)) + root_mean_square(differences)
 
 
-def closed_kl_scale(point: Point, heads: Heads) -> Array:
+def analytic_kl_scale(point: Point, heads: Heads) -> Array:
     """Of the closed KL, (batch,): the absolute terms of its sum, and what rounding does to the flow's matrix."""
     differences = []
     for coarse, fine in probes(point):
-        pair = [(each, encoder_heads(each.problem, each.params, each.x)) for each in (coarse, fine)]
-        kls = [closed_kl_pieces(each.problem, each.params, at).sum(-1) for each, at in pair]
+        pair = [(each, encode(each.params, each.problem, each.x)) for each in (coarse, fine)]
+        kls = [analytic_kl_pieces(each.params, each.problem, at).sum(-1) for each, at in pair]
         differences.append(kls[0] - kls[1])
-    return np.abs(closed_kl_pieces(point.problem, point.params, heads)).sum(-1) + root_mean_square(differences)
+    return np.abs(analytic_kl_pieces(point.params, point.problem, heads)).sum(-1) + root_mean_square(differences)
 
 
-def _log_q_parts(point: Point, heads: Heads, drawn: Sample) -> Array:
+def _log_q_parts(point: Point, heads: Heads, drawn: Terms) -> Array:
     """The cancellation in z_0 - mean included: u (|mean| + |z_0|) reaches log q divided by sigma, times |e|."""
     sigma = np.exp(0.5 * heads.log_var)
-    e = np.abs(drawn.start - heads.mean) / sigma
-    parts = 0.5 * (LOG_2PI + np.abs(heads.log_var) + e**2) + e * (np.abs(heads.mean) + np.abs(drawn.start)) / sigma
+    e = np.abs(drawn.z_0 - heads.mean) / sigma
+    parts = 0.5 * (LOG_2PI + np.abs(heads.log_var) + e**2) + e * (np.abs(heads.mean) + np.abs(drawn.z_0)) / sigma
     return parts.sum(-1) + np.abs(drawn.log_det) + point.problem.flow_length
 
 
-def _log_prior_parts(point: Point, drawn: Sample) -> Array:
+def _log_prior_parts(point: Point, drawn: Terms) -> Array:
     """Of a mixture: its components' parts, weighted as the components are at z."""
     problem, z = point.problem, drawn.z
     if problem.prior is Prior.STANDARD_NORMAL:
         return 0.5 * (LOG_2PI + z**2).sum(-1)
     if problem.prior is Prior.LAPLACE:
         return (np.abs(z) + np.log(2.0)).sum(-1)
-    mean, log_var = components(problem, point.params)
+    mean, log_var = components(point.params, problem)
     z, precision = z[..., None, :], np.exp(-log_var)
     gap = np.abs(z - mean)
     parts = 0.5 * (LOG_2PI + np.abs(log_var) + gap**2 * precision) + gap * precision * (np.abs(z) + np.abs(mean))
@@ -177,7 +185,7 @@ def _log_prior_parts(point: Point, drawn: Sample) -> Array:
     return (weights * np.moveaxis(parts.sum(-1), -1, 0)).sum(0) + 1.0 + np.log(len(mean))
 
 
-def _log_likelihood_parts(point: Point, drawn: Sample) -> Array:
+def _log_likelihood_parts(point: Point, drawn: Terms) -> Array:
     x, output, tau = point.x, drawn.output, point.problem.likelihood_scale
     if point.problem.likelihood is Likelihood.NONE:
         return np.zeros(output.shape[:-1])

@@ -1,86 +1,43 @@
-"""The VAE in NumPy with gradients derived by hand: the float64 oracle that the other implementations are held against.
+"""The VAE in NumPy: the float64 oracle that the other implementations are held against.
 
-No framework, no automatic differentiation. The other models and estimators are built on the networks and densities
-here, which are complex-safe (`suites.complex_step`), in `model.py`, `objective.py` and `directions.py`.
-Every normaliser is kept: log q and log p(z) are full log densities, so that the constants ledger has a normalised
-witness. log q(z|x) is computed from z, not from the noise, as the questioned code does, so that it loses the same
-digits when sigma is small.
+Read side by side with `torch_hand/vae.py`, `jax_hand/vae.py`, `pyro_ppl/vae.py` and `numpyro_ppl/vae.py`: the same
+sections in the same order. No framework, no automatic differentiation: everything is complex-safe, so that an imaginary
+part carries a derivative along (`suites.complex_step`); `gradients.py` has those derived by hand. Every normaliser is
+kept: log q and log p(z) are full log densities, so that the constants ledger has a normalised witness. log q(z|x) is
+computed from z, not from the noise, as the questioned code does, so that it loses the same digits when sigma is small.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
 import numpy as np
 
-from elbo_compare.suites.bridge.form import no_analytic_kl
-from elbo_compare.suites.complex_step import Dual, softplus
-from elbo_compare.suites.contract import Array, Device, DType, Estimator, KLTerm, Likelihood, Params, Problem
-from elbo_compare.suites.estimators import LIBRARY_VARIANTS
+from elbo_compare.suites.complex_step import Dual, logsumexp, softplus, stop_gradient
+from elbo_compare.suites.contract import (
+    Array,
+    Bound,
+    Estimator,
+    GradientForm,
+    KLTerm,
+    Likelihood,
+    Params,
+    Prior,
+    Problem,
+)
+from elbo_compare.suites.numpy_oracle.flows import flow, inverse_derivative
+from elbo_compare.suites.numpy_oracle.layers import affine
 
-if TYPE_CHECKING:
-    from elbo_compare.suites.numpy_oracle.session import OracleSession
-
-LOG_2PI = float(np.log(2.0 * np.pi))
-_LIBRARY_VARIANTS = frozenset(estimator.name for estimator in LIBRARY_VARIANTS)
-
-# One gated layer's input, linear part and gate, kept for the backward pass; each (batch, width).
-Tape = list[tuple[Array, Array, Array]]
-# The delta (batch, out) and input (batch, in) of one linear layer; its weight's gradient is delta' input.
-Contractions = dict[str, tuple[Array, Array]]
-
+LOG_2PI, LOG_2 = float(np.log(2.0 * np.pi)), float(np.log(2.0))
 
 # --- networks
 
 
-def encode(problem: Problem, params: Params, x: Array) -> tuple[Dual, Dual]:
-    """Mean and log-variance of q(z|x). Shapes: x (batch, observed) -> two of (batch, latent)."""
-    h, _ = gated_forward(problem, params, "encoder", x)
-    return affine(params, "encoder.mean", h), affine(params, "encoder.log_var", h)
+class Heads(NamedTuple):
+    """The encoder at x."""
 
-
-def decode(problem: Problem, params: Params, z: Dual) -> Dual:
-    """Logits (Bernoulli) or mean (normal) of p(x|z). Shapes: z (batch, latent) -> (batch, observed)."""
-    h, _ = gated_forward(problem, params, "decoder", z)
-    return affine(params, "decoder.output", h)
-
-
-def affine(params: Params, layer: str, h: Dual) -> Dual:
-    """h W' + b. Shapes: h (..., in) -> (..., out)."""
-    return product(h, params[f"{layer}.weight"].T) + params[f"{layer}.bias"]
-
-
-def product(a: Dual, b: Dual) -> Dual:
-    """The matrix product a b; where one factor is real and the other complex, two real products instead of four."""
-    if np.iscomplexobj(a) == np.iscomplexobj(b):
-        return a @ b
-    if np.iscomplexobj(a):
-        return np.real(a) @ b + 1j * (np.imag(a) @ b)
-    return a @ np.real(b) + 1j * (a @ np.imag(b))
-
-
-def gated_forward(problem: Problem, params: Params, side: str, h: Dual) -> tuple[Dual, Tape]:
-    """h <- (h A' + a) * sigmoid(h G' + g), layer by layer (Dauphin et al. 2017, arXiv 1612.08083, eq. 1)."""
-    tape: Tape = []
-    for index in range(problem.gated_layers):
-        linear = affine(params, f"{side}.{index}.linear", h)
-        gate = sigmoid(affine(params, f"{side}.{index}.gate", h))
-        tape.append((h, linear, gate))
-        h = linear * gate
-    return h, tape
-
-
-def _gated_backward(params: Params, side: str, tape: Tape, delta: Array, into: Contractions) -> Array:
-    """The derivative at the layers' input, from `delta` at their output; each layer's contraction goes `into`."""
-    for index in reversed(range(len(tape))):
-        h, linear, gate = tape[index]
-        linear_delta = delta * gate
-        gate_delta = delta * linear * gate * (1.0 - gate)
-        into[f"{side}.{index}.linear"] = (linear_delta, h)
-        into[f"{side}.{index}.gate"] = (gate_delta, h)
-        delta = linear_delta @ params[f"{side}.{index}.linear.weight"]
-        delta = delta + gate_delta @ params[f"{side}.{index}.gate.weight"]
-    return delta
+    mean: Dual  # batch, latent
+    log_var: Dual  # batch, latent
+    hidden: Dual  # batch, hidden: the last layer, which a flow is conditioned on
 
 
 def sigmoid(t: Dual) -> Dual:
@@ -90,51 +47,88 @@ def sigmoid(t: Dual) -> Dual:
     return np.where(positive, 1.0, small) / (1.0 + small)
 
 
+def gated(params: Params, part: str, layers: int, h: Dual) -> Dual:
+    """Layers of (h A' + a) * sigmoid(h G' + g). Dauphin et al. 2017 (arXiv 1612.08083), eq. 1."""
+    for i in range(layers):
+        h = affine(params, f"{part}.{i}.linear", h) * sigmoid(affine(params, f"{part}.{i}.gate", h))  # batch, hidden
+    return h
+
+
+def encode(params: Params, problem: Problem, x: Array) -> Heads:
+    """Mean and log-variance of q(z_0|x) at x (batch, observed), and what a flow is conditioned on."""
+    h = gated(params, "encoder", problem.gated_layers, x)  # batch, hidden
+    return Heads(affine(params, "encoder.mean", h), affine(params, "encoder.log_var", h), h)
+
+
+def decode(params: Params, problem: Problem, z: Dual) -> Dual:
+    """Parameters of p(x|z): logits or means. Shapes: (..., latent) -> (..., observed)."""
+    h = gated(params, "decoder", problem.gated_layers, z)  # particle, batch, hidden
+    return affine(params, "decoder.output", h)
+
+
 # --- densities
 
 
 def log_normal_diag(z: Dual, mean: Dual, log_var: Dual) -> Dual:
-    """log N(z; mean, diag exp(log_var)), fully normalised. Shapes: (..., latent) each -> (...). Nats."""
+    """log N(z; mean, diag exp(log_var)), fully normalised, in nats. Shapes: (..., latent) -> (...)."""
     return -0.5 * (LOG_2PI + log_var + (z - mean) ** 2 * np.exp(-log_var)).sum(-1)
 
 
 def log_normal_standard(z: Dual) -> Dual:
-    """log N(z; 0, I), fully normalised. Shapes: (..., latent) -> (...). Nats."""
+    """log N(z; 0, I), fully normalised, in nats. Shapes: (..., latent) -> (...)."""
     return -0.5 * (LOG_2PI + z**2).sum(-1)
 
 
+def log_laplace(z: Dual) -> Dual:
+    """The log density of a product of Laplace(0, 1), sum -|z| - log 2, in nats. Shapes: (..., latent) -> (...)."""
+    return -(np.where(np.real(z) < 0.0, -z, z) + LOG_2).sum(-1)
+
+
+def log_mixture(log_components: Dual) -> Dual:
+    """log (1/C) sum_c p_c(z) from the components' log densities, in nats. Shapes: (..., component) -> (...)."""
+    return logsumexp(log_components, axis=-1) - float(np.log(log_components.shape[-1]))
+
+
+def components(params: Params, problem: Problem) -> tuple[Dual, Dual]:
+    """Means and log-variances (component, latent): the mixture's, or the encoder's at VampPrior's pseudo-inputs."""
+    if problem.prior is Prior.VAMP:
+        mean, log_var, _ = encode(params, problem, params["prior.pseudo_inputs"])
+        return mean, log_var
+    return params["prior.mean"], params["prior.log_var"]
+
+
+def log_prior(params: Params, problem: Problem, z: Dual) -> Dual:
+    """log p(z), every normaliser kept, in nats. Shapes: (..., latent) -> (...). Papers: `suites.contract.Problem`."""
+    if problem.prior is Prior.STANDARD_NORMAL:
+        return log_normal_standard(z)
+    if problem.prior is Prior.LAPLACE:
+        return log_laplace(z)
+    return log_mixture(log_normal_diag(z[..., None, :], *components(params, problem)))
+
+
 def log_bernoulli(x: Array, logits: Dual) -> Dual:
-    """sum x log p + (1 - x) log(1 - p), p = sigmoid(logits). Shapes: (batch, observed) each -> (batch,). Nats."""
+    """Sum of x log p + (1 - x) log(1 - p), p = sigmoid(logits), in nats. Shapes: (..., observed) -> (...)."""
     return (x * logits - softplus(logits)).sum(-1)
 
 
-def log_normal_isotropic(x: Array, mean: Dual, scale: float) -> Dual:
-    """log N(x; mean, scale^2 I), fully normalised. Shapes: (batch, observed) each -> (batch,). Nats."""
+def log_normal(x: Array, mean: Dual, scale: float) -> Dual:
+    """log N(x; mean, scale^2 I), fully normalised, in nats. Shapes: (..., observed) -> (...)."""
     return -0.5 * (LOG_2PI + 2.0 * float(np.log(scale)) + ((x - mean) / scale) ** 2).sum(-1)
 
 
-def analytic_kl(mean: Dual, log_var: Dual) -> Dual:
-    """KL(N(mean, diag exp(log_var)) || N(0, I)). Shapes: (batch, latent) each -> (batch,). Nats.
-
-    Kingma and Welling 2014 (arXiv 1312.6114), appendix B.
-    """
-    return 0.5 * (mean**2 + np.exp(log_var) - 1.0 - log_var).sum(-1)
-
-
 def log_likelihood(problem: Problem, x: Array, output: Dual) -> Dual:
-    """log p(x|z) from the decoder's output. Shapes: (batch, observed) each -> (batch,). Nats; 0 where there is none."""
+    """log p(x|z) from the decoder's output, in nats; 0 where the problem has no data term. (..., observed) -> (...)."""
     if problem.likelihood is Likelihood.BERNOULLI:
         return log_bernoulli(x, output)
     if problem.likelihood is Likelihood.NORMAL:
-        return log_normal_isotropic(x, output, problem.likelihood_scale)
+        return log_normal(x, output, problem.likelihood_scale)
     return np.zeros(output.shape[:-1], output.dtype)
 
 
-def _output_delta(problem: Problem, x: Array, output: Array) -> Array:
-    """d log p(x|z) / d output, (batch, observed)."""
-    if problem.likelihood is Likelihood.BERNOULLI:
-        return x - sigmoid(output)
-    return (x - output) / problem.likelihood_scale**2
+def likelihood_at(params: Params, problem: Problem, x: Array, z: Dual) -> tuple[Dual, Dual]:
+    """The decoder's output (..., observed), empty where there is no likelihood, and log p(x|z) (...)."""
+    output = z[..., :0] if problem.likelihood is Likelihood.NONE else decode(params, problem, z)
+    return output, log_likelihood(problem, x, output)
 
 
 # --- estimators
@@ -142,125 +136,159 @@ def _output_delta(problem: Problem, x: Array, output: Array) -> Array:
 
 @dataclass(frozen=True, kw_only=True)
 class Terms:
-    """Every term of the estimator, per datum, and what it was computed from. Nats, (batch,) unless said otherwise."""
+    """What is known at each particle. Nats, (particle, batch), unless said otherwise."""
 
-    mean: Array  # batch, latent
-    log_var: Array  # batch, latent
-    z: Array  # batch, latent
-    output: Array  # batch, observed (empty where there is no likelihood)
-    log_q: Array
-    log_prior: Array
-    log_likelihood: Array
-    kl: Array
+    z_0: Dual  # particle, batch, latent
+    z: Dual  # particle, batch, latent: after the flow
+    output: Dual  # particle, batch, observed: of the decoder
+    log_pre_flow: Dual  # log N(z_0; mean, diag exp(log_var))
+    log_det: Dual
+    log_prior: Dual
+    log_likelihood: Dual
 
     @property
-    def elbo(self) -> Array:
-        """log p(x|z) - kl."""
-        return self.log_likelihood - self.kl
+    def log_q(self) -> Dual:
+        """log q(z|x)."""
+        return self.log_pre_flow - self.log_det
+
+    @property
+    def k1(self) -> Dual:
+        """log q(z|x) - log p(z): the questioned line."""
+        return sampled_kl(self.log_prior, self.log_q)
+
+    @property
+    def log_weight(self) -> Dual:
+        """log p(x|z) + log p(z) - log q(z|x)."""
+        return self.log_likelihood - self.k1
 
 
-def terms_and_backward(
-    problem: Problem, estimator: Estimator, params: Params, x: Array, noise: Array, kl_weight: float = 1.0
-) -> tuple[Terms, Contractions]:
-    """All terms at z = mean + exp(log_var / 2) * noise, and what the gradient of sum_batch log p(x|z) - weight KL is
-    made of. Shapes: x (batch, observed), noise (batch, latent). Kingma and Welling 2014 (arXiv 1312.6114), eqs 6 and 7.
+def sampled_kl(log_p_z: Dual, log_q_z: Dual) -> Dual:
+    """log q(z|x) - log p(z) at one sample: -(log_p_z - log_q_z). Kingma and Welling 2014, the KL part of eq. 6."""
+    return log_q_z - log_p_z
+
+
+def analytic_kl(params: Params, problem: Problem, heads: Heads) -> Dual:
+    """KL(N(F mean, F diag(sigma^2) F') || N(0, I)) of a linear flow F with |det F| = 1, in nats, (batch,).
+
+    (|F mean|^2 + sum_j sigma_j^2 |F_j|^2 - latent - sum log sigma^2) / 2, F_j the columns of F. Without a flow:
+    Kingma and Welling 2014 (arXiv 1312.6114), appendix B.
     """
-    h, tape = gated_forward(problem, params, "encoder", x)
-    mean, log_var = affine(params, "encoder.mean", h), affine(params, "encoder.log_var", h)
-    terms, decoder_tape = sample_terms(problem, estimator, params, x, mean, log_var, noise)
-    into: Contractions = {}
-    mean_delta, log_var_delta = sample_backward(
-        problem, estimator, params, x, noise, terms, decoder_tape, into, kl_weight
-    )
-    into["encoder.mean"], into["encoder.log_var"] = (mean_delta, h), (log_var_delta, h)
-    delta = mean_delta @ params["encoder.mean.weight"] + log_var_delta @ params["encoder.log_var.weight"]
-    _gated_backward(params, "encoder", tape, delta, into)
-    return terms, into
+    return analytic_kl_pieces(params, problem, heads).sum(-1)
 
 
-def sample_terms(
-    problem: Problem, estimator: Estimator, params: Params, x: Array, mean: Array, log_var: Array, noise: Array
-) -> tuple[Terms, Tape]:
-    """The terms at z = mean + exp(log_var / 2) * noise, and the decoder's tape."""
-    z = mean + np.exp(0.5 * log_var) * noise
-    output, tape = z[:, :0], []
-    if problem.likelihood is not Likelihood.NONE:
-        h, tape = gated_forward(problem, params, "decoder", z)
-        output = affine(params, "decoder.output", h)
-    log_q, log_prior = log_normal_diag(z, mean, log_var), log_normal_standard(z)
-    sampled = estimator.kl_term is KLTerm.SAMPLED
-    terms = Terms(
-        mean=mean,
-        log_var=log_var,
+def analytic_kl_pieces(params: Params, problem: Problem, heads: Heads) -> Dual:
+    """The terms of that sum, (batch, 4 latent): |F mean|^2, sigma^2 |F_j|^2, -log sigma^2 and -1, each over 2."""
+    unit = np.eye(problem.latent, dtype=np.real(heads.mean).dtype)[:, None, :]
+    columns, _ = flow(params, problem, heads.hidden, unit + np.zeros_like(np.real(heads.mean)))  # latent, batch, latent
+    mean = flow(params, problem, heads.hidden, heads.mean[None])[0][0]  # batch, latent
+    spread = np.exp(heads.log_var) * (columns**2).sum(-1).T  # batch, latent
+    return 0.5 * np.concatenate([mean**2, spread, -heads.log_var, -np.ones_like(spread)], axis=-1)
+
+
+def best_coefficient(mean: Array, log_var: Array) -> Array:
+    """l = J / (R - 1) of k1 + l (r - 1), (batch,), of least variance; 0 where R = E r^2 is infinite, and where q = p.
+
+    J = KL(q||p) + KL(p||q) = -Cov(k1, r), log R = sum log sigma^2 - log(2 sigma^2 - 1) / 2 + mean^2 / (2 sigma^2 - 1).
+    """
+    symmetric = 0.5 * (np.expm1(log_var) + np.expm1(-log_var) + mean**2 * (1.0 + np.exp(-log_var))).sum(-1)
+    excess = 1.0 + 2.0 * np.expm1(log_var)
+    finite = (excess > 0.0).all(-1)
+    excess = np.where(excess > 0.0, excess, 1.0)
+    log_second_moment = (log_var - 0.5 * np.log1p(excess - 1.0) + mean**2 / excess).sum(-1)
+    with np.errstate(over="ignore"):
+        variance = np.expm1(log_second_moment)
+    known = finite & (variance > 0.0)
+    return np.where(known, symmetric / np.where(known, variance, 1.0), 0.0)
+
+
+def kl_term(params: Params, problem: Problem, estimator: Estimator, heads: Heads, terms: Terms) -> Dual:
+    """The KL term at each particle, in nats, (particle, batch); k2, k3 and the control variate: Schulman 2020."""
+    k1 = terms.k1
+    if estimator.kl_term is KLTerm.ANALYTIC:
+        return analytic_kl(params, problem, heads) + np.zeros_like(np.real(k1))
+    if estimator.kl_term is KLTerm.HALF_SQUARE:
+        return 0.5 * k1**2
+    if estimator.kl_term is KLTerm.RATIO:
+        return np.expm1(-k1) + k1
+    if estimator.kl_term is KLTerm.CONTROL_VARIATE:
+        return k1 + best_coefficient(np.real(heads.mean), np.real(heads.log_var)) * np.expm1(-k1)
+    return k1
+
+
+def terms_at(params: Params, problem: Problem, x: Array, heads: Heads, noise: Array) -> Terms:
+    """Every term at z_0 = mean + exp(log_var / 2) * noise and z = f(z_0). Noise (particle, batch, latent)."""
+    z_0 = heads.mean + np.exp(0.5 * heads.log_var) * noise  # particle, batch, latent
+    z, log_det = flow(params, problem, heads.hidden, z_0)  # particle, batch, latent; particle, batch
+    output, log_px = likelihood_at(params, problem, x, z)
+    return Terms(
+        z_0=z_0,
         z=z,
         output=output,
-        log_q=log_q,
-        log_prior=log_prior,
-        log_likelihood=log_likelihood(problem, x, output),
-        kl=log_q - log_prior if sampled else analytic_kl(mean, log_var),
+        log_pre_flow=log_normal_diag(z_0, heads.mean, heads.log_var),
+        log_det=log_det,
+        log_prior=log_prior(params, problem, z),
+        log_likelihood=log_px,
     )
-    return terms, tape
 
 
-def sample_backward(
-    problem: Problem,
-    estimator: Estimator,
-    params: Params,
-    x: Array,
-    noise: Array,
-    terms: Terms,
-    tape: Tape,
-    into: Contractions,
-    kl_weight: float = 1.0,
-) -> tuple[Array, Array]:
-    """d (log p(x|z) - weight KL) / d (mean, log_var) of each datum, (batch, latent) each; the decoder's contractions
-    go `into`."""
-    mean, log_var, z = terms.mean, terms.log_var, terms.z
-    z_delta = np.zeros_like(z)
-    if problem.likelihood is not Likelihood.NONE:
-        delta = _output_delta(problem, x, terms.output)
-        h = tape[-1][1] * tape[-1][2] if tape else z
-        into["decoder.output"] = (delta, h)
-        z_delta = _gated_backward(params, "decoder", tape, delta @ params["decoder.output.weight"], into)
-    half_step = 0.5 * np.exp(0.5 * log_var) * noise  # dz / d log_var
-    if estimator.kl_term is KLTerm.ANALYTIC:
-        return z_delta - kl_weight * mean, z_delta * half_step + kl_weight * (0.5 - 0.5 * np.exp(log_var))
-    score = kl_weight * (z - mean) * np.exp(-log_var)  # weight d log q / d mean = -weight d log q / dz
-    z_delta = z_delta - kl_weight * z + score
-    return z_delta - score, z_delta * half_step + 0.5 * kl_weight - 0.5 * (z - mean) * score
+def estimate(params: Params, problem: Problem, estimator: Estimator, heads: Heads, terms: Terms) -> Dual:
+    """The estimator's value of each datum, in nats with ELBO sign, (batch,). `suites.contract.Bound`, `KLTerm`."""
+    if estimator.bound is Bound.RENYI:
+        power = 1.0 - estimator.alpha
+        return (logsumexp(power * terms.log_weight, axis=0) - float(np.log(estimator.particles))) / power
+    return (terms.log_likelihood - kl_term(params, problem, estimator, heads, terms)).mean(0)
 
 
-def gradients(problem: Problem, contractions: Mapping[str, tuple[Array, Array]], batch: int) -> dict[str, Array]:
-    """d (mean over the batch of ELBO) / d params, in the problem's order of names."""
-    result: dict[str, Array] = {}
-    for name in problem.params:
-        layer, kind = name.rsplit(".", 1)
-        delta, h = contractions[layer]
-        result[name] = (delta.T @ h if kind == "weight" else delta.sum(0)) / batch
-    return result
+# --- what is differentiated
 
 
-# --- implementation
+def surrogate(params: Params, problem: Problem, estimator: Estimator, x: Array, heads: Heads, terms: Terms) -> Dual:
+    """What is differentiated, (batch,): the value itself, or, where only the derivative means something,
+
+    sticking the landing: mean_k log p(x, z_k) - log q(z_k|x), q's parameters held fixed (Roeder et al. 2017, eq. 8);
+    doubly reparameterised: sum_k w_k^2 (log p(x, z_k) - log q(z_k|x)) with only z_k moving, w_k the normalised weights
+    held fixed, and sum_k w_k log p(x, z_k) at fixed z_k for the model's own parameters (Tucker et al. 2019, eq. 6).
+    """
+    if estimator.gradient is GradientForm.REPARAMETERISED:
+        return estimate(params, problem, estimator, heads, terms)
+    log_q = log_q_along_path(params, problem, heads, terms)
+    if estimator.gradient is GradientForm.STICKING_THE_LANDING:
+        return (terms.log_likelihood + terms.log_prior - log_q).mean(0)
+    weights = normalised_weights(terms.log_weight)
+    path, model = doubly_reparameterised_parts(params, problem, x, terms, log_q)
+    return (weights**2 * path + weights * model).sum(0)
 
 
-class NumpyOracle:
-    """The oracle as an implementation: float64 on the CPU."""
+def log_q_along_path(params: Params, problem: Problem, heads: Heads, terms: Terms) -> Dual:
+    """log q(z|x) where only z carries a derivative: q's own parameters, the flow's included, are held fixed.
 
-    name = "numpy-oracle"
-    framework = "numpy"
-    devices = (Device.CPU,)
-    dtypes = (DType.FLOAT64,)
+    The derivative in z is brought back to z_0 = f^-1(z) through the fixed flow's Jacobian. Shape (particle, batch).
+    """
+    if not np.iscomplexobj(terms.z):
+        return stop_gradient(terms.log_q)
+    fixed = {name: stop_gradient(value) for name, value in params.items()}
+    mean, log_var, hidden = (stop_gradient(each) for each in heads)
+    z_0, moved = stop_gradient(terms.z_0), np.imag(terms.z)
+    z_0 = z_0 + 1j * inverse_derivative(fixed, problem, hidden, z_0, moved)  # particle, batch, latent
+    _, log_det = flow(fixed, problem, hidden, z_0)
+    return log_normal_diag(z_0, mean, log_var) - log_det
 
-    def supports(self, problem: Problem, estimator: Estimator) -> str | None:
-        """None, or why not: no known KL term, or the estimator is a library's class and no other function."""
-        if estimator.name in _LIBRARY_VARIANTS:
-            return f"{estimator.name} is {estimator.kl_term} KL through another class of a library"
-        return no_analytic_kl(problem, estimator)
 
-    def prepare(self, problem: Problem, estimator: Estimator, device: Device, dtype: DType) -> "OracleSession":
-        """A session. Raises ValueError for another device or dtype than float64 on the CPU."""
-        if device not in self.devices or dtype not in self.dtypes:
-            raise ValueError(f"numpy-oracle computes in float64 on the CPU only; {dtype} on {device} was asked for.")
-        from elbo_compare.suites.numpy_oracle.session import OracleSession  # the session is built on this file
+def doubly_reparameterised_parts(
+    params: Params, problem: Problem, x: Array, terms: Terms, log_q: Dual
+) -> tuple[Dual, Dual]:
+    """log p(x, z_k) - log q(z_k|x) with only z_k moving, and log p(x, z_k) with only the model moving."""
+    fixed = {name: stop_gradient(each) for name, each in params.items()}
+    path = log_joint(fixed, problem, x, terms.z) - log_q
+    return path, log_joint(params, problem, x, stop_gradient(terms.z))
 
-        return OracleSession(problem, estimator)
+
+def log_joint(params: Params, problem: Problem, x: Array, z: Dual) -> Dual:
+    """log p(x|z) + log p(z), in nats, (particle, batch)."""
+    return likelihood_at(params, problem, x, z)[1] + log_prior(params, problem, z)
+
+
+def normalised_weights(log_weight: Dual) -> Array:
+    """exp(a_k) / sum_k exp(a_k) along the particles, without derivative. Shapes: (particle, batch)."""
+    shifted = np.exp(stop_gradient(log_weight) - stop_gradient(log_weight).max(0))
+    return shifted / shifted.sum(0)

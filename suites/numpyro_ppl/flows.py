@@ -26,7 +26,7 @@ TAKES_BATCHES = NUMPYRO >= (0, 22)
 # --- flows
 
 
-def flow(params: Weights, form: Form, hidden: JaxArray) -> list[Transform]:
+def transforms_of(params: Weights, form: Form, hidden: JaxArray) -> list[Transform]:
     """The transforms of z_0 in the order of application, one set of parameters per datum. hidden (batch, hidden)."""
     steps = range(form.flow_length)
     if form.flow is Flow.HOUSEHOLDER:

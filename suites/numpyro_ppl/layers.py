@@ -1,6 +1,5 @@
-"""Layers that networks and flows are made of, on weights that are numpyro.param sites."""
+"""The layer that every network and flow here is made of, on weights that are numpyro.param sites."""
 
-import jax
 import numpyro
 from jax import Array as JaxArray
 
@@ -16,12 +15,5 @@ def registered(form: Form, *parts: str) -> Weights:
 
 
 def affine(params: Weights, name: str, h: JaxArray) -> JaxArray:
-    """H W' + b with the weights called `name`. Shapes: (..., in) -> (..., out)."""
+    """h W' + b with the weights called `name`. Shapes: (..., in) -> (..., out)."""
     return h @ params[f"{name}.weight"].T + params[f"{name}.bias"]
-
-
-def gated(params: Weights, part: str, layers: int, h: JaxArray) -> JaxArray:
-    """Layers of (h A' + a) * sigmoid(h G' + g). Shapes: (..., in) -> (..., hidden). Dauphin et al. 2016, eq. 1."""
-    for i in range(layers):
-        h = affine(params, f"{part}.{i}.linear", h) * jax.nn.sigmoid(affine(params, f"{part}.{i}.gate", h))
-    return h

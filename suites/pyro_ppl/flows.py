@@ -8,16 +8,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
 
-import pyro.distributions as dist
 import torch
 from pyro.distributions import transforms
-from pyro.distributions.torch_distribution import TorchDistributionMixin
 from torch import Tensor
 from torch.distributions import Transform
 from torch.nn import functional
 
 from elbo_compare.suites.bridge.form import Form
-from elbo_compare.suites.contract import Flow, GradientForm, KLTerm
+from elbo_compare.suites.contract import Flow
 from elbo_compare.suites.pyro_ppl.layers import Weights, affine
 
 # --- volume-preserving flows, linear given x
@@ -140,57 +138,13 @@ FLOWS: dict[Flow, Callable[[Weights, Form, Tensor], list[Transform]]] = {
 }
 
 
-class PathNormal(dist.Normal):  # pyright: ignore[reportGeneralTypeIssues, reportUntypedBaseClass]
-    """A normal scored with its parameters detached: the gradient sticks the landing. Roeder et al. 2017, eq. 8.
-
-    What a user of Pyro can do about Trace_ELBO's score term: neither Pyro nor NumPyro has the estimator.
-    """
-
-    def log_prob(self, value: Tensor) -> Tensor:
-        """log N(value; loc, scale^2), in nats, differentiable in `value` alone."""
-        return dist.Normal(self.loc.detach(), self.scale.detach()).log_prob(value)
+def transforms_of(params: Weights, form: Form, h: Tensor) -> list[Transform]:
+    """The transforms of z_0 in the order of application, one set of parameters per datum. h (batch, hidden)."""
+    return FLOWS[form.flow](params, form, h)
 
 
-@dataclass(frozen=True)
-class Moved:
-    """What is between base noise and z: z = f(mean + scale * noise)."""
-
-    mean: Tensor
-    scale: Tensor
-    transforms: list[Transform]
-
-    def through(self, z: Tensor) -> Tensor:
-        """f(z). Shapes: (..., batch, latent)."""
-        for transform in self.transforms:
-            z = torch.as_tensor(transform(z))
-        return z
-
-    def at(self, noise: Tensor) -> Tensor:
-        """z at this base noise. Shapes: (..., batch, latent)."""
-        return self.through(self.mean + self.scale * noise)
-
-
-def posterior(form: Form, moved: Moved) -> TorchDistributionMixin:
-    """q(z|x), batch axes (batch,), event (latent,).
-
-    An analytic KL needs the density of a linear flow's Gaussian itself, which a TransformedDistribution hides.
-    """
-    normal = dist.Normal if form.gradient is GradientForm.REPARAMETERISED else PathNormal
-    base = normal(moved.mean, moved.scale).to_event(1)
-    if not moved.transforms:
-        return base
-    if form.kl_term is KLTerm.ANALYTIC:
-        return full_gaussian(form, moved)
-    return dist.TransformedDistribution(base, moved.transforms)
-
-
-def full_gaussian(form: Form, moved: Moved) -> dist.MultivariateNormal:
-    """N(F mean, F S^2 F') of a linear flow. F S is applied to unit vectors; where it is not triangular, R' of its QR
-    decomposition F S = R' Q' is, up to signs (no covariance is squared and factored: that would lose half the digits).
-    """
-    columns = moved.through(torch.diag_embed(moved.scale).movedim(-1, 0))  # latent, batch, latent
-    factor = columns.movedim(0, -1)
-    if form.flow is Flow.HOUSEHOLDER:
-        upper = torch.linalg.qr(factor.mT)[1]
-        factor = upper.mT * torch.sign(torch.diagonal(upper, dim1=-2, dim2=-1)).unsqueeze(-2)
-    return dist.MultivariateNormal(moved.through(moved.mean), scale_tril=factor)
+def through(transforms: list[Transform], z: Tensor) -> Tensor:
+    """f(z). Shapes: (..., batch, latent)."""
+    for transform in transforms:
+        z = torch.as_tensor(transform(z))
+    return z

@@ -15,7 +15,7 @@ from elbo_compare.suites.bridge.torch_arrays import initial_weights, open_device
 from elbo_compare.suites.bridge.torch_counts import count_step
 from elbo_compare.suites.contract import Params
 from elbo_compare.suites.forms import Case, Trainer
-from elbo_compare.suites.pyro_ppl.session import parameter_store
+from elbo_compare.suites.pyro_ppl.evaluation import parameter_store
 from elbo_compare.suites.pyro_ppl.vae import guide, model
 
 NAMES = {  # (Jit, validation)

@@ -14,7 +14,7 @@ import torch
 from elbo_compare.suites.bridge.form import check_datum, form_of
 from elbo_compare.suites.bridge.torch_arrays import open_device, to_tensor, to_tensors
 from elbo_compare.suites.contract import Array, Device, Draws, DType, Estimator, Problem
-from elbo_compare.suites.pyro_ppl.session import block_seed, parameter_store
+from elbo_compare.suites.pyro_ppl.evaluation import block_seed, parameter_store
 from elbo_compare.suites.pyro_ppl.vae import guide, model
 
 WAYS = ({},)  # options of `prepare_loop`, each a way to write the loop

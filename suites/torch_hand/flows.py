@@ -14,7 +14,7 @@ from elbo_compare.suites.bridge.form import Form
 from elbo_compare.suites.contract import Flow
 from elbo_compare.suites.torch_hand.layers import Weights, affine
 
-Moved = tuple[Tensor, Tensor]  # z_T and the log-determinant
+Moved = tuple[Tensor, Tensor]  # z_T (particle, batch, latent) and the log-determinant (particle, batch)
 
 # --- volume-preserving flows, linear given x
 
@@ -42,7 +42,7 @@ def unit_lower(below: Tensor, latent: int) -> Tensor:
     return matrix + torch.eye(latent, dtype=below.dtype, device=below.device)
 
 
-def lower_matrix(params: Weights, form: Form, h: Tensor) -> Tensor:
+def lower_triangular(params: Weights, form: Form, h: Tensor) -> Tensor:
     """L, or sum_k y_k L_k with y = softmax(h C' + c). Shapes: (batch, hidden) -> (batch, latent, latent).
 
     Tomczak and Welling 2017.
@@ -57,7 +57,7 @@ def lower_matrix(params: Weights, form: Form, h: Tensor) -> Tensor:
 
 def linear_iaf(params: Weights, form: Form, h: Tensor, z: Tensor) -> Moved:
     """L z, L unit lower triangular: |det| = 1."""
-    z = torch.matmul(lower_matrix(params, form, h), z.unsqueeze(-1)).squeeze(-1)
+    z = torch.matmul(lower_triangular(params, form, h), z.unsqueeze(-1)).squeeze(-1)
     return z, z.new_zeros(z.shape[:-1])
 
 
@@ -119,12 +119,12 @@ FLOWS: dict[Flow, Callable[[Weights, Form, Tensor, Tensor], Moved]] = {
 }
 
 
-def moved(params: Weights, form: Form, h: Tensor, z: Tensor) -> Moved:
+def flow(params: Weights, form: Form, h: Tensor, z: Tensor) -> Moved:
     """z_T and log |det df/dz_0| at z_0 = z."""
     return FLOWS[form.flow](params, form, h, z)
 
 
-def moved_back(params: Weights, form: Form, h: Tensor, start: Tensor, end: Tensor) -> Tensor:
+def flow_back(params: Weights, form: Form, h: Tensor, start: Tensor, end: Tensor) -> Tensor:
     """f^-1(end) as a function of `end` alone: the value is `start`, the derivative is J^-1, J = df/dz_0 at `start`.
 
     An inverse that serves every flow, exact in value and first derivative, which is what a gradient needs. Shapes:
@@ -134,7 +134,7 @@ def moved_back(params: Weights, form: Form, h: Tensor, start: Tensor, end: Tenso
         return end
     with torch.enable_grad():
         leaf = start.detach().requires_grad_()
-        z, _ = moved(params, form, h, leaf)
+        z, _ = flow(params, form, h, leaf)
         # Rows of J: the derivative of z_i, summed over particles and batch, which do not mix.
         rows = [torch.autograd.grad(z[..., i].sum(), leaf, retain_graph=True)[0] for i in range(form.latent)]
     step = (end - end.detach()).unsqueeze(-1)

@@ -21,7 +21,7 @@ from elbo_compare.suites.bridge.torch_counts import count_step, kernels, profile
 from elbo_compare.suites.contract import Device, Params
 from elbo_compare.suites.forms import Case, Precision, Trainer
 from elbo_compare.suites.torch_hand.joined import join, joined_loss, refuse_other_forms, split
-from elbo_compare.suites.torch_hand.vae import batch_loss, encode, terms_at
+from elbo_compare.suites.torch_hand.vae import batch_loss
 
 Weights = dict[str, Tensor]
 Loss = Callable[[Weights, Form, Tensor, Tensor], Tensor]
@@ -32,7 +32,7 @@ WARM_UP = 3  # steps before a capture, as CUDA graphs ask for
 
 def plain_loss(weights: Weights, form: Form, x: Tensor, noise: Tensor) -> Tensor:
     """The loss as `vae.py` computes it, in nats per datum. x (batch, observed), noise (1, batch, latent)."""
-    return batch_loss(terms_at(weights, form, x, encode(weights, form, x), noise))
+    return batch_loss(weights, form, x, noise)[0]
 
 
 class TorchTrainer:

@@ -15,7 +15,7 @@ from dataclasses import replace
 import numpy as np
 
 from elbo_compare.suites.contract import DType, KLTerm
-from elbo_compare.suites.numpy_oracle.vae import NumpyOracle
+from elbo_compare.suites.numpy_oracle.implementation import NumpyOracle
 
 
 class _Faulty:

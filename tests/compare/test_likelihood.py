@@ -16,7 +16,7 @@ from elbo_compare.compare.records import Cell, CellResult, Outcome, Procedure, Q
 from elbo_compare.suites import datasets, problems
 from elbo_compare.suites.contract import Device, Draws, DType
 from elbo_compare.suites.estimators import ESTIMATORS, SAMPLED_KL
-from elbo_compare.suites.numpy_oracle.vae import NumpyOracle
+from elbo_compare.suites.numpy_oracle.implementation import NumpyOracle
 
 LINEAR = {"problem": "linear-gaussian", "dataset": "linear-gaussian"}
 

@@ -18,7 +18,7 @@ from elbo_compare.compare.records import Procedure, Quantity
 from elbo_compare.suites import datasets, problems
 from elbo_compare.suites.contract import Device, Draws, DType
 from elbo_compare.suites.estimators import CORE_ESTIMATORS, ESTIMATORS
-from elbo_compare.suites.numpy_oracle.vae import NumpyOracle
+from elbo_compare.suites.numpy_oracle.implementation import NumpyOracle
 
 HALF_LOG_TWO_PI = 0.9189385332046727
 

@@ -15,7 +15,7 @@ from elbo_compare.compare.records import Procedure, Quantity
 from elbo_compare.suites import datasets, problems
 from elbo_compare.suites.contract import Device, DType
 from elbo_compare.suites.estimators import ESTIMATORS
-from elbo_compare.suites.numpy_oracle.vae import NumpyOracle
+from elbo_compare.suites.numpy_oracle.implementation import NumpyOracle
 
 Q = Quantity
 LINEAR = {"householder-small", "linear-iaf-small", "convex-linear-iaf-small"}

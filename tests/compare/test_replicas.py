@@ -19,7 +19,7 @@ from elbo_compare.compare.running.run import STEAL_FROM, Slots
 from elbo_compare.suites import datasets, problems
 from elbo_compare.suites.contract import Device, DType
 from elbo_compare.suites.estimators import SAMPLED_KL
-from elbo_compare.suites.numpy_oracle.vae import NumpyOracle
+from elbo_compare.suites.numpy_oracle.implementation import NumpyOracle
 
 FIT = {"problem": "linear-gaussian", "weights": "generic", "dataset": "linear-gaussian", "procedure": Procedure.FIT}
 PROFILE = """
@@ -41,10 +41,9 @@ class Together:
         self.session = NumpyOracle().prepare(problems.load("linear-gaussian", "generic"), SAMPLED_KL, *HERE)
         self.calls, self.change = 0, change
 
-    def fit_replicas(self, params, x, batches, learning_rate, seeds, noise, checkpoints):
+    def fit_replicas(self, params, trainings):
         self.calls += 1
-        triples = zip(batches, seeds, strict=True)
-        return self.change([self.fit(params, x, b, learning_rate, s, None, checkpoints) for b, s in triples])
+        return self.change([self.fit(params, training) for training in trainings])
 
     def __getattr__(self, name):
         return getattr(self.session, name)

@@ -13,7 +13,7 @@ from elbo_compare.compare.records import Cell, Procedure, Quantity
 from elbo_compare.suites import datasets, problems, protocol
 from elbo_compare.suites.contract import Device, DType
 from elbo_compare.suites.estimators import ESTIMATORS
-from elbo_compare.suites.numpy_oracle.vae import NumpyOracle
+from elbo_compare.suites.numpy_oracle.implementation import NumpyOracle
 
 STEPS = 40
 
@@ -22,11 +22,11 @@ class Recorded:
     """The oracle's session, which remembers how it was asked to train; `change` may break what it returns."""
 
     def __init__(self, session, change=lambda fit: fit):
-        self.session, self.change, self.asked = session, change, {}
+        self.session, self.change, self.asked = session, change, None
 
-    def fit(self, params, x, batches, learning_rate, seed, **more):
-        self.asked = {"x": x, "batches": batches, "learning_rate": learning_rate} | more
-        return self.change(self.session.fit(params, x, batches, learning_rate, seed, **more))
+    def fit(self, params, training):
+        self.asked = training
+        return self.change(self.session.fit(params, training))
 
     def __getattr__(self, name):
         return getattr(self.session, name)
@@ -65,17 +65,17 @@ def values(rows, quantity):
 def test_the_authors_settings_reach_the_session(train):
     _, session, _, _ = train()
     asked = session.asked
-    assert asked["learning_rate"] == 5e-4 and asked["batches"].shape == (STEPS, 100)
-    assert asked["batches"].max() < 1350  # the last tenth of 1,500 rows is for validation
-    np.testing.assert_array_equal(asked["kl_weights"], protocol.warm_up(STEPS, 65))
-    np.testing.assert_array_equal(asked["x"], datasets.grey("digits")[:1350])
-    assert isinstance(asked["binarise"], int) and set(checkpoints(STEPS)) <= set(asked["checkpoints"])
+    assert asked.learning_rate == 5e-4 and asked.batches.shape == (STEPS, 100)
+    assert asked.batches.max() < 1350  # the last tenth of 1,500 rows is for validation
+    np.testing.assert_array_equal(asked.kl_weights, protocol.warm_up(STEPS, 65))
+    np.testing.assert_array_equal(asked.x, datasets.grey("digits")[:1350])
+    assert isinstance(asked.binarise, int) and set(checkpoints(STEPS)) <= set(asked.checkpoints)
 
 
 def test_a_static_protocol_asks_for_no_binarisation(train):
     _, session, _, _ = train("static", warm_up_epochs=0)
-    assert "binarise" not in session.asked and "kl_weights" not in session.asked
-    np.testing.assert_array_equal(session.asked["x"], datasets.load("digits").train[:1350])
+    assert session.asked.asked == {"checkpoints", "stop"}
+    np.testing.assert_array_equal(session.asked.x, datasets.load("digits").train[:1350])
 
 
 def test_rows_of_a_run(train):

@@ -12,6 +12,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
@@ -28,7 +29,7 @@ from patching import patched  # noqa: E402
 
 from elbo_compare.suites import datasets, problems, registry  # noqa: E402
 from elbo_compare.suites.bridge import jax_arrays, jax_counts  # noqa: E402
-from elbo_compare.suites.contract import Bound, Device, DType  # noqa: E402
+from elbo_compare.suites.contract import Bound, Device, DType, Training  # noqa: E402
 from elbo_compare.suites.estimators import ESTIMATORS, SAMPLED_KL  # noqa: E402
 from elbo_compare.suites.forms import FORMS, Case, SeededWeights, prepare  # noqa: E402
 from elbo_compare.suites.sized import binary_rows, outlined_vae  # noqa: E402
@@ -128,8 +129,9 @@ def pair(implementation: str, problem_name: str, estimator_name: str) -> Complai
         session.draw(problem.params, x[:1], DRAWS, SEED, 2 * estimator.particles)
         session.draw_gradients(problem.params, x[:1], DRAWS, SEED, 2 * estimator.particles)
         warm = np.ones(STEPS) if estimator.bound is Bound.ELBO else None
-        session.fit(problem.params, x, batches, RATE, SEED, kl_weights=warm)
-        session.fit(problem.params, x, batches, RATE, SEED, noise)
+        asked = Training(x=x, batches=batches, learning_rate=RATE, seed=SEED)
+        session.fit(problem.params, replace(asked, kl_weights=warm))
+        session.fit(problem.params, replace(asked, noise=noise))
         session.stepper(problem.params, x, SEED).step(1)
         count = len(programs)
     return reduced(programs) if count >= 6 else [f"{count} programs were seen"]
@@ -202,7 +204,8 @@ def loops(implementation: str) -> Complaints:
             complaints += [f"step: {each}" for each in guarded(partial(stepper.step, 2))]
             stepper.compile()
             complaints += [f"compiled step: {each}" for each in guarded(partial(stepper.step, 2))]
-            paths = [session.fit(problem.params, x, batches, RATE, SEED, each) for each in (None, noise)]
+            asked = Training(x=x, batches=batches, learning_rate=RATE, seed=SEED)
+            paths = [session.fit(problem.params, replace(asked, noise=each)) for each in (None, noise)]
             found.append([path.elbo for path in paths] + [path.params[name] for path in paths for name in path.params])
     same = all(np.array_equal(one, other) for one, other in zip(*found, strict=True))
     return complaints if same else [*complaints, "the second device's numbers are not the first one's"]
@@ -227,7 +230,7 @@ def puts(session: Any, problem: Any, x: np.ndarray, batches: np.ndarray) -> int:
         return whole(*args, **kwargs)
 
     with patched(jax, device_put=counted):
-        session.fit(problem.params, x, batches, RATE, SEED)
+        session.fit(problem.params, Training(x=x, batches=batches, learning_rate=RATE, seed=SEED))
     return count
 
 

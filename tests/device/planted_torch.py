@@ -32,13 +32,12 @@ def planted() -> dict[str, Any]:
     import pyro
 
     from elbo_compare.suites.peers import pyro_tutorial
-    from elbo_compare.suites.pyro_ppl import session as pyro_session
+    from elbo_compare.suites.pyro_ppl import draws as pyro_draws
     from elbo_compare.suites.pyro_ppl import training as pyro_training
     from elbo_compare.suites.torch_hand import ceiling as ceilings
-    from elbo_compare.suites.torch_hand import forms
-    from elbo_compare.suites.torch_hand import session as hand_session
+    from elbo_compare.suites.torch_hand import evaluation, forms
 
-    whole_init, whole_model = forms.GraphTrainer.__init__, pyro_session.model
+    whole_init, whole_model = forms.GraphTrainer.__init__, pyro_draws.model
 
     def rounded(self: Any, *args: Any) -> None:
         whole_init(self, *args)
@@ -46,16 +45,15 @@ def planted() -> dict[str, Any]:
 
     def shared(form: Any, params: Any, *args: Any, **options: Any) -> None:
         stored = pyro.get_param_store()
-        kept = {n: each for n, each in params.items() if n not in pyro_session.HEAD_BIASES or n not in stored}
+        kept = {n: each for n, each in params.items() if n not in pyro_draws.HEAD_BIASES or n not in stored}
         whole_model(form, kept, *args, **options)
 
-    drawn = hand_session.TorchHandEstimates._sample
+    drawn = evaluation.base_noise
 
-    def on_the_host(self: Any, size: int, generator: Any) -> torch.Tensor:
-        shape = (self.form.noise_rows, size, self.form.latent)
-        if self.device.type == "cpu":
-            return drawn(self, size, generator)
-        return torch.randn(shape, dtype=torch.float64).to(self.device)
+    def on_the_host(form: Any, size: int, generator: Any, dtype: Any) -> torch.Tensor:
+        if generator.device.type == "cpu":
+            return drawn(form, size, generator, dtype)
+        return torch.randn((form.noise_rows, size, form.latent), dtype=torch.float64).to(generator.device)
 
     cuda: Any = torch.cuda
     return {
@@ -67,13 +65,13 @@ def planted() -> dict[str, Any]:
         "10": patched(cuda, max_memory_reserved=cuda.max_memory_allocated),
         "14: a form takes the outline's weights": patched(forms, initial_weights=outline),
         "14: seeded weights travel": patched(pyro_tutorial, initial_weights=travelling),
-        "15": patched(pyro_session, model=shared),
+        "15": patched(pyro_draws, model=shared),
         "mixed devices": patched(forms, joined_loss=mixing),
         "a number read in a step": patched(forms, plain_loss=reading),
         "an upload in a step": patched(forms, plain_loss=uploading),
         "a number read in a capture": patched(forms, joined_loss=reading),
         "a random number in a capture": patched(forms, joined_loss=drawing),
-        "random numbers of the host": patched(hand_session.TorchHandEstimates, _sample=on_the_host),
+        "random numbers of the host": patched(evaluation, base_noise=on_the_host),
         "TF32 on in a full form": allowed(),
     }
 
@@ -124,7 +122,7 @@ def uploading(weights: Any, form: Any, x: torch.Tensor, noise: torch.Tensor) -> 
 
 
 def _plain(vae: Any, weights: Any, form: Any, x: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
-    return vae.batch_loss(vae.terms_at(weights, form, x, vae.encode(weights, form, x), noise))
+    return vae.batch_loss(weights, form, x, noise)[0]
 
 
 @contextmanager

@@ -8,7 +8,7 @@ One process: it patches torch. FILE gets {"clean": {check: complaints}, "planted
 import json
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from functools import partial
 from math import isfinite
 from pathlib import Path
@@ -27,7 +27,7 @@ pretend_device.install()
 pretend_graphs.install()
 
 from elbo_compare.suites import datasets, problems, registry  # noqa: E402
-from elbo_compare.suites.contract import Bound, Device, DType, Flow  # noqa: E402
+from elbo_compare.suites.contract import Bound, Device, DType, Flow, Training  # noqa: E402
 from elbo_compare.suites.estimators import ESTIMATORS, SAMPLED_KL  # noqa: E402
 from elbo_compare.suites.forms import FORMS as ALL_FORMS  # noqa: E402
 from elbo_compare.suites.forms import Case, Precision, SeededWeights, prepare  # noqa: E402
@@ -71,22 +71,22 @@ def session_calls(problem: Any, estimator: Any, x: np.ndarray) -> dict[str, Call
     rng = np.random.default_rng(3)
     noise = rng.standard_normal((STEPS, estimator.noise_rows, ROWS, problem.latent))
     batches = rng.integers(0, ROWS, (STEPS, ROWS))
-    path = problem.params, x, batches, RATE, SEED
+    asked = Training(x=x, batches=batches, learning_rate=RATE, seed=SEED)
     calls: dict[str, Callable[[Any], Any]] = {
         "evaluate": lambda session: session.evaluate(problem.params, x, noise[0]),
         "draw": lambda session: session.draw(problem.params, x[:1], DRAWS, SEED, CHUNK * estimator.particles),
         "draw_gradients": lambda session: session.draw_gradients(
             problem.params, x[:1], DRAWS, SEED, CHUNK * estimator.particles
         ),
-        "fit": lambda session: session.fit(*path, noise, (1,)),
+        "fit": lambda session: session.fit(problem.params, replace(asked, noise=noise, checkpoints=(1,))),
     }
     if estimator.bound is Bound.ELBO:
         warm = np.array([0.0, 0.5])
-        calls["warm-up with own numbers"] = lambda session: session.fit(*path, kl_weights=warm)
+        calls["warm-up with own numbers"] = lambda session: session.fit(problem.params, replace(asked, kl_weights=warm))
     if estimator is SAMPLED_KL and problem.flow is Flow.NONE:
-        several = np.stack([batches, batches[::-1]])
+        several = replace(asked, seed=1), replace(asked, batches=batches[::-1].copy(), seed=2)
         calls["fit_replicas"] = lambda session: (
-            session.fit_replicas(problem.params, x, several, RATE, (1, 2)) if hasattr(session, "fit_replicas") else 0.0
+            session.fit_replicas(problem.params, several) if hasattr(session, "fit_replicas") else 0.0
         )
     return calls
 

@@ -11,7 +11,7 @@ import numpy as np
 from measured_once import measured
 
 from elbo_compare.suites import datasets, problems
-from elbo_compare.suites.contract import Device, DType, Problem
+from elbo_compare.suites.contract import Device, DType, Problem, Training
 from elbo_compare.suites.estimators import CORE_ESTIMATORS, SAMPLED_KL
 
 BACKENDS = ("torch-hand", "jax-hand", "pyro", "numpyro")
@@ -38,6 +38,11 @@ def training_of(problem: Problem) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     x = datasets.load(problems.DATASET[problem.name]).train[:64]
     rng = np.random.default_rng(5)
     return x, rng.integers(0, len(x), (STEPS, BATCH)), rng.standard_normal((STEPS, 1, BATCH, problem.latent))
+
+
+def asked(x: np.ndarray, batches: np.ndarray, seed: int = 0, **options) -> Training:
+    """A training at the one learning rate."""
+    return Training(x=x, batches=batches, learning_rate=RATE, seed=seed, **options)
 
 
 def measure(name: str, dtype: DType) -> dict:
@@ -74,7 +79,7 @@ def _own_random_numbers(implementation, problem: Problem, estimator, dtype: DTyp
         ("particles", *key): _message(session.evaluate, problem.params, x, np.zeros((2, 1, problem.latent))),
         ("two data", *key): _message(session.draw, problem.params, np.repeat(x, 2, 0), 1, SEED, 1),
         ("path particles", *key): _message(
-            session.fit, problem.params, x, np.zeros((1, 1), int), RATE, 0, np.zeros((1, 2, 1, problem.latent))
+            session.fit, problem.params, asked(x, np.zeros((1, 1), int), noise=np.zeros((1, 2, 1, problem.latent)))
         ),
     }
 
@@ -93,8 +98,8 @@ def _training(implementation, problem: Problem, estimator, dtype: DType) -> dict
     key = (problem.name, problem.weights, estimator.name)
     x, batches, noise = training_of(problem)
     given = {name: value.copy() for name, value in problem.params.items()}
-    own = [session.fit(given, x, batches, RATE, seed, None, (0, STEPS)) for seed in (1, 1, 2)]
-    path = session.fit(given, x, batches, RATE, 0, noise, (0, 10, STEPS))
+    own = [session.fit(given, asked(x, batches, seed=seed, checkpoints=(0, STEPS))) for seed in (1, 1, 2)]
+    path = session.fit(given, asked(x, batches, noise=noise, checkpoints=(0, 10, STEPS)))
     stepper = session.stepper(given, x[:BATCH], 0)
     if stepper.compile is not None:
         stepper.compile()

@@ -13,7 +13,7 @@ import numpy as np
 from measured_once import measured
 
 from elbo_compare.suites import datasets, problems
-from elbo_compare.suites.contract import Device, DType, Estimator, Flow, Problem
+from elbo_compare.suites.contract import Device, DType, Estimator, Flow, Problem, Training
 from elbo_compare.suites.estimators import ESTIMATORS
 
 JAX_BACKENDS = ("jax-hand", "numpyro")
@@ -113,12 +113,12 @@ def _jacobians_of_transforms() -> dict:
     import jax
     import jax.numpy as jnp
 
-    from elbo_compare.suites.numpyro_ppl.flows import flow
+    from elbo_compare.suites.numpyro_ppl.flows import transforms_of
 
     @partial(jax.jit, static_argnums=1)
     def of_every_transform(params, form, hidden, z):
         rows = []
-        for transform in flow(params, form, hidden):
+        for transform in transforms_of(params, form, hidden):
             after, back = transform(z), jnp.nan
             if form.flow is not Flow.PLANAR:
                 back = jnp.abs(transform.inv(after) - z).max()
@@ -140,7 +140,7 @@ def _sobol() -> dict:
     import jax
     import jax.numpy as jnp
 
-    from elbo_compare.suites.jax_hand.session import sobol_noise
+    from elbo_compare.suites.jax_hand.noise import sobol_noise
 
     return {
         ("sobol", seed): np.asarray(sobol_noise(jax.random.key(seed), (8, 200, 3), jnp.zeros(()))) for seed in (1, 2)
@@ -192,15 +192,15 @@ def _training(implementation) -> dict:
         asked.append((step, params))
         return step == 2
 
-    start = (problem.params, x, batches, RATE, 0)
+    warm = Training(x=x, batches=batches, learning_rate=RATE, seed=0, noise=noise, kl_weights=weights)
     found = {
-        "warm path": session.fit(*start, noise, (0, 1, STEPS), kl_weights=weights, binarise=5),
-        "stopped": session.fit(*start, noise, (0, 1, 2, 3), kl_weights=weights, stop=stop),
+        "warm path": session.fit(problem.params, replace(warm, checkpoints=(0, 1, STEPS), binarise=5)),
+        "stopped": session.fit(problem.params, replace(warm, checkpoints=(0, 1, 2, 3), stop=stop)),
         "asked": asked,
     }
     many = implementation.prepare(problem, ESTIMATORS["iwae-5"], Device.CPU, DType.FLOAT64)
     try:
-        many.fit(*start, None, (), kl_weights=weights)
+        many.fit(problem.params, replace(warm, noise=None))
     except ValueError as error:
         found["refused"] = str(error)
     return {("training", key): value for key, value in found.items()}

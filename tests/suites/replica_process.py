@@ -5,13 +5,14 @@ As a program: `python replica_process.py IMPLEMENTATION FILE`. As a module: `rep
 
 import pickle
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from measured_once import measured
 
 from elbo_compare.suites import datasets, problems
-from elbo_compare.suites.contract import Device, DType
+from elbo_compare.suites.contract import Device, DType, Training
 from elbo_compare.suites.estimators import SAMPLED_KL
 
 HAND = ("torch-hand", "jax-hand")
@@ -40,21 +41,36 @@ def measure(name: str) -> dict:
         problem, x, batches, noise = arguments_of(key)
         session = registry.load(name).prepare(problem, SAMPLED_KL, Device.CPU, DType.FLOAT64)
         given = noise if kind == "shared" else None
-        together = session.fit_replicas(problem.params, x, batches, RATE, SEEDS, given, CHECKPOINTS)
-        alone = tuple(
-            session.fit(problem.params, x, batches[i], RATE, seed, None if given is None else given[i], CHECKPOINTS)
+        trainings = tuple(
+            Training(
+                x=x,
+                batches=batches[i],
+                learning_rate=RATE,
+                seed=seed,
+                noise=None if given is None else given[i],
+                checkpoints=CHECKPOINTS,
+            )
             for i, seed in enumerate(SEEDS)
         )
-        out[kind] = together, alone
-    out["axes"] = _message(session.fit_replicas, problem.params, x, batches[0], RATE, SEEDS)
-    out["seeds"] = _message(session.fit_replicas, problem.params, x, batches, RATE, (1, 2))
+        together = session.fit_replicas(problem.params, trainings)
+        out[kind] = together, tuple(session.fit(problem.params, training) for training in trainings)
+    first, *others = trainings
+    shorter, faster = replace(first, batches=first.batches[1:]), replace(first, learning_rate=2 * RATE)
+    for name, refused in (
+        ("none", ()),
+        ("shapes", (first, shorter)),
+        ("rates", (first, faster)),
+        ("rows", (first, replace(first, x=x + 1.0))),
+        ("options", (first, replace(first, binarise=1), *others)),
+    ):
+        out[name] = _message(session.fit_replicas, problem.params, refused)
     return out
 
 
 def _message(call, *arguments) -> str:
     try:
         call(*arguments)
-    except ValueError as error:
+    except (ValueError, NotImplementedError) as error:
         return str(error)
     return "no error"
 

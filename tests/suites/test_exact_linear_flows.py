@@ -17,7 +17,7 @@ NAMES = ["householder-small", "linear-iaf-small", "convex-linear-iaf-small"]
 def case(request):
     """(problem, F, mean, log_var) at the first digit, the heads moved so that q is far from the prior."""
     problem, x = problems.load(request.param, "initial"), datasets.load("digits").test[:1]
-    mean, log_var = (head[0] for head in encode(problem, problem.params, x))
+    mean, log_var = (head[0] for head in encode(problem.params, problem, x)[:2])
     matrix = linear_flows.flow_matrix(problem, problem.params, linear_flows.hidden(problem, problem.params, x[0]))
     return problem, matrix, 2.0 * mean, log_var + 0.3
 
@@ -100,7 +100,7 @@ def test_sticking_the_landing_at_the_posterior_has_exactly_no_variance():
         tau=problem.likelihood_scale,
     )
     x = datasets.load("linear-gaussian").test[:1]
-    _, log_var = encode(problem, problem.params, x)
+    _, log_var, _ = encode(problem.params, problem, x)
     covariance = linear_gaussian.mean_gradient_covariance(decoder, log_var[0], linear_gaussian.Gradient.STICKING)
     assert not covariance.any()
     plain = linear_gaussian.mean_gradient_covariance(decoder, log_var[0], linear_gaussian.Gradient.SAMPLED)

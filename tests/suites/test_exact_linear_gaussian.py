@@ -97,7 +97,7 @@ def test_posterior_weights_encode_the_posterior():
     params = problem.params
     decoder = Decoder(weight=params["decoder.output.weight"], bias=params["decoder.output.bias"], tau=0.5)
     x = datasets.load("linear-gaussian").test[:7]
-    mean, log_var = encode(problem, params, x)
+    mean, log_var, _ = encode(params, problem, x)
     for row in range(7):
         centre, covariance = linear_gaussian.posterior(decoder, x[row])
         np.testing.assert_allclose(mean[row], centre, atol=1e-14)

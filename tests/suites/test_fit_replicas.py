@@ -4,7 +4,7 @@ import functools
 
 import numpy as np
 import pytest
-from replica_process import CHECKPOINTS, HAND, OWN, RATE, SEEDS, SHARED, STEPS, arguments_of, replicas
+from replica_process import BATCH, CHECKPOINTS, HAND, OWN, RATE, SEEDS, SHARED, STEPS, arguments_of, replicas
 
 from elbo_compare.suites.contract import DType
 from elbo_compare.suites.estimators import SAMPLED_KL
@@ -54,6 +54,15 @@ def test_replicas_know_nothing_of_each_other(name):
 
 
 @pytest.mark.parametrize("name", HAND)
-def test_what_arrives_with_wrong_axes_is_named(name):
-    assert "(replica, step, batch)" in replicas(name)["axes"]
-    assert "2 seeds" in replicas(name)["seeds"]
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ("none", "at least one training"),
+        ("shapes", f"batches of one shape; ({STEPS}, {BATCH}), ({STEPS - 1}, {BATCH}) arrived"),
+        ("rates", f"share learning_rate; {RATE}"),
+        ("rows", "share x"),
+        ("options", "no training with binarise"),
+    ],
+)
+def test_trainings_that_are_no_replicas_of_each_other_are_named(name, asked, said):
+    assert said in replicas(name)[asked]

@@ -23,7 +23,7 @@ from jax_process import (
 )
 
 from elbo_compare.suites import registry
-from elbo_compare.suites.bridge.batches import training_rows
+from elbo_compare.suites.bridge.training import training_rows
 from elbo_compare.suites.contract import Bound, Device, DType, GradientForm, Prior
 from elbo_compare.suites.estimators import ESTIMATORS, LIBRARY_VARIANTS
 from elbo_compare.suites.numpy_oracle.reference import reference
@@ -199,7 +199,7 @@ def test_a_warm_up_reports_the_unweighted_elbo_and_starts_at_exactly_no_kl(name)
 
 def _likelihood_slope(problem, x, noise, name):
     """d log p(x|z) / d parameter by central differences of the oracle's value, error about 1e-9."""
-    from elbo_compare.suites.numpy_oracle.vae import NumpyOracle
+    from elbo_compare.suites.numpy_oracle.implementation import NumpyOracle
 
     session = NumpyOracle().prepare(problem, ESTIMATORS["sampled-kl"], Device.CPU, DType.FLOAT64)
     values = [

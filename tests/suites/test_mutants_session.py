@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from elbo_compare.suites import datasets, problems
-from elbo_compare.suites.contract import Device, DType, Problem, Reduction
+from elbo_compare.suites.contract import Device, DType, Problem, Reduction, Training
 from elbo_compare.suites.estimators import ANALYTIC_KL, CORE_ESTIMATORS, SAMPLED_KL
 from elbo_compare.suites.mutants.catalogue import CATALOGUE, Kind, of_kind
 from elbo_compare.suites.mutants.problem import bernoulli_data, bernoulli_tiny, near_prior
 from elbo_compare.suites.mutants.session import Mutant
-from elbo_compare.suites.numpy_oracle.vae import NumpyOracle
+from elbo_compare.suites.numpy_oracle.implementation import NumpyOracle
 
 PROBLEMS = {
     "gaussian-kl": (problems.load("gaussian-kl", "2-typical"), datasets.load("none")),
@@ -93,6 +93,6 @@ def test_a_mutant_runs_in_float64_on_the_cpu_and_is_never_trained():
         mutant.prepare(problem, SAMPLED_KL, Device.CPU, DType.FLOAT32)
     session = mutant.prepare(problem, SAMPLED_KL, Device.CPU, DType.FLOAT64)
     with pytest.raises(NotImplementedError, match="never trained"):
-        session.fit(problem.params, x, np.zeros((1, 2), int), 1e-3, 0)
+        session.fit(problem.params, Training(x=x, batches=np.zeros((1, 2), int), learning_rate=1e-3, seed=0))
     with pytest.raises(NotImplementedError, match="never trained"):
         session.stepper(problem.params, x, 0)

@@ -10,8 +10,8 @@ from elbo_compare.suites import datasets, problems
 from elbo_compare.suites.complex_step import STEP
 from elbo_compare.suites.contract import Flow, Prior
 from elbo_compare.suites.exact import linear_flows
-from elbo_compare.suites.numpy_oracle import flows, priors
-from elbo_compare.suites.numpy_oracle.model import encoder_heads, sample
+from elbo_compare.suites.numpy_oracle import flows
+from elbo_compare.suites.numpy_oracle.vae import encode, log_prior, terms_at
 
 FLOWS = [flow for flow in Flow if flow is not Flow.NONE]
 LINEAR = [flow for flow in FLOWS if flow.is_linear]
@@ -21,14 +21,14 @@ each_flow = pytest.mark.parametrize("flow", FLOWS, ids=str)
 
 def at(problem, rows, particles, seed=6):
     """Hidden layer (rows, hidden), z (particles, rows, latent), three times as wide as N(0, 1)."""
-    h = encoder_heads(problem, problem.params, data(rows)).hidden
+    h = encode(problem.params, problem, data(rows)).hidden
     return h, 3.0 * np.random.default_rng(seed).normal(size=(particles, rows, problem.latent))
 
 
 def jacobian(problem, h, z):
     """df/dz by complex step, (particle, batch, latent out, latent in)."""
     columns = [
-        np.imag(flows.transform(problem, problem.params, h, z + 1j * STEP * axis)[0]) / STEP
+        np.imag(flows.flow(problem.params, problem, h, z + 1j * STEP * axis)[0]) / STEP
         for axis in np.eye(problem.latent)
     ]
     return np.stack(columns, axis=-1)
@@ -40,7 +40,7 @@ def test_log_det_is_that_of_the_jacobian(flow, latent):
     """log |det| of the complex-step Jacobian. 1e-12: a determinant of five dimensions, terms below 30."""
     problem = toy(flow, latent=latent)
     h, z = at(problem, rows=3, particles=4)
-    _, log_det = flows.transform(problem, problem.params, h, z)
+    _, log_det = flows.flow(problem.params, problem, h, z)
     np.testing.assert_allclose(log_det, np.linalg.slogdet(jacobian(problem, h, z))[1], atol=1e-12)
     assert flow.is_linear or np.abs(log_det).max() > 0.1
 
@@ -48,9 +48,9 @@ def test_log_det_is_that_of_the_jacobian(flow, latent):
 @pytest.mark.parametrize("name", NAMED)
 def test_log_det_is_that_of_the_jacobian_at_the_named_weights(name):
     problem = problems.load(name, "initial")
-    h = encoder_heads(problem, problem.params, datasets.load("digits").test[:3]).hidden
+    h = encode(problem.params, problem, datasets.load("digits").test[:3]).hidden
     z = 3.0 * np.random.default_rng(7).normal(size=(2, 3, problem.latent))
-    _, log_det = flows.transform(problem, problem.params, h, z)
+    _, log_det = flows.flow(problem.params, problem, h, z)
     np.testing.assert_allclose(log_det, np.linalg.slogdet(jacobian(problem, h, z))[1], atol=1e-12)
 
 
@@ -60,7 +60,7 @@ def test_reflections_keep_the_length_for_every_batch_size(rows, latent):
     """|f(z)| = |z| also where batch = latent, where v.z over the wrong axis has a fitting shape. Relative 1e-14."""
     problem = toy(Flow.HOUSEHOLDER, latent=latent)
     h, z = at(problem, rows, particles=3)
-    moved, _ = flows.transform(problem, problem.params, h, z)
+    moved, _ = flows.flow(problem.params, problem, h, z)
     np.testing.assert_allclose((moved**2).sum(-1), (z**2).sum(-1), rtol=1e-14)
     assert np.abs(moved - z).max() > 0.1
 
@@ -72,8 +72,8 @@ def test_linear_flows_are_their_matrices(flow, latent):
     problem = toy(flow, latent=latent)
     x = data(3)
     _, z = at(problem, rows=3, particles=4)
-    h = encoder_heads(problem, problem.params, x).hidden
-    moved, log_det = flows.transform(problem, problem.params, h, z)
+    h = encode(problem.params, problem, x).hidden
+    moved, log_det = flows.flow(problem.params, problem, h, z)
     assert not log_det.any()
     for row in range(3):
         matrix = linear_flows.flow_matrix(problem, problem.params, linear_flows.hidden(problem, problem.params, x[row]))
@@ -96,7 +96,7 @@ def test_the_inverse_derivative_undoes_the_flow(flow):
     problem = toy(flow, latent=5)
     h, z = at(problem, rows=3, particles=4)
     v = np.random.default_rng(8).normal(size=z.shape)
-    back = flows.inverse_derivative(problem, problem.params, h, z, v)
+    back = flows.inverse_derivative(problem.params, problem, h, z, v)
     np.testing.assert_allclose((jacobian(problem, h, z) @ back[..., None])[..., 0], v, atol=1e-12)
 
 
@@ -107,8 +107,8 @@ def test_the_ratio_of_the_densities_integrates_to_one(flow, prior):
     1e-9 for smooth ratios; the Laplace density has a kink, step^2 / 12 times the jump of its slope, below 1e-2."""
     problem, (points, weights) = toy(flow, prior), quadrature()
     x = data(1)
-    heads = encoder_heads(problem, problem.params, x)
-    drawn = sample(problem, problem.params, heads, x, points[:, None, :])
+    heads = encode(problem.params, problem, x)
+    drawn = terms_at(problem.params, problem, x, heads, points[:, None, :])
     total = weights @ np.exp(-drawn.k1[:, 0])
     assert total == pytest.approx(1.0, abs=1e-2 if prior is Prior.LAPLACE else 1e-9)
 
@@ -117,18 +117,18 @@ def test_priors_are_scipys():
     """Fully normalised. Relative 1e-13: sums of a dozen terms."""
     z = 2.0 * np.random.default_rng(9).normal(size=(3, 4, 2))
     problem = toy(prior=Prior.LAPLACE)
-    np.testing.assert_allclose(priors.log_prior(problem, {}, z), laplace.logpdf(z).sum(-1), rtol=1e-13)
+    np.testing.assert_allclose(log_prior({}, problem, z), laplace.logpdf(z).sum(-1), rtol=1e-13)
     problem = toy(prior=Prior.MIXTURE)
     mean, log_var = problem.params["prior.mean"], problem.params["prior.log_var"]
     densities = norm.logpdf(z[..., None, :], mean, np.exp(0.5 * log_var)).sum(-1)
     expected = logsumexp(densities, axis=-1, b=1.0 / 3.0)
-    np.testing.assert_allclose(priors.log_prior(problem, problem.params, z), expected, rtol=1e-13)
+    np.testing.assert_allclose(log_prior(problem.params, problem, z), expected, rtol=1e-13)
 
 
 def test_vampprior_is_the_mixture_of_q_at_its_pseudo_inputs():
     problem = toy(prior=Prior.VAMP)
-    heads = encoder_heads(problem, problem.params, problem.params["prior.pseudo_inputs"])
+    heads = encode(problem.params, problem, problem.params["prior.pseudo_inputs"])
     z = np.random.default_rng(10).normal(size=(3, 4, 2))
     densities = norm.logpdf(z[..., None, :], heads.mean, np.exp(0.5 * heads.log_var)).sum(-1)
     expected = logsumexp(densities, axis=-1, b=1.0 / 3.0)
-    np.testing.assert_allclose(priors.log_prior(problem, problem.params, z), expected, rtol=1e-13)
+    np.testing.assert_allclose(log_prior(problem.params, problem, z), expected, rtol=1e-13)

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from elbo_compare.suites import datasets, problems
-from elbo_compare.suites.contract import Device, DType
+from elbo_compare.suites.contract import Device, DType, Training
 from elbo_compare.suites.estimators import ANALYTIC_KL, CORE_ESTIMATORS, SAMPLED_KL
 from elbo_compare.suites.exact import gaussian_kl, linear_gaussian
+from elbo_compare.suites.numpy_oracle.gradients import gradients, terms_and_backward
+from elbo_compare.suites.numpy_oracle.implementation import NumpyOracle
 from elbo_compare.suites.numpy_oracle.reference import path_reference, reference
-from elbo_compare.suites.numpy_oracle.vae import NumpyOracle, gradients, terms_and_backward
 
 FACTOR = 16.0
 UNIT_ROUNDOFF = {DType.FLOAT64: 2.0**-53, DType.FLOAT32: 2.0**-24}
@@ -63,7 +64,7 @@ def test_the_oracles_code_in_float32_is_within_tolerance(name, weights, estimato
     single = {key: value.astype(np.float32) for key, value in problem.params.items()}
     data, e = x[::-1].astype(np.float32), noise[0, ::-1].astype(np.float32)
     reversed_params, restore = reverse_hidden(single)
-    terms, contractions = terms_and_backward(problem, estimator, reversed_params, data, e)
+    terms, contractions = terms_and_backward(reversed_params, problem, estimator, data, e)
     assert terms.z.dtype == np.float32
     unit = UNIT_ROUNDOFF[DType.FLOAT32]
     for quantity, scale in result.scales.items():
@@ -159,10 +160,14 @@ def path(request):
     return problem, request.param, x, batches, noise, found
 
 
+def asked(x, batches, noise, rate=1e-3):
+    return Training(x=x, batches=batches, learning_rate=rate, seed=0, noise=noise)
+
+
 def test_the_path_is_the_oracles_fit(path):
     problem, estimator, x, batches, noise, found = path
     oracle = NumpyOracle().prepare(problem, estimator, Device.CPU, DType.FLOAT64)
-    np.testing.assert_array_equal(found.elbo, oracle.fit(problem.params, x, batches, 1e-3, 0, noise).elbo)
+    np.testing.assert_array_equal(found.elbo, oracle.fit(problem.params, asked(x, batches, noise)).elbo)
 
 
 def test_divergence_is_positive_and_never_falls(path):
@@ -178,7 +183,7 @@ def test_another_order_of_summation_stays_on_the_path(path):
     """Every batch and its noise reversed is the same training on paper: within 100 times the divergence."""
     problem, estimator, x, batches, noise, found = path
     oracle = NumpyOracle().prepare(problem, estimator, Device.CPU, DType.FLOAT64)
-    other = oracle.fit(problem.params, x, batches[:, ::-1], 1e-3, 0, noise[:, :, ::-1])
+    other = oracle.fit(problem.params, asked(x, batches[:, ::-1], noise[:, :, ::-1]))
     assert (np.abs(other.elbo - found.elbo) <= 100.0 * found.elbo_divergence).all()
     for name, value in found.params.items():
         assert np.linalg.norm(other.params[name] - value) <= 100.0 * found.param_divergence[name], name
@@ -194,7 +199,7 @@ def test_another_training_leaves_the_path(path, mutant, monkeypatch):
         noise = noise.copy()
         noise[:, :, [0, 1]] = noise[:, :, [1, 0]]
     if mutant == "epsilon":
-        monkeypatch.setattr("elbo_compare.suites.numpy_oracle.adam.EPSILON", 1e-7)
-    other = oracle.fit(problem.params, x, batches, rate, 0, noise)
+        monkeypatch.setattr("elbo_compare.suites.numpy_oracle.training.EPSILON", 1e-7)
+    other = oracle.fit(problem.params, asked(x, batches, noise, rate))
     for name, value in found.params.items():
         assert np.linalg.norm(other.params[name] - value) > 100.0 * found.param_divergence[name], name

@@ -1,15 +1,17 @@
 """The oracle's own draws under every estimator against the closed forms, and training under a protocol."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from elbo_compare.suites import datasets, problems
-from elbo_compare.suites.bridge.batches import training_rows
-from elbo_compare.suites.contract import Bound, Device, DType
+from elbo_compare.suites.bridge.training import training_rows
+from elbo_compare.suites.contract import Bound, Device, DType, Training
 from elbo_compare.suites.estimators import CORE_ESTIMATORS, ESTIMATORS, SAMPLED_KL
 from elbo_compare.suites.exact.expected import HEADS, expected
-from elbo_compare.suites.numpy_oracle.session import OracleSession
-from elbo_compare.suites.numpy_oracle.vae import NumpyOracle, encode
+from elbo_compare.suites.numpy_oracle.implementation import NumpyOracle, OracleSession
+from elbo_compare.suites.numpy_oracle.vae import encode
 
 DRAWN = [name for name in ESTIMATORS if name not in (*CORE_ESTIMATORS, "iwae-20", "iwae-80", "dreg-20", "dreg-80")]
 DRAWN = [name for name in DRAWN if "trace" not in name]
@@ -38,7 +40,7 @@ def test_draws_have_the_moments_of_the_closed_forms(kind, name, weights):
     """n = 6,000 values and gradients, whatever is known: mean, variance, and the gradient's mean and trace."""
     problem, estimator = problems.load(name, weights), ESTIMATORS[kind]
     x = np.resize(datasets.load(problems.DATASET[name]).test, (1, problem.observed))
-    exact = expected(problem, estimator, x, *encode(problem, problem.params, x))
+    exact = expected(problem, estimator, x, *encode(problem.params, problem, x)[:2])
     draws = session(problem, estimator).draw(problem.params, x, 6_000, 60, 6_000)
     assert np.isnan(draws.kl).all() == (estimator.bound is Bound.RENYI)
     for term in ("elbo", "kl"):
@@ -93,9 +95,10 @@ def test_the_weighted_gradient_is_that_of_the_weighted_loss(estimator):
     leaves log p(x|z) alone, whose gradient a problem with no KL has too."""
     problem, x, batches, noise = training(steps=1)
     oracle = session(problem, estimator)
-    plain = oracle.fit(problem.params, x, batches, 1e-3, 0, noise)
-    same = oracle.fit(problem.params, x, batches, 1e-3, 0, noise, kl_weights=np.ones(1))
-    cold = oracle.fit(problem.params, x, batches, 1e-3, 0, noise, kl_weights=np.zeros(1))
+    asked = Training(x=x, batches=batches, learning_rate=1e-3, seed=0, noise=noise)
+    plain = oracle.fit(problem.params, asked)
+    same = oracle.fit(problem.params, replace(asked, kl_weights=np.ones(1)))
+    cold = oracle.fit(problem.params, replace(asked, kl_weights=np.zeros(1)))
     assert plain.elbo[0] == same.elbo[0] == cold.elbo[0]
     for name, value in plain.params.items():
         np.testing.assert_array_equal(value, same.params[name])
@@ -120,10 +123,11 @@ def test_rows_are_binarised_by_the_shared_generator():
     oracle = session(problem, SAMPLED_KL)
     drawn = training_rows(grey, batches[0], 0, 65)
     assert set(np.unique(drawn)) == {0.0, 1.0}
-    one = oracle.fit(problem.params, grey, batches, 1e-3, 0, noise, binarise=65)
-    other = oracle.fit(problem.params, drawn, np.arange(8)[None], 1e-3, 0, noise)
+    asked = Training(x=grey, batches=batches, learning_rate=1e-3, seed=0, noise=noise, binarise=65)
+    one = oracle.fit(problem.params, asked)
+    other = oracle.fit(problem.params, replace(asked, x=drawn, batches=np.arange(8)[None], binarise=None))
     assert one.elbo[0] == other.elbo[0]
-    assert one.elbo[0] != oracle.fit(problem.params, grey, batches, 1e-3, 0, noise, binarise=66).elbo[0]
+    assert one.elbo[0] != oracle.fit(problem.params, replace(asked, binarise=66)).elbo[0]
 
 
 def test_stop_ends_the_training_at_a_checkpoint():
@@ -134,9 +138,8 @@ def test_stop_ends_the_training_at_a_checkpoint():
         seen.append((step, weights["encoder.mean.bias"].copy()))
         return step >= 4
 
-    fit = session(problem, SAMPLED_KL).fit(
-        problem.params, x, batches, 1e-3, 0, noise, checkpoints=(0, 2, 4, 6), stop=stop
-    )
+    asked = Training(x=x, batches=batches, learning_rate=1e-3, seed=0, noise=noise, checkpoints=(0, 2, 4, 6), stop=stop)
+    fit = session(problem, SAMPLED_KL).fit(problem.params, asked)
     assert [step for step, _ in seen] == [0, 2, 4]
     assert len(fit.elbo) == 4
     assert set(fit.checkpoints) == {0, 2, 4}
@@ -149,6 +152,6 @@ def test_what_has_no_gradient_by_hand_is_not_trained(name, kind):
     problem = problems.load(name, "initial") if name != problem.name else problem
     oracle = session(problem, ESTIMATORS[kind])
     with pytest.raises(ValueError, match="does not train"):
-        oracle.fit(problem.params, np.zeros((9, 64)), batches, 1e-3, 0)
+        oracle.fit(problem.params, Training(x=np.zeros((9, 64)), batches=batches, learning_rate=1e-3, seed=0))
     with pytest.raises(ValueError, match="does not train"):
         oracle.stepper(problem.params, np.zeros((9, 64)), 0)

@@ -102,7 +102,7 @@ def test_trained_weights_reach_the_recorded_heldout_elbo(name):
     """The record's held-out ELBO (same noise) to 1e-4 nats, which float32 storage of the weights allows for."""
     from elbo_compare.suites.contract import Device, DType
     from elbo_compare.suites.estimators import SAMPLED_KL
-    from elbo_compare.suites.numpy_oracle.vae import NumpyOracle
+    from elbo_compare.suites.numpy_oracle.implementation import NumpyOracle
 
     problem, x = problems.load(name, "trained"), datasets.load(problems.DATASET[name]).test
     noise = np.random.default_rng(0).standard_normal((1, len(x), problem.latent))

@@ -77,7 +77,7 @@ def _drawn(backend, name, estimator, kind="draw"):
 
 def _exact(name, estimator):
     problem, x = problem_of(name), inputs_of(name, estimator, 1)[0]
-    return expected(problem, ESTIMATORS[CORE.get(estimator, estimator)], x, *encode(problem, problem.params, x))
+    return expected(problem, ESTIMATORS[CORE.get(estimator, estimator)], x, *encode(problem.params, problem, x)[:2])
 
 
 @pytest.mark.parametrize(("backend", "name", "estimator"), OWN)

@@ -5,6 +5,7 @@ As a program: `python torch_process.py FILE`. As a module: `results()`.
 
 import pickle
 import sys
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import numpy as np
 from measured_once import measured
 
 from elbo_compare.suites import datasets, problems
-from elbo_compare.suites.contract import Device, DType, Problem
+from elbo_compare.suites.contract import Device, DType, Problem, Training
 from elbo_compare.suites.estimators import ESTIMATORS
 
 TORCH_BACKENDS = ("torch-hand", "pyro")
@@ -90,7 +91,10 @@ def measure() -> dict:
             ("vae-small", "sampled-kl"),
             ("vae-small", "iwae-5"),
         ):
-            out |= {(key, backend, name, estimator): value for key, value in _trained(session(name, estimator), name)}
+            out |= {
+                (key, backend, name, estimator): value
+                for key, value in _trained(session(name, estimator), name, estimator)
+            }
     return out | _flows() | _shared_encoder()
 
 
@@ -104,8 +108,9 @@ def _shared_encoder() -> dict:
     import torch
 
     from elbo_compare.suites import registry
-    from elbo_compare.suites.pyro_ppl.session import block_seed
-    from elbo_compare.suites.torch_hand.vae import Heads, datum_bounds, encode
+    from elbo_compare.suites.bridge.form import form_of
+    from elbo_compare.suites.pyro_ppl.evaluation import block_seed
+    from elbo_compare.suites.torch_hand.vae import Heads, encode, estimate
 
     out: dict = {}
     problem, (x, _) = problem_of("vamp-small"), inputs_of("vamp-small", "sampled-kl", 1)
@@ -114,32 +119,36 @@ def _shared_encoder() -> dict:
             continue
         session = registry.load("pyro").prepare(problem, estimator, Device.CPU, DType.FLOAT64)
         found = session.draw_gradients(problem.params, x, SHARED_DRAWS, SEED, SHARED_DRAWS * estimator.particles)
-        weights, form = {key: torch.tensor(value) for key, value in problem.params.items()}, session.form
+        weights, form = {key: torch.tensor(value) for key, value in problem.params.items()}, form_of(problem, estimator)
         heads = encode(weights, form, torch.tensor(x))
         rows = [head.expand(SHARED_DRAWS, -1).clone().requires_grad_() for head in heads[:2]]
         pyro.set_rng_seed(block_seed(SEED, 0))
         noise = torch.empty(form.particles, SHARED_DRAWS, form.latent, dtype=torch.float64)
         for _ in range(3 if name.startswith("jit") else 1):
             noise = torch.normal(torch.zeros_like(noise), torch.ones_like(noise))
-        value = datum_bounds(weights, form, torch.tensor(x), Heads(rows[0], rows[1], heads.hidden), noise)[1]
+        value = estimate(weights, form, torch.tensor(x), Heads(rows[0], rows[1], heads.hidden), noise)[0]
         wanted = [each.numpy() for each in torch.autograd.grad(value.sum(), rows)]
         out["shared encoder", name] = np.hstack([found.mean, found.log_var]), np.hstack(wanted)
     return out
 
 
-def _trained(session, name: str):
+def _trained(session, name: str, estimator: str):
     params, x = problem_of(name).params, datasets.load(problems.DATASET[name]).train[:64]
     rng = np.random.default_rng(5)
     batches = rng.integers(0, len(x), (STEPS, BATCH))
-    noise = rng.standard_normal((STEPS, session.form.noise_rows, BATCH, session.form.latent))
-    given = params, x, batches, RATE, SEED, noise
-    yield "path", session.fit(*given)
-    yield "stopped", session.fit(*given, checkpoints=(0, 3, 6), stop=lambda step, weights: step == 3)
+    noise = rng.standard_normal((STEPS, ESTIMATORS[estimator].noise_rows, BATCH, problem_of(name).latent))
+    shared = Training(x=x, batches=batches, learning_rate=RATE, seed=SEED, noise=noise)
+
+    def fit(**options):
+        return session.fit(params, replace(shared, **options))
+
+    yield "path", fit()
+    yield "stopped", fit(checkpoints=(0, 3, 6), stop=lambda step, weights: step == 3)
     # The digits are black and white already; Pyro refuses to score grey pixels as Bernoulli draws.
-    yield "binarised", session.fit(params, 0.25 + 0.5 * x, *given[2:], binarise=11)
+    yield "binarised", fit(x=0.25 + 0.5 * x, binarise=11)
     try:
-        yield "warmed up", session.fit(*given, kl_weights=KL_WEIGHTS)
-        yield "without kl", session.fit(*given, kl_weights=np.zeros(STEPS))
+        yield "warmed up", fit(kl_weights=KL_WEIGHTS)
+        yield "without kl", fit(kl_weights=np.zeros(STEPS))
     except ValueError as error:
         yield "warmed up", str(error)
 
@@ -156,7 +165,7 @@ def _flows() -> dict:
     from elbo_compare.suites.bridge.form import form_of
     from elbo_compare.suites.pyro_ppl import flows as pyro_flows
     from elbo_compare.suites.torch_hand import flows as hand_flows
-    from elbo_compare.suites.torch_hand.sobol import scrambled
+    from elbo_compare.suites.torch_hand.noise import scrambled
 
     out: dict = {}
     for name in FLOWS:
@@ -165,17 +174,17 @@ def _flows() -> dict:
         rng = np.random.default_rng(3)
         params = {key: torch.tensor(value) for key, value in problem.params.items()}
         h, z = torch.tensor(rng.standard_normal((8, 32))), torch.tensor(rng.standard_normal((2, 8, 8)))
-        pieces = ComposeTransform(pyro_flows.FLOWS[form.flow](params, form, h))
+        pieces = ComposeTransform(pyro_flows.transforms_of(params, form, h))
         moved = pieces(z)
         claims = {
-            "torch-hand": (partial(_hand, hand_flows.moved, params, form, h), *hand_flows.moved(params, form, h, z)),
+            "torch-hand": (partial(_hand, hand_flows.flow, params, form, h), *hand_flows.flow(params, form, h, z)),
             "pyro": (pieces, moved, pieces.log_abs_det_jacobian(z, moved)),
         }
         for backend, (function, value, log_det) in claims.items():
             jacobian = torch.autograd.functional.jacobian(function, z)
             blocks = np.einsum("kbikbj->kbij", jacobian.numpy())
             out["flow", backend, name] = value.numpy(), log_det.numpy(), blocks, float(np.abs(jacobian.numpy()).sum())
-        back = torch.autograd.functional.jacobian(partial(hand_flows.moved_back, params, form, h, z), moved)
+        back = torch.autograd.functional.jacobian(partial(hand_flows.flow_back, params, form, h, z), moved)
         out["back", name] = np.einsum("kbikbj->kbij", back.numpy())
     out["sobol"] = scrambled(8, 3, 500, torch.Generator().manual_seed(1)).numpy()
     return out

@@ -7,7 +7,7 @@ import numpy as np
 
 from elbo_compare.compare.procedures.turns import seconds
 from elbo_compare.suites import datasets, problems, registry
-from elbo_compare.suites.contract import Device, DType
+from elbo_compare.suites.contract import Device, DType, Training
 from elbo_compare.suites.estimators import SAMPLED_KL
 
 SIZES = (1, 2, 4, 8, 16, 32)  # seeds in one program
@@ -27,12 +27,14 @@ class ReplicaClock:
         )
         self.batches = np.random.default_rng(1).integers(0, len(self.x), (max(SIZES), STEPS, BATCH))
 
+    def _asked(self, replica: int) -> Training:
+        return Training(x=self.x, batches=self.batches[replica], learning_rate=RATE, seed=replica)
+
     def _single(self) -> None:
-        self.session.fit(self.problem.params, self.x, self.batches[0], RATE, 0)
+        self.session.fit(self.problem.params, self._asked(0))
 
     def _together(self, replicas: int) -> None:
-        seeds = tuple(range(replicas))
-        self.session.fit_replicas(self.problem.params, self.x, self.batches[:replicas], RATE, seeds)
+        self.session.fit_replicas(self.problem.params, tuple(self._asked(replica) for replica in range(replicas)))
 
     def start(self) -> dict[str, Any]:
         """Compile every size."""

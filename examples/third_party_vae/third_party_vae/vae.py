@@ -129,14 +129,15 @@ class Session:
         mean, log_var = (torch.cat(column)[:, 0] for column in zip(*rows, strict=True))
         return GradientDraws(mean=numbers(mean), log_var=numbers(log_var), dtype=dtype_of(mean))
 
-    def fit(self, params, x, batches, learning_rate, seed, noise=None, checkpoints=()):
-        weights, x, generator = self.weights(params), self.tensor(x), self.generator(seed)
-        optimiser = torch.optim.Adam(weights.values(), lr=learning_rate)
-        kept, elbo = {0: as_params(weights)} if 0 in checkpoints else {}, []
-        for i, rows in enumerate(torch.as_tensor(batches, device=self.device)):
-            own = self.noise(generator, 1, len(rows)) if noise is None else self.tensor(noise[i])
+    def fit(self, params, training):
+        training.refuse_all_but("noise", "checkpoints")  # warm-up, binarisation and early stopping are not written here
+        weights, x, generator = self.weights(params), self.tensor(training.x), self.generator(training.seed)
+        optimiser = torch.optim.Adam(weights.values(), lr=training.learning_rate)
+        kept, elbo = {0: as_params(weights)} if 0 in training.checkpoints else {}, []
+        for i, rows in enumerate(torch.as_tensor(training.batches, device=self.device)):
+            own = self.noise(generator, 1, len(rows)) if training.noise is None else self.tensor(training.noise[i])
             elbo.append(-self.step(weights, optimiser, x[rows], own))
-            if i + 1 in checkpoints:
+            if i + 1 in training.checkpoints:
                 kept[i + 1] = as_params(weights)
         path = torch.stack(elbo)
         return Fit(elbo=numbers(path), params=as_params(weights), checkpoints=kept, dtype=dtype_of(path))

@@ -1,11 +1,22 @@
-"""Scrambled Sobol noise in torch: any number of independently scrambled sets at once."""
+"""Own base noise in torch: independent normals, or any number of independently scrambled Sobol sets at once."""
 
 from functools import cache
 
 import torch
 from torch import Tensor
 
+from elbo_compare.suites.bridge.form import Form
+from elbo_compare.suites.contract import Noise
+
 BITS = 30  # of torch's Sobol points
+
+
+def base_noise(form: Form, size: int, generator: torch.Generator, dtype: torch.dtype) -> Tensor:
+    """Standard normal noise of `size` data, shape (noise_rows, size, latent), on the generator's device."""
+    if form.noise is Noise.SOBOL:
+        return sobol_noise(form.particles, form.latent, size, generator).to(dtype)
+    shape = (form.noise_rows, size, form.latent)
+    return torch.randn(shape, generator=generator, dtype=dtype, device=generator.device)
 
 
 @cache
