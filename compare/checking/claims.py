@@ -28,7 +28,7 @@ from elbo_compare.suites.contract import DType
 
 
 @dataclass(frozen=True, kw_only=True)
-class Claim:
+class ClaimVerdict:
     """One claim judged. `difference` and `tolerance` at the worst input, in nats (or nats per unit of an argument)."""
 
     name: str
@@ -136,8 +136,8 @@ class TermRecord:
         return "" if term.gradients is not None else term.no_gradient
 
 
-def _judged(name: str, statement: str, distance: Distance, note: str = "") -> Claim:
-    return Claim(
+def _judged(name: str, statement: str, distance: Distance, note: str = "") -> ClaimVerdict:
+    return ClaimVerdict(
         name=name,
         statement=statement,
         outcome=Outcome.AGREES if distance.ratio <= 1 else Outcome.DIFFERS,
@@ -148,32 +148,34 @@ def _judged(name: str, statement: str, distance: Distance, note: str = "") -> Cl
     )
 
 
-def judge_value(term: TermRecord) -> Claim:
+def judge_value(term: TermRecord) -> ClaimVerdict:
     """f = oracle at ordinary inputs."""
     return _judged("value", "equals the float64 oracle at ordinary inputs", term.values(term.record.ordinary))
 
 
-def judge_extremes(term: TermRecord) -> Claim:
+def judge_extremes(term: TermRecord) -> ClaimVerdict:
     """f = oracle at sigma 0.001 and 10, |mean| 30, outputs at their edge."""
     return _judged("extreme value", "equals the float64 oracle at extreme inputs", term.values(term.record.extreme))
 
 
-def judge_gradient(term: TermRecord) -> Claim:
+def judge_gradient(term: TermRecord) -> ClaimVerdict:
     """The partial derivatives by every argument are the oracle's."""
     statement = "its partial derivatives by every argument are the oracle's, ordinary and extreme inputs"
     if term.missing_gradient:
-        return Claim(name="gradient", statement=statement, outcome=Outcome.NOT_RUN, note=term.missing_gradient)
+        return ClaimVerdict(name="gradient", statement=statement, outcome=Outcome.NOT_RUN, note=term.missing_gradient)
     return _judged("gradient", statement, term.gradients((*term.record.ordinary, *term.record.extreme)))
 
 
-def judge_additivity(term: TermRecord) -> Claim:
+def judge_additivity(term: TermRecord) -> ClaimVerdict:
     """f(6 rows) = f(1 row) and f(5 rows) put together by the reduction; no oracle is needed."""
     statement = "ragged parts of a batch put together give the whole batch"
     if not term.record.parts:
-        return Claim(name="additivity", statement=statement, outcome=Outcome.NOT_RUN, note="the batch size is fixed")
+        return ClaimVerdict(
+            name="additivity", statement=statement, outcome=Outcome.NOT_RUN, note="the batch size is fixed"
+        )
     if term.reading.floor in (Floor.DIMENSION_MEAN, Floor.GROUP_MEAN, Floor.CAPACITY_MEAN) or term.reading.given:
         note = "the objective combines the batch before it is floored, or adds a number to it"
-        return Claim(name="additivity", statement=statement, outcome=Outcome.NOT_RUN, note=note)
+        return ClaimVerdict(name="additivity", statement=statement, outcome=Outcome.NOT_RUN, note=note)
     whole, parts = term.term(term.record.whole).value, [term.term(part).value for part in term.record.parts]
     rows = [part.batch for part in term.record.parts]
     if term.reduction in (Reduction.SUM, Reduction.MEAN):
@@ -190,12 +192,12 @@ def judge_additivity(term: TermRecord) -> Claim:
     return _judged("additivity", statement, distance)
 
 
-def judge_prior(term: TermRecord) -> Claim:
+def judge_prior(term: TermRecord) -> ClaimVerdict:
     """q = p: the KL is 0 at every z (a loss is its reconstruction term alone)."""
     return _judged("q = p", "where q = p the KL is 0 at every z", term.values(term.record.prior))
 
 
-def judge_noise(term: TermRecord) -> Claim:
+def judge_noise(term: TermRecord) -> ClaimVerdict:
     """The mean over z = mean + sigma and mean - sigma is the exact value: every k1 is quadratic in the noise."""
     statement = "the average over z = mean + sigma and z = mean - sigma is the exact expectation"
     if (
@@ -203,7 +205,7 @@ def judge_noise(term: TermRecord) -> Claim:
         or not (term.reading.sampled and term.reading.has_kl)
         or term.reading.floor is not Floor.NONE
     ):
-        return Claim(name="exact mean", statement=statement, outcome=Outcome.NOT_RUN, note="no sample is taken")
+        return ClaimVerdict(name="exact mean", statement=statement, outcome=Outcome.NOT_RUN, note="no sample is taken")
     plus, minus = (term.term(one).value for one in term.record.noise)
     first = term.record.noise[0]
     exact = replace(term.reading, sampled=False)
@@ -215,12 +217,12 @@ def judge_noise(term: TermRecord) -> Claim:
     return _judged("exact mean", statement, widened)
 
 
-def judge_single(term: TermRecord) -> Claim:
+def judge_single(term: TermRecord) -> ClaimVerdict:
     """float32 in: no further from the oracle at the rounded inputs than float32 rounding allows."""
     statement = "float32 arguments lose no more than float32 rounding, at extreme inputs too"
     if not term.record.single:
         note = "the function raises for float64 arguments: everything was judged in float32"
-        return Claim(name="float32", statement=statement, outcome=Outcome.NOT_RUN, note=note)
+        return ClaimVerdict(name="float32", statement=statement, outcome=Outcome.NOT_RUN, note=note)
     at_edges = term.values(term.record.single_extreme, UNIT_ROUNDOFF[DType.FLOAT32])
     distance = farthest([term.values(term.record.single, UNIT_ROUNDOFF[DType.FLOAT32]), at_edges])
     dtype = term.term(term.record.single[0]).dtype
@@ -228,7 +230,7 @@ def judge_single(term: TermRecord) -> Claim:
     return _judged("float32", statement, distance, note)
 
 
-BATTERY: tuple[Callable[[TermRecord], Claim], ...] = (
+BATTERY: tuple[Callable[[TermRecord], ClaimVerdict], ...] = (
     judge_value,
     judge_extremes,
     judge_gradient,
@@ -239,7 +241,7 @@ BATTERY: tuple[Callable[[TermRecord], Claim], ...] = (
 )
 
 
-def judge(term: TermRecord) -> tuple[Claim, ...]:
+def judge(term: TermRecord) -> tuple[ClaimVerdict, ...]:
     """Every claim of the battery."""
     with np.errstate(all="ignore"):
         return tuple(claim(term) for claim in BATTERY)

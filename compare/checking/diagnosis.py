@@ -7,7 +7,7 @@ from math import isclose
 
 import numpy as np
 
-from elbo_compare.compare.checking.claims import Claim, Record, TermRecord
+from elbo_compare.compare.checking.claims import ClaimVerdict, Record, TermRecord
 from elbo_compare.compare.checking.equals import Match
 from elbo_compare.compare.checking.experiment import Observation
 from elbo_compare.compare.checking.fitting import Law
@@ -152,7 +152,7 @@ def from_formula(formula: Formula) -> Diagnosis:
     return Diagnosis(form=DifferenceForm.FORMULA, text=text, advice=named)
 
 
-def of_breaks(breaks: Sequence[Break], claims: Iterable[Claim]) -> Diagnosis | None:
+def of_breaks(breaks: Sequence[Break], claims: Iterable[ClaimVerdict]) -> Diagnosis | None:
     """A term that is right where it is a number, and where it is not."""
     if not breaks:
         return None
@@ -164,7 +164,7 @@ def of_breaks(breaks: Sequence[Break], claims: Iterable[Claim]) -> Diagnosis | N
     return Diagnosis(form=DifferenceForm.LIMIT if overflow else DifferenceForm.EXTREME, text=text, advice=advice)
 
 
-def of_claims(term: TermRecord, claims: Iterable[Claim], breaks: Sequence[Break]) -> Diagnosis:
+def of_claims(term: TermRecord, claims: Iterable[ClaimVerdict], breaks: Sequence[Break]) -> Diagnosis:
     """A term that is right at ordinary inputs and fails another claim."""
     failed = {claim.name: claim for claim in claims if claim.outcome is Outcome.DIFFERS}
     limit = of_breaks(breaks, failed.values()) if {"extreme value", "float32", "gradient"} & set(failed) else None

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from elbo_compare.compare.checking import oracle
-from elbo_compare.compare.checking.claims import Claim
+from elbo_compare.compare.checking.claims import ClaimVerdict
 from elbo_compare.compare.checking.experiment import Experiment, Observation
 from elbo_compare.compare.checking.failure import FunctionError
 from elbo_compare.compare.checking.inputs import ORDINARY, Case, prior
@@ -189,7 +189,7 @@ def _estimate(calls: Array, right: float, margin: float, where: str) -> Estimate
 
 def decide(
     name: str, statement: str, estimates: Sequence[Estimate], calls: int, tests: int, *, heavy: bool = False
-) -> Claim:
+) -> ClaimVerdict:
     """Equivalence tests on several data as one claim: it differs where one does, and agrees where all do.
 
     heavy: one call dominates somewhere, so that no standard error of this estimator can be relied on to differ.
@@ -212,7 +212,7 @@ def decide(
     worst = max(shown, key=lambda estimate: abs(estimate.difference) / estimate.margin)
     note = f"{calls} calls of {ROWS} rows; standard error {worst.standard_error:.2g}"
     note += "; one call dominates: its variance may be infinite" if worst.dominated else ""
-    return Claim(
+    return ClaimVerdict(
         name=name,
         statement=statement,
         outcome=outcome,
@@ -245,7 +245,7 @@ def shared_noise(
     return None if variance > SUSPICIOUS * deviation(taken, reading) ** 2 / ROWS else False
 
 
-def judge_prior(experiment: Experiment, position: int, reading: Reading, reduction: Reduction) -> Claim:
+def judge_prior(experiment: Experiment, position: int, reading: Reading, reduction: Reduction) -> ClaimVerdict:
     """q = p: log q - log p is 0 at every z, so that no draw matters and the claim is pointwise.
 
     A value that varies there belongs to another estimator, whose mean alone is judged.
@@ -258,7 +258,7 @@ def judge_prior(experiment: Experiment, position: int, reading: Reading, reducti
     )
     varies = distance.ratio > 1 and any(np.any(term.value != terms[0].value) for term in terms)
     wrong = Outcome.NOT_RUN if varies else Outcome.DIFFERS
-    return Claim(
+    return ClaimVerdict(
         name="q = p",
         statement="where q = p the KL is 0 whatever is drawn",
         outcome=Outcome.AGREES if distance.ratio <= 1 else wrong,

@@ -8,7 +8,7 @@ import numpy as np
 
 from elbo_compare.compare.checking import drawing, equals, oracle
 from elbo_compare.compare.checking.callee import Callee
-from elbo_compare.compare.checking.claims import Claim
+from elbo_compare.compare.checking.claims import ClaimVerdict
 from elbo_compare.compare.checking.diagnosis import Diagnosis, DifferenceForm
 from elbo_compare.compare.checking.drawing import Estimate, Sample
 from elbo_compare.compare.checking.experiment import Experiment
@@ -189,7 +189,7 @@ def _claims(
     reading: Reading,
     reduction: Reduction,
     tests: int,
-) -> tuple[Claim, ...]:
+) -> tuple[ClaimVerdict, ...]:
     calls = len(samples[0].values[position])
     values = _values(samples, position, reading, reduction)
     gradients = _gradients(samples, position, reading, reduction)
@@ -202,7 +202,7 @@ def _claims(
     else:
         reason = experiment.observe(experiment.ordinary(ORDINARY[0])).terms[position].no_gradient
         outcome = Outcome.DIFFERS if "cut off" in reason else Outcome.NOT_RUN
-        claims.append(Claim(name="mean gradient", statement=statement, outcome=outcome, note=reason))
+        claims.append(ClaimVerdict(name="mean gradient", statement=statement, outcome=outcome, note=reason))
     claims.append(_own_noise(experiment, samples, position, reading, reduction))
     claims.append(drawing.judge_prior(experiment, position, reading, reduction))
     return tuple(claims)
@@ -214,14 +214,14 @@ def _own_noise(
     position: int,
     reading: Reading,
     reduction: Reduction,
-) -> Claim:
+) -> ClaimVerdict:
     statement = "every datum of a batch gets its own noise"
     shared = drawing.shared_noise(experiment, samples, position, reading, reduction)
     if shared is None:
         note = "the variance of the batch is far above that of log q - log p: shared noise, or another estimator"
-        return Claim(name="own noise", statement=statement, outcome=Outcome.NOT_RUN, note=note)
+        return ClaimVerdict(name="own noise", statement=statement, outcome=Outcome.NOT_RUN, note=note)
     outcome = Outcome.DIFFERS if shared else Outcome.AGREES
-    return Claim(
+    return ClaimVerdict(
         name="own noise", statement=statement, outcome=outcome, note="one noise for the whole batch" if shared else ""
     )
 
@@ -236,7 +236,7 @@ def _gradients(samples: Sequence[Sample], position: int, reading: Reading, reduc
 
 
 def _diagnose(
-    samples: Sequence[Sample], position: int, reading: Reading, reduction: Reduction, claims: Sequence[Claim]
+    samples: Sequence[Sample], position: int, reading: Reading, reduction: Reduction, claims: Sequence[ClaimVerdict]
 ) -> Diagnosis:
     failed = {claim.name for claim in claims if claim.outcome is Outcome.DIFFERS}
     if failed == {"own noise"}:

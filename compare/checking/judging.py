@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from elbo_compare.compare.checking.callee import Callee
-from elbo_compare.compare.checking.claims import Claim, Record, TermRecord, check_finite, judge, record
+from elbo_compare.compare.checking.claims import ClaimVerdict, Record, TermRecord, check_finite, judge, record
 from elbo_compare.compare.checking.diagnosis import Diagnosis
 from elbo_compare.compare.checking.experiment import Experiment, Observation
 from elbo_compare.compare.checking.failure import FunctionError
@@ -72,7 +72,7 @@ class Judged:
     experiment: Experiment
     record: Record
     term: TermRecord
-    claims: tuple[Claim, ...]
+    claims: tuple[ClaimVerdict, ...]
     diagnosis: Diagnosis | None = None
     note: str = ""
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from elbo_compare.compare.checking.claims import Claim
+from elbo_compare.compare.checking.claims import ClaimVerdict
 from elbo_compare.compare.checking.diagnosis import Diagnosis
 from elbo_compare.compare.records import Outcome
 from elbo_compare.suites.mutants.variant import NOT_SEEN
@@ -46,7 +46,7 @@ class TermResult:
     read_as: str
     reduction: str
     right: bool
-    claims: tuple[Claim, ...] = ()
+    claims: tuple[ClaimVerdict, ...] = ()
     diagnosis: Diagnosis | None = None
     note: str = ""
 
@@ -169,7 +169,7 @@ def _term_lines(term: TermResult, *, alone: bool) -> list[str]:
     return lines
 
 
-def _numbers(claim: Claim) -> str:
+def _numbers(claim: ClaimVerdict) -> str:
     if claim.outcome is Outcome.NOT_RUN or math.isnan(claim.difference):
         return claim.note
     note = f"; {claim.note}" if claim.note else ""
