@@ -61,9 +61,8 @@ class DrawingProcesses:
         with ThreadPoolExecutor(len(self.processes)) as threads:
             try:
                 serving = [threads.submit(work.serve, process) for process in self.processes]
-                for (
-                    _
-                ) in serving:  # else this process's work would keep the threads, and so the drawing, from their lock
+                # Else this process's work would keep the threads, and so the drawing, from their lock.
+                for _ in serving:
                     work.handed.acquire()
                 meanwhile()
                 for each in serving:
