@@ -120,7 +120,7 @@ class _Work:
 def main() -> None:
     """Build what arrives until nothing does. Whoever started this process is interrupted, and ends it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    import elbo_compare.reports.page  # noqa: F401  the builders' modules, while the data are not there yet
+    import elbo_compare.reports.order  # noqa: F401  the builders' modules, while the data are not there yet
     from elbo_compare.reports.rendering import written
 
     arriving, leaving = sys.stdin.buffer, sys.stdout.buffer

@@ -11,53 +11,12 @@ from elbo_compare.reports.content import FirstScreen, Headline
 from elbo_compare.reports.data import CLAIMS, MEASUREMENTS, TIMINGS, VERDICTS, ReportData, complete
 from elbo_compare.reports.formats import clean, count, interval, number
 from elbo_compare.reports.markdown import to_markdown_page
+from elbo_compare.reports.order import SECTIONS
 from elbo_compare.reports.rendering import to_html
-from elbo_compare.reports.sections import (
-    agreement,
-    claims,
-    closing,
-    devices,
-    distribution,
-    estimators,
-    findings,
-    flows,
-    gallery,
-    incomplete,
-    likelihood,
-    questions,
-    runtime,
-    sensitivity,
-    summary,
-    training,
-    variance,
-)
 from elbo_compare.reports.tables import OUTCOMES, SIGNS, write_frame
 
 # The order of the first screen's tally.
 TALLY = ("agrees", "differs", "inconclusive", "not run")
-SECTIONS = (
-    summary.build,
-    agreement.build,
-    devices.build,
-    distribution.build,
-    variance.build,
-    estimators.build,
-    flows.build,
-    training.build,
-    likelihood.build,
-    runtime.build,
-    gallery.build,
-    closing.ledger,
-    questions.build,
-    findings.build,
-    claims.build,
-    sensitivity.build,
-    incomplete.build,
-    closing.environment,
-    closing.reproduce,
-    closing.cite,
-    closing.corrections,
-)
 
 
 def write_report(

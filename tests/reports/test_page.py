@@ -13,7 +13,8 @@ import synthetic
 
 from elbo_compare.reports.building import DrawingProcesses
 from elbo_compare.reports.data import CLAIMS, MEASUREMENTS, TIMINGS, VERDICTS, ReportData, complete
-from elbo_compare.reports.page import SECTIONS, write_report
+from elbo_compare.reports.order import SECTIONS
+from elbo_compare.reports.page import write_report
 from elbo_compare.reports.rendering import prose
 from elbo_compare.reports.sections.agreement import worst_differences
 
