@@ -16,6 +16,7 @@ from elbo_compare.suites.bridge.form import Form
 from elbo_compare.suites.contract import Bound, Flow, GradientForm, KLTerm, Likelihood, Noise, Prior
 from elbo_compare.suites.jax_hand.flows import flow, lower_triangular
 from elbo_compare.suites.jax_hand.layers import Weights, affine
+from elbo_compare.suites.shapes import Float
 
 # --- networks
 
@@ -50,7 +51,11 @@ def decode(params: Weights, form: Form, z: JaxArray) -> JaxArray:
 # --- densities
 
 
-def log_normal_diag(z: JaxArray, mean: JaxArray, log_var: JaxArray) -> JaxArray:
+def log_normal_diag(
+    z: Float[JaxArray, "*#rest latent"],
+    mean: Float[JaxArray, "*#rest latent"],
+    log_var: Float[JaxArray, "*#rest latent"],
+) -> Float[JaxArray, "*rest"]:
     """log N(z; mean, diag exp(log_var)) + latent/2 log(2 pi), in nats: the log density of a normal (no lognormal).
 
     Shapes: (..., latent) -> (...). The normaliser is left out as in the questioned code: it cancels in the KL only.
@@ -58,17 +63,17 @@ def log_normal_diag(z: JaxArray, mean: JaxArray, log_var: JaxArray) -> JaxArray:
     return jnp.sum(-0.5 * (log_var + (z - mean) ** 2 / jnp.exp(log_var)), axis=-1)
 
 
-def log_normal_standard(z: JaxArray) -> JaxArray:
+def log_normal_standard(z: Float[JaxArray, "*rest latent"]) -> Float[JaxArray, "*rest"]:
     """log N(z; 0, I) + latent/2 log(2 pi), in nats, the same normaliser left out. Shapes: (..., latent) -> (...)."""
     return jnp.sum(-0.5 * z**2, axis=-1)
 
 
-def log_laplace(z: JaxArray) -> JaxArray:
+def log_laplace(z: Float[JaxArray, "*rest latent"]) -> Float[JaxArray, "*rest"]:
     """log of a product of Laplace(0, 1), fully normalised, in nats. Shapes: (..., latent) -> (...)."""
     return jnp.sum(-jnp.abs(z) - log(2.0), axis=-1)
 
 
-def log_mixture(log_components: JaxArray) -> JaxArray:
+def log_mixture(log_components: Float[JaxArray, "*rest component"]) -> Float[JaxArray, "*rest"]:
     """log (1/C) sum_c p_c(z) from the components' log densities, in nats. Shapes: (..., component) -> (...).
 
     What every component leaves out of its log density, the mixture leaves out too: it still cancels in the KL.
@@ -99,7 +104,9 @@ def log_pre_flow(form: Form, heads: Heads, z_0: JaxArray) -> JaxArray:
     return log_q - 0.5 * form.latent * log(2.0 * pi) if form.prior is Prior.LAPLACE else log_q
 
 
-def log_bernoulli(x: JaxArray, logits: JaxArray) -> JaxArray:
+def log_bernoulli(
+    x: Float[JaxArray, "*#rest observed"], logits: Float[JaxArray, "*#rest observed"]
+) -> Float[JaxArray, "*rest"]:
     """Sum of x log p + (1 - x) log(1 - p), p = sigmoid(logits), in nats. Shapes: (..., observed) -> (...).
 
     Written as x l - softplus(l), which does not overflow for large |l|.
@@ -107,7 +114,9 @@ def log_bernoulli(x: JaxArray, logits: JaxArray) -> JaxArray:
     return jnp.sum(x * logits - jax.nn.softplus(logits), axis=-1)
 
 
-def log_normal(x: JaxArray, mean: JaxArray, scale: float) -> JaxArray:
+def log_normal(
+    x: Float[JaxArray, "*#rest observed"], mean: Float[JaxArray, "*#rest observed"], scale: float
+) -> Float[JaxArray, "*rest"]:
     """log N(x; mean, scale^2 I), fully normalised, in nats. Shapes: (..., observed) -> (...)."""
     return jnp.sum(-0.5 * ((x - mean) / scale) ** 2 - (log(scale) + 0.5 * log(2.0 * pi)), axis=-1)
 

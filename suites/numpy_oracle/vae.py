@@ -26,6 +26,7 @@ from elbo_compare.suites.contract import (
 )
 from elbo_compare.suites.numpy_oracle.flows import flow, inverse_derivative
 from elbo_compare.suites.numpy_oracle.layers import affine
+from elbo_compare.suites.shapes import Float, Inexact, Value
 
 LOG_2PI, LOG_2 = float(np.log(2.0 * np.pi)), float(np.log(2.0))
 
@@ -69,22 +70,24 @@ def decode(params: Params, problem: Problem, z: Dual) -> Dual:
 # --- densities
 
 
-def log_normal_diag(z: Dual, mean: Dual, log_var: Dual) -> Dual:
+def log_normal_diag(
+    z: Inexact[Value, "*#rest latent"], mean: Inexact[Value, "*#rest latent"], log_var: Inexact[Value, "*#rest latent"]
+) -> Inexact[Value, "*rest"]:
     """log N(z; mean, diag exp(log_var)), fully normalised, in nats. Shapes: (..., latent) -> (...)."""
     return -0.5 * (LOG_2PI + log_var + (z - mean) ** 2 * np.exp(-log_var)).sum(-1)
 
 
-def log_normal_standard(z: Dual) -> Dual:
+def log_normal_standard(z: Inexact[Value, "*rest latent"]) -> Inexact[Value, "*rest"]:
     """log N(z; 0, I), fully normalised, in nats. Shapes: (..., latent) -> (...)."""
     return -0.5 * (LOG_2PI + z**2).sum(-1)
 
 
-def log_laplace(z: Dual) -> Dual:
+def log_laplace(z: Inexact[Value, "*rest latent"]) -> Inexact[Value, "*rest"]:
     """The log density of a product of Laplace(0, 1), sum -|z| - log 2, in nats. Shapes: (..., latent) -> (...)."""
     return -(np.where(np.real(z) < 0.0, -z, z) + LOG_2).sum(-1)
 
 
-def log_mixture(log_components: Dual) -> Dual:
+def log_mixture(log_components: Inexact[Value, "*rest component"]) -> Inexact[Value, "*rest"]:
     """log (1/C) sum_c p_c(z) from the components' log densities, in nats. Shapes: (..., component) -> (...)."""
     return logsumexp(log_components, axis=-1) - float(np.log(log_components.shape[-1]))
 
@@ -106,12 +109,16 @@ def log_prior(params: Params, problem: Problem, z: Dual) -> Dual:
     return log_mixture(log_normal_diag(z[..., None, :], *components(params, problem)))
 
 
-def log_bernoulli(x: Array, logits: Dual) -> Dual:
+def log_bernoulli(
+    x: Float[Value, "*#rest observed"], logits: Inexact[Value, "*#rest observed"]
+) -> Inexact[Value, "*rest"]:
     """Sum of x log p + (1 - x) log(1 - p), p = sigmoid(logits), in nats. Shapes: (..., observed) -> (...)."""
     return (x * logits - softplus(logits)).sum(-1)
 
 
-def log_normal(x: Array, mean: Dual, scale: float) -> Dual:
+def log_normal(
+    x: Float[Value, "*#rest observed"], mean: Inexact[Value, "*#rest observed"], scale: float
+) -> Inexact[Value, "*rest"]:
     """log N(x; mean, scale^2 I), fully normalised, in nats. Shapes: (..., observed) -> (...)."""
     return -0.5 * (LOG_2PI + 2.0 * float(np.log(scale)) + ((x - mean) / scale) ** 2).sum(-1)
 

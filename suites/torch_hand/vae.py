@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from elbo_compare.suites.bridge.form import Form
 from elbo_compare.suites.contract import Bound, Flow, GradientForm, KLTerm, Likelihood, Noise, Prior
+from elbo_compare.suites.shapes import Float
 from elbo_compare.suites.torch_hand.flows import flow, flow_back, lower_triangular
 from elbo_compare.suites.torch_hand.layers import Weights, affine
 
@@ -50,7 +51,9 @@ def decode(params: Weights, form: Form, z: Tensor) -> Tensor:
 # --- densities
 
 
-def log_normal_diag(z: Tensor, mean: Tensor, log_var: Tensor) -> Tensor:
+def log_normal_diag(
+    z: Float[Tensor, "*#rest latent"], mean: Float[Tensor, "*#rest latent"], log_var: Float[Tensor, "*#rest latent"]
+) -> Float[Tensor, "*rest"]:
     """log N(z; mean, diag exp(log_var)) + latent/2 log(2 pi), in nats: the log density of a normal (no lognormal).
 
     Shapes: (..., latent) -> (...). The normaliser is left out as in the questioned code: it cancels in the KL only.
@@ -58,12 +61,12 @@ def log_normal_diag(z: Tensor, mean: Tensor, log_var: Tensor) -> Tensor:
     return torch.sum(-0.5 * (log_var + (z - mean) ** 2 / torch.exp(log_var)), dim=-1)
 
 
-def log_normal_standard(z: Tensor) -> Tensor:
+def log_normal_standard(z: Float[Tensor, "*rest latent"]) -> Float[Tensor, "*rest"]:
     """log N(z; 0, I) + latent/2 log(2 pi), in nats, the same normaliser left out. Shapes: (..., latent) -> (...)."""
     return torch.sum(-0.5 * z**2, dim=-1)
 
 
-def log_laplace(z: Tensor) -> Tensor:
+def log_laplace(z: Float[Tensor, "*rest latent"]) -> Float[Tensor, "*rest"]:
     """log of a product of Laplace(0, 1), fully normalised, in nats. Shapes: (..., latent) -> (...).
 
     Its normaliser is log 2 per dimension, a normal's is log(2 pi) / 2: nothing here would cancel a dropped one, and
@@ -72,7 +75,7 @@ def log_laplace(z: Tensor) -> Tensor:
     return torch.sum(-torch.abs(z) - log(2.0), -1)
 
 
-def log_mixture(log_components: Tensor) -> Tensor:
+def log_mixture(log_components: Float[Tensor, "*rest component"]) -> Float[Tensor, "*rest"]:
     """log (1/C) sum_c p_c(z) from the components' log densities, in nats. Shapes: (..., component) -> (...).
 
     If every component drops the same normaliser, then so does the mixture, and it cancels in the KL as before.
@@ -103,7 +106,9 @@ def log_pre_flow(form: Form, heads: Heads, z_0: Tensor) -> Tensor:
     return log_q - 0.5 * form.latent * log(2.0 * pi) if form.prior is Prior.LAPLACE else log_q
 
 
-def log_bernoulli(x: Tensor, logits: Tensor) -> Tensor:
+def log_bernoulli(
+    x: Float[Tensor, "*#rest observed"], logits: Float[Tensor, "*#rest observed"]
+) -> Float[Tensor, "*rest"]:
     """Sum of x log p + (1 - x) log(1 - p), p = sigmoid(logits), in nats. Shapes: (..., observed) -> (...).
 
     Written as x l - softplus(l), which does not overflow for large |l|.
@@ -111,7 +116,9 @@ def log_bernoulli(x: Tensor, logits: Tensor) -> Tensor:
     return torch.sum(x * logits - functional.softplus(logits), dim=-1)
 
 
-def log_normal(x: Tensor, mean: Tensor, scale: float) -> Tensor:
+def log_normal(
+    x: Float[Tensor, "*#rest observed"], mean: Float[Tensor, "*#rest observed"], scale: float
+) -> Float[Tensor, "*rest"]:
     """log N(x; mean, scale^2 I), fully normalised, in nats. Shapes: (..., observed) -> (...)."""
     return torch.sum(-0.5 * ((x - mean) / scale) ** 2 - (log(scale) + 0.5 * log(2.0 * pi)), dim=-1)
 

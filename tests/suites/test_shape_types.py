@@ -1,7 +1,10 @@
 """Shape types hold what they promise under test, and cost a user nothing."""
 
+import os
 import subprocess
 import sys
+from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -51,3 +54,39 @@ def test_outside_the_tests_nothing_is_checked_and_jaxtyping_is_not_imported():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+WRITTEN = {"log_bernoulli", "log_laplace", "log_mixture", "log_normal", "log_normal_diag", "log_normal_standard"}
+REFUSED = """
+import sys
+from importlib import import_module
+import numpy as np
+sys.path.insert(0, sys.argv[2])
+from shape_types import DENSITIES, check_densities, check_shape_types
+check_shape_types()
+print(*check_densities(sys.argv[1]))
+vae, framework = import_module(DENSITIES[sys.argv[1]]), sys.argv[1].partition("-")[0]
+from jaxtyping import TypeCheckError
+made = {"torch": "torch.zeros", "jax": "jax.numpy.zeros", "numpy": "numpy.zeros"}[framework].rpartition(".")
+zeros = getattr(import_module(made[0]), made[2])
+assert vae.log_normal_diag(zeros((5, 1, 2)), zeros((4, 2)), zeros((4, 2))).shape == (5, 4)
+for call in (lambda: vae.log_normal_diag(zeros(2), zeros(3), zeros(3)), lambda: vae.log_bernoulli(zeros(2), zeros(3))):
+    try:
+        call()
+    except TypeCheckError:
+        continue
+    sys.exit("not refused")
+"""
+
+
+@checked
+@pytest.mark.parametrize(
+    ("implementation", "framework"), [("numpy-oracle", "numpy"), ("torch-hand", "torch"), ("jax-hand", "jax")]
+)
+def test_a_backends_densities_bear_shape_types_and_refuse_what_does_not_fit(implementation, framework):
+    if find_spec(framework) is None:
+        pytest.skip(f"{framework} is not installed")
+    command = [sys.executable, "-W", "error", "-c", REFUSED, implementation, str(Path(__file__).resolve().parents[1])]
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"JAX_PLATFORMS": "cpu"})
+    assert done.returncode == 0, done.stderr
+    assert set(done.stdout.split()) >= WRITTEN
