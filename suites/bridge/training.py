@@ -71,7 +71,7 @@ def check_replicas(form: Form, params: Params, trainings: tuple[Training, ...]) 
         if len(set(shapes)) > 1:
             raise ValueError(f"replicas must have {name} of one shape; {', '.join(map(str, shapes))} arrived")
     for name in ("learning_rate", "checkpoints"):
-        if len(values := {getattr(each, name) for each in trainings}) > 1:
+        if len(values := dict.fromkeys(getattr(each, name) for each in trainings)) > 1:
             raise ValueError(f"replicas must share {name}; {', '.join(map(str, values))} arrived")
     if not all(each.x is first.x or np.array_equal(each.x, first.x) for each in trainings):
         raise ValueError("replicas must share x; several arrived")
