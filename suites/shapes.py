@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from jaxtyping import Integer as Integer
 
     Array = NDArray[np.floating]
-    Value = NDArray[np.floating]
+    Value = NDArray[Any]  # real, or complex where an imaginary part carries a derivative
 elif os.environ.get(SWITCH):
     from jaxtyping import Float, Inexact, Integer
 
