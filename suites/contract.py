@@ -216,6 +216,11 @@ class Training:
     Bound.ELBO. `binarise`: x holds probabilities and each step's rows are drawn anew, by
     `bridge.training.training_rows` with this seed, the same for everybody. `stop(step, weights)` is called at every
     checkpoint and ends the training when it returns True. Who has not written these says so: see `refuse_all_but`.
+
+    >>> rows = np.zeros((50, 16), int)
+    >>> training = Training(x=np.zeros((64, 3)), batches=rows, learning_rate=1e-3, seed=0, checkpoints=(0, 50))
+    >>> print(training.batches.shape, sorted(training.asked))
+    (50, 16) ['checkpoints']
     """
 
     x: Array

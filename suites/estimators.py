@@ -2,13 +2,13 @@
 
 w_k = p(x|z_k) p(z_k) / q(z_k|x), z_k ~ q(z|x); k1 = log q(z|x) - log p(z); r = exp(-k1).
 
->>> from elbo_compare.suites import problems
+>>> from elbo_compare.suites import problems, registry
 >>> from elbo_compare.suites.contract import Device, DType
->>> from elbo_compare.suites.numpy_oracle.vae import NumpyOracle
+>>> oracle = registry.load('numpy-oracle')
 >>> problem = problems.load('linear-gaussian', 'generic')
 >>> def value(estimator):
 ...     noise = np.linspace(-1, 1, 3 * estimator.noise_rows).reshape(-1, 1, 3)
-...     session = NumpyOracle().prepare(problem, estimator, Device.CPU, DType.FLOAT64)
+...     session = oracle.prepare(problem, estimator, Device.CPU, DType.FLOAT64)
 ...     return session.evaluate(problem.params, np.ones((1, 8)), noise).elbo
 >>> for estimator in ESTIMATORS.values():
 ...     if estimator not in LIBRARY_VARIANTS:
