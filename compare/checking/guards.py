@@ -73,19 +73,19 @@ class Guard:
             cost = math.log(bound.apply(place) / place)
             parts.append(f"{name}: it acts below p = {bound.size:g} and costs {cost:.2g} nats a dimension at {place:g}")
         if self.spread is not None:
-            what = "sigma" if self.of_sigma else "sigma^2"
-            name = (
-                f"{what} clamped at {self.spread.size:g}"
-                if self.spread.clamped
-                else f"log({what} + {self.spread.size:g})"
-            )
-            at = 1e-3 if self.of_sigma else 1e-6
-            begins = self.spread.size if self.of_sigma else math.sqrt(self.spread.size)
-            cost = math.log(float(np.real(self.spread.apply(at))) / at) * (1.0 if self.of_sigma else 0.5)
-            parts.append(
-                f"{name}: it acts below sigma = {begins:.2g} and costs {cost:.2g} nats a latent at sigma 0.001"
-            )
+            parts.append(self._spread_text(self.spread))
         return "; ".join(parts)
+
+    def _spread_text(self, bound: Bound) -> str:
+        what, log = "sigma" if self.of_sigma else "sigma^2", math.log(bound.size)
+        name = f"log({what} + {bound.size:g})"
+        if bound.clamped:
+            whole = abs(log - round(log)) < 1e-12
+            name = f"log {what} clamped at {log:.0f}" if whole else f"{what} clamped at {bound.size:g}"
+        at = 1e-3 if self.of_sigma else 1e-6
+        begins = bound.size if self.of_sigma else math.sqrt(bound.size)
+        cost = math.log(float(np.real(bound.apply(at))) / at) * (1.0 if self.of_sigma else 0.5)
+        return f"{name}: it acts below sigma = {begins:.2g} and costs {cost:.2g} nats a latent at sigma 0.001"
 
 
 def guarded_bernoulli(guard: Guard) -> Callable[[Array, Array], Elements]:

@@ -34,12 +34,13 @@ def find_guards(experiment: Experiment, term: TermRecord, known: Sequence[float]
     spread = [data]
     if reading.has_kl and reading.prior is None and experiment.signature.find(Role.SPREAD):
         taken = _variances(experiment, term)
+        known = [*known, *(n**2 for n in known), *(float(np.exp(n)) for n in range(-40, 1))]  # log_var >= -10
         squares = [s**2 for s in SIGMAS]
         for of_sigma, at, got in ((False, squares, taken), (True, SIGMAS, [max(t, 0.0) ** 0.5 for t in taken])):
             bound = bound_of(at, got, known)
             if bound is not None:
                 changes = replace(data, spread=bound, of_sigma=of_sigma)
-                spread = [changes, replace(changes, everywhere=True), *spread]
+                spread = [*spread[:-1], changes, replace(changes, everywhere=True), spread[-1]]
     yield from (guard for guard in spread if guard != Guard())
 
 
