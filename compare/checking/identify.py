@@ -1,7 +1,7 @@
 """Which quantity a term is, by its value: the reading and reduction that it equals, and how that stands to the ELBO."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
 
@@ -150,10 +150,7 @@ def _weighed(
         return made(Standing.MISMATCH)
     reading = replace(reading, constant=per_observed or 0.0)
     if kl is None or data is None:
-        law = kl or data
-        if _is(law) or (law and weighted and law.plain and law.factor > 0):
-            return made(Standing.RIGHT, replace(reading, weight=law.factor if weighted and law else 1.0))
-        return made(Standing.SCALED, scale=law) if law else made(Standing.MISSING)
+        return _alone(made, reading, kl or data, weighted)
     if _is(kl) and (_is(data) or (weighted and data.plain and data.factor > 0)):
         return made(Standing.RIGHT, replace(reading, weight=data.factor if weighted else 1.0))
     ratio = kl.over(data)
@@ -170,6 +167,16 @@ def _weighed(
         reading = replace(reading, kl_weight=ratio.factor, constant=reading.constant / scale, scale=scale)
         return made(Standing.BETA, reading, beta=ratio, scale=data)
     return made(Standing.MISMATCH, beta=ratio)
+
+
+def _alone(made: Callable[..., Identified], reading: Reading, law: Law | None, weighted: bool) -> Identified:
+    """A KL or a reconstruction term by itself."""
+    if law is None:
+        return made(Standing.MISSING)
+    positive = law.plain and law.factor > 0
+    if _is(law) or (weighted and positive):
+        return made(Standing.RIGHT, replace(reading, weight=law.factor if weighted else 1.0))
+    return made(Standing.SCALED, replace(reading, scale=law.factor) if positive else reading, scale=law)
 
 
 def _per_observed(constant: Law | None, reduction: Reduction, fit: Fit) -> float | None:

@@ -133,6 +133,7 @@ def read_name(name: str) -> tuple[Role, Form] | None:
 
 def _gaussian(words: list[str]) -> tuple[Role, Form] | None:
     """A mean or spread of q, of a prior or of the decoder, by its qualifying word; z by `z_sample`."""
+    words = [word for word in words if word != "hat"] if not {"x", "y"} & set(words) else words  # sigma_hat, mu_hat
     for end in (words, _without_sigma_power(words)):
         qualifiers = [word for word in end if word in WORDS["LATENT"] | WORDS["PRIOR"]]
         rest = "".join(word for word in end if word not in qualifiers)

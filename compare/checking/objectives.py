@@ -12,6 +12,7 @@ from elbo_compare.compare.checking.fitting import EXACT, Columns, Law, short
 from elbo_compare.compare.checking.identify import Identified, Standing
 from elbo_compare.compare.checking.readings import (
     Floor,
+    Quantity,
     Reading,
     Reduction,
     floored,
@@ -74,6 +75,10 @@ def linear(found: Identified, data_name: str) -> Objective | None:
         right = kl if weight == "1" else f"{weight} x {kl}"
         more = f", beta = {short(found.beta.factor)}" if scale != 1.0 else ""
         return Objective(name=Name.BETA, formula=f"{left} + {right}{more}", number=found.beta.factor)
+    kl_alone = reading.quantity is Quantity.KL and found.standing is Standing.SCALED and found.scale is not None
+    if kl_alone and found.scale is not None and found.scale.plain and found.scale.factor > 0:
+        weight = found.scale.factor  # of a KL alone: a weight where an argument bears it, a mistake where none does
+        return Objective(name=Name.BETA, formula=f"{short(weight)} x KL", number=weight)
     if found.standing is Standing.SCALED and found.scale is not None and reading.has_data and reading.has_kl:
         if found.scale.factor <= 0:
             return None

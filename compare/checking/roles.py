@@ -23,7 +23,7 @@ from elbo_compare.compare.checking.source import handed_to, methods_called
 ASKED = {"log_prob", "rsample", "entropy", "stddev", "scale", "base_dist", "loc", "batch_shape", "scale_diag"}
 GIVEN_TO = {"kl_divergence", "kl", "kl_div", "kl_normal"}
 WEIGHTS = re.compile(
-    r"beta|weight|gamma|alpha|lam|anneal|step|epoch|capacity|free|num|size|dim|coef|warm|temp|eps|^n_|^k$|^c$"
+    r"beta|weight|shape|gamma|alpha|lam|anneal|step|epoch|capacity|free|num|size|dim|coef|warm|temp|eps|^n_|^k$|^c$"
 )
 MOST = 24  # assignments that are tried: each costs a few calls
 NEEDED = {
@@ -100,7 +100,8 @@ def _named(callee: Callee, mapping: Mapping[str, str]) -> tuple[dict[str, tuple[
 def _is_distribution(callee: Callee, name: str) -> bool:
     """Whether it is asked for what a tensor has not (log_prob, scale), or handed to kl_divergence."""
     asked, given = set(methods_called(callee.function, name)), set(handed_to(callee.function, name))
-    return bool(asked & ASKED or "kl_divergence" in given or (given & GIVEN_TO and read_name(name) is None))
+    hint = read_name(name)
+    return bool(asked & ASKED or (given & GIVEN_TO and (hint is None or hint[0] is Role.Z)))
 
 
 def _combined(
@@ -262,6 +263,6 @@ def _kind_hint(fixed: dict[str, tuple[Option, ...]], others: list[str]) -> str:
     taken = {options[0].role for options in fixed.values() if options and options[0]}
     for kind, names in CANONICAL.items():
         free = [name for name in names if LOOKUP[name.replace("_", "")][0] not in taken]
-        if len(free) == len(others) and len(taken) + len(free) == len(names):
+        if "z" not in free and len(free) == len(others) and len(taken) + len(free) == len(names):
             return f" Or --kind {kind}, if they are {', '.join(free)} in this order."
     return ""

@@ -49,7 +49,7 @@ def layout_of(function: Callable[..., Any], signature: Signature, keys: Sequence
     parts = [_part(name, signature) for name in names]
     if signature.kind not in (FunctionKind.NEGATIVE_ELBO, FunctionKind.LOG_WEIGHT):
         wanted = Part.DATA if signature.kind is FunctionKind.RECONSTRUCTION else Part.KL
-        position = parts.index(wanted) if wanted in parts else 0
+        position = next((parts.index(part) for part in (Part.TOTAL, wanted) if part in parts), 0)
         return Layout(position=position, names=names, named=True)
     if Part.TOTAL in parts:
         best = next(
@@ -75,6 +75,7 @@ def _part(name: str, signature: Signature) -> Part:
 
 def _of_expression(text: str, signature: Signature) -> Part:
     """What a returned expression is, by the arguments and names in it."""
+    text = re.sub(r"\w+\.(size|shape|numel)\b|len\(\w+\)", "", text)  # x.size(0) counts the rows, whatever x is
     words = set(re.findall(r"[A-Za-z_]\w*", text))
     data, kl = False, False
     for argument in signature.arguments:

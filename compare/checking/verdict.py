@@ -122,7 +122,8 @@ def _on(subject: Subject) -> Finding:
         return _designed(subject, by_design, found, quantity)
     why = explaining.wrong(subject, found, quantity)
     size_dependent = found is not None and found.standing is Standing.MISMATCH
-    if by_design is not None and not size_dependent and not why.a_mistake:
+    kl_alone = quantity is Quantity.KL and found is not None and found.standing is Standing.SCALED
+    if by_design is not None and not size_dependent and not kl_alone and not why.a_mistake:
         return _designed(subject, by_design, found, quantity)
     return _wrong(subject, found, why)
 

@@ -1,0 +1,248 @@
+"""Mutants x wrappings, mutants x guards: false RIGHT and false causes. `python benchmarks/check_product.py`
+
+Wrappings: plain, in a tuple, a dict, a method, a partial, in place, in float32, as images. A false RIGHT is an exit code 0
+for a mutant whose values, at 200 data with sigma from 0.005 to 20 and logits up to 60, are not the right ones; what
+equals the ELBO of another likelihood up to a constant is counted apart. A false cause is a catalogue entry that is
+named although its values are others than the function's. `--step N` takes every N-th product (a sample).
+"""
+
+import argparse
+import functools
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from elbo_compare.compare.checking.check import check_function
+from elbo_compare.compare.checking.result import CheckResult
+from elbo_compare.suites.contract import Likelihood
+from elbo_compare.suites.mutants import catalogue, correct
+from elbo_compare.suites.mutants.variant import Kind, Variant
+
+KINDS = (Kind.ANALYTIC_KL, Kind.SAMPLED_KL, Kind.NEGATIVE_ELBO, Kind.LOG_WEIGHT)
+# Equal to the negative ELBO of another likelihood, up to a constant: RIGHT as that, in these words.
+OTHER_LIKELIHOODS = {
+    "MUT-122": "Multinomial",
+    "MUT-127": "N(x | ",
+    "MUT-132": "N(x | ",
+    "MUT-133": "N(x | ",
+    "MUT-136": "Laplace",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """One product: what is called, and how."""
+
+    variant: Variant
+    wrapping: str
+    function: Callable[..., Any]
+    mapping: tuple[str, ...]
+
+
+def plain(variant: Variant) -> Callable[..., Any]:
+    """A user's NumPy function of the variant's kind."""
+    f = variant.function
+
+    def analytic_kl(mean, log_var):
+        return np.real(f(mean, log_var))
+
+    def sampled_kl(z, mean, log_var):
+        return np.real(f(z, mean, log_var))
+
+    def loss(x, logits, z, mean, log_var):
+        return np.real(f(x, logits, z, mean, log_var))
+
+    def log_weight(x, logits, z, mean, log_var):
+        return np.real(f(x, logits, z, mean, log_var))
+
+    return dict(zip(KINDS, (analytic_kl, sampled_kl, loss, log_weight), strict=True))[variant.kind]
+
+
+def wrappings(f: Callable[..., Any]) -> Iterator[tuple[str, Callable[..., Any]]]:
+    """The function in every wrapping that its arguments allow."""
+    yield "plain", f
+    yield "tuple", _keeping(f, lambda value: (value, 0.5 * value))
+    yield "dict", _keeping(f, lambda value: {"loss": value, "kl_for_the_log": 0.5 * value})
+    yield "method", _method(f)
+    yield "partial", _partial(f)
+    yield "in place", _in_place(f)
+    yield "float32", _keeping(f, np.float32, cast=np.float32)
+    if f.__name__ in ("loss", "log_weight"):
+        yield "images", _images(f)
+
+
+def _keeping(f: Callable[..., Any], make: Callable[[Any], Any], cast: Any = None) -> Callable[..., Any]:
+    @functools.wraps(f)
+    def wrapped(**arguments):
+        arguments = {k: v.astype(cast) for k, v in arguments.items()} if cast else arguments
+        return make(f(**arguments))
+
+    return wrapped
+
+
+def _method(f: Callable[..., Any]) -> Callable[..., Any]:
+    holder = type("Model", (), {f.__name__: staticmethod(f)})
+    return getattr(holder(), f.__name__)
+
+
+def _partial(f: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(f)
+    def wrapped(**arguments):
+        return f(**arguments)
+
+    return functools.partial(wrapped)
+
+
+def _in_place(f: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(f)
+    def wrapped(**arguments):
+        value = np.array(f(**arguments))
+        arguments["mean"][...] = 0.0
+        return value
+
+    return wrapped
+
+
+def _images(f: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(f)
+    def wrapped(x, logits, **arguments):
+        if x.ndim != 4 or x.shape[1] != 3:
+            raise ValueError(f"pictures of three channels are wanted; {x.shape} arrived")
+        return f(x=x.reshape(len(x), -1), logits=logits.reshape(len(x), -1), **arguments)
+
+    return wrapped
+
+
+def products() -> Iterator[Case]:
+    """Every mutant in every wrapping."""
+    for variant in catalogue.mutants():
+        if variant.kind not in KINDS:
+            continue
+        mapping = ("logits=location",) if variant.likelihood is Likelihood.NORMAL else ()
+        for wrapping, function in wrappings(plain(variant)):
+            yield Case(variant=variant, wrapping=wrapping, function=function, mapping=mapping)
+
+
+def has_the_right_values(variant: Variant) -> bool:
+    """Against the correct functions, at 200 data with sigma from 0.005 to 20 and logits up to 60."""
+    rng = np.random.default_rng(5)
+    mean, log_var = 3 * rng.normal(size=(200, 3)), rng.uniform(-10, 6, size=(200, 3))
+    z = mean + np.exp(log_var / 2) * rng.normal(size=mean.shape)
+    x, logits = (rng.random((200, 7)) < 0.5).astype(float), 20 * rng.normal(size=(200, 7))
+    normal = variant.likelihood is Likelihood.NORMAL
+    data = (correct.normal_log_likelihood if normal else correct.bernoulli_log_likelihood)(x, logits)
+    kl = correct.sampled_kl(z, mean, log_var)
+    arguments, right = {
+        Kind.ANALYTIC_KL: ((mean, log_var), correct.analytic_kl(mean, log_var)),
+        Kind.SAMPLED_KL: ((z, mean, log_var), kl),
+        Kind.NEGATIVE_ELBO: ((x, logits, z, mean, log_var), kl - data),
+        Kind.LOG_WEIGHT: ((x, logits, z, mean, log_var), data - kl),
+    }[variant.kind]
+    with np.errstate(all="ignore"):
+        value = np.real(variant.function(*arguments))
+    allowed = [right, right.sum(), right.mean()]
+    # 1e-9 of the largest term: rounding, with the cancellation of z - mean at sigma = 0.005 included.
+    return any(np.shape(a) == np.shape(value) and np.allclose(value, a, rtol=1e-9, atol=1e-7) for a in allowed)
+
+
+def outcome(case: Case) -> tuple[str, CheckResult]:
+    """What the product came to: `caught`, `right by value`, `another likelihood`, `not judged` or `FALSE RIGHT`."""
+    result = check_function(case.function, mapping=case.mapping, framework="numpy")
+    if result.exit_code == 0:
+        words = OTHER_LIKELIHOODS.get(case.variant.id)
+        if words and words in result.equation:
+            return "another likelihood", result
+        return ("right by value" if has_the_right_values(case.variant) else "FALSE RIGHT"), result
+    return ("caught" if result.exit_code == 1 else "not judged"), result
+
+
+GUARDS: dict[str, Callable[[Any], Any]] = {
+    "clamp 1e-5": lambda p: np.clip(p, 1e-5, 1 - 1e-5),
+    "clamp 1e-7": lambda p: np.clip(p, 1e-7, 1 - 1e-7),
+    "none": lambda p: p,
+}
+
+
+def guarded() -> Iterator[tuple[Variant, str, Callable[..., Any]]]:
+    """Every KL mutant in a loss of probabilities under every guard."""
+    for variant in catalogue.CATALOGUE.values():
+        if variant.kind not in (Kind.ANALYTIC_KL, Kind.SAMPLED_KL):
+            continue
+        for name, guard in GUARDS.items():
+            yield variant, name, _loss(variant, guard)
+
+
+def _loss(variant: Variant, guard: Callable[[Any], Any]) -> Callable[..., Any]:
+    def data(x, probs):
+        p = guard(probs)
+        return -(x * np.log(p) + (1 - x) * np.log1p(-p)).sum(-1)
+
+    def loss(x, probs, mean, log_var):
+        return data(x, probs) + np.real(variant.function(mean, log_var))
+
+    def sampled_loss(x, probs, z, mean, log_var):
+        return data(x, probs) + np.real(variant.function(z, mean, log_var))
+
+    return loss if variant.kind is Kind.ANALYTIC_KL else sampled_loss
+
+
+def false_cause(variant: Variant, named: str) -> bool:
+    """Whether the entry that was named has other values than the planted one."""
+    other = catalogue.CATALOGUE.get(named)
+    if other is None or other is variant:
+        return False
+    rng = np.random.default_rng(9)
+    mean, log_var = rng.normal(size=(50, 3)), rng.normal(size=(50, 3))
+    z = mean + np.exp(log_var / 2) * rng.normal(size=mean.shape)
+    if other.kind not in (Kind.ANALYTIC_KL, Kind.SAMPLED_KL):
+        return False  # a whole loss: its values were compared by the check, and are by `outcome`
+
+    def values(one: Variant) -> Any:
+        return np.real(one.function(mean, log_var) if one.kind is Kind.ANALYTIC_KL else one.function(z, mean, log_var))
+
+    ours, theirs = values(variant), values(other)
+    return not (np.shape(ours) == np.shape(theirs) and np.allclose(ours, theirs, rtol=1e-8, atol=1e-8))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--step", type=int, default=1, metavar="N", help="every N-th product")
+    parser.add_argument("--output", type=Path, help="one line for each product, CSV")
+    chosen = parser.parse_args()
+    rows, counts, bad = [], Counter(), 0
+    for case in list(products())[:: chosen.step]:
+        what, result = outcome(case)
+        counts[case.wrapping, what] += 1
+        rows.append(f"{case.variant.id},{case.wrapping},{what},{result.verdict}")
+        if what == "FALSE RIGHT":
+            bad += 1
+            print(case.variant.id, case.wrapping, result.as_text(), sep="\n")
+    total = Counter()
+    for (wrapping, what), count in sorted(counts.items()):
+        total[what] += count
+        print(f"{wrapping:<10} {what:<20} {count}")
+    print("all", dict(total))
+    wrong = named = 0
+    for variant, guard, function in list(guarded())[:: chosen.step]:
+        result = check_function(function, framework="numpy")
+        identity = result.diagnosis.id if result.diagnosis else ""
+        named += bool(identity)
+        if false_cause(variant, identity):
+            wrong += 1
+            print("FALSE CAUSE", variant.id, guard, result.as_text(), sep="\n")
+        rows.append(f"{variant.id},guard {guard},{identity or '-'},{result.verdict}")
+    print(
+        f"mutants x guards: {wrong} false causes, {named} causes named, {len(list(guarded())[:: chosen.step])} products"
+    )
+    if chosen.output:
+        chosen.output.write_text("\n".join(["variant,product,outcome,verdict", *rows]) + "\n", encoding="utf-8")
+    return int(bool(bad or wrong))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
