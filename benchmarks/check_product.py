@@ -1,7 +1,7 @@
 """Mutants x wrappings, mutants x guards: false RIGHT and false causes. `python benchmarks/check_product.py`
 
 Wrappings: plain, in a tuple, a dict, a method, a partial, in place, in float32, as images. A false RIGHT is an exit
-code 0 for a mutant whose values, at 200 data with sigma from 0.005 to 20 and logits up to 60, are not the right ones; what
+code 0 for a mutant whose values, at 200 data with sigma from 0.005 to 20 and logits up to 60, are not right; what
 equals the ELBO of another likelihood up to a constant is counted apart. A false cause is a catalogue entry that is
 named although its values are others than the function's. `--step N` takes every N-th product (a sample).
 """
