@@ -4,6 +4,7 @@ import os
 import shutil
 import tempfile
 
+import pytest
 from shape_types import LACKING, check_shape_types
 
 MEASURED = "ELBO_COMPARE_TESTS_MEASURED"
@@ -29,3 +30,16 @@ def pytest_unconfigure(config) -> None:
 def pytest_report_header() -> str:
     """Whether shape types are checked in this run."""
     return f"shape types: not checked, {' and '.join(LACKING)} not installed" if LACKING else "shape types: checked"
+
+
+@pytest.fixture
+def unchecked_shapes():
+    """For a test of what the product says to a record of wrong shapes, which no checked program could make."""
+    if LACKING:
+        yield
+        return
+    from jaxtyping import config
+
+    config.update("jaxtyping_disable", True)
+    yield
+    config.update("jaxtyping_disable", False)

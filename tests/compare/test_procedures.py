@@ -16,7 +16,7 @@ from elbo_compare.compare.procedures.shared import FOLDER, shared
 from elbo_compare.compare.procedures.task import InvalidResultError, Task, require_array
 from elbo_compare.compare.records import Procedure, Quantity
 from elbo_compare.suites import datasets, problems
-from elbo_compare.suites.contract import Device, Draws, DType
+from elbo_compare.suites.contract import Device, Draws, DType, Reduction
 from elbo_compare.suites.estimators import CORE_ESTIMATORS, ESTIMATORS
 from elbo_compare.suites.numpy_oracle.implementation import NumpyOracle
 
@@ -79,7 +79,7 @@ def test_the_oracle_held_against_itself_differs_by_rounding_only(make_task, prob
 
 def test_ragged_sub_batches_with_the_wrong_reduction_are_seen(make_task):
     def as_sum(evaluation):  # claims a sum over the batch, returns a mean
-        return replace(evaluation, raw_reduction="sum")
+        return replace(evaluation, raw_reduction=Reduction.SUM)
 
     rows = evaluate(make_task("evaluate", as_sum, problem="linear-gaussian", weights="generic", size=7))
     split, raw = only(rows, Quantity.RAW_LOSS_SPLIT), only(rows, Quantity.RAW_LOSS)
@@ -258,7 +258,9 @@ def test_held_out_values_of_both_estimators_agree_in_expectation(make_task):
         (lambda d: replace(d, kl=["a"] * 1000), "must be an array of numbers, not list"),
     ],
 )
-def test_draws_of_a_wrong_shape_dtype_or_value_are_refused_with_what_arrived(make_task, draws, message):
+def test_draws_of_a_wrong_shape_dtype_or_value_are_refused_with_what_arrived(
+    make_task, draws, message, unchecked_shapes
+):
     with pytest.raises(InvalidResultError, match=message):
         draw(make_task("draw", draws, procedure=Procedure.DRAW, size=1000, chunk=100))
 
