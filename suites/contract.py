@@ -243,15 +243,17 @@ class Training:
     def refuse_all_but(self, *written: str) -> None:
         """Raise NotImplementedError where something else is asked for than what was written: no option is passed over.
 
-        >>> import numpy as np
         >>> rows = np.zeros((1, 2), int)
         >>> plain = Training(x=np.zeros((2, 3)), batches=rows, learning_rate=1e-3, seed=0, checkpoints=(1,))
         >>> plain.refuse_all_but("noise", "checkpoints")
+        >>> plain.refuse_all_but("noise")
+        Traceback (most recent call last):
+            ...
+        NotImplementedError: no training with checkpoints here; options that it has: noise
         """
         if unknown := sorted(self.asked - set(written)):
-            raise NotImplementedError(
-                f"training with {', '.join(unknown)} is not written; only {', '.join(written)} is"
-            )
+            known = ", ".join(written) or "none"
+            raise NotImplementedError(f"no training with {', '.join(unknown)} here; options that it has: {known}")
 
 
 @dataclass(frozen=True, kw_only=True)
