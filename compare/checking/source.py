@@ -117,6 +117,13 @@ def methods_called(function: Callable[..., Any], name: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
+def mentioned(function: Callable[..., Any]) -> str:
+    """Every name that the body reads, in lower case, separated by spaces."""
+    tree = _tree(function)
+    found = [getattr(node, "id", None) or getattr(node, "attr", None) for node in (_own(tree) if tree else ())]
+    return " ".join(dict.fromkeys(str(name).lower() for name in found if name))
+
+
 def handed_to(function: Callable[..., Any], name: str) -> tuple[str, ...]:
     """The functions that the body calls with the variable `name` as an argument of its own."""
     tree = _tree(function)

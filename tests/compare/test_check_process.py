@@ -94,3 +94,21 @@ def test_the_parent_imports_no_framework():
         "sys.exit(bool({'torch', 'jax', 'pyro', 'numpyro', 'pandas', 'matplotlib'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0
+
+
+def test_a_number_is_given_and_the_whole_record_is_printed(capfd):
+    options = {"constants": {"kl_weight": 4.0}, "args": [], "verbose": True}
+    assert check_command(target("published", "Model.loss"), **options) == 0
+    out = capfd.readouterr().out
+    assert out.startswith("BY DESIGN")
+    assert "declared by its argument kl_weight" in out
+    assert "importing it" in out and "checking" in out  # where the time went
+
+
+def test_a_fault_of_the_command_line_is_told():
+    from elbo_compare.compare.checking.command import constants_of
+    from elbo_compare.compare.errors import UsageError
+
+    assert constants_of(["beta=4", "mode=sum", "flag=True"]) == {"beta": 4, "mode": "sum", "flag": True}
+    with pytest.raises(UsageError, match="name=value"):
+        constants_of(["beta"])

@@ -47,6 +47,9 @@ KINDS = [
     ("group_floor", OTHER, r"max\(KL, 1.5\): free bits.*--objective free-bits"),
     ("Weighted.loss_function", DESIGN, "declared by its attribute self.beta"),
     ("at_two", DESIGN, r"reconstruction \+ 2 x KL"),
+    ("info_vae", NOT_JUDGED, "maximum mean discrepancy"),
+    ("counted", RIGHT, "returned apart"),
+    ("weighted_module_kl", DESIGN, "0.0005 x KL.*declared by its argument weight"),
     # 5. it can be called
     ("Model.kl", RIGHT, "KL"),
     ("of_distribution", RIGHT, "KL"),

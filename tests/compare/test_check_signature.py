@@ -27,6 +27,20 @@ from elbo_compare.compare.checking.signature import FunctionKind, read_mapping, 
         ("logits", Role.OUTPUT, Form.LOGITS),
         ("x_mean", Role.OUTPUT, Form.LOCATION),
         ("key", Role.KEY, Form.PLAIN),
+        ("z_q_mean", Role.MEAN, Form.PLAIN),
+        ("encoded_log_var", Role.SPREAD, Form.LOG_VAR),
+        ("sigma_hat", Role.SPREAD, Form.SIGMA),
+        ("log_sigma_2", Role.SPREAD, Form.LOG_VAR),
+        ("qv", Role.SPREAD, Form.VAR),
+        ("mu1", Role.MEAN, Form.PLAIN),
+        ("mu2", Role.PRIOR_MEAN, Form.PLAIN),
+        ("logvar_p", Role.PRIOR_SPREAD, Form.LOG_VAR),
+        ("X_sample", Role.OUTPUT, Form.OUTPUT_UNKNOWN),
+        ("img_rec", Role.OUTPUT, Form.OUTPUT_UNKNOWN),
+        ("generated", Role.OUTPUT, Form.OUTPUT_UNKNOWN),
+        ("x_target", Role.X, Form.PLAIN),
+        ("batch", Role.X, Form.PLAIN),
+        ("bce_loss", Role.DATA_TERM, Form.PLAIN),
     ],
 )
 def test_common_names_are_understood(name, role, form):
@@ -36,6 +50,8 @@ def test_common_names_are_understood(name, role, form):
 def test_a_name_that_says_nothing_is_not_guessed():
     assert read_name("h") is None
     assert read_name("beta") is None
+    assert read_name("batch_size") is None
+    assert read_name("kld_weight") is None
 
 
 def analytic(mu, logvar): ...

@@ -218,6 +218,22 @@ def precedence_in_log_q(z, mean, log_var):
     return (log_q + z**2).sum(1)
 
 
+def _mmd(z):
+    return torch.exp(-(torch.cdist(z, z.flip(0)) ** 2)).mean()
+
+
+def info_vae(x_hat, x, z, mu, logvar):
+    return _bce(x_hat, x).mean() + 10 * _mmd(z)
+
+
+def counted(decoded, x, mu, logvar):
+    return _bce(decoded, x).mean(), _kl(mu, logvar).sum() / x.size(0)
+
+
+def weighted_module_kl(mu, logvar, weight=5e-4):
+    return weight * _kl(mu, logvar).sum(1).mean()
+
+
 def drawn_beta(x, x_logits, mu, logvar):
     z = mu + torch.exp(0.5 * logvar) * torch.randn_like(mu)
     log_q = -0.5 * (logvar + (z - mu) ** 2 / logvar.exp()).sum(1)
