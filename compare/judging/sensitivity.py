@@ -55,6 +55,7 @@ NOT_FOR_MUTANTS: Mapping[str, str] = {
     **dict.fromkeys(("GRAD-004", "GRAD-005", "GRAD-006", "GRAD-007"), OTHER_ESTIMATOR),
     **dict.fromkeys(("LIK-001", "LIK-002"), WEIGHED),
     "MATCH-002": "MATCH-001 about the other library: the same judgement on another row",
+    "MATCH-009": "MATCH-001 about a further library, which a plug-in brings: the same judgement on another row",
     "ELBO-004": "ties a library's vectorised draws to its ELBO object, which a mutant does not have; broken ELBO "
     "classes are planted in an installed library by the sabotage tests",
     "TRAIN-001": "judges an optimiser's path, which a loss alone does not have",
