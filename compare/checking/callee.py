@@ -103,8 +103,8 @@ def callee_of(function: Callable[..., Any], constants: Mapping[str, Any], positi
 
     Raises TargetError where the parameters can't be read or a constant is no parameter.
     """
-    label = getattr(function, "__name__", None) or getattr(surface(function), "__qualname__", type(function).__name__)
-    label = type(function).__name__ if label in ("forward", "__call__") or "." in label else label
+    label = getattr(function, "__name__", None) or getattr(surface(function), "__name__", "forward")
+    label = type(function).__name__ if label in ("forward", "__call__") else label
     try:
         shown = inspect.signature(surface(function) if not isinstance(function, functools.partial) else function)
     except (TypeError, ValueError) as error:

@@ -7,7 +7,8 @@ factor * batch^i * latent^j * observed^k must explain. Nothing is asked of names
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import combinations, product
+from math import isclose
 
 import numpy as np
 
@@ -60,7 +61,7 @@ class Law:
 def short(number: float) -> str:
     """Four digits, and no trailing zeros."""
     rounded = round(number)
-    return f"{rounded:d}" if math.isclose(number, rounded, rel_tol=1e-7, abs_tol=1e-12) else f"{number:.4g}"
+    return f"{rounded:d}" if isclose(number, rounded, rel_tol=1e-7, abs_tol=1e-12) else f"{number:.4g}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,22 +197,25 @@ def _snapped(factor: float, tier: float) -> float:
 
 def _at_fixed(law: Law, column: Mapping[Size, float]) -> Law:
     """Where an axis has one size only, its law can't be seen: 1/784 at 784 dimensions is taken for an average, and
-    784/2 log(2 pi) for a normaliser of each."""
-    for axis in (1, 2):
-        sizes = {size[axis] for size in column}
-        if len(sizes) > 1 or law.powers[axis] or sizes == {1}:
-            continue
-        size, factor = sizes.pop(), abs(law.factor)
-        for power, known in ((-1, SIMPLE), (1, NORMALISERS)):
-            shared = factor * float(size) ** -power
-            if not _among(factor, SIMPLE) and _among(shared, known):
-                powers = (*law.powers[:axis], power, *law.powers[axis + 1 :])
+    784/2 log(2 pi) for a normaliser of each; so is 1/32 in a batch that is always 32."""
+    factor = abs(law.factor)
+    fixed = [a for a in range(3) if len({size[a] for size in column}) == 1 and not law.powers[a]]
+    size = next(iter(column))
+    fixed = [axis for axis in fixed if size[axis] > 1]
+    if not fixed or isclose(factor, 1.0, rel_tol=1e-6) or (0 not in fixed and _among(factor, SIMPLE)):
+        return law
+    subsets = [axes for n in range(1, len(fixed) + 1) for axes in combinations(fixed, n)]
+    for power, known in ((-1, SIMPLE), (1, NORMALISERS)):
+        for axes in subsets:
+            shared = factor * math.prod(float(size[axis]) for axis in axes) ** -power
+            if _among(shared, known):
+                powers = tuple(power if axis in axes else law.powers[axis] for axis in range(3))
                 return Law(factor=math.copysign(shared, law.factor), powers=powers)  # type: ignore[arg-type]
     return law
 
 
 def _among(number: float, known: Sequence[float]) -> bool:
-    return any(math.isclose(number, each, rel_tol=1e-6) for each in known)
+    return any(isclose(number, each, rel_tol=1e-6) for each in known)
 
 
 REDUCED: Mapping[Reduction, Law] = {reduction: Law(factor=1.0, powers=p) for reduction, p in REDUCED_UNITS.items()}

@@ -151,3 +151,15 @@ def test_the_counter_of_a_call_is_annealing_and_no_random_number():
     result = check_function(loss, framework="numpy")
     assert (result.verdict, result.objective, result.draws) == (OTHER, "annealing", False)
     assert check_function(module.Loss(), framework="numpy", objective="annealing").exit_code == 0
+
+
+SIZES = {"batch": 8, "latent": 10, "observed": 12}
+
+
+@pytest.mark.parametrize("fixed", [("batch",), ("latent",), ("observed",), ("batch", "latent", "observed")])
+def test_fixed_sizes_change_no_verdict(fixed):
+    sizes = {name: SIZES[name] for name in fixed}
+    assert checked("as_dataclass", **sizes).verdict is RIGHT
+    assert checked("laplace", **sizes).verdict is RIGHT
+    assert checked("sign_and_mean", **{k: v for k, v in sizes.items() if k != "observed"}).verdict is WRONG
+    assert checked("weight_of_mse", constants={"kld_weight": 1.0}, **sizes).verdict is WRONG
