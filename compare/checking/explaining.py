@@ -7,21 +7,32 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from elbo_compare.compare.checking import diagnosis, equals
-from elbo_compare.compare.checking.claims import judge
+from elbo_compare.compare.checking.claims import Record, judge
 from elbo_compare.compare.checking.diagnosis import Diagnosis, DifferenceForm
+from elbo_compare.compare.checking.experiment import Observation
 from elbo_compare.compare.checking.failure import FunctionError
-from elbo_compare.compare.checking.fitting import EXACT
+from elbo_compare.compare.checking.fitting import EXACT, Columns, Size
 from elbo_compare.compare.checking.formula import Formula, fitted
 from elbo_compare.compare.checking.guards import Guard, has_edge
 from elbo_compare.compare.checking.identify import Identified, Standing
 from elbo_compare.compare.checking.judging import Judged, Subject, exempted, judged, judged_under, recorded, settled
 from elbo_compare.compare.checking.likelihoods import DATA_TERMS, DataTerm
 from elbo_compare.compare.checking.names import Form, Role
-from elbo_compare.compare.checking.readings import UNIT_ROUNDOFF, Quantity, Reading, Reduction, reductions
+from elbo_compare.compare.checking.oracle import Elements
+from elbo_compare.compare.checking.readings import (
+    UNIT_ROUNDOFF,
+    Quantity,
+    Reading,
+    Reduction,
+    kl_elements,
+    reductions,
+)
 from elbo_compare.compare.checking.scanning import find_breaks, find_guards
+from elbo_compare.suites.bridge.user_arrays import DETACHED
 
 DENSITY_NAME = re.compile(r"log_?(prob|normal|density|gauss|pdf|q|p|n)|density|nll|pdf|gaussian_l|likelihood|^normal")
 BY_DESIGN = frozenset({"MUT-015", "MUT-029", "MUT-030", "MUT-034", "MUT-035"})  # objectives, with the catalogue's IDs
+SAME_FORMULA = 1e-6  # relative: extreme inputs magnify what a fit leaves over
 KL_FUNCTION = re.compile(r"kl|loss|elbo|diverg|regular|sampled|weight|bound|objective")
 
 
@@ -125,13 +136,52 @@ def _by_form(subject: Subject, found: Identified | None, quantity: Quantity, one
     if found is not None and found.standing is Standing.MISREAD:
         return diagnosis.misread(subject.signature, found.reading)
     if found is not None:
-        return diagnosis.linear(found)
+        cause = diagnosis.linear(found)
+        off = off_somewhere(one.record, subject.position, found)
+        return replace(cause, text=f"{cause.text}; not so at {off}: something else is off there") if off else cause
     formula = formula_of(subject, quantity)
     if formula is not None:
         return diagnosis.from_formula(formula)
     ratio = diagnosis.ratio_text(one.record, subject.position, one.term.reading, None)
     text = f"is none of the known mistakes and no sum of the terms of a KL and a likelihood; {ratio}"
     return Diagnosis(form=DifferenceForm.UNKNOWN, text=text.rstrip("; "))
+
+
+def off_somewhere(record: Record, position: int, found: Identified) -> str:
+    """At which of the battery's inputs the fitted weights do not hold: a floor, a clamp or an overflow beside them."""
+    columns = Columns(record.everywhere)
+    for size, group in columns.groups.items():
+        for one in group:
+            with np.errstate(all="ignore"):
+                fit, value = found.fit, one.terms[position].value
+                parts = [(fit.data, columns.data), (fit.kl, columns.kl)]
+                rows = sum((law.at(size) * part(fit.reading, one).sum(1) for law, part in parts if law), np.zeros(1))
+                total = rows if value.size == one.batch > 1 else np.sum(rows)
+                total = total + (fit.constant.at(size) if fit.constant else 0.0)
+                gap = np.abs(value.ravel() - np.ravel(total)) if np.size(total) == value.size else np.zeros(1)
+                if not np.all(gap <= SAME_FORMULA * (np.abs(total).max() + np.abs(value).max() + 1)):
+                    return f"{one.label} inputs"
+            if _gradient_off(one, position, found, size):
+                return f"{one.label} inputs (the gradient)"
+    return ""
+
+
+def _gradient_off(one: Observation, position: int, found: Identified, size: Size) -> bool:
+    """Whether the fitted weights give another gradient; a term that is cut off from every input has one."""
+    term, reading, inputs = one.terms[position], found.fit.reading, one.inputs
+    if term.gradients is None:
+        return term.no_gradient == DETACHED
+    parts: list[tuple[float, Elements]] = []
+    if found.fit.data and reading.data is not None:
+        parts.append((found.fit.data.at(size), reading.data.elements(inputs[Role.X], inputs[Role.OUTPUT])))
+    if found.fit.kl and reading.has_kl:
+        parts.append((found.fit.kl.at(size), kl_elements(reading, inputs)))
+    for role, got in term.gradients.items():
+        right = sum(weight * np.asarray(part.gradients.get(role, 0.0)) for weight, part in parts)
+        scale = sum(abs(weight) * np.max(part.gradient_scales.get(role, 0.0)) for weight, part in parts)
+        if role is not Role.DATA_TERM and not np.all(np.abs(got - right) <= SAME_FORMULA * (scale + 1e-12)):
+            return True
+    return False
 
 
 def formula_of(subject: Subject, quantity: Quantity) -> Formula | None:

@@ -202,13 +202,21 @@ def _designed(subject: Subject, found: Designed, fit: Identified | None, quantit
     """An objective by design: exit 0 where it was declared and its own formula holds, else what would declare it."""
     objective = found.objective
     one, cause = found.judged, None
-    if one is None:
+    off = ""
+    if one is None:  # a weight that depends on the sizes: its values and gradients are held against the fit
         one = explaining.wrong(subject, fit, quantity).judged
+        off = explaining.off_somewhere(one.record, subject.position, fit) if fit is not None else ""
     elif not one.right:
         one = explaining.explained(subject, one, EXACT)
         cause = one.diagnosis
     verdict = CheckVerdict.BY_DESIGN if found.by else CheckVerdict.OTHER_OBJECTIVE
     verdict = CheckVerdict.WRONG if found.judged is not None and not one.right else verdict
+    if off:
+        verdict = CheckVerdict.WRONG
+        text = f"equals {objective.formula}, but not at {off}"
+        cause = Diagnosis(
+            form=DifferenceForm.EXTREME, text=text, advice="look for a clamp, a floor, a detach or an overflow"
+        )
     if verdict is CheckVerdict.OTHER_OBJECTIVE:
         text = f"is not the ELBO: {objective.text}"
         cause = Diagnosis(

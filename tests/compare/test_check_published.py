@@ -50,6 +50,8 @@ KINDS = [
     ("info_vae", NOT_JUDGED, "maximum mean discrepancy"),
     ("counted", RIGHT, "returned apart"),
     ("weighted_module_kl", DESIGN, "0.0005 x KL.*declared by its argument weight"),
+    ("floor_beside_a_mean", WRONG, "not so at q = p"),
+    ("weight_of_detached", WRONG, r"but not at ordinary inputs \(the gradient\)"),
     # 5. it can be called
     ("Model.kl", RIGHT, "KL"),
     ("of_distribution", RIGHT, "KL"),

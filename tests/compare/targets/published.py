@@ -234,6 +234,14 @@ def weighted_module_kl(mu, logvar, weight=5e-4):
     return weight * _kl(mu, logvar).sum(1).mean()
 
 
+def floor_beside_a_mean(x_hat, x, mu, logvar):
+    return F.mse_loss(x_hat, x) + torch.clamp(_kl(mu, logvar).mean(), min=0.1)
+
+
+def weight_of_detached(x_hat, x, mu, logvar, kld_weight=0.00025):
+    return F.mse_loss(x_hat, x) + kld_weight * _kl(mu, logvar).sum(1).mean().detach()
+
+
 def drawn_beta(x, x_logits, mu, logvar):
     z = mu + torch.exp(0.5 * logvar) * torch.randn_like(mu)
     log_q = -0.5 * (logvar + (z - mu) ** 2 / logvar.exp()).sum(1)
