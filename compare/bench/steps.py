@@ -29,7 +29,8 @@ LOSS_GROWTH = 64.0  # probabilities clamped and inverted, sums over 784 pixels i
 LOSS_REDUCED = 0.02  # relative: a bfloat16 product keeps 8 bits, and the loss is a mean over many of them
 CEILINGS = {row.framework.module: row.module("ceiling") for row in ROSTER if row.kind is Kind.HAND}
 Say = Callable[[str], None]
-Item, Reply = TypeVar("Item"), TypeVar("Reply")
+Item = TypeVar("Item")
+Reply = TypeVar("Reply")
 
 
 class Bench:

@@ -75,13 +75,16 @@ def run_target(function: str, request: Mapping[str, Any], program: str, limits: 
         answer, why = None, _ended(code, conversation.stage)
     finally:
         child.close()
-    spans = {"imports_s": conversation.imports_s, "calls_s": conversation.calls_s}
-    if answer is not None:
-        return Returned(answer=answer, stage=conversation.stage, **spans)
-    printed = child.printed().strip()
+    printed = "" if answer is not None else child.printed().strip()
     tail = f" It printed last: {printable(printed.splitlines()[-1][-PRINTED:])!r}." if printed else ""
-    hung = conversation.hung
-    return Returned(answer=None, reason=why + tail, stage=conversation.stage, hung=hung, **spans)
+    return Returned(
+        answer=answer,
+        reason=why + tail,
+        stage=conversation.stage,
+        hung=answer is None and conversation.hung,
+        imports_s=conversation.imports_s,
+        calls_s=conversation.calls_s,
+    )
 
 
 @dataclass
