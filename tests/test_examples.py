@@ -40,7 +40,11 @@ def public(name: str) -> dict:
         return {each: getattr(module, each) for each in module.__all__}
     kinds = (inspect.isclass, inspect.isfunction)
     members = {each: value for each, value in vars(module).items() if any(kind(value) for kind in kinds)}
-    return {each: value for each, value in members.items() if value.__module__ == name and not each.startswith("_")}
+    return {
+        each: value
+        for each, value in members.items()
+        if value.__module__ == name and not any(one.startswith("_") for one in (each, value.__name__))
+    }
 
 
 def documented() -> list:
