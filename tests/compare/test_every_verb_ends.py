@@ -112,7 +112,7 @@ class Places:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            preexec_fn=heedful,
         )
 
     def living(self):
@@ -125,6 +125,12 @@ class Places:
     def left(self):
         """Temporary files and folders of ours, and reports that are half written."""
         return [*(self.root / "tmp").glob("elbo-*"), *self.root.glob("**/.report-*"), *self.root.glob("**/.*.tmp")]
+
+
+def heedful():
+    """Whoever runs the tests may ignore a signal (nohup, a background job), and a child inherits that."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def _words(pid):
