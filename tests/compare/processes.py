@@ -1,5 +1,6 @@
 """For tests of processes: which ones live, and waiting that a loaded machine cannot miss."""
 
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -31,3 +32,9 @@ def wait_until(holds: Callable[[], bool], limit_s: float = GENEROUS_S) -> bool:
     while not (found := holds()) and time.monotonic() < end:
         time.sleep(0.05)
     return found
+
+
+def heedful() -> None:
+    """For `preexec_fn`: whoever runs the tests may ignore a signal (nohup does), and a child inherits that."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)

@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from processes import GENEROUS_S, bearing, wait_until
+from processes import GENEROUS_S, bearing, heedful, wait_until
 
 TARGETS = Path(__file__).parent / "targets" / "launched.py"
 PROFILE = """
@@ -125,12 +125,6 @@ class Places:
     def left(self):
         """Temporary files and folders of ours, and reports that are half written."""
         return [*(self.root / "tmp").glob("elbo-*"), *self.root.glob("**/.report-*"), *self.root.glob("**/.*.tmp")]
-
-
-def heedful():
-    """Whoever runs the tests may ignore a signal (nohup, a background job), and a child inherits that."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
 
 
 def _words(pid):
