@@ -85,7 +85,7 @@ def test_a_full_file_system_ends_in_one_line_and_the_run_goes_on_when_there_is_r
 
 def test_a_second_run_into_the_folder_is_refused_with_process_and_host(bench, tmp_path):
     folder = tmp_path / "out"
-    first = bench.start("run", "--profile", bench.profile, "-j", 2, "-o", folder, wait_s=WAIT_S)
+    first = bench.start("run", "--profile", bench.profile, "-j", 2, "-o", folder, wait_s=HOLDS_S)
     wait_for(lambda: cell_files(folder), first)
     code, _, err = bench.run(folder, "--resume")
     first.kill()
