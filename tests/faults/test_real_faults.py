@@ -9,8 +9,10 @@ import time
 
 import pandas as pd
 import pytest
-from injections import WAIT_S, complete, damage, fill_disk, finished, interrupt, kill_harness, kill_worker
+from injections import complete, damage, fill_disk, finished, interrupt, kill_harness, kill_worker
 from real_runs import cell_files, wait_for
+
+HOLDS_S = 60.0  # a cell of a run that must still be there when another one has been started and refused
 
 
 def assert_as_undisturbed(bench, folder, whole):
