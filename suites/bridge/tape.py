@@ -18,8 +18,8 @@ SIGNIFICAND = 2**23  # uniforms are odd multiples of 2^-24: exact in float32, ne
 
 
 class Drawn(StrEnum):
-    """What is drawn. `OTHER` (a gamma, a multinomial, a permutation): by the framework's own generator, under a seed that
-    the tape gives, and so the same for two programs of one framework only."""
+    """What is drawn. `OTHER` (a gamma, a multinomial, a permutation): by the framework's own generator under a seed
+    that the tape gives, and so the same for two programs of one framework only."""
 
     NORMAL = "normal"
     UNIFORM = "uniform"
