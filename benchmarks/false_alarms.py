@@ -86,7 +86,7 @@ class MovedSession(OracleSession):
         self.of_mean = of_mean
 
     def draw(self, params: Params, x: Array, n: int, seed: int, chunk: int) -> Draws:
-        exact = expected(self.problem, self.estimator, x, *encode(params, self.problem, x)[:2])
+        exact = expected(self.setting.problem, self.setting.estimator, x, *encode(params, self.setting.problem, x)[:2])
         draws = super().draw(params, x, n, seed, chunk)
         return replace(draws, elbo=self._moved(draws.elbo, exact, "elbo"), kl=self._moved(draws.kl, exact, "kl"))
 

@@ -12,8 +12,9 @@ from elbo_compare.compare.commands.bench import bench
 from elbo_compare.compare.commands.check import check
 from elbo_compare.compare.commands.data import data
 from elbo_compare.compare.commands.vectors import AsJson, Seconds, vectors
-from elbo_compare.compare.errors import printable, printable_lines
+from elbo_compare.compare.errors import printable
 from elbo_compare.compare.launching import ending, interruption
+from elbo_compare.compare.terminal import note, say
 
 if TYPE_CHECKING:
     from elbo_compare.compare.commands.judge import Judged
@@ -99,11 +100,9 @@ def plan(
     request = _request(profile=profile, device=device, expression=expression, seed=seed, data_dir=data_dir)
     prepared = planned(request)
     if prepared.device == "cuda":
-        print(f"Devices: {prepared.placed.in_words()}", file=sys.stderr)
+        note(f"Devices: {prepared.placed.in_words()}")
     for cell in prepared.cells:
-        print(
-            f"{cell.key}  {printable(cell.label)}  size {cell.size}" + (f"  datum {cell.datum}" if cell.datum else "")
-        )
+        say(f"{cell.key}  {printable(cell.label)}  size {cell.size}" + (f"  datum {cell.datum}" if cell.datum else ""))
 
 
 @app.command()
@@ -141,10 +140,10 @@ def run(
         data_dir=data_dir,
     )
     executed = _run(request)
-    print(f"Results: {executed.store.folder}. Next: compare judge {executed.store.folder}")
-    print(executed.account().in_words())
+    say(f"Results: {executed.store.folder}. Next: compare judge {executed.store.folder}")
+    say(executed.account().in_words())
     if executed.broken:
-        print(f"Cells that failed, crashed or timed out: {executed.broken}.", file=sys.stderr)
+        note(f"Cells that failed, crashed or timed out: {executed.broken}.")
         raise typer.Exit(INCOMPLETE)
 
 
@@ -155,7 +154,7 @@ def judge(folder: Folder) -> None:
 
     judged = judge_folder(folder)
     _print_judged(judged)
-    print(f"Next: compare report {folder}")
+    say(f"Next: compare report {folder}")
     raise typer.Exit(judged.exit_code)
 
 
@@ -165,7 +164,7 @@ def report(folder: Folder) -> None:
     with _drawing_processes() as drawing:
         from elbo_compare.compare.commands.report import report_folder
 
-        print(f"Report: {report_folder(folder, drawing)}")
+        say(f"Report: {report_folder(folder, drawing)}")
 
 
 @app.command()
@@ -192,7 +191,7 @@ def cite(
     """Print what an ID stands for (a claim, case, finding, mutant, vector), its outcomes by version, and BibTeX."""
     from elbo_compare.compare.citing.cite import cite as cited
 
-    print(cited(identifier, results))
+    say(cited(identifier, results))
 
 
 @app.command()
@@ -206,7 +205,7 @@ def why(
     """Say how one verdict came about: both numbers, tolerance and its reason, interval, seed, how to measure again."""
     from elbo_compare.compare.commands.why import why_command
 
-    print("\n".join(map(printable, why_command(claim, cell, folder).splitlines())))
+    say(why_command(claim, cell, folder))
 
 
 @app.command()
@@ -229,7 +228,7 @@ def findings(
     """List the register of library divergences, the most harmful first."""
     from elbo_compare.compare.commands.findings import findings_command
 
-    print(findings_command(folder, as_json=as_json))
+    say(findings_command(folder, as_json=as_json))
 
 
 @app.command()
@@ -245,7 +244,7 @@ def explain(
     from elbo_compare.compare.commands.explain import explain_command
 
     code, text = explain_command(model, guide, args, library, as_json=as_json, timeout_s=timeout)
-    print(printable_lines(text), file=sys.stderr if code else sys.stdout)
+    (note if code else say)(text)
     raise typer.Exit(code)
 
 
@@ -262,7 +261,7 @@ def list_(
     """List profiles, problems, estimators, implementations, and all that has an ID which `cite` answers."""
     from elbo_compare.compare.commands.list_ import list_command
 
-    print("\n".join(map(printable, list_command(sort))))
+    say("\n".join(list_command(sort)))
 
 
 @app.command()
@@ -270,7 +269,7 @@ def doctor() -> None:
     """Say what is installed, which devices there are, what will not run and why."""
     from elbo_compare.compare.commands.doctor import diagnose
 
-    print("\n".join(diagnose()))
+    say("\n".join(diagnose()))
 
 
 def command() -> int | None:
@@ -297,7 +296,7 @@ def _run(request: "Request") -> "Executed":
 
     prepared = planned(request)
     interruption.advise(interruption.RESUME)
-    return execute(prepared, lambda line: print(printable(line), file=sys.stderr), STARTED)
+    return execute(prepared, note, STARTED)
 
 
 def _given(context: typer.Context) -> list[str]:
@@ -317,8 +316,8 @@ def _run_suite(name: str, output: Path | None, jobs: int | None, resume: bool, g
 
     suite = check_suite(name, given)
     interruption.advise(interruption.RESUME)
-    judged = run_command(suite, output, jobs, resume, lambda line: print(line, file=sys.stderr))
-    print("\n".join(summary(judged)))
+    judged = run_command(suite, output, jobs, resume, note)
+    say("\n".join(summary(judged)))
     return judged.exit_code
 
 
@@ -328,7 +327,7 @@ def _run_suites(request: "Request", executed: "Executed") -> None:
     if not holds_suites(request.profile, request.expression):
         return
     began = monotonic()
-    run_part(request.folder, request.jobs, lambda line: print(line, file=sys.stderr))
+    run_part(request.folder, request.jobs, note)
     executed.spans.append(("call", began, monotonic()))  # its programs import the frameworks and call into them
 
 
@@ -350,8 +349,8 @@ def _judge_and_report(folder: Path, jobs: int | None, executed: "Executed") -> i
         judged = judge_folder(folder)
         page = report_folder(folder, drawing)
     _print_judged(judged)
-    print(f"Report: {page}")
-    print(executed.account().in_words())
+    say(f"Report: {page}")
+    say(executed.account().in_words())
     return judged.exit_code
 
 
@@ -359,5 +358,5 @@ def _print_judged(judged: "Judged") -> None:
     from elbo_compare.compare.commands.judge import in_words
 
     for line in judged.damaged:
-        print(line, file=sys.stderr)
-    print("\n".join(in_words(judged)))
+        note(line)
+    say("\n".join(in_words(judged)))

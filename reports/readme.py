@@ -108,7 +108,7 @@ def main() -> int:
     try:
         answer = block(newest())
     except FileNotFoundError as error:
-        print(error, file=sys.stderr)
+        sys.stderr.write(f"{error}\n")
         return 2
     README.write_text(updated(README.read_text("utf-8"), answer), encoding="utf-8")
     return 0

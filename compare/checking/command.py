@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from elbo_compare.compare.checking.process import TIMEOUT_S, check_target
-from elbo_compare.compare.errors import UsageError, printable_lines
+from elbo_compare.compare.errors import UsageError
+from elbo_compare.compare.terminal import say
 
 
 def check_command(
@@ -22,7 +23,7 @@ def check_command(
     its parameters can't be read, 3 it raises, hangs, gives NaN, stays inconclusive or left nothing to judge.
     """
     answer = check_target(target, timeout_s=timeout_s, verbose=verbose, **options)
-    print(answer.json if as_json else printable_lines(answer.text))
+    say(answer.json if as_json else answer.text)
     return answer.exit_code
 
 

@@ -1,7 +1,6 @@
 """`compare bench`: measure, write the frames, draw the report. The command line imports this: nothing heavy on top."""
 
 import json
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import inf
@@ -10,8 +9,9 @@ from typing import Annotated
 
 import typer
 
-from elbo_compare.compare.errors import UsageError, printable, unknown
+from elbo_compare.compare.errors import UsageError, unknown
 from elbo_compare.compare.launching import interruption
+from elbo_compare.compare.terminal import note, say
 
 INCOMPLETE = 3
 EVERY = ("ceilings", "steps", "replicas", "draws", "curves")
@@ -70,10 +70,10 @@ def bench(
         draw=draw,
         measure_only=measure_only,
     )
-    done = bench_command(request, lambda line: print(printable(line), file=sys.stderr, flush=True))
-    print(f"Report: {done.page}" if done.page else "Measured. Next: compare bench --draw -o DIR")
+    done = bench_command(request, note)
+    say(f"Report: {done.page}" if done.page else "Measured. Next: compare bench --draw -o DIR")
     if done.cut:
-        print(f"Cut by the time box: {'; '.join(done.cut)}. Go on with --resume.", file=sys.stderr)
+        note(f"Cut by the time box: {'; '.join(done.cut)}. Go on with --resume.")
         raise typer.Exit(INCOMPLETE)
 
 

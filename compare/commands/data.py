@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from elbo_compare.compare.terminal import say
+
 data = typer.Typer(no_args_is_help=True, help="Data sets that are read from files: list them, or download one.")
 
 Folder = Annotated[
@@ -17,7 +19,7 @@ def list_(folder: Folder = None) -> None:
     """List the data sets: files, addresses, hashes with their source, and which files are in DIR."""
     from elbo_compare.compare.commands.fetching import catalogue, chosen_folder
 
-    print("\n".join(catalogue(chosen_folder(folder))))
+    say("\n".join(catalogue(chosen_folder(folder))))
 
 
 @data.command("fetch")
@@ -29,4 +31,4 @@ def fetch_(
     from elbo_compare.compare.commands.fetching import chosen_folder, fetch
 
     for line in fetch(name, chosen_folder(folder)):
-        print(line)
+        say(line)

@@ -7,6 +7,7 @@ import pandas as pd
 from elbo_compare.compare.citing.changes import Changes
 from elbo_compare.compare.citing.diff import NOT_COMPARED, Diff, diff, to_json
 from elbo_compare.compare.citing.outcomes import table
+from elbo_compare.compare.terminal import say
 
 SHOWN = 40  # rows of a table; --json has all
 
@@ -14,7 +15,7 @@ SHOWN = 40  # rows of a table; --json has all
 def diff_command(old: Path, new: Path, *, as_json: bool) -> int:
     """Print what changed from `old` to `new`; returns 1 where a verdict changed, else 0."""
     result = diff(old, new)
-    print(to_json(result) if as_json else as_text(result))
+    say(to_json(result) if as_json else as_text(result))
     return result.exit_code
 
 

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from elbo_compare.compare.terminal import say
+
 vectors = typer.Typer(
     no_args_is_help=True, help="Test vectors for any language: write them, or run them on a function."
 )
@@ -24,7 +26,7 @@ def write_(folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where the
     from elbo_compare.compare.vectors.write import write
 
     for path in write(folder):
-        print(path)
+        say(path)
 
 
 @vectors.command("run")
@@ -37,9 +39,8 @@ def run_(
     timeout: Seconds = 120.0,
 ) -> None:
     """Hold a function against the vectors of its kind: 0 right, 1 wrong, 2 can't be loaded, 3 raises or gives NaN."""
-    from elbo_compare.compare.errors import printable_lines
     from elbo_compare.compare.vectors.process import run_vectors
 
     answer = run_vectors(target, kind=kind, mapping=mapping or (), framework=framework, timeout_s=timeout)
-    print(answer.json if as_json else printable_lines(answer.text))
+    say(answer.json if as_json else answer.text)
     raise typer.Exit(answer.exit_code)

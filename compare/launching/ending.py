@@ -54,6 +54,10 @@ def _told(error: BaseException) -> int:
 def _interrupted() -> int:
     lifeline.end_all()
     interruption.tell(interruption.message())
+    # A KeyboardInterrupt that passed through an exec or eval of text (a dataclass being made, say) leaves a mark in
+    # the interpreter, which `python -m` then obeys: it kills itself by SIGINT, whatever the exit code. Text that runs
+    # to its end takes the mark away.
+    exec("")
     return interruption.EXIT_CODE
 
 

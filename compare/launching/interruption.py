@@ -68,7 +68,7 @@ def tell(text: str) -> None:
     with suppress(OSError, ValueError, AttributeError):
         sys.stdout.flush()  # what was printed before stands before it
     with suppress(OSError, ValueError, AttributeError):
-        print(text, file=sys.stderr, flush=True)
+        print(text, file=sys.stderr, flush=True)  # noqa: T201  # nothing may be imported here that ends late
 
 
 def advise(text: str) -> None:

@@ -1,6 +1,6 @@
 """For tests of processes: which ones live, and waiting that a loaded machine cannot miss."""
 
-import signal
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -34,7 +34,14 @@ def wait_until(holds: Callable[[], bool], limit_s: float = GENEROUS_S) -> bool:
     return found
 
 
-def heedful() -> None:
-    """For `preexec_fn`: whoever runs the tests may ignore a signal (nohup does), and a child inherits that."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
+HEEDING = (
+    "import os, signal, sys\n"
+    "for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP): signal.signal(number, signal.SIG_DFL)\n"
+    "os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+)
+
+
+def heedful(*arguments: object) -> list[str]:
+    """The command of a Python that heeds the three signals: whoever runs the tests may ignore one (nohup does), and a
+    child inherits that. It is not undone by `preexec_fn`, which forks a process that JAX may have threads in."""
+    return [sys.executable, "-I", "-S", "-c", HEEDING, *map(str, arguments)]

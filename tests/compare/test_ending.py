@@ -43,6 +43,16 @@ def test_a_verb_s_own_code_is_kept(code):
     assert ending.of(lambda: code) == code
 
 
+def test_an_interruption_amid_text_that_is_executed_has_its_exit_code_too(tmp_path):
+    """The interpreter kills itself by SIGINT at the end of `-m`, where its own mark is not taken away: seen as -2."""
+    (tmp_path / "amid.py").write_text(
+        "import sys; from elbo_compare.compare.launching import ending\n"
+        "sys.exit(ending.of(lambda: exec('raise KeyboardInterrupt')))"
+    )
+    done = subprocess.run([sys.executable, "-m", "amid"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 130, done.stderr
+
+
 def test_a_fault_of_ours_says_that_it_is_ours():
     program = (
         "import sys; from elbo_compare.compare import cli, entry; "

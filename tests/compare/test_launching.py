@@ -120,7 +120,7 @@ def has_pyro():
 def test_a_check_that_is_killed_leaves_no_process_and_no_file(number, seconds, tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     verb = ["check", target("starts_others_and_hangs"), "--framework", "numpy", "--timeout", "300"]
-    process = subprocess.Popen([sys.executable, "-m", "elbo_compare", *verb], preexec_fn=heedful)
+    process = subprocess.Popen(heedful("-m", "elbo_compare", *verb))
     assert wait_until(lambda: len(processes_with(seconds)) == 2)
     process.send_signal(number)
     process.wait(GENEROUS_S)
