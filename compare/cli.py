@@ -222,13 +222,19 @@ def diff(
 
 @app.command()
 def findings(
-    folder: Annotated[Path | None, typer.Argument(metavar="[DIR]", help="Results.  [default: the newest]")] = None,
+    asked: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[DIR] [ID]...", help="Results  [default: the newest, else the published]; findings."),
+    ] = None,
     as_json: AsJson = False,
+    as_issue: Annotated[
+        bool, typer.Option("--issue", help="As a report for the maintainers; nothing is sent.")
+    ] = False,
 ) -> None:
-    """List the register of library divergences, the most harmful first."""
+    """List the register of library divergences, the most harmful first, or the ones that are named."""
     from elbo_compare.compare.commands.findings import findings_command
 
-    say(findings_command(folder, as_json=as_json))
+    say(findings_command(asked or [], as_json=as_json, as_issue=as_issue))
 
 
 @app.command()

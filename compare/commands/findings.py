@@ -1,55 +1,105 @@
-"""`compare findings`: the register of library divergences, with the verdicts of a folder."""
+"""`compare findings`: the register of library divergences, with the verdicts of a folder or of the published run."""
 
 import json
+from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
 from textwrap import fill, indent
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from elbo_compare.compare.citing.issue import issue
 from elbo_compare.compare.commands.run_suites import PROFILES
+from elbo_compare.compare.errors import UsageError, unknown
 from elbo_compare.compare.judging.frames import read_frame
 from elbo_compare.compare.semantics.register import NOT_MEASURED, finding_rows
 from elbo_compare.compare.semantics.suite import FINDINGS_FRAME, SEMANTICS
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 DEFAULT = Path("results") / SEMANTICS.name
+REPRODUCES = {"agrees": "reproduced", "differs": "no longer seen"}
+JUDGED = ["id", "outcome", "versions", "reason", "measured_error", "workaround_verdict"]
 
 
-def findings_command(folder: Path | None, *, as_json: bool) -> str:
-    """The register, sorted by harm, with the verdicts of a folder's last judgement (default: the folders of the
-    shipped profiles and of `run semantics`, the newest)."""
-    rows = _judged_rows(folder)
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """What is known of the register: one row per finding, the semantics verdicts, and which run they come from."""
+
+    rows: list[dict[str, Any]]
+    semantics: "pd.DataFrame | None" = None
+    source: str = ""
+
+
+def findings_command(asked: list[str], *, as_json: bool, as_issue: bool) -> str:
+    """The register by harm, or the findings whose IDs were given, with the verdicts of a folder's last judgement.
+
+    asked: IDs, and at most one folder; without one the newest of the shipped profiles' folders and `run semantics`',
+    else the published run. as_issue: as a report for the maintainers. Raises UsageError for an ID that is not known,
+    for two folders, and for a report of no finding or of one that was not measured.
+    """
+    names = [each for each in asked if each.upper().startswith("FIND-")]
+    folders = [each for each in asked if each not in names]
+    if len(folders) > 1:
+        raise UsageError(f"one folder, and IDs such as FIND-PYRO-001, are taken; {', '.join(folders)} were given.")
+    told = _told(Path(folders[0]) if folders else None)
+    rows = _chosen(told.rows, names)
+    if as_issue:
+        if not names:
+            raise UsageError("--issue needs the ID of a finding, such as compare findings FIND-PYRO-001 --issue.")
+        return "\n\n".join(issue(row, told.semantics) for row in rows)
     if as_json:
         return json.dumps([{name: _plain(value) for name, value in row.items()} for row in rows], indent=1)
-    head = f"{len(rows)} findings, the most harmful first."
-    return "\n\n".join([head, *(_card(row) for row in rows)])
+    head = [] if names else [f"{len(rows)} findings, the most harmful first."]
+    return "\n\n".join([*head, *(_card(row, told.source) for row in rows)])
 
 
-def _judged_rows(folder: Path | None) -> list[dict[str, Any]]:
+def _chosen(rows: list[dict[str, Any]], names: list[str]) -> list[dict[str, Any]]:
+    by_id = {row["id"]: row for row in rows}
+    for name in names:
+        if name.upper() not in by_id:
+            raise UsageError(unknown("finding", name, by_id))
+    return [by_id[name.upper()] for name in names] if names else rows
+
+
+def _told(folder: Path | None) -> Told:
     if folder is None:
         places = [DEFAULT, *(Path("results") / profile for profile in PROFILES)]
         found = [place for place in places if (place / f"{FINDINGS_FRAME}.parquet").exists()]
         folder = max(found, key=lambda place: (place / f"{FINDINGS_FRAME}.parquet").stat().st_mtime, default=None)
-    rows = finding_rows(())
-    if folder is None:
-        return rows
-    columns = ["id", "outcome", "versions", "reason", "measured_error", "workaround_verdict"]
-    frame: Any = read_frame(folder, FINDINGS_FRAME)[columns]
-    judged = {row["id"]: row for row in frame.to_dict("records")}
-    return [row | judged.get(row["id"], {}) for row in rows]
+    if folder is not None:
+        return _merged(read_frame(folder, FINDINGS_FRAME), read_frame(folder, "semantics"), "")
+    from elbo_compare.compare.citing.evidence import newest_published
+
+    published = newest_published()
+    findings = published.frame(FINDINGS_FRAME) if published else None
+    if published is None or findings is None:
+        return Told(rows=finding_rows(()))
+    return _merged(findings, published.frame("semantics"), f" in the published run of {published.date[:10]}")
 
 
-def _card(row: dict[str, Any]) -> str:
+def _merged(findings: "pd.DataFrame", semantics: "pd.DataFrame | None", source: str) -> Told:
+    judged = {row["id"]: row for row in findings[JUDGED].to_dict("records")}
+    rows = [row | judged.get(row["id"], {}) for row in finding_rows(())]
+    return Told(rows=rows, semantics=semantics, source=source)
+
+
+def _card(row: dict[str, Any], source: str) -> str:
     measured = row["outcome"] != NOT_MEASURED
-    reproduces = {"agrees": "reproduces", "differs": "no longer reproduces"}.get(row["outcome"], row["outcome"])
+    reproduces = REPRODUCES.get(row["outcome"], row["outcome"])
     lines = [
         ("documented", row["documentation"]),
         ("happens", row["happens"]),
-        ("harm", row["harm"]),
+        ("harm", row["harm"] + (" (at extreme parameters only)" if row["extreme"] else "")),
         ("workaround", f"{row['workaround']} ({row['workaround_verdict']})"),
+        ("fix", row["fix"]),
         ("upstream", row["upstream"] or "no report known"),
         ("since", row["since"] or "not known"),
         ("cases", row["cases"]),
-        ("here", f"{reproduces} with {row['versions']}" if measured and row["versions"] else _unmeasured(row)),
+        (
+            "seen" if source else "here",
+            f"{reproduces} with {row['versions']}{source}" if measured else _unmeasured(row),
+        ),
         ("why", row["reason"]),
     ]
     body = "\n".join(_entry(name, text) for name, text in lines if text)
@@ -57,7 +107,7 @@ def _card(row: dict[str, Any]) -> str:
 
 
 def _unmeasured(row: dict[str, Any]) -> str:
-    return row["outcome"] if row["outcome"] != NOT_MEASURED else f"{NOT_MEASURED}: compare run semantics"
+    return f"{row['outcome']}: compare run semantics"
 
 
 def _entry(name: str, text: str) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from elbo_compare.compare.records import Outcome, ProgramResult, SuiteVerdict
 from elbo_compare.compare.semantics.judging import subject_of
-from elbo_compare.suites.semantics.case import Finding, Library, Status
+from elbo_compare.suites.semantics.case import Finding, Library, Status, Unit
 from elbo_compare.suites.semantics.catalogue import BY_ID, FAMILIES
 from elbo_compare.suites.semantics.findings import FINDINGS
 
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 NOT_MEASURED = "not run here"
-# Flags and counts of runs: a finding about nothing else gives no wrong number.
-COUNTED = frozenset({"JitTraceMeanField_ELBO", "TraceGraph_ELBO", "RenyiELBO", "ReweightedWakeSleep"})
 
 
 def expected_error(finding: Finding) -> float:
@@ -40,14 +38,16 @@ def expected_error(finding: Finding) -> float:
 def by_harm(
     findings: Sequence[Finding] = FINDINGS, measured: Mapping[str, SuiteVerdict] = MappingProxyType({})
 ) -> list[Finding]:
-    """Silently wrong numbers first, open before by design, the larger error first; then numbers that show themselves
-    (inf, nan); then what costs time or raises. The error is the measured one where the finding reproduces."""
+    """What an ordinary use is harmed by silently comes first; then what only extreme parameters show; then numbers that
+    show themselves (inf, nan); then what costs time or raises. Within each, open before by design, nats before
+    gradients before counts and flags, and the larger error first: the measured one where the finding reproduces."""
 
-    def place(finding: Finding) -> tuple[int, bool, float, str]:
+    def place(finding: Finding) -> tuple[int, bool, int, float, str]:
         verdict = measured.get(finding.id)
         error = verdict.difference if verdict and verdict.outcome is Outcome.AGREES else expected_error(finding)
-        kind = 2 if COUNTED.issuperset(finding.quantities) else 0 if isfinite(error) else 1
-        return kind, finding.status is not Status.OPEN, -error if isfinite(error) else 0.0, finding.id
+        kind = 3 if not finding.silent else 2 if not isfinite(error) else 1 if finding.extreme else 0
+        unit = list(Unit).index(finding.unit)
+        return kind, finding.status is not Status.OPEN, unit, -error if isfinite(error) else 0.0, finding.id
 
     return sorted(findings, key=place)
 
@@ -69,6 +69,9 @@ def _row(finding: Finding, verdict: SuiteVerdict | None) -> dict[str, Any]:
         "documentation": finding.documentation,
         "happens": finding.happens,
         "harm": finding.harm,
+        "unit": str(finding.unit),
+        "extreme": finding.extreme,
+        "fix": finding.fix,
         "expected_error": expected_error(finding),
         "measured_error": verdict.difference if verdict else nan,
         "outcome": str(verdict.outcome) if verdict else NOT_MEASURED,

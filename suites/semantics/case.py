@@ -30,6 +30,15 @@ class Status(StrEnum):
     BY_DESIGN = "by design"
 
 
+class Unit(StrEnum):
+    """What the quantities of a finding are in: errors of different units are never sorted among each other."""
+
+    NATS = "nats"
+    GRADIENT = "gradient"
+    COUNT = "runs of the model"
+    FLAG = "yes or no"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Behaviour:
     """What one library computes in a case: as text, and in closed form as a function of the library's own draws.
@@ -93,6 +102,9 @@ class Finding:
     The library is not `right` on `quantities` of `cases`. `harm` says how wrong, in nats or gradient. `routes`: the two
     independent confirmations. `workaround_case` and `workaround_quantity` name a number on which the library is right.
     `since`: the first release whose source shows it, and what the one before has; empty where nobody has looked.
+    `fix`: what a maintainer could do. `extreme`: it shows only at parameters that an ordinary use does not reach (a
+    probability of exactly 0, a logit of -500, an infinite loss). `silent`: nothing tells the user, no exception and no
+    lost time, that something is wrong.
     """
 
     id: str
@@ -105,7 +117,11 @@ class Finding:
     harm: str
     status: Status
     routes: tuple[str, str]
+    fix: str
     workaround: str
+    unit: Unit = Unit.NATS
+    extreme: bool = False
+    silent: bool = True
     workaround_case: str = ""
     workaround_quantity: str = ""
     upstream: str = ""

@@ -23,6 +23,8 @@ _SCALE = tuple(
         harm="(1 - B) E_q[-log p] = 0.90 nats at B = 0.3, q = N(0.7, 0.5^2), for a scale on the model's site alone",
         status=OPEN,
         routes=ORACLE_AND_TRACE,
+        fix="where the scales of the two sites differ, take the sampled terms, each with its own scale, as "
+        "for a pair without a registered divergence",
         workaround="scale the latent site in the model and in the guide: the objective is then B x KL",
         workaround_case="SEM-SCALE-003",
         workaround_quantity="mean_field",
@@ -56,6 +58,7 @@ _PLATE = tuple(
         harm="(N/B - 1) log q in Trace_ELBO and (N/B - 1) KL in TraceMeanField_ELBO: 0.79 nats of KL with N/B = 3",
         status=BY_DESIGN,
         routes=("closed form", "both libraries give the same formula; SEM-PLATE-002 the intended one"),
+        fix="let check_model_guide_match warn where a plate of one name has another size on the two sides",
         workaround="give the guide the plate of the full size with the same subsample",
         workaround_case="SEM-PLATE-002",
         workaround_quantity="mean_field",
@@ -74,6 +77,7 @@ _ORDER = tuple(
         harm="Cov_q(a, b) = 0.29 nats on average in SEM-STRUCTURE-002",
         status=BY_DESIGN,
         routes=("closed form", "simulation of both averages"),
+        fix="take the sampled terms for the sites that the check warns of; the warning could then go",
         workaround="Trace_ELBO",
         workaround_case="SEM-STRUCTURE-002",
         workaround_quantity="trace",
@@ -93,6 +97,8 @@ _UNGUIDED = tuple(
         harm="the prior's entropy, 1.42 nats per standard normal latent or imputed datum",
         status=BY_DESIGN,
         routes=("closed form at the draw", "both libraries give the same number"),
+        fix="say in the warning that the latent is drawn from its prior and that the loss keeps its -log p; "
+        "show the guide's site in obs_mask's example",
         workaround="give the guide the site, for obs_mask '<name>_unobserved'",
         workaround_case="SEM-STRUCTURE-007",
         workaround_quantity="trace",
@@ -115,6 +121,9 @@ _CLAMP = tuple(
         harm="the loss of an impossible observation is finite and depends on dtype and library",
         status=BY_DESIGN,
         routes=("closed form", "the clamp's source in the library"),
+        fix="compute log_prob of a probability by xlogy and xlog1py, unclamped; or name the ceiling of each "
+        "dtype in the documentation",
+        extreme=True,
         workaround="parameterise by logits",
         workaround_case="SEM-SUPPORT-002",
         workaround_quantity="logit_float64",
@@ -138,6 +147,8 @@ _FROZEN = tuple(
         harm="1.5 nats in SEM-JIT-001",
         status=BY_DESIGN,
         routes=("closed form", "the uncompiled loss follows the global"),
+        fix="nothing that a compiler could do: an example in the class's documentation of a global that "
+        "changes, and of the argument that replaces it",
         workaround="pass it as a tensor argument, or do not compile",
         workaround_case="SEM-JIT-001",
         workaround_quantity="plain_after",
@@ -160,6 +171,8 @@ _MASKS = tuple(
         harm="E_q[log q] of a datum that only the model masks: 1.68 nats in SEM-MASK-007",
         status=BY_DESIGN,
         routes=ORACLE_AND_TRACE,
+        fix="where the two masks differ, take the sampled terms, each under its own mask; equal masks keep "
+        "the divergence",
         workaround="the same mask on both sides, or Trace_ELBO",
         workaround_case="SEM-MASK-006",
         workaround_quantity="mean_field",
@@ -179,19 +192,24 @@ _EDGES = tuple(
         harm=harm,
         status=OPEN,
         routes=("closed form", "log_prob of the same distributions gives it"),
+        fix=fix,
+        extreme=True,
         workaround="the mean of log q - log p",
         workaround_case=case,
         workaround_quantity=right,
         upstream=upstream,
     )
-    for number, case, quantity, right, title, happens, harm, upstream in (
+    for number, case, quantity, right, title, happens, harm, fix, upstream in (
         (17, "SEM-KL-004", "kl", "by_log_prob", "torch's KL(Poisson(0) || Poisson) is nan", "0 log 0",
-         "nan, where it is 1 nat", "pytorch issue 144279 is the same 0 log 0 in another pair"),
+         "nan, where it is 1 nat", "write the first term with torch.xlogy",
+         "pytorch issue 144279 is the same 0 log 0 in another pair"),
         (18, "SEM-KL-005", "kl", "by_log_prob", "torch's KL(Binomial(n, 1) || Binomial) is -inf",
-         "log(1 - 1) is not clamped, the logits are", "-inf, where it is 8.4 nats; nan to itself, where it is 0", ""),
+         "log(1 - 1) is not clamped, the logits are", "-inf, where it is 8.4 nats; nan to itself, where it is 0",
+         "clamp the probability of log(1 - p) as the logits are clamped, or use torch.xlog1py", ""),
         (19, "SEM-KL-006", "mean_field", "trace",
          "torch's KL(Uniform || ContinuousBernoulli) is inf where an end of the support is shared",
-         "<= for < in the test of the support; Uniform | Beta has <", "inf, where it is 0.51 nats", ""),
+         "<= for < in the test of the support; Uniform | Beta has <", "inf, where it is 0.51 nats",
+         "test with < as Uniform | Beta does", ""),
     )
 )  # fmt: skip
 FINDINGS: tuple[Finding, ...] = (

@@ -1,6 +1,6 @@
 """Candidate findings about NumPyro alone; see `findings`."""
 
-from elbo_compare.suites.semantics.case import Finding, Library, Status
+from elbo_compare.suites.semantics.case import Finding, Library, Status, Unit
 
 NUMPYRO = Library.NUMPYRO
 OPEN, BY_DESIGN = Status.OPEN, Status.BY_DESIGN
@@ -24,6 +24,7 @@ FINDINGS: tuple[Finding, ...] = (
             "log B(8, 2) = -log 72 exactly",
             "ALGDIV with the published x agrees to rounding, with JAX's x gives JAX",
         ),
+        fix="take x = b / (a + b) in algdiv, as the published ALGDIV does",
         workaround="Trace_ELBO: Beta.log_prob uses betaln at 0 and 1 only",
         workaround_case="SEM-KL-007",
         workaround_quantity="trace",
@@ -41,6 +42,7 @@ FINDINGS: tuple[Finding, ...] = (
         harm="(S - 1) times the loss: 3.8 nats in SEM-MULTI-001",
         status=OPEN,
         routes=("closed form at the draws", "num_particles = S gives the mean (SEM-MULTI-002)"),
+        fix="divide by the number of guide samples after the sum over sites, as 0.17.0 did before it",
         workaround="num_particles, or divide by S",
         workaround_case="SEM-MULTI-002",
         workaround_quantity="loss",
@@ -59,6 +61,9 @@ FINDINGS: tuple[Finding, ...] = (
         harm="0 on average where the gradient is 0.19 in SEM-DISCRETE-001: the guide does not learn",
         status=BY_DESIGN,
         routes=("closed form", "TraceGraph_ELBO and Pyro give an unbiased gradient"),
+        fix="raise for a guide site that has no reparameterised sampler, or warn wherever the loss is "
+        "differentiated and not in SVI.init alone",
+        unit=Unit.GRADIENT,
         workaround="TraceGraph_ELBO",
         workaround_case="SEM-DISCRETE-001",
         workaround_quantity="graph_gradient",
@@ -76,6 +81,7 @@ FINDINGS: tuple[Finding, ...] = (
         harm="0.014 nats of 0.017 in SEM-FALLBACK-016; 0.47 of 1.33 for Kumaraswamy(1.5, 0.8) and Beta(2, 3)",
         status=BY_DESIGN,
         routes=("numerical integration", "the paper's series at ten terms gives the library's number"),
+        fix="raise the default order, or give the error at ten terms in the documentation of the class",
         workaround="set KL_KUMARASWAMY_BETA_TAYLOR_ORDER = 1000 on the distribution (which leaves 2e-7 nats here, but "
         "0.013 at Kumaraswamy(1.5, 0.8)), or Trace_ELBO",
         workaround_case="SEM-FALLBACK-019",
@@ -93,6 +99,8 @@ FINDINGS: tuple[Finding, ...] = (
         harm="inf nats; the pixel's gradient is lost",
         status=BY_DESIGN,
         routes=("closed form of the cross-entropy", "Pyro with validate_args=False gives it"),
+        fix="warn under jit as well (the mask of the out-of-support values is known there), or name "
+        "validate_args=False where grey images are used",
         workaround="Bernoulli(..., validate_args=False), or binarise",
         workaround_case="SEM-SUPPORT-001",
         workaround_quantity="unchecked_loss",
@@ -110,6 +118,8 @@ FINDINGS: tuple[Finding, ...] = (
         harm="none on average; the variance of the sampled KL",
         status=OPEN,
         routes=("closed form at the draw", "two keys: config_kl(guide) repeats the KL, config_kl(model) does not"),
+        fix="let replay keep the model site's own `kl` mark when it takes over the guide's infer, or read the "
+        "mark from the guide and say so",
         workaround="config_kl(guide)",
         workaround_case="SEM-ENUM-002",
         workaround_quantity="guide",
@@ -127,6 +137,8 @@ FINDINGS: tuple[Finding, ...] = (
         harm="one batch with an inf, and the running statistics of a batch normalisation are inf or nan for ever",
         status=OPEN,
         routes=("the state before and after", "the next good batch has a loss that is not finite"),
+        fix="choose the whole state, mutable part included, by the same condition",
+        unit=Unit.FLAG,
         workaround="keep the old state oneself where the loss is not finite",
     ),
     Finding(
@@ -141,6 +153,7 @@ FINDINGS: tuple[Finding, ...] = (
         harm="the loss of another network: running statistics are those of the start; 8 nats in SEM-STATE-002",
         status=OPEN,
         routes=("closed form", "SVI.update of the same state returns it"),
+        fix="pass svi_state.mutable_state on, as update does",
         workaround="read the loss that SVI.update returns and drop its state",
         workaround_case="SEM-STATE-002",
         workaround_quantity="update",

@@ -1,6 +1,6 @@
 """Candidate findings about Pyro alone; see `findings`."""
 
-from elbo_compare.suites.semantics.case import Finding, Library, Status
+from elbo_compare.suites.semantics.case import Finding, Library, Status, Unit
 
 PYRO = Library.PYRO
 OPEN = Status.OPEN
@@ -20,6 +20,8 @@ FINDINGS: tuple[Finding, ...] = (
         status=OPEN,
         routes=ORACLE_AND_PEER,
         upstream="pyro issue 3187 asks how masks on model and guide differ",
+        fix="where the masks of the two sites differ, take the sampled terms, each under its own mask, as "
+        "Trace_ELBO does",
         workaround="mask the latent site in the model and in the guide: the objective is then mask x KL",
         workaround_case="SEM-MASK-003",
         workaround_quantity="mean_field",
@@ -38,6 +40,8 @@ FINDINGS: tuple[Finding, ...] = (
         "of SEM-DELTA-002",
         status=OPEN,
         routes=ORACLE_AND_PEER,
+        fix="KL(Delta(v, log_density) || p) = log_density - log p(v): add the first term, as NumPyro does "
+        "since its pull request 1625",
         workaround="Trace_ELBO",
         workaround_case="SEM-DELTA-002",
         workaround_quantity="trace",
@@ -58,6 +62,8 @@ FINDINGS: tuple[Finding, ...] = (
         "three particles, by 0.4 in the limit",
         status=OPEN,
         routes=ORACLE_AND_PEER,
+        fix="for local latents, keep the plate's factor N/B outside the logarithm of the mean over particles, "
+        "as NumPyro does since its issue 1607",
         workaround="a plate of the mini-batch's size, and N/B times the loss",
         workaround_case="SEM-RENYI-002",
         workaround_quantity="loss",
@@ -76,6 +82,8 @@ FINDINGS: tuple[Finding, ...] = (
         harm="never too small; 8 nats at s = 0.5, where it is 0; 0.55 for 0.26 at |N(1, 0.5^2)| and |N(0.3, 0.8^2)|",
         status=OPEN,
         routes=("quadrature over the folded densities", "Trace_ELBO gives 0 at every draw"),
+        fix="cancel equal transforms in the divergence of transformed distributions only where they are "
+        "bijective; else raise NotImplementedError, so that the ELBO samples the term",
         workaround="Trace_ELBO",
         workaround_case="SEM-KL-001",
         workaround_quantity="trace",
@@ -92,6 +100,9 @@ FINDINGS: tuple[Finding, ...] = (
         "is all, TraceMeanField_ELBO leaves grad None, silently",
         status=OPEN,
         routes=("closed form", "a central difference of the library's own value; the mean of Trace_ELBO's gradients"),
+        fix="keep q's own natural parameters in the result (only the copy that the log-normaliser is "
+        "differentiated at needs to be detached), or register the closed form for the pair",
+        unit=Unit.GRADIENT,
         workaround="Trace_ELBO, a central difference, or the closed form",
         workaround_case="SEM-KL-002",
         workaround_quantity="guide_difference",
@@ -109,6 +120,8 @@ FINDINGS: tuple[Finding, ...] = (
         "at -20 and 5",
         status=OPEN,
         routes=("closed form", "numerical integration"),
+        fix="derive mean, normaliser and natural parameter from one probability, clamped in all three or in none",
+        extreme=True,
         workaround="bound the logits by 20 in float64 (which leaves 4e-8 nats) and by 8 in float32 (9e-5)",
         workaround_case="SEM-KL-008",
         workaround_quantity="float64_-20_20",
@@ -126,6 +139,9 @@ FINDINGS: tuple[Finding, ...] = (
         "times the time of an uncompiled step (SEM-JIT-004)",
         status=OPEN,
         routes=("count of the model's runs", "the three other Jit objects give 0; source"),
+        fix="let differentiable_loss look for the attribute under which it stores the compiled function",
+        unit=Unit.COUNT,
+        silent=False,
         workaround="pyro.ops.jit.trace around TraceMeanField_ELBO().differentiable_loss",
         workaround_case="SEM-JIT-003",
         workaround_quantity="runs",
@@ -144,6 +160,9 @@ FINDINGS: tuple[Finding, ...] = (
         harm="0.07 for a gradient of 1.68 in SEM-TAIL-001; 0.18 for 1.02 on average there, 0.73 before the division",
         status=OPEN,
         routes=("the paper's algorithm 1", "the authors' published code: simulation of both averages"),
+        fix="rank by a second argsort, descending; hold the parameters of log q fixed, so that only the path "
+        "is differentiated; leave the second division by the number of particles out",
+        unit=Unit.GRADIENT,
         workaround="none within the library",
         upstream="pyro issue 3170 (the ranking)",
         since="pyro-ppl 0.4.0, which ranks by argsort already; 0.3.0 has no such class",
@@ -159,6 +178,9 @@ FINDINGS: tuple[Finding, ...] = (
         harm="nan, where the loss is inf",
         status=OPEN,
         routes=("closed form", "loss and loss_and_grads of the same object give inf"),
+        fix="detach instead of subtracting: take the loss where it is not finite, and the surrogate's "
+        "gradient elsewhere; warn as loss does",
+        extreme=True,
         workaround="read the value from loss or loss_and_grads",
         workaround_case="SEM-SUPPORT-003",
         workaround_quantity="trace_and_grads",
@@ -175,6 +197,10 @@ FINDINGS: tuple[Finding, ...] = (
         harm="no number",
         status=OPEN,
         routes=("the call raises", "source: ELBOModule.forward calls differentiable_loss"),
+        fix="let ELBOModule say which method is missing and name loss_and_grads, or give the three classes a "
+        "differentiable_loss",
+        unit=Unit.FLAG,
+        silent=False,
         workaround="SVI or loss_and_grads",
         workaround_case="SEM-STRUCTURE-006",
         workaround_quantity="and_grads",
@@ -192,6 +218,9 @@ FINDINGS: tuple[Finding, ...] = (
         harm="the gradient is biased: 0.096 on average where it is 0.192 in SEM-DISCRETE-002, as if there were no data",
         status=OPEN,
         routes=("sum over the two values of z", "Trace_ELBO gives the same draw for all four ways of writing it"),
+        fix="say in the documentation that a dependence must go through tensors; better, let a term that "
+        "follows a site in the program and whose provenance cannot be followed count as dependent on it",
+        unit=Unit.GRADIENT,
         workaround="Trace_ELBO, or keep to tensors (torch.where, indexing)",
         workaround_case="SEM-DISCRETE-002",
         workaround_quantity="trace_branch",
@@ -208,6 +237,7 @@ FINDINGS: tuple[Finding, ...] = (
         harm="another model's loss and gradient, silently: 0.92 nats for 5.42 in SEM-JIT-005",
         status=OPEN,
         routes=("closed form", "a new object gives it; the source builds the closure once"),
+        fix="make the closure anew, or look it up, for each model and guide instead of once for the object",
         workaround="one Jit object for each model and guide",
         workaround_case="SEM-JIT-005",
         workaround_quantity="JitTrace_ELBO_new",
@@ -223,6 +253,7 @@ FINDINGS: tuple[Finding, ...] = (
         harm="the regularisation is K times too strong: 81 nats for 1.3 with 64 particles",
         status=OPEN,
         routes=("closed form at the draws", "prior_scale / num_particles gives the documented term"),
+        fix="divide log_prob_sum() of the vectorised trace by num_particles",
         workaround="prior_scale / num_particles",
         workaround_case="SEM-ENERGY-001",
         workaround_quantity="scaled_16",
@@ -239,6 +270,8 @@ FINDINGS: tuple[Finding, ...] = (
         harm="no error, and no gradient to the guide",
         status=OPEN,
         routes=("the call returns a number", "source: the loop's variable is not the one that is read"),
+        fix="read the loop's own variable: `for site in trace.nodes.values()`",
+        unit=Unit.FLAG,
         workaround="look at has_rsample of the likelihood oneself",
     ),
     Finding(
@@ -254,6 +287,8 @@ FINDINGS: tuple[Finding, ...] = (
         harm="data share a posterior: in SEM-PLATE-004 training on datum 0 moves the mean of datum 2 by as much",
         status=OPEN,
         routes=("count of the guide's latents and the mean of another datum", "NumPyro refuses the same model"),
+        fix="raise for a latent in a subsampled plate, as NumPyro's continuous autoguides do",
+        unit=Unit.FLAG,
         workaround="AutoNormal, which keeps a value for each datum, or an amortised guide",
         workaround_case="SEM-PLATE-004",
         workaround_quantity="normal_moved",
@@ -271,6 +306,7 @@ FINDINGS: tuple[Finding, ...] = (
         "standard normals and an RBF kernel of length 1",
         status=Status.BY_DESIGN,
         routes=("closed form at the draws", "E k(z, z') = 1/sqrt(3) for standard normals in closed form"),
+        fix="leave k(z_k, z_k) out of both means and divide by K (K - 1), or name the V-statistic in the documentation",
         workaround="more particles: the excess falls as 1/K",
     ),
 )

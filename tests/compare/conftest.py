@@ -1,12 +1,14 @@
-"""Fixtures: a third party's package of faulty implementations, and cells and results to make runs of."""
+"""Fixtures: the command line in this process, a third party's package of faulty implementations, and cells and results to make runs of."""
 
 import os
 import shutil
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
+from elbo_compare.compare.cli import main
 from elbo_compare.compare.records import Cell, Procedure
 from elbo_compare.compare.running.pool import Options
 from elbo_compare.compare.running.run import run
@@ -28,6 +30,20 @@ FAULTS = {
     "faulty-forks": "LeavesAProcess",
     "faulty-together": "TrainsTogether",
 }
+
+
+@pytest.fixture
+def command(monkeypatch, capsys):
+    """Run the command line in this process: exit code, standard output, standard error."""
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["compare", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        captured = capsys.readouterr()
+        return ended.value.code or 0, captured.out, captured.err
+
+    return call
 
 
 @pytest.fixture(scope="session")

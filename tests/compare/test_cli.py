@@ -8,7 +8,6 @@ import sys
 import pytest
 
 import elbo_compare
-from elbo_compare.compare.cli import main
 from elbo_compare.compare.running.store import Store
 
 HEAVY = ("numpy", "pandas", "scipy", "matplotlib", "pyarrow", "torch", "jax", "pyro", "numpyro")
@@ -31,20 +30,6 @@ implementations = ["numpy-oracle"]
 estimators = ["sampled-kl"]
 size = 4
 """
-
-
-@pytest.fixture
-def command(monkeypatch, capsys):
-    """Run the command line in this process: exit code, standard output, standard error."""
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["compare", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        captured = capsys.readouterr()
-        return ended.value.code or 0, captured.out, captured.err
-
-    return call
 
 
 @pytest.fixture

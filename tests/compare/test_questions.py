@@ -1,13 +1,11 @@
 """The questions suite in the harness: answers, disk, crashes, commands, citations, the page."""
 
-import sys
 from dataclasses import replace
 from math import inf, isnan, nan
 
 import pytest
 from question_rows import AGREES, DIFFERS, a_result, a_row, measured_results, outcomes_of, small_suite
 
-from elbo_compare.compare.cli import main
 from elbo_compare.compare.commands import run_suites as command_module
 from elbo_compare.compare.errors import StoreError
 from elbo_compare.compare.judging.suites import JudgedSuite, counts_lines, exit_code
@@ -150,18 +148,6 @@ def test_a_real_question_is_measured_in_its_process(tmp_path):
     assert result.status is Status.OK
     rows = [row_of(row) for row in result.rows]
     assert outcomes_of("NORM", rows) == {claim.id: {AGREES} for claim in normaliser.CLAIMS}
-
-
-@pytest.fixture
-def command(monkeypatch, capsys):
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["compare", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        captured = capsys.readouterr()
-        return ended.value.code or 0, captured.out, captured.err
-
-    return call
 
 
 def test_run_questions_ends_with_1_and_names_what_differs(command, tmp_path, monkeypatch, measured):

@@ -2,12 +2,10 @@
 
 import json
 import math
-import sys
 from dataclasses import replace
 
 import pytest
 
-from elbo_compare.compare.cli import main
 from elbo_compare.compare.commands import run_suites as command_module
 from elbo_compare.compare.judging.suites import exit_code, told
 from elbo_compare.compare.records import Outcome, ProgramResult, Status
@@ -214,21 +212,9 @@ def test_a_missing_framework_is_not_run_with_the_reason(tmp_path, monkeypatch):
 def test_silent_errors_come_first_and_findings_without_a_number_last():
     order = [finding.id for finding in by_harm()]
     assert sorted(order) == sorted(finding.id for finding in FINDINGS)
-    # wrong by nats, open | the same, by design | inf where it should be finite | an AttributeError
-    chosen = ["FIND-PYRO-010", "FIND-PYRO-006", "FIND-PYRO-018", "FIND-PYRO-016"]
+    # wrong by nats, open | a gradient | by design | 16 nats, but at a logit of -500 | inf | an AttributeError
+    chosen = [f"FIND-PYRO-{number:03d}" for number in (10, 11, 6, 12, 18, 16)]
     assert sorted(chosen, key=order.index) == chosen
-
-
-@pytest.fixture
-def command(monkeypatch, capsys):
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["compare", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        captured = capsys.readouterr()
-        return ended.value.code or 0, captured.out, captured.err
-
-    return call
 
 
 def test_unknown_suite_names_the_nearest(command):
@@ -275,17 +261,11 @@ def test_findings_are_listed_as_text_and_json_with_the_verdicts_of_a_folder(comm
     code, out, _ = command("findings", tmp_path)
     assert code == 0
     assert all(finding.id in out and finding.title in out for finding in FINDINGS)
-    assert "reproduces with a-library 1.2.3" in out
+    assert "reproduced with a-library 1.2.3" in out
     rows = json.loads(command("findings", tmp_path, "--json")[1])
     reproduced = {row["id"] for row in rows if row["outcome"] == "agrees"}
     assert reproduced == {"FIND-PYRO-001", "FIND-NUMPYRO-001", "FIND-PYRO-010"}
     assert len(rows) == len(FINDINGS)
-
-
-def test_findings_without_a_run_say_so(command, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    rows = json.loads(command("findings", "--json")[1])
-    assert {row["outcome"] for row in rows} == {"not run here"}
 
 
 def _report_data(further):
