@@ -1,4 +1,4 @@
-"""Fixtures: the command line in this process, a third party's package of faulty implementations, and cells and results to make runs of."""
+"""Fixtures: the command line in this process, a third party's package of faulty implementations, cells and results."""
 
 import os
 import shutil
