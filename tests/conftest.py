@@ -3,6 +3,7 @@
 import os
 import shutil
 import tempfile
+from importlib.metadata import version
 
 import pytest
 from shape_types import LACKING, check_shape_types
@@ -10,7 +11,12 @@ from shape_types import LACKING, check_shape_types
 MEASURED = "ELBO_COMPARE_TESTS_MEASURED"
 # Compiling is most of what JAX costs these tests: as little of it as can be, in every child. IEEE arithmetic stays what
 # it is; with XLA's own settings run `test_forms`, the bench, and every published report.
-QUICK_TO_COMPILE = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+QUICK_TO_COMPILE = (
+    "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+    " --xla_cpu_parallel_codegen_split_count=1"
+)
+if tuple(map(int, version("jaxlib").split(".")[:2])) < (0, 11):  # a flag that XLA does not know ends the process
+    QUICK_TO_COMPILE += " --xla_cpu_use_fusion_emitters=false"
 
 os.environ.setdefault("XLA_FLAGS", QUICK_TO_COMPILE)
 check_shape_types()

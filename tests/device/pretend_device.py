@@ -11,12 +11,13 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import torch
+from nested import mapped, tensors_in
 from torch.utils import backend_registration
 from torch.utils._python_dispatch import TorchDispatchMode, return_and_correct_aliasing
-from torch.utils._pytree import tree_leaves, tree_map
 
 NAME = "pretend"
 PROJECT = ("/suites/", "/compare/")
@@ -200,8 +201,8 @@ PRODUCTS = frozenset({"mm", "addmm", "bmm", "baddbmm", "addmv", "mv"})
 
 def dispatched(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     """One operation under the device's rules."""
-    name = func._schema.name.split("::")[1]
-    tensors = [each for each in tree_leaves((args, kwargs)) if isinstance(each, torch.Tensor)]
+    name, _ = _known(func)
+    tensors = tensors_in((args, kwargs))
     asked = kwargs.get("device")
     there = torch.device(asked).type == NAME if asked is not None else any(_on(each) for each in tensors)
     _check_generator(name, kwargs.get("generator"), there)
@@ -220,6 +221,13 @@ def dispatched(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     if name in PRODUCTS:
         Watching.ledger.products[torch.backends.cuda.matmul.allow_tf32, str(tensors[-1].dtype)] += 1
     return _run(func, name, args, kwargs, tensors)
+
+
+@cache
+def _known(func: Any) -> tuple[str, bool]:
+    """An operation's plain name, and whether a result may share memory with an argument."""
+    schema = func._schema
+    return schema.name.split("::")[1], any(each.alias_info is not None for each in schema.returns)
 
 
 def _on(x: Any) -> bool:
@@ -281,7 +289,7 @@ def _crossed(func: Any, name: str, args: Any, kwargs: dict[str, Any], there: boo
 
 
 def _run(func: Any, name: str, args: Any, kwargs: dict[str, Any], tensors: list[torch.Tensor]) -> Any:
-    real_args, real_kwargs = tree_map(_real, args), tree_map(_real, kwargs)
+    real_args, real_kwargs = mapped(_real, args), mapped(_real, kwargs)
     if real_kwargs.get("device") is not None:
         real_kwargs["device"] = torch.device("cpu")
     real_kwargs.pop("pin_memory", None)
@@ -302,8 +310,9 @@ def _run(func: Any, name: str, args: Any, kwargs: dict[str, Any], tensors: list[
         Watching.ledger.made_bytes += 0 if x._is_view() else x.nbytes
         return DeviceTensor(x)
 
-    out = tree_map(wrapped, out)
-    return out if run is not func else return_and_correct_aliasing(func, args, kwargs, out)
+    out = mapped(wrapped, out)
+    _, aliases = _known(func)
+    return return_and_correct_aliasing(func, args, kwargs, out) if run is func and aliases else out
 
 
 def _with_default_generator(func: Any, name: str, kwargs: dict[str, Any]) -> Any:

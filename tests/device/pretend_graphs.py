@@ -11,8 +11,8 @@ from typing import Any
 
 import pretend_device
 import torch
+from nested import tensors_in
 from pretend_device import RANDOM, Watching, where
-from torch.utils._pytree import tree_leaves
 
 
 class Capture:
@@ -34,7 +34,7 @@ class Capture:
             raise RuntimeError(f"{name} at {where()}: a random number in a capture, the generator is not registered")
         for value, argument in zip(args, func._schema.arguments, strict=False):
             if argument.alias_info is not None and argument.alias_info.is_write:
-                for tensor in _tensors(value):
+                for tensor in tensors_in(value):
                     self._keep(tensor)
 
     def _keep(self, tensor: torch.Tensor) -> None:
@@ -46,8 +46,8 @@ class Capture:
     def after(self, func: Any, args: Any, kwargs: Any, out: Any) -> None:
         """Record the operation; what it made and no argument holds is the graph's."""
         self.operations.append((func, args, kwargs, out))
-        given = {each.untyped_storage().data_ptr() for each in _tensors((args, kwargs))}
-        for tensor in _tensors(out):
+        given = {each.untyped_storage().data_ptr() for each in tensors_in((args, kwargs))}
+        for tensor in tensors_in(out):
             address = tensor.untyped_storage().data_ptr()
             if address not in given and address not in self.written:
                 self.made[address] = tensor
@@ -59,10 +59,6 @@ class Capture:
         for tensor in self.made.values():
             if tensor.is_floating_point():
                 tensor.fill_(float("nan"))
-
-
-def _tensors(tree: Any) -> list[torch.Tensor]:
-    return [each for each in tree_leaves(tree) if isinstance(each, torch.Tensor)]
 
 
 class Graph:
