@@ -62,8 +62,12 @@ _PLATE = tuple(
         workaround="give the guide the plate of the full size with the same subsample",
         workaround_case="SEM-PLATE-002",
         workaround_quantity="mean_field",
+        since=f"{since}, the first release with plate",
     )
-    for number, library in (("PYRO-002", PYRO), ("NUMPYRO-002", NUMPYRO))
+    for number, library, since in (
+        ("PYRO-002", PYRO, "pyro-ppl 0.3.0"),
+        ("NUMPYRO-002", NUMPYRO, "numpyro 0.2.1"),
+    )
 )
 _ORDER = tuple(
     Finding(
@@ -81,8 +85,12 @@ _ORDER = tuple(
         workaround="Trace_ELBO",
         workaround_case="SEM-STRUCTURE-002",
         workaround_quantity="trace",
+        since=f"{since}, the first release with the class",
     )
-    for number, library in (("PYRO-003", PYRO), ("NUMPYRO-003", NUMPYRO))
+    for number, library, since in (
+        ("PYRO-003", PYRO, "pyro-ppl 0.3.0"),
+        ("NUMPYRO-003", NUMPYRO, "numpyro 0.4.0"),
+    )
 )
 _UNGUIDED = tuple(
     Finding(
@@ -103,10 +111,11 @@ _UNGUIDED = tuple(
         workaround_case="SEM-STRUCTURE-007",
         workaround_quantity="trace",
         upstream=upstream,
+        since=since,
     )
-    for number, library, upstream in (
-        ("PYRO-004", PYRO, "pyro issue 3255, draft pull request 3265"),
-        ("NUMPYRO-004", NUMPYRO, ""),
+    for number, library, upstream, since in (
+        ("PYRO-004", PYRO, "pyro issue 3255, draft pull request 3265", "pyro-ppl 0.1.0, the first release"),
+        ("NUMPYRO-004", NUMPYRO, "", "numpyro 0.1.0, the first release; the warning comes with 0.9.0"),
     )
 )
 _CLAMP = tuple(
@@ -128,11 +137,12 @@ _CLAMP = tuple(
         workaround_case="SEM-SUPPORT-002",
         workaround_quantity="logit_float64",
         upstream=upstream,
+        since=since,
     )
-    for number, library, happens, upstream in (
-        ("PYRO-005", PYRO, "15.9 nats in float32, 36.0 in float64", "pytorch issue 186825"),
+    for number, library, happens, upstream, since in (
+        ("PYRO-005", PYRO, "15.9 nats in float32, 36.0 in float64", "pytorch issue 186825", ""),
         ("NUMPYRO-005", NUMPYRO, "87.3 / 708.4 nats for probability 0, 15.9 / 36.0 for probability 1",
-         "introduced by numpyro pull request 1108"),
+         "introduced by numpyro pull request 1108", "numpyro 0.8.0"),
     )
 )  # fmt: skip
 _FROZEN = tuple(
@@ -152,10 +162,21 @@ _FROZEN = tuple(
         workaround="pass it as a tensor argument, or do not compile",
         workaround_case="SEM-JIT-001",
         workaround_quantity="plain_after",
+        since=since,
     )
-    for number, library, documentation in (
-        ("PYRO-006", PYRO, "JitTrace_ELBO: 'Models must not depend on any global data (except the param store)'"),
-        ("NUMPYRO-006", NUMPYRO, "jax.jit is for pure functions (JAX documentation, the sharp bits)"),
+    for number, library, documentation, since in (
+        (
+            "PYRO-006",
+            PYRO,
+            "JitTrace_ELBO: 'Models must not depend on any global data (except the param store)'",
+            "pyro-ppl 0.2.1, the first release with a Jit class",
+        ),
+        (
+            "NUMPYRO-006",
+            NUMPYRO,
+            "jax.jit is for pure functions (JAX documentation, the sharp bits)",
+            "numpyro 0.1.0, the first release",
+        ),
     )
 )
 _MASKS = tuple(
@@ -176,8 +197,12 @@ _MASKS = tuple(
         workaround="the same mask on both sides, or Trace_ELBO",
         workaround_case="SEM-MASK-006",
         workaround_quantity="mean_field",
+        since=f"{since}, the first release with a divergence of masked distributions",
     )
-    for number, library in (("PYRO-020", PYRO), ("NUMPYRO-012", NUMPYRO))
+    for number, library, since in (
+        ("PYRO-020", PYRO, "pyro-ppl 0.3.0"),
+        ("NUMPYRO-012", NUMPYRO, "numpyro 0.4.0"),
+    )
 )
 _EDGES = tuple(
     Finding(

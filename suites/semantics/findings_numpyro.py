@@ -68,6 +68,7 @@ FINDINGS: tuple[Finding, ...] = (
         workaround_case="SEM-DISCRETE-001",
         workaround_quantity="graph_gradient",
         upstream="numpyro issues 896 and 1124; the warning of SVI.init: pull request 1126",
+        since="numpyro 0.1.0, the first release; SVI.init warns since 0.8.0",
     ),
     Finding(
         id="FIND-NUMPYRO-009",
@@ -86,6 +87,7 @@ FINDINGS: tuple[Finding, ...] = (
         "0.013 at Kumaraswamy(1.5, 0.8)), or Trace_ELBO",
         workaround_case="SEM-FALLBACK-019",
         workaround_quantity="mean_field",
+        since="numpyro 0.9.0, the first release with this divergence",
     ),
     Finding(
         id="FIND-NUMPYRO-010",
@@ -104,6 +106,7 @@ FINDINGS: tuple[Finding, ...] = (
         workaround="Bernoulli(..., validate_args=False), or binarise",
         workaround_case="SEM-SUPPORT-001",
         workaround_quantity="unchecked_loss",
+        since="numpyro 0.3.0, which masks what is out of support",
     ),
     Finding(
         id="FIND-NUMPYRO-011",
@@ -123,6 +126,7 @@ FINDINGS: tuple[Finding, ...] = (
         workaround="config_kl(guide)",
         workaround_case="SEM-ENUM-002",
         workaround_quantity="guide",
+        since="numpyro 0.12.0, the first release with config_kl",
     ),
     Finding(
         id="FIND-NUMPYRO-014",
@@ -140,6 +144,7 @@ FINDINGS: tuple[Finding, ...] = (
         fix="choose the whole state, mutable part included, by the same condition",
         unit=Unit.FLAG,
         workaround="keep the old state oneself where the loss is not finite",
+        since="numpyro 0.7.0, the first release with a mutable state",
     ),
     Finding(
         id="FIND-NUMPYRO-015",
@@ -157,5 +162,6 @@ FINDINGS: tuple[Finding, ...] = (
         workaround="read the loss that SVI.update returns and drop its state",
         workaround_case="SEM-STATE-002",
         workaround_quantity="update",
+        since="numpyro 0.7.0, the first release with a mutable state",
     ),
 )

@@ -69,6 +69,7 @@ FINDINGS: tuple[Finding, ...] = (
         workaround_quantity="loss",
         upstream="pyro issue 3104 ('suboptimal (or incorrect, depending on your point of view) for a local latent "
         "variable model'), mended in NumPyro (its issue 1607); pull request 2194 removed the warning",
+        since="pyro-ppl 1.1.0; the docstring of 1.0.0 says that mini-batches are not supported",
     ),
     Finding(
         id="FIND-PYRO-010",
@@ -184,6 +185,7 @@ FINDINGS: tuple[Finding, ...] = (
         workaround="read the value from loss or loss_and_grads",
         workaround_case="SEM-SUPPORT-003",
         workaround_quantity="trace_and_grads",
+        since="pyro-ppl 0.3.0, the first release with differentiable_loss",
     ),
     Finding(
         id="FIND-PYRO-016",
@@ -224,6 +226,7 @@ FINDINGS: tuple[Finding, ...] = (
         workaround="Trace_ELBO, or keep to tensors (torch.where, indexing)",
         workaround_case="SEM-DISCRETE-002",
         workaround_quantity="trace_branch",
+        since="pyro-ppl 1.8.2, which follows provenance through tensors; 1.8.1 has it by the program's order",
     ),
     Finding(
         id="FIND-PYRO-022",
@@ -241,6 +244,7 @@ FINDINGS: tuple[Finding, ...] = (
         workaround="one Jit object for each model and guide",
         workaround_case="SEM-JIT-005",
         workaround_quantity="JitTrace_ELBO_new",
+        since="pyro-ppl 0.2.1, the first release with a Jit class",
     ),
     Finding(
         id="FIND-PYRO-023",
@@ -257,6 +261,7 @@ FINDINGS: tuple[Finding, ...] = (
         workaround="prior_scale / num_particles",
         workaround_case="SEM-ENERGY-001",
         workaround_quantity="scaled_16",
+        since="pyro-ppl 1.1.0, the first release with the class",
     ),
     Finding(
         id="FIND-PYRO-024",
@@ -273,6 +278,7 @@ FINDINGS: tuple[Finding, ...] = (
         fix="read the loop's own variable: `for site in trace.nodes.values()`",
         unit=Unit.FLAG,
         workaround="look at has_rsample of the likelihood oneself",
+        since="pyro-ppl 1.1.0, the first release with the class",
     ),
     Finding(
         id="FIND-PYRO-025",
@@ -292,6 +298,7 @@ FINDINGS: tuple[Finding, ...] = (
         workaround="AutoNormal, which keeps a value for each datum, or an amortised guide",
         workaround_case="SEM-PLATE-004",
         workaround_quantity="normal_moved",
+        since="pyro-ppl 0.2.0, the first release with AutoDiagonalNormal",
     ),
     Finding(
         id="FIND-PYRO-026",
@@ -308,5 +315,6 @@ FINDINGS: tuple[Finding, ...] = (
         routes=("closed form at the draws", "E k(z, z') = 1/sqrt(3) for standard normals in closed form"),
         fix="leave k(z_k, z_k) out of both means and divide by K (K - 1), or name the V-statistic in the documentation",
         workaround="more particles: the excess falls as 1/K",
+        since="pyro-ppl 0.3.4, the first release with the class",
     ),
 )
