@@ -84,7 +84,7 @@ def test_a_missing_package_is_the_reason_of_its_implementations_only(make_cell, 
 def test_cells_of_a_missing_package_end_as_not_run(make_cell, run_cells, monkeypatch):
     monkeypatch.setattr(availability, "importable", lambda package: package != "torch")
     cells = [make_cell(implementation="torch-hand"), make_cell()]
-    results, _ = run_cells(cells, reason_not_to_run=reason_not_to_run)
+    results = run_cells(cells, reason_not_to_run=reason_not_to_run)
     status = {result.cell.implementation: result.status for result in results}
     assert status == {"torch-hand": Status.NOT_RUN, "numpy-oracle": Status.OK}
 
@@ -141,7 +141,7 @@ def test_with_cuda_asked_for_a_blind_framework_is_not_run_and_the_command_is_nam
 
 def test_the_frameworks_are_asked_side_by_side(monkeypatch):
     """A day's script asks at every call, and each framework takes seconds to import."""
-    both = Barrier(2, timeout=30)
+    both = Barrier(2, timeout=60)
     monkeypatch.setattr(availability, "importable", lambda package: True)
     monkeypatch.setattr(availability, "sees_cuda", lambda framework: both.wait() >= 0)
     assert placement("auto").device is Device.CUDA

@@ -4,6 +4,7 @@ How long each took is printed (`pytest -rP`); five seconds are what is promised 
 """
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -24,6 +25,7 @@ problems = ["gaussian-kl@2-typical"]
 implementations = ["numpy-oracle", "faulty-hangs"]
 size = 5
 """
+SOUND = PROFILE.replace(', "faulty-hangs"', "")
 TAG = "INTERRUPTED_BY_A_TEST"
 pytestmark = [
     pytest.mark.slow,
@@ -59,7 +61,7 @@ VERBS = {
     "run": Verb(
         arguments=("run", "--profile", "{profile}", "-j", "2", "-o", "{out}"),
         working="elbo_compare.compare.running.worker",
-        says="--resume",
+        says="What has finished is kept; go on with the same command and --resume.",
     ),
     "semantics": Verb(
         arguments=("run", "semantics", "-j", "2", "-o", "{out}"),
@@ -136,21 +138,32 @@ def _words(pid):
 @pytest.fixture
 def places(faulty, tmp_path):
     (tmp_path / "slow.toml").write_text(PROFILE)
-    (tmp_path / "sound.toml").write_text(PROFILE.replace(', "faulty-hangs"', ""))
+    (tmp_path / "sound.toml").write_text(SOUND)
     return Places(root=tmp_path)
 
 
-def arguments_of(verb, places):
+@pytest.fixture(scope="module")
+def judged(third_party, tmp_path_factory):
+    """A folder with a whole run, its verdicts and its report; each test works on a copy."""
+    root = tmp_path_factory.mktemp("judged")
+    (root / "sound.toml").write_text(SOUND)
+    done = subprocess.run(
+        [sys.executable, "-m", "elbo_compare", "all", "--profile", root / "sound.toml", "-o", root / "out"],
+        env=os.environ
+        | {"PYTHONPATH": os.pathsep.join(filter(None, [str(third_party), os.environ.get("PYTHONPATH")]))},
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode in (0, 3), done.stderr
+    return root / "out"
+
+
+def arguments_of(verb, places, judged):
     root = places.root
     names = {name: root / name for name in ("out", "judged")}
     names |= {"profile": root / "slow.toml", "sound": root / "sound.toml"}
     if "{judged}" in verb.arguments:
-        done = subprocess.run(
-            [sys.executable, "-m", "elbo_compare", "all", "--profile", root / "sound.toml", "-o", root / "judged"],
-            capture_output=True,
-            check=False,
-        )
-        assert done.returncode in (0, 3), done.stderr
+        shutil.copytree(judged, root / "judged")
     return [each.format(**names) for each in verb.arguments]
 
 
@@ -176,11 +189,11 @@ def interrupted(places, arguments, number, when, whole_group):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda each: each.name)
 @pytest.mark.parametrize("name", VERBS)
-def test_at_work(places, name, number):
+def test_at_work(places, judged, name, number):
     verb = VERBS[name]
     if find_spec(verb.needs) is None:
         pytest.skip(f"{verb.needs} is not installed")
-    arguments = arguments_of(verb, places)
+    arguments = arguments_of(verb, places, judged)
     before = pages(places.root)
     # A terminal's Ctrl-C and a batch system's notice go to the whole group; kill, to the process.
     whole_group = number != signal.SIGHUP
@@ -197,9 +210,9 @@ def test_at_work(places, name, number):
 
 @pytest.mark.parametrize("delay_s", [0.05, 0.3, 0.8])
 @pytest.mark.parametrize("name", ["check", "mutants", "run", "report"])
-def test_early(places, name, delay_s):
+def test_early(places, judged, name, delay_s):
     verb = VERBS[name]
-    arguments = arguments_of(verb, places)
+    arguments = arguments_of(verb, places, judged)
     moment = time.monotonic() + delay_s
     code, err, took_s = interrupted(places, arguments, signal.SIGTERM, lambda: time.monotonic() >= moment, True)
     print(f"{name}, {delay_s:g} s after its start: ended {took_s:.2f} s after the signal")
@@ -211,12 +224,12 @@ def test_early(places, name, delay_s):
 
 
 @pytest.mark.parametrize("name", ["check", "mutants", "run", "semantics", "bench", "report"])
-def test_killed(places, name):
+def test_killed(places, judged, name):
     """SIGKILL leaves no time to say or do anything: the guardian ends what is left."""
     verb = VERBS[name]
     if find_spec(verb.needs) is None:
         pytest.skip(f"{verb.needs} is not installed")
-    arguments = arguments_of(verb, places)
+    arguments = arguments_of(verb, places, judged)
     before = pages(places.root)
     code, _, _ = interrupted(places, arguments, signal.SIGKILL, lambda: places.at_work(verb.working), False)
     assert code == -signal.SIGKILL

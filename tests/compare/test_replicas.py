@@ -95,7 +95,7 @@ def test_a_crash_costs_the_siblings_and_nobody_else(faulty, make_cell, run_cells
     common = {**FIT, "implementation": "faulty-together", "size": 2}
     doomed = [make_cell(**common, estimator="analytic-kl", replicas=3, seed=seed) for seed in range(3)]
     spared = [make_cell(**common, seed=seed) for seed in range(2)]
-    results, _ = run_cells([*doomed, *spared])
+    results = run_cells([*doomed, *spared])
     assert sorted(result.cell.key for result in results) == sorted(cell.key for cell in doomed + spared)
     statuses = {result.cell.key: result.status for result in results}
     assert {statuses[cell.key] for cell in doomed} == {Status.CRASHED}

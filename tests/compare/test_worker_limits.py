@@ -1,10 +1,8 @@
 """Limits of a worker: resident memory, and that no cell pays for what another did to their process."""
 
-import time
-from pathlib import Path
-
 import numpy as np
 import pytest
+from processes import processes_with, wait_until
 
 from elbo_compare.compare.errors import UsageError
 from elbo_compare.compare.records import Procedure, Status
@@ -17,18 +15,17 @@ OTHERS = ("2-equal", "2-typical", "2-wide", "2-mixed")
 def test_a_leak_past_the_limit_costs_the_leaking_cell_alone(faulty, make_cell, run_cells):
     leaking = make_cell(implementation="faulty-leaks", estimator="analytic-kl")
     sound = [make_cell(implementation="faulty-leaks", weights=weights) for weights in OTHERS]
-    results, wall_s = run_cells([*sound[:2], leaking, *sound[2:]], jobs=1, memory=LIMIT)
+    results = run_cells([*sound[:2], leaking, *sound[2:]], jobs=1, memory=LIMIT)
     by_key = {result.cell.key: result for result in results}
     assert {by_key[cell.key].status for cell in sound} == {Status.OK}
     assert by_key[leaking.key].status is Status.CRASHED
     assert "of memory; 400 MiB are allowed (--cell-memory)" in by_key[leaking.key].reason
-    assert wall_s < 30
 
 
 @pytest.mark.parametrize(("name", "reason"), [("faulty-segfaults", "signal SIGSEGV"), ("faulty-exits", "exit code 7")])
 def test_a_crash_costs_the_crashing_cell_alone(faulty, make_cell, run_cells, name, reason):
     crashing = make_cell(implementation=name, estimator="analytic-kl")
-    results, _ = run_cells([make_cell(implementation=name), crashing, make_cell(implementation=name, seed=1)], jobs=1)
+    results = run_cells([make_cell(implementation=name), crashing, make_cell(implementation=name, seed=1)], jobs=1)
     by_key = {result.cell.key: result for result in results}
     assert len(results) == len(by_key) == 3
     assert by_key.pop(crashing.key).reason.startswith(f"the worker process ended with {reason}")
@@ -41,29 +38,15 @@ def test_a_cell_is_not_blamed_for_a_process_that_an_earlier_cell_killed(faulty, 
         make_cell(implementation="faulty-late", procedure=Procedure.DRAW, size=4_000_000, chunk=1000, seed=seed)
         for seed in range(2)
     ]
-    results, _ = run_cells([poison, *slow], jobs=1)
+    results = run_cells([poison, *slow], jobs=1)
     assert {result.cell.key for result in results} == {cell.key for cell in (poison, *slow)}
     assert {result.status for result in results} == {Status.OK}
 
 
 def test_no_process_outlives_the_worker_that_started_it(faulty, make_cell, run_cells):
-    results, _ = run_cells([make_cell(implementation="faulty-forks", estimator="analytic-kl")])
+    results = run_cells([make_cell(implementation="faulty-forks", estimator="analytic-kl")])
     assert [result.status for result in results] == [Status.OK]
-    deadline = time.monotonic() + 5
-    while (left := sleepers()) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not left
-
-
-def sleepers():
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            if b"7654.25" in path.read_bytes().split(b"\0"):
-                found.append(path)
-        except OSError:
-            continue
-    return found
+    assert wait_until(lambda: not processes_with("7654.25"))
 
 
 def test_resident_memory_is_that_of_touched_pages():

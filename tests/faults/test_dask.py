@@ -35,7 +35,7 @@ def cluster(bench, tmp_path):
     start("scheduler", "--host", "127.0.0.1", "--port", "0", "--scheduler-file", str(contact))
     wait_for(lambda: contact.exists() and contact.read_text().endswith("}"))
     address = json.loads(contact.read_text())["address"]
-    workers = [start("worker", address, "--nthreads", "1", "--no-nanny", "--death-timeout", "20") for _ in range(2)]
+    workers = [start("worker", address, "--nthreads", "1", "--no-nanny", "--death-timeout", "120") for _ in range(2)]
     wait_for(lambda: sum("Registered to" in path.read_text() for path in tmp_path.glob("dask-*.log")) == 2)
     yield address, workers
     for process in started:
@@ -67,7 +67,7 @@ def test_ctrl_c_stops_the_cluster_s_work_too(bench, cluster, tmp_path):
     process = bench.start("run", *arguments)
     wait_for(lambda: len(cell_files(folder)) >= 3, process)
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=5)
+    _, err = process.communicate(timeout=120)
     assert process.returncode == 130, err
     assert "--resume" in err
     assert "Traceback" not in err

@@ -3,9 +3,7 @@
 import dataclasses
 import random
 import shutil
-import signal
 import subprocess
-import time
 
 import pandas as pd
 import pytest
@@ -75,7 +73,7 @@ def test_a_full_file_system_ends_in_one_line_and_the_run_goes_on_when_there_is_r
     small.mkdir()
     script = ("unshare", "-rm", "env", f"OUT={small}", f"KEPT={kept}", "sh", "-c", FULL, "sh")
     process = bench.start("run", "--profile", bench.profile, "-j", 2, command=script)
-    out, err = process.communicate(timeout=90)
+    out, err = process.communicate(timeout=120)
     if process.returncode == 99:
         pytest.skip("this system lets nobody mount")
     assert "first 3" in out
@@ -95,22 +93,6 @@ def test_a_second_run_into_the_folder_is_refused_with_process_and_host(bench, tm
     assert code == 2
     assert f"is in use by process {first.pid} on " in err
     complete(bench, folder)  # the lock died with its holder
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_stopping_takes_less_than_five_seconds_and_leaves_no_process(bench, tmp_path, number):
-    folder = tmp_path / "out"
-    run = bench.start("run", "--profile", bench.profile, "-j", 2, "-o", folder, wait_s=5.0)
-    wait_for(lambda: cell_files(folder), run)
-    group = subprocess.run(["pgrep", "-P", str(run.pid)], capture_output=True, text=True).stdout.split()
-    assert group
-    start = time.monotonic()
-    run.send_signal(number)
-    _, err = run.communicate(timeout=30)
-    assert time.monotonic() - start < 5
-    assert run.returncode == 130
-    assert "What has finished is kept; go on with the same command and --resume." in err
-    assert all(subprocess.run(["kill", "-0", pid], capture_output=True).returncode for pid in group)
 
 
 def test_a_folder_that_is_emptied_during_the_run_is_no_success(bench, tmp_path):
