@@ -147,13 +147,9 @@ def judged(third_party, tmp_path_factory):
     """A folder with a whole run, its verdicts and its report; each test works on a copy."""
     root = tmp_path_factory.mktemp("judged")
     (root / "sound.toml").write_text(SOUND)
-    done = subprocess.run(
-        [sys.executable, "-m", "elbo_compare", "all", "--profile", root / "sound.toml", "-o", root / "out"],
-        env=os.environ
-        | {"PYTHONPATH": os.pathsep.join(filter(None, [str(third_party), os.environ.get("PYTHONPATH")]))},
-        capture_output=True,
-        check=False,
-    )
+    path = os.pathsep.join(filter(None, [str(third_party), os.environ.get("PYTHONPATH")]))
+    command = [sys.executable, "-m", "elbo_compare", "all", "--profile", root / "sound.toml", "-o", root / "out"]
+    done = subprocess.run(command, env=os.environ | {"PYTHONPATH": path}, capture_output=True, check=False)
     assert done.returncode in (0, 3), done.stderr
     return root / "out"
 

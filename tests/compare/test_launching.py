@@ -61,8 +61,8 @@ def test_a_target_finds_itself_alone_in_sys_argv():
 
 
 def test_the_clock_starts_after_the_imports(monkeypatch):
-    monkeypatch.setenv("LAUNCHED_IMPORTS_FOR", "4")
-    assert check_target(target("right"), framework="numpy", timeout_s=3.9).exit_code == 0
+    monkeypatch.setenv("LAUNCHED_IMPORTS_FOR", "12")
+    assert check_target(target("right"), framework="numpy", timeout_s=11.9).exit_code == 0
     answer = check_target(target("right"), framework="numpy", imports_s=2)
     assert answer.exit_code == 3
     assert "No answer after 2 s while" in answer.text
