@@ -8,7 +8,7 @@ from math import log, pi
 from typing import Any
 
 import numpy as np
-from scipy.special import loggamma
+import scipy
 
 from elbo_compare.suites.complex_step import Dual
 
@@ -39,7 +39,7 @@ def generalised_normal(z: Dual, mu: Dual, alpha: Dual, beta: Dual) -> Dual:
 def shape_constant(beta: Number) -> Any:
     """log beta - log 2 - log Gamma(1 / beta): the part of a generalised normal's normaliser that the shape decides."""
     value = np.asarray(beta)
-    return np.log(value) - log(2.0) - loggamma(1.0 / value)
+    return np.log(value) - log(2.0) - scipy.special.loggamma(1.0 / value)
 
 
 def absolute(a: Dual) -> Dual:

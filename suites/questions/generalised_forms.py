@@ -6,7 +6,7 @@ Arguments broadcast and may be complex, so that they can carry a derivative (see
 from typing import Any
 
 import numpy as np
-from scipy.special import loggamma
+import scipy
 
 from elbo_compare.suites.contract import Array
 from elbo_compare.suites.questions.densities import Number, shape_constant
@@ -14,7 +14,9 @@ from elbo_compare.suites.questions.densities import Number, shape_constant
 
 def power_mean(exponent: Number, alpha: Number, beta: Number) -> Any:
     """E |z - mu|^b = alpha^b Gamma((b + 1) / beta) / Gamma(1 / beta) under the generalised normal."""
-    return np.exp(exponent * np.log(alpha) + loggamma((exponent + 1.0) / beta) - loggamma(1.0 / beta))
+    return np.exp(
+        exponent * np.log(alpha) + scipy.special.loggamma((exponent + 1.0) / beta) - scipy.special.loggamma(1.0 / beta)
+    )
 
 
 def kl(alpha1: Number, beta1: Number, alpha2: Number, beta2: Number) -> Any:

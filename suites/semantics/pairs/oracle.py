@@ -10,7 +10,7 @@ from math import exp, inf, log
 from typing import Any
 
 import numpy as np
-from scipy import integrate, special, stats
+import scipy  # its parts are loaded where they are first used: who lists the sweep waits for none of them
 
 from elbo_compare.suites.semantics.families.fallback import multivariate_kl
 from elbo_compare.suites.semantics.pairs.table import Spec
@@ -91,24 +91,24 @@ class Kumaraswamy:
 
 
 FROZEN: dict[str, Callable[..., Any]] = {
-    "Bernoulli": lambda probs: stats.bernoulli(probs),
-    "Beta": lambda concentration1, concentration0: stats.beta(concentration1, concentration0),
-    "Binomial": lambda total_count, probs: stats.binom(total_count, probs),
-    "Cauchy": stats.cauchy,
+    "Bernoulli": lambda probs: scipy.stats.bernoulli(probs),
+    "Beta": lambda concentration1, concentration0: scipy.stats.beta(concentration1, concentration0),
+    "Binomial": lambda total_count, probs: scipy.stats.binom(total_count, probs),
+    "Cauchy": lambda *at: scipy.stats.cauchy(*at),
     "ContinuousBernoulli": ContinuousBernoulli,
-    "Exponential": lambda rate: stats.expon(scale=1 / rate),
-    "Gamma": lambda concentration, rate: stats.gamma(concentration, scale=1 / rate),
-    "Geometric": lambda probs: stats.geom(probs, loc=-1),
-    "Gumbel": stats.gumbel_r,
-    "HalfNormal": lambda scale: stats.halfnorm(scale=scale),
+    "Exponential": lambda rate: scipy.stats.expon(scale=1 / rate),
+    "Gamma": lambda concentration, rate: scipy.stats.gamma(concentration, scale=1 / rate),
+    "Geometric": lambda probs: scipy.stats.geom(probs, loc=-1),
+    "Gumbel": lambda *at: scipy.stats.gumbel_r(*at),
+    "HalfNormal": lambda scale: scipy.stats.halfnorm(scale=scale),
     "Kumaraswamy": Kumaraswamy,
     "Laplace": Laplace,
-    "LogNormal": lambda loc, scale: stats.lognorm(scale, scale=exp(loc)),
-    "Normal": stats.norm,
-    "Pareto": lambda scale, alpha: stats.pareto(alpha, scale=scale),
-    "Poisson": lambda rate: stats.poisson(rate),
-    "Uniform": lambda low, high: stats.uniform(low, high - low),
-    "Weibull": lambda scale, concentration: stats.weibull_min(concentration, scale=scale),
+    "LogNormal": lambda loc, scale: scipy.stats.lognorm(scale, scale=exp(loc)),
+    "Normal": lambda *at: scipy.stats.norm(*at),
+    "Pareto": lambda scale, alpha: scipy.stats.pareto(alpha, scale=scale),
+    "Poisson": lambda rate: scipy.stats.poisson(rate),
+    "Uniform": lambda low, high: scipy.stats.uniform(low, high - low),
+    "Weibull": lambda scale, concentration: scipy.stats.weibull_min(concentration, scale=scale),
 }
 
 
@@ -168,7 +168,7 @@ def _moments(spec: Spec) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _sum(q: np.ndarray, p: np.ndarray) -> float:
-    return float(special.rel_entr(q, p).sum())
+    return float(scipy.special.rel_entr(q, p).sum())
 
 
 def _discrete(q: Spec, p: Spec) -> float:
@@ -194,7 +194,9 @@ def _continuous(q: Any, p: Any) -> float:
             return exp(-s) * float(q.logpdf(x) - p.logpdf(x))
 
         knots = (log(2), 1.5, 3.0, 6.0, 12.0, 25.0, 50.0, 100.0, 200.0)
-        pieces = (integrate.quad(integrand, *ends, epsabs=1e-13, epsrel=1e-11, limit=200) for ends in pairwise(knots))
+        pieces = (
+            scipy.integrate.quad(integrand, *ends, epsabs=1e-13, epsrel=1e-11, limit=200) for ends in pairwise(knots)
+        )
         return sum(value for value, _ in pieces)
 
     total = side(q.ppf) + side(q.isf)
@@ -220,9 +222,9 @@ def truncated_kumaraswamy_beta(q: Spec, p: Spec, order: int = 10) -> float:
     a, b = q[1]["concentration1"], q[1]["concentration0"]
     c, d = p[1]["concentration1"], p[1]["concentration0"]
     m = np.arange(1, order + 1)
-    series = (d - 1) * b * float(np.sum(np.exp(special.betaln(m / a, b)) / (m + a * b)))
-    first = (a - c) / a * float(-np.euler_gamma - special.digamma(b) - 1 / b)
-    return first + log(a * b) + float(special.betaln(c, d)) - (b - 1) / b + series
+    series = (d - 1) * b * float(np.sum(np.exp(scipy.special.betaln(m / a, b)) / (m + a * b)))
+    first = (a - c) / a * float(-np.euler_gamma - scipy.special.digamma(b) - 1 / b)
+    return first + log(a * b) + float(scipy.special.betaln(c, d)) - (b - 1) / b + series
 
 
 def _dirichlet(q: np.ndarray, p: np.ndarray) -> float:
@@ -235,11 +237,11 @@ def _dirichlet(q: np.ndarray, p: np.ndarray) -> float:
             return 0.0
         return exp(log_q(point)) * (log_q(point) - log_p(point))
 
-    return integrate.dblquad(integrand, 0, 1, 0, lambda x: 1 - x, epsabs=1e-9, epsrel=1e-9)[0]
+    return scipy.integrate.dblquad(integrand, 0, 1, 0, lambda x: 1 - x, epsabs=1e-9, epsrel=1e-9)[0]
 
 
 def _dirichlet_log_density(concentration: np.ndarray) -> Callable[[np.ndarray], float]:
-    constant = special.gammaln(concentration.sum()) - special.gammaln(concentration).sum()
+    constant = scipy.special.gammaln(concentration.sum()) - scipy.special.gammaln(concentration).sum()
     return lambda point: float(constant + ((concentration - 1) * np.log(point)).sum())
 
 
@@ -250,5 +252,5 @@ def _wishart(q: Arguments, p: Arguments) -> float:
     size = len(ratio)
     halves = (1 - np.arange(1, size + 1)) / 2
     value = -m / 2 * np.linalg.slogdet(ratio)[1] + n / 2 * (np.trace(ratio) - size)
-    value += (special.gammaln(m / 2 + halves) - special.gammaln(n / 2 + halves)).sum()
-    return float(value + (n - m) / 2 * special.digamma(n / 2 + halves).sum())
+    value += (scipy.special.gammaln(m / 2 + halves) - scipy.special.gammaln(n / 2 + halves)).sum()
+    return float(value + (n - m) / 2 * scipy.special.digamma(n / 2 + halves).sum())
