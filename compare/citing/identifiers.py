@@ -214,9 +214,9 @@ def _mutant(variant: Variant) -> Identified:
 
 def _checks() -> Iterator[Identified]:
     """The checks of bounds and flows, which `compare mutants` names beside claims."""
-    own = (variant for variant in CATALOGUE.values() if variant.kind in (Kind.BOUND, Kind.FLOW))
-    found = {check.id: check for variant in own for check in checks(variant)}
-    for check in found.values():
+    of_kind = {variant.kind: variant for variant in CATALOGUE.values()}
+    # Every variant of a kind is held to the same checks: one of each says what they are.
+    for check in (check for kind in (Kind.BOUND, Kind.FLOW) for check in checks(of_kind[kind])):
         yield Identified(
             id=check.id,
             sort=Sort.CHECK,
