@@ -15,6 +15,7 @@ from elbo_compare.reports.order import SECTIONS
 from elbo_compare.reports.rendering import to_html
 from elbo_compare.reports.tables import OUTCOMES, SIGNS, write_frame
 
+ROUNDINGS = "roundings"  # unit roundoffs of a sum of absolute terms: some are allowed
 # The order of the first screen's tally.
 TALLY = ("agrees", "differs", "inconclusive", "not run")
 
@@ -79,19 +80,23 @@ def first_screen(data: ReportData) -> FirstScreen:
 def _headline(item: dict[str, Any]) -> Headline:
     value, span, limit, n = (item.get(name) for name in ("value", "interval", "tolerance", "n"))
     shown, bounds = _figure(value) or "not measured", []
+    unit = clean(item.get("unit") or "")
+    if unit == ROUNDINGS and isinstance(value, int | float):
+        shown = number(float(value), 2)
     if isinstance(span, list | tuple) and len(span) == 2 and isinstance(value, int | float):
         shown, _, around = interval(float(value), float(span[0]), float(span[1])).partition(" ")
         bounds.append(around)
     elif span is not None:
         bounds.append(f"interval {clean(span)}")
     if limit is not None:
-        bounds.append(f"tolerance {_trimmed(limit)}")
+        bounds.append(f"of {_trimmed(limit)} allowed" if unit == ROUNDINGS else f"tolerance {_trimmed(limit)}")
     if n is not None:
-        bounds.append(f"n = {count(float(n)) if isinstance(n, int | float) else clean(n)}")
+        counted = clean(item.get("counted") or "")
+        bounds.append(f"n = {count(float(n)) if isinstance(n, int | float) else clean(n)} {counted}".rstrip())
     return Headline(
         label=clean(item.get("label") or ""),
         value=shown,
-        unit=clean(item.get("unit") or "") if value is not None else "",
+        unit=unit if value is not None else "",
         bounds=" · ".join(bounds),
         detail=clean(item.get("detail") or ""),
     )

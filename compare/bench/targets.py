@@ -1,7 +1,7 @@
 """What was to be reached and what was, and in words where a library's form is slower than its plain one."""
 
 from collections.abc import Iterator, Mapping
-from math import isnan, nan
+from math import isnan, nan, nextafter
 from typing import Any
 
 import pandas as pd
@@ -31,14 +31,30 @@ MANY_ON_GPU = 4.0
 DRAW_ROUNDOFFS = 16.0 * 64.0
 
 
-def target(what: str, wanted: str, value: float, reached: bool, by: str = "") -> dict[str, Any]:
-    """One row; `outcome` is `reached`, `missed` or `not measured`."""
-    outcome = "not measured" if isnan(value) else "reached" if reached else "missed"
-    return {"target": what, "wanted": wanted, "value": value, "by": by, "outcome": outcome}
+Spread = tuple[float, float, float]  # the median over rounds and its interval
+NONE: Spread = (nan, nan, nan)
+
+
+def target(what: str, wanted: str, found: Spread, mark: float, by: str = "", least: bool = False) -> dict[str, Any]:
+    """One row; `outcome`: `reached` or `missed` where the whole interval lies on one side of the mark, `not decided`
+    where it holds the mark or there is none (fewer than six rounds), `not measured`. `least`: the mark is a floor."""
+    value, low, high = found
+    outcome = "not measured"
+    if not isnan(value):
+        above, below = low >= mark, high <= mark
+        outcome = {(True, False): "reached", (False, True): "missed"}.get(
+            (above, below) if least else (below, above), "reached" if low == high == mark else "not decided"
+        )
+    return {"target": what, "wanted": wanted, "value": value, "low": low, "high": high, "by": by, "outcome": outcome}
+
+
+def spread_of(row: Any, name: str) -> Spread:
+    """A median with its interval, as a frame's row holds them."""
+    return float(row[name]), float(row[f"{name}_low"]), float(row[f"{name}_high"])
 
 
 def targets(tables: Mapping[str, Frame]) -> pd.DataFrame:
-    """Every target with its number. A target is reached when the median is on its side of the mark."""
+    """Every target with its number. Its outcome is read off the median's interval, three-way."""
     steps, rounds = tables["steps"], tables["rounds"]
     rows = list(_draws(tables["draws"]))
     if len(steps):
@@ -67,39 +83,39 @@ def _shares(steps: Frame) -> Iterator[dict[str, Any]]:
             if batch != first["batch"] or first["problem"] != "vae" or first["device"] != Device.CPU:
                 continue
             form = best(steps, setting, implementation=implementation)
-            value = nan if form is None else float(form["share"])
+            found = NONE if form is None else spread_of(form, "share")
             what = f"{setting}: {implementation}'s share of the matrix-product ceiling"
-            yield target(what, f"≥ {wanted:.0%}", value, value >= wanted, "" if form is None else form["form"])
+            yield target(what, f"≥ {wanted:.0%}", found, wanted, "" if form is None else form["form"], least=True)
 
 
-def _between(rounds: Frame, setting: str, one: str, other: str) -> tuple[float, float]:
-    """Median over rounds of the ratio of two forms' times, and the lower end of its interval."""
+def _between(rounds: Frame, setting: str, one: str, other: str) -> Spread:
+    """Median over rounds of the ratio of two forms' times, and its interval."""
     here = rounds[rounds["setting"] == setting].pivot(index="round", columns="form", values="step_s")
     if one not in here or other not in here:
-        return nan, nan
+        return NONE
     both = here[[one, other]].dropna()
     found = ratio("ratio", both[one].tolist(), both[other].tolist())
-    return found["ratio"], found["ratio_low"]
+    return spread_of(found, "ratio")
 
 
 def _against_libraries(steps: Frame, rounds: Frame) -> Iterator[dict[str, Any]]:
     for setting, _ in _settings(steps):
         for hand, library in LIBRARY_OF.items():
             ours, theirs = best(steps, setting, implementation=hand), best(steps, setting, implementation=library)
-            value, by = nan, ""
+            found, by = NONE, ""
             if ours is not None and theirs is not None:
-                value, _ = _between(rounds, setting, ours["form"], theirs["form"])
+                found = _between(rounds, setting, ours["form"], theirs["form"])
                 by = f"{ours['form']} / {theirs['form']}"
-            yield target(f"{setting}: {hand}'s time over {library}'s best", "≤ 1", value, value <= 1, by)
+            yield target(f"{setting}: {hand}'s time over {library}'s best", "≤ 1", found, 1, by)
 
 
 def _against_peers(steps: Frame, rounds: Frame) -> Iterator[dict[str, Any]]:
     for setting, _ in _settings(steps):
         ours = best(steps, setting, kind="by hand")
         for peer in steps[(steps["setting"] == setting) & (steps["kind"] == "peer")]["form"]:
-            value = nan if ours is None else _between(rounds, setting, ours["form"], peer)[0]
+            found = NONE if ours is None else _between(rounds, setting, ours["form"], peer)
             by = "" if ours is None else f"{ours['form']} / {peer}"
-            yield target(f"{setting}: our best form's time over {peer}'s", "< 1", value, value < 1, by)
+            yield target(f"{setting}: our best form's time over {peer}'s", "< 1", found, nextafter(1, 0), by)
 
 
 def _draws(draws: Frame) -> Iterator[dict[str, Any]]:
@@ -108,11 +124,11 @@ def _draws(draws: Frame) -> Iterator[dict[str, Any]]:
             row for row in draws.to_dict("records") if (row["implementation"], row["problem"]) == (library, problem)
         ]
         if not here:
-            yield target(f"{library}, {problem}: draws per second over the loop's", f"≥ {wanted:g}", nan, False)
+            yield target(f"{library}, {problem}: draws per second over the loop's", f"≥ {wanted:g}", NONE, wanted, least=True)
             continue
         for row in here:
             what = f"{library}, {problem}: draws per second over the {row['loop']}'s"
-            yield target(what, f"≥ {wanted:g}", float(row["speed_up"]), row["speed_up"] >= wanted)
+            yield target(what, f"≥ {wanted:g}", spread_of(row, "speed_up"), wanted, least=True)
 
 
 def _many(replicas: Frame, implementation: str, on_gpu: bool) -> dict[str, Any]:
@@ -120,13 +136,13 @@ def _many(replicas: Frame, implementation: str, on_gpu: bool) -> dict[str, Any]:
     column, wanted, of = (
         ("over_one", MANY_ON_GPU, "one training's") if on_gpu else ("over_singles", 1.0, f"{MANY} single trainings'")
     )
-    value = nan
+    found = NONE
     if len(replicas):
         here = replicas[(replicas["implementation"] == implementation) & (replicas["problem"] == "vae")]
-        found = here[here["replicas"] == MANY][column]
-        value = float(found.iloc[0]) if len(found) else nan
+        many = here[here["replicas"] == MANY]
+        found = spread_of(many.iloc[0], column) if len(many) else NONE
     what = f"{MANY} seeds of vae in one program, {implementation}: time over {of}"
-    return target(what, f"≤ {wanted:g}", value, value <= wanted)
+    return target(what, f"≤ {wanted:g}", found, wanted)
 
 
 def _reduced(steps: Frame, on_gpu: bool) -> dict[str, Any]:
@@ -134,24 +150,24 @@ def _reduced(steps: Frame, on_gpu: bool) -> dict[str, Any]:
     what = "GPU, hidden 4,096, batch 4,096, TF32 or bfloat16: share of the matrix-product ceiling"
     wanted = f"≥ {REDUCED_SHARE:.0%}"
     if not on_gpu:
-        return target(what, wanted, nan, False)
+        return target(what, wanted, NONE, nan)
     found = steps[steps["form"].isin(REDUCED) & (steps["batch"] == 4096) & steps["share"].notna()]
     if found.empty:
-        return target(what, wanted, nan, False)
+        return target(what, wanted, NONE, nan)
     row = found.loc[found["share"].idxmax()]
-    return target(what, wanted, float(row["share"]), row["share"] >= REDUCED_SHARE, row["form"])
+    return target(what, wanted, spread_of(row, "share"), REDUCED_SHARE, row["form"], least=True)
 
 
 def _floor(steps: Frame, on_gpu: bool) -> dict[str, Any]:
     """The small model's step over the launch floor."""
     what, wanted = "GPU, vae, batch 100: time per step over the launch floor's", f"≤ {FLOOR:g}"
     if not on_gpu:
-        return target(what, wanted, nan, False)
+        return target(what, wanted, NONE, nan)
     found = steps[steps["form"].isin(UNROLLED) & (steps["batch"] == 100) & steps["floor_ratio"].notna()]
     if found.empty:
-        return target(what, wanted, nan, False)
+        return target(what, wanted, NONE, nan)
     row = found.loc[found["floor_ratio"].idxmin()]
-    return target(what, wanted, float(row["floor_ratio"]), row["floor_ratio"] <= FLOOR, row["form"])
+    return target(what, wanted, spread_of(row, "floor_ratio"), FLOOR, row["form"])
 
 
 def remarks(tables: Mapping[str, Frame]) -> list[str]:
@@ -161,7 +177,7 @@ def remarks(tables: Mapping[str, Frame]) -> list[str]:
         here = steps[(steps["setting"] == setting)]
         for name, plain in PLAIN.items():
             for form in here[(here["implementation"] == name) & (here["status"] == "ok")]["form"]:
-                value, low = (nan, nan) if form == plain else _between(rounds, setting, form, plain)
+                value, low, _ = NONE if form == plain else _between(rounds, setting, form, plain)
                 if value > 1 and not low <= 1:
                     certain = "" if low > 1 else " (too few rounds for an interval)"
                     lines.append(f"{setting}: {form} takes {value:.2f} times as long as {plain}{certain}.")

@@ -48,8 +48,8 @@ def answer(verdicts: Iterable[Verdict], results: Iterable[CellResult]) -> dict[s
     """question, sentence, reasons, equation, numbers, counts (verdicts by outcome), cells (by status) and standing.
 
     `sentence` opens with what all clauses say together and gives the first; `reasons` are the others. A number is a
-    dict: label, value (None where nothing was measured), unit, n, interval ([low, high] at the error budget's level) or
-    tolerance, and detail in words.
+    dict: label, value (None where nothing was measured), unit, n and what it counts (`counted`), interval ([low, high]
+    at the error budget's level) or tolerance, and detail in words.
     """
     every, ran = list(verdicts), list(results)
     given = [verdict for verdict in every if _is_about_the_line(verdict)]
@@ -203,24 +203,26 @@ def _size(verdict: Verdict) -> float:
 
 
 def _same_noise(verdicts: Sequence[Verdict]) -> dict[str, Any]:
-    label = "hand-written sampled KL − Trace_ELBO's KL at the same noise, worst case in float64"
+    label, unit = "hand-written sampled KL − Trace_ELBO's KL at the same noise, worst in float64", "roundings"
     compared = [each for each in _ran(_measured(verdicts, "MATCH-001", "MATCH-002")) if each.tolerance >= 0]
     double = [each for each in compared if each.dtype == "float64"]
     if not double:
-        return _number(label, "nats")
-    worst = max(double, key=_size)
+        return _number(label, unit)
+    worst, largest = max(double, key=_size), max(double, key=lambda verdict: abs(verdict.difference))
     others = max((_size(each) for each in compared if each not in double), default=None)
     single = "" if others is None else f"; in float32 at worst {others * ROUNDING_FACTOR:.2g} roundings"
     return _number(
         label,
-        "nats",
-        abs(worst.difference),
+        unit,
+        _size(worst) * ROUNDING_FACTOR,
         len(double),
-        tolerance=worst.tolerance,
+        counted=f"comparisons in float64, of {len(compared)} with both libraries",
+        tolerance=ROUNDING_FACTOR,
         detail=(
-            f"n comparisons; the worst is the one nearest to its tolerance, {worst.label} against {worst.other}: "
-            f"{_size(worst) * ROUNDING_FACTOR:.2g} roundings of {ROUNDING_FACTOR:g} allowed (a rounding: unit roundoff "
-            f"× the sum of absolute terms){single}"
+            f"a rounding is the unit roundoff × the sum of absolute terms, and {ROUNDING_FACTOR:g} are allowed; nearest "
+            f"to that is {worst.label} against {worst.other}, by {abs(worst.difference):.2g} nats; the largest "
+            f"difference in nats is {abs(largest.difference):.2g}, {_size(largest) * ROUNDING_FACTOR:.2g} roundings, "
+            f"of {largest.label}{single}"
         ),
     )
 
@@ -243,9 +245,10 @@ def _mean(verdicts: Sequence[Verdict], results: Sequence[CellResult]) -> dict[st
         unit,
         worst.difference / sd,
         worst.n,
+        counted="draws",
         interval=[worst.low / sd, worst.high / sd],
         tolerance=worst.tolerance / sd,
-        detail=f"n draws; worst of {_count(verdicts, 'KL-004')} cells: {worst.label}, {worst.difference:.2g} nats",
+        detail=f"worst of {_count(verdicts, 'KL-004')} cells: {worst.label}, {worst.difference:.2g} nats",
     )
 
 
@@ -259,9 +262,10 @@ def _variance(verdicts: Sequence[Verdict]) -> dict[str, Any]:
         unit,
         worst.value / worst.reference,
         worst.n,
+        counted="draws",
         interval=[1 + worst.low / worst.reference, 1 + worst.high / worst.reference],
         tolerance=worst.tolerance / worst.reference,
-        detail=f"n draws; worst of {_count(verdicts, 'KL-005')} cells: {worst.label}",
+        detail=f"worst of {_count(verdicts, 'KL-005')} cells: {worst.label}",
     )
 
 
@@ -288,9 +292,10 @@ def _dropped_constant(verdicts: Sequence[Verdict]) -> dict[str, Any]:
         unit,
         largest.value,
         len(dropped),
+        counted="cells of hand-written code, both estimators",
         tolerance=largest.tolerance,
         detail=(
-            f"n cells; shown for {largest.label}: {latent} latent dimensions × {HALF_LOG_TWO_PI:.4f}. The KL itself is "
+            f"shown for {largest.label}: {latent} latent dimensions × {HALF_LOG_TWO_PI:.4f}. The KL itself is "
             f"off by at most {abs(worst_kl.difference):.2g} nats in {len(kl)} cells"
         ),
     )

@@ -14,7 +14,7 @@ from elbo_compare.reports.rendering import to_html, written
 from elbo_compare.reports.tables import plain_columns, write_frame
 
 QUESTION = "How fast is each way to write the training step, and what do the libraries cost?"
-SIGNS = {"reached": "✓", "missed": "✗", "not measured": "○"}
+SIGNS = {"reached": "✓", "missed": "✗", "not decided": "?", "not measured": "○"}
 
 
 def write_bench(folder: Path, record: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> Path:
@@ -53,6 +53,7 @@ def first_screen(record: Mapping[str, Any], found: Mapping[str, Frame]) -> First
     )
     sentence = (
         f"{count(float(counts.get('reached', 0)))} targets reached, {count(float(counts.get('missed', 0)))} missed, "
+        f"{count(float(counts.get('not decided', 0)))} not decided (their interval holds the mark), "
         f"{count(float(counts.get('not measured', 0)))} not measured in this run."
     )
     reasons = [clean(line) for line in record.get("remarks", ())]

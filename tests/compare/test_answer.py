@@ -107,10 +107,14 @@ def test_the_four_numbers():
     results = replaced(results, torch, Quantity.KL_MEAN, shift=0.06)
     results = replaced(results, torch, Quantity.KL_VARIANCE, factor=1.02)
     same_noise, mean, variance, constant = answered(results)["numbers"]
-    ulp, allowed = 3.5527136788005009e-15, 2 * 120.0 * 2.0**-53
-    assert same_noise["value"] == ulp
-    assert same_noise["tolerance"] == pytest.approx(16 * allowed, rel=1e-12)
+    ulp, rounding = 3.5527136788005009e-15, 2 * 120.0 * 2.0**-53
+    assert same_noise["value"] == pytest.approx(ulp / rounding, rel=1e-12)
+    assert (same_noise["unit"], same_noise["tolerance"]) == ("roundings", 16)
+    assert "largest difference in nats is 3.6e-15" in same_noise["detail"]
     assert same_noise["n"] == 4
+    assert [each["counted"].split()[0] for each in (same_noise, mean, variance, constant)] == [
+        *("comparisons", "draws", "draws", "cells"),
+    ]
     assert mean["value"] == pytest.approx(0.01, rel=1e-9)  # 0.06 nats of a standard deviation of 6
     assert mean["interval"][0] < 0.01 < mean["interval"][1]
     assert (mean["n"], mean["tolerance"]) == (DRAWS, pytest.approx(0.05))

@@ -17,7 +17,7 @@ from elbo_compare.compare.bench.operations import step_flops, step_products
 from elbo_compare.compare.bench.records import Outcome, Setting
 from elbo_compare.compare.bench.run import Plan, write
 from elbo_compare.compare.bench.steps import missing, path_distance
-from elbo_compare.compare.bench.targets import remarks, targets
+from elbo_compare.compare.bench.targets import remarks, target, targets
 from elbo_compare.compare.commands.bench import BenchRequest, bench_command, draw_folder
 from elbo_compare.compare.errors import StoreError, UsageError
 from elbo_compare.suites import problems
@@ -109,6 +109,22 @@ def test_targets_and_remarks_say_what_was_missed():
     assert any(
         "torch-hand compiled was not timed, since it is not the same step: another step." in line for line in lines
     )
+
+
+@pytest.mark.parametrize(
+    ("found", "outcome"),
+    [
+        ((0.9, 0.8, 0.95), "reached"),
+        ((0.9, 0.8, 1.05), "not decided"),
+        ((1.05, 0.98, 1.2), "not decided"),
+        ((1.2, 1.01, 1.3), "missed"),
+        ((0.9, math.nan, math.nan), "not decided"),
+    ],
+)
+def test_a_target_is_judged_by_its_interval_on_either_side_of_the_mark(found, outcome):
+    assert target("time over theirs", "≤ 1", found, 1.0)["outcome"] == outcome
+    other = {"reached": "missed", "missed": "reached"}.get(outcome, outcome)
+    assert target("share", "≥ 1", found, 1.0, least=True)["outcome"] == other
 
 
 def replica_turns(share: float) -> list[dict]:

@@ -22,16 +22,18 @@ def sections(found: Mapping[str, Frame]) -> list[Section]:
 
 
 def targets(frame: Frame) -> Section:
-    """What was to be reached."""
+    """What was to be reached; a run of an earlier version has no intervals."""
+    frame = frame.reindex(columns=[*frame.columns, *({"low", "high"} - {*frame.columns})])
     table = Table(
         name="targets",
-        caption="A target is reached where the median over rounds is on its side of the mark; time ratios are of the "
-        "same round. By: the fastest form of each side.",
+        caption="Reached or missed: the whole interval of the median over rounds lies on one side of the mark; not "
+        "decided: it holds the mark. Where no interval was recorded (an earlier version) the median alone was held "
+        "against it. Time ratios are of the same round. By: the fastest form of each side.",
         frame=frame,
         columns=(
             Column(header="target", source="target"),
             Column(header="wanted", source="wanted"),
-            Column(header="measured", source="value", kind=Kind.NUMBER, digits=3),
+            Column(header="measured [interval]", source="value", kind=Kind.INTERVAL),
             Column(header="outcome", source="outcome"),
             Column(header="by", source="by"),
         ),
