@@ -100,7 +100,7 @@ NUMERIC = {
 }
 CORE = ("sampled-kl", "analytic-kl")  # the two estimators that the question is about
 FROM_FILES = ("static-mnist", "mnist", "omniglot", "caltech101-silhouettes")  # a label names these data sets
-RUNS = 20  # lines of one name in a panel; more could not be told apart, and the tables hold all
+RUNS = 6  # lines of one name in a panel; more could not be told apart, and the tables hold all
 # Unit roundoff of round-to-nearest (Higham 2002, table 2.1).
 UNIT_ROUNDOFF = {"float32": 2.0**-24, "float64": 2.0**-53}
 

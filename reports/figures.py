@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 from numpy.typing import NDArray
 
 from elbo_compare.reports.content import Picture
@@ -109,8 +109,10 @@ def ordered(names: Iterable[object]) -> list[str]:
     return [name for name in KNOWN if name in unique] + sorted(unique - set(KNOWN))
 
 
-def draw(name: str, panels: Sequence[Panel], *, caption: str, alt: str, columns: int = 2) -> Picture:
-    """Panels side by side under one legend, as SVG and PNG."""
+def draw(
+    name: str, panels: Sequence[Panel], *, caption: str, alt: str, columns: int = 2, one_scale: bool = False
+) -> Picture:
+    """Panels side by side under one legend, as SVG and PNG. `one_scale`: the same x axis in all of them."""
     shown = list(panels)[:PANELS]
     columns = min(columns, len(shown))
     rows = -(-len(shown) // columns)
@@ -120,6 +122,10 @@ def draw(name: str, panels: Sequence[Panel], *, caption: str, alt: str, columns:
         grid = figure.add_gridspec(rows, columns, height_ratios=heights)
         for position, panel in enumerate(shown):
             _draw_panel(figure.add_subplot(grid[position // columns, position % columns]), panel)
+        if one_scale:
+            ends = [axes.get_xlim() for axes in figure.axes]
+            for axes in figure.axes:
+                axes.set_xlim(min(low for low, _ in ends), max(high for _, high in ends))
         _legend(figure)
         # Once for both files: a figure with a layout engine of its own is drawn once more for each.
         ConstrainedLayoutEngine().execute(figure)
@@ -153,8 +159,12 @@ def _draw_panel(axes: Axes, panel: Panel) -> None:
 
 
 def _ticks(axis: Axis, low: float, high: float) -> None:
-    """Readable ticks on a logarithmic axis: plain 1, 2, 5, 10 on a short one, powers of ten on a long one."""
-    if high < 200 * low:
+    """Readable ticks on a logarithmic axis: a few round numbers on a very short one, plain 1, 2, 5, 10 on a short one,
+    powers of ten on a long one; never a single tick."""
+    if high < 6 * low:
+        axis.set_major_locator(MaxNLocator(5, steps=(1, 2, 5, 10)))
+        axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    elif high < 200 * low:
         axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axis.set_minor_formatter(NullFormatter())

@@ -1,5 +1,6 @@
 """Tables: frame -> cells for the page, and CSV, Parquet, LaTeX and Markdown files."""
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -17,6 +18,9 @@ SHORT = 18  # characters: names this short are never broken over two lines
 # A sign beside the word, so that nothing hangs on colour.
 # What a spreadsheet would evaluate: a text that begins with one of these and is no number.
 FORMULA = r"(?![+-]?[\d.]+(?:e[+-]?\d+)?$)[=+\-@\t\r]"
+# The rules of claims that hold where two things are apart, or one above the other: what is wanted of the number.
+APART = {"beyond": "further away than", "above": "above the reference", "ratio-above": "above the reference"}
+HOLDS = "holds, as stated"  # instead of "agrees", beside a number that is not near its reference
 SIGNS = {"differs": "✗", "inconclusive": "?", "not run": "○", "agrees": "✓"}
 
 
@@ -73,7 +77,20 @@ def _numeric(column: Column, row: dict) -> str:
 
 def worst_outcome(text: str) -> str:
     """The worst outcome word in a text such as `agrees 12 · differs 1`; empty if there is none."""
-    return next((outcome for outcome in OUTCOMES if outcome in text), "")
+    return next((outcome for outcome in OUTCOMES if outcome in text), "agrees" if text.startswith(HOLDS) else "")
+
+
+def worded(outcomes: object, rule: object) -> str:
+    """An outcome in the words of its rule: where things must be apart, "agrees" beside two numbers would mislead."""
+    text = "" if outcomes is None else str(outcomes)
+    return text.replace("agrees", HOLDS) if rule in APART else text
+
+
+def wanted(rule: object, tolerance: float) -> str:
+    """What is wanted of a number, from its rule: `± 2e−13`, `further away than 0.001`, `above the reference`."""
+    if rule not in APART:
+        return "" if math.isnan(tolerance) else f"±\N{NO-BREAK SPACE}{number(tolerance, 2)}"
+    return f"{APART['beyond']} {number(tolerance, 2)}" if rule == "beyond" else APART[str(rule)]
 
 
 def to_markdown(table: Table) -> str:

@@ -124,7 +124,9 @@ def _draws(draws: Frame) -> Iterator[dict[str, Any]]:
             row for row in draws.to_dict("records") if (row["implementation"], row["problem"]) == (library, problem)
         ]
         if not here:
-            yield target(f"{library}, {problem}: draws per second over the loop's", f"≥ {wanted:g}", NONE, wanted, least=True)
+            yield target(
+                f"{library}, {problem}: draws per second over the loop's", f"≥ {wanted:g}", NONE, wanted, least=True
+            )
             continue
         for row in here:
             what = f"{library}, {problem}: draws per second over the {row['loop']}'s"

@@ -219,8 +219,8 @@ def _same_noise(verdicts: Sequence[Verdict]) -> dict[str, Any]:
         counted=f"comparisons in float64, of {len(compared)} with both libraries",
         tolerance=ROUNDING_FACTOR,
         detail=(
-            f"a rounding is the unit roundoff × the sum of absolute terms, and {ROUNDING_FACTOR:g} are allowed; nearest "
-            f"to that is {worst.label} against {worst.other}, by {abs(worst.difference):.2g} nats; the largest "
+            f"a rounding is the unit roundoff × the sum of absolute terms, and {ROUNDING_FACTOR:g} are allowed; "
+            f"nearest to that is {worst.label} against {worst.other}, by {abs(worst.difference):.2g} nats; the largest "
             f"difference in nats is {abs(largest.difference):.2g}, {_size(largest) * ROUNDING_FACTOR:.2g} roundings, "
             f"of {largest.label}{single}"
         ),

@@ -107,6 +107,7 @@ def shown_marks(worst: Frame) -> Frame:
 
 def _picture(worst: Frame) -> Picture:
     panels, marks = [], shown_marks(worst)
+    wide = bool(marks["relative"].max() > WIDE)
     for dtype, estimator in product(sorted(set(marks["dtype"]), reverse=True), (*CORE, OTHERS)):  # float64 first
         rows = marks[(marks["dtype"] == dtype) & (marks["panel"] == estimator)]
         if rows.empty:
@@ -117,7 +118,7 @@ def _picture(worst: Frame) -> Picture:
                 title=f"{estimator}, {dtype}",
                 x_label="worst |difference| / (u·scale)",
                 rows=names,
-                near_zero=rows["relative"].max() > WIDE,
+                near_zero=wide,
                 series=[_dots(part, names, index) for index, part in _by_quantity(rows)],
             )
         )
@@ -129,6 +130,7 @@ def _picture(worst: Frame) -> Picture:
             "agreement to rounding; a wrong formula would stand many powers of ten to the right, off this scale."
         ),
         alt=f"Dot plot: worst relative difference from the oracle, {', '.join(ordered(worst['implementation']))}.",
+        one_scale=True,
     )
 
 

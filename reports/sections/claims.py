@@ -3,8 +3,15 @@
 from elbo_compare.reports.content import Block, ClaimCard, Column, Frame, Kind, Section, Table, not_measured
 from elbo_compare.reports.data import ReportData, by_implementation
 from elbo_compare.reports.sections.summary import outcome_text, share
+from elbo_compare.reports.tables import HOLDS
 
 TITLE = "The claims"
+
+
+LIMITS = (
+    Column(header="tolerance", source="tolerance", kind=Kind.NUMBER, digits=3),
+    Column(header="share", source="share", kind=Kind.NUMBER, digits=2),
+)
 
 
 def build(data: ReportData) -> Section:
@@ -34,6 +41,11 @@ def _card(claim: dict, verdicts: Frame) -> ClaimCard:
     )
 
 
+def _beyond(verdicts: Frame) -> bool:
+    """Whether a verdict agrees with a difference beyond its tolerance: the claim wants things apart, or on one side."""
+    return bool(((verdicts["difference"].abs() > verdicts["tolerance"]) & (verdicts["outcome"] == "agrees")).any())
+
+
 def _worst(claim: str, verdicts: Frame) -> Table:
     """By implementation: counts of outcomes and the verdict nearest to (or furthest past) its tolerance."""
     rank = verdicts["outcome"].map({"differs": 3.0, "inconclusive": 2.0, "agrees": 1.0}).fillna(0.0)
@@ -43,6 +55,8 @@ def _worst(claim: str, verdicts: Frame) -> Table:
     worst = rows.drop_duplicates("implementation").assign(counts="")
     counts = verdicts.groupby("implementation", sort=False)["outcome"].agg(outcome_text)
     worst["counts"] = worst["implementation"].map(counts)
+    if inequality := _beyond(verdicts):
+        worst["counts"] = worst["counts"].str.replace("agrees", HOLDS)
     return Table(
         name=f"claim-{claim}",
         caption="Outcomes by implementation, and the worst case of each.",
@@ -51,8 +65,7 @@ def _worst(claim: str, verdicts: Frame) -> Table:
             Column(header="implementation", source="implementation"),
             Column(header="outcome", source="counts", kind=Kind.OUTCOME),
             Column(header="difference [interval]", source="difference", kind=Kind.INTERVAL, digits=3),
-            Column(header="tolerance", source="tolerance", kind=Kind.NUMBER, digits=3),
-            Column(header="share", source="share", kind=Kind.NUMBER, digits=2),
+            *(() if inequality else LIMITS),
             Column(header="unit", source="unit"),
             Column(header="n", source="n", kind=Kind.COUNT),
             Column(header="worst case", source="label", kind=Kind.CODE),

@@ -1,6 +1,9 @@
 """The estimators around the questioned one: bounds, variance, signal-to-noise over K, and what each buys per second."""
 
+from itertools import pairwise
+
 import numpy as np
+import pandas as pd
 
 from elbo_compare.reports.content import (
     Block,
@@ -53,10 +56,11 @@ def _bounds(data: ReportData) -> list[Block]:
     panels = []
     for name in preferred(means["case"])[:4]:
         rows = means[means["case"] == name]
+        here = [each for each in names if each in set(rows["estimator"])]
         rules = [Rule(label="log p(x)", at=float(known[name]))] if name in known.index else []
-        series = _dots(rows, rows["estimator"], names)
+        series = _dots(rows, rows["estimator"], here)
         panels.append(
-            Panel(title=short_case(name), x_label="mean of own draws, nats", rows=names, series=series, rules=rules)
+            Panel(title=short_case(name), x_label="mean of own draws, nats", rows=here, series=series, rules=rules)
         )
     return [
         draw(
@@ -106,12 +110,13 @@ def _signal(data: ReportData) -> list[Block]:
                     title=title,
                     x_label="particles K",
                     y_label="signal-to-noise ratio",
-                    series=_curves(group),
+                    series=[*_curves(group), _floor(group)],
                     log_x=True,
                     log_y=True,
                 )
             )
     return [
+        Prose(text=_falls(data, rows)),
         draw(
             "signal-to-noise",
             panels,
@@ -119,11 +124,48 @@ def _signal(data: ReportData) -> list[Block]:
                 "Signal-to-noise ratio |E g| / sd(g) of the encoder's gradient at one datum, mean over the components, "
                 "over the number of particles K, with 95% intervals, as measured. The theory is about large K: under "
                 "IWAE it falls like 1/√K although the bound gets tighter (Rainforth et al. 2018, arXiv 1802.04537), "
-                "doubly reparameterised it grows like √K (Tucker et al. 2019, arXiv 1810.04152)."
+                "doubly reparameterised it grows like √K (Tucker et al. 2019, arXiv 1810.04152). Grey: 1/√n, below "
+                "which n draws resolve nothing."
             ),
             alt="Lines: signal-to-noise ratio of the encoder's gradient over K, IWAE against doubly reparameterised.",
-        )
+        ),
     ]
+
+
+def _falls(data: ReportData, rows: Frame) -> str:
+    """Where the doubly reparameterised ratio falls although theory has it grow, and how heavy the gradient's tails are
+    there: n (standard error of the variance / variance)^2 is about the kurtosis minus one, 2 for a normal."""
+    doubly = rows[rows["family"] == FAMILIES["dreg-"]].sort_values("particles")
+    trace = data.quantity("gradient_variance")
+    trace = trace.assign(tails=trace["n"] * (trace["standard_error"] / trace["value"]) ** 2)
+    tails = trace.set_index("key").groupby([pd.Grouper(level="key"), "part"])["tails"].first()
+    parts = []
+    for (name, part, implementation), curve in doubly.groupby(["case", "part", "implementation"], sort=False):
+        for (_, one), (_, two) in pairwise(curve.iterrows()):
+            if two["high"] < one["low"]:
+                heavy = [tails.get((row["key"], part), np.nan) for row in (one, two)]
+                parts.append(
+                    f"{short_case(name)}, {part.replace('_', '-')} head, {implementation}: {one['value']:.2f} at "
+                    f"K = {one['particles']:.0f}, {two['value']:.2f} at K = {two['particles']:.0f} (tails "
+                    f"{heavy[0]:.0f} and {heavy[1]:.0f})"
+                )
+    if not parts:
+        return "Doubly reparameterised, the signal-to-noise ratio falls nowhere beyond its intervals."
+    return (
+        "Doubly reparameterised, the signal-to-noise ratio falls where theory has it grow: "
+        + "; ".join(parts)
+        + ". The theory needs importance weights with finite higher moments and K past the point where no single "
+        "weight dominates. Here the gradient is a sum of squared normalised weights: in most draws a small number, in "
+        "few draws one dominating particle, and those few carry the variance. Tails: n × (standard error of the "
+        "variance / variance)², about the kurtosis minus one, 2 for a normal. So a small sample also overstates the "
+        "ratio, and its interval is too narrow."
+    )
+
+
+def _floor(rows: Frame) -> Series:
+    """1/sqrt(n) over K, of the cell with the most draws at each K."""
+    most = rows.groupby("particles")["n"].max()
+    return Series(label="1/√n", x=most.index.to_numpy(float), y=most.to_numpy(float) ** -0.5, style=7)
 
 
 def _curves(rows: Frame) -> list[Series]:

@@ -1,5 +1,7 @@
 """Where the libraries depart from their documentation or from each other, the most harmful first; IDs are anchors."""
 
+import numpy as np
+
 from elbo_compare.reports.content import (
     Block,
     ClaimCard,
@@ -13,6 +15,7 @@ from elbo_compare.reports.content import (
     not_measured,
 )
 from elbo_compare.reports.data import ReportData
+from elbo_compare.reports.formats import number
 
 ANCHOR, TITLE = "findings", "Findings about the libraries"
 ABSENT = (
@@ -21,11 +24,17 @@ ABSENT = (
 )
 INTRODUCTION = (
     "A finding is a behaviour of a library's ELBO objects that its documentation does not promise or that its peer "
-    "does not share, reproduced by a small program with a closed form. Findings are expected outcomes: 'agrees' means "
-    "that this version still shows it, 'differs' that it has changed. The order is by harm: numbers that are wrong "
+    "does not share, reproduced by a small program with a closed form. Reproduced: this version still shows it; no "
+    "longer seen: it has changed. The order is by harm: numbers that are wrong "
     "in silence first, open before by design, the larger error first. Losses are in nats for the whole small model, "
     "with the library's sign (loss = −ELBO)."
 )
+
+
+# How an outcome is called: a finding that agrees with the register is a bug that is still there.
+STATES = {"agrees": "reproduced", "differs": "no longer seen"}
+FLAGS = ("raises", "warns", "finite", "differentiable", "has_gradient", "and_grads", "same", "repeats", "is_float32")
+COUNTS = ("latents", "runs")
 
 
 def build(data: ReportData) -> Section:
@@ -33,7 +42,7 @@ def build(data: ReportData) -> Section:
     findings, semantics = data.further.get("findings"), data.further.get("semantics")
     if findings is None or semantics is None or findings.empty:
         return not_measured(ANCHOR, TITLE, ABSENT)
-    blocks: list[Block] = [Prose(text=INTRODUCTION), _register(findings)]
+    blocks: list[Block] = [Prose(text=INTRODUCTION), _register(findings, semantics)]
     for finding in findings.to_dict("records"):
         blocks.append(_card(finding, semantics))
         if finding["program"]:
@@ -44,18 +53,62 @@ def build(data: ReportData) -> Section:
     return Section(anchor=ANCHOR, title=TITLE, blocks=tuple(blocks))
 
 
-def _register(findings: Frame) -> Table:
+def state(outcome: object) -> str:
+    """An outcome of a finding or of its case, in a finding's words."""
+    return STATES.get(str(outcome), str(outcome))
+
+
+def kind_of(quantity: str, *values: float) -> str:
+    """What a case's number is: a flag (1: yes), a count, or a number in nats or its gradient."""
+    if quantity.endswith(FLAGS):
+        return "flag"
+    whole = all(value == int(value) for value in values if np.isfinite(value))
+    return "count" if quantity in COUNTS or ("_ELBO" in quantity and whole) else "number"
+
+
+def largest(finding: dict, semantics: Frame) -> dict[str, object]:
+    """The case's row where the library is furthest from the oracle, each number in the words of its kind."""
+    rows = semantics[
+        semantics["case"].isin(finding["cases"].split(", ")) & (semantics["library"] == finding["library"])
+    ]
+    rows = rows[rows["quantity"] != ""]
+    if rows.empty:
+        return {"shown": "", "kind": "", "gives": "", "right": ""}
+    apart = (rows["measured"] - rows["oracle"]).abs().fillna(np.inf).mask(rows["measured"] == rows["oracle"], 0.0)
+    row = rows.loc[apart.idxmax()]
+    kind = kind_of(str(row["quantity"]), float(row["measured"]), float(row["oracle"]))
+    words = [_valued(float(row[name]), kind) for name in ("measured", "oracle")]
+    return {"shown": f"{row['case']} {row['quantity']}", "kind": kind, "gives": words[0], "right": words[1]}
+
+
+def _valued(value: float, kind: str) -> str:
+    if kind == "flag":
+        return {0.0: "no", 1.0: "yes"}.get(value, number(value))
+    return "nan" if np.isnan(value) else number(value)
+
+
+def _register(findings: Frame, semantics: Frame) -> Table:
+    worst = [largest(finding, semantics) for finding in findings.to_dict("records")]
+    shown = findings.assign(state=findings["outcome"].map(state), **{n: [each[n] for each in worst] for n in worst[0]})
     return Table(
         name="findings",
-        caption=f"{len(findings)} findings, sorted by harm. Error: largest |measured − oracle| of its cases.",
-        frame=findings,
+        caption=(
+            f"{len(findings)} findings, sorted by harm. Number: the one of its cases that is furthest from the oracle, "
+            "what the library gives and what would be right; a flag is a yes or no, a count has no unit, all others "
+            "are nats or a gradient of nats."
+        ),
+        frame=shown,
         columns=(
             Column(header="finding", source="id", link=True),
             Column(header="title", source="title"),
             Column(header="harm", source="harm"),
-            Column(header="error", source="measured_error", kind=Kind.NUMBER, digits=3),
+            Column(header="state", source="state"),
+            Column(header="library", source="library"),
             Column(header="status", source="status"),
-            Column(header="reproduces", source="outcome", kind=Kind.OUTCOME),
+            Column(header="number", source="shown", kind=Kind.CODE),
+            Column(header="it is a", source="kind"),
+            Column(header="the library gives", source="gives"),
+            Column(header="right", source="right"),
             Column(header="with", source="versions"),
         ),
         limit=200,
@@ -78,7 +131,7 @@ def _card(finding: dict, semantics: Frame) -> ClaimCard:
         id=finding["id"],
         statement=finding["title"],
         strength=f"{finding['library']} · {finding['status']}",
-        outcome=f"{finding['outcome']} with the register",
+        outcome=state(finding["outcome"]),
         fields=tuple((name, text) for name, text in fields if text),
         table=_numbers(finding, semantics),
     )
@@ -90,7 +143,7 @@ def _numbers(finding: dict, semantics: Frame) -> Table:
     return Table(
         name=f"finding-{finding['id']}",
         caption="Measured, registered and right, by case and library.",
-        frame=rows,
+        frame=rows.assign(outcome=rows["outcome"].map(state)),
         columns=(
             Column(header="case", source="case", kind=Kind.CODE),
             Column(header="oracle's statement", source="statement"),
@@ -109,7 +162,7 @@ def _number_columns() -> tuple[Column, ...]:
         Column(header="registered", source="registered", kind=Kind.NUMBER, digits=6),
         Column(header="oracle", source="oracle", kind=Kind.NUMBER, digits=6),
         Column(header="allowed", source="tolerance", kind=Kind.NUMBER, digits=2),
-        Column(header="as registered", source="outcome", kind=Kind.OUTCOME),
+        Column(header="state", source="outcome"),
     )
 
 
@@ -117,6 +170,7 @@ def _cases(semantics: Frame) -> Table:
     shown = semantics.assign(verdict=semantics["right"].map({True: "right", False: "not right"}))
     shown.loc[shown["sampled"].astype(bool), "verdict"] = "one unbiased draw"
     shown.loc[shown["quantity"] == "", "verdict"] = ""
+    shown["outcome"] = shown["outcome"].replace({"agrees": "as registered", "differs": "changed"})
     return Table(
         name="semantics",
         caption=f"Every case of the semantics suite: {semantics['case'].nunique()} cases, {len(semantics)} verdicts.",
@@ -168,7 +222,7 @@ def _pairs(pairs: Frame | None) -> Block:
     return Table(
         name="semantics-pairs",
         caption="Every registered divergence at three choices of parameters, against numerical integration.",
-        frame=pairs,
+        frame=pairs.assign(outcome=pairs["outcome"].replace({"agrees": "as registered", "differs": "changed"})),
         columns=(
             Column(header="library", source="library"),
             *_number_columns(),

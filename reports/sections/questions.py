@@ -1,5 +1,7 @@
 """The neighbouring questions: what is asked, the answer made from the verdicts, claims, numbers and drawings."""
 
+import re
+
 import numpy as np
 
 from elbo_compare.reports.content import (
@@ -16,6 +18,7 @@ from elbo_compare.reports.content import (
 )
 from elbo_compare.reports.data import ReportData
 from elbo_compare.reports.figures import Mark, Panel, Rule, Series, draw
+from elbo_compare.reports.tables import APART, HOLDS, wanted, worded
 
 ANCHOR, TITLE = "questions", "Neighbouring questions"
 ABSENT = (
@@ -45,6 +48,8 @@ def build(data: ReportData) -> Section:
     blocks: list[Block] = [Prose(text=INTRODUCTION)]
     for question in answers.to_dict("records"):
         mine = rows[rows["question"] == question["id"]]
+        if "the sweep in" in question["see"] and data.further.get("semantics_pairs") is None:
+            question["see"] += " It was not measured in this run: `compare run semantics` does."
         blocks.append(_card(question, claims[claims["question"] == question["id"]]))
         blocks += _drawn(question["id"], mine)
         blocks += [_rows(question["id"], mine), _claims(question["id"], claims[claims["question"] == question["id"]])]
@@ -56,7 +61,7 @@ def _card(question: dict, claims: Frame) -> ClaimCard:
         id=question["id"],
         statement=question["words"],
         strength=question["title"],
-        outcome=question["outcomes"],
+        outcome=_joined(claims, question["outcomes"]),
         fields=(
             ("Answer", question["answer"]),
             ("Formula", question["formula"]),
@@ -67,14 +72,16 @@ def _card(question: dict, claims: Frame) -> ClaimCard:
         table=Table(
             name=f"question-{question['id']}",
             caption="Its claims, and of each the row that is nearest to differing.",
-            frame=claims.assign(where=claims["case"].fillna("") + ": " + claims["quantity"].fillna("")),
+            frame=_in_words(claims, "outcomes").assign(
+                where=claims["case"].fillna("") + ": " + claims["quantity"].fillna("")
+            ),
             columns=(
                 Column(header="claim", source="id"),
                 Column(header="states", source="statement"),
                 Column(header="outcome", source="outcomes", kind=Kind.OUTCOME),
                 Column(header="value [interval]", source="value", kind=Kind.INTERVAL),
                 Column(header="reference", source="reference", kind=Kind.NUMBER),
-                Column(header="allowed", source="tolerance", kind=Kind.NUMBER, digits=2),
+                Column(header="wanted", source="wanted"),
                 Column(header="n", source="n", kind=Kind.COUNT),
                 Column(header="nearest row", source="where"),
                 Column(header="why", source="worst_reason"),
@@ -83,12 +90,31 @@ def _card(question: dict, claims: Frame) -> ClaimCard:
     )
 
 
+def _joined(claims: Frame, outcomes: str) -> str:
+    """The question's outcomes; where some of its claims want things apart, that many are said to hold as stated."""
+    apart = claims["rule"].isin(APART) if "rule" in claims else []
+    many = sum(int(part) for text in claims["outcomes"][apart] for part in re.findall(r"agrees\s(\d+)", str(text)))
+    alike = sum(int(part) for part in re.findall(r"agrees\s(\d+)", outcomes)) - many
+    if not many or alike < 0:
+        return outcomes
+    parts = [f"agrees\N{NO-BREAK SPACE}{alike}"] if alike else []
+    return re.sub(r"agrees\s\d+", " · ".join([*parts, f"{HOLDS} {many}"]), outcomes)
+
+
+def _in_words(rows: Frame, outcomes: str) -> Frame:
+    """Outcomes and what is wanted of each number, worded by its rule (none in the frames of an early version)."""
+    rules = rows["rule"] if "rule" in rows else [""] * len(rows)
+    words = [worded(outcome, rule) for outcome, rule in zip(rows[outcomes], rules, strict=True)]
+    wants = [wanted(rule, float(tolerance)) for rule, tolerance in zip(rules, rows["tolerance"], strict=True)]
+    return rows.assign(**{outcomes: words, "wanted": wants})
+
+
 def _rows(identifier: str, rows: Frame) -> Table:
     judged = rows[(rows["outcome"] != "") | (rows["low"].notna())]
     return Table(
         name=f"questions-{identifier}",
         caption=f"{identifier}: every measured number with its interval.",
-        frame=judged,
+        frame=_in_words(judged, "outcome"),
         columns=(
             Column(header="claim", source="claim", kind=Kind.CODE),
             Column(header="case", source="case"),
@@ -97,7 +123,7 @@ def _rows(identifier: str, rows: Frame) -> Table:
             Column(header="at", source="at", kind=Kind.NUMBER),
             Column(header="value [95% interval]", source="value", kind=Kind.INTERVAL),
             Column(header="reference", source="reference", kind=Kind.NUMBER),
-            Column(header="allowed", source="tolerance", kind=Kind.NUMBER, digits=2),
+            Column(header="wanted", source="wanted"),
             Column(header="n", source="n", kind=Kind.COUNT),
             Column(header="unit", source="unit"),
             Column(header="outcome", source="outcome", kind=Kind.OUTCOME),

@@ -34,6 +34,9 @@ def _matrix(data: ReportData) -> Table:
     verdicts = data.verdicts
     text = verdicts.groupby(["claim", "implementation"], sort=False)["outcome"].agg(outcome_text).unstack(fill_value="")
     names = ordered(text.columns)
+    names.sort(
+        key=lambda name: (text[name] == "").sum() > len(text) / 2
+    )  # on a phone the first columns are all one sees
     known = data.claims.drop_duplicates("id").set_index("id")
     order = [claim for claim in known.index if claim in text.index]
     text = text.loc[[*order, *sorted(set(text.index) - set(order))], names]
@@ -65,8 +68,13 @@ def share(verdicts: Frame) -> Values:
     """
     difference, tolerance = verdicts["difference"].abs(), verdicts["tolerance"]
     ratio = (difference / tolerance.where(tolerance > 0)).mask((tolerance == 0) & (difference > 0), np.inf)
+    return ratio.mask(apart(verdicts, ratio))
+
+
+def apart(verdicts: Frame, ratio: Values) -> Values:
+    """Whether a verdict's claim is such a one, from the ratios of all of its verdicts."""
     beyond = (ratio > 1) & (verdicts["outcome"] == "agrees")
-    return ratio.mask(beyond.groupby(verdicts["claim"]).transform("max").astype(bool))
+    return beyond.groupby(verdicts["claim"]).transform("max").astype(bool)
 
 
 def _worst_share(verdicts: Frame) -> Values:

@@ -11,7 +11,6 @@ from elbo_compare.reports.data import (
     case,
     joined,
     labels,
-    model,
     preferred,
     short_case,
 )
@@ -150,7 +149,7 @@ def _pair_table(table: Frame) -> Table:
 
 
 def _over_training(fitted: Frame) -> Picture:
-    fitted = fitted.assign(model=model(fitted))
+    fitted = fitted.assign(model=fitted["problem"].astype(str) + ", from " + fitted["weights"] + " weights")
     panels = []
     for (name, quantity), rows in fitted.groupby(["model", "quantity"], sort=False):
         series = [_line(run, str(part)) for part, run in rows.groupby("part", sort=False)]

@@ -18,7 +18,22 @@ def sections(found: Mapping[str, Frame]) -> list[Section]:
     goals = targets(found["targets"])
     if not len(found["steps"]):
         return [goals, not_measured("steps", "Training steps", "this run left them out.")]
-    return [goals, steps(found["steps"]), forms(found["steps"]), ceilings(found["ceilings"])]
+    timed = in_common(found["steps"], found["ceilings"])
+    return [goals, steps(timed), forms(timed), ceilings(found["ceilings"])]
+
+
+def in_common(frame: Frame, rates: Frame) -> Frame:
+    """The steps with `common`: operations over the time of the step, as a share of the highest rate that any framework
+    reaches with a large product in that setting and full precision, so that shares of two frameworks can be compared.
+
+    A ratio of two medians, without an interval: the two were not measured by the same rounds.
+    """
+    if not len(rates):
+        return frame.assign(common=float("nan"))
+    square = rates[(rates["products"] == "square") & (rates["precision"] == "full")]
+    return frame.assign(
+        common=frame["flops"] / frame["step_s"] / frame["setting"].map(square.groupby("setting")["rate"].max())
+    )
 
 
 def targets(frame: Frame) -> Section:
@@ -71,7 +86,8 @@ def shares(frame: Frame) -> Picture:
         "bench-share",
         [panel(str(name), part, "share", "share of the matrix-product ceiling", "ceiling") for name, part in by(frame)],
         caption="Operations of the step's matrix products, counted from shapes, over the time of the whole step, as a "
-        "share of what one large matrix product reaches in the same framework, dtype, threads and round.",
+        "share of what one large matrix product reaches in the same framework, dtype, threads and round. The ceilings "
+        "of the frameworks differ: the table has the share of the common, highest one beside it.",
         alt="Dots with whiskers: share of the matrix-product ceiling, one row per form.",
     )
 
@@ -83,6 +99,7 @@ def by(frame: Frame) -> list[tuple[object, Frame]]:
 
 def panel(title: str, frame: Frame, column: str, label: str, at_one: str) -> Panel:
     """One setting, one row per form, one style per kind."""
+    frame = frame[frame[column].notna()]
     rows = frame["form"].tolist()
     series = [dots(frame[frame["kind"] == kind], column, kind, style, rows) for style, kind in enumerate(KINDS)]
     return Panel(
@@ -116,7 +133,10 @@ def numbers(frame: Frame) -> Table:
     return Table(
         name="bench-steps",
         caption="Medians over rounds with order-statistics intervals (95%; none below six rounds). Share: of the large "
-        "product; model share: of the step's own products run alone. Operator calls: torch's leaf operators in one "
+        "product in the same framework, whose own ceiling it is; common share: of the fastest framework's large "
+        "product, the one to compare frameworks by (medians, no interval). Model share: of the step's own products "
+        "run alone one after another, each waiting for the one before; it is above 1 where the compiled step overlaps "
+        "or fuses what that list runs apart, and is then no ceiling. Operator calls: torch's leaf operators in one "
         "step, compiled kernels not among them. Launches: instructions of the XLA program (a loop's body once), "
         "kernels and copies on a GPU; over the floor: the step's time over that of as many kernels that do nothing. "
         "Peak: the process's resident high-water mark over one turn, frameworks included; growth: beyond what was "
@@ -128,6 +148,7 @@ def numbers(frame: Frame) -> Table:
             Column(header="step, ms", source="ms", low="ms_low", high="ms_high", kind=Kind.INTERVAL),
             Column(header="ratio", source="ratio", low="ratio_low", high="ratio_high", kind=Kind.INTERVAL),
             Column(header="share", source="share", low="share_low", high="share_high", kind=Kind.INTERVAL),
+            Column(header="common share", source="common", kind=Kind.NUMBER, digits=3),
             Column(header="model share", source="model_share", kind=Kind.NUMBER, digits=3),
             Column(header="compile, s", source="compile_s", kind=Kind.NUMBER, digits=3),
             Column(header="first step, s", source="first_step_s", kind=Kind.NUMBER, digits=3),
