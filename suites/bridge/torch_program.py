@@ -1,0 +1,254 @@
+"""Runs a person's torch model as it stands: each operation recorded, noise from a tape, gradients by torch.autograd.
+
+Nothing of the model is changed: a function mode sees what Python asks of torch, a dispatch mode answers the draws
+(`torch_tape`). A reference needs the gradient where the model cuts it off: `Setting.restored` undoes cuts, by number.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from elbo_compare.suites.bridge.program import Cut, Run, Setting, Step
+from elbo_compare.suites.bridge.tape import Drawn, Tape
+from elbo_compare.suites.bridge.torch_tape import TorchTape
+from elbo_compare.suites.bridge.user_arrays import leaves
+from elbo_compare.suites.contract import Array
+
+OURS = (os.path.dirname(torch.__file__), os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+DETACHING = ("detach", "detach_")
+Enter = Callable[[Any], Any]
+
+
+class _Noise(Tape):
+    """A tape all of whose normal draws may be scaled: 0 is the mean, a large number the spread."""
+
+    def __init__(self, setting: Setting):
+        super().__init__(setting.seed, given=setting.given)
+        self.factor = setting.scaled
+
+    def normal(self, shape: Any, by: str = "") -> Array:
+        """Its noise; with a factor, that number everywhere."""
+        noise = super().normal(shape, by)
+        if self.factor is None:
+            return noise
+        noise = np.full_like(noise, self.factor)
+        self.drawn[-1] = replace(self.drawn[-1], noise=noise)
+        return noise
+
+
+class Recorder(TorchFunctionMode):
+    """Every operation that Python asks of torch, with its arrays; cuts undone, CUDA left out, results replaced."""
+
+    def __init__(self, run: Run, tape: Tape, setting: Setting, replaced: Mapping[int, Tensor]):
+        super().__init__()
+        self.run, self.tape, self.setting, self.replaced = run, tape, setting, replaced
+        self.numbers: dict[int, int] = {}
+        self.normals = 0
+
+    def number(self, tensor: Tensor, draws: frozenset[int] = frozenset(), *, weighs: bool = False, of_x: bool = False) -> int:
+        """The tensor's number; a new one for a tensor that was not seen."""
+        known = self.numbers.get(id(tensor))
+        if known is None:
+            known = self.numbers[id(tensor)] = len(self.run.arrays)
+            self.run.arrays.append(tensor)
+            self.run.draws.append(draws)
+            self.run.weighs.append(weighs or isinstance(tensor, nn.Parameter))
+            self.run.of_x.append(of_x)
+        else:
+            self.run.draws[known] |= draws
+            self.run.of_x[known] |= of_x
+        return known
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        name = getattr(func, "__name__", "")
+        if name == "__get__":
+            name = getattr(getattr(func, "__self__", None), "__name__", "")
+        args, kwargs, kept = _on_the_cpu(name, args, kwargs or {})
+        if kept is not None:
+            return kept
+        if func is torch._C._set_grad_enabled and not args[0] and self._undone(name):
+            return None
+        cutting = (name in DETACHING or name == "data") and isinstance(args[0], Tensor)
+        result = args[0].view_as(args[0]) if cutting and self._undone(name) else func(*args, **kwargs)
+        made = [each for _, each in leaves(result) if isinstance(each, Tensor)]
+        return self._kept(name, args, kwargs, result, made) if made else result
+
+    def _undone(self, name: str) -> bool:
+        """Whether a cut is left out; each is counted."""
+        number = len(self.run.cuts)
+        self.run.cuts.append(Cut(number=number, op="no_grad" if "grad" in name else name.strip("_"), place=_place()))
+        return self.setting.restored is None or number in self.setting.restored
+
+    def _kept(self, name: str, args: Any, kwargs: Any, result: Any, made: list[Tensor]) -> Any:
+        reads = [self.number(each) for _, each in leaves([args, list(kwargs.values())]) if isinstance(each, Tensor)]
+        drawn = [draw.kind for draw in self.tape.drawn].count(Drawn.NORMAL)
+        own = frozenset(range(self.normals, drawn))
+        self.normals = drawn
+        draws = own.union(*(self.run.draws[each] for each in reads))
+        of_x = any(self.run.of_x[each] for each in reads)
+        weighs = bool(reads) and not draws and not of_x and any(self.run.weighs[each] for each in reads)
+        place = len(self.run.steps)
+        if place in self.replaced:
+            put = self.replaced[place].reshape(made[0].shape)
+            result, made = put, [put]
+        numbers = tuple(self.number(each, draws, weighs=weighs, of_x=of_x) for each in made)
+        self.run.steps.append(Step(op=name, reads=tuple(reads), makes=numbers, place=_place() if name in DETACHING else ""))
+        return result
+
+
+def _on_the_cpu(name: str, args: Any, kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any], Any]:
+    """`.cuda()`, `.to("cuda")`, `device="cuda"` left out: the model runs where it is."""
+    if name == "cuda":
+        return args, kwargs, args[0]
+    if "cuda" in str(kwargs.get("device", "")):
+        kwargs = {key: value for key, value in kwargs.items() if key != "device"}
+    if name == "to" and any(isinstance(a, (str, torch.device)) and "cuda" in str(a) for a in args[1:]):
+        args = tuple(a for a in args if not (isinstance(a, (str, torch.device)) and "cuda" in str(a)))
+        if len(args) == 1 and not kwargs:
+            return args, kwargs, args[0]
+    return args, kwargs, None
+
+
+def _place() -> str:
+    """`file.py:12`: the innermost line outside of torch and of us."""
+    frame = sys._getframe(2)
+    while frame is not None:
+        file = frame.f_code.co_filename
+        if not file.startswith(OURS) and not file.startswith("<"):
+            return f"{os.path.basename(file)}:{frame.f_lineno}"
+        frame = frame.f_back
+    return ""
+
+
+class TorchProgram:
+    """A module and one way to its loss. enter: x -> everything that comes out, the loss under "loss".
+
+    dtype: of the run; the module is put into it, and its weights, buffers and mode afterwards back.
+    """
+
+    framework = "torch"
+
+    def __init__(self, module: nn.Module, enter: Enter, *, single: bool = False):
+        self.module, self.enter = module, enter
+        self.dtype = torch.float32 if single else torch.float64
+        self.roundoff = 2.0**-24 if single else 2.0**-53
+        self.as_made = {name: each.requires_grad for name, each in module.named_parameters()}
+
+    def weights(self) -> dict[str, bool]:
+        """See `Program`."""
+        return dict(self.as_made)
+
+    def run(self, setting: Setting, replaced: Mapping[int, Tensor] | None = None) -> Run:
+        """See `Program`. replaced: step -> what is put in place of its first result."""
+        run, tape = Run(), _Noise(setting)
+        with self._standing(setting), TorchTape(tape):
+            x = _tensor(setting.x, self.dtype)
+            recorder = Recorder(run, tape, setting, replaced or {})
+            recorder.number(x, of_x=True)
+            try:
+                with recorder:
+                    result = self.enter(x)
+                self._outputs(run, recorder, result)
+            except Exception as error:  # whatever the model raises is told, not raised
+                run.error = told(error)
+        run.drawn = tape.drawn
+        run.normals_seen = recorder.normals  # type: ignore[attr-defined]
+        return run
+
+    def _outputs(self, run: Run, recorder: Recorder, result: Mapping[str, Any]) -> None:
+        for name, value in leaves(result):
+            if isinstance(value, Tensor):
+                run.outputs[name] = recorder.number(value)
+        run.loss = run.outputs.get("loss")
+
+    @contextmanager
+    def _standing(self, setting: Setting) -> Iterator[None]:
+        """The module in the run's mode and dtype; afterwards it is as it was."""
+        module, before = self.module, torch.get_default_dtype()
+        modes = {each: each.training for each in module.modules()}
+        state = {name: each.detach().clone() for name, each in module.state_dict().items() if isinstance(each, Tensor)}
+        torch.set_default_dtype(self.dtype)
+        module.train(setting.training)
+        if setting.restored is None:
+            module.requires_grad_(True)
+        if setting.moved:
+            self._move(setting.moved)
+        try:
+            yield
+        finally:
+            torch.set_default_dtype(before)
+            with torch.no_grad():
+                for name, each in module.state_dict().items():
+                    if name in state and isinstance(each, Tensor):
+                        each.copy_(state[name])
+            for each, mode in modes.items():
+                each.training = mode
+            for name, each in module.named_parameters():
+                each.requires_grad_(self.as_made[name])
+
+    def _move(self, by: float) -> None:
+        """Every weight moved by normal noise of that size, from a seed of its own."""
+        stream = torch.Generator().manual_seed(1999)
+        with torch.no_grad():
+            for each in self.module.parameters():
+                if each.is_floating_point():
+                    noise = torch.randn(each.shape, generator=stream, dtype=torch.float64)
+                    each.add_(by * noise.to(each.dtype) / max(1.0, float(each[0].numel() if each.ndim > 1 else 1)) ** 0.5)
+
+    def value(self, run: Run, number: int) -> Array:
+        """See `Program`."""
+        return run.arrays[number].detach().to("cpu", torch.float64).numpy().copy()
+
+    def shape(self, run: Run, number: int) -> tuple[int, ...]:
+        """See `Program`."""
+        return tuple(run.arrays[number].shape)
+
+    def pull_back(self, run: Run, cotangents: Mapping[int, Array]) -> dict[str, Array]:
+        """See `Program`."""
+        names, weights = zip(*self.module.named_parameters(), strict=True)
+        outputs = [run.arrays[number] for number in cotangents]
+        pairs = [
+            (each, _tensor(np.asarray(part).reshape(tuple(each.shape)), each.dtype))
+            for each, part in zip(outputs, cotangents.values(), strict=True)
+            if each.requires_grad
+        ]
+        found: Any = [None] * len(names)
+        inputs = [each for each in weights if each.requires_grad]
+        if pairs and inputs:
+            parts = iter(
+                torch.autograd.grad(
+                    [each for each, _ in pairs],
+                    inputs,
+                    [part for _, part in pairs],
+                    retain_graph=True,
+                    allow_unused=True,
+                )
+            )
+            found = [next(parts) if each.requires_grad else None for each in weights]
+        return {
+            name: np.zeros(tuple(each.shape)) if part is None else part.detach().to(torch.float64).numpy().copy()
+            for name, each, part in zip(names, weights, found, strict=True)
+        }
+
+
+def told(error: BaseException) -> str:
+    """`ValueError: what it says, in line 12 of file.py`."""
+    import traceback
+
+    text = (str(error).strip().splitlines() or ["no message"])[0][:300]
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith((*OURS, "<"))]
+    where = f", in line {frames[-1].lineno} of {os.path.basename(frames[-1].filename)}" if frames else ""
+    return f"{type(error).__name__}: {text}{where}"
+
+
+def _tensor(array: Array, dtype: torch.dtype) -> Tensor:
+    array = np.asarray(array)
+    return torch.from_numpy(array.copy()).to(dtype) if array.dtype.kind == "f" else torch.from_numpy(array.copy())
