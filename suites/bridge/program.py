@@ -37,18 +37,19 @@ class Cut:
 class Setting:
     """How a program is run once.
 
-    x: the data, whole rows; given: normal noise, draw by draw, in place of the tape's own (`scaled`: all of it times a
-    number); training: the mode; restored: the cuts that are undone (None: all of them, and every weight is trained);
-    replaced: step -> the array that is put in place of the step's first result; weights: another set of them, by name.
+    x: the data, whole rows; given: normal noise, draw by draw, in place of the tape's own; filled: that number in place of
+    all of it; training: the mode; restored: the cuts that are undone (None: all of them, and every weight is trained);
+    moved: by how much every weight is moved; until: the step after which the run may end.
     """
 
     x: Array
     seed: int = 0
     given: tuple[Array, ...] = ()
-    scaled: float | None = None
+    filled: float | None = None
     training: bool = True
     restored: frozenset[int] | None = frozenset()
     moved: float = 0.0
+    until: int = -1
 
 
 @dataclass(kw_only=True)
@@ -64,14 +65,15 @@ class Run:
     of_x: list[bool] = field(default_factory=list)
     drawn: list[Draw] = field(default_factory=list)
     cuts: list[Cut] = field(default_factory=list)
+    restored: bool = False
     loss: int | None = None
     outputs: dict[str, int] = field(default_factory=dict)
     error: str = ""
 
     @property
-    def normals(self) -> list[Array]:
-        """The base noise of each normal draw, in order."""
-        return [draw.noise for draw in self.drawn if draw.kind is Drawn.NORMAL and draw.noise is not None]
+    def sampled(self) -> list[Draw]:
+        """Every draw but those of dropout, in order: what `draws` counts."""
+        return [draw for draw in self.drawn if draw.kind is not Drawn.DROPOUT]
 
 
 class Program(Protocol):

@@ -28,20 +28,31 @@ Enter = Callable[[Any], Any]
 
 
 class _Noise(Tape):
-    """A tape all of whose normal draws may be scaled: 0 is the mean, a large number the spread."""
+    """A tape all of whose normal draws may be one number: 0 gives the mean, a large one the spread."""
 
     def __init__(self, setting: Setting):
         super().__init__(setting.seed, given=setting.given)
-        self.factor = setting.scaled
+        self.filled = setting.filled
 
     def normal(self, shape: Any, by: str = "") -> Array:
-        """Its noise; with a factor, that number everywhere."""
-        noise = super().normal(shape, by)
-        if self.factor is None:
+        """Its noise, or that number everywhere."""
+        return self._filled(super().normal(shape, by))
+
+    def uniform(self, shape: Any, kind: Drawn = Drawn.UNIFORM, by: str = "") -> Array:
+        """The same of uniform noise, which some take for normal noise; dropout is left as it is."""
+        noise = super().uniform(shape, kind, by)
+        return self._filled(noise) if kind is Drawn.UNIFORM else noise
+
+    def _filled(self, noise: Array) -> Array:
+        if self.filled is None:
             return noise
-        noise = np.full_like(noise, self.factor)
+        noise = np.full_like(noise, self.filled)
         self.drawn[-1] = replace(self.drawn[-1], noise=noise)
         return noise
+
+
+class _Enough(BaseException):
+    """The array that was wanted is there."""
 
 
 class Recorder(TorchFunctionMode):
@@ -51,7 +62,7 @@ class Recorder(TorchFunctionMode):
         super().__init__()
         self.run, self.tape, self.setting, self.replaced = run, tape, setting, replaced
         self.numbers: dict[int, int] = {}
-        self.normals = 0
+        self.sampled = 0
 
     def number(self, tensor: Tensor, draws: frozenset[int] = frozenset(), *, weighs: bool = False, of_x: bool = False) -> int:
         """The tensor's number; a new one for a tensor that was not seen."""
@@ -89,9 +100,9 @@ class Recorder(TorchFunctionMode):
 
     def _kept(self, name: str, args: Any, kwargs: Any, result: Any, made: list[Tensor]) -> Any:
         reads = [self.number(each) for _, each in leaves([args, list(kwargs.values())]) if isinstance(each, Tensor)]
-        drawn = [draw.kind for draw in self.tape.drawn].count(Drawn.NORMAL)
-        own = frozenset(range(self.normals, drawn))
-        self.normals = drawn
+        drawn = sum(draw.kind is not Drawn.DROPOUT for draw in self.tape.drawn)
+        own = frozenset(range(self.sampled, drawn))
+        self.sampled = drawn
         draws = own.union(*(self.run.draws[each] for each in reads))
         of_x = any(self.run.of_x[each] for each in reads)
         weighs = bool(reads) and not draws and not of_x and any(self.run.weighs[each] for each in reads)
@@ -101,6 +112,8 @@ class Recorder(TorchFunctionMode):
             result, made = put, [put]
         numbers = tuple(self.number(each, draws, weighs=weighs, of_x=of_x) for each in made)
         self.run.steps.append(Step(op=name, reads=tuple(reads), makes=numbers, place=_place() if name in DETACHING else ""))
+        if self.setting.until == place:
+            raise _Enough
         return result
 
 
@@ -140,7 +153,9 @@ class TorchProgram:
         self.module, self.enter = module, enter
         self.dtype = torch.float32 if single else torch.float64
         self.roundoff = 2.0**-24 if single else 2.0**-53
+        module.to(self.dtype)
         self.as_made = {name: each.requires_grad for name, each in module.named_parameters()}
+        self._elsewhere: dict[float, dict[str, Tensor]] = {}
 
     def weights(self) -> dict[str, bool]:
         """See `Program`."""
@@ -148,7 +163,7 @@ class TorchProgram:
 
     def run(self, setting: Setting, replaced: Mapping[int, Tensor] | None = None) -> Run:
         """See `Program`. replaced: step -> what is put in place of its first result."""
-        run, tape = Run(), _Noise(setting)
+        run, tape = Run(restored=setting.restored is None), _Noise(setting)
         with self._standing(setting), TorchTape(tape):
             x = _tensor(setting.x, self.dtype)
             recorder = Recorder(run, tape, setting, replaced or {})
@@ -157,10 +172,11 @@ class TorchProgram:
                 with recorder:
                     result = self.enter(x)
                 self._outputs(run, recorder, result)
+            except _Enough:
+                pass
             except Exception as error:  # whatever the model raises is told, not raised
                 run.error = told(error)
         run.drawn = tape.drawn
-        run.normals_seen = recorder.normals  # type: ignore[attr-defined]
         return run
 
     def _outputs(self, run: Run, recorder: Recorder, result: Mapping[str, Any]) -> None:
@@ -171,37 +187,42 @@ class TorchProgram:
 
     @contextmanager
     def _standing(self, setting: Setting) -> Iterator[None]:
-        """The module in the run's mode and dtype; afterwards it is as it was."""
+        """The module in the run's mode, at its weights or moved ones; afterwards it is as it was."""
         module, before = self.module, torch.get_default_dtype()
         modes = {each: each.training for each in module.modules()}
-        state = {name: each.detach().clone() for name, each in module.state_dict().items() if isinstance(each, Tensor)}
+        buffers = {name: each.detach().clone() for name, each in module.named_buffers()}
         torch.set_default_dtype(self.dtype)
         module.train(setting.training)
         if setting.restored is None:
             module.requires_grad_(True)
+        own = {name: each.data for name, each in module.named_parameters()}
         if setting.moved:
-            self._move(setting.moved)
+            for name, each in module.named_parameters():
+                each.data = self._moved(setting.moved)[name]
         try:
             yield
         finally:
             torch.set_default_dtype(before)
-            with torch.no_grad():
-                for name, each in module.state_dict().items():
-                    if name in state and isinstance(each, Tensor):
-                        each.copy_(state[name])
+            for name, each in module.named_buffers():
+                if name in buffers:
+                    each.data.copy_(buffers[name])
             for each, mode in modes.items():
                 each.training = mode
             for name, each in module.named_parameters():
                 each.requires_grad_(self.as_made[name])
+                each.data = own[name]
 
-    def _move(self, by: float) -> None:
-        """Every weight moved by normal noise of that size, from a seed of its own."""
-        stream = torch.Generator().manual_seed(1999)
-        with torch.no_grad():
-            for each in self.module.parameters():
-                if each.is_floating_point():
-                    noise = torch.randn(each.shape, generator=stream, dtype=torch.float64)
-                    each.add_(by * noise.to(each.dtype) / max(1.0, float(each[0].numel() if each.ndim > 1 else 1)) ** 0.5)
+    def _moved(self, by: float) -> dict[str, Tensor]:
+        """Every weight moved by normal noise of that size over the root of its inputs, from a seed of its own."""
+        if by not in self._elsewhere:
+            stream = torch.Generator().manual_seed(1999)
+            moved = {}
+            for name, each in self.module.named_parameters():
+                inputs = each[0].numel() if each.ndim > 1 else 1
+                noise = torch.randn(each.shape, generator=stream, dtype=torch.float32).to(each.dtype)
+                moved[name] = each.data + by * noise / max(1, inputs) ** 0.5 if each.is_floating_point() else each.data
+            self._elsewhere[by] = moved
+        return self._elsewhere[by]
 
     def value(self, run: Run, number: int) -> Array:
         """See `Program`."""
@@ -213,6 +234,15 @@ class TorchProgram:
 
     def pull_back(self, run: Run, cotangents: Mapping[int, Array]) -> dict[str, Array]:
         """See `Program`."""
+        if run.restored:  # its graph holds the weights that are not trained, too
+            self.module.requires_grad_(True)
+        try:
+            return self._pulled_back(run, cotangents)
+        finally:
+            for name, each in self.module.named_parameters():
+                each.requires_grad_(self.as_made[name])
+
+    def _pulled_back(self, run: Run, cotangents: Mapping[int, Array]) -> dict[str, Array]:
         names, weights = zip(*self.module.named_parameters(), strict=True)
         outputs = [run.arrays[number] for number in cotangents]
         pairs = [
@@ -252,3 +282,17 @@ def told(error: BaseException) -> str:
 def _tensor(array: Array, dtype: torch.dtype) -> Tensor:
     array = np.asarray(array)
     return torch.from_numpy(array.copy()).to(dtype) if array.dtype.kind == "f" else torch.from_numpy(array.copy())
+
+
+def layer_sizes(module: nn.Module) -> list[tuple[str, int, int]]:
+    """(kind, in, out) of every layer that says how wide its input is, in the order of its making."""
+    found = []
+    for each in module.modules():
+        if hasattr(each, "in_features") and hasattr(each, "out_features"):
+            found.append(("linear", int(each.in_features), int(each.out_features)))
+        elif hasattr(each, "in_channels") and hasattr(each, "kernel_size"):
+            kind = f"conv{len(each.kernel_size)}"
+            found.append((kind, int(each.in_channels), int(each.out_channels)))
+        elif isinstance(each, (nn.LSTM, nn.GRU, nn.RNN)):
+            found.append(("recurrent", int(each.input_size), int(each.hidden_size)))
+    return found

@@ -1,0 +1,248 @@
+"""The ways from data to the loss: forward alone, forward and then a loss function, a training step; likeliest first.
+
+A way is tried by running it. Names order the ways, and bind what is called `mu`; no name makes a verdict.
+"""
+
+import inspect
+import itertools
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from elbo_compare.compare.checking.callee import BATCH_NAMES
+from elbo_compare.compare.checking.failure import TargetError
+from elbo_compare.compare.checking.models.making import is_model
+from elbo_compare.compare.checking.names import Role, read_name
+from elbo_compare.compare.checking.source import returned_names, surface, unpacked
+from elbo_compare.suites.bridge.user_arrays import leaves
+
+LOSS = re.compile(r"loss|elbo|objective|free_energy|lower_?bound|training_step", re.IGNORECASE)
+FIRST = (
+    *("loss_function", "loss", "elbo_loss", "vae_loss", "compute_loss", "calculate_loss", "calc_loss", "get_loss"),
+    *("loss_fn", "neg_elbo", "negative_elbo", "negative_elbo_bound", "nelbo", "elbo", "training_step", "final_loss"),
+)
+NOT_LOSS = re.compile(r"plot|log_loss|print|save|test|valid|eval|load|history|losses$|register|recon|kl|perceptual|configure", re.IGNORECASE)
+MODEL_NAMES = frozenset("model vae net network module self m".split())
+WEIGHTS = re.compile(r"^(M_N|.*weight|beta|lambda_?|alpha|gamma|anneal.*|kl_coeff?|coef|warm_?up|kld?_?w)$")
+STEPS = frozenset("batch_idx batch_index idx i batch_nb optimizer_idx".split())
+RETURNED_LOSS = ("loss", "total_loss", "elbo_loss", "neg_elbo", "nelbo", "negative_elbo", "vae_loss", "elbo", "total", "objective")
+MOST_WAYS = 24
+
+
+@dataclass(frozen=True, kw_only=True)
+class Way:
+    """One way to the loss. enter: x -> {"loss": ..., "out": what forward gave}; `given`: numbers that we chose."""
+
+    label: str
+    enter: Callable[[Any], Mapping[str, Any]]
+    given: tuple[str, ...] = ()
+    positive: bool = False
+    function: Callable[..., Any] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Caller:
+    """How forward is called. extra: what it wants beside x (by name), as values or as functions of x."""
+
+    model: Any
+    extra: Mapping[str, Any]
+
+    def forward(self, x: Any) -> Any:
+        """model(x)."""
+        return self.model(x, **{k: v(x) if inspect.isfunction(v) else v for k, v in self.extra.items()})
+
+
+def ways(model: Any, names: Mapping[str, Any], *, loss: str | None, constants: Mapping[str, Any]) -> Iterator[Way]:
+    """Every way, likeliest first. loss: what --loss says. Raises TargetError where there is no such name."""
+    caller = Caller(model=model, extra={k: v for k, v in constants.items() if k in _parameters(model)})
+    named = _candidates(model, names, loss)
+    if loss is None or loss == "forward":
+        yield Way(label="forward", enter=_returned(caller), positive=_positive("", model))
+    for label, function in named:
+        yield from itertools.islice(_bound(caller, label, function, constants), MOST_WAYS)
+
+
+def _parameters(model: Any) -> list[str]:
+    try:
+        return list(inspect.signature(surface(model)).parameters)
+    except (TypeError, ValueError):
+        return []
+
+
+def _candidates(model: Any, names: Mapping[str, Any], loss: str | None) -> list[tuple[str, Callable[..., Any]]]:
+    if loss is not None:
+        if loss == "forward":
+            return []
+        found = getattr(model, loss, None) or names.get(loss)
+        if not callable(found):
+            known = [label for label, _ in _candidates(model, names, None)] or ["forward"]
+            raise TargetError(f"No loss {loss!r}. Seen: {', '.join(known)}.")
+        return [(loss, found)]
+    own = {
+        key
+        for base in type(model).__mro__
+        if base.__module__.split(".")[0] not in {"torch", "flax", "equinox", "keras", "pytorch_lightning", "lightning"}
+        for key in vars(base)
+        if not key.startswith("__")
+    }
+    methods = {key: getattr(model, key) for key in own if _is_loss(key) and callable(getattr(model, key, None))}
+    functions = {
+        key: value
+        for key, value in names.items()
+        if _is_loss(key) and inspect.isfunction(value) and (value.__module__ or "").split(".")[0] not in {"torch", "jax"}
+    }
+    ordered = sorted(methods.items(), key=_rank) + sorted(functions.items(), key=_rank)
+    return ordered
+
+
+def _is_loss(key: str) -> bool:
+    return bool(LOSS.search(key)) and (key in FIRST or not NOT_LOSS.search(key))
+
+
+def _rank(pair: tuple[str, Any]) -> int:
+    return FIRST.index(pair[0]) if pair[0] in FIRST else len(FIRST)
+
+
+def _positive(label: str, function: Any) -> bool:
+    """Whether it is named as an ELBO, larger being better."""
+    text = f"{label} {getattr(function, '__name__', '')}".lower()
+    return ("elbo" in text or "bound" in text) and not re.search(r"neg|nelbo|loss", text)
+
+
+def _returned(caller: Caller) -> Callable[[Any], Mapping[str, Any]]:
+    def enter(x: Any) -> Mapping[str, Any]:
+        out = caller.forward(x)
+        return {"loss": loss_of(out), "out": out}
+
+    return enter
+
+
+def loss_of(result: Any, names: tuple[str, ...] = ()) -> Any:
+    """What of a result is the loss: the result itself, or the part of that name; of a tuple, the first scalar."""
+    parts = list(leaves(result))
+    parts = [(names[i] if len(names) == len(parts) else name, value) for i, (name, value) in enumerate(parts)]
+    by_name = {name.rsplit(".", 1)[-1].lower(): value for name, value in parts}
+    for name in RETURNED_LOSS:
+        if name in by_name:
+            return by_name[name]
+    if len(parts) == 1:
+        return parts[0][1]
+    scalars = [value for _, value in parts if hasattr(value, "shape") and tuple(value.shape) in ((), (1,))]
+    return scalars[0] if scalars else None
+
+
+def named_outputs(caller: Caller, out: Any) -> list[tuple[str, Any]]:
+    """What forward gave, in order, with the names that its return statement has."""
+    found = list(leaves(out))
+    if isinstance(out, (tuple, list)):
+        names = returned_names(surface(caller.model), len(found))
+        if len(names) == len(found):
+            found = [(name, value) for name, (_, value) in zip(names, found, strict=True)]
+    return found
+
+
+def _bound(caller: Caller, label: str, function: Callable[..., Any], constants: Mapping[str, Any]) -> Iterator[Way]:
+    """One loss function under every plausible binding of its parameters."""
+    try:
+        shown = inspect.signature(surface(function) if not is_model(function) else function.forward)
+    except (TypeError, ValueError):
+        return
+    parameters = [p for p in shown.parameters.values() if p.name not in ("self", "cls")]
+    star = any(p.kind is p.VAR_POSITIONAL for p in parameters)
+    double = any(p.kind is p.VAR_KEYWORD for p in parameters)
+    plain = [p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    given = {p.name: constants[p.name] for p in plain if p.name in constants}
+    keys = unpacked(function)[1] if double else ()
+    given |= {key: constants[key] for key in constants if double and (key in keys or not keys) and key not in caller.extra}
+    chosen = [p.name for p in plain if p.default is p.empty and p.name not in given and WEIGHTS.match(p.name)]
+    chosen += [key for key in keys if key not in given and WEIGHTS.match(key)]
+    told = tuple(f"{name} = 1" for name in chosen)
+    keywords = given | dict.fromkeys(chosen, 1.0)
+    wanted = [p for p in plain if p.default is p.empty and p.name not in keywords]
+    positive = _positive(label, function)
+    names = returned_names(function, 2) or returned_names(function, 3)
+
+    def way(arguments: Callable[[Any], list[Any]], how: str) -> Way:
+        def enter(x: Any) -> Mapping[str, Any]:
+            args, out = arguments(x)
+            result = function(*args, **keywords)
+            return {"loss": loss_of(result, names), "out": out, "parts": result}
+
+        return Way(label=f"{label}({how})", enter=enter, given=told, positive=positive, function=function)
+
+    yield from (way(arguments, how) for arguments, how in _arguments(caller, wanted, star=star))
+
+
+def _arguments(caller: Caller, wanted: list[inspect.Parameter], *, star: bool) -> Iterator[tuple[Callable[[Any], Any], str]]:
+    """(x -> positional arguments and forward's outputs, words) for each binding."""
+    names = [p.name for p in wanted]
+    if names and not star and all(_simple(name) is not None for name in names):
+        yield (lambda x: ([_simple(name)(caller, x) for name in names], None)), ", ".join(names)  # type: ignore[misc]
+
+    def by_names(x: Any) -> Any:
+        out = caller.forward(x)
+        seen = named_outputs(caller, out)
+        return [_pick(name, caller, x, seen) for name in names], out
+
+    if names and not star:
+        yield by_names, ", ".join(names)
+
+    def placed(order: str) -> Callable[[Any], Any]:
+        def arguments(x: Any) -> Any:
+            out = caller.forward(x)
+            values = [value for _, value in leaves(out)] if isinstance(out, (tuple, list, dict)) else [out]
+            if order == "tuple":
+                return [out, x][: len(names)], out
+            if order == "tuple last":
+                return [x, out][: len(names)], out
+            chosen = {"out": values, "out, x": [*values, x], "x, out": [x, *values], "recon": [values[0], x, *values[1:]]}[order]
+            if not star and len(chosen) < len(names):
+                raise TypeError("not as many values as parameters")
+            return (chosen if star else chosen[: len(names)]), out
+
+        return arguments
+
+    for order in ("out", "recon", "x, out", "out, x", "tuple", "tuple last"):
+        yield placed(order), f"*{order}" if star else f"{', '.join(names)} by position: {order}"
+
+
+def _simple(name: str) -> Callable[[Caller, Any], Any] | None:
+    """A parameter that needs no forward: x, the model, a batch size, a step's number."""
+    if name in MODEL_NAMES:
+        return lambda caller, x: caller.model
+    if name in BATCH_NAMES:
+        return lambda caller, x: len(x)
+    if name in STEPS:
+        return lambda caller, x: 0
+    read = read_name(name)
+    if name == "batch":
+        return lambda caller, x: Pair((x, _zeros(x)))
+    return (lambda caller, x: x) if read is not None and read[0] is Role.X else None
+
+
+class Pair(tuple):
+    """A loader's batch: rows and labels; what takes a tensor gets the rows."""
+
+
+def _zeros(x: Any) -> Any:
+    return (x.reshape(len(x), -1)[:, 0] * 0).long() if hasattr(x, "long") else (x.reshape(len(x), -1)[:, 0] * 0).astype(int)
+
+
+def _pick(name: str, caller: Caller, x: Any, seen: list[tuple[str, Any]]) -> Any:
+    """The value of a parameter by its name: forward's output of that name or role, x, the model."""
+    simple = _simple(name)
+    for other, value in seen:
+        if other == name or other.rsplit(".", 1)[-1] == name:
+            return value
+    read = read_name(name)
+    if read is not None and read[0] is not Role.X:
+        for other, value in seen:
+            again = read_name(other.rsplit(".", 1)[-1])
+            if again is not None and again[0] is read[0]:
+                return value
+        if read[0] is Role.OUTPUT:
+            return seen[0][1]
+    if simple is not None:
+        return simple(caller, x)
+    raise TypeError(f"what {name} is can't be told; forward gave {', '.join(n for n, _ in seen)}")

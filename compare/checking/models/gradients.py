@@ -1,0 +1,130 @@
+"""The gradient of every weight: the loss's own, against the one of the formula that it equals, at the same noise.
+
+The right gradient comes from the oracle's slopes by mean, sigma, z and output, pulled back through the person's own networks
+with every cut undone. Allowed is 100 times what it changes by when the data move by one roundoff.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from elbo_compare.compare.checking.models.objective import Found
+from elbo_compare.compare.checking.models.parts import AFAR, Ends
+from elbo_compare.compare.checking.models.probing import Probe, Probed, last_of
+from elbo_compare.compare.checking.names import Role
+from elbo_compare.compare.checking.readings import Reduction, target
+from elbo_compare.suites.bridge.program import Cut, Setting
+from elbo_compare.suites.contract import Array
+
+SLACK = 100.0  # times the change under one roundoff: what training paths are allowed, too
+LEAST = 256.0  # roundoffs of the largest gradient, where that change happens to be nothing
+
+Gradient = Mapping[str, Array]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compared:
+    """own against right, weight by weight. off: name -> (difference, allowed), for those that differ; worst: the largest
+    difference / allowed over all weights, with both numbers; frozen: not trained as the model stands; unread: no slope."""
+
+    off: Mapping[str, tuple[float, float]]
+    difference: float
+    allowed: float
+    frozen: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
+    cuts: tuple[Cut, ...] = ()
+    lost: bool = False  # no gradient at all
+
+
+def right_gradient(probed: Probed, found: Found, probe: Probe, setting: Setting | None = None) -> dict[str, Array]:
+    """The gradient of the recognised formula by every weight."""
+    program, setting = probed.program, replace(setting or probe.setting, restored=None)
+    run, ends = program.run(setting), Ends.of(program, setting, last_of(probed.latents))
+    reread = replace(probe, setting=setting, run=run, ends=ends, latents=probed.values(setting, run, ends))
+    one = probed.observation(reread, found.output)
+    reading = found.identified.reading
+    right = target(reading, one.inputs, found.identified.reduction)
+    factor = 1 / one.batch if found.identified.reduction is Reduction.MEAN else 1.0
+    slopes = {role: factor * np.asarray(part) for role, part in right.gradients.items()}
+    parts = [(run, {found.output: slopes[Role.OUTPUT]})]
+    sigma = slopes[Role.SPREAD] * probed.signs(reread)
+    start = 0
+    for latent, values in zip(probed.latents, reread.latents, strict=True):
+        assert values is not None
+        here = slice(start, start := start + values.mean.shape[1])
+        if Role.Z in slopes and reading.sampled:
+            parts.append((run, {latent.at: slopes[Role.Z][:, here]}))
+        parts.append((ends.far, {latent.at: sigma[:, here] / AFAR}))
+        parts.append((ends.none, {latent.at: slopes[Role.MEAN][:, here] - sigma[:, here] / AFAR}))
+    return _sum([program.pull_back(one_run, cotangents) for one_run, cotangents in parts])
+
+
+def _sum(parts: list[dict[str, Array]]) -> dict[str, Array]:
+    return {name: np.sum([part[name] for part in parts], axis=0) for name in parts[0]}
+
+
+def compared(probed: Probed, found: Found, probe: Probe) -> Compared:
+    """The loss's own gradient against the right one, at one probe."""
+    program = probed.program
+    right = right_gradient(probed, found, probe)
+    nudged = replace(probe.setting, x=probe.setting.x * (1 + 2 * program.roundoff))
+    again = right_gradient(probed, found, probe, nudged)
+    own = own_gradient(probed, probe)
+    largest = max((float(np.linalg.norm(part)) for part in right.values()), default=0.0)
+    allowed = {
+        name: SLACK * float(np.linalg.norm(part - again[name])) + LEAST * program.roundoff * largest
+        for name, part in right.items()
+    }
+    return judged(program.weights(), own, right, allowed, probe.run.cuts)
+
+
+def own_gradient(probed: Probed, probe: Probe) -> dict[str, Array]:
+    """The gradient of the loss itself; one value per datum is summed."""
+    assert probe.run.loss is not None
+    return probed.program.pull_back(probe.run, {probe.run.loss: np.ones_like(probe.loss)})
+
+
+def judged(
+    trained: Mapping[str, bool], own: Gradient, right: Gradient, allowed: Mapping[str, float], cuts: list[Cut]
+) -> Compared:
+    """The comparison, weight by weight."""
+    distance = {name: float(np.linalg.norm(own[name] - part)) for name, part in right.items()}
+    frozen = tuple(name for name, is_trained in trained.items() if not is_trained and np.any(right[name]))
+    off = {
+        name: (distance[name], allowed[name])
+        for name in right
+        if not distance[name] <= allowed[name] and name not in frozen
+    }
+    worst = max((n for n in right if n not in frozen), key=lambda n: distance[n] / (allowed[n] or 1e-300), default="")
+    return Compared(
+        off=off,
+        difference=distance.get(worst, 0.0),
+        allowed=allowed.get(worst, 0.0),
+        frozen=frozen,
+        unread=tuple(name for name in right if not np.any(right[name]) and not np.any(own[name])),
+        cuts=tuple(cuts),
+        lost=not any(np.any(part) for part in own.values()),
+    )
+
+
+def guilty(probed: Probed, found: Found, probe: Probe, outcome: Compared) -> list[Cut]:
+    """The cuts without which the gradient would be right: one alone where that is enough, else all of them."""
+    right = right_gradient(probed, found, probe)
+
+    def mended(numbers: frozenset[int]) -> bool:
+        run = probed.program.run(replace(probe.setting, restored=numbers))
+        if run.error or run.loss is None:
+            return False
+        own = probed.program.pull_back(run, {run.loss: np.ones_like(probe.loss)})
+        return all(
+            np.linalg.norm(own[name] - part) <= max(allowed, 1e-9 * float(np.linalg.norm(part)))
+            for name, (_, allowed) in outcome.off.items()
+            for part in (right[name],)
+        )
+
+    several = list(outcome.cuts)[:12]
+    alone = [cut for cut in several if mended(frozenset([cut.number]))]
+    if alone or not several:
+        return alone[:1]
+    return several if mended(frozenset(cut.number for cut in several)) else []

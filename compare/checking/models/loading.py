@@ -1,0 +1,140 @@
+"""FILE.py:NAME -> a class, an instance or a factory of a whole model, and the names around it.
+
+Where the file can't be imported as a whole (it wants a data set, a package for its plots, arguments, or trains at once) its
+statements are run one by one: what fails or would train is left out, and said.
+"""
+
+import ast
+import importlib
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from elbo_compare.compare.checking.failure import TargetError
+from elbo_compare.compare.errors import unknown
+
+LOOPS = (ast.For, ast.While, ast.With)
+SHOWN = 2  # left-out statements that are named
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loaded:
+    """What was named, and where it stands. `left_out`: statements of the file that were not run, and why."""
+
+    found: Any
+    names: dict[str, Any]
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def note(self) -> str:
+        """What was left out, in one sentence; "" where nothing was."""
+        if not self.left_out:
+            return ""
+        more = f" and {len(self.left_out) - SHOWN} more" if len(self.left_out) > SHOWN else ""
+        return f"not run of its file: {'; '.join(self.left_out[:SHOWN])}{more}"
+
+
+def load_model(target: str) -> Loaded:
+    """The object that a target names. Raises TargetError, in one line, for whatever keeps it from being loaded."""
+    place, _, name = target.rpartition(":")
+    if not place or not name:
+        raise TargetError(f"A target is FILE.py:NAME or MODULE:NAME; {target!r} arrived.")
+    sys.path.insert(0, str(Path.cwd()))
+    if place.endswith(".py") or os.sep in place:
+        module, left_out = _statement_by_statement(Path(place))
+    else:
+        module, left_out = _imported(place), ()
+    found: Any = module
+    for part in name.split("."):
+        if not hasattr(found, part):
+            known = [key for key, value in vars(found).items() if isinstance(value, type) or callable(value)]
+            known = [key for key in known if not key.startswith("_")]
+            why = f" (not run of its file: {'; '.join(left_out[-SHOWN:])})" if left_out else ""
+            raise TargetError(f"{place}: {unknown('model', part, known)}{why}")
+        found = getattr(found, part)
+    return Loaded(found=found, names=dict(vars(module)), left_out=tuple(left_out))
+
+
+def _imported(place: str) -> ModuleType:
+    try:
+        return importlib.import_module(place)
+    except ModuleNotFoundError as error:
+        raise TargetError(f"{place} needs {error.name!r}, which is not installed here.") from error
+    except Exception as error:
+        raise TargetError(f"{place} raises {type(error).__name__} on import: {_first_line(error)}.") from error
+
+
+def _statement_by_statement(file: Path) -> tuple[ModuleType, list[str]]:
+    path = file.resolve()
+    if not path.is_file():
+        raise TargetError(f"There is no file {file}.")
+    sys.path.insert(0, str(path.parent))
+    try:
+        tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
+    except SyntaxError as error:
+        raise TargetError(f"{file}: {_of_old(error)}") from error
+    package = _package_of(path)
+    name = f"{package}.{path.stem}" if package else path.stem
+    module = ModuleType(name if name not in sys.modules or package else f"checked_{path.stem}")
+    module.__file__, module.__package__ = str(path), package
+    sys.modules[module.__name__] = module
+    defined = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+    left_out = [each for node in tree.body for each in _run(node, module, path, defined)]
+    return module, left_out
+
+
+def _package_of(path: Path) -> str:
+    """The package that a file belongs to, for its relative imports; its root goes onto sys.path."""
+    parts, folder = [], path.parent
+    while (folder / "__init__.py").is_file():
+        parts.insert(0, folder.name)
+        folder = folder.parent
+    if parts:
+        sys.path.insert(0, str(folder))
+        try:
+            importlib.import_module(".".join(parts))
+        except Exception:  # what the package's other files lack is no matter of this one
+            made = ModuleType(".".join(parts))
+            made.__path__, made.__package__ = [str(path.parent)], made.__name__
+            sys.modules[made.__name__] = made
+            tree = ast.parse((path.parent / "__init__.py").read_text(encoding="utf-8"))
+            for node in tree.body:
+                list(_run(node, made, path.parent / "__init__.py", set()))
+    return ".".join(parts)
+
+
+def _run(node: ast.stmt, module: ModuleType, path: Path, defined: set[str]) -> Iterator[str]:
+    """Run one statement; yields what was left out of it."""
+    if isinstance(node, ast.If) and "__name__" in ast.unparse(node.test):
+        return
+    called = {each.func.id for each in ast.walk(node) if isinstance(each, ast.Call) and isinstance(each.func, ast.Name)}
+    trains = isinstance(node, LOOPS) or (isinstance(node, ast.Expr) and bool(called & defined))
+    if trains:
+        yield f"line {node.lineno}, {ast.unparse(node).splitlines()[0][:40]!r}"
+        return
+    try:
+        code = compile(ast.Module(body=[node], type_ignores=[]), str(path), "exec")
+        exec(code, vars(module))
+    except ModuleNotFoundError as error:
+        yield f"line {node.lineno} needs {error.name!r}, which is not installed"
+    except (Exception, SystemExit) as error:
+        yield f"line {node.lineno} raises {type(error).__name__} ({_first_line(error)})"
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or ["no message"])[0][:120]
+
+
+def _of_old(error: SyntaxError) -> str:
+    """What Python 3 made of an old source, in one line."""
+    text = (error.text or "").strip()
+    old = "print" in (error.msg or "") or text.startswith(("print ", "exec ", "except ")) or "<>" in text
+    if isinstance(error, TabError):
+        return f"line {error.lineno} mixes tabs and spaces, which Python 2 took: convert it (2to3 or `python -m tabnanny` shows where)."
+    if old:
+        return f"line {error.lineno} is Python 2 ({text[:60]!r}): convert the file (2to3), then check it again."
+    return f"line {error.lineno} is no Python: {error.msg}."

@@ -1,0 +1,65 @@
+"""From a class or a factory to an instance: its arguments from --init, else none."""
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+from elbo_compare.compare.checking.failure import TargetError
+
+EXAMPLES = {  # what a size of this name may be, for the line that asks for it
+    ("latent", "z_dim", "zdim", "n_z", "code"): 8,
+    ("hidden", "h_dim", "units", "width"): 32,
+    ("channel", "in_c"): 1,
+    ("size", "dim", "input", "feature", "x_dim"): 784,
+}
+
+
+def is_model(found: Any) -> str:
+    """The framework of a class or object that is a whole model: `torch`, `flax`, `equinox`, `keras`; "" for another."""
+    owner = found if isinstance(found, type) else type(found)
+    for base in owner.__mro__:
+        root = base.__module__.split(".")[0]
+        if base.__name__ in {"Module", "Model", "Layer"} and root in {"torch", "flax", "equinox", "keras"}:
+            return root
+    return ""
+
+
+def instance(found: Any, label: str, init: Any) -> Any:
+    """The model itself. init: a mapping of keyword arguments or a list of positional ones, None where there are none.
+
+    Raises TargetError where arguments are missing, with what to give.
+    """
+    if not (isinstance(found, type) or inspect.isfunction(found)):
+        if init is not None:
+            raise TargetError(f"{label} is an instance; --init has no use for it.")
+        return found
+    args, kwargs = (init, {}) if isinstance(init, list) else ((), init or {})
+    if init is not None and not isinstance(init, (list, Mapping)):
+        raise TargetError(f"--init wants a JSON object or list, as in --init '{{\"latent_dim\": 8}}'; {init!r} arrived.")
+    lacking = _lacking(found, len(args), kwargs)
+    if lacking:
+        raise TargetError(f"{label} needs {', '.join(lacking)}; give them, as in --init '{_example(lacking)}'.")
+    try:
+        return found(*args, **kwargs)
+    except Exception as error:
+        text = (str(error).strip().splitlines() or ["no message"])[0][:200]
+        hint = "" if init is None else f" with --init {init!r}"
+        raise TargetError(f"{label} can't be made{hint}: {type(error).__name__}: {text}.") from error
+
+
+def _lacking(found: Any, given: int, kwargs: Mapping[str, Any]) -> list[str]:
+    try:
+        parameters = list(inspect.signature(found).parameters.values())
+    except (TypeError, ValueError):
+        return []
+    plain = [p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    return [p.name for p in plain[given:] if p.default is p.empty and p.name not in kwargs]
+
+
+def _example(names: list[str]) -> str:
+    """A JSON object with a plausible number for each name."""
+
+    def number(name: str) -> int:
+        return next((n for words, n in EXAMPLES.items() if any(word in name.lower() for word in words)), 1)
+
+    return "{" + ", ".join(f'"{name}": {number(name)}' for name in names) + "}"

@@ -1,0 +1,126 @@
+"""Which objective a whole model's loss is: the recognition of `compare check`, on the values of its own networks."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from elbo_compare.compare.checking.experiment import Observation
+from elbo_compare.compare.checking.fitting import EXACT, SINGLE, Columns
+from elbo_compare.compare.checking.identify import Identified, Standing, candidate_readings, identify
+from elbo_compare.compare.checking.models.probing import Probed
+from elbo_compare.compare.checking.names import Form, Role
+from elbo_compare.compare.checking.readings import Distance, Quantity, farthest, value_distance
+from elbo_compare.compare.checking.signature import Argument, FunctionKind, Signature
+from elbo_compare.suites.contract import Array
+
+WANTED = (Standing.RIGHT, Standing.BETA, Standing.SCALED)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """What the loss is. output: the number of the decoder's output; observations: what it was found by."""
+
+    identified: Identified
+    output: int
+    observations: tuple[Observation, ...]
+    signature: Signature
+    transformed: str = ""  # what the sampler's sigma had to be taken for
+
+    @property
+    def standing(self) -> Standing:
+        """How it stands to the ELBO of these networks."""
+        return self.identified.standing
+
+
+def signature_of(label: str, *, positive: bool) -> Signature:
+    """A whole model's values as `compare check` reads arguments: sigma is a sigma, since the sampler says so."""
+    roles = ((Role.X, Form.PLAIN), (Role.OUTPUT, Form.OUTPUT_UNKNOWN), (Role.MEAN, Form.PLAIN), (Role.Z, Form.PLAIN))
+    arguments = tuple(Argument(name=role.value, role=role, form=form) for role, form in roles)
+    spread = Argument(name="sigma", role=Role.SPREAD, form=Form.SIGMA, forms=(Form.SIGMA,))
+    return Signature(name=label, kind=FunctionKind.NEGATIVE_ELBO, arguments=(*arguments, spread), positive=positive)
+
+
+def objective_of(probed: Probed, likelihood: str | None = None) -> Found | None:
+    """The best standing that some candidate for the decoder's output gives the loss; None where nothing fits."""
+    best: Found | None = None
+    for found in _fits(probed, likelihood):
+        if best is None or _order(found) < _order(best):
+            best = found
+        if not best.transformed:  # an exact identity over all probes is no accident
+            break
+    return best
+
+
+def _order(found: Found) -> tuple[int, int]:
+    standing = Standing.MISREAD if found.transformed and found.standing is Standing.RIGHT else found.standing
+    return int(standing), int(bool(found.transformed))
+
+
+def _fits(probed: Probed, likelihood: str | None) -> Iterator[Found]:
+    signature = signature_of(probed.label, positive=probed.positive)
+    tier = EXACT if probed.program.roundoff < 1e-12 else SINGLE
+    readings = candidate_readings(signature, [Quantity.NEGATIVE_ELBO], likelihood)
+    plain = [each for each in readings if each.spread is Form.SIGMA]
+    others = [each for each in readings if each.spread is not Form.SIGMA]
+    outputs = probed.outputs()
+    for output in outputs:
+        observations = tuple(probed.observation(each, output) for each in probed.probes)
+        yield from _found(observations, signature, plain, tier, output)
+    for output in outputs[:3]:
+        observations = tuple(probed.observation(each, output) for each in probed.probes)
+        yield from _found(observations, signature, others, tier, output)
+        for word, change in TRANSFORMED.items():
+            changed = tuple(_changed(each, change) for each in observations)
+            for each in _found(changed, signature, plain, tier, output):
+                if each.standing in WANTED:
+                    yield replace(each, transformed=word)
+
+
+def _found(observations: tuple[Observation, ...], signature: Signature, readings: Sequence, tier: float, output: int) -> Iterator[Found]:
+    with np.errstate(all="ignore"):
+        found = identify(Columns(observations), 0, signature, readings, (tier,))
+    if found is not None and found.standing is not Standing.MISSING:
+        yield Found(identified=found, output=output, observations=observations, signature=signature)
+
+
+TRANSFORMED = {"sigma": np.square, "1/sigma": lambda s: 1 / s}
+
+
+def _changed(one: Observation, change: object) -> Observation:
+    inputs = dict(one.inputs)
+    inputs[Role.SPREAD] = change(inputs[Role.SPREAD])  # type: ignore[operator]
+    return replace(one, inputs=inputs)
+
+
+def missing_part(probed: Probed) -> str:
+    """`the KL` or `the reconstruction term`, where the loss is the other one alone; else ""."""
+    signature = signature_of(probed.label, positive=probed.positive)
+    for output in probed.outputs()[:4]:
+        observations = tuple(probed.observation(each, output) for each in probed.probes)
+        for quantity, word in ((Quantity.RECONSTRUCTION, "the KL"), (Quantity.KL, "the reconstruction term")):
+            readings = [r for r in candidate_readings(signature, [quantity]) if r.spread in (Form.SIGMA, Form.LOG_VAR)]
+            with np.errstate(all="ignore"):
+                found = identify(Columns(observations), 0, signature, readings, (EXACT,))
+            if found is not None and found.standing is not Standing.MISSING:
+                return word
+    return ""
+
+
+def worst_value(found: Found, roundoff: float) -> Distance:
+    """How far the loss is from its formula at its own networks' values, over all probes."""
+    one = found.identified
+    return farthest(
+        [value_distance(one.reading, one.reduction, each.terms[0], each, roundoff) for each in found.observations]
+    )
+
+
+def weights_at(found: Found, size: tuple[int, int, int]) -> tuple[float, float]:
+    """(of the reconstruction term, of the KL) at one size."""
+    fit = found.identified.fit
+    return (fit.data.at(size) if fit.data else 0.0), (fit.kl.at(size) if fit.kl else 0.0)
+
+
+def total(values: Array) -> float:
+    """The sum of a loss, whatever its shape."""
+    return float(np.sum(values))

@@ -1,0 +1,110 @@
+"""A program run at several batches, weights and tapes: what the loss is identified by."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from elbo_compare.compare.checking.experiment import Observation
+from elbo_compare.compare.checking.failure import FunctionError
+from elbo_compare.compare.checking.models.data import Feed
+from elbo_compare.compare.checking.models.parts import Ends, Latent, Values, find_latents, latent_values, outputs_of
+from elbo_compare.compare.checking.names import Role
+from elbo_compare.suites.bridge.program import Program, Run, Setting, as_rows
+from elbo_compare.suites.bridge.user_arrays import Term
+from elbo_compare.suites.contract import Array, DType
+
+SIZES = (4, 7)
+MOVED = (0.0, 0.3)  # the weights as they stand, and moved: a fresh model's KL hardly varies
+BATCHES, TAPES = 2, 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Probe:
+    """One run with its loss and the latents' values."""
+
+    setting: Setting
+    run: Run
+    ends: Ends
+    loss: Array
+    latents: tuple[Values | None, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Probed:
+    """All probes of one program."""
+
+    program: Program
+    feed: Feed
+    first: Run
+    latents: tuple[Latent, ...]
+    probes: tuple[Probe, ...] = ()
+    positive: bool = False
+    label: str = ""
+    given: tuple[str, ...] = field(default=())
+
+    def outputs(self) -> list[int]:
+        """Candidates for the decoder's output."""
+        return outputs_of(self.program, self.probes[0].run, self.probes[0].setting.x, self.latents[0])
+
+    def values(self, setting: Setting, run: Run, ends: Ends) -> tuple[Values | None, ...]:
+        """Every latent's values in a run."""
+        return tuple(latent_values(self.program, setting, run, latent, ends) for latent in self.latents)
+
+    def signs(self, probe: Probe) -> Array:
+        """The signs of sigma, (batch, latent): z = mean - sigma e is as good a sampler."""
+        return np.concatenate([np.sign(v.sigma) for v in probe.latents if v is not None], axis=1)
+
+    def observation(self, probe: Probe, output: int) -> Observation:
+        """One probe as `compare check` sees a call: arrays by role, all latents side by side, the loss as its term."""
+        rows = len(probe.setting.x)
+        known = [each for each in probe.latents if each is not None]
+        inputs = {
+            Role.X: as_rows(probe.setting.x, rows),
+            Role.OUTPUT: as_rows(self.program.value(probe.run, output), rows),
+            Role.MEAN: np.concatenate([each.mean for each in known], axis=1),
+            Role.SPREAD: np.abs(np.concatenate([each.sigma for each in known], axis=1)),
+            Role.Z: np.concatenate([each.z for each in known], axis=1),
+        }
+        term = Term(name="loss", value=probe.loss, dtype="float64")
+        return Observation(label="its own networks'", inputs=inputs, terms=(term,), dtype=DType.FLOAT64)
+
+
+def probe(program: Program, feed: Feed, first: Run, latents: Sequence[Latent], *, training: bool = True) -> tuple[Probe, ...]:
+    """Run it at `SIZES` x `MOVED` x `BATCHES` x `TAPES`. Raises FunctionError where it raises, or its loss is no number."""
+    found, number = [], 0
+    for size in SIZES:
+        for moved in MOVED:
+            for _ in range(BATCHES):
+                number += 1
+                base = Setting(x=feed.batch(size, number), seed=100 * number, moved=moved, training=training)
+                ends = Ends.of(program, base, last_of(latents))
+                for tape in range(TAPES):
+                    setting = replace(base, seed=base.seed + tape)
+                    found.append(one_probe(program, setting, latents, ends))
+    return tuple(found)
+
+
+def one_probe(program: Program, setting: Setting, latents: Sequence[Latent], ends: Ends | None = None) -> Probe:
+    """One run, checked."""
+    ends = ends or Ends.of(program, setting, last_of(latents))
+    run = program.run(setting)
+    if run.error:
+        raise FunctionError(f"the model raises {run.error} (x {setting.x.shape}).")
+    if run.loss is None:
+        raise FunctionError("its loss came out once, and then no more.")
+    loss = program.value(run, run.loss)
+    if not np.isfinite(loss).all():
+        raise FunctionError(f"the loss is {loss.ravel()[0]} at x {setting.x.shape}: no number, nothing to judge.")
+    values = tuple(latent_values(program, setting, run, latent, ends) for latent in latents)
+    return Probe(setting=setting, run=run, ends=ends, loss=loss, latents=values)
+
+
+def latents_of(run: Run) -> tuple[Latent, ...]:
+    """The latents of a run."""
+    return tuple(find_latents(run))
+
+
+def last_of(latents: Sequence[Latent]) -> int:
+    """The step that makes the last latent: where a run for their values may end."""
+    return max((latent.step for latent in latents), default=-1)
