@@ -296,3 +296,8 @@ def layer_sizes(module: nn.Module) -> list[tuple[str, int, int]]:
         elif isinstance(each, (nn.LSTM, nn.GRU, nn.RNN)):
             found.append(("recurrent", int(each.input_size), int(each.hidden_size)))
     return found
+
+
+def open_program(model: nn.Module, enter: Enter, *, single: bool = False) -> TorchProgram:
+    """A program of one model; in float32 where it can't be run in float64."""
+    return TorchProgram(model, enter, single=single)

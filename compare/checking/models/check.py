@@ -1,0 +1,78 @@
+"""Checks one whole model in this process: runs it, finds its parts by value, judges its sampler, its loss, its gradients."""
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from elbo_compare.compare.checking.failure import FunctionError, TargetError
+from elbo_compare.compare.checking.models.data import checked_rows, given_rows
+from elbo_compare.compare.checking.models.judging import GOOD, judged
+from elbo_compare.compare.checking.models.making import instance, is_model
+from elbo_compare.compare.checking.models.opening import opened
+from elbo_compare.compare.checking.result import CheckResult, CheckVerdict
+from elbo_compare.suites.contract import Array
+
+MOST_WAYS = 4
+AGAIN = (CheckVerdict.NOT_JUDGED, CheckVerdict.FAILED)  # another way to a loss may say more
+
+
+def check_model(
+    model: Any,
+    *,
+    names: Mapping[str, Any] | None = None,
+    init: Any = None,
+    loss: str | None = None,
+    data: str | Array | None = None,
+    likelihood: str | None = None,
+    objective: str | None = None,
+    constants: Mapping[str, Any] | None = None,
+    target: str = "",
+) -> CheckResult:
+    """Judge a whole model as it stands; never raises for what the model does (`CheckResult.message` says it).
+
+    model: a class, an instance, or a function that makes one. names: what stands around it (its module's names), where a
+    loss function may be. init: its arguments, a mapping or a list (or either as JSON). loss: the method or function that
+    gives the loss, else found. data: FILE.npy, `digits`, `mnist` or an array of rows; else made, in the shape that its
+    layers take. likelihood, objective, constants: as in `check_function`. Raises TargetError where it can't be made.
+    """
+    started = time.perf_counter()
+    label = target or getattr(model, "__name__", type(model).__name__)
+    if isinstance(init, str):
+        init = read_init(init)
+    made = instance(model, label, init)
+    if not is_model(made):
+        raise TargetError(f"{label} is of type {type(made).__name__}: no torch, flax or equinox module, and no model is read of it.")
+    rows = given_rows(data) if isinstance(data, str) else None if data is None else checked_rows(data, "data")
+    around = dict(names or _around(made))
+    chosen: CheckResult | None = None
+    try:
+        for number, each in enumerate(opened(made, around, loss=loss, rows=rows, constants=constants or {})):
+            result = judged(each, made, label, likelihood=likelihood, objective=objective, constants=constants or {})
+            if chosen is None or (chosen.verdict in AGAIN and result.verdict not in AGAIN):
+                chosen = result
+            if chosen.verdict not in AGAIN or number + 1 == MOST_WAYS:
+                break
+    except FunctionError as error:
+        chosen = chosen or CheckResult(target=label, verdict=CheckVerdict.FAILED, message=f"{label}: {error}")
+    assert chosen is not None
+    return replace(chosen, timings={"checking": time.perf_counter() - started})
+
+
+def read_init(text: str) -> Any:
+    """What --init says. Raises TargetError where it is no JSON."""
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise TargetError(f"--init wants JSON, as in --init '{{\"latent_dim\": 8}}'; {text!r} arrived ({error}).") from error
+
+
+def _around(model: Any) -> dict[str, Any]:
+    import sys
+
+    module = sys.modules.get(type(model).__module__)
+    return dict(vars(module)) if module is not None else {}
+
+
+__all__ = ["GOOD", "check_model"]

@@ -1,0 +1,216 @@
+"""The verdict on one way to a whole model's loss: sampler, loss, gradients, evaluation, and the library beside it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from elbo_compare.compare.checking import diagnosis as diagnoses
+from elbo_compare.compare.checking.claims import ClaimVerdict
+from elbo_compare.compare.checking.diagnosis import Diagnosis, DifferenceForm
+from elbo_compare.compare.checking.failure import FunctionError
+from elbo_compare.compare.checking.identify import Standing
+from elbo_compare.compare.checking.models import gradients, libraries, mistakes
+from elbo_compare.compare.checking.models.designing import declared
+from elbo_compare.compare.checking.models.evaluation import in_evaluation
+from elbo_compare.compare.checking.models.objective import Found, objective_of, worst_value
+from elbo_compare.compare.checking.models.opening import Opened
+from elbo_compare.compare.checking.models.probing import Probed, latents_of, probe
+from elbo_compare.compare.checking.models.sampling import Sampler, judge_sampler, unread
+from elbo_compare.compare.checking.objectives import linear
+from elbo_compare.compare.checking.result import CheckResult, CheckVerdict, TermResult
+from elbo_compare.compare.checking.wording import equation_of, standing_notes
+from elbo_compare.compare.records import Outcome
+
+GOOD = (CheckVerdict.RIGHT, CheckVerdict.BY_DESIGN)
+KINGMA = "Kingma and Welling 2014"
+
+
+@dataclass(kw_only=True)
+class Case:
+    """What is known so far of one way; the result is made of it once."""
+
+    label: str
+    opened: Opened
+    model: Any
+    likelihood: str | None
+    objective: str | None
+    constants: Mapping[str, Any]
+    claims: list[ClaimVerdict] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    message: str = ""
+    equation: str = ""
+    title: str = ""
+    reduction: str = ""
+    named: str = ""
+    by: str = ""
+
+    def result(self, verdict: CheckVerdict, cause: Diagnosis | None = None, message: str = "") -> CheckResult:
+        """The record. A part that was not judged is never silent: `message` says it."""
+        way = self.opened.way
+        given = [f"given: {', '.join(way.given)}"] if way.given else []
+        term = TermResult(
+            name="loss",
+            read_as=self.title,
+            reduction=self.reduction,
+            right=verdict in GOOD,
+            claims=tuple(self.claims),
+            diagnosis=cause,
+        )
+        return CheckResult(
+            target=self.label,
+            verdict=verdict,
+            message=message or self.message,
+            equation=self.equation if verdict in GOOD or verdict is CheckVerdict.NOT_JUDGED else "",
+            kind="whole model",
+            parameters={"loss": way.label, "x": self.opened.feed.text},
+            framework=self.opened.program.framework,
+            dtype="float64" if self.opened.program.roundoff < 1e-12 else "float32",
+            draws=False,
+            objective=self.named,
+            declared_by=self.by,
+            terms=(term,),
+            diagnosis=cause,
+            notes=tuple([*self.notes, *given]),
+        )
+
+
+def judged(
+    opened: Opened, model: Any, label: str, *, likelihood: str | None, objective: str | None, constants: Mapping[str, Any]
+) -> CheckResult:
+    """The verdict. Raises FunctionError where the model raises, or gives no number, at one of the probes."""
+    case = Case(label=label, opened=opened, model=model, likelihood=likelihood, objective=objective, constants=constants)
+    latents = latents_of(opened.run)
+    if not latents:
+        return _refused(case, unread(opened.run))
+    probed = Probed(
+        program=opened.program,
+        feed=opened.feed,
+        first=opened.run,
+        latents=tuple(each for each in latents if not each.deep) or latents[:1],
+        positive=opened.way.positive,
+        label=opened.way.label,
+    )
+    probed = replace(probed, probes=probe(probed.program, probed.feed, probed.first, probed.latents))
+    sampler = judge_sampler(probed)
+    if sampler.cause or sampler.beyond:
+        return _refused(case, sampler)
+    case.claims += [sampler.claim] if sampler.claim else []
+    case.notes += sampler.notes
+    return _on_loss(case, probed, deep=len(latents) - len(probed.latents))
+
+
+def _refused(case: Case, sampler: Sampler) -> CheckResult:
+    if sampler.cause is not None:
+        return case.result(CheckVerdict.WRONG, sampler.cause)
+    return case.result(CheckVerdict.NOT_JUDGED, message=f"not judged: {sampler.beyond}")
+
+
+def _on_loss(case: Case, probed: Probed, *, deep: int) -> CheckResult:
+    found = objective_of(probed, case.likelihood)
+    if found is None or found.transformed or found.identified.reading.spread.value != "sigma":
+        return _unfitted(case, probed, found, deep)
+    one = found.identified
+    case.title, case.reduction = one.reading.title, one.reduction.value
+    evaluation, notes = in_evaluation(probed.program, probed.feed)
+    if one.standing is Standing.RIGHT:
+        return _right(case, probed, found, evaluation, notes)
+    objective = linear(one, one.reading.data.name if one.reading.data else "reconstruction")
+    if objective is not None:
+        by = declared(case.opened, found, objective, probed.probes[0], case.model, case.constants, case.objective)
+        case.named, case.by = objective.name, by
+        case.equation = objective.text
+        wrong = _checked(case, probed, found)
+        if wrong or evaluation:
+            return case.result(CheckVerdict.WRONG, wrong or evaluation)
+        if by:
+            case.notes = [f"declared by {by}", *case.notes, *notes]
+            return case.result(CheckVerdict.BY_DESIGN)
+        advice = f"if it is meant: --objective {objective.name}"
+        text = f"is not the ELBO: {objective.text}"
+        return case.result(
+            CheckVerdict.OTHER_OBJECTIVE, Diagnosis(form=DifferenceForm.OBJECTIVE, text=text, advice=advice)
+        )
+    return case.result(CheckVerdict.WRONG, diagnoses.linear(one))
+
+
+def _right(case: Case, probed: Probed, found: Found, evaluation: Diagnosis | None, notes: tuple[str, ...]) -> CheckResult:
+    one = found.identified
+    bound = f"L^A, {KINGMA}, eq. 6" if one.reading.sampled else f"L^B, {KINGMA}, eq. 7"
+    case.equation = f"{equation_of(one.reading, one.reduction, found.signature)}: {bound}"
+    cause = _checked(case, probed, found) or evaluation
+    if cause is not None:
+        return case.result(CheckVerdict.WRONG, cause)
+    if case.claims and case.claims[0].name == "sampler":
+        case.notes.insert(0, f"sampler {case.claims[0].statement}: off by {case.claims[0].difference:.1g} of {case.claims[0].tolerance:.1g}")
+    case.notes += [*standing_notes(one.reading), *notes]
+    return case.result(CheckVerdict.RIGHT)
+
+
+def _checked(case: Case, probed: Probed, found: Found) -> Diagnosis | None:
+    """Value, gradients and the library at the model's own weights; what is wrong, if anything."""
+    distance = worst_value(found, probed.program.roundoff)
+    agrees = distance.ratio <= 1
+    case.claims.append(
+        ClaimVerdict(
+            name="value",
+            statement="the loss is its formula at its own networks' mean, sigma, z and output",
+            outcome=Outcome.AGREES if agrees else Outcome.DIFFERS,
+            difference=distance.difference,
+            tolerance=distance.tolerance,
+            where=f"{len(probed.probes)} runs",
+        )
+    )
+    first = probed.probes[0]
+    compared = gradients.compared(probed, found, first)
+    case.claims.append(
+        ClaimVerdict(
+            name="gradient",
+            statement="the gradient by every weight is its formula's",
+            outcome=Outcome.DIFFERS if compared.off or compared.frozen else Outcome.AGREES,
+            difference=compared.difference,
+            tolerance=compared.allowed,
+            where=f"{len(probed.program.weights())} weights",
+        )
+    )
+    if compared.unread:
+        case.notes.append(f"never read: {_names(compared.unread)}")
+    cause = mistakes.of_gradient(probed, found, first, compared)
+    if cause is None and not agrees:
+        text = f"is {found.identified.reading.title} only to {distance.difference:.2g} nats, where {distance.tolerance:.1g} is rounding"
+        cause = Diagnosis(form=DifferenceForm.SINGLE, text=text, advice="an added epsilon, a clamp, or float32 inside")
+    library = libraries.beside(probed, found, first)
+    case.claims += libraries.claims_of(library, found)
+    if cause is None:
+        case.message = libraries.sentence(library, found)
+        wanted = [each for each in case.claims if each.name.endswith("_ELBO") and each.outcome is Outcome.DIFFERS]
+        if wanted:
+            cause = Diagnosis(form=DifferenceForm.UNKNOWN, text=case.message)
+            case.message = ""
+    return cause
+
+
+def _names(names: tuple[str, ...]) -> str:
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more
+
+
+def _unfitted(case: Case, probed: Probed, found: Found | None, deep: int) -> CheckResult:
+    """A loss that is no combination of the ELBO's terms at sigma: a named mistake, or not judged."""
+    cause = mistakes.of_value(probed, found)
+    if cause is not None and cause.form is DifferenceForm.OBJECTIVE:
+        return case.result(CheckVerdict.OTHER_OBJECTIVE, cause)
+    if cause is not None and not deep:
+        return case.result(CheckVerdict.WRONG, cause)
+    sampled = "the sampler is right (z = mean + sigma e); "
+    if deep:
+        text = f"a hierarchy: {deep} further latents depend on the first through a network, and their priors are not known here"
+    else:
+        text = "the loss is no combination of a reconstruction term and a KL to N(0, I) of these networks"
+    raise_for_nothing(probed)
+    return case.result(CheckVerdict.NOT_JUDGED, message=f"{sampled}not judged: {text}")
+
+
+def raise_for_nothing(probed: Probed) -> None:
+    """Raises FunctionError where there is nothing that the decoder could have given."""
+    if not probed.outputs():
+        raise FunctionError("no array of x's size depends on z: what the decoder gives was not found; name the loss with --loss NAME.")

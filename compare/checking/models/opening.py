@@ -1,0 +1,105 @@
+"""A model with one way to its loss, run once: the first feed and way that go through."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from elbo_compare.compare.checking.failure import FunctionError, TargetError
+from elbo_compare.compare.checking.models.data import Feed, feeds
+from elbo_compare.compare.checking.models.entering import Way, ways
+from elbo_compare.compare.checking.models.making import is_model
+from elbo_compare.suites.bridge.program import Program, Run, Setting
+from elbo_compare.suites.contract import Array
+
+ROWS = 4
+BRIDGES = {"torch": "torch_program", "flax": "jax_program", "equinox": "jax_program"}
+SHOWN = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opened:
+    """A program that runs, how it was entered, what it was fed, and its first run."""
+
+    program: Program
+    way: Way
+    feed: Feed
+    run: Run
+    others: tuple[str, ...] = ()
+
+
+def opened(
+    model: Any, names: Mapping[str, Any], *, loss: str | None, rows: Array | None, constants: Mapping[str, Any]
+) -> Iterator[Opened]:
+    """Every way to the loss that runs, likeliest first; one feed for each.
+
+    Raises FunctionError, with what was seen, where none runs.
+    """
+    bridge = import_module(f"elbo_compare.suites.bridge.{BRIDGES[is_model(model)]}")
+    candidates = list(ways(model, names, loss=loss, constants=constants))
+    fed = list(feeds(bridge.layer_sizes(model), rows))
+    tried = _Tried()
+    done: set[str] = set()
+    for single in (False, True):
+        for way in candidates:
+            if way.label.split("(")[0] in done:
+                continue
+            made = _first(bridge, model, way, fed, tried, single=single)
+            if made is not None:
+                done.add(way.label.split("(")[0])
+                fed = [made.feed, *(feed for feed in fed if feed is not made.feed)]
+                yield made
+        if done:
+            return
+    if not fed:
+        raise TargetError("what it is fed can't be told from its layers; give rows, as in --data FILE.npy.")
+    raise tried.error(fed)
+
+
+@dataclass
+class _Tried:
+    """What forward gave and what was raised, for the line that asks."""
+
+    seen: str = ""
+    raised: str = ""
+    ran: bool = False
+
+    def error(self, fed: list[Feed]) -> FunctionError:
+        if self.ran and not self.raised:
+            return FunctionError(f"it runs and gives {self.seen}, but no loss was found; name it, as in --loss NAME.")
+        shapes = ", ".join(dict.fromkeys(feed.text for feed in fed[: 3 * SHOWN]))
+        return FunctionError(f"it raises {self.raised} (fed x of {shapes}); give what it takes: --data FILE.npy, --loss NAME, --set NAME=VALUE.")
+
+
+def _first(bridge: Any, model: Any, way: Way, fed: list[Feed], tried: _Tried, *, single: bool) -> Opened | None:
+    for feed in fed:
+        program = bridge.open_program(model, way.enter, single=single)
+        run = program.run(Setting(x=feed.batch(ROWS, 0)))
+        if run.error:
+            tried.raised = tried.raised or run.error
+            continue
+        if run.loss is None:
+            tried.ran, tried.seen = True, _seen(program, run)
+            return None
+        value = program.value(run, run.loss)
+        if value.shape not in {(), (1,), (ROWS,), (ROWS, 1)}:
+            return None
+        if not np.isfinite(value).all():
+            tried.raised = tried.raised or f"no error, but a loss of {value.ravel()[0]}"
+            continue
+        if not (run.of_x[run.loss] or run.draws[run.loss]):
+            return None
+        return Opened(program=program, way=way, feed=feed, run=run)
+    return None
+
+
+def _seen(program: Program, run: Run) -> str:
+    shapes = [str(program.shape(run, number)) for name, number in run.outputs.items() if name.startswith("out")]
+    return ", ".join(shapes[:6]) or "nothing"
+
+
+def again(opened_: Opened, **changes: Any) -> Run:
+    """Its first run once more, with changes."""
+    return opened_.program.run(replace(Setting(x=opened_.feed.batch(ROWS, 0)), **changes))
