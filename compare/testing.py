@@ -4,20 +4,31 @@ from collections.abc import Callable
 from typing import Any
 
 from elbo_compare.compare.checking.check import check_function
+from elbo_compare.compare.checking.failure import TargetError
+from elbo_compare.compare.checking.models.check import check_model
 
 __all__ = ["assert_elbo_claims"]
 
 
-def assert_elbo_claims(function: Callable[..., Any], **options: Any) -> None:
-    """Raise AssertionError, with the verdict and its cause, unless the function is right.
+def assert_elbo_claims(
+    function: Callable[..., Any] | None = None, *, model: Any = None, data: Any = None, **options: Any
+) -> None:
+    """Raise AssertionError, with the verdict and its cause, unless the function, or the whole model, is right.
 
     Runs in this process: a function that hangs, hangs the test. The options are those of `compare check`: kind
     (`analytic_kl`, `sampled_kl`, `negative_elbo`, `log_weight`), mapping (`["h=log_var"]`), framework (`torch`, `jax`,
     `numpy`), likelihood (`bernoulli`, `normal`, …), constants (`{"beta": 1.0}`), and objective (`beta`, …), which lets
     an objective by design pass as what it is. Raises compare.errors.CompareError where they don't fit.
 
+    model: a whole model, as an instance, a class or a factory, in place of a function; data: rows for it, FILE.npy,
+    `digits` or `mnist`, else made in the shape that its layers take; its options are those of `check_model`: init
+    (its arguments), loss (a name), likelihood, objective, constants, batch.
+
         def test_kl():
             assert_elbo_claims(my_vae.kl)
+
+        def test_vae():
+            assert_elbo_claims(model=my_vae.VAE(), data=rows)
 
     >>> import numpy as np
     >>> def half(mean, log_var):
@@ -28,6 +39,8 @@ def assert_elbo_claims(function: Callable[..., Any], **options: Any) -> None:
     ...     print(str(error).splitlines()[0])
     WRONG  half
     """
-    result = check_function(function, **options)
+    if (function is None) is (model is None):
+        raise TargetError("assert_elbo_claims takes a function or model=..., one of them.")
+    result = check_function(function, **options) if function else check_model(model, data=data, **options)
     if result.exit_code:
         raise AssertionError(result.as_text(verbose=True))

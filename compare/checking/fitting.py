@@ -205,7 +205,7 @@ def _at_fixed(law: Law, column: Mapping[Size, float]) -> Law:
     if not fixed or isclose(factor, 1.0, rel_tol=1e-6) or (0 not in fixed and _among(factor, SIMPLE)):
         return law
     subsets = [axes for n in range(1, len(fixed) + 1) for axes in combinations(fixed, n)]
-    for power, known in ((-1, SIMPLE), (1, NORMALISERS)):
+    for power, known in ((-1, (1.0,)), (-1, SIMPLE), (1, NORMALISERS)):
         for axes in subsets:
             shared = factor * math.prod(float(size[axis]) for axis in axes) ** -power
             if _among(shared, known):

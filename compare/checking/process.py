@@ -1,5 +1,6 @@
 """Runs one check in a process of its own, with a time limit, so that a function that hangs or exits costs nothing."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,11 +25,13 @@ def check_target(
     timeout_s: float = TIMEOUT_S,
     imports_s: float = IMPORTS_S,
     verbose: bool = False,
+    model: Mapping[str, Any] | None = None,
     **options: Any,
 ) -> Answer:
     """`check_function(**options)` on a target, in a fresh interpreter that is killed `timeout_s` seconds after its
-    imports."""
-    request = {"target": target, "verbose": verbose, "options": options}
+    imports; of a whole model `check_model`, which takes `model` (init, loss, data) beside."""
+    given = {name: value for name, value in (model or {}).items() if value is not None}
+    request = {"target": target, "verbose": verbose, "options": options, "model": given}
     limits = Limits(calls_s=timeout_s, imports_s=imports_s)
     returned = run_target("elbo_compare.compare.checking.child:answer", request, program_of(target), limits)
     if returned.answer is not None:

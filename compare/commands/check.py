@@ -9,8 +9,14 @@ from elbo_compare.compare.commands.vectors import AsJson, Framework, Kind, Mappi
 
 def check(
     target: Annotated[
-        str, typer.Argument(metavar="TARGET", help="FILE.py:NAME or MODULE:NAME: a function, Class.method, object.")
+        str,
+        typer.Argument(metavar="TARGET", help="FILE.py:NAME or MODULE:NAME: a function, Class.method, object, model."),
     ],
+    init: Annotated[str | None, typer.Option(metavar="JSON", help="A whole model's arguments.")] = None,
+    loss: Annotated[str | None, typer.Option(metavar="NAME", help="A whole model's loss.  [default: found]")] = None,
+    data: Annotated[
+        str | None, typer.Option(metavar="ROWS", help="A whole model's data: FILE.npy, digits, mnist.")
+    ] = None,
     kind: Kind = None,
     mapping: Mapping = None,
     framework: Framework = None,
@@ -29,12 +35,13 @@ def check(
     as_json: AsJson = False,
     timeout: Seconds = 30.0,
 ) -> None:
-    """Judge your own KL or loss: 0 right or by design, 1 wrong, 2 can't be loaded, 3 raises, hangs or gives NaN."""
+    """Judge your own KL, loss or VAE: 0 right or by design, 1 wrong, 2 not loaded, 3 raises, hangs or gives NaN."""
     from elbo_compare.compare.checking.command import check_command, constants_of
 
     raise typer.Exit(
         check_command(
             target,
+            model={"init": init, "loss": loss, "data": data},
             kind=kind,
             mapping=mapping or (),
             framework=framework,

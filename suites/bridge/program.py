@@ -1,7 +1,7 @@
 """What a run of a person's whole model leaves behind, whatever its framework: every operation, every array, the draws.
 
-An array is known by its number in the run. Which of them is z, the mean or the decoder's output is nowhere asked of names:
-the runs of one program at different noise say it (`compare`, checking whole models). NumPy only.
+An array is known by its number in the run. Which of them is z, the mean or the decoder's output is nowhere asked of
+names: the runs of one program at different noise say it (`compare`, checking whole models). NumPy only.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,7 +26,7 @@ class Step:
 
 @dataclass(frozen=True, kw_only=True)
 class Cut:
-    """A place where the gradient is cut off on purpose (a detach, a `no_grad`, a stop_gradient). `place`: file and line."""
+    """Where the gradient is cut off on purpose (a detach, a `no_grad`, a stop_gradient). `place`: file and line."""
 
     number: int
     op: str
@@ -37,9 +37,10 @@ class Cut:
 class Setting:
     """How a program is run once.
 
-    x: the data, whole rows; given: normal noise, draw by draw, in place of the tape's own; filled: that number in place of
-    all of it; training: the mode; restored: the cuts that are undone (None: all of them, and every weight is trained);
-    moved: by how much every weight is moved; until: the step after which the run may end.
+    x: the data, whole rows; given: normal noise, draw by draw, in place of the tape's own; filled: that number in
+    place of all of it; training: the mode; restored: the cuts that are undone (None: all of them, and every weight is
+    trained); moved: by how much every weight is moved; until: the step after which the run may end; masks: the seed of
+    dropout's masks, which stay when the noise changes.
     """
 
     x: Array
@@ -50,12 +51,13 @@ class Setting:
     restored: frozenset[int] | None = frozenset()
     moved: float = 0.0
     until: int = -1
+    masks: int = 0
 
 
 @dataclass(kw_only=True)
 class Run:
-    """One run: `steps` in order, `arrays` by number, `draws` (which normal draws each array depends on), `weighs` (it is
-    made of weights alone) and `reads_x`. loss, outputs: numbers; error: what the program raised, "" where it went through.
+    """One run: `steps` in order; of each array `draws` (which draws it depends on), `weighs` (it is made of weights
+    alone) and `of_x`. loss, outputs: numbers; error: what the program raised, "" where it went through.
     """
 
     steps: list[Step] = field(default_factory=list)
@@ -104,18 +106,19 @@ class Program(Protocol):
 
 
 # Operations in which a network reads an array: a contraction with weights.
-CONTRACTIONS = frozenset(
-    "linear conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d matmul mm bmm addmm baddbmm einsum "
-    "bilinear tensordot __matmul__ __rmatmul__ lstm gru rnn_tanh rnn_relu lstm_cell gru_cell rnn_tanh_cell rnn_relu_cell "
-    "multi_head_attention_forward scaled_dot_product_attention addmv mv dot_general conv_general_dilated".split()
-)
+_CONTRACTING = """
+    linear conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d matmul mm bmm addmm baddbmm einsum
+    bilinear tensordot __matmul__ __rmatmul__ lstm gru rnn_tanh rnn_relu lstm_cell gru_cell rnn_tanh_cell rnn_relu_cell
+    multi_head_attention_forward scaled_dot_product_attention addmv mv dot_general conv_general_dilated
+"""
 # Operations that only arrange: what they read is what they give.
-ARRANGING = frozenset(
-    "view reshape view_as reshape_as flatten unflatten unsqueeze squeeze expand expand_as permute transpose t contiguous to "
-    "clone detach detach_ float double type type_as cat concat concatenate stack repeat repeat_interleave chunk split "
-    "__getitem__ cuda cpu requires_grad_ select narrow swapaxes movedim ravel unbind tensor_split data "
-    "convert_element_type broadcast_in_dim copy copy_p slice dynamic_slice gather rev stop_gradient pjit".split()
-)
+_ARRANGING = """
+    view reshape view_as reshape_as flatten unflatten unsqueeze squeeze expand expand_as permute transpose t contiguous
+    to clone detach detach_ float double type type_as cat concat concatenate stack repeat repeat_interleave chunk split
+    __getitem__ cuda cpu requires_grad_ select narrow swapaxes movedim ravel unbind tensor_split data
+    convert_element_type broadcast_in_dim copy copy_p slice dynamic_slice gather rev stop_gradient
+"""
+CONTRACTIONS, ARRANGING = frozenset(_CONTRACTING.split()), frozenset(_ARRANGING.split())
 
 
 def readers(run: Run) -> Sequence[int]:

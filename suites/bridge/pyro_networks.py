@@ -1,7 +1,7 @@
 """A Pyro model and guide made of a person's own torch networks, and what Pyro's ELBO objects give on them.
 
-The guide samples z from Normal(mean, sigma), the model puts that z in place of the person's own and observes x under the
-recognised likelihood. The numbers are the ELBO objects' own; nothing of them is computed here.
+The guide samples z from Normal(mean, sigma), the model puts that z in place of the person's own and observes x under
+the recognised likelihood. The numbers are the ELBO objects' own; nothing of them is computed here.
 """
 
 from collections.abc import Mapping, Sequence
@@ -58,7 +58,7 @@ def losses(
     last = max(step for _, step, _, _ in sites)
 
     def guide() -> None:
-        none, afar = (program.run(replace(restored, filled=at, until=last)) for at in (0.0, far))
+        none, afar = (program.run(replace(restored, filled=noise, until=last)) for noise in (0.0, far))
         with pyro.plate("data", rows):
             for number, (at, _, sign, _) in enumerate(sites):
                 mean = none.arrays[at].reshape(rows, -1)
@@ -69,7 +69,7 @@ def losses(
     def model() -> None:
         with pyro.plate("data", rows):
             put: dict[int, Tensor] = {}
-            for number, (at, step, _, noise) in enumerate(sites):
+            for number, (_, step, _, noise) in enumerate(sites):
                 width = noise.size // rows
                 prior = dist.Normal(x.new_zeros(rows, width), x.new_ones(rows, width)).to_event(1)
                 with poutine.scale(scale=kl_weight):
@@ -91,7 +91,7 @@ def losses(
         parts = torch.autograd.grad(loss, list(weights.values()), allow_unused=True)
         for each in frozen:
             each.requires_grad_(False)
-        found[type(elbo).__name__] = (float(loss), _by_name(weights, parts))
+        found[type(elbo).__name__] = (float(loss.detach()), _by_name(weights, parts))
     return found
 
 

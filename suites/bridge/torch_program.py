@@ -4,11 +4,12 @@ Nothing of the model is changed: a function mode sees what Python asks of torch,
 (`torch_tape`). A reference needs the gradient where the model cuts it off: `Setting.restored` undoes cuts, by number.
 """
 
-import os
 import sys
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,8 +23,9 @@ from elbo_compare.suites.bridge.torch_tape import TorchTape
 from elbo_compare.suites.bridge.user_arrays import leaves
 from elbo_compare.suites.contract import Array
 
-OURS = (os.path.dirname(torch.__file__), os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+OURS = (str(Path(torch.__file__).parent), str(Path(__file__).parents[1]))
 DETACHING = ("detach", "detach_")
+NUMBERS = ("item", "tolist", "numpy", "__float__")  # a Python number carries no gradient: seen, and not to be undone
 Enter = Callable[[Any], Any]
 
 
@@ -33,6 +35,8 @@ class _Noise(Tape):
     def __init__(self, setting: Setting):
         super().__init__(setting.seed, given=setting.given)
         self.filled = setting.filled
+        for place, kind in enumerate((Drawn.DROPOUT, Drawn.OTHER)):
+            self._streams[kind] = np.random.default_rng([setting.masks, place])
 
     def normal(self, shape: Any, by: str = "") -> Array:
         """Its noise, or that number everywhere."""
@@ -64,7 +68,9 @@ class Recorder(TorchFunctionMode):
         self.numbers: dict[int, int] = {}
         self.sampled = 0
 
-    def number(self, tensor: Tensor, draws: frozenset[int] = frozenset(), *, weighs: bool = False, of_x: bool = False) -> int:
+    def number(
+        self, tensor: Tensor, draws: frozenset[int] = frozenset(), *, weighs: bool = False, of_x: bool = False
+    ) -> int:
         """The tensor's number; a new one for a tensor that was not seen."""
         known = self.numbers.get(id(tensor))
         if known is None:
@@ -87,8 +93,16 @@ class Recorder(TorchFunctionMode):
             return kept
         if func is torch._C._set_grad_enabled and not args[0] and self._undone(name):
             return None
+        if name in NUMBERS and args[0].requires_grad:
+            self._undone(name)
         cutting = (name in DETACHING or name == "data") and isinstance(args[0], Tensor)
-        result = args[0].view_as(args[0]) if cutting and self._undone(name) else func(*args, **kwargs)
+        sampling = func is torch.normal and any(isinstance(each, Tensor) for each in args)
+        if cutting and self._undone(name):
+            result = args[0].view_as(args[0])
+        elif sampling and self._undone("sample()"):
+            result = _as_rsample(*args)
+        else:
+            result = func(*args, **kwargs)
         made = [each for _, each in leaves(result) if isinstance(each, Tensor)]
         return self._kept(name, args, kwargs, result, made) if made else result
 
@@ -111,7 +125,9 @@ class Recorder(TorchFunctionMode):
             put = self.replaced[place].reshape(made[0].shape)
             result, made = put, [put]
         numbers = tuple(self.number(each, draws, weighs=weighs, of_x=of_x) for each in made)
-        self.run.steps.append(Step(op=name, reads=tuple(reads), makes=numbers, place=_place() if name in DETACHING else ""))
+        self.run.steps.append(
+            Step(op=name, reads=tuple(reads), makes=numbers, place=_place() if name in DETACHING else "")
+        )
         if self.setting.until == place:
             raise _Enough
         return result
@@ -130,13 +146,19 @@ def _on_the_cpu(name: str, args: Any, kwargs: dict[str, Any]) -> tuple[Any, dict
     return args, kwargs, None
 
 
+def _as_rsample(mean: Any, std: Any = 1.0, **_: Any) -> Tensor:
+    """`torch.normal(mean, std)` with a gradient."""
+    like = mean if isinstance(mean, Tensor) else std
+    return mean + std * torch.randn(torch.broadcast_shapes(like.shape, getattr(std, "shape", ())), dtype=like.dtype)
+
+
 def _place() -> str:
     """`file.py:12`: the innermost line outside of torch and of us."""
     frame = sys._getframe(2)
     while frame is not None:
         file = frame.f_code.co_filename
         if not file.startswith(OURS) and not file.startswith("<"):
-            return f"{os.path.basename(file)}:{frame.f_lineno}"
+            return f"{Path(file).name}:{frame.f_lineno}"
         frame = frame.f_back
     return ""
 
@@ -271,17 +293,32 @@ class TorchProgram:
 
 def told(error: BaseException) -> str:
     """`ValueError: what it says, in line 12 of file.py`."""
-    import traceback
-
     text = (str(error).strip().splitlines() or ["no message"])[0][:300]
     frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith((*OURS, "<"))]
-    where = f", in line {frames[-1].lineno} of {os.path.basename(frames[-1].filename)}" if frames else ""
+    where = f", in line {frames[-1].lineno} of {Path(frames[-1].filename).name}" if frames else ""
     return f"{type(error).__name__}: {text}{where}"
 
 
 def _tensor(array: Array, dtype: torch.dtype) -> Tensor:
     array = np.asarray(array)
     return torch.from_numpy(array.copy()).to(dtype) if array.dtype.kind == "f" else torch.from_numpy(array.copy())
+
+
+@contextmanager
+def kept(module: nn.Module) -> Iterator[None]:
+    """Afterwards the module has the weights and buffers, and their dtype, that it had."""
+    own = [(each, each.data, each.requires_grad) for each in module.parameters()]
+    held = [(one, key, each) for one in module.modules() for key, each in one._buffers.items() if each is not None]
+    copies = [each.clone() for _, _, each in held]
+    try:
+        yield
+    finally:
+        for each, data, was in own:
+            each.data = data
+            each.requires_grad_(was)
+        for (one, key, each), copy in zip(held, copies, strict=True):
+            each.data.copy_(copy)
+            one._buffers[key] = each
 
 
 def layer_sizes(module: nn.Module) -> list[tuple[str, int, int]]:

@@ -1,4 +1,4 @@
-"""Checks one whole model in this process: runs it, finds its parts by value, judges its sampler, its loss, its gradients."""
+"""Checks one whole model in this process: runs it, finds its parts by value, judges sampler, loss and gradients."""
 
 import json
 import time
@@ -10,7 +10,7 @@ from elbo_compare.compare.checking.failure import FunctionError, TargetError
 from elbo_compare.compare.checking.models.data import checked_rows, given_rows
 from elbo_compare.compare.checking.models.judging import GOOD, judged
 from elbo_compare.compare.checking.models.making import instance, is_model
-from elbo_compare.compare.checking.models.opening import opened
+from elbo_compare.compare.checking.models.opening import bridge_of, opened
 from elbo_compare.compare.checking.result import CheckResult, CheckVerdict
 from elbo_compare.suites.contract import Array
 
@@ -28,14 +28,16 @@ def check_model(
     likelihood: str | None = None,
     objective: str | None = None,
     constants: Mapping[str, Any] | None = None,
+    batch: int | None = None,
     target: str = "",
 ) -> CheckResult:
     """Judge a whole model as it stands; never raises for what the model does (`CheckResult.message` says it).
 
-    model: a class, an instance, or a function that makes one. names: what stands around it (its module's names), where a
-    loss function may be. init: its arguments, a mapping or a list (or either as JSON). loss: the method or function that
+    model: a class, an instance, or a function that makes one. names: what stands around it (its module's names), where
+    a loss function may be. init: its arguments, a mapping or a list (or JSON). loss: the method or function that
     gives the loss, else found. data: FILE.npy, `digits`, `mnist` or an array of rows; else made, in the shape that its
-    layers take. likelihood, objective, constants: as in `check_function`. Raises TargetError where it can't be made.
+    layers take. likelihood, objective, constants, batch: as in `check_function`. Raises TargetError where it can't be
+    made.
     """
     started = time.perf_counter()
     label = target or getattr(model, "__name__", type(model).__name__)
@@ -43,13 +45,32 @@ def check_model(
         init = read_init(init)
     made = instance(model, label, init)
     if not is_model(made):
-        raise TargetError(f"{label} is of type {type(made).__name__}: no torch, flax or equinox module, and no model is read of it.")
+        raise TargetError(
+            f"{label} is of type {type(made).__name__}: no torch, flax or equinox module, and no model is read of it."
+        )
     rows = given_rows(data) if isinstance(data, str) else None if data is None else checked_rows(data, "data")
     around = dict(names or _around(made))
+    with bridge_of(made).kept(made):
+        chosen = _best(made, around, label, loss, rows, batch, likelihood, objective, constants or {})
+    return replace(chosen, timings={"checking": time.perf_counter() - started})
+
+
+def _best(
+    model: Any,
+    around: Mapping[str, Any],
+    label: str,
+    loss: str | None,
+    rows: Array | None,
+    batch: int | None,
+    likelihood: str | None,
+    objective: str | None,
+    constants: Mapping[str, Any],
+) -> CheckResult:
+    """The first way to the loss that leaves something to judge."""
     chosen: CheckResult | None = None
     try:
-        for number, each in enumerate(opened(made, around, loss=loss, rows=rows, constants=constants or {})):
-            result = judged(each, made, label, likelihood=likelihood, objective=objective, constants=constants or {})
+        for number, each in enumerate(opened(model, around, loss=loss, rows=rows, constants=constants, batch=batch)):
+            result = judged(each, model, label, likelihood=likelihood, objective=objective, constants=constants)
             if chosen is None or (chosen.verdict in AGAIN and result.verdict not in AGAIN):
                 chosen = result
             if chosen.verdict not in AGAIN or number + 1 == MOST_WAYS:
@@ -57,7 +78,7 @@ def check_model(
     except FunctionError as error:
         chosen = chosen or CheckResult(target=label, verdict=CheckVerdict.FAILED, message=f"{label}: {error}")
     assert chosen is not None
-    return replace(chosen, timings={"checking": time.perf_counter() - started})
+    return chosen
 
 
 def read_init(text: str) -> Any:
@@ -65,7 +86,9 @@ def read_init(text: str) -> Any:
     try:
         return json.loads(text)
     except ValueError as error:
-        raise TargetError(f"--init wants JSON, as in --init '{{\"latent_dim\": 8}}'; {text!r} arrived ({error}).") from error
+        raise TargetError(
+            f"--init wants JSON, as in --init '{{\"latent_dim\": 8}}'; {text!r} arrived ({error})."
+        ) from error
 
 
 def _around(model: Any) -> dict[str, Any]:

@@ -18,15 +18,17 @@ SHIPPED = {"digits": "digits", "mnist": "mnist-5k"}
 
 @dataclass(frozen=True, kw_only=True)
 class Feed:
-    """Rows of one shape. kind: `unit` (uniform in (0, 1)), `binary`, `counts`, or `rows` that were given."""
+    """Rows of one shape. kind: `unit` (uniform in (0, 1)), `binary`, `counts`, or `rows` that were given; fixed: the
+    batch size that the model is written for, 0 where it takes any."""
 
     shape: tuple[int, ...]
     kind: str = "unit"
     rows: Array | None = None
+    fixed: int = 0
 
     def batch(self, size: int, number: int) -> Array:
         """One batch, another one for each number."""
-        rng = np.random.default_rng([16, number])
+        rng, size = np.random.default_rng([16, number]), self.fixed or size
         if self.rows is not None:
             chosen = rng.permutation(len(self.rows))[:size]
             return self.rows[chosen].reshape(size, *self.shape)
@@ -47,7 +49,9 @@ def given_rows(data: str) -> Array:
         return shipped.grey_parts(SHIPPED[data])[1][:256]
     path = Path(data)
     if path.suffix != ".npy" or not path.is_file():
-        raise TargetError(f"--data takes a file FILE.npy, digits or mnist; {data!r} arrived, and there is no such file.")
+        raise TargetError(
+            f"--data takes a file FILE.npy, digits or mnist; {data!r} arrived, and there is no such file."
+        )
     try:
         rows = np.asarray(np.load(path, allow_pickle=False), float)
     except ValueError as error:

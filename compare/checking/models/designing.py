@@ -16,7 +16,13 @@ CLOSE = 1e-6
 
 
 def declared(
-    opened: Opened, found: Found, objective: Objective, probe: Probe, model: Any, constants: Mapping[str, Any], asked: str | None
+    opened: Opened,
+    found: Found,
+    objective: Objective,
+    probe: Probe,
+    model: Any,
+    constants: Mapping[str, Any],
+    asked: str | None,
 ) -> str:
     """What declares the objective; "" where nothing does."""
     if asked is not None and str(asked).replace("_", "-") == objective.name:
@@ -27,15 +33,20 @@ def declared(
     for name in opened.way.given:
         if WEIGHTS.match(name.split(" ")[0]):
             return f"its argument {name.split(' ')[0]}"
-    function = opened.way.function
-    if function is not None:
-        for parameter in inspect.signature(surface(function)).parameters.values():
-            if _number(parameter.default) and isclose(parameter.default, objective.number, rel_tol=CLOSE):
-                return f"its argument {parameter.name}"
+    by_default = _default(opened.way.function, objective.number)
+    if by_default:
+        return f"its argument {by_default}"
     for name in _attributes(model, objective.number):
         if _bears(opened, probe, found, model, name):
             return f"its attribute {name}"
     return ""
+
+
+def _default(function: Any, number: float) -> str:
+    """The argument of the loss function whose default is the number."""
+    parameters = inspect.signature(surface(function)).parameters.values() if function is not None else ()
+    same = [p.name for p in parameters if _number(p.default) and isclose(p.default, number, rel_tol=CLOSE)]
+    return same[0] if same else ""
 
 
 def _number(value: Any) -> bool:

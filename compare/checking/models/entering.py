@@ -22,11 +22,25 @@ FIRST = (
     *("loss_function", "loss", "elbo_loss", "vae_loss", "compute_loss", "calculate_loss", "calc_loss", "get_loss"),
     *("loss_fn", "neg_elbo", "negative_elbo", "negative_elbo_bound", "nelbo", "elbo", "training_step", "final_loss"),
 )
-NOT_LOSS = re.compile(r"plot|log_loss|print|save|test|valid|eval|load|history|losses$|register|recon|kl|perceptual|configure", re.IGNORECASE)
-MODEL_NAMES = frozenset("model vae net network module self m".split())
+NOT_LOSS = re.compile(
+    r"plot|log_loss|print|save|test|valid|eval|load|history|losses$|register|recon|kl|perceptual|configure",
+    re.IGNORECASE,
+)
+MODEL_NAMES = frozenset(("model", "vae", "net", "network", "module", "m"))
 WEIGHTS = re.compile(r"^(M_N|.*weight|beta|lambda_?|alpha|gamma|anneal.*|kl_coeff?|coef|warm_?up|kld?_?w)$")
-STEPS = frozenset("batch_idx batch_index idx i batch_nb optimizer_idx".split())
-RETURNED_LOSS = ("loss", "total_loss", "elbo_loss", "neg_elbo", "nelbo", "negative_elbo", "vae_loss", "elbo", "total", "objective")
+STEPS = frozenset(("batch_idx", "batch_index", "idx", "i", "batch_nb", "optimizer_idx"))
+RETURNED_LOSS = (
+    "loss",
+    "total_loss",
+    "elbo_loss",
+    "neg_elbo",
+    "nelbo",
+    "negative_elbo",
+    "vae_loss",
+    "elbo",
+    "total",
+    "objective",
+)
 MOST_WAYS = 24
 
 
@@ -90,10 +104,11 @@ def _candidates(model: Any, names: Mapping[str, Any], loss: str | None) -> list[
     functions = {
         key: value
         for key, value in names.items()
-        if _is_loss(key) and inspect.isfunction(value) and (value.__module__ or "").split(".")[0] not in {"torch", "jax"}
+        if _is_loss(key)
+        and inspect.isfunction(value)
+        and (value.__module__ or "").split(".")[0] not in {"torch", "jax"}
     }
-    ordered = sorted(methods.items(), key=_rank) + sorted(functions.items(), key=_rank)
-    return ordered
+    return [*sorted(methods.items(), key=_rank), *sorted(functions.items(), key=_rank)]
 
 
 def _is_loss(key: str) -> bool:
@@ -154,7 +169,9 @@ def _bound(caller: Caller, label: str, function: Callable[..., Any], constants: 
     plain = [p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
     given = {p.name: constants[p.name] for p in plain if p.name in constants}
     keys = unpacked(function)[1] if double else ()
-    given |= {key: constants[key] for key in constants if double and (key in keys or not keys) and key not in caller.extra}
+    given |= {
+        key: constants[key] for key in constants if double and (key in keys or not keys) and key not in caller.extra
+    }
     chosen = [p.name for p in plain if p.default is p.empty and p.name not in given and WEIGHTS.match(p.name)]
     chosen += [key for key in keys if key not in given and WEIGHTS.match(key)]
     told = tuple(f"{name} = 1" for name in chosen)
@@ -174,7 +191,9 @@ def _bound(caller: Caller, label: str, function: Callable[..., Any], constants: 
     yield from (way(arguments, how) for arguments, how in _arguments(caller, wanted, star=star))
 
 
-def _arguments(caller: Caller, wanted: list[inspect.Parameter], *, star: bool) -> Iterator[tuple[Callable[[Any], Any], str]]:
+def _arguments(
+    caller: Caller, wanted: list[inspect.Parameter], *, star: bool
+) -> Iterator[tuple[Callable[[Any], Any], str]]:
     """(x -> positional arguments and forward's outputs, words) for each binding."""
     names = [p.name for p in wanted]
     if names and not star and all(_simple(name) is not None for name in names):
@@ -196,7 +215,12 @@ def _arguments(caller: Caller, wanted: list[inspect.Parameter], *, star: bool) -
                 return [out, x][: len(names)], out
             if order == "tuple last":
                 return [x, out][: len(names)], out
-            chosen = {"out": values, "out, x": [*values, x], "x, out": [x, *values], "recon": [values[0], x, *values[1:]]}[order]
+            chosen = {
+                "out": values,
+                "out, x": [*values, x],
+                "x, out": [x, *values],
+                "recon": [values[0], x, *values[1:]],
+            }[order]
             if not star and len(chosen) < len(names):
                 raise TypeError("not as many values as parameters")
             return (chosen if star else chosen[: len(names)]), out
@@ -226,7 +250,11 @@ class Pair(tuple):
 
 
 def _zeros(x: Any) -> Any:
-    return (x.reshape(len(x), -1)[:, 0] * 0).long() if hasattr(x, "long") else (x.reshape(len(x), -1)[:, 0] * 0).astype(int)
+    return (
+        (x.reshape(len(x), -1)[:, 0] * 0).long()
+        if hasattr(x, "long")
+        else (x.reshape(len(x), -1)[:, 0] * 0).astype(int)
+    )
 
 
 def _pick(name: str, caller: Caller, x: Any, seen: list[tuple[str, Any]]) -> Any:

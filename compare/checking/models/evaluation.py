@@ -1,4 +1,4 @@
-"""What `model.eval()` leaves: no dropout, and no datum's encoding or decoding that depends on the others in its batch."""
+"""What `model.eval()` leaves: no dropout, and no datum's result that depends on the others in its batch."""
 
 from dataclasses import replace
 
@@ -21,12 +21,15 @@ def in_evaluation(program: Program, feed: Feed) -> tuple[Diagnosis | None, tuple
         return None, (f"in evaluation it raises {run.error}",)
     if any(draw.kind is Drawn.DROPOUT for draw in run.drawn):
         text = "dropout is active in evaluation: after model.eval() it still draws a mask"
-        advice = "F.dropout(h, training=self.training), or nn.Dropout, which eval() switches off"
+        advice = "write F.dropout(h, training=self.training), or nn.Dropout, which eval() switches off"
         return Diagnosis(form=DifferenceForm.TERMS, text=text, advice=advice), ()
     coupled = _coupled(program, setting, run)
     if coupled:
-        text = f"in evaluation one datum's {coupled} depends on the others in its batch: batch statistics are used after model.eval()"
-        advice = "nn.BatchNorm with its running statistics; F.batch_norm(..., training=self.training)"
+        text = (
+            f"in evaluation one datum's {coupled} depends on the others in its batch: batch statistics are used after "
+            "model.eval()"
+        )
+        advice = "use nn.BatchNorm with its running statistics; or F.batch_norm(..., training=self.training)"
         return Diagnosis(form=DifferenceForm.TERMS, text=text, advice=advice), ()
     return None, (() if run.sampled else ("in evaluation z is the mean",))
 

@@ -1,7 +1,7 @@
 """The gradient of every weight: the loss's own, against the one of the formula that it equals, at the same noise.
 
-The right gradient comes from the oracle's slopes by mean, sigma, z and output, pulled back through the person's own networks
-with every cut undone. Allowed is 100 times what it changes by when the data move by one roundoff.
+The right gradient comes from the oracle's slopes by mean, sigma, z and output, pulled back through the person's own
+networks with every cut undone. Allowed is 100 times what it changes by when the data move by one roundoff.
 """
 
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from elbo_compare.compare.checking.models.objective import Found
+from elbo_compare.compare.checking.models.objective import Found, roundoff_of
 from elbo_compare.compare.checking.models.parts import AFAR, Ends
 from elbo_compare.compare.checking.models.probing import Probe, Probed, last_of
 from elbo_compare.compare.checking.names import Role
@@ -25,8 +25,11 @@ Gradient = Mapping[str, Array]
 
 @dataclass(frozen=True, kw_only=True)
 class Compared:
-    """own against right, weight by weight. off: name -> (difference, allowed), for those that differ; worst: the largest
-    difference / allowed over all weights, with both numbers; frozen: not trained as the model stands; unread: no slope."""
+    """own against right, weight by weight.
+
+    off: name -> (difference, allowed), for those that differ; difference, allowed: where their ratio is largest;
+    frozen: not trained as the model stands; unread: no slope.
+    """
 
     off: Mapping[str, tuple[float, float]]
     difference: float
@@ -72,10 +75,8 @@ def compared(probed: Probed, found: Found, probe: Probe) -> Compared:
     again = right_gradient(probed, found, probe, nudged)
     own = own_gradient(probed, probe)
     largest = max((float(np.linalg.norm(part)) for part in right.values()), default=0.0)
-    allowed = {
-        name: SLACK * float(np.linalg.norm(part - again[name])) + LEAST * program.roundoff * largest
-        for name, part in right.items()
-    }
+    least = LEAST * roundoff_of(found, program.roundoff) * largest
+    allowed = {name: SLACK * float(np.linalg.norm(part - again[name])) + least for name, part in right.items()}
     return judged(program.weights(), own, right, allowed, probe.run.cuts)
 
 

@@ -12,15 +12,17 @@ from elbo_compare.compare.checking.identify import Standing
 from elbo_compare.compare.checking.models import gradients, libraries, mistakes
 from elbo_compare.compare.checking.models.designing import declared
 from elbo_compare.compare.checking.models.evaluation import in_evaluation
-from elbo_compare.compare.checking.models.objective import Found, objective_of, worst_value
+from elbo_compare.compare.checking.models.objective import Found, objective_of, roundoff_of, worst_value
 from elbo_compare.compare.checking.models.opening import Opened
 from elbo_compare.compare.checking.models.probing import Probed, latents_of, probe
 from elbo_compare.compare.checking.models.sampling import Sampler, judge_sampler, unread
+from elbo_compare.compare.checking.models.unsampled import never_sampled
 from elbo_compare.compare.checking.objectives import linear
 from elbo_compare.compare.checking.result import CheckResult, CheckVerdict, TermResult
 from elbo_compare.compare.checking.wording import equation_of, standing_notes
 from elbo_compare.compare.records import Outcome
 
+SMALL = 1e-12
 GOOD = (CheckVerdict.RIGHT, CheckVerdict.BY_DESIGN)
 KINGMA = "Kingma and Welling 2014"
 
@@ -70,18 +72,27 @@ class Case:
             declared_by=self.by,
             terms=(term,),
             diagnosis=cause,
-            notes=tuple([*self.notes, *given]),
+            notes=(*self.notes, *given),
         )
 
 
 def judged(
-    opened: Opened, model: Any, label: str, *, likelihood: str | None, objective: str | None, constants: Mapping[str, Any]
+    opened: Opened,
+    model: Any,
+    label: str,
+    *,
+    likelihood: str | None,
+    objective: str | None,
+    constants: Mapping[str, Any],
 ) -> CheckResult:
     """The verdict. Raises FunctionError where the model raises, or gives no number, at one of the probes."""
-    case = Case(label=label, opened=opened, model=model, likelihood=likelihood, objective=objective, constants=constants)
+    case = Case(
+        label=label, opened=opened, model=model, likelihood=likelihood, objective=objective, constants=constants
+    )
     latents = latents_of(opened.run)
     if not latents:
-        return _refused(case, unread(opened.run))
+        cause = None if opened.run.sampled else never_sampled(opened)
+        return case.result(CheckVerdict.WRONG, cause) if cause else _refused(case, unread(opened.run))
     probed = Probed(
         program=opened.program,
         feed=opened.feed,
@@ -133,22 +144,31 @@ def _on_loss(case: Case, probed: Probed, *, deep: int) -> CheckResult:
     return case.result(CheckVerdict.WRONG, diagnoses.linear(one))
 
 
-def _right(case: Case, probed: Probed, found: Found, evaluation: Diagnosis | None, notes: tuple[str, ...]) -> CheckResult:
+def _right(
+    case: Case, probed: Probed, found: Found, evaluation: Diagnosis | None, notes: tuple[str, ...]
+) -> CheckResult:
     one = found.identified
     bound = f"L^A, {KINGMA}, eq. 6" if one.reading.sampled else f"L^B, {KINGMA}, eq. 7"
     case.equation = f"{equation_of(one.reading, one.reduction, found.signature)}: {bound}"
     cause = _checked(case, probed, found) or evaluation
     if cause is not None:
         return case.result(CheckVerdict.WRONG, cause)
-    if case.claims and case.claims[0].name == "sampler":
-        case.notes.insert(0, f"sampler {case.claims[0].statement}: off by {case.claims[0].difference:.1g} of {case.claims[0].tolerance:.1g}")
+    first = case.claims[0]
+    if first.name == "sampler":
+        case.notes.insert(
+            0,
+            f"sampler {first.statement}: off by {first.difference:.1g} of {first.tolerance:.1g}",
+        )
     case.notes += [*standing_notes(one.reading), *notes]
     return case.result(CheckVerdict.RIGHT)
 
 
 def _checked(case: Case, probed: Probed, found: Found) -> Diagnosis | None:
     """Value, gradients and the library at the model's own weights; what is wrong, if anything."""
-    distance = worst_value(found, probed.program.roundoff)
+    distance = worst_value(found, roundoff_of(found, probed.program.roundoff))
+    if distance.ratio > 1 and not found.coarse:  # an identity to 1e-9 that is no rounding: a small epsilon
+        found = replace(found, coarse=True)
+        distance = worst_value(found, roundoff_of(found, probed.program.roundoff))
     agrees = distance.ratio <= 1
     case.claims.append(
         ClaimVerdict(
@@ -172,15 +192,20 @@ def _checked(case: Case, probed: Probed, found: Found) -> Diagnosis | None:
             where=f"{len(probed.program.weights())} weights",
         )
     )
+    if found.coarse and probed.program.roundoff < SMALL:
+        case.notes.append(
+            f"right to float32 rounding only (off by {distance.difference:.2g}): an added epsilon, or float32 inside"
+        )
     if compared.unread:
         case.notes.append(f"never read: {_names(compared.unread)}")
     cause = mistakes.of_gradient(probed, found, first, compared)
     if cause is None and not agrees:
-        text = f"is {found.identified.reading.title} only to {distance.difference:.2g} nats, where {distance.tolerance:.1g} is rounding"
+        title, room = found.identified.reading.title, distance.tolerance
+        text = f"is {title} only to {distance.difference:.2g} nats, where {room:.1g} is rounding"
         cause = Diagnosis(form=DifferenceForm.SINGLE, text=text, advice="an added epsilon, a clamp, or float32 inside")
-    library = libraries.beside(probed, found, first)
-    case.claims += libraries.claims_of(library, found)
     if cause is None:
+        library = libraries.beside(probed, found, first)
+        case.claims += libraries.claims_of(library, found)
         case.message = libraries.sentence(library, found)
         wanted = [each for each in case.claims if each.name.endswith("_ELBO") and each.outcome is Outcome.DIFFERS]
         if wanted:
@@ -203,7 +228,9 @@ def _unfitted(case: Case, probed: Probed, found: Found | None, deep: int) -> Che
         return case.result(CheckVerdict.WRONG, cause)
     sampled = "the sampler is right (z = mean + sigma e); "
     if deep:
-        text = f"a hierarchy: {deep} further latents depend on the first through a network, and their priors are not known here"
+        text = (
+            f"a hierarchy: {deep} more latents depend on the first through a network; their priors are not known here"
+        )
     else:
         text = "the loss is no combination of a reconstruction term and a KL to N(0, I) of these networks"
     raise_for_nothing(probed)
@@ -213,4 +240,6 @@ def _unfitted(case: Case, probed: Probed, found: Found | None, deep: int) -> Che
 def raise_for_nothing(probed: Probed) -> None:
     """Raises FunctionError where there is nothing that the decoder could have given."""
     if not probed.outputs():
-        raise FunctionError("no array of x's size depends on z: what the decoder gives was not found; name the loss with --loss NAME.")
+        raise FunctionError(
+            "no array of x's size depends on z: what the decoder gives was not found; name the loss with --loss NAME."
+        )

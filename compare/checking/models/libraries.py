@@ -9,7 +9,7 @@ import numpy as np
 from elbo_compare.compare.checking.claims import ClaimVerdict
 from elbo_compare.compare.checking.experiment import Observation
 from elbo_compare.compare.checking.models.gradients import LEAST, SLACK, own_gradient, right_gradient
-from elbo_compare.compare.checking.models.objective import Found, total
+from elbo_compare.compare.checking.models.objective import Found, roundoff_of, total
 from elbo_compare.compare.checking.models.parts import AFAR
 from elbo_compare.compare.checking.models.probing import Probe, Probed
 from elbo_compare.compare.checking.names import Role
@@ -87,6 +87,7 @@ def beside(probed: Probed, found: Found, probe: Probe) -> Library:
 
 
 def _compared(probed: Probed, found: Found, probe: Probe, name: str, losses: dict) -> Library:
+    roundoff = roundoff_of(found, probed.program.roundoff)
     one, reading = found.observations[probed.probes.index(probe)], found.identified.reading
     batch = one.batch if found.identified.reduction is Reduction.MEAN else 1
     scale = reading.sign * reading.scale / batch
@@ -94,8 +95,8 @@ def _compared(probed: Probed, found: Found, probe: Probe, name: str, losses: dic
     assert data is not None
     left = (data.constant(reading.weight) if data.weighted else 0.0) - reading.constant
     constant = left * probe.setting.x.size
-    distance = value_distance(reading, found.identified.reduction, one.terms[0], one, probed.program.roundoff)
-    extra = BOTH * 64 * probed.program.roundoff * abs(constant)
+    distance = value_distance(reading, found.identified.reduction, one.terms[0], one, roundoff)
+    extra = BOTH * 64 * roundoff * abs(constant)
     allowed = (BOTH * (distance.tolerance if np.isfinite(distance.tolerance) else 0.0)) / abs(scale) + extra
     if found.identified.reduction is Reduction.NONE:
         allowed *= one.batch
@@ -104,7 +105,7 @@ def _compared(probed: Probed, found: Found, probe: Probe, name: str, losses: dic
     objects = []
     for each, (value, gradient) in losses.items():
         off = max(float(np.linalg.norm(own[n] / scale - gradient[n])) for n in own)
-        room = SLACK * LEAST * probed.program.roundoff * largest / abs(scale)
+        room = SLACK * LEAST * roundoff * largest / abs(scale)
         difference = abs(total(probe.loss) / scale - (value - constant - _of_x_alone(one, found)))
         objects.append(Beside(name=each, value=value, difference=difference, allowed=allowed, gradients=off / room))
     return Library(name=name, objects=tuple(objects), constant=constant)
@@ -134,7 +135,8 @@ def sentence(library: Library, found: Found) -> str:
     weight = "" if reading.kl_weight == 1 else f" with its latent site scaled by {reading.kl_weight:.4g}"
     constant = f", up to a constant of {library.constant:.6g} nats" if abs(library.constant) > 1e-9 else ""
     return (
-        f"your loss = {sign}{factor}{same.name} of your own networks{weight}{TIMES[reduction]}{constant} ({library.name}): "
+        f"your loss = {sign}{factor}{same.name} of your own networks{weight}{TIMES[reduction]}{constant} "
+        f"({library.name}): "
         f"off by {same.difference:.1g} of {same.allowed:.1g}, gradients too"
     )
 

@@ -1,11 +1,12 @@
 """FILE.py:NAME -> a class, an instance or a factory of a whole model, and the names around it.
 
-Where the file can't be imported as a whole (it wants a data set, a package for its plots, arguments, or trains at once) its
-statements are run one by one: what fails or would train is left out, and said.
+Where the file can't be imported as a whole (it wants a data set, a package for its plots, arguments, or trains at once)
+its statements are run one by one: what fails or would train is left out, and said.
 """
 
 import ast
 import importlib
+import inspect
 import os
 import sys
 from collections.abc import Iterator
@@ -15,6 +16,9 @@ from types import ModuleType
 from typing import Any
 
 from elbo_compare.compare.checking.failure import TargetError
+from elbo_compare.compare.checking.models.making import is_model
+from elbo_compare.compare.checking.names import Role, read_name
+from elbo_compare.compare.checking.target import WHOLE
 from elbo_compare.compare.errors import unknown
 
 LOOPS = (ast.For, ast.While, ast.With)
@@ -134,7 +138,69 @@ def _of_old(error: SyntaxError) -> str:
     text = (error.text or "").strip()
     old = "print" in (error.msg or "") or text.startswith(("print ", "exec ", "except ")) or "<>" in text
     if isinstance(error, TabError):
-        return f"line {error.lineno} mixes tabs and spaces, which Python 2 took: convert it (2to3 or `python -m tabnanny` shows where)."
+        return f"line {error.lineno} mixes tabs and spaces, which Python 2 took: indent it with spaces (2to3)."
     if old:
         return f"line {error.lineno} is Python 2 ({text[:60]!r}): convert the file (2to3), then check it again."
     return f"line {error.lineno} is no Python: {error.msg}."
+
+
+def whole(target: str, *, asked: bool) -> Loaded | None:
+    """The whole model that a target names, None where it names a function, a loss module or something else.
+
+    asked: an option that only a whole model takes was given. A file is looked at before it is run: a function that
+    takes something is not a factory.
+    """
+    place, _, name = target.rpartition(":")
+    kind = _kind(Path(place), name)
+    if not asked and (kind == "function" or "." in name):
+        return None
+    loaded = load_model(target)
+    if asked or is_whole(loaded.found):
+        return loaded
+    return None
+
+
+def _kind(file: Path, name: str) -> str:
+    """`function` for a def of that name with parameters, which is no factory; "" where the file does not say."""
+    if file.suffix != ".py" or not file.is_file():
+        return ""
+    try:
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+    except (SyntaxError, ValueError):
+        return ""
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name == name:
+            return "function" if node.args.args or node.args.vararg else ""
+    return ""
+
+
+def is_whole(found: Any) -> bool:
+    """Whether it is a module with an encoder and a decoder, or one that takes data alone, or a factory of one."""
+    if inspect.isfunction(found):
+        required = [p for p in inspect.signature(found).parameters.values() if p.default is p.empty]
+        return not required and bool(is_model(_made(found)))
+    if not is_model(found):
+        return False
+    owner = found if isinstance(found, type) else type(found)
+    methods = {key for base in owner.__mro__ for key in vars(base) if inspect.isfunction(vars(base)[key])}
+    made = getattr(vars(owner).get("__init__"), "__code__", None)
+    fields = set(getattr(owner, "__annotations__", {}))
+    return bool(WHOLE & {*methods, *fields, *(made.co_names if made else ())}) or _takes_data_alone(owner)
+
+
+def _made(factory: Any) -> Any:
+    try:
+        return factory()
+    except Exception:  # a function that raises without arguments is no factory
+        return None
+
+
+def _takes_data_alone(owner: Any) -> bool:
+    call = getattr(owner, "forward", None) or vars(owner).get("__call__")
+    try:
+        parameters = list(inspect.signature(call).parameters.values())[1:]  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return False
+    required = [p.name for p in parameters if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD]
+    read = read_name(required[0]) if required else None
+    return len(required) == 1 and read is not None and read[0] is Role.X

@@ -35,7 +35,9 @@ def instance(found: Any, label: str, init: Any) -> Any:
         return found
     args, kwargs = (init, {}) if isinstance(init, list) else ((), init or {})
     if init is not None and not isinstance(init, (list, Mapping)):
-        raise TargetError(f"--init wants a JSON object or list, as in --init '{{\"latent_dim\": 8}}'; {init!r} arrived.")
+        raise TargetError(
+            f"--init wants a JSON object or list, as in --init '{{\"latent_dim\": 8}}'; {init!r} arrived."
+        )
     lacking = _lacking(found, len(args), kwargs)
     if lacking:
         raise TargetError(f"{label} needs {', '.join(lacking)}; give them, as in --init '{_example(lacking)}'.")

@@ -8,7 +8,6 @@ import numpy as np
 from elbo_compare.compare.checking.diagnosis import Diagnosis, DifferenceForm
 from elbo_compare.compare.checking.experiment import Observation
 from elbo_compare.compare.checking.fitting import EXACT, short, solve
-from elbo_compare.compare.checking.identify import Standing
 from elbo_compare.compare.checking.likelihoods import DATA_TERMS, DataTerm
 from elbo_compare.compare.checking.models.gradients import Compared, guilty
 from elbo_compare.compare.checking.models.objective import WANTED, Found, missing_part, objective_of
@@ -34,15 +33,31 @@ def of_value(probed: Probed, found: Found | None) -> Diagnosis | None:
         form = found.identified.reading.spread
         text = CHANGED.get(found.transformed) or TAKEN.get(form, "")
         if text and found.standing in WANTED:
-            return Diagnosis(form=DifferenceForm.MISREAD, text=text, advice="z = mean + exp(0.5 * log_var) * e")
+            return Diagnosis(form=DifferenceForm.MISREAD, text=text, advice="write z = mean + exp(0.5 * log_var) * e")
     again = second_draw(probed)
     if again is not None and (other := _at_second(probed, again)) is not None:
         return other
+    if _of_the_mean(probed) is not None:
+        text = "the reconstruction is decoded from the mean: its output does not change with z, which the KL alone has"
+        return Diagnosis(form=DifferenceForm.TERMS, text=text, advice="decode z, the sample, not the mean")
     missing = missing_part(probed)
     if missing:
         text = f"{missing} is missing: the loss is the other term alone"
         return Diagnosis(form=DifferenceForm.TERMS, text=text, advice="add it to what is minimised")
     return _formula(probed)
+
+
+def _of_the_mean(probed: Probed) -> Found | None:
+    """The loss with an output that no noise reaches, where that equals it."""
+    run = probed.probes[0].run
+    size = probed.probes[0].setting.x.size
+    still = [
+        number
+        for name, number in run.outputs.items()
+        if not run.draws[number] and run.of_x[number] and np.prod(probed.program.shape(run, number)) == size
+    ]
+    found = objective_of(probed, outputs=still[:3]) if still else None
+    return found if found is not None and found.standing in WANTED and not found.transformed else None
 
 
 def _at_second(probed: Probed, number: int) -> Diagnosis | None:
@@ -57,7 +72,10 @@ def _at_second(probed: Probed, number: int) -> Diagnosis | None:
     found = objective_of(replace(probed, probes=tuple(changed)))
     if found is None or found.standing not in WANTED or not found.identified.reading.sampled:
         return None
-    text = "is not the one-sample ELBO: the KL is taken at a second draw of z, which the decoder never sees (right in expectation, at a larger variance)"
+    text = (
+        "is not the one-sample ELBO: the KL is taken at a second draw of z, which the decoder never sees (right in "
+        "expectation, at a larger variance)"
+    )
     return Diagnosis(form=DifferenceForm.OBJECTIVE, text=text, advice="use the z that is decoded in the KL, too")
 
 
@@ -65,23 +83,31 @@ def of_gradient(probed: Probed, found: Found, probe: Probe, outcome: Compared) -
     """Why the gradient is off where the value is right; None where it is not off."""
     if outcome.lost:
         text = "has the right value and no gradient at all: nothing would be trained"
-        return Diagnosis(form=DifferenceForm.GRADIENT, text=text, advice="look for .item(), no_grad or a detach of the loss")
+        return Diagnosis(
+            form=DifferenceForm.GRADIENT, text=text, advice="look for .item(), no_grad or a detach of the loss"
+        )
     if outcome.off:
-        cuts = guilty(probed, found, probe, outcome)
+        cuts = guilty(probed, found, probe, outcome) or [cut for cut in outcome.cuts if cut.op in LOSING][:1]
+        cuts = [cut for cut in cuts if cut.op == "sample()"] or cuts
         names = list(outcome.off)
         first = max(names, key=lambda n: outcome.off[n][0])
         much = f"off by {outcome.off[first][0]:.2g} where {outcome.off[first][1]:.1g} is rounding"
         which = f"{first} ({much})" + (f" and {len(names) - 1} more" if len(names) > 1 else "")
         why = f": {cuts[0].op} in {cuts[0].place}" if cuts and cuts[0].place else ""
         text = f"has the right value, but not the gradient by {which}{why}"
-        advice = "without that cut it would be right" if why else "look for detach, .data, no_grad, or a second forward pass"
+        advice = "leave that out" if why else "look for detach, .data, no_grad, .item(), or a second forward pass"
+        advice = "rsample() keeps the gradient" if cuts and cuts[0].op == "sample()" else advice
         return Diagnosis(form=DifferenceForm.GRADIENT, text=text, advice=advice)
     if outcome.frozen:
         more = f" and {len(outcome.frozen) - 1} more" if len(outcome.frozen) > 1 else ""
         text = f"has the right value, but {outcome.frozen[0]}{more} would not be trained: requires_grad is False"
-        return Diagnosis(form=DifferenceForm.GRADIENT, text=text, advice="train them, or say that they are fixed on purpose")
+        return Diagnosis(
+            form=DifferenceForm.GRADIENT, text=text, advice="train them, or say that they are fixed on purpose"
+        )
     return None
 
+
+LOSING = ("item", "tolist", "numpy", "__float__")
 
 # The Gaussian KL's pieces, and what each weighs in the analytic and in the sampled one.
 PIECES = ("log sigma^2", "mean^2", "sigma^2", "z^2", "e^2", "sigma", "|mean|")
@@ -146,7 +172,6 @@ def _named(weights: np.ndarray, data: DataTerm, per_datum: tuple[int, int], one:
     kind = "analytic" if near is ANALYTIC else "sampled"
     text = f"is {data.name} + the {kind} KL with a mistake: {'; '.join(off)}"
     del constant, one, per_datum
-    return Diagnosis(form=DifferenceForm.FORMULA, text=text, advice="the KL is 0.5 sum(mean^2 + sigma^2 - 1 - log sigma^2)")
-
-
-RIGHT_ENOUGH = (Standing.RIGHT, Standing.BETA, Standing.SCALED)
+    return Diagnosis(
+        form=DifferenceForm.FORMULA, text=text, advice="the KL is 0.5 sum(mean^2 + sigma^2 - 1 - log sigma^2)"
+    )

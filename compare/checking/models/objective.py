@@ -14,7 +14,7 @@ from elbo_compare.compare.checking.readings import Distance, Quantity, farthest,
 from elbo_compare.compare.checking.signature import Argument, FunctionKind, Signature
 from elbo_compare.suites.contract import Array
 
-WANTED = (Standing.RIGHT, Standing.BETA, Standing.SCALED)
+WANTED = (Standing.RIGHT, Standing.BETA, Standing.SCALED, Standing.MISREAD)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +26,7 @@ class Found:
     observations: tuple[Observation, ...]
     signature: Signature
     transformed: str = ""  # what the sampler's sigma had to be taken for
+    coarse: bool = False  # it holds to float32's rounding only
 
     @property
     def standing(self) -> Standing:
@@ -41,10 +42,10 @@ def signature_of(label: str, *, positive: bool) -> Signature:
     return Signature(name=label, kind=FunctionKind.NEGATIVE_ELBO, arguments=(*arguments, spread), positive=positive)
 
 
-def objective_of(probed: Probed, likelihood: str | None = None) -> Found | None:
+def objective_of(probed: Probed, likelihood: str | None = None, outputs: Sequence[int] | None = None) -> Found | None:
     """The best standing that some candidate for the decoder's output gives the loss; None where nothing fits."""
     best: Found | None = None
-    for found in _fits(probed, likelihood):
+    for found in _fits(probed, likelihood, probed.outputs() if outputs is None else outputs):
         if best is None or _order(found) < _order(best):
             best = found
         if not best.transformed:  # an exact identity over all probes is no accident
@@ -57,31 +58,36 @@ def _order(found: Found) -> tuple[int, int]:
     return int(standing), int(bool(found.transformed))
 
 
-def _fits(probed: Probed, likelihood: str | None) -> Iterator[Found]:
+def _fits(probed: Probed, likelihood: str | None, outputs: Sequence[int]) -> Iterator[Found]:
     signature = signature_of(probed.label, positive=probed.positive)
     tier = EXACT if probed.program.roundoff < 1e-12 else SINGLE
     readings = candidate_readings(signature, [Quantity.NEGATIVE_ELBO], likelihood)
     plain = [each for each in readings if each.spread is Form.SIGMA]
     others = [each for each in readings if each.spread is not Form.SIGMA]
-    outputs = probed.outputs()
+    tiers = (tier,) if tier == SINGLE else (EXACT, SINGLE)
     for output in outputs:
         observations = tuple(probed.observation(each, output) for each in probed.probes)
-        yield from _found(observations, signature, plain, tier, output)
+        yield from _found(observations, signature, plain, tiers[:1], output)
     for output in outputs[:3]:
+        signed = tuple(probed.observation(each, output, signed=True) for each in probed.probes)
         observations = tuple(probed.observation(each, output) for each in probed.probes)
-        yield from _found(observations, signature, others, tier, output)
+        yield from _found(signed, signature, others, tiers[:1], output)
+        yield from _found(observations, signature, plain, tiers[1:], output)
         for word, change in TRANSFORMED.items():
             changed = tuple(_changed(each, change) for each in observations)
-            for each in _found(changed, signature, plain, tier, output):
+            for each in _found(changed, signature, plain, tiers[:1], output):
                 if each.standing in WANTED:
                     yield replace(each, transformed=word)
 
 
-def _found(observations: tuple[Observation, ...], signature: Signature, readings: Sequence, tier: float, output: int) -> Iterator[Found]:
+def _found(
+    observations: tuple[Observation, ...], signature: Signature, readings: Sequence, tiers: Sequence[float], output: int
+) -> Iterator[Found]:
     with np.errstate(all="ignore"):
-        found = identify(Columns(observations), 0, signature, readings, (tier,))
+        found = identify(Columns(observations), 0, signature, readings, tiers) if tiers else None
     if found is not None and found.standing is not Standing.MISSING:
-        yield Found(identified=found, output=output, observations=observations, signature=signature)
+        coarse = found.fit.tier != EXACT
+        yield Found(identified=found, output=output, observations=observations, signature=signature, coarse=coarse)
 
 
 TRANSFORMED = {"sigma": np.square, "1/sigma": lambda s: 1 / s}
@@ -115,10 +121,9 @@ def worst_value(found: Found, roundoff: float) -> Distance:
     )
 
 
-def weights_at(found: Found, size: tuple[int, int, int]) -> tuple[float, float]:
-    """(of the reconstruction term, of the KL) at one size."""
-    fit = found.identified.fit
-    return (fit.data.at(size) if fit.data else 0.0), (fit.kl.at(size) if fit.kl else 0.0)
+def roundoff_of(found: Found, roundoff: float) -> float:
+    """The roundoff to which the loss is judged: the program's own, float32's where only that was reached."""
+    return max(roundoff, 2.0**-24) if found.coarse else roundoff
 
 
 def total(values: Array) -> float:

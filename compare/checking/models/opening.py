@@ -30,16 +30,27 @@ class Opened:
     others: tuple[str, ...] = ()
 
 
+def bridge_of(model: Any) -> Any:
+    """The module of `suites.bridge` that runs models of this framework."""
+    return import_module(f"elbo_compare.suites.bridge.{BRIDGES[is_model(model)]}")
+
+
 def opened(
-    model: Any, names: Mapping[str, Any], *, loss: str | None, rows: Array | None, constants: Mapping[str, Any]
+    model: Any,
+    names: Mapping[str, Any],
+    *,
+    loss: str | None,
+    rows: Array | None,
+    constants: Mapping[str, Any],
+    batch: int | None = None,
 ) -> Iterator[Opened]:
     """Every way to the loss that runs, likeliest first; one feed for each.
 
     Raises FunctionError, with what was seen, where none runs.
     """
-    bridge = import_module(f"elbo_compare.suites.bridge.{BRIDGES[is_model(model)]}")
+    bridge = bridge_of(model)
     candidates = list(ways(model, names, loss=loss, constants=constants))
-    fed = list(feeds(bridge.layer_sizes(model), rows))
+    fed = [replace(feed, fixed=batch or 0) for feed in feeds(bridge.layer_sizes(model), rows)]
     tried = _Tried()
     done: set[str] = set()
     for single in (False, True):
@@ -70,13 +81,17 @@ class _Tried:
         if self.ran and not self.raised:
             return FunctionError(f"it runs and gives {self.seen}, but no loss was found; name it, as in --loss NAME.")
         shapes = ", ".join(dict.fromkeys(feed.text for feed in fed[: 3 * SHOWN]))
-        return FunctionError(f"it raises {self.raised} (fed x of {shapes}); give what it takes: --data FILE.npy, --loss NAME, --set NAME=VALUE.")
+        return FunctionError(
+            f"it raises {self.raised} (fed x of {shapes}); give what it takes: --data FILE.npy, --loss NAME, "
+            "--set NAME=VALUE."
+        )
 
 
 def _first(bridge: Any, model: Any, way: Way, fed: list[Feed], tried: _Tried, *, single: bool) -> Opened | None:
     for feed in fed:
         program = bridge.open_program(model, way.enter, single=single)
-        run = program.run(Setting(x=feed.batch(ROWS, 0)))
+        x = feed.batch(ROWS, 0)
+        run = program.run(Setting(x=x))
         if run.error:
             tried.raised = tried.raised or run.error
             continue
@@ -84,7 +99,7 @@ def _first(bridge: Any, model: Any, way: Way, fed: list[Feed], tried: _Tried, *,
             tried.ran, tried.seen = True, _seen(program, run)
             return None
         value = program.value(run, run.loss)
-        if value.shape not in {(), (1,), (ROWS,), (ROWS, 1)}:
+        if value.shape not in {(), (1,), (len(x),), (len(x), 1)}:
             return None
         if not np.isfinite(value).all():
             tried.raised = tried.raised or f"no error, but a loss of {value.ravel()[0]}"

@@ -25,7 +25,7 @@ AFFINE = 64  # roundoffs of |mean| + sigma |e| that z may be off
 
 @dataclass(frozen=True, kw_only=True)
 class Latent:
-    """One latent: the array that networks read, and the draws that it is made of. `at`: the number of the array; `step`: what makes it."""
+    """One latent: the array that networks read, by its number `at`; the step that makes it; the draws it is made of."""
 
     at: int
     step: int
@@ -135,7 +135,7 @@ def affine(values: Values, roundoff: float) -> bool:
 
 
 def outputs_of(program: Program, run: Run, x: Array, latent: Latent) -> list[int]:
-    """Arrays that may be the decoder's output: as many numbers as x, made of the latent by a network; returned ones first."""
+    """What may be the decoder's output: as many numbers as x, made of the latent by a network; returned ones first."""
     deep = _deep(run)
     sized = [
         number

@@ -55,29 +55,37 @@ class Probed:
         """The signs of sigma, (batch, latent): z = mean - sigma e is as good a sampler."""
         return np.concatenate([np.sign(v.sigma) for v in probe.latents if v is not None], axis=1)
 
-    def observation(self, probe: Probe, output: int) -> Observation:
-        """One probe as `compare check` sees a call: arrays by role, all latents side by side, the loss as its term."""
+    def observation(self, probe: Probe, output: int, *, signed: bool = False) -> Observation:
+        """One probe as `compare check` sees a call: arrays by role, all latents side by side, the loss as its term.
+
+        signed: sigma with its sign, for a sampler that takes something else for it.
+        """
         rows = len(probe.setting.x)
         known = [each for each in probe.latents if each is not None]
+        sigma = np.concatenate([each.sigma for each in known], axis=1)
         inputs = {
             Role.X: as_rows(probe.setting.x, rows),
             Role.OUTPUT: as_rows(self.program.value(probe.run, output), rows),
             Role.MEAN: np.concatenate([each.mean for each in known], axis=1),
-            Role.SPREAD: np.abs(np.concatenate([each.sigma for each in known], axis=1)),
+            Role.SPREAD: sigma if signed else np.abs(sigma),
             Role.Z: np.concatenate([each.z for each in known], axis=1),
         }
         term = Term(name="loss", value=probe.loss, dtype="float64")
         return Observation(label="its own networks'", inputs=inputs, terms=(term,), dtype=DType.FLOAT64)
 
 
-def probe(program: Program, feed: Feed, first: Run, latents: Sequence[Latent], *, training: bool = True) -> tuple[Probe, ...]:
-    """Run it at `SIZES` x `MOVED` x `BATCHES` x `TAPES`. Raises FunctionError where it raises, or its loss is no number."""
+def probe(
+    program: Program, feed: Feed, first: Run, latents: Sequence[Latent], *, training: bool = True
+) -> tuple[Probe, ...]:
+    """Run it at `SIZES` x `MOVED` x `BATCHES` x `TAPES`. Raises FunctionError where it raises or gives no number."""
     found, number = [], 0
     for size in SIZES:
         for moved in MOVED:
             for _ in range(BATCHES):
                 number += 1
-                base = Setting(x=feed.batch(size, number), seed=100 * number, moved=moved, training=training)
+                base = Setting(
+                    x=feed.batch(size, number), seed=100 * number, masks=number, moved=moved, training=training
+                )
                 ends = Ends.of(program, base, last_of(latents))
                 for tape in range(TAPES):
                     setting = replace(base, seed=base.seed + tape)

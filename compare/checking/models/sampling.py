@@ -30,7 +30,8 @@ def unread(run: Run) -> Sampler:
     drawn = [draw for draw in run.sampled if draw.kind is not Drawn.OTHER]
     if not drawn:
         return Sampler(
-            beyond="no noise is drawn in training mode, so there is no z to find: an autoencoder, or a sampler that is never reached"
+            beyond="no noise is drawn in training mode, so there is no z to find: an autoencoder, or a sampler that is "
+            "never reached"
         )
     shapes = ", ".join(str(draw.shape) for draw in drawn[:3])
     used = run.loss is not None and bool(run.draws[run.loss])
@@ -52,14 +53,33 @@ def judge_sampler(probed: Probed) -> Sampler:
             return Sampler(cause=wrong)
         if kinds & {Drawn.OTHER, Drawn.BERNOULLI} or values is None:
             words = ", ".join(sorted(first.run.sampled[d].by.removeprefix("aten.") for d in latent.draws))
-            return Sampler(beyond=f"what the networks read is no Gaussian sample of one row per datum (drawn by {words}, {_list(shapes)})")
+            return Sampler(
+                beyond="what the networks read is no Gaussian sample of one row per datum (drawn by "
+                f"{words}, {_list(shapes)})"
+            )
         if not all(affine(each, probed.program.roundoff) for each in _all(probed, place)):
             if kinds == {Drawn.NORMAL}:
-                return Sampler(beyond="z is not mean + sigma e element by element: a flow, a full covariance or another transform")
-            return Sampler(beyond="z is made of uniform noise: a relaxed discrete latent (Gumbel), or another transform")
+                return Sampler(
+                    beyond="z is not mean + sigma e element by element: a flow, a full covariance or another transform"
+                )
+            return Sampler(
+                beyond="z is made of uniform noise: a relaxed discrete latent (Gumbel), or another transform"
+            )
         if Drawn.UNIFORM in kinds:
             text = "the noise of z is uniform on (0, 1), not normal: its mean is 0.5, its variance 1/12"
-            return Sampler(cause=Diagnosis(form=DifferenceForm.EXPECTATION, text=text, advice="rand_like -> randn_like"))
+            return Sampler(
+                cause=Diagnosis(
+                    form=DifferenceForm.EXPECTATION, text=text, advice="draw with randn_like, not rand_like"
+                )
+            )
+        if all(
+            np.allclose(2 * np.log(np.abs(each.sigma)), each.mean, rtol=1e-9, atol=1e-12)
+            for each in _all(probed, place)
+        ):
+            text = "log sigma^2 is the mean, number by number: both come from one head"
+            return Sampler(
+                cause=Diagnosis(form=DifferenceForm.TERMS, text=text, advice="give log_var a head of its own")
+            )
         if not np.any(values.sigma):
             return Sampler(beyond="z does not change with the noise that it is made of")
     return Sampler(claim=_claim(probed), notes=_notes(first))
@@ -132,7 +152,11 @@ def second_draw(probed: Probed) -> int | None:
     if not extra or values is None:
         return None
     for number in range(len(run.arrays)):
-        if run.draws[number] and run.draws[number] <= extra and np.prod(probed.program.shape(run, number)) == values.z.size:
+        if (
+            run.draws[number]
+            and run.draws[number] <= extra
+            and np.prod(probed.program.shape(run, number)) == values.z.size
+        ):
             noise = run.sampled[min(run.draws[number])].noise
             z = probed.program.value(run, number).reshape(values.z.shape)
             if noise is not None and noise.size == z.size:

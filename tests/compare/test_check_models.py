@@ -1,0 +1,194 @@
+"""Whole torch models: right ones are entered without an edit, and each planted fault is named."""
+
+import json
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+import torch
+
+from elbo_compare import assert_elbo_claims
+from elbo_compare.compare.checking.failure import TargetError
+from elbo_compare.compare.checking.models.check import check_model
+from elbo_compare.compare.checking.models.loading import load_model, whole
+from elbo_compare.compare.checking.process import check_target
+from elbo_compare.compare.checking.result import CheckVerdict
+
+TARGETS = Path(__file__).parent / "targets"
+FILE = str(TARGETS / "whole_models.py")
+
+
+@cache
+def models():
+    return load_model(f"{FILE}:VAE").names
+
+
+def checked(name, **options):
+    torch.manual_seed(16)
+    return check_model(models()[name], names=models(), target=name, **options)
+
+
+RIGHT = {
+    "VAE": ("TraceMeanField_ELBO", "eq. 7"),
+    "Sampled": ("Trace_ELBO", "eq. 6"),
+    "Mean": ("TraceMeanField_ELBO of your own networks / batch", "averaged over the batch"),
+    "ByName": ("/ batch", "averaged"),
+    "SquaredError": ("up to a constant", "N(x | output, 1)"),
+    "Softplus": ("TraceMeanField_ELBO", "eq. 7"),
+    "Dropout": ("TraceMeanField_ELBO", "eq. 7"),
+    "Steps": ("TraceMeanField_ELBO", "eq. 7"),
+    "TwoLatents": ("TraceMeanField_ELBO", "2 latents"),
+    "Epsilon": ("TraceMeanField_ELBO", "float32 rounding only"),
+}
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_a_right_model_equals_the_librarys_object_on_its_own_networks(name):
+    result = checked(name)
+    text = result.as_text()
+    assert result.verdict is CheckVerdict.RIGHT, text
+    assert all(words in text for words in RIGHT[name]), text
+    assert "gradients too" in text
+    assert len(text.splitlines()) <= 5
+    claims = {claim.name: claim for claim in result.terms[0].claims}
+    assert {"sampler", "value", "gradient", "Trace_ELBO", "TraceMeanField_ELBO"} <= set(claims)
+    assert all(claims[one].difference <= claims[one].tolerance for one in ("sampler", "value", "gradient"))
+
+
+WRONG = {
+    "SigmaSquared": "multiplies the noise by sigma^2",
+    "LogVarAsSigma": "multiplies the noise by log sigma^2",
+    "HalfForgotten": "root of the KL's sigma",
+    "SharedOverBatch": "shared by all 4 data",
+    "SharedOverLatents": "shared by all 3 latents",
+    "UniformNoise": "uniform on (0, 1)",
+    "MeanDecoded": "decoded from the mean",
+    "NeverSampled": "never a sample",
+    "SampleDetached": "detach in whole_models.py",
+    "MeanDetached": "detach in whole_models.py",
+    "KlDetached": "data in whole_models.py",
+    "NoGrad": "no_grad in whole_models.py",
+    "SampleNotRsample": "sample() in whole_models.py",
+    "Frozen": "requires_grad is False",
+    "Item": "item in whole_models.py",
+    "AlwaysDropout": "dropout is active in evaluation",
+    "AlwaysBatch": "depends on the others in its batch",
+    "KlAveraged": "averaged over the batch and the latent dimensions",
+    "DataAveraged": "averaged over the batch and the observed dimensions",
+    "MeanOverSum": "1 x batch",
+    "SignOfKl": "-1 x the KL",
+    "LogVarSign": "log sigma^2 weighs 0.5, where -0.5 is right",
+    "MeanNotSquared": "|mean| weighs 0.5",
+    "SigmaForVariance": "sigma^2 weighs 0, where 0.5 is right",
+    "NoKl": "the KL is missing",
+    "OneHead": "from one head",
+}
+OTHER = {"SecondDraw": "second draw", "HalfMissing": "2 x KL"}
+
+
+@pytest.mark.parametrize("name", WRONG | OTHER)
+def test_a_planted_fault_is_caught_and_named(name):
+    result = checked(name)
+    verdict = CheckVerdict.OTHER_OBJECTIVE if name in OTHER else CheckVerdict.WRONG
+    assert (result.verdict, result.exit_code) == (verdict, 1), result.as_text()
+    said = f"{result.diagnosis.text} {result.diagnosis.advice}"
+    assert (WRONG | OTHER)[name] in said, said
+    assert len(result.as_text().splitlines()) <= 5
+
+
+def test_a_weight_by_an_attribute_is_by_design():
+    result = checked("Beta")
+    assert (result.verdict, result.declared_by) == (CheckVerdict.BY_DESIGN, "its attribute beta")
+    assert "scaled by 4" in result.message
+    assert checked("HalfMissing", objective="beta").exit_code == 0
+
+
+def test_the_sentence_comes_out_of_the_librarys_object(monkeypatch):
+    """A broken ELBO class turns it red: the number is the object's own."""
+    pytest.importorskip("pyro")
+    from pyro.infer import TraceMeanField_ELBO
+
+    loss = TraceMeanField_ELBO.differentiable_loss
+    monkeypatch.setattr(TraceMeanField_ELBO, "differentiable_loss", lambda *args: 1.01 * loss(*args))
+    result = checked("VAE")
+    assert result.verdict is not CheckVerdict.RIGHT
+    assert "TraceMeanField_ELBO off by" in result.as_text()
+
+
+def test_without_the_library_it_is_not_run_and_says_so(monkeypatch):
+    from elbo_compare.compare.checking.models import libraries
+
+    monkeypatch.setattr(libraries, "find_spec", lambda package: None)
+    result = checked("VAE")
+    assert result.verdict is CheckVerdict.RIGHT
+    assert "not run, pyro is not installed" in result.message
+
+
+def test_the_model_is_left_as_it_was():
+    model = models()["Dropout"]()
+    model.eval()
+    before = {name: each.clone() for name, each in model.state_dict().items()}
+    check_model(model, names=models())
+    after = model.state_dict()
+    assert not model.training
+    assert all(torch.equal(before[name], after[name]) and before[name].dtype == after[name].dtype for name in before)
+
+
+def test_in_a_test_of_ones_own():
+    rows = np.random.default_rng(0).uniform(0.1, 0.9, (20, 13))
+    assert_elbo_claims(model=models()["VAE"](), data=rows)
+    with pytest.raises(AssertionError, match="detach"):
+        assert_elbo_claims(model=models()["SampleDetached"], data=rows)
+    with pytest.raises(TargetError, match="one of them"):
+        assert_elbo_claims()
+
+
+def test_bad_input_is_one_line_that_says_what_to_give(tmp_path):
+    with pytest.raises(TargetError, match="latent_dim"):
+        check_model(_needs_sizes, target="made")
+    with pytest.raises(TargetError, match="No loss 'nothing'"):
+        checked("VAE", loss="nothing")
+    with pytest.raises(TargetError, match="at least 16 rows"):
+        checked("VAE", data=np.zeros((3, 13)))
+    with pytest.raises(TargetError, match=r"FILE\.npy, digits or mnist"):
+        checked("VAE", data="nowhere.npy")
+    assert checked("VAE", data=np.full((20, 5), 0.5)).verdict is CheckVerdict.FAILED
+    old = tmp_path / "old.py"
+    old.write_text("class VAE:\n    def f(self):\n        print 'of Python 2'\n")
+    with pytest.raises(TargetError, match="Python 2"):
+        load_model(f"{old}:VAE")
+
+
+def _needs_sizes(latent_dim):
+    raise AssertionError(latent_dim)
+
+
+def test_a_file_that_wants_its_data_and_trains_at_import_is_entered(tmp_path):
+    """Its definitions are run, what fails or would train is left out and said."""
+    program = tmp_path / "program.py"
+    lines = [
+        "import missing_plots",
+        "from whole_models import VAE as Base",
+        "class VAE(Base): pass",
+        "model = VAE()",
+        "rows = open('no such data').read()",
+        "def train(): raise SystemExit('trained')",
+        "for epoch in range(10**9): train()",
+        "train()",
+    ]
+    program.write_text("\n".join(["import sys", f"sys.path.insert(0, {str(TARGETS)!r})", *lines]))
+    loaded = whole(f"{program}:model", asked=False)
+    assert loaded is not None
+    assert len(loaded.left_out) == 4
+    assert "missing_plots" in loaded.note
+    assert whole(f"{FILE}:VAE.loss_function", asked=False) is None
+
+
+def test_from_the_command_line():
+    answer = check_target(f"{FILE}:VAE", model={"init": '{"width": 5}', "loss": "loss_function"})
+    assert answer.exit_code == 0, answer.text
+    assert "TraceMeanField_ELBO of your own networks" in answer.text
+    assert json.loads(answer.json)["kind"] == "whole model"
