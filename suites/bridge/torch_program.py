@@ -323,8 +323,9 @@ def kept(module: nn.Module) -> Iterator[None]:
 
 def layer_sizes(module: nn.Module) -> list[tuple[str, int, int]]:
     """(kind, in, out) of every layer that says how wide its input is, in the order of its making."""
-    found = []
-    for each in module.modules():
+    found: list[tuple[str, int, int]] = []
+    layers: list[Any] = list(module.modules())
+    for each in layers:
         if hasattr(each, "in_features") and hasattr(each, "out_features"):
             found.append(("linear", int(each.in_features), int(each.out_features)))
         elif hasattr(each, "in_channels") and hasattr(each, "kernel_size"):

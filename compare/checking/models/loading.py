@@ -151,27 +151,32 @@ def whole(target: str, *, asked: bool) -> Loaded | None:
     takes something is not a factory.
     """
     place, _, name = target.rpartition(":")
-    kind = _kind(Path(place), name)
-    if not asked and (kind == "function" or "." in name):
+    is_file = place.endswith(".py") or os.sep in place
+    if not asked and is_file and not _may_be_whole(Path(place), name):
         return None
-    loaded = load_model(target)
-    if asked or is_whole(loaded.found):
-        return loaded
-    return None
+    try:
+        loaded = load_model(target)
+    except TargetError:
+        if asked or is_file:
+            raise
+        return None  # a module that can't be imported is told by `load`
+    return loaded if asked or is_whole(loaded.found) else None
 
 
-def _kind(file: Path, name: str) -> str:
-    """`function` for a def of that name with parameters, which is no factory; "" where the file does not say."""
-    if file.suffix != ".py" or not file.is_file():
-        return ""
+def _may_be_whole(file: Path, name: str) -> bool:
+    """Whether a file has a derived class of that name, an object, or a function that takes nothing."""
     try:
         tree = ast.parse(file.read_text(encoding="utf-8"))
-    except (SyntaxError, ValueError):
-        return ""
-    for node in ast.walk(tree):
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name == name:
-            return "function" if node.args.args or node.args.vararg else ""
-    return ""
+    except (SyntaxError, ValueError, OSError):
+        return False
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef) and node.name == name:
+            return bool(node.bases)
+        if isinstance(node, ast.FunctionDef) and node.name == name:
+            return not (node.args.args or node.args.vararg or node.args.kwonlyargs)
+        if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == name for t in node.targets):
+            return isinstance(node.value, ast.Call)
+    return False
 
 
 def is_whole(found: Any) -> bool:

@@ -100,7 +100,8 @@ def of_gradient(probed: Probed, found: Found, probe: Probe, outcome: Compared) -
         return Diagnosis(form=DifferenceForm.GRADIENT, text=text, advice=advice)
     if outcome.frozen:
         more = f" and {len(outcome.frozen) - 1} more" if len(outcome.frozen) > 1 else ""
-        text = f"has the right value, but {outcome.frozen[0]}{more} would not be trained: requires_grad is False"
+        frozen = next(iter(outcome.frozen))
+        text = f"has the right value, but {frozen}{more} would not be trained: requires_grad is False"
         return Diagnosis(
             form=DifferenceForm.GRADIENT, text=text, advice="train them, or say that they are fixed on purpose"
         )
@@ -161,7 +162,8 @@ def _named(weights: np.ndarray, data: DataTerm, per_datum: tuple[int, int], one:
         return None
     scale = 1.0 if data.weighted else weights[0]
     pieces = own / scale
-    near = min((ANALYTIC, SAMPLED), key=lambda right: float(np.sum(np.abs(pieces - right) > 1e-6)))
+    laws: tuple[tuple[float, ...], ...] = (ANALYTIC, SAMPLED)
+    near = min(laws, key=lambda right: float(np.sum(np.abs(pieces - right) > 1e-6)))
     off = [
         f"{name} weighs {short(float(got))}, where {short(right)} is right"
         for name, got, right in zip(PIECES, pieces, near, strict=True)
