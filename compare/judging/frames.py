@@ -20,6 +20,7 @@ from scipy.special import ndtri, stdtrit
 from elbo_compare.compare import files
 from elbo_compare.compare.errors import StoreError
 from elbo_compare.compare.files import atomic_file, write_atomically
+from elbo_compare.compare.judging.seal import check, seal
 from elbo_compare.compare.records import Cell, CellResult, Measurement, Verdict
 from elbo_compare.compare.running.store import Store
 
@@ -135,6 +136,7 @@ def write_measurements(folder: Path, results: Iterable[CellResult], cells: int =
             empty = measurement_frame([])
             empty.to_parquet(table_file, index=False)
             text_file.write(empty.to_csv(index=False).encode())
+    seal(folder / "measurements.parquet")
 
 
 def parts(folder: str | Path, name: str, columns: Sequence[str] | None = None) -> Iterator[pd.DataFrame]:
@@ -167,6 +169,7 @@ def write_frame(folder: Path, name: str, frame: pd.DataFrame) -> None:
     buffer = io.BytesIO()
     frame.to_parquet(buffer, index=False, write_page_checksum=True)
     write_atomically(folder / f"{name}.parquet", buffer.getvalue())
+    seal(folder / f"{name}.parquet")
     write_atomically(folder / f"{name}.csv", frame.to_csv(index=False).encode())
 
 
@@ -189,18 +192,27 @@ def _path_of(folder: Path, name: str) -> Path:
     path = folder / f"{name}.parquet"
     if not path.exists():
         raise StoreError(f"{folder} holds no {name}.parquet: run `compare judge {folder}` first.")
+    try:
+        check(path)
+    except OSError as error:
+        raise StoreError(f"{path} can't be read ({error}): run `compare judge {folder}` again.") from error
     return path
 
 
 def write_json(folder: Path, name: str, content: Any) -> None:
     """NAME.json as strict JSON; what is not finite becomes null."""
-    write_atomically(folder / f"{name}.json", (json.dumps(_finite(content), indent=1, allow_nan=False) + "\n").encode())
+    path = folder / f"{name}.json"
+    write_atomically(path, (json.dumps(_finite(content), indent=1, allow_nan=False) + "\n").encode())
+    seal(path)
 
 
 def read_json(folder: Path, name: str) -> Any:
     """What `write_json` wrote. Raises StoreError where there is none."""
+    path = folder / f"{name}.json"
     try:
-        return json.loads(files.read_text(folder / f"{name}.json"))
+        content = json.loads(files.read_text(path))
+        check(path)
+        return content
     except (OSError, ValueError) as error:
         raise StoreError(f"{folder} holds no readable {name}.json: run `compare judge {folder}` first.") from error
 

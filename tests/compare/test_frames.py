@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from elbo_compare.compare.errors import StoreError
-from elbo_compare.compare.judging.frames import load, measurement_frame, read_frame, write_frame, write_json
+from elbo_compare.compare.judging.frames import load, measurement_frame, read_frame, read_json, write_frame, write_json
 from elbo_compare.compare.judging.timings import timing_frame
 from elbo_compare.compare.records import CellResult, Measurement, Procedure, Quantity, Status
 from elbo_compare.compare.running.account import account, union_s
@@ -57,6 +57,34 @@ def test_frames_are_the_same_in_parquet(tmp_path, make_cell):
 def test_json_is_strict_and_says_null_for_what_is_not_finite(tmp_path):
     write_json(tmp_path, "answer", {"a": [nan, 1.5, {"b": inf}]})
     assert "".join((tmp_path / "answer.json").read_text().split()) == '{"a":[null,1.5,{"b":null}]}'
+
+
+@pytest.mark.parametrize("altered", ["answer.json", "verdicts.parquet"])
+def test_a_file_altered_after_judging_is_refused_and_named(tmp_path, altered):
+    write_json(tmp_path, "answer", {"sentence": "No."})
+    write_frame(tmp_path, "verdicts", pd.DataFrame({"outcome": ["differs"]}))
+    assert read_json(tmp_path, "answer")["sentence"] == "No."
+    if altered == "answer.json":
+        (tmp_path / altered).write_text('{"sentence": "Yes."}')
+    else:
+        pd.DataFrame({"outcome": ["agrees"]}).to_parquet(tmp_path / altered)
+    with pytest.raises(StoreError, match=f"{altered} is not what judging wrote: run `compare judge"):
+        read_json(tmp_path, "answer")
+        read_frame(tmp_path, "verdicts")
+
+
+@pytest.mark.parametrize("content", ["[]", "{", "\0"])
+def test_a_seal_that_is_none_is_named(tmp_path, content):
+    write_frame(tmp_path, "verdicts", pd.DataFrame({"outcome": ["differs"]}))
+    (tmp_path / "seal.json").write_text(content)
+    with pytest.raises(StoreError, match=r"seal\.json"):
+        read_frame(tmp_path, "verdicts")
+
+
+def test_a_folder_of_a_version_without_seals_is_read(tmp_path):
+    write_frame(tmp_path, "verdicts", pd.DataFrame({"outcome": ["differs"]}))
+    (tmp_path / "seal.json").unlink()
+    assert list(read_frame(tmp_path, "verdicts")["outcome"]) == ["differs"]
 
 
 def test_a_folder_that_was_not_judged_is_refused(tmp_path):
