@@ -18,6 +18,7 @@ from elbo_compare.compare.checking.failure import TargetError
 from elbo_compare.compare.errors import unknown
 from elbo_compare.suites.bridge.user_arrays import ADAPTERS
 
+_RUN: dict[tuple[Path, int, int], ModuleType] = {}  # files that were run, as they stood
 WHOLE = {"encode", "decode", "encoder", "decoder", "reparameterize", "reparametrize", "reparameterise"}
 
 
@@ -27,19 +28,9 @@ def load(target: str) -> Callable[..., Any]:
     The working folder (for a file: the file's folder too) is put on sys.path. Raises TargetError, in one line, for
     whatever keeps it from being loaded.
     """
-    place, separator, name = target.rpartition(":")
-    if not separator or not place or not name:
-        raise TargetError(f"A target is FILE.py:FUNCTION or MODULE:FUNCTION; {target!r} arrived.")
-    sys.path.insert(0, str(Path.cwd()))
-    is_file = place.endswith(".py") or os.sep in place
-    module = _run(place, (lambda: _from_file(place)) if is_file else (lambda: importlib.import_module(place)))
-    found, owner = module, None
-    for part in name.split("."):
-        if not hasattr(found, part):
-            known = [key for key, value in vars(found).items() if callable(value) and not key.startswith("_")]
-            raise TargetError(f"{place}: {unknown('function', part, known)}")
-        owner, found = found, getattr(found, part)
-    if isinstance(owner, type) and inspect.isfunction(found) and _takes_self(owner, name):
+    name = target.rpartition(":")[2]
+    owner, found = located(target)
+    if isinstance(owner, type) and inspect.isfunction(found) and takes_self(owner, name):
         found = getattr(_instance(owner, target), name.rsplit(".", 1)[-1])
     if isinstance(found, type):
         return _called(found, target)
@@ -48,7 +39,26 @@ def load(target: str) -> Callable[..., Any]:
     return found
 
 
-def _takes_self(owner: type, name: str) -> bool:
+def located(target: str) -> tuple[Any, Any]:
+    """(owner, object): what the target names as it stands, and what holds it. A file is run once in a process."""
+    place, separator, name = target.rpartition(":")
+    if not separator or not place or not name:
+        raise TargetError(f"A target is FILE.py:FUNCTION or MODULE:FUNCTION; {target!r} arrived.")
+    sys.path.insert(0, str(Path.cwd()))
+    is_file = place.endswith(".py") or os.sep in place
+    module = _run(place, (lambda: _from_file(place)) if is_file else (lambda: importlib.import_module(place)))
+    owner, found = None, module
+    for part in name.split("."):
+        if not hasattr(found, part):
+            members = getattr(found, "__dict__", {})
+            known = [key for key, value in members.items() if callable(value) and not key.startswith("_")]
+            raise TargetError(f"{place}: {unknown('function', part, known)}")
+        owner, found = found, getattr(found, part)
+    return owner, found
+
+
+def takes_self(owner: type, name: str) -> bool:
+    """Whether a class's function is a method of its objects."""
     return not isinstance(inspect.getattr_static(owner, name.rsplit(".", 1)[-1]), (staticmethod, classmethod))
 
 
@@ -90,6 +100,9 @@ def _from_file(place: str) -> ModuleType:
     if not path.is_file():
         raise TargetError(f"There is no file {place}.")
     sys.path.insert(0, str(path.parent))
+    stamp = (path, path.stat().st_mtime_ns, path.stat().st_size)
+    if stamp in _RUN:
+        return _RUN[stamp]
     # A file may be called like a module that is already here (check.py, torch.py); that one keeps its name.
     name = path.stem if path.stem not in sys.modules else f"checked_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
@@ -98,6 +111,7 @@ def _from_file(place: str) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     spec.loader.exec_module(module)
+    _RUN[stamp] = module
     return module
 
 

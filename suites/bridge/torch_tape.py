@@ -5,6 +5,7 @@ sample sites: below torch's Python they are a handful of operators, caught by a 
 so that a model in training mode meets one in evaluation at the same latents.
 """
 
+import sys
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from typing import Any
@@ -12,17 +13,11 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn import functional
-from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from elbo_compare.suites.bridge.tape import Drawn, Tape
 
-DROPOUTS = {
-    getattr(place, name)
-    for place in (torch, functional)
-    for name in dir(place)
-    if name.rstrip("_123d").endswith(("dropout", "dropout_d")) and callable(getattr(place, name))
-}
+DROPOUT = "dropout"  # what the Python functions that drop out are called
 
 
 class TorchTape(ExitStack):
@@ -41,31 +36,14 @@ class TorchTape(ExitStack):
     def __enter__(self) -> Tape:
         """Open it: the tape, whose `drawn` grows."""
         super().__enter__()
-        answering = _Answering(self.tape)
-        self.enter_context(_WithinDropout(answering))
-        self.enter_context(answering)
+        self.enter_context(_Answering(self.tape))
         return self.tape
-
-
-class _WithinDropout(TorchFunctionMode):
-    """Tells the dispatch mode while a dropout is running: its operators alone don't."""
-
-    def __init__(self, answering: "_Answering"):
-        super().__init__()
-        self.answering = answering
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        self.answering.dropout += func in DROPOUTS
-        try:
-            return func(*args, **(kwargs or {}))
-        finally:
-            self.answering.dropout -= func in DROPOUTS
 
 
 class _Answering(TorchDispatchMode):
     def __init__(self, tape: Tape):
         super().__init__()
-        self.tape, self.dropout = tape, 0
+        self.tape = tape
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -86,7 +64,7 @@ class _Answering(TorchDispatchMode):
         return _filled(like, self.tape.normal(like.shape, str(by)))
 
     def uniform(self, like: Tensor, by: Any, kind: Drawn = Drawn.UNIFORM) -> Tensor:
-        kind = Drawn.DROPOUT if self.dropout else kind
+        kind = Drawn.DROPOUT if _within_dropout() else kind
         return _filled(like, self.tape.uniform(like.shape, kind, str(by)))
 
     def _by_torch(self, func: Any, args: Any, kwargs: Any) -> Any:
@@ -96,6 +74,17 @@ class _Answering(TorchDispatchMode):
         with torch.random.fork_rng(_devices(first), enabled=True):
             torch.manual_seed(seed)
             return func(*args, **kwargs)
+
+
+def _within_dropout() -> bool:
+    """Whether one of torch's dropout functions asks: below Python nothing tells its mask from a Bernoulli draw."""
+    frame = sys._getframe(1)
+    while frame is not None:
+        code = frame.f_code
+        if DROPOUT in code.co_name and code.co_filename == functional.__file__:
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _devices(tensor: Tensor | None) -> Iterable[torch.device]:
@@ -112,7 +101,8 @@ def _empty(args: Any, kwargs: Any) -> Tensor:
 
 
 def _bernoulli(mode: _Answering, like: Tensor, probability: Any, by: Any) -> Tensor:
-    noise = torch.from_numpy(mode.tape.uniform(like.shape, Drawn.DROPOUT if mode.dropout else Drawn.BERNOULLI, str(by)))
+    kind = Drawn.DROPOUT if _within_dropout() else Drawn.BERNOULLI
+    noise = torch.from_numpy(mode.tape.uniform(like.shape, kind, str(by)))
     return (noise.to(like.device) < probability).to(like.dtype)
 
 

@@ -1,0 +1,70 @@
+"""The rows that both sides run on: named, or made up in a shape that the programs take."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from elbo_compare.compare.checking.failure import TargetError
+from elbo_compare.compare.matching.loading import load_value
+from elbo_compare.suites.bridge.pairs.records import Weight
+from elbo_compare.suites.contract import Array
+
+ROWS = 64  # of made-up data
+SHIPPED = {"digits": "digits", "mnist": "mnist-5k"}
+
+
+def named_data(text: str) -> list[Array]:
+    """`FILE.npy`, `FILE.npz` (its arrays in order), `digits`, `mnist`, or FILE.py:NAME (an array, a tuple of arrays, or
+    a function that returns them). Rows first. Raises TargetError."""
+    if text in SHIPPED:
+        from elbo_compare.suites.datasets import load
+
+        return [np.asarray(load(SHIPPED[text]).train, np.float64)]
+    if text.endswith((".npy", ".npz")):
+        if not Path(text).is_file():
+            raise TargetError(f"There is no file {text}.")
+        try:
+            loaded = np.load(text, allow_pickle=False)
+        except ValueError as error:
+            raise TargetError(f"{text} holds no plain arrays ({error}).") from error
+        return as_rows([loaded[name] for name in loaded.files] if text.endswith(".npz") else [loaded], text)
+    found = load_value(text)
+    found = found() if callable(found) and not hasattr(found, "shape") else found
+    return as_rows(found if isinstance(found, (tuple, list)) else [found], text)
+
+
+def as_rows(arrays: Sequence[Any], label: str) -> list[Array]:
+    """NumPy arrays of equally many rows: numbers in float64, labels as whole numbers. Raises TargetError."""
+    found = []
+    for each in arrays:
+        array = np.asarray(each.detach().cpu() if hasattr(each, "detach") else each)
+        if array.dtype.kind not in "fiub" or not array.ndim or not len(array):
+            raise TargetError(f"{label}: rows of numbers are wanted; {type(each).__name__} {array.dtype} arrived.")
+        found.append(array.astype(np.float64) if array.dtype.kind == "f" else array.astype(np.int64))
+    if len({len(each) for each in found}) != 1:
+        raise TargetError(
+            f"{label}: equally many rows are wanted; {', '.join(str(len(each)) for each in found)} arrived."
+        )
+    if not all(np.isfinite(each).all() for each in found):
+        raise TargetError(f"{label} holds a value that is not finite.")
+    return found
+
+
+def made_up(weights: Sequence[Weight], runs: Callable[[list[Array]], str]) -> list[Array]:
+    """Random rows as wide as the first weight that both programs accept: numbers in (0, 1), else zeros and ones.
+
+    runs: "" where the programs take the rows, else what they raise. Raises TargetError that asks for --data.
+    """
+    rng, said = np.random.default_rng(0), ""
+    widths = dict.fromkeys(each.shape[0 if each.kernel else 1] for each in weights if len(each.shape) == 2)
+    for width in list(widths)[:6]:
+        rows = rng.uniform(0.02, 0.98, (ROWS, width))
+        for made in (rows, (rows < 0.4).astype(np.float64)):
+            problem = runs([made])
+            if not problem:
+                return [made]
+            said = said or problem
+    said = f" ({said})" if said else ""
+    raise TargetError(f"What the programs take can't be told{said}: give --data FILE.npy, digits, or FILE.py:NAME.")

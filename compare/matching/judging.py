@@ -1,0 +1,149 @@
+"""From the numbers of both sides to the verdict: which ELBO object's terms, weighed how, and the gradients apart."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from elbo_compare.compare.matching.fitting import Fitted, nearly
+from elbo_compare.compare.matching.gradients import Compared, compared, path_words, paths
+from elbo_compare.compare.matching.measured import Measured, Series
+from elbo_compare.compare.matching.naming import Named, constant_words, named
+from elbo_compare.compare.matching.result import MatchVerdict
+from elbo_compare.compare.matching.words import differences, estimator, formula
+from elbo_compare.suites.bridge.pairs.records import Total, What
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """The judgement of one total; fields as in `MatchResult`."""
+
+    verdict: MatchVerdict
+    fields: Mapping[str, Any] = field(default_factory=dict)
+
+
+def judge(total: str, found: Measured) -> Judged:
+    """The first side's total against the second side's terms and ELBO objects."""
+    y = found.first[total]
+    own = _own_sum(found)
+    if own:
+        return Judged(verdict=MatchVerdict.NOT_JUDGED, fields={"message": own})
+    if not all(np.isfinite(each.values).all() for each in y.values()):
+        return Judged(verdict=MatchVerdict.FAILED, fields={"message": "the first side's value is not finite"})
+    nearest: Fitted | None = None
+    for nearest in nearly(y, found):
+        one = named(y, nearest, found)
+        if one.fitted.exact:
+            return _explained(total, one, found)
+    return Judged(verdict=MatchVerdict.NOT_EXPLAINED, fields=_unexplained(nearest, found, y))
+
+
+def _explained(total: str, one: Named, found: Measured) -> Judged:
+    fit = one.fitted
+    said, which = differences(one, found), estimator(one, found)
+    same = one.same and not said and which is not None
+    fields: dict[str, Any] = {
+        "differences": said,
+        "estimator": which.value if which else "",
+        "claim": "pointwise",
+        "off": fit.off,
+        "allowed": fit.allowed,
+        "runs": f"{len(next(iter(found.first[total].values())).values)} tapes x batches of "
+        f"{' and '.join(map(str, found.sizes))}",
+    }
+    notes = []
+    if same and which is not None:
+        fields["formula"] = f"{total} = {which.value}" + _rest(one, found)
+        constant = constant_words(one.constant, found)
+        notes += [f"up to a constant, {constant}, that no gradient sees"] if constant else []
+    else:
+        fields["formula"] = f"{total} = {formula(one, found)}"
+    judged, more = _gradients(total, one, found, which if same else None)
+    fields |= more
+    fields["notes"] = notes
+    if same and judged is not None and not judged.same:
+        fields["differences"] = [f"equal values, other gradients: {more.pop('why')}"]
+        same = False
+    fields.pop("why", None)
+    return Judged(verdict=MatchVerdict.SAME if same else MatchVerdict.DIFFERS, fields=fields)
+
+
+def _rest(one: Named, found: Measured) -> str:
+    words = f", {one.reduction.words}" if one.reduction.batch or one.reduction.of else ""
+    return (f" x {one.factor:.6g}" if one.factor != 1 else "") + words
+
+
+def _gradients(total: str, one: Named, found: Measured, which: Total | None) -> tuple[Compared | None, dict[str, Any]]:
+    """Against the ELBO object's own gradient where the values are its own, else against the formula's."""
+    ours = found.one.gradients.get(total, {})
+    size = found.sizes[0]
+    if not ours:
+        return None, {"gradients": "No weights are there to compare gradients by"}
+    if which is not None and which.value in found.other.gradients:
+        parts = [(one.factor * one.reduction.at(size), found.other.gradients[which.value])]
+        of = which.value
+    else:
+        coefficients = {term: values[0] for term, values in one.fitted.coefficients.items() if values[0]}
+        parts = [(c, found.other.gradients[term.key]) for term, c in coefficients.items()]
+        of = "that formula"
+    judged = compared(ours, parts, found.unit)
+    fields: dict[str, Any] = {"gradient_off": judged.off, "gradient_allowed": judged.allowed}
+    if not judged.count:
+        return None, {"gradients": "No weight is shared: gradients were not compared"}
+    if judged.same:
+        which = "its gradients are the formula's" if of == "that formula" else "its gradients too"
+        text = (
+            f"{which}, of {judged.count} weights: off by {judged.off:.2g} of their norm, {judged.allowed:.2g} allowed"
+        )
+        return judged, fields | {"gradients": text}
+    why = _why(one, ours, found, judged)
+    fields["gradients"] = (
+        f"the gradients of {len(judged.differing)} of {judged.count} weights differ from {of}'s: off by "
+        f"{judged.off:.2g} of their norm, {judged.allowed:.2g} allowed, at {_listed(judged.differing)}"
+    )
+    return judged, fields | {"why": why}
+
+
+def _why(one: Named, ours: Any, found: Measured, judged: Compared) -> str:
+    coefficients = {term: values[0] for term, values in one.fitted.coefficients.items() if values[0]}
+    words = path_words(paths(ours, coefficients, found.other.gradients, found.unit))
+    if words:
+        return "; ".join(words)
+    none = [name for name in judged.differing if not ours[name].norm]
+    return f"no gradient reaches {_listed(none)}" if none else f"of {_listed(judged.differing)}"
+
+
+def _listed(names: Any, most: int = 3) -> str:
+    shown = list(names)[:most]
+    return ", ".join(shown) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def _own_sum(found: Measured) -> str:
+    """Whether the second side's terms add up to what its ELBO object returns: else its terms explain nothing."""
+    total = found.second.get(Total.TRACE.value)
+    if total is None:
+        error = found.other.errors.get(Total.TRACE.value, "it has no value")
+        return f"Trace_ELBO does not run on the second side: {error}"
+    signs = {What.LOG_LIKELIHOOD: -1.0, What.LOG_Q: 1.0, What.LOG_P: -1.0}
+    for size, series in total.items():
+        mine = [(signs[t.what], s[size]) for t, s in found.terms.items() if t.draw == 1 and t.what in signs]
+        off = np.abs(sum(sign * each.values for sign, each in mine) - series.values)
+        bound = 128 * found.unit * (sum(each.scales for _, each in mine) + np.abs(series.values))
+        if not (off <= bound).all():
+            return (
+                f"Trace_ELBO's own value is off by {off.max():.3g} nats from the sum of its sites' log densities: "
+                "what the terms would explain is not what it minimises"
+            )
+    return ""
+
+
+def _unexplained(nearest: Fitted | None, found: Measured, y: Mapping[int, Series]) -> dict[str, Any]:
+    size = found.sizes[0]
+    values = {name: each[size].values[0] for name, each in found.second.items()}
+    own = ", ".join(f"{name} {value:.8g}" for name, value in values.items())
+    text = f"at the same noise the first side is {y[size].values[0]:.8g}, {own} (batch {size})"
+    if nearest is not None:
+        text += f"; the nearest combination of its terms is off by {nearest.off:.3g}, {nearest.allowed:.2g} allowed"
+    why = "another likelihood, network or sampler, other weights, or other noise"
+    return {"message": f"{text}: {why}", "claim": "pointwise"}

@@ -1,0 +1,185 @@
+"""Runs both sides at the same data and tapes, and judges: the whole of a match in one process."""
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from elbo_compare.compare.checking.failure import FunctionError, TargetError
+from elbo_compare.compare.errors import CompareError
+from elbo_compare.compare.matching.judging import judge
+from elbo_compare.compare.matching.measured import SIZES, TAPES, UNIT, measured
+from elbo_compare.compare.matching.result import MatchResult, MatchVerdict
+from elbo_compare.compare.matching.tying import Tied, tie
+from elbo_compare.suites.bridge.pairs.records import OWN_ONLY, Asked, Run, SiteFacts, Total, Weight
+from elbo_compare.suites.bridge.tape import Tape
+from elbo_compare.suites.contract import Array, DType
+
+MOST_DRAWS = 4
+NORMAL = "normal"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Side:
+    """What is compared: (LOSS,) or (MODEL, GUIDE), of a framework; label: as it was named."""
+
+    programs: tuple[Callable[..., Any], ...]
+    framework: str
+    label: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """The data, rows first, and how often both sides run."""
+
+    data: Sequence[Array]
+    sizes: tuple[int, ...] = SIZES
+    tapes: int = TAPES
+
+    def rows(self, size: int, tape: int) -> list[Array]:
+        """The rows of one batch: the same for both sides."""
+        count = len(self.data[0])
+        chosen = np.random.default_rng([size, tape]).choice(count, size, replace=count < size)
+        return [each[chosen] for each in self.data]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observed:
+    """The first side, run: its weights and their values, its state, its sites where it is a pair, its runs."""
+
+    label: str
+    pair: bool
+    weights: Sequence[Weight]
+    values: Mapping[str, Array]
+    buffers: Sequence[Array]
+    facts: Sequence[SiteFacts]
+    runs: Mapping[int, Sequence[Run]]
+
+
+def match_sides(first: Side, second: Side, plan: Plan, ties: Mapping[str, str]) -> MatchResult:
+    """Judge; whatever the programs raise becomes a message. Raises TargetError where the weights can't be tied."""
+    began = time.perf_counter()
+    labels = {"first": first.label, "second": second.label}
+    try:
+        result = _matched(first, second, plan, ties)
+    except CompareError as error:
+        if isinstance(error, TargetError):
+            raise
+        result = MatchResult(verdict=MatchVerdict.FAILED, message=str(error), **labels)
+    return replace(result, timings={"matching": time.perf_counter() - began})
+
+
+def _matched(first: Side, second: Side, plan: Plan, ties: Mapping[str, str]) -> MatchResult:
+    with ExitStack() as stack:
+        one, other = (stack.enter_context(opened(each, DType.FLOAT64)) for each in (first, second))
+        set_up(other, second, plan)  # weights that both share are made by whoever comes first
+        observed = observe(one, first, plan)
+        return against(observed, other, second, plan, ties)
+
+
+def set_up(side: Any, described: Side, plan: Plan) -> None:
+    """Weights that are made on a first call are made."""
+    with called(described.label):
+        side.set_up(plan.rows(plan.sizes[0], 0))
+
+
+def observe(side: Any, described: Side, plan: Plan) -> Observed:
+    """All that the second side needs to know of the first, in this process or in another."""
+    set_up(side, described, plan)
+    rows = plan.rows(plan.sizes[0], 0)
+    with called(described.label):
+        facts = side.facts(rows)
+        probe, again = (side.run(rows, Tape(0)) for _ in (0, 1))
+    if probe.values != again.values:
+        raise FunctionError(
+            f"{described.label} gives another value at the same noise: it draws from somewhere else than its framework "
+            "(NumPy, random), or keeps a state; that can't be tied."
+        )
+    return Observed(
+        label=described.label,
+        pair=len(described.programs) > 1,
+        weights=side.weights(),
+        values=side.values(),
+        buffers=side.buffers(),
+        facts=facts,
+        runs=runs(side, described.label, plan, OWN_ONLY),
+    )
+
+
+def against(first: Observed, other: Any, second: Side, plan: Plan, ties: Mapping[str, str]) -> MatchResult:
+    """The second side at the first one's weights, state, data and tapes; the result."""
+    rows = plan.rows(plan.sizes[0], 0)
+    set_up(other, second, plan)
+    tied = tie(first.weights, other.weights(), ties)
+    other.take(tied.names, first.values, [each.name for each in first.weights if each.kernel])
+    other.take_buffers(first.buffers)
+    with called(second.label):
+        sites = other.facts(rows)
+        draws = draws_of(first.runs[plan.sizes[0]][0], other.run(rows, Tape(0)))
+    asked = Asked(draws=draws, enumerate=any(site.discrete for site in sites))
+    for wide in (False, True):
+        theirs = runs(other, second.label, plan, replace(asked, wide=wide))
+        result = concluded(first, second.label, theirs, sites, tied)
+        if result.verdict is not MatchVerdict.NOT_EXPLAINED:
+            break
+    return result
+
+
+def runs(side: Any, label: str, plan: Plan, asked: Asked) -> dict[int, list[Run]]:
+    """Every batch size and tape; the gradients at the first."""
+    with called(label):
+        return {
+            size: [
+                side.run(plan.rows(size, tape), Tape(tape), gradients=(size, tape) == (plan.sizes[0], 0), asked=asked)
+                for tape in range(plan.tapes)
+            ]
+            for size in plan.sizes
+        }
+
+
+def concluded(
+    first: Observed, second: str, theirs: Mapping[int, Sequence[Run]], sites: Sequence[SiteFacts], tied: Tied
+) -> MatchResult:
+    """The result of both sides' runs."""
+    found = measured(first.runs, theirs, sites, first.facts, UNIT)
+    judged = judge(Total.TRACE.value if first.pair else Total.LOSS.value, found)
+    totals = {f"first: {name}": each[found.sizes[0]].values[0] for name, each in found.first.items()}
+    totals |= {f"second: {name}": each[found.sizes[0]].values[0] for name, each in found.second.items()}
+    return MatchResult(
+        first=first.label,
+        second=second,
+        verdict=judged.verdict,
+        tied=tied.names,
+        how_tied=tied.how,
+        totals={name: float(value) for name, value in totals.items()},
+        **judged.fields,
+    )
+
+
+def draws_of(first: Run, second: Run) -> int:
+    """How often the guide has to run on one tape to have drawn as much as the first side did."""
+    ours, theirs = (sum(math.prod(shape) for kind, shape in run.draws if kind == NORMAL) for run in (first, second))
+    return min(MOST_DRAWS, max(1, -(-ours // theirs))) if theirs else 1
+
+
+@contextmanager
+def called(label: str) -> Iterator[None]:
+    """What a person's program raises is a FunctionError with its label."""
+    try:
+        yield
+    except CompareError:
+        raise
+    except Exception as error:
+        text = (" ".join(str(error).split()) or "no message")[:300]
+        raise FunctionError(f"{label} raises {type(error).__name__}: {text}") from error
+
+
+def opened(side: Side, dtype: DType) -> Any:
+    """The side's context, of its framework."""
+    module = import_module(f"elbo_compare.suites.bridge.pairs.{side.framework}_side")
+    return module.opened(side.programs, dtype)

@@ -1,0 +1,154 @@
+"""What a program gives at one tape, free of any framework. The terms of a pair are told by what they are and where.
+
+A run's `values` are summed over the batch, in nats, with the sign of a log density; `scales` are the sums of the
+absolute elements: what a rounding error is measured by.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import numpy as np
+
+from elbo_compare.suites.contract import Array
+
+PROJECTIONS = 6  # random directions per tensor: two unequal gradients agree on all of them with probability zero
+
+
+class What(StrEnum):
+    """The terms of a site. The first group is the pair's own, as its ELBO object adds them up, scale and mask applied;
+    the second holds the parts of a Gaussian term, the third what people write in place of a likelihood."""
+
+    LOG_LIKELIHOOD = "log p(x)"
+    LOG_Q = "log q"
+    LOG_P = "log p"
+    KL = "KL"
+
+    LOG_VAR = "log var"
+    NOISE2 = "e^2"
+    PRIOR_LOG_VAR = "log prior var"
+    PRIOR_RESIDUAL2 = "prior residual^2"
+    MEAN2 = "mean^2"
+    VAR = "var"
+    SIGMA = "sigma"
+    VAR2 = "var^2"
+
+    SQUARED_ERROR = "squared error"
+    STANDARDISED_ERROR = "standardised squared error"
+    OBSERVED_LOG_VAR = "log sigma^2 of x"
+    ABSOLUTE_ERROR = "absolute error"
+    CROSS_ENTROPY = "cross-entropy"
+    TWICE_SIGMOID = "cross-entropy, sigmoid applied twice"
+    LOGITS_SQUARED_ERROR = "squared error of the logits"
+    UNMASKED = "log density without the mask"
+
+
+class Total(StrEnum):
+    """What is minimised: a hand-written loss, or what a library's own ELBO object returns for a pair."""
+
+    LOSS = "loss"
+    TRACE = "Trace_ELBO"
+    MEAN_FIELD = "TraceMeanField_ELBO"
+    ENUM = "TraceEnum_ELBO"
+
+
+@dataclass(frozen=True, order=True)
+class Term:
+    """A term: what, at which site, at which draw (1: the pair's own; 2: as if the guide ran again; see `SAMPLERS`).
+
+    clamp: where probabilities are cut off, in `CROSS_ENTROPY`.
+    """
+
+    what: What
+    site: str
+    draw: int = 1
+    clamp: float = 0.0
+
+    @property
+    def key(self) -> str:
+        """As text, for a record that travels between processes."""
+        return f"{self.what.value}|{self.site}|{self.draw}|{self.clamp:g}"
+
+    @classmethod
+    def of(cls, key: str) -> "Term":
+        """The inverse of `key`."""
+        what, site, draw, clamp = key.rsplit("|", 3)
+        return cls(What(what), site, int(draw), float(clamp))
+
+
+# Draws that are none of the guide's own: the same base noise by another sampler, as people write it by mistake.
+ZERO_NOISE, BY_VARIANCE, BY_LOG_VAR, BY_ROOT, SHARED = 0, -1, -2, -3, -4
+SAMPLERS = {
+    ZERO_NOISE: "at zero noise (z = mean)",
+    BY_VARIANCE: "at z = mean + sigma^2 e",
+    BY_LOG_VAR: "at z = mean + log sigma^2 e",
+    BY_ROOT: "at z = mean + sqrt(sigma) e",
+    SHARED: "at one noise for the whole batch",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """draws: runs of the guide on one tape. wide: parts, stand-ins and other samplers too, not only the pair's own
+    terms. enumerate: discrete sites are summed over by TraceEnum_ELBO."""
+
+    draws: int = 1
+    wide: bool = False
+    enumerate: bool = False
+
+
+OWN_ONLY = Asked()
+
+
+@dataclass(frozen=True, kw_only=True)
+class SiteFacts:
+    """A site of a pair. elements: numbers in it for one batch. guide_scale, model_scale, masked: what the library
+    multiplies its log densities by. shown: family and shapes."""
+
+    name: str
+    observed: bool
+    elements: int
+    family: str = ""
+    shown: str = ""
+    reparameterised: bool = True
+    discrete: bool = False
+    guide_scale: float = 1.0
+    model_scale: float = 1.0
+    masked: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gradient:
+    """d value / d one weight: its norm, and its products with `PROJECTIONS` seeded directions."""
+
+    norm: float
+    projections: tuple[float, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One program at one tape and batch. draws: (kind, shape) of every draw. gradients: of a total or a term, by
+    weight; a key with `@detached` is the same with every latent cut off. errors: why an ELBO object has no value."""
+
+    values: Mapping[str, float]
+    scales: Mapping[str, float] = field(default_factory=dict)
+    draws: tuple[tuple[str, tuple[int, ...]], ...] = ()
+    gradients: Mapping[str, Mapping[str, Gradient]] = field(default_factory=dict)
+    errors: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Weight:
+    """A weight: its name, shape, whether it is a matrix of JAX's orientation (in, out), and which object holds it."""
+
+    name: str
+    shape: tuple[int, ...]
+    kernel: bool = False
+    identity: int = 0
+
+
+def directions(name: str, shape: tuple[int, ...]) -> Array:
+    """The seeded directions of one weight, (PROJECTIONS, elements), in the orientation of `shape`."""
+    seed = [len(name), *name.encode(), *shape]
+    drawn = np.random.default_rng(seed).standard_normal((PROJECTIONS, int(np.prod(shape, dtype=int))), np.float32)
+    return drawn.astype(np.float64)

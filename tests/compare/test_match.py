@@ -1,0 +1,141 @@
+"""`compare match`: right losses are SAME, each planted difference is named, nothing is SAME unjudged."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from elbo_compare.compare.checking.failure import TargetError
+from elbo_compare.compare.matching.loading import load_programs
+from elbo_compare.compare.matching.result import MatchVerdict
+from elbo_compare.compare.matching.session import Plan, Side, match_sides
+
+pytestmark = pytest.mark.skipif(find_spec("pyro") is None, reason="pyro is not installed")
+
+TARGETS = Path(__file__).parent / "targets"
+PROGRAMS = f"{TARGETS / 'match_torch.py'}"
+ROWS = (np.random.default_rng(0).random((40, 7)) < 0.4).astype(float)
+PLAN = Plan(data=[ROWS], tapes=10)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread():
+    """Threads of a busy machine wait for one another longer than these small products take."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def side(*names):
+    programs = load_programs([f"{PROGRAMS}:{name}" for name in names], {})
+    return Side(programs=programs, framework="torch", label=" ".join(names))
+
+
+def matched(loss, model="model", guide="guide", plan=PLAN, **ties):
+    return match_sides(side(loss), side(model, guide), plan, ties)
+
+
+SAME = {
+    "analytic_mean": ("TraceMeanField_ELBO", "loss = TraceMeanField_ELBO, averaged over the batch"),
+    "sampled_sum": ("Trace_ELBO", "loss = Trace_ELBO"),
+    "constant_dropped": ("Trace_ELBO", "up to a constant, -0.5 log 2 pi per latent, that no gradient sees"),
+}
+
+
+@pytest.mark.parametrize("loss", SAME)
+def test_a_right_loss_is_the_same(loss):
+    result = matched(loss)
+    estimator, says = SAME[loss]
+    assert result.verdict is MatchVerdict.SAME, result.as_text()
+    assert result.estimator == estimator
+    assert says in result.as_text()
+    assert result.off <= result.allowed < 1e-10
+    assert result.gradient_off <= result.gradient_allowed < 1e-12
+
+
+DIFFERS = {
+    "beta": "KL(z) weighs 4 times as much (beta = 4)",
+    "beta_of_a_hundred_millionth": "KL(z) weighs 1.00000001 times as much",
+    "over_latents": "KL(z) is averaged over the batch and the latents, the rest averaged over the batch",
+    "over_pixels": "KL(z) is averaged over the batch, the rest averaged over the batch and the pixels",
+    "squared_error": "the squared error of x instead of log p(x), which is Bernoulli",
+    "log_var_absent": "log sigma^2 of q(z) is absent from the KL",
+    "log_q_absent": "log q(z) is absent",
+    "spread_misread": "exp(log variance) is taken for sigma",
+    "second_draw": "the KL of z comes from a second draw",
+    "variance_as_sigma": "log p(x) is taken at z = mean + sigma^2 e",
+    "no_noise": "log p(x) is taken at zero noise (z = mean)",
+    "sign_of_the_kl": "KL(z) has the other sign",
+    "no_kl": "site 'z' is missing: its log q, log p and KL are absent",
+    "sigmoid_twice": "the cross-entropy, sigmoid applied twice",
+    "eps_in_the_log": "probabilities + 0.001 inside the logs",
+    "z_detached": "the latents are detached in log p(x): no gradient passes through them",
+    "landing": "log q(z): its own parameters are detached, as in sticking the landing",
+}
+
+
+@pytest.mark.parametrize("loss", DIFFERS)
+def test_each_planted_difference_is_named(loss):
+    result = matched(loss)
+    assert result.verdict is MatchVerdict.DIFFERS, result.as_text()
+    assert DIFFERS[loss] in " ".join(result.differences)
+    assert result.exit_code == 1
+
+
+def test_a_scale_on_the_model_only():
+    result = matched("sampled_sum", model="model_scaled")
+    assert "log p(z) weighs 10 times as much: the pair's scale 0.1 is on it, and not in the loss" in result.differences
+
+
+def test_what_no_term_explains_is_told_with_numbers():
+    result = matched("another_law")
+    assert result.verdict is MatchVerdict.NOT_EXPLAINED
+    assert result.exit_code == 1
+    assert "the nearest combination of its terms is off by" in result.message
+
+
+def test_noise_from_elsewhere_is_not_judged():
+    result = matched("numpy_noise")
+    assert result.verdict is MatchVerdict.FAILED
+    assert "draws from somewhere else than its framework" in result.message
+
+
+def test_a_program_that_raises_is_told_in_one_line():
+    result = matched("raising")
+    assert (result.verdict, result.exit_code) == (MatchVerdict.FAILED, 3)
+    assert result.message == "raising raises RuntimeError: no data set here"
+
+
+def test_weights_that_cannot_be_tied_are_refused():
+    with pytest.raises(TargetError, match=r"can't be tied by order and shape: the first side has smaller.layer.weight"):
+        matched("other_weights")
+
+
+def test_weights_are_put_back():
+    """float32, the pair's own weights, no gradient, no parameter left in Pyro's store."""
+    import pyro
+    import torch
+
+    module = load_programs([f"{PROGRAMS}:model"], {})[0].__globals__
+    before = {name: each.clone() for name, each in module["guide_net"].state_dict().items()}
+    stored = set(pyro.get_param_store().keys())
+    matched("beta", plan=Plan(data=[ROWS], tapes=9))
+    assert all(torch.equal(before[name], each) for name, each in module["guide_net"].state_dict().items())
+    assert torch.get_default_dtype() is torch.float32
+    assert set(pyro.get_param_store().keys()) == stored
+    assert all(each.grad is None for each in module["encoder"].parameters())
+
+
+def test_the_terms_are_held_against_the_librarys_own_value(monkeypatch):
+    """A broken Trace_ELBO is no basis to judge by."""
+    from pyro.infer import Trace_ELBO
+
+    real = Trace_ELBO.differentiable_loss
+    monkeypatch.setattr(Trace_ELBO, "differentiable_loss", lambda self, *args: 1.01 * real(self, *args))
+    result = matched("sampled_sum")
+    assert result.verdict is MatchVerdict.NOT_JUDGED
+    assert "Trace_ELBO's own value is off by" in result.message
