@@ -65,7 +65,8 @@ class Callee:
         function = copy.deepcopy(self.pristine) if self.fresh else self.function
         if hasattr(function, "init_with_output") and "jax" in sys.modules:  # a flax module without parameters
             function = _applied(function)
-        return function(*(values.pop(name) for name in self.positional), **values)
+        by_position = [values.pop(name) for name in self.positional]  # first: a call copies **values before it reads *
+        return function(*by_position, **values)
 
     def given(self, **constants: Any) -> "Callee":
         """The same with further constants."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -30,6 +30,7 @@ from elbo_compare.compare.checking.source import surface
 from elbo_compare.suites.bridge.user_arrays import ADAPTERS, Call, Term, UserArrays, installed, open_arrays
 from elbo_compare.suites.contract import DType
 
+Opened = TypeVar("Opened")
 LARGEST_LATENT = 1024
 MOST_SIZES = 6  # of the sizes that a source names
 
@@ -100,28 +101,30 @@ class Experiment:
             keys=keys,
             seed=self.calls,
         )
-        terms = tuple(map(_flat_gradients(roles), self._call(call, case.label)))
+        found = called(self.function, call, self.arrays, self.signature.name, f"at {case.label} inputs, ")
+        terms = tuple(map(_flat_gradients(roles), found))
         if not terms:
             raise FunctionError(f"{self.signature.name} returned no floating-point number or array.")
         if self.together is not None:
             terms = (*terms, _sum(terms[self.together[0]], terms[self.together[1]], self.together[2]))
         return Observation(label=case.label, inputs=inputs, dtype=dtype, terms=terms)
 
-    def _call(self, call: Call, label: str) -> tuple[Term, ...]:
-        where = f"at {label} inputs, " + ", ".join(f"{name} {array.shape}" for name, array in call.arrays.items())
-        try:
-            # A warning is no verdict, not even where the caller turns warnings into errors.
-            with warnings.catch_warnings(), np.errstate(all="ignore"):
-                warnings.simplefilter("ignore")
-                return self.arrays.call(self.function, call)
-        except Exception as error:
-            place = _place(error, self.function)
-            text = f"{type(error).__name__}: {_one_line(error)}{place}"
-            raise FunctionError(
-                f"{self.signature.name} raises {text} ({where}; {self.arrays.name}, {call.dtype})."
-            ) from error
-        except SystemExit as error:
-            raise FunctionError(f"{self.signature.name} ends the process: sys.exit({error.code!r}) {where}.") from error
+
+def called(
+    function: Callable[..., Any], call: Call, arrays: UserArrays, label: str, inputs: str = ""
+) -> tuple[Term, ...]:
+    """What a call returns. Raises FunctionError for whatever the function raises; `inputs`: where, in words."""
+    where = inputs + ", ".join(f"{name} {array.shape}" for name, array in call.arrays.items())
+    try:
+        # A warning is no verdict, not even where the caller turns warnings into errors.
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            return arrays.call(function, call)
+    except Exception as error:
+        text = f"{type(error).__name__}: {_one_line(error)}{_place(error, function)}"
+        raise FunctionError(f"{label} raises {text} ({where}; {arrays.name}, {call.dtype}).") from error
+    except SystemExit as error:
+        raise FunctionError(f"{label} ends the process: sys.exit({error.code!r}) {where}.") from error
 
 
 def _flat_gradients(roles: dict[str, Role]) -> Callable[[Term], Term]:
@@ -169,28 +172,53 @@ def open_experiment(
     On leaving, the framework's global random numbers and switches are put back.
     Raises FunctionError (what the likeliest framework's call raised) where no call succeeds.
     """
+
+    def attempt(arrays: UserArrays) -> Experiment:
+        first: FunctionError | None = None
+        for shape in shapes:
+            for dtype in (DType.FLOAT64, DType.FLOAT32):
+                experiment = Experiment(
+                    function=function, signature=signature, arrays=arrays, dtype=dtype, shapes=shape
+                )
+                try:
+                    for sizes in ORDINARY[:2]:
+                        experiment.observe(experiment.ordinary(sizes))
+                    return experiment
+                except FunctionError as error:
+                    if isinstance(error.__cause__, SystemExit):
+                        raise
+                    first = first or error
+        raise first or FunctionError(f"{signature.name} can't be called.")
+
+    with open_framework(function, framework, attempt) as experiment:
+        yield experiment
+
+
+@contextmanager
+def open_framework(
+    function: Callable[..., Any], framework: str | None, attempt: Callable[[UserArrays], Opened]
+) -> Iterator[Opened]:
+    """Yield what `attempt` gives with the first framework whose arrays it succeeds with.
+
+    On leaving, the framework's global random numbers and switches are put back.
+    Raises FunctionError (what the likeliest framework's attempt raised) where none succeeds.
+    """
     first: FunctionError | None = None
     for name in candidates(function, framework):
         if first and name not in sys.modules and not isinstance(first.__cause__, WRONG_ARRAYS):
             continue
         arrays = _open(name)
         with arrays.seeded(0):
-            for shape in shapes:
-                for dtype in (DType.FLOAT64, DType.FLOAT32):
-                    experiment = Experiment(
-                        function=function, signature=signature, arrays=arrays, dtype=dtype, shapes=shape
-                    )
-                    try:
-                        for sizes in ORDINARY[:2]:
-                            experiment.observe(experiment.ordinary(sizes))
-                    except FunctionError as error:
-                        if isinstance(error.__cause__, SystemExit):
-                            raise
-                        first = first or error
-                        continue
-                    yield experiment
-                    return
-    raise first or FunctionError(f"{signature.name} can't be called.")
+            try:
+                opened = attempt(arrays)
+            except FunctionError as error:
+                if isinstance(error.__cause__, SystemExit):
+                    raise
+                first = first or error
+                continue
+            yield opened
+            return
+    raise first or FunctionError("It can't be called.")
 
 
 def _open(name: str) -> UserArrays:

@@ -1,12 +1,12 @@
 """Calls of a user's function at a vector's inputs, and its numbers in the vector's convention."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import Any
 
 import numpy as np
 
+from elbo_compare.compare.checking.experiment import called
+from elbo_compare.compare.checking.failure import FunctionError
+from elbo_compare.compare.checking.readings import Reduction
 from elbo_compare.compare.vectors import functions as f
 from elbo_compare.compare.vectors.exact import Nested, flat
 from elbo_compare.compare.vectors.families import VECTORS
@@ -20,22 +20,15 @@ PER_DATUM = frozenset(
 ) | {f.LOG_PRIOR.name, f.LOG_BERNOULLI.name, f.LOG_NORMAL.name, f.IWAE_BOUND.name}
 
 
-class Reduction(StrEnum):
-    """What the function does with the batch; found out from all vectors together."""
-
-    NONE = "none: one value per datum"
-    SUM = "sum over the batch"
-    MEAN = "mean over the batch"
-
-
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """What the function returned at one vector: its only term, or why there is none."""
+    """What the function returned at one vector: its only term, or why there is none (`failed`: it raised)."""
 
     vector: Vector
     dtype: DType
     term: Term | None
     note: str = ""
+    failed: bool = False
 
     @property
     def precision(self) -> str:
@@ -45,9 +38,8 @@ class Result:
 
 @dataclass(frozen=True, kw_only=True)
 class Caller:
-    """A function under one reading, with one framework's arrays."""
+    """A reading of a function, with one framework's arrays."""
 
-    function: Callable[..., Any]
     reading: Reading
     arrays: UserArrays
 
@@ -56,23 +48,23 @@ class Caller:
         return [vector for vector in VECTORS if vector.function.name in self.reading.functions]
 
     def terms(self, vector: Vector, dtype: DType, seed: int = 0) -> tuple[Term, ...]:
-        """What it returns at a vector. Whatever the function raises passes through."""
+        """What it returns at a vector. Raises FunctionError for whatever the function raises."""
         inputs = inputs_of(vector)
         given = {each.name: each.array(inputs) for each in self.reading.parameters}
         by = tuple(each.name for each in self.reading.parameters if each.ours not in ("x", "scale"))
         call = Call(arrays=given, dtype=dtype, differentiate=by, keys=self.reading.keys, seed=seed)
-        return self.arrays.call(self.function, call)
+        callee = self.reading.callee
+        return called(callee, call, self.arrays, callee.label, f"at {vector.id}, ")
 
     def result(self, vector: Vector, dtype: DType) -> Result:
         """Its result at a vector; never raises for what the function does."""
-        lacking = self.reading.lacks(inputs_of(vector))
-        if lacking:
-            return Result(vector=vector, dtype=dtype, term=None, note=lacking)
-        try:
-            return Result(vector=vector, dtype=dtype, term=self.terms(vector, dtype)[0])
-        except Exception as error:
-            note = f"raises {type(error).__name__}: {(str(error).splitlines() or ['no message'])[0]}"
-            return Result(vector=vector, dtype=dtype, term=None, note=note)
+        term, note = None, self.reading.lacks(inputs_of(vector))
+        if not note:
+            try:
+                term = self.terms(vector, dtype)[0]
+            except FunctionError as error:
+                return Result(vector=vector, dtype=dtype, term=None, note=str(error), failed=True)
+        return Result(vector=vector, dtype=dtype, term=term, note=note)
 
 
 def inputs_of(vector: Vector) -> dict[str, Array]:

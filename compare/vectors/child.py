@@ -19,9 +19,7 @@ def answer(request: dict[str, Any], tell: Tell) -> dict[str, Any]:
         function = load(target)
         tell(CALLING)
         readings = read(function, request["kind"], request["mapping"])
-        report = Report(
-            target=target, comparison=compare_with_vectors(function, readings, request["framework"], target)
-        )
+        report = Report(target=target, comparison=compare_with_vectors(readings, request["framework"]))
     except (TargetError, FunctionError) as error:
         report = Report(target=target, message=str(error), failure=error.exit_code)
     return {"exit_code": report.exit_code, "text": report.as_text(), "json": report.as_json()}

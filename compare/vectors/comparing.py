@@ -1,15 +1,13 @@
 """A user's function held against the vectors: one row per vector, output and dtype; then what it equals instead."""
 
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import inf, isnan
-from typing import Any
 
 import numpy as np
 
-from elbo_compare.compare.checking.experiment import candidates
-from elbo_compare.compare.checking.failure import FunctionError, TargetError
+from elbo_compare.compare.checking.experiment import open_framework
+from elbo_compare.compare.checking.failure import TargetError
 from elbo_compare.compare.records import Outcome, SuiteVerdict
 from elbo_compare.compare.vectors.calling import PER_DATUM, Caller, Reduction, Result, inputs_of, numbers, reduced
 from elbo_compare.compare.vectors.exact import flat
@@ -17,7 +15,7 @@ from elbo_compare.compare.vectors.families import VECTORS
 from elbo_compare.compare.vectors.named import legitimate_gradients, mutants_of
 from elbo_compare.compare.vectors.reading import Reading
 from elbo_compare.compare.vectors.vector import GRADIENT, tolerance
-from elbo_compare.suites.bridge.user_arrays import open_arrays
+from elbo_compare.suites.bridge.user_arrays import UserArrays
 from elbo_compare.suites.contract import Array, DType
 
 
@@ -38,39 +36,25 @@ class Comparison:
         return sum(row.outcome is Outcome.AGREES for row in self.rows)
 
 
-def compare_with_vectors(
-    function: Callable[..., Any], readings: Sequence[Reading], framework: str | None = None, label: str = "the function"
-) -> Comparison:
+def compare_with_vectors(readings: Sequence[Reading], framework: str | None = None) -> Comparison:
     """Hold a function against every vector that it can take, under its best reading and reduction.
 
     Raises FunctionError where it can't be called at all, TargetError where it returns several terms or draws inside.
     """
-    first: Exception | None = None
-    for name in candidates(function, framework):
-        try:
-            arrays = open_arrays(name)
-        except (KeyError, ImportError) as error:
-            raise TargetError(f"{name} can't be used here ({error}).") from error
-        with arrays.seeded(0), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what the function warns of is its author's affair: the numbers count
-            try:
-                _settle(Caller(function=function, reading=readings[0], arrays=arrays), label)
-            except TargetError:
-                raise
-            except Exception as error:
-                first = first or error
-                continue
-            callers = [Caller(function=function, reading=reading, arrays=arrays) for reading in readings]
-            options = [(caller, each) for caller in callers for each in _options(caller)]
-            return _explained(*max(options, key=lambda pair: pair[1].agreeing))  # the first of equals: the sum
-    if first is None:
-        raise FunctionError(f"{label} can't be called.")
-    message = (str(first).splitlines() or ["no message"])[0]
-    raise FunctionError(f"{label} raises {type(first).__name__}: {message}") from first
+
+    def attempt(arrays: UserArrays) -> list[Caller]:
+        callers = [Caller(reading=reading, arrays=arrays) for reading in readings]
+        _settle(callers[0])
+        return callers
+
+    with open_framework(readings[0].callee, framework, attempt) as callers:
+        options = [(caller, each) for caller in callers for each in _options(caller)]
+        return _explained(*max(options, key=lambda pair: pair[1].agreeing))  # the first of equals: the sum
 
 
-def _settle(caller: Caller, label: str) -> None:
+def _settle(caller: Caller) -> None:
     """Call it twice. Raises what the function raises; TargetError where the two differ or there are several terms."""
+    label = caller.reading.callee.label
     vector = next(vector for vector in caller.vectors() if not caller.reading.lacks(inputs_of(vector)))
     calls = [caller.terms(vector, DType.FLOAT64, seed) for seed in (0, 1)]
     if any(len(terms) != 1 for terms in calls):
@@ -112,8 +96,8 @@ def _rows(result: Result, reading: Reading, reduction: Reduction) -> Iterator[Su
             id=result.vector.id, subject=str(result.dtype), quantity=output, outcome=Outcome.NOT_RUN, unit="nats"
         )
         if result.term is None:
-            failed = result.note.startswith("raises")
-            yield replace(row, outcome=Outcome.INCONCLUSIVE if failed else Outcome.NOT_RUN, reason=result.note)
+            outcome = Outcome.INCONCLUSIVE if result.failed else Outcome.NOT_RUN
+            yield replace(row, outcome=outcome, reason=result.note)
             continue
         exact = np.array([float(each.value) for each in flat(nested)])
         allowed = np.array([tolerance(each, result.precision) for each in flat(nested)])

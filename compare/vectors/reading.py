@@ -1,29 +1,24 @@
 """How a user's function takes a vector: which vectors it can be held against, and its own arrays from theirs."""
 
-import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from elbo_compare.compare.checking.callee import Callee, callee_of
 from elbo_compare.compare.checking.failure import TargetError
-from elbo_compare.compare.checking.names import OUTPUTS, Form, Role
+from elbo_compare.compare.checking.names import OURS, OUTPUTS, Form, Role
 from elbo_compare.compare.checking.oracle import log_var_slope, spread_of
-from elbo_compare.compare.checking.signature import (
-    Argument,
-    FunctionKind,
-    Signature,
-    read_mapping,
-    read_signature,
-)
+from elbo_compare.compare.checking.roles import Assignment, assignments
+from elbo_compare.compare.checking.signature import Argument, FunctionKind, read_mapping
 from elbo_compare.compare.errors import unknown
 from elbo_compare.compare.vectors import functions as f
 from elbo_compare.compare.vectors.families import VECTORS
 from elbo_compare.compare.vectors.vector import Function
 from elbo_compare.suites.contract import Array
 
-# Read by the names and forms of their parameters, as `compare check` does.
+# Read by `compare check`'s own reading of parameters.
 READ = {
     FunctionKind.ANALYTIC_KL: f.ANALYTIC_KL.name,
     FunctionKind.SAMPLED_KL: f.SAMPLED_KL.name,
@@ -65,6 +60,7 @@ class Parameter:
 class Reading:
     """One way to read a function. `functions`: the vectors' functions it is held against; `sign` is -1 for an ELBO."""
 
+    callee: Callee
     label: str
     functions: tuple[str, ...]
     parameters: tuple[Parameter, ...]
@@ -83,32 +79,46 @@ class Reading:
 
 
 def read(function: Callable[..., Any], kind: str | None, mapping: Iterable[str]) -> tuple[Reading, ...]:
-    """The possible readings of a function (several where its output may be probabilities, logits or a mean).
+    """The possible readings of a function, `compare check`'s, as far as there are vectors for them.
 
     kind: one of `KINDS`, else the function's own name where it is one of them, else from its parameters' names.
     Raises TargetError where no reading is possible.
     """
     if kind is not None and kind not in KINDS:
         raise TargetError(unknown("kind", kind, KINDS))
-    name = kind or getattr(function, "__name__", "")
+    callee, pairs = callee_of(function, {}), list(mapping)
+    name = kind or callee.label
     if name in DIRECT:
-        return (_direct(function, DIRECT[name], list(mapping)),)
-    chosen = FunctionKind(kind) if kind else None
-    signature = read_signature(function, kind=chosen, mapping=read_mapping(mapping))
-    output = signature.find(Role.OUTPUT)
-    if output is None:
-        return (_reading(signature, Form.PLAIN),)
-    forms = OUTPUTS if output.form is Form.OUTPUT_UNKNOWN else (output.form,)
-    if signature.kind is FunctionKind.LOG_WEIGHT or signature.find(Role.Z) is None:
-        forms = tuple(form for form in forms if form is not Form.LOCATION)
-    if not forms:
+        return (_direct(callee, DIRECT[name], pairs),)
+    found = assignments(callee, FunctionKind(kind) if kind else None, read_mapping(pairs))
+    readings = [each for assignment in found if not assignment.by_value for each in _readings(assignment)]
+    if not readings:
+        kinds = ", ".join(dict.fromkeys(str(assignment.signature.kind) for assignment in found))
+        why = "the names of its parameters say nothing" if all(each.by_value for each in found) else f"read as {kinds}"
         raise TargetError(
-            f"{signature.name}: there is no vector for a normal likelihood without z, or in a log weight."
+            f"{callee.label}: there is no vector for it ({why}). Use --kind, one of {', '.join(KINDS)}, or "
+            f"--map theirs=ours, where ours is one of {', '.join(OURS)}."
         )
-    return tuple(_reading(signature, form) for form in forms)
+    return tuple(readings)
 
 
-def _reading(signature: Signature, output: Form) -> Reading:
+def _readings(assignment: Assignment) -> Iterator[Reading]:
+    """One for each form that a name leaves open; none where no vector has such parameters."""
+    signature = assignment.signature
+    roles = {argument.role for argument in signature.arguments}
+    if signature.kind not in READ or roles & {Role.PRIOR_MEAN, Role.PRIOR_SPREAD, Role.DATA_TERM}:
+        return
+    spread, output = signature.find(Role.SPREAD), signature.find(Role.OUTPUT)
+    outputs = (Form.PLAIN,) if output is None else OUTPUTS if output.form is Form.OUTPUT_UNKNOWN else (output.form,)
+    for form in outputs:
+        if form is Form.LOCATION and (signature.kind is FunctionKind.LOG_WEIGHT or Role.Z not in roles):
+            continue  # there is no vector for a normal likelihood without z, or in a log weight
+        for other in (spread.forms or (spread.form,)) if spread else (Form.PLAIN,):
+            yield _reading(assignment, form, other)
+
+
+def _reading(assignment: Assignment, output: Form, spread: Form) -> Reading:
+    signature = assignment.signature
     names = [READ[signature.kind]]
     if signature.kind is FunctionKind.SAMPLED_KL:
         names.append(f.KL_OVER_POINTS.name)
@@ -116,8 +126,9 @@ def _reading(signature: Signature, output: Form) -> Reading:
         names = [f.BERNOULLI_ELBO_ANALYTIC.name]
     if output is Form.LOCATION:
         names = [f.NORMAL_ELBO.name]
-    parameters = [_parameter(argument, output) for argument in signature.arguments if argument.role is not Role.KEY]
+    parameters = [_parameter(each, output, spread) for each in signature.arguments if each.role is not Role.KEY]
     return Reading(
+        callee=assignment.callee,
         label=", ".join(f"{each.name} as {_meaning(each)}" for each in parameters),
         functions=tuple(names),
         parameters=tuple(parameters),
@@ -126,9 +137,9 @@ def _reading(signature: Signature, output: Form) -> Reading:
     )
 
 
-def _parameter(argument: Argument, output: Form) -> Parameter:
+def _parameter(argument: Argument, output: Form, spread: Form) -> Parameter:
     if argument.role is Role.SPREAD:
-        return Parameter(name=argument.name, ours="log_var", form=argument.form)
+        return Parameter(name=argument.name, ours="log_var", form=spread)
     if argument.role is Role.OUTPUT:
         form = Form.PROBS if output is Form.PROBS else Form.PLAIN
         return Parameter(name=argument.name, ours="location" if output is Form.LOCATION else "logits", form=form)
@@ -139,9 +150,9 @@ def _meaning(parameter: Parameter) -> str:
     return parameter.ours if parameter.form is Form.PLAIN else parameter.form.value
 
 
-def _direct(function: Callable[..., Any], wanted: Function, pairs: list[str]) -> Reading:
+def _direct(callee: Callee, wanted: Function, pairs: list[str]) -> Reading:
     renamed = {theirs: ours for theirs, _, ours in (pair.partition("=") for pair in pairs)}
-    names = _required(function)
+    names = [parameter.name for parameter in callee.parameters if parameter.required]
     ours = [renamed.get(name, name) for name in names]
     if set(ours) != set(wanted.parameters):
         if len(names) != len(wanted.parameters) or renamed:
@@ -152,12 +163,4 @@ def _direct(function: Callable[..., Any], wanted: Function, pairs: list[str]) ->
         ours = list(wanted.parameters)
     parameters = tuple(Parameter(name=name, ours=each) for name, each in zip(names, ours, strict=True))
     label = ", ".join(f"{each.name} as {each.ours}" for each in parameters)
-    return Reading(label=label, functions=(wanted.name,), parameters=parameters)
-
-
-def _required(function: Callable[..., Any]) -> list[str]:
-    try:
-        parameters = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError) as error:
-        raise TargetError(f"The parameters of {function!r} can't be read ({error}).") from error
-    return [each.name for each in parameters if each.default is each.empty and each.kind is each.POSITIONAL_OR_KEYWORD]
+    return Reading(callee=callee, label=label, functions=(wanted.name,), parameters=parameters)

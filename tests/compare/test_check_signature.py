@@ -2,9 +2,11 @@
 
 import pytest
 
+from elbo_compare.compare.checking.callee import callee_of
 from elbo_compare.compare.checking.failure import TargetError
 from elbo_compare.compare.checking.names import Form, Role, read_name
-from elbo_compare.compare.checking.signature import FunctionKind, read_mapping, read_signature
+from elbo_compare.compare.checking.roles import assignments
+from elbo_compare.compare.checking.signature import FunctionKind, read_mapping
 
 
 @pytest.mark.parametrize(
@@ -74,22 +76,22 @@ def negative_elbo(x, logits, z, mean, log_var): ...
     ],
 )
 def test_the_kind_is_read_from_the_names(function, kind, positive):
-    signature = read_signature(function)
+    signature = assignments(callee_of(function, {}), None, {})[0].signature
     assert (signature.kind, signature.positive) == (kind, positive)
 
 
 def test_what_is_missing_is_named():
-    def half(x, mu, logvar): ...
+    def half(z, mu): ...
 
-    with pytest.raises(TargetError, match="needs output"):
-        read_signature(half)
+    with pytest.raises(TargetError, match="needs spread"):
+        assignments(callee_of(half, {}), None, {})
 
 
 def test_two_parameters_of_one_role_are_refused():
-    def twice(mu, mean, logvar): ...
+    def twice(std, sigma): ...
 
-    with pytest.raises(TargetError, match="'mu' and 'mean' both read as mean"):
-        read_signature(twice)
+    with pytest.raises(TargetError, match="'std' and 'sigma' both read as spread"):
+        assignments(callee_of(twice, {}), None, {})
 
 
 @pytest.mark.parametrize(
@@ -97,4 +99,4 @@ def test_two_parameters_of_one_role_are_refused():
 )
 def test_a_bad_map_is_explained(pair, says):
     with pytest.raises(TargetError, match=says):
-        read_signature(analytic, mapping=read_mapping([pair]))
+        assignments(callee_of(analytic, {}), None, read_mapping([pair]))

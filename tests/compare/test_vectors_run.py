@@ -19,7 +19,7 @@ from elbo_compare.suites.mutants.catalogue import CATALOGUE, Kind, legitimate, m
 
 
 def run(function, kind=None, mapping=()) -> Report:
-    return Report(target="it", comparison=compare_with_vectors(function, read(function, kind, mapping), "numpy", "it"))
+    return Report(target="it", comparison=compare_with_vectors(read(function, kind, mapping), "numpy"))
 
 
 def kl(mu, logvar):
@@ -165,6 +165,32 @@ def test_what_vectors_cannot_judge_is_said(function, error, message):
         run(function)
 
 
+def test_parameters_are_read_as_check_reads_them():
+    """A name is a hint: here `var` holds log sigma^2, and `mean` stands behind a star."""
+
+    def misnamed(mean, var):
+        return kl(mean, var)
+
+    def starred(*given):
+        mean, logvar = given
+        return kl(mean, logvar)
+
+    for function in (misnamed, starred):
+        report = run(function)
+        assert report.exit_code == 0, report.as_text()
+        assert "as log_var" in report.as_text()
+    with pytest.raises(TargetError, match="--kind, one of analytic_kl"):
+        run(lambda this, that: kl(this, that))
+
+
+def test_a_function_that_ends_the_process_is_told_so():
+    def ends(mean, log_var):
+        sys.exit("enough")
+
+    with pytest.raises(FunctionError, match=r"ends the process: sys.exit\('enough'\)"):
+        run(ends)
+
+
 def test_an_unknown_kind_is_met_with_the_nearest():
     with pytest.raises(TargetError, match="Did you mean 'log_prior'"):
         run(log_prior, "log_priors")
@@ -239,6 +265,6 @@ def test_gradients_are_seen_by_torch_and_a_legitimate_one_is_named(source, code)
         log_q = -0.5 * (spread + (at - centre) ** 2 / torch.exp(spread)).sum(1)
         return log_q + 0.5 * (z**2).sum(1)
 
-    report = Report(target="it", comparison=compare_with_vectors(detached, read(detached, None, ()), "torch", "it"))
+    report = Report(target="it", comparison=compare_with_vectors(read(detached, None, ()), "torch"))
     assert report.exit_code == code, report.as_text()
     assert ("MUT-072" if code else "VAR-007") in report.as_text()
