@@ -19,6 +19,7 @@ from elbo_compare.compare.checking.names import Role
 from elbo_compare.compare.checking.objectives import Name, Objective, find_floors, linear
 from elbo_compare.compare.checking.readings import Quantity, Reading, Reduction
 
+FLOORED = ("bernoulli", "normal", "multinomial")  # with --likelihood: the one that it names
 MOST = 4  # objectives of equal values that the battery is asked to tell apart
 
 
@@ -56,7 +57,7 @@ def _objectives(subject: Subject, found: Identified | None, quantity: Quantity) 
         if known is not None:
             yield known
         return
-    readings = [r for r in subject.readings(quantity) if _accepted(subject, r)]
+    readings = [r for r in subject.readings(quantity) if accepted(subject, r) and _floored(subject, r)]
     with np.errstate(all="ignore"):
         for other in find_floors(subject.columns, subject.position, readings, subject.numbers, "reconstruction"):
             yield other.objective, other.reading, other.reduction
@@ -78,9 +79,19 @@ def _linear(subject: Subject, found: Identified) -> Known | None:
     return None
 
 
-def _accepted(subject: Subject, reading: Reading) -> bool:
-    argument = subject.signature.find(Role.SPREAD)
-    return argument is None or reading.spread in (argument.forms or (argument.form,))
+def accepted(subject: Subject, reading: Reading) -> bool:
+    """Whether the names of the spreads allow the reading's forms."""
+    for role, form in ((Role.SPREAD, reading.spread), (Role.PRIOR_SPREAD, reading.prior)):
+        argument = subject.signature.find(role)
+        if argument is not None and form not in (argument.forms or (argument.form,)):
+            return False
+    return True
+
+
+def _floored(subject: Subject, reading: Reading) -> bool:
+    """Whether a floor is looked for under a reading: each costs thousands of evaluations."""
+    known = reading.data is None or subject.options.likelihood or reading.data.likelihood in FLOORED
+    return bool(known) and not reading.joint
 
 
 def _data_name(reading: Reading) -> str:

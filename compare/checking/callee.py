@@ -18,6 +18,7 @@ NORMALS = {  # the normal distribution of each library, by the framework of its 
     "jax": ("numpyro.distributions", "tensorflow_probability.substrates.jax.distributions", "distrax"),
     "jaxlib": ("numpyro.distributions", "tensorflow_probability.substrates.jax.distributions", "distrax"),
 }
+PLAIN = (int, float, list, dict)
 BATCH_NAMES = frozenset({"batch_size", "batchsize", "bs", "n_batch", "num_batch"})
 
 
@@ -44,6 +45,7 @@ class Callee:
     distributions: tuple[str, ...] = ()
     fresh: bool = False
     pristine: Any = None  # a copy of a callable object from before its first call
+    counters: Mapping[str, Any] = field(default_factory=dict)  # plain globals that the body names, from before it
 
     @property
     def __globals__(self) -> dict[str, Any]:
@@ -63,6 +65,8 @@ class Callee:
         sizes = {p.name: rows for p in self.parameters if p.required and p.name in BATCH_NAMES}
         values = {**sizes, **self.constants, **values}
         function = copy.deepcopy(self.pristine) if self.fresh else self.function
+        if self.fresh:
+            self.__globals__.update(copy.deepcopy(dict(self.counters)))
         if hasattr(function, "init_with_output") and "jax" in sys.modules:  # a flax module without parameters
             function = _applied(function)
         by_position = [values.pop(name) for name in self.positional]  # first: a call copies **values before it reads *
@@ -143,7 +147,18 @@ def callee_of(function: Callable[..., Any], constants: Mapping[str, Any], positi
         positional=tuple(by_position),
         constants=dict(constants),
         pristine=_copied(function),
+        counters=_counters(function),
     )
+
+
+def _counters(function: Callable[..., Any]) -> dict[str, Any]:
+    """Numbers, lists and dicts of the module that the body names: where a function may keep count of its calls."""
+    code, scope = getattr(surface(function), "__code__", None), getattr(surface(function), "__globals__", {})
+    plain = {name: scope[name] for name in getattr(code, "co_names", ()) if isinstance(scope.get(name), PLAIN)}
+    try:
+        return copy.deepcopy(plain)
+    except Exception:  # a list of what can't be copied keeps its count
+        return {}
 
 
 def _copied(function: Callable[..., Any]) -> Any:

@@ -8,7 +8,7 @@ import numpy as np
 
 from elbo_compare.compare.checking.experiment import Experiment, Observation
 from elbo_compare.compare.checking.failure import FunctionError
-from elbo_compare.compare.checking.inputs import ORDINARY, REPLICATES, extremes, prior, ragged, with_noise
+from elbo_compare.compare.checking.inputs import ORDINARY, REPLICATES, WIDE, extremes, prior, ragged, with_noise
 from elbo_compare.compare.checking.names import Role
 from elbo_compare.compare.checking.readings import (
     UNIT_ROUNDOFF,
@@ -25,6 +25,8 @@ from elbo_compare.compare.checking.readings import (
 from elbo_compare.compare.records import Outcome
 from elbo_compare.suites.bridge.user_arrays import Term
 from elbo_compare.suites.contract import DType
+
+WIDE_TEXT = f"a batch of {WIDE.batch}, {WIDE.latent} latents and {WIDE.observed} dimensions"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,11 +54,12 @@ class Record:
     noise: tuple[Observation, ...] = ()
     single: tuple[Observation, ...] = ()
     single_extreme: tuple[Observation, ...] = ()
+    wide: tuple[Observation, ...] = ()
 
     @property
     def everywhere(self) -> tuple[Observation, ...]:
         """All calls in the experiment's own dtype."""
-        return (*self.ordinary, *self.extreme, *self.prior, *self.parts, *self.noise)
+        return (*self.ordinary, *self.extreme, *self.prior, *self.parts, *self.noise, *self.wide)
 
 
 def record(experiment: Experiment, position: int) -> Record:
@@ -81,6 +84,7 @@ def record(experiment: Experiment, position: int) -> Record:
             noise=tuple(experiment.observe(with_noise(small, sign)) for sign in noise),
             single=tuple(experiment.observe(experiment.ordinary(sizes), dtype=DType.FLOAT32) for sizes in single),
             single_extreme=tuple(experiment.observe(case, dtype=DType.FLOAT32) for case in far) if single else (),
+            wide=(experiment.observe(replace(experiment.ordinary(WIDE), label=WIDE_TEXT), differentiate=False),),
         )
 
 
@@ -158,6 +162,11 @@ def judge_extremes(term: TermRecord) -> ClaimVerdict:
     return _judged("extreme value", "equals the float64 oracle at extreme inputs", term.values(term.record.extreme))
 
 
+def judge_sizes(term: TermRecord) -> ClaimVerdict:
+    """f = oracle at a large batch and at many latents and observed dimensions."""
+    return _judged("size", f"equals the float64 oracle at {WIDE_TEXT} too", term.values(term.record.wide))
+
+
 def judge_gradient(term: TermRecord) -> ClaimVerdict:
     """The partial derivatives by every argument are the oracle's."""
     statement = "its partial derivatives by every argument are the oracle's, ordinary and extreme inputs"
@@ -233,6 +242,7 @@ def judge_single(term: TermRecord) -> ClaimVerdict:
 BATTERY: tuple[Callable[[TermRecord], ClaimVerdict], ...] = (
     judge_value,
     judge_extremes,
+    judge_sizes,
     judge_gradient,
     judge_additivity,
     judge_prior,

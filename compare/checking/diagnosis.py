@@ -10,7 +10,7 @@ import numpy as np
 from elbo_compare.compare.checking.claims import ClaimVerdict, Record, TermRecord
 from elbo_compare.compare.checking.equals import Match
 from elbo_compare.compare.checking.experiment import Observation
-from elbo_compare.compare.checking.fitting import Law
+from elbo_compare.compare.checking.fitting import Law, short
 from elbo_compare.compare.checking.formula import Formula
 from elbo_compare.compare.checking.identify import Identified, Standing, contradicts
 from elbo_compare.compare.checking.names import Role
@@ -39,6 +39,7 @@ class DifferenceForm(StrEnum):
     ADDITIVITY = "additivity"
     SINGLE = "float32"
     SHAPE = "shape"
+    SIZE = "size"
     EXPECTATION = "expectation"
     TERMS = "terms"
     UNKNOWN = "unknown"
@@ -115,7 +116,7 @@ def _weight_text(law: Law, name: str) -> str:
     size = law.factor
     if name == "half squared error":
         name, size = ("squared error", size / 2) if isclose(size, 2, rel_tol=1e-6) else (name, size)
-    factor = "" if isclose(size, 1, rel_tol=1e-6) else f"{size:.6g} x "
+    factor = "" if isclose(size, 1, rel_tol=1e-7) else f"{short(size)} x "
     axes = list(zip(("batch", "latent dimensions", "observed dimensions"), law.powers, strict=True))
     down, up = (" and ".join(f"the {axis}" for axis, p in axes if p * sign > 0) for sign in (-1, 1))
     words = [f"averaged over {down}"] * bool(down) + [f"times the size of {up}"] * bool(up)
@@ -139,6 +140,8 @@ def _linear_advice(found: Identified) -> str:
         return "minus the log likelihood and plus the KL are minimised"
     if reading.quantity is Quantity.NEGATIVE_ELBO:
         return "both terms carry the same factor; a sum or mean over the batch carries none"
+    if found.scale is not None and found.scale.plain:
+        return f"drop the factor of {short(found.scale.factor)}, or state it as a weight"
     axis = "observed dimensions" if reading.quantity is Quantity.RECONSTRUCTION else "dimensions"
     return f"sum over the {axis} of a datum; sum or average over the batch only"
 
@@ -182,6 +185,11 @@ def of_claims(term: TermRecord, claims: Iterable[ClaimVerdict], breaks: Sequence
         text = f"has the right value; {gradient}"
         return Diagnosis(form=DifferenceForm.GRADIENT, text=text, advice=advice)
     claim = next(iter(failed.values()))
+    if claim.name == "size":
+        text = f"is right at small sizes; off by {claim.difference:.3g} nats at {claim.where}"
+        return Diagnosis(
+            form=DifferenceForm.SIZE, text=text, advice="look for a slice of fixed size or a branch on one"
+        )
     form = DifferenceForm.SINGLE if claim.name == "float32" else DifferenceForm.ADDITIVITY
     text = f"fails {claim.name!r} ({claim.statement}): off by {claim.difference:.3g} nats at {claim.where}"
     return Diagnosis(form=form, text=text)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from elbo_compare.compare.checking import diagnosis, equals
+from elbo_compare.compare.checking.by_design import accepted
 from elbo_compare.compare.checking.claims import Record, judge
 from elbo_compare.compare.checking.diagnosis import Diagnosis, DifferenceForm
 from elbo_compare.compare.checking.experiment import Observation
@@ -186,8 +187,11 @@ def _gradient_off(one: Observation, position: int, found: Identified, size: Size
 
 def formula_of(subject: Subject, quantity: Quantity) -> Formula | None:
     """The exact formula of the term."""
+    readings = subject.readings(quantity)
+    by_name = [r for r in readings if accepted(subject, r)]
+    others = [r for r in readings if r not in by_name]
     with np.errstate(all="ignore"):
-        return fitted(subject.columns, subject.position, subject.readings(quantity))
+        return fitted(subject.columns, subject.position, by_name, others)
 
 
 def _named_form(subject: Subject) -> Form:

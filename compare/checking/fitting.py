@@ -59,9 +59,11 @@ class Law:
 
 
 def short(number: float) -> str:
-    """Four digits, and no trailing zeros."""
+    """Four digits, and no trailing zeros; more where four would make it a whole number."""
     rounded = round(number)
-    return f"{rounded:d}" if isclose(number, rounded, rel_tol=1e-7, abs_tol=1e-12) else f"{number:.4g}"
+    if isclose(number, rounded, rel_tol=1e-7, abs_tol=1e-12):
+        return f"{rounded:d}"
+    return next(text for digits in (4, 7, 17) if float(text := f"{number:.{digits}g}") != rounded)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +106,7 @@ class Columns:
 
     def kl(self, reading: Reading, one: Observation) -> Array:
         """(batch, latent) elements of the KL."""
-        key = (reading.sampled, reading.spread, reading.prior)
+        key = (reading.sampled, reading.spread, reading.prior, reading.joint)
         return self._once(key, one, lambda: kl_elements(reading, one.inputs))
 
     def _once(self, key: object, one: Observation, make: object) -> Array:

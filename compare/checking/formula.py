@@ -100,12 +100,18 @@ def _same(one: Law | None, other: Law | None) -> bool:
     return one.powers == other.powers and isclose(one.factor, other.factor, rel_tol=1e-6)
 
 
-def fitted(columns: Columns, position: int, readings: Sequence[Reading]) -> Formula | None:
-    """The exact formula of fewest terms under one of the readings; None where there is none."""
+def fitted(
+    columns: Columns, position: int, readings: Sequence[Reading], others: Sequence[Reading] = ()
+) -> Formula | None:
+    """The exact formula of fewest terms under one of the readings; None where there is none.
+
+    others: readings that the names speak against, tried last and without strange terms.
+    """
     first = next(iter(columns.groups.values()))[0]
     allowed = [r for r in reductions(first.terms[position].value, first) if r is not Reduction.ELEMENTS]
-    for strangers in STRANGERS:
-        for reading in readings:
+    tried = [(strangers, reading) for strangers in STRANGERS for reading in readings] + [((), r) for r in others]
+    for strangers, reading in tried:
+        if not reading.joint:
             found = _fit(columns, position, reading, strangers)
             if found is not None and allowed:
                 formulas = [_formula(reading, reduction, *found) for reduction in allowed]

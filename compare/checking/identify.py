@@ -16,12 +16,12 @@ from elbo_compare.compare.checking.fitting import (
     fit_one,
 )
 from elbo_compare.compare.checking.likelihoods import data_terms
-from elbo_compare.compare.checking.names import SPREADS, Form, Role
+from elbo_compare.compare.checking.names import SPREADS, Form, Role, words_of
 from elbo_compare.compare.checking.readings import Quantity, Reading, Reduction, reductions
 from elbo_compare.compare.checking.signature import FunctionKind, Signature
 
 TIERS = (EXACT, SINGLE, GUARDED)
-CLOSE = 1e-6
+CLOSE = 1e-7  # relative: a weight of 1.000001 is a weight
 
 
 class Standing(IntEnum):
@@ -65,6 +65,8 @@ def candidate_readings(
                 for kl in sampled:
                     for data in terms:
                         found[_reading(quantity, kl, data, given, spread, p)] = None
+    if prior is not None and not has_z and not set(words_of(prior.name)) & {"p", "pz", "prior", "priors"}:
+        found |= {replace(reading, joint=True): None for reading in [*found] if reading.has_kl}
     return tuple(found)
 
 

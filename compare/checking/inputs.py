@@ -88,6 +88,7 @@ ORDINARY = (
     Sizes(batch=6, latent=2, observed=7),
     Sizes(batch=3, latent=40, observed=11),
 )
+WIDE = Sizes(batch=130, latent=67, observed=101)  # a branch on the size, or a slice, shows here
 REPLICATES = 3  # calls of each size at which gradients are compared too
 FITTED = 14  # values alone: a formula of up to ten terms is told from a wrong one
 RAGGED = (1, 5)  # how the batch of 6 is split
@@ -204,13 +205,17 @@ def ragged(case: Case) -> Iterator[Case]:
 
 
 def extremes(sizes: Sizes, domain: Domain | None, *, observed: bool) -> Iterator[Case]:
-    """One extreme thing at a time: sigma 0.001, sigma 10, a mean of 30, and (where x is read) an output at its edge."""
+    """One extreme thing at a time: sigma 0.001, sigma 10, a mean of 30, q close to p (where a floor or a threshold acts),
+    and (where x is read) an output at its edge."""
     case = ordinary(sizes, domain, REPLICATES)
     noise = np.random.default_rng(REPLICATES).normal(size=case.mean.shape)
     for sigma in (SMALL_SIGMA, LARGE_SIGMA):
         log_var = np.full_like(case.mean, 2 * np.log(sigma))
         yield _moved(replace(case, label=f"sigma {sigma:g}", log_var=log_var), noise)
     yield _moved(replace(case, label=f"|mean| {FAR_MEAN:g}", mean=FAR_MEAN * signs(case.mean)), noise)
+    decades = 10.0 ** -(1 + np.arange(case.mean.size) % 4).reshape(case.mean.shape)
+    close = replace(case, label="q close to p", mean=decades * case.mean, log_var=decades * case.log_var)
+    yield _moved(close, noise)
     if observed:
         yield at_edge(case, domain, FAR_OUTPUT, EDGE)
 

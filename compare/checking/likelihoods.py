@@ -8,7 +8,7 @@ mistake; `constant`: the normaliser that a loss may drop, per observed dimension
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from math import log, pi
+from math import erf, exp, log, pi, sqrt
 from typing import Any
 
 import numpy as np
@@ -45,8 +45,13 @@ class DataTerm:
     source: str = ""
 
 
-def _of(formula: Callable[[Any, Any], Any], size: Callable[[Any, Any], Any]) -> Callable[[Array, Array], Elements]:
-    """Elements of an elementwise formula. size: the sum of the absolute parts that are added up."""
+def _of(
+    formula: Callable[[Any, Any], Any],
+    size: Callable[[Any, Any], Any],
+    magnified: Callable[[Array], Any] = lambda output: 0.0,
+) -> Callable[[Array, Array], Elements]:
+    """Elements of an elementwise formula. size: the sum of the absolute parts that are added up; magnified: what one
+    roundoff of a step on the way (a probability near 1) comes to in the value."""
 
     def slope(x: Array, output: Array) -> Array:
         return np.imag(formula(x, output + 1j * STEP)) / STEP
@@ -57,9 +62,9 @@ def _of(formula: Callable[[Any, Any], Any], size: Callable[[Any, Any], Any]) -> 
         curvature = np.abs(slope(x, output + step) - slope(x, output - step)) / (2 * step)
         return Elements(
             value=np.real(formula(x, output)),
-            scale=size(x, output) + np.abs(output * gradient),
+            scale=size(x, output) + np.abs(output * gradient) + magnified(output),
             gradients={Role.OUTPUT: gradient},
-            gradient_scales={Role.OUTPUT: np.abs(gradient) + np.abs(output) * curvature + 1.0},
+            gradient_scales={Role.OUTPUT: np.abs(gradient) + np.abs(output) * curvature + 1.0 + magnified(output)},
         )
 
     return elements
@@ -118,6 +123,11 @@ def _absolute(a: Any) -> Any:
     return np.where(np.real(a) < 0, -a, a)
 
 
+def _huber(x: Any, location: Any) -> Any:
+    size = _absolute(location - x)
+    return np.where(np.real(size) < 1, size**2 / 2, size - 0.5)
+
+
 def _log_cosh(x: Any, location: Any) -> Any:
     size = _absolute(location - x)
     return size + np.log1p(np.exp(-2 * size)) - log(2)
@@ -138,11 +148,17 @@ def _continuous_bernoulli(x: Any, probs: Any) -> Any:
 
 
 def _continuous_bernoulli_logits(x: Any, logits: Any) -> Any:
-    return softplus(logits) - x * logits - _continuous_normaliser(1 / (1 + np.exp(-logits)))
+    """log C = log(l / tanh(l / 2)) for p = sigmoid(l): nothing overflows; its series near 0."""
+    near = np.abs(np.real(logits)) < 0.05
+    away = np.where(near, 1.0, logits)
+    square = logits**2
+    series = log(2) + (1 / 12 - (7 / 1440 - 31 / 90720 * square) * square) * square
+    normaliser = np.where(near, series, np.log(away / np.tanh(away / 2)))
+    return softplus(logits) - x * logits - normaliser
 
 
-def _parts(formula: Callable[[Any, Any], Any]) -> Callable[[Array, Array], Elements]:
-    return _of(formula, lambda x, o: np.abs(np.real(formula(x, o))) + np.abs(x) + np.abs(o) + 1)
+def _parts(formula: Callable[[Any, Any], Any], **more: Any) -> Callable[[Array, Array], Elements]:
+    return _of(formula, lambda x, o: np.abs(np.real(formula(x, o))) + np.abs(x) + np.abs(o) + 1, **more)
 
 
 DATA_TERMS = (
@@ -221,9 +237,24 @@ DATA_TERMS = (
         likelihood="continuous_bernoulli",
         form=Form.LOGITS,
         domain=Domain.LOGIT,
-        elements=_parts(_continuous_bernoulli_logits),
+        # log C is commonly taken from p = sigmoid(l): 1 - p is known to a roundoff of 1, which e^|l| magnifies, and
+        # log(1 - p) - log p is divided by 1 - 2p, about l / 2, in the value, by its square in the gradient.
+        elements=_parts(
+            _continuous_bernoulli_logits, magnified=lambda l: np.exp(np.abs(l)) + 1 / np.maximum(l**2 / 4, 1e-6)
+        ),
         law="ContinuousBernoulli(sigmoid(output))",
         source="Loaiza-Ganem and Cunningham 2019, arXiv 1907.06845",
+    ),
+    DataTerm(
+        name="Huber error",
+        likelihood="huber",
+        form=Form.LOCATION,
+        domain=Domain.REAL,
+        elements=_of(_huber, lambda x, o: (np.abs(x) + np.abs(o)) * (1 + np.abs(x - o)) + 1),
+        weighted=True,
+        constant=lambda w: log(sqrt(2 * pi / w) * erf(sqrt(w / 2)) + 2 * exp(-w / 2) / w),
+        law="the Huber density around output",
+        source="Huber 1964, doi 10.1214/aoms/1177703732",
     ),
     DataTerm(
         name="log-cosh error",

@@ -159,16 +159,30 @@ def difference(one: Elements, other: Elements) -> Elements:
     )
 
 
+def of_prior(part: Elements) -> Elements:
+    """The same with its mean and spread as those of the second Gaussian."""
+    names = {Role.MEAN: Role.PRIOR_MEAN, Role.SPREAD: Role.PRIOR_SPREAD}
+    return Elements(
+        value=part.value,
+        scale=part.scale,
+        gradients={names.get(role, role): g for role, g in part.gradients.items()},
+        gradient_scales={names.get(role, role): g for role, g in part.gradient_scales.items()},
+    )
+
+
+def together(one: Elements, other: Elements) -> Elements:
+    """one + other, element by element; they share no argument."""
+    return Elements(
+        value=one.value + other.value,
+        scale=one.scale + other.scale,
+        gradients={**one.gradients, **other.gradients},
+        gradient_scales={**one.gradient_scales, **other.gradient_scales},
+    )
+
+
 def sampled_kl_to(
     z: Array, mean: Array, spread: Array, form: Form, other: Array, other_spread: Array, other_form: Form
 ) -> Elements:
     """log q(z) - log N(z; other, s^2) at the given z."""
-    prior = log_density(z, other, other_spread, other_form)
-    names = {Role.MEAN: Role.PRIOR_MEAN, Role.SPREAD: Role.PRIOR_SPREAD}
-    renamed = Elements(
-        value=prior.value,
-        scale=prior.scale,
-        gradients={names.get(role, role): g for role, g in prior.gradients.items()},
-        gradient_scales={names.get(role, role): g for role, g in prior.gradient_scales.items()},
-    )
+    renamed = of_prior(log_density(z, other, other_spread, other_form))
     return difference(log_density(z, mean, spread, form), renamed)

@@ -67,6 +67,7 @@ class Floor(StrEnum):
 class Reading:
     """sign * scale * (weight * data term + constant * observed + kl_weight * floor(KL)).
 
+    joint: the second Gaussian is a second latent, each against N(0, I), and no prior.
     sampled: the KL is log q(z) - log p(z) at the given z, else analytic. data: the family of the reconstruction term
     (None for a KL); given: the reconstruction loss comes in as a number. prior: the form of the second spread, None
     where p is N(0, I).
@@ -79,6 +80,7 @@ class Reading:
     given: bool = False
     spread: Form = Form.LOG_VAR
     prior: Form | None = None
+    joint: bool = False
     weight: float = 1.0
     constant: float = 0.0
     kl_weight: float = 1.0
@@ -104,7 +106,9 @@ class Reading:
         """In words: `the negative ELBO (Bernoulli likelihood of probabilities, analytic KL)`."""
         sign = "minus " if self.sign < 0 and self.quantity is not Quantity.NEGATIVE_ELBO else ""
         name = "the ELBO" if self.sign < 0 and self.quantity is Quantity.NEGATIVE_ELBO else f"the {self.quantity}"
-        kl = ("sampled KL" if self.sampled else "analytic KL") + (" to the given prior" if self.prior else "")
+        kl = ("sampled KL" if self.sampled else "analytic KL") + (
+            " to the given prior" if self.prior and not self.joint else " of two latents" if self.joint else ""
+        )
         if self.quantity is Quantity.KL:
             return f"{sign}the {kl}"
         data = self.data.name if self.data else "the given reconstruction loss"
@@ -146,6 +150,8 @@ def kl_elements(reading: Reading, inputs: Inputs) -> Elements:
         log_var, slope = (f(q[1], reading.spread) for f in (oracle.log_var_of, oracle.log_var_slope))
         return guarded_kl(part, log_var, slope, reading.guard, sampled=reading.sampled)
     p = (inputs[Role.PRIOR_MEAN], inputs[Role.PRIOR_SPREAD], reading.prior)
+    if reading.joint:
+        return oracle.together(oracle.analytic_kl(*q), oracle.of_prior(oracle.analytic_kl(*p)))
     return oracle.sampled_kl_to(inputs[Role.Z], *q, *p) if reading.sampled else oracle.analytic_kl_to(*q, *p)
 
 

@@ -152,6 +152,9 @@ def _distinct(arguments: list[Argument]) -> Iterable[list[Argument]]:
         return
     if roles.count(Role.OUTPUT) == 1 and Role.MEAN not in roles and Role.Z in roles and Role.X not in roles:
         return
+    if roles.count(Role.X) == 1 and Role.OUTPUT not in roles and Role.Z in roles:
+        yield [_moved(a, Role.OUTPUT) if a.role is Role.Z else a for a in arguments]  # a sample of the decoder
+        return
     if len(set(roles)) == len(roles):
         yield arguments
 

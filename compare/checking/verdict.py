@@ -7,13 +7,14 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from elbo_compare.compare.checking import diagnosis, explaining
+from elbo_compare.compare.checking.beyond import beyond
 from elbo_compare.compare.checking.by_design import Designed, designed
 from elbo_compare.compare.checking.callee import Callee
 from elbo_compare.compare.checking.diagnosis import Diagnosis, DifferenceForm
-from elbo_compare.compare.checking.experiment import Experiment
+from elbo_compare.compare.checking.experiment import Experiment, Observation
 from elbo_compare.compare.checking.failure import FunctionError
 from elbo_compare.compare.checking.fitting import EXACT, GUARDED, SINGLE
-from elbo_compare.compare.checking.identify import Identified, Standing, quantities_of
+from elbo_compare.compare.checking.identify import Identified, Standing, identify, quantities_of
 from elbo_compare.compare.checking.inputs import ORDINARY
 from elbo_compare.compare.checking.judging import Judged, Options, Subject, judged, subject_of
 from elbo_compare.compare.checking.readings import Quantity, Reduction, reductions
@@ -22,7 +23,7 @@ from elbo_compare.compare.checking.signature import FunctionKind
 from elbo_compare.compare.checking.source import mentioned, numbers
 from elbo_compare.compare.checking.terms import Layout, layout_of
 from elbo_compare.compare.checking.wording import equation_of, name_notes, standing_notes
-from elbo_compare.suites.bridge.user_arrays import Term
+from elbo_compare.suites.bridge.user_arrays import DETACHED, Term
 
 # Terms that no reading holds, by the names in the source: said to be not judged, never wrong as a KL.
 BEYOND = {
@@ -51,7 +52,7 @@ class Finding:
 
 def examined(experiment: Experiment, callee: Callee, options: Options, *, changing: bool) -> Finding:
     """The finding on a function that draws nothing."""
-    first = experiment.observe(experiment.ordinary(ORDINARY[0]), differentiate=False)
+    first = experiment.observe(experiment.ordinary(ORDINARY[0]))
     layout = layout_of(callee.function, experiment.signature, [term.name for term in first.terms])
     if layout.apart:
         experiment = _added(experiment, callee, options, layout)
@@ -62,10 +63,26 @@ def examined(experiment: Experiment, callee: Callee, options: Options, *, changi
     subject = subject_of(experiment, callee, options, position, _numbers(callee), changing=changing)
     finding = _with_parts(_on(subject), subject, layout)
     beside = [i for i in range(len(first.terms)) if i != position]
-    logged = tuple(_logged(replace(subject, position=i), layout.names[i]) for i in beside)
+    logged = tuple(
+        _logged(replace(subject, position=i), layout.names[i], cut_off=first.terms[i].no_gradient == DETACHED)
+        for i in beside
+    )
+    if not changing:
+        _check_the_same(experiment, callee, first)
     if layout.apart and finding.verdict is CheckVerdict.RIGHT:
         finding = replace(finding, notes=("the parts are returned apart: their sum is judged", *finding.notes))
     return replace(finding, terms=(*finding.terms, *logged))
+
+
+def _check_the_same(experiment: Experiment, callee: Callee, first: Observation) -> None:
+    """Raises FunctionError where the first call, made again after hundreds of others, gives another value."""
+    again = experiment.observe(experiment.ordinary(ORDINARY[0]))
+    for one, other in zip(first.terms, again.terms, strict=False):
+        if not np.allclose(one.value, other.value, rtol=1e-9, atol=0, equal_nan=True):
+            raise FunctionError(
+                f"{callee.label} gives another value after {experiment.calls} calls than at its first, with the same "
+                "arguments: it keeps a state, which can't be judged."
+            )
 
 
 def _numbers(callee: Callee) -> tuple[float, ...]:
@@ -138,12 +155,32 @@ def _on(subject: Subject) -> Finding:
 
 def _right(subject: Subject, found: Identified) -> Finding:
     one = judged(subject, found.reading, found.reduction, found.fit.tier)
+    other = None if one.right else _alike(subject, found)
+    found, one = other or (found, one)
     if not one.right or found.fit.tier != EXACT:
         explained = explaining.explained(subject, one, found.fit.tier)
         one = explained if not one.right or _is_guard(explained) else one
     notes = (*name_notes(subject.signature, found.reading), *standing_notes(found.reading))
+    far = beyond(one.experiment, one.term) if one.right else ""
+    notes = (far, *notes) if far else notes
     verdict = CheckVerdict.RIGHT if one.right else CheckVerdict.WRONG
     return _finding(subject, one, verdict, found, notes=notes, diagnosis=one.diagnosis)
+
+
+def _alike(subject: Subject, found: Identified) -> tuple[Identified, Judged] | None:
+    """Another likelihood of the same values where they were first compared (Huber is a square up to 1), if right."""
+    if found.reading.data is None:
+        return None
+    others = tuple(r for r in subject.readings(found.reading.quantity) if r.data is not found.reading.data)
+    with np.errstate(all="ignore"):
+        other = identify(subject.columns, subject.position, subject.signature, others, (found.fit.tier,))
+    if other is None or other.standing is not Standing.RIGHT:
+        return None
+    try:
+        one = judged(subject, other.reading, other.reduction, other.fit.tier)
+    except FunctionError:
+        return None
+    return (other, one) if one.right else None
 
 
 def _is_guard(one: Judged) -> bool:
@@ -290,7 +327,7 @@ def _with_parts(finding: Finding, subject: Subject, layout: Layout) -> Finding:
     return replace(finding, diagnosis=said)
 
 
-def _logged(subject: Subject, name: str) -> TermResult:
+def _logged(subject: Subject, name: str, *, cut_off: bool) -> TermResult:
     """A term beside the loss: described, never failed."""
     one = subject.neutral[0]
     if subject.position >= len(one.terms) or not reductions(one.terms[subject.position].value, one):
@@ -308,7 +345,7 @@ def _logged(subject: Subject, name: str) -> TermResult:
     for quantity in quantities:
         found = subject.identified(quantity, tiers=(EXACT,))
         if found is not None and found.standing is not Standing.MISSING:
-            detached = "detached, " if term.no_gradient else ""
+            detached = "detached, " if cut_off else ""
             right = found.standing is Standing.RIGHT
             note = "" if right else f"for the log: {detached}{diagnosis.linear(found).text}"
             return TermResult(

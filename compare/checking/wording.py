@@ -32,6 +32,8 @@ def _quantity(reading: Reading, signature: Signature) -> str:
 
 
 def _kl(reading: Reading) -> str:
+    if reading.joint:
+        return "KL(q1 || N(0, I)) + KL(q2 || N(0, I))"
     prior = "p" if reading.prior else "N(0, I)"
     return "(log q(z) - log p(z))" if reading.sampled else f"KL(q || {prior})"
 

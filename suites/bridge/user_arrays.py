@@ -157,7 +157,13 @@ class TorchArrays:
             }
         array = value.detach().to("cpu", self.torch.float64).numpy().copy()
         dtype = str(value.dtype).removeprefix("torch.")
-        return Term(name=name, value=array, dtype=dtype, gradients=gradients, no_gradient="" if gradients else DETACHED)
+        return Term(
+            name=name,
+            value=array,
+            dtype=dtype,
+            gradients=gradients,
+            no_gradient="" if gradients or not inputs else DETACHED,
+        )
 
     @contextmanager
     def seeded(self, seed: int) -> Iterator[None]:
