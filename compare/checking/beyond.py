@@ -1,6 +1,7 @@
 """What a right term does beyond the inputs that it is judged by: where a clamp, a cap or an overflow begins.
 
-Judged are sigma from 0.001 to 10, |mean| up to 30 and outputs up to their edge; a guard far outside is said, not blamed.
+Judged are sigma from 0.001 to 10, |mean| up to 30 and outputs up to their edge; a guard far outside of these is said,
+not blamed.
 """
 
 from collections.abc import Callable, Sequence

@@ -116,7 +116,7 @@ def _weight_text(law: Law, name: str) -> str:
     size = law.factor
     if name == "half squared error":
         name, size = ("squared error", size / 2) if isclose(size, 2, rel_tol=1e-6) else (name, size)
-    factor = "" if isclose(size, 1, rel_tol=1e-7) else f"{short(size)} x "
+    factor = "" if isclose(size, 1, rel_tol=1e-7) else f"{size:.7g} x "
     axes = list(zip(("batch", "latent dimensions", "observed dimensions"), law.powers, strict=True))
     down, up = (" and ".join(f"the {axis}" for axis, p in axes if p * sign > 0) for sign in (-1, 1))
     words = [f"averaged over {down}"] * bool(down) + [f"times the size of {up}"] * bool(up)

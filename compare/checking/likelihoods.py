@@ -240,7 +240,7 @@ DATA_TERMS = (
         # log C is commonly taken from p = sigmoid(l): 1 - p is known to a roundoff of 1, which e^|l| magnifies, and
         # log(1 - p) - log p is divided by 1 - 2p, about l / 2, in the value, by its square in the gradient.
         elements=_parts(
-            _continuous_bernoulli_logits, magnified=lambda l: np.exp(np.abs(l)) + 1 / np.maximum(l**2 / 4, 1e-6)
+            _continuous_bernoulli_logits, magnified=lambda o: np.exp(np.abs(o)) + 1 / np.maximum(o**2 / 4, 1e-6)
         ),
         law="ContinuousBernoulli(sigmoid(output))",
         source="Loaiza-Ganem and Cunningham 2019, arXiv 1907.06845",
