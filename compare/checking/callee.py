@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import Any
 
 from elbo_compare.compare.checking.failure import TargetError
+from elbo_compare.compare.checking.packing import UNUSED, Packed, packed_in
 from elbo_compare.compare.checking.source import surface, unpacked
 from elbo_compare.compare.errors import unknown
 
@@ -45,6 +46,7 @@ class Callee:
     distributions: tuple[str, ...] = ()
     fresh: bool = False
     pristine: Any = None  # a copy of a callable object from before its first call
+    packed: tuple[Packed, ...] = ()  # parameters that hold several arrays
     counters: Mapping[str, Any] = field(default_factory=dict)  # plain globals that the body names, from before it
 
     @property
@@ -69,6 +71,8 @@ class Callee:
             self.__globals__.update(copy.deepcopy(dict(self.counters)))
         if hasattr(function, "init_with_output") and "jax" in sys.modules:  # a flax module without parameters
             function = _applied(function)
+        for packed in self.packed:
+            values[packed.name] = packed.pack({part: values.pop(part, None) for part in packed.parts})
         by_position = [values.pop(name) for name in self.positional]  # first: a call copies **values before it reads *
         return function(*by_position, **values)
 
@@ -132,10 +136,11 @@ def callee_of(function: Callable[..., Any], constants: Mapping[str, Any], positi
                 by_position.append(parameter.name)
     if not found and any(p.kind is p.VAR_POSITIONAL for p in shown.parameters.values()):
         raise TargetError(f"{label} takes *args: say what they are, in order, with --args recon_x,x,mu,logvar.")
-    if by_position:  # what stands before *args has to go by position too
-        star = next((n for n, p in shown.parameters.items() if p.kind is p.VAR_POSITIONAL), None)
-        before = list(shown.parameters)[: list(shown.parameters).index(star)] if star else []
-        by_position = list(dict.fromkeys([*before, *by_position]))
+    by_position = _with_what_stands_before(by_position, shown)
+    packed = packed_in(function, [p.name for p in found if p.required and p.name not in constants])
+    for one in packed:
+        place = [p.name for p in found].index(one.name)
+        found[place : place + 1] = [Parameter(name=part) for part in one.parts if part != UNUSED]
     known = [parameter.name for parameter in found]
     for name in constants:
         if name not in known and not keyed:
@@ -147,8 +152,18 @@ def callee_of(function: Callable[..., Any], constants: Mapping[str, Any], positi
         positional=tuple(by_position),
         constants=dict(constants),
         pristine=_copied(function),
+        packed=packed,
         counters=_counters(function),
     )
+
+
+def _with_what_stands_before(by_position: list[str], shown: inspect.Signature) -> list[str]:
+    """What stands before *args has to go by position too."""
+    if not by_position:
+        return []
+    star = next((n for n, p in shown.parameters.items() if p.kind is p.VAR_POSITIONAL), None)
+    before = list(shown.parameters)[: list(shown.parameters).index(star)] if star else []
+    return list(dict.fromkeys([*before, *by_position]))
 
 
 def _counters(function: Callable[..., Any]) -> dict[str, Any]:

@@ -205,8 +205,8 @@ def ragged(case: Case) -> Iterator[Case]:
 
 
 def extremes(sizes: Sizes, domain: Domain | None, *, observed: bool) -> Iterator[Case]:
-    """One extreme thing at a time: sigma 0.001, sigma 10, a mean of 30, q close to p (where a floor acts), and (where x is
-    read) an output at its edge."""
+    """One extreme thing at a time: sigma 0.001, sigma 10, a mean of 30, q close to p (where a floor acts), and (where x
+    is read) an output at its edge."""
     case = ordinary(sizes, domain, REPLICATES)
     noise = np.random.default_rng(REPLICATES).normal(size=case.mean.shape)
     for sigma in (SMALL_SIGMA, LARGE_SIGMA):

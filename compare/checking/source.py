@@ -46,6 +46,12 @@ def _own(node: ast.AST) -> Iterator[ast.AST]:
             yield from _own(child)
 
 
+def own_nodes(function: Callable[..., Any]) -> tuple[ast.AST, ...]:
+    """Every node of the body, without those of functions inside it; () where there is no source."""
+    tree = _tree(function)
+    return tuple(_own(tree)) if tree else ()
+
+
 def returned_names(function: Callable[..., Any], count: int) -> tuple[str, ...]:
     """The names (else the expressions) of `count` values that the last matching `return a, b` gives; () if unknown."""
     tree = _tree(function)

@@ -3,7 +3,7 @@
 Frameworks are imported by name and only when asked for, so that whoever imports this module imports none. No maths.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, is_dataclass
 from importlib import import_module
@@ -287,6 +287,16 @@ class JaxArrays:
                 yield
         finally:
             self.jax.config.update("jax_enable_x64", before)
+
+
+def side_by_side(arrays: Sequence[Any]) -> Any:
+    """Arrays of one framework concatenated along the axis after the batch."""
+    framework = type(arrays[0]).__module__.split(".")[0]
+    module, name = JOINING.get(framework, ("jax.numpy", "concatenate"))
+    return getattr(import_module(module), name)(list(arrays), 1)
+
+
+JOINING = {"torch": ("torch", "cat"), "tensorflow": ("tensorflow", "concat"), "numpy": ("numpy", "concatenate")}
 
 
 ADAPTERS: dict[str, type[UserArrays]] = {"torch": TorchArrays, "jax": JaxArrays, "numpy": NumPyArrays}

@@ -247,3 +247,83 @@ def drawn_beta(x, x_logits, mu, logvar):
     log_q = -0.5 * (logvar + (z - mu) ** 2 / logvar.exp()).sum(1)
     nll = F.binary_cross_entropy_with_logits(x_logits, x, reduction="none").sum(1)
     return (nll + 3.0 * (log_q + 0.5 * (z**2).sum(1))).mean()
+
+
+# Right where it is small, ordinary or called for the first time
+
+
+def kl_of_64_latents(mu, logvar):
+    return _kl(mu, logvar)[:, :64].sum(1)
+
+
+def kl_of_a_small_batch(mu, logvar):
+    return _kl(mu, logvar).sum(1).mean() if len(mu) <= 32 else _kl(mu, logvar).mean()
+
+
+def kl_above_a_threshold(mu, logvar):
+    kl = _kl(mu, logvar)
+    return torch.where(kl < 1e-4, torch.zeros_like(kl), kl).sum(1)
+
+
+def clamped_far_outside(mu, logvar):
+    return _kl(mu, logvar.clamp(-30.0, 20.0)).sum(1)
+
+
+def a_little_too_much(mu, logvar):
+    return 1.000001 * _kl(mu, logvar).sum(1)
+
+
+COUNT = {"calls": 0}
+
+
+def counted_in_the_module(x_hat, x, mu, logvar):
+    COUNT["calls"] += 1
+    return _bce(x_hat, x).sum() + min(1.0, COUNT["calls"] / 1000) * _kl(mu, logvar).sum()
+
+
+class Worn:
+    calls = 0
+
+    def __call__(self, mu, logvar):
+        Worn.calls += 1
+        return _kl(mu, logvar).sum(1) * (1.0 if Worn.calls < 60 else 1.1)
+
+
+worn = Worn()
+
+
+def two_latents(x_hat, x, mu1, logvar1, mu2, logvar2):
+    return _bce(x_hat, x).sum() + _kl(mu1, logvar1).sum() + _kl(mu2, logvar2).sum()
+
+
+def huber(x_hat, x, mu, logvar):
+    return F.smooth_l1_loss(x_hat, x, reduction="sum") + _kl(mu, logvar).sum()
+
+
+def continuous(logits, x, mu, logvar):
+    return -torch.distributions.ContinuousBernoulli(logits=logits).log_prob(x).sum() + _kl(mu, logvar).sum()
+
+
+# Several arrays in one argument
+
+
+def positional(mu, logvar, /):
+    return _kl(mu, logvar).sum(1)
+
+
+def of_outputs(x, outputs):
+    recon, mu, logvar = outputs
+    return _bce(recon, x).sum() + _kl(mu, logvar).sum()
+
+
+def of_keys(x, model_out):
+    return _bce(model_out["recon"], x).sum() + _kl(model_out["mu"], model_out["logvar"]).sum()
+
+
+def of_attributes(x, out):
+    return _bce(out.x_hat, x).sum() + _kl(out.mu, out.logvar).sum()
+
+
+def of_halves(x_hat, x, moments):
+    mu, logvar = torch.chunk(moments, 2, dim=1)
+    return _bce(x_hat, x).sum() + _kl(mu, logvar).sum()
