@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # The GPU's day: everything that only a GPU can answer, in order of worth, in a few minutes, without network.
 #
-#   benchmarks/gpu_day.sh OUT [--wheels DIR] [--device cuda|cpu] [--minutes M] [--small] [--work DIR]
+#   benchmarks/gpu_day.sh OUT [--wheels DIR] [--device cuda|cpu|pretend] [--minutes M] [--small] [--work DIR]
 #   benchmarks/gpu_day.sh --carry DIR      beforehand, with network: the wheels that such a machine lacks
 #
 # OUT gets at most eight files and is brought up to date after every part. A part that its time box or the end cuts
 # keeps what it measured; the same command again goes on. PYTHON names the interpreter (default python3).
+# Two rehearsals without a GPU: cpu, and pretend (the tests' stand-in for CUDA, torch only; no number of it is a GPU's).
 set -uo pipefail
 
 REPO=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -39,13 +40,18 @@ fi
 
 case $PYTHON in */*) PYTHON=$(cd "$(dirname "$PYTHON")" && pwd)/$(basename "$PYTHON") ;; esac # this script changes folder
 [ -n "$OUT" ] || refuse "name the folder for the results"
-[[ $DEVICE == cuda || $DEVICE == cpu ]] || refuse "--device is cuda or cpu, not $DEVICE"
+[[ $DEVICE == cuda || $DEVICE == cpu || $DEVICE == pretend ]] || refuse "--device is cuda, cpu or pretend, not $DEVICE"
 [[ $MINUTES =~ ^[0-9]+$ && $MINUTES -ge 1 ]] || refuse "--minutes is a whole number, not $MINUTES"
 [ -z "$WHEELS" ] || [ -d "$WHEELS" ] || refuse "--wheels $WHEELS is no folder"
 LIMIT=$((MINUTES * 60)) PACKING=5 # seconds kept for the last packing
 mkdir -p "$OUT" && OUT=$(cd "$OUT" && pwd) || exit 2
 WORK=${WORK:-$REPO/results/gpu-day-$DEVICE}
 mkdir -p "$WORK" && WORK=$(cd "$WORK" && pwd) || exit 2
+REHEARSAL=''
+if [ "$DEVICE" = pretend ]; then # every process of ours then finds a GPU by that name
+  DEVICE=cuda REHEARSAL=$REPO/tests/device/rehearsal
+  export PATH="$REHEARSAL:$PATH"
+fi
 exec 9>"$WORK/lock"
 flock -n 9 || refuse "another call is at work in $WORK"
 
@@ -68,8 +74,31 @@ pack() {
   done
 }
 
-# granted BOX: seconds for a part: its share of the whole time, at most what is left.
-granted() { smaller $(($1 * LIMIT / 480)) "$(left)"; }
+# granted BOX: seconds for a part: its share of the whole time (twice that at the second try), at most what is left.
+TRY=1
+granted() { smaller $(($1 * TRY * LIMIT / 480)) "$(left)"; }
+
+# Cut itself, it lets the part keep what it has, and packs.
+RUNNING=''
+cut_short() {
+  trap '' TERM INT HUP
+  [ -z "$RUNNING" ] || { kill -TERM "$RUNNING" && wait "$RUNNING"; } 2>/dev/null
+  rm -f "$WORK/running"
+  say "cut; the same command goes on"
+  pack
+  exit 143
+}
+
+# A call that was killed may have left its part at work in the same folders: it is asked to end, and is waited for.
+end_what_was_left() {
+  local old
+  old=$(cat "$WORK/running" 2>/dev/null) || return 0
+  grep -qs elbo_compare "/proc/$old/cmdline" && kill -TERM "$old" && say "the part of a killed call is ended first"
+  for _ in {1..200}; do
+    [ -d "/proc/$old" ] && grep -qs elbo_compare "/proc/$old/cmdline" && sleep 0.1 || break
+  done
+  rm -f "$WORK/running"
+}
 
 # part NAME SECONDS COMMAND...: whatever becomes of it, go on. What ended well is not asked again.
 declare -A WHOLE=()
@@ -81,8 +110,12 @@ part() {
     say "$name: no time left"
     return
   fi
-  timeout --foreground -s TERM -k 15 "$box" "$@" >"$WORK/part.log" 2>&1 9>&-
+  timeout -s TERM -k 15 "$box" "$@" >"$WORK/part.log" 2>&1 9>&- &
+  RUNNING=$!
+  echo "$RUNNING" >"$WORK/running"
+  wait "$RUNNING"
   code=$?
+  RUNNING='' && rm -f "$WORK/running"
   case $code in
     0) WHOLE[$name]=1; say "$name: whole, after $((SECONDS - began)) s of $box" ;;
     3) say "$name: incomplete after $((SECONDS - began)) s of $box; what it measured is kept" ;;
@@ -145,21 +178,25 @@ fi
 
 # As a function, so that bash has read the whole script before a part begins.
 day() {
+  trap cut_short TERM INT HUP
+  end_what_was_left
   say "device $DEVICE, at most $MINUTES minutes, $(nproc) cores"
   if [ -n "$WHEELS" ]; then
     wanted_wheels >"$WORK/wanted"
     [ ! -s "$WORK/wanted" ] || part "wheels" "$(left)" xargs -d '\n' -a "$WORK/wanted" "$PYTHON" -m pip install -q \
       --no-index --no-deps --no-compile --upgrade --target "$WORK/site"
   fi
-  export PYTHONPATH="$WORK/site:$REPO${PYTHONPATH:+:$PYTHONPATH}"
+  export PYTHONPATH="$WORK/site:${REHEARSAL:+$REHEARSAL:}$REPO${PYTHONPATH:+:$PYTHONPATH}"
   cd "$WORK" || exit 2
   "$PYTHON" -m elbo_compare doctor >"$OUT/doctor.txt" 2>&1 || say "doctor: $(tail -n 1 "$OUT/doctor.txt")"
   say "doctor: $(grep -m 1 '^GPU' "$OUT/doctor.txt")"
   everything
   [ ! -d "$WORK/claims" ] || part judging "$(smaller 40 "$(left)")" "$PYTHON" -m elbo_compare judge "$WORK/claims"
   grep -hE '^(Cells|Verdicts):' "$WORK/part.log" | while read -r line; do say "$line"; done
+  TRY=2
   [ "$(left)" -lt 30 ] || everything # what was cut gets what others left
-  [ ! -d "$WORK/bench" ] || part drawing "$(left)" "$PYTHON" -m elbo_compare bench --draw -o "$WORK/bench"
+  [ ! -d "$WORK/bench" ] || part "bench's page" "$(left)" "$PYTHON" -m elbo_compare bench --draw -o "$WORK/bench"
+  [ ! -d "$WORK/claims" ] || part "claims' page" "$(left)" "$PYTHON" -m elbo_compare report "$WORK/claims"
   pack
   say "ended; see docs/gpu.md for what to do with $(ls "$OUT" | wc -l) files of $(du -sk "$OUT" | cut -f 1) KiB"
 }

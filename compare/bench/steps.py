@@ -45,6 +45,7 @@ class Bench:
         self.rates: list[dict[str, Any]] = []
         self.rounds = 0
         self.interrupted = False
+        self.ceiling_cut = False  # whether one did not start in time
 
     def run(self, forms: Sequence[TrainingForm], rounds: int) -> None:
         """Start, check, time and close; every form ends with an outcome. Ends early, and keeps what there is, when the
@@ -68,7 +69,7 @@ class Bench:
     def cut(self) -> bool:
         """Whether anything is missing that a longer box would have measured."""
         short = any(self.box.words in each.reason for each in self.outcomes.values())
-        return self.interrupted or short or self.box.left(ROUNDS) <= 0
+        return self.interrupted or short or self.ceiling_cut or self.box.left(ROUNDS) <= 0
 
     def _turns(self, rounds: int) -> None:
         """Rounds as long as they fit, then what each form reports once."""
@@ -128,6 +129,7 @@ class Bench:
         reply = worker.start(request, self.box, STARTS)
         if "failed" in reply:
             self.say(f"{name}: {reply['failed']}")
+            self.ceiling_cut = self.ceiling_cut or self.box.words in reply["failed"]
             self.workers.pop(name).close()
 
     def _start_forms(self, forms: Sequence[TrainingForm]) -> None:

@@ -129,6 +129,16 @@ def test_a_form_that_does_not_fit_its_box_says_so(tmp_path):
     assert outcome.reason == "its time box of 0 s was over before it was started"
 
 
+def test_a_ceiling_that_does_not_start_in_time_is_no_whole_unit(monkeypatch, tmp_path):
+    late = {"failed": Box(seconds=1000).words}
+    monkeypatch.setattr("elbo_compare.compare.bench.process.BenchWorker.start", lambda *_: late)
+    bench = Bench(
+        Setting(problem="vae-small", weights="initial", batch=20, batches=4), tmp_path, print, Box(seconds=1000)
+    )
+    bench.run_ceilings([form for form in FORMS if form.name == "jax-hand loop"], 3)
+    assert (bench.rates, bench.cut) == ([], True)
+
+
 def test_the_box_ends_by_its_share():
     box = Box(seconds=10, began=time.monotonic() - 7)
     assert box.left(STARTS) < 0 < box.left() < 3.1
