@@ -4,6 +4,7 @@
 reader of the output has closed it.
 """
 
+import errno
 import os
 import sys
 import traceback
@@ -13,6 +14,7 @@ from typing import Any
 from elbo_compare.compare.errors import CompareError, InternalError, printable
 from elbo_compare.compare.launching import interruption, lifeline
 
+FULL = (errno.ENOSPC, errno.EDQUOT)
 CLOSED_PIPE = 141  # 128 + SIGPIPE
 USAGE = CompareError.exit_code
 
@@ -41,7 +43,8 @@ def _told(error: BaseException) -> int:
         return _said(str(error), error.exit_code)
     if isinstance(error, OSError):
         name = f" ({error.filename})" if error.filename else ""
-        return _said(f"{error.strerror or error}{name}", USAGE)
+        more = f". Free some space; then: {interruption.advice()}" if error.errno in FULL else ""
+        return _said(f"{error.strerror or error}{name}{more}", USAGE)
     message = getattr(error, "format_message", None)  # what the parser raises for a bad argument
     if message is not None:
         return _said(f"{message() or 'a command is missing.'} See compare --help.", USAGE)

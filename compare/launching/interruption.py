@@ -76,6 +76,11 @@ def advise(text: str) -> None:
     _current.advice = text
 
 
+def advice() -> str:
+    """How to go on, as the verb at work has it: for an interruption, and for a full disk."""
+    return _current.advice
+
+
 def arrived() -> bool:
     """Whether a signal has arrived: whatever is raised afterwards comes of it."""
     return _current.number is not None

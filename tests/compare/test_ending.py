@@ -1,5 +1,6 @@
 """Exit codes: 1 means that a claim differs, and nothing else; a closed pipe is quiet; encodings fall back."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -36,6 +37,15 @@ def test_whatever_a_verb_raises_ends_with_a_code_of_its_own_and_a_line(error, co
     err = capsys.readouterr().err
     assert err.strip()
     assert ("Traceback" in err) == isinstance(error, ZeroDivisionError)
+
+
+def test_a_full_disk_is_told_with_how_to_go_on(capsys):
+    full = OSError(errno.ENOSPC, "No space left on device", "out/verdicts.parquet")
+    assert ending.of(raising(full)) == 2
+    assert capsys.readouterr().err == (
+        "compare: No space left on device (out/verdicts.parquet). Free some space; then: "
+        "Nothing is left half done; give the same command again.\n"
+    )
 
 
 @pytest.mark.parametrize("code", [0, 1, 2, 3])
