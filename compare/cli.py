@@ -161,12 +161,16 @@ def judge(folder: Folder) -> None:
 
 
 @app.command()
-def report(folder: Folder) -> None:
-    """Draw the report of a judged folder again."""
+def report(
+    folder: Folder,
+    single_file: Annotated[bool, typer.Option("--single-file", help="One HTML document, to be mailed.")] = False,
+    site: Annotated[str, typer.Option(metavar="URL", help="Where the pages will stand, for their BibTeX.")] = "",
+) -> None:
+    """Draw the report of a judged folder again: a folder of pages that work from disk."""
     with _drawing_processes() as drawing:
         from elbo_compare.compare.commands.report import report_folder
 
-        say(f"Report: {report_folder(folder, drawing)}")
+        say(f"Report: {report_folder(folder, drawing, single_file, site)}")
 
 
 @app.command()

@@ -47,12 +47,12 @@ class Table:
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """A drawing. `alt` says in words what is drawn; `pixelated` marks an enlarged grid of pixels."""
+    """A drawing, as SVG or PNG. `alt` says in words what is drawn; `pixelated` marks an enlarged grid of pixels."""
 
     name: str
     caption: str
     alt: str
-    png: bytes
+    png: bytes = b""
     svg: bytes = b""
     pixelated: bool = False
 
@@ -96,6 +96,34 @@ class Section:
     anchor: str
     title: str
     blocks: tuple[Block, ...] = field(default=())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """All that the page of one permanent ID shows. `sort`: its kind, which is its page's folder too.
+
+    `fields`: (name, text) in reading order; `rows`: outcomes as text, the first is the head; `place`: where they were
+    measured; `worst`: the worst case in words, `command` measures it again; `programs`: (label, text) to paste.
+    """
+
+    id: str
+    sort: str
+    head: str
+    title: str
+    fields: tuple[tuple[str, str], ...]
+    outcome: str = ""
+    rows: tuple[tuple[str, ...], ...] = ()
+    place: str = ""
+    worst: str = ""
+    command: str = ""
+    bibtex: str = ""
+    programs: tuple[tuple[str, str], ...] = ()
+    corrections: str = ""
+
+    @property
+    def address(self) -> str:
+        """The page's path in a report's folder; it never changes."""
+        return f"{self.sort}/{self.id}.html"
 
 
 @dataclass(frozen=True, kw_only=True)

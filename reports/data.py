@@ -118,6 +118,7 @@ class ReportData:
     timings: Frame
     images: dict[str, list[list[int]]]
     further: Mapping[str, Frame] = field(default_factory=dict)  # frames that a run may have beside its own, by name
+    addresses: Mapping[str, str] | None = None  # ID -> its page; None: everything is one document
 
     def quantity(self, *names: str) -> Frame:
         """The measured rows of some quantities, implementations in reading order."""

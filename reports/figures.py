@@ -27,11 +27,12 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 LINES = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (6, 1.5, 1, 1.5)), (0, (3, 1, 1, 1, 1, 1)), (0, (8, 2)), "-", "--")
 KNOWN = ("numpy-oracle", "torch-hand", "jax-hand", "pyro", "numpyro")
 LEGEND_WIDTH = 150  # characters across a figure at the legend's size
+MARKED = 30  # points of a series; more are a line alone
 PANELS = 8  # more would shrink each panel below legibility; the tables hold all
 
 STYLE: dict[Any, Any] = {
     "font.family": "sans-serif",
-    "font.sans-serif": ["DejaVu Sans"],
+    "font.sans-serif": ["DejaVu Sans", "Verdana"],
     "font.size": 9,
     "axes.titlesize": 9,
     "axes.titlelocation": "left",
@@ -43,7 +44,7 @@ STYLE: dict[Any, Any] = {
     "grid.color": "#e3e3e3",
     "grid.linewidth": 0.6,
     "legend.frameon": False,
-    "svg.fonttype": "path",
+    "svg.fonttype": "none",  # Verdana, and whatever stands in for it, has these metrics
     "svg.hashsalt": "elbo-compare",
     "lines.linewidth": 1.5,
     "lines.markersize": 5,
@@ -112,7 +113,7 @@ def ordered(names: Iterable[object]) -> list[str]:
 def draw(
     name: str, panels: Sequence[Panel], *, caption: str, alt: str, columns: int = 2, one_scale: bool = False
 ) -> Picture:
-    """Panels side by side under one legend, as SVG and PNG. `one_scale`: the same x axis in all of them."""
+    """Panels side by side under one legend, as SVG. `one_scale`: the same x axis in all of them."""
     shown = list(panels)[:PANELS]
     columns = min(columns, len(shown))
     rows = -(-len(shown) // columns)
@@ -127,9 +128,8 @@ def draw(
             for axes in figure.axes:
                 axes.set_xlim(min(low for low, _ in ends), max(high for _, high in ends))
         _legend(figure)
-        # Once for both files: a figure with a layout engine of its own is drawn once more for each.
         ConstrainedLayoutEngine().execute(figure)
-        return Picture(name=name, caption=caption, alt=alt, png=_save(figure, "png"), svg=_save(figure, "svg"))
+        return Picture(name=name, caption=caption, alt=alt, svg=_save(figure))
 
 
 def _height(panel: Panel) -> float:
@@ -186,7 +186,7 @@ def _draw_series(axes: Axes, series: Series) -> None:
         xerr=errors if series.mark is Mark.DOT else None,
         yerr=errors if series.mark is not Mark.DOT else None,
         color=colour,
-        marker="." if series.thin else MARKERS[index],
+        marker="" if len(series.x) > MARKED else "." if series.thin else MARKERS[index],
         markersize=3 if series.thin else 5,
         linestyle=LINES[index] if series.mark is Mark.LINE else "none",
         linewidth=0.9 if series.thin else 1.4,
@@ -209,8 +209,7 @@ def _legend(figure: Figure) -> None:
         figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=columns)
 
 
-def _save(figure: Figure, form: str) -> bytes:
+def _save(figure: Figure) -> bytes:
     buffer = io.BytesIO()
-    metadata = {"Date": None, "Creator": None} if form == "svg" else {"Software": None}
-    figure.savefig(buffer, format=form, dpi=144, metadata=metadata)
+    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     return buffer.getvalue()

@@ -39,7 +39,8 @@ def _block(block: Block) -> str:
     if isinstance(block, Table):
         return _table(block)
     if isinstance(block, Picture):
-        return f"![{markdown(block.alt)}](figures/{file_name(block.name)}.png)\n\n{markdown(block.caption)}"
+        file = f"{file_name(block.name)}.{'svg' if block.svg else 'png'}"
+        return f"![{markdown(block.alt)}](figures/{file})\n\n{markdown(block.caption)}"
     if isinstance(block, Code):
         return f"{markdown(block.label)}:\n\n{_indented(block.text)}"
     if isinstance(block, ClaimCard):
@@ -60,7 +61,7 @@ def _table(table: Table) -> str:
     shown = to_markdown(table)
     name = file_name(table.name)
     rest = len(table.frame) - table.limit
-    more = f"\n\n{rest:,} further rows: tables/{name}.csv." if rest > 0 else ""
+    more = f"\n\n{rest:,} further rows: tables/{name}.parquet." if rest > 0 else ""
     return f"{markdown(table.caption)}\n\n{shown}{more}"
 
 

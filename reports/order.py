@@ -2,6 +2,7 @@
 
 from elbo_compare.reports.sections import (
     agreement,
+    choose,
     claims,
     closing,
     devices,
@@ -12,15 +13,20 @@ from elbo_compare.reports.sections import (
     gallery,
     incomplete,
     likelihood,
+    opening,
     questions,
     runtime,
     sensitivity,
     summary,
     training,
     variance,
+    why,
 )
 
 SECTIONS = (
+    opening.build,
+    why.build,
+    choose.build,
     summary.build,
     agreement.build,
     devices.build,

@@ -1,20 +1,23 @@
-"""The report: one offline HTML file, Markdown, tables and figures, from frames alone."""
+"""The report: a folder of offline pages or one HTML file, Markdown, tables and figures, from frames alone."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from elbo_compare.reports.building import DrawingProcesses
-from elbo_compare.reports.content import FirstScreen, Headline
+from elbo_compare.reports.content import Entry, FirstScreen, Headline
 from elbo_compare.reports.data import CLAIMS, MEASUREMENTS, TIMINGS, VERDICTS, ReportData, complete
 from elbo_compare.reports.formats import clean, count, interval, number
 from elbo_compare.reports.markdown import to_markdown_page
 from elbo_compare.reports.order import SECTIONS
 from elbo_compare.reports.rendering import to_html
+from elbo_compare.reports.site import Site, plain_entries
 from elbo_compare.reports.tables import OUTCOMES, SIGNS, write_frame
 
+FRAMES = ("measurements", "verdicts", "claims")
 ROUNDINGS = "roundings"  # unit roundoffs of a sum of absolute terms: some are allowed
 # The order of the first screen's tally.
 TALLY = ("agrees", "differs", "inconclusive", "not run")
@@ -32,13 +35,19 @@ def write_report(
     timings: pd.DataFrame,
     images: dict[str, list[list[int]]],
     further: Mapping[str, pd.DataFrame] | None = None,
+    entries: Sequence[Entry] | None = None,
+    single_file: bool = False,
+    frames_beside: bool = False,
     drawing: DrawingProcesses | None = None,
 ) -> Path:
-    """Write report.html, report.md, tables/ (CSV, Parquet, LaTeX) and figures/ (PNG, SVG) into `folder`.
+    """Write index.html and its pages, report.md, tables/ (Parquet, LaTeX, CSV of short ones), figures/ into `folder`;
+    with `single_file` one document, report.html, in place of the pages.
 
     Frames as `elbo_compare.load` gives them (`further`: by name, those that a run may have beside its own); a missing
-    column or an empty frame makes a section say "not measured". `drawing`: processes that draw; without one, this
-    process does. Returns the path of report.html. Raises OSError where the folder can't be written.
+    column or an empty frame makes a section say "not measured". `entries`: what has a page of its own; by default the
+    claims. `frames_beside`: measurements and verdicts lie in the folder's parent, and are not written again.
+    `drawing`: processes that draw; without one, this process does. Returns the path of the first page. Raises
+    OSError where the folder can't be written.
     """
     data = ReportData(
         measurements=complete(measurements, MEASUREMENTS),
@@ -53,10 +62,21 @@ def write_report(
     )
     folder.mkdir(parents=True, exist_ok=True)
     builders = drawing or DrawingProcesses(1)
-    sections = builders.build(SECTIONS, data, folder, meanwhile=lambda: _write_frames(folder, data))
+    site = None if single_file else Site(folder, plain_entries(data) if entries is None else entries)
+    if site is not None:
+        data = replace(data, addresses=site.addresses)
+
+    def meanwhile() -> None:
+        _write_frames(folder, data, ("claims",) if frames_beside else FRAMES)
+        if site is not None:
+            site.write_ids()
+
+    sections = builders.build(SECTIONS, data, folder, meanwhile)
     first = first_screen(data)
     markdown = to_markdown_page(first, (section.markdown for section in sections))
     (folder / "report.md").write_text(markdown, encoding="utf-8")
+    if site is not None:
+        return site.write_rest(data, first, sections)
     page = folder / "report.html"
     page.write_text(to_html(first, sections), encoding="utf-8")
     return page
@@ -114,8 +134,8 @@ def _trimmed(limit: object) -> str:
     return text.rstrip("0").rstrip(".") if "." in text and "e" not in text else text
 
 
-def _write_frames(folder: Path, data: ReportData) -> None:
+def _write_frames(folder: Path, data: ReportData, names: Sequence[str]) -> None:
     tables = folder / "tables"
     tables.mkdir(exist_ok=True)
-    for name in ("measurements", "verdicts", "claims"):
+    for name in names:
         write_frame(tables, name, getattr(data, name))

@@ -2,7 +2,7 @@
 
 import base64
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -29,25 +29,31 @@ class Rendered:
     markdown: str
 
 
-def rendered(section: Section) -> Rendered:
-    """The section as HTML and Markdown."""
-    html = _templates().get_template("section.html.j2").render(section=section)
+def rendered(section: Section, addresses: Mapping[str, str] | None = None) -> Rendered:
+    """The section as HTML and Markdown. `addresses`: the pages of IDs, where the section is one of several pages:
+    then IDs are linked there, and pictures are files."""
+    html = template("section.html.j2").render(section=section, addresses=addresses)
     return Rendered(anchor=section.anchor, title=section.title, html=html, markdown=section_to_markdown(section))
 
 
-def written(section: Section, folder: Path) -> Rendered:
+def written(section: Section, folder: Path, addresses: Mapping[str, str] | None = None) -> Rendered:
     """The same, with every table and picture of the section as files in tables/ and figures/ of `folder`."""
     tables, figures = folder / "tables", folder / "figures"
     for each in (tables, figures):
         each.mkdir(parents=True, exist_ok=True)
     for block in section.blocks:
         _write_block(tables, figures, block)
-    return rendered(section)
+    return rendered(section, addresses)
 
 
 def to_html(first: FirstScreen, sections: Sequence[Rendered]) -> str:
     """The page as one self-contained document: inline style, pictures as data URIs, no script, no network."""
-    return _templates().get_template("report.html.j2").render(first=first, sections=sections)
+    return template("report.html.j2").render(first=first, sections=sections)
+
+
+def template(name: str) -> jinja2.Template:
+    """One of the package's templates, with the filters of a report."""
+    return _templates().get_template(name)
 
 
 @lru_cache
@@ -66,6 +72,7 @@ def _templates() -> jinja2.Environment:
         source=_data_uri,
         anchor=anchor,
         prose=prose,
+        picture_file=picture_file,
         file_name=file_name,
         worst=lambda text: worst_outcome(text).replace(" ", "-"),
     )
@@ -78,6 +85,11 @@ def prose(text: object) -> Markup:
     return Markup(_ARXIV.sub(r'<a href="https://arxiv.org/abs/\2">\1\2</a>', marked))
 
 
+def picture_file(picture: Picture) -> str:
+    """The name of its file in figures/: a picture is there once, a drawing as SVG."""
+    return f"{file_name(picture.name)}.{'svg' if picture.svg else 'png'}"
+
+
 def _data_uri(picture: Picture) -> str:
     form, content = ("svg+xml", picture.svg) if picture.svg else ("png", picture.png)
     return f"data:image/{form};base64,{base64.b64encode(content).decode()}"
@@ -87,7 +99,4 @@ def _write_block(tables: Path, figures: Path, block: Block) -> None:
     if isinstance(block, Table):
         write_table(tables, block)
     elif isinstance(block, Picture):
-        stem = figures / file_name(block.name)
-        stem.with_suffix(".png").write_bytes(block.png)
-        if block.svg:
-            stem.with_suffix(".svg").write_bytes(block.svg)
+        (figures / picture_file(block)).write_bytes(block.svg or block.png)

@@ -14,6 +14,7 @@ from elbo_compare.reports.formats import MISSING, anchor, clean, count, file_nam
 
 # Worst first: a cell that holds several outcomes is marked by its worst one.
 OUTCOMES = ("differs", "inconclusive", "not run", "agrees")
+CSV_ROWS = 1_000  # a longer table is for programs, which read Parquet
 SHORT = 18  # characters: names this short are never broken over two lines
 # A sign beside the word, so that nothing hangs on colour.
 # What a spreadsheet would evaluate: a text that begins with one of these and is no number.
@@ -60,7 +61,7 @@ def _cell(column: Column, row: dict) -> Cell:
         shown = f"{SIGNS[outcome]}\N{NO-BREAK SPACE}{text}" if outcome else text or MISSING
         return Cell(text=shown, css=f"outcome {outcome.replace(' ', '-')}")
     css = "code" if column.kind is Kind.CODE else "text short" if len(text) <= SHORT else "text"
-    return Cell(text=text or MISSING, css=css, link=anchor(text) if column.link else "")
+    return Cell(text=text or MISSING, css=css, link=anchor(text) if column.link and text else "")
 
 
 def _numeric(column: Column, row: dict) -> str:
@@ -128,13 +129,13 @@ def _right(column: Column) -> bool:
 
 
 def write_table(folder: Path, table: Table) -> None:
-    """NAME.csv and NAME.parquet with every row in full precision, NAME.tex as shown on the page."""
+    """NAME.parquet (short: NAME.csv too) with every row in full precision, NAME.tex as shown on the page."""
     write_frame(folder, table.name, table.frame)
     (folder / f"{file_name(table.name)}.tex").write_text(to_latex(table), encoding="utf-8")
 
 
 def write_frame(folder: Path, name: str, frame: Frame) -> None:
-    """NAME.csv (17 digits: every float64 survives) and NAME.parquet.
+    """NAME.parquet, and under 1,000 rows NAME.csv (17 digits: every float64 survives).
 
     In the CSV a text that a spreadsheet would take for a formula stands behind an apostrophe (OWASP, CSV injection).
     """
@@ -145,6 +146,8 @@ def write_frame(folder: Path, name: str, frame: Frame) -> None:
         plain[column] = np.array([_as_text(text) for text in texts], dtype=object)[codes]
     stem = folder / file_name(name)
     plain.to_parquet(stem.with_suffix(".parquet"), index=False)
+    if len(plain) >= CSV_ROWS:
+        return
     for column in [name for name in plain.columns if plain[name].dtype.kind not in "biuf"]:
         text = plain[column].astype(object)
         plain[column] = text.where(~text.str.match(FORMULA), "'" + text)

@@ -32,19 +32,17 @@ def paragraphs(fields: Iterable[tuple[str, str]]) -> list[str]:
     ]
 
 
-def bibtex(each: Identified, evidence: Evidence | None) -> str:
-    """An entry for the ID itself, and the works that it cites."""
-    return "\n\n".join([_entry(each, evidence), *(work.bibtex() for work in works_of(each.text))])
+def bibtex(each: Identified, evidence: Evidence | None, address: str = "") -> str:
+    """An entry for the ID itself, with the address of its page where one is known, and the works that it cites."""
+    return "\n\n".join([_entry(each, evidence, address), *(work.bibtex() for work in works_of(each.text))])
 
 
-def _entry(each: Identified, evidence: Evidence | None) -> str:
+def _entry(each: Identified, evidence: Evidence | None, address: str) -> str:
     """A BibTeX entry of its own: version, ID, commit."""
-    version = installed_version("elbo-compare")
-    code, year = commit(), ""
-    if evidence is not None:
-        version = evidence.environment.get(f"packages{SEPARATOR}elbo-compare", version)
-        code = evidence.environment.get("commit", code)
-        year = evidence.date[:4]
+    known = {} if evidence is None else evidence.environment  # else asked of this installation: a process each time
+    version = known.get(f"packages{SEPARATOR}elbo-compare") or installed_version("elbo-compare")
+    code = known["commit"] if "commit" in known else commit()
+    year = "" if evidence is None else evidence.date[:4]
     named = f"{SINGULAR[each.sort]} {each.id}"
     note = f"{named[0].upper()}{named[1:]} ({each.family})" + (
         f"; code at commit {code}" if code not in (None, "none") else ""
@@ -56,6 +54,7 @@ def _entry(each: Identified, evidence: Evidence | None) -> str:
         f"  version = {{{version}}}," if version else "",
         f"  year    = {{{year}}}," if year.isdigit() else "",
         f"  note    = {{{note}}},",
+        f"  url     = {{{address}}}," if address else "",
         "}",
     ]
     return "\n".join(line for line in lines if line)

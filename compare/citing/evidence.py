@@ -61,7 +61,7 @@ def read(folder: Path) -> Evidence:
         spec = record.get("spec", {})
         budget = ErrorBudget(alpha=spec["alpha"], tests=spec["tests"]) if {"alpha", "tests"} <= set(spec) else None
         frames = (read_frame(folder, name) for name in ("verdicts", "measurements"))
-        environment = dict(_flat(environment_of(record)))
+        environment = dict(flat(environment_of(record)))
     elif any((folder / f"{name}.parquet").exists() for name in SUITE_FRAMES):
         budget, environment = None, {}
         frames = iter((pd.DataFrame(columns=list(VERDICT_COLUMNS)), measurement_frame([])))
@@ -85,7 +85,14 @@ def newest_published(root: Path = PUBLISHED) -> Evidence | None:
 
 def _report_tables(folder: Path) -> Path | None:
     places = (folder / "tables", folder / "report" / "tables")
-    return next((tables for tables in places if (tables / "verdicts.parquet").exists()), None)
+    return next((tables for tables in places if _stored(tables, "verdicts").exists()), None)
+
+
+def _stored(tables: Path, name: str) -> Path:
+    """A frame in a report's tables, or beside the report, where it is not kept twice."""
+    own = tables / f"{name}.parquet"
+    beside = tables.parent.parent / own.name
+    return beside if tables.is_dir() and not own.exists() and beside.exists() else own
 
 
 def _tables(folder: Path) -> Path:
@@ -96,17 +103,18 @@ def _tables(folder: Path) -> Path:
 
 
 def _table(tables: Path, name: str) -> pd.DataFrame:
-    path = tables / f"{name}.parquet"
+    path = _stored(tables, name)
     try:
         return pd.read_parquet(path)
     except (OSError, ValueError) as error:
         raise StoreError(f"{path} can't be read ({error}).") from error
 
 
-def _flat(item: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
+def flat(item: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
+    """(item, value) of a record, nested names joined."""
     if isinstance(item, Mapping):
         for name, value in item.items():
-            yield from _flat(value, f"{prefix}{SEPARATOR}{name}" if prefix else str(name))
+            yield from flat(value, f"{prefix}{SEPARATOR}{name}" if prefix else str(name))
     elif isinstance(item, list | tuple):
         yield prefix, ", ".join(map(str, item))
     else:

@@ -67,7 +67,7 @@ class Identified:
 
 def find(identifier: str) -> Identified:
     """What an ID in any case stands for. Raises UsageError with the nearest IDs."""
-    for catalogue in (_written, identified):  # the first is enough for nearly all, and at once there
+    for catalogue in (written, identified):  # the first is enough for nearly all, and at once there
         known = {name.casefold(): each for name, each in catalogue().items()}
         if identifier.casefold() in known:
             return known[identifier.casefold()]
@@ -77,11 +77,11 @@ def find(identifier: str) -> Identified:
 @cache
 def identified() -> Mapping[str, Identified]:
     """By ID, each sort in its catalogue's order; checks and must-fail vectors, which have to be computed, come last."""
-    return {**_written(), **{each.id: each for part in (_checks(), _must_fail()) for each in part}}
+    return {**written(), **{each.id: each for part in (_checks(), _must_fail()) for each in part}}
 
 
 @cache
-def _written() -> Mapping[str, Identified]:
+def written() -> Mapping[str, Identified]:
     """What stands in a catalogue."""
     cases = (*map(_case, CASES), SWEEP)
     parts = (_claims(), _questions(), cases, map(_finding, FINDINGS), _mutants(), _vectors())

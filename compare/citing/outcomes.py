@@ -9,6 +9,7 @@ import pandas as pd
 from elbo_compare.compare.citing.evidence import NONE_PUBLISHED, SEPARATOR, Evidence
 from elbo_compare.compare.citing.identifiers import Identified, Sort
 from elbo_compare.compare.records import Outcome
+from elbo_compare.reports.tables import worded
 from elbo_compare.suites.roster import BY_NAME
 
 Frame = Any  # pandas.DataFrame, which no checker can narrow after `frame[mask]`
@@ -31,6 +32,14 @@ class Source:
     def told(self, frame: Frame) -> Frame:
         """The frame with its outcomes in this sort's words."""
         return frame.assign(outcome=[self.words.get(str(each), str(each)) for each in frame["outcome"]])
+
+    def worded(self, frame: Frame) -> Frame:
+        """The same for a reader: where a rule wants things apart, "agrees" beside two numbers would mislead."""
+        frame = self.told(frame)
+        if "rule" not in frame:
+            return frame
+        words = [worded(outcome, rule) for outcome, rule in zip(frame["outcome"], frame["rule"], strict=True)]
+        return frame.assign(outcome=words)
 
 
 SOURCES: Mapping[Sort, Source] = {
@@ -138,8 +147,11 @@ def _missing(each: Identified, source: Source | None, evidence: Evidence) -> str
 
 def _of_claim(each: Identified, evidence: Evidence) -> Rows:
     about: Frame = evidence.verdicts[evidence.verdicts["claim"] == each.id]
-    if about.empty:
-        return []
+    return [] if about.empty else claim_rows(about, evidence)
+
+
+def claim_rows(about: Frame, evidence: Evidence) -> Rows:
+    """A head, then the outcomes of one claim's verdicts by implementation, device and dtype."""
     rows = [("implementation", "versions", "device", "dtype", *map(str, Outcome), "worst / tolerance")]
     for (name, device, dtype), verdicts in about.groupby(["implementation", "device", "dtype"], sort=True):
         counts = verdicts["outcome"].value_counts()
@@ -151,9 +163,12 @@ def _of_claim(each: Identified, evidence: Evidence) -> Rows:
 def _of_source(each: Identified, source: Source, evidence: Evidence) -> Rows:
     frame = evidence.frame(source.frame)
     about: Frame = pd.DataFrame() if frame is None else frame[frame[source.identifier] == each.id]
-    if about.empty:
-        return []
-    about = source.told(about.loc[(about["outcome"] != "differs").sort_values(kind="stable").index])
+    return [] if about.empty else source_rows(about, source)
+
+
+def source_rows(about: Frame, source: Source) -> Rows:
+    """A head, then one ID's rows of its sort's frame, those that differ first."""
+    about = source.worded(about.loc[(about["outcome"] != "differs").sort_values(kind="stable").index])
     columns = [name for name in source.shown.values() if name in about]
     head = tuple(title for title, name in source.shown.items() if name in about)
     return [head, *(tuple(map(_shown, row)) for row in about[columns].itertuples(index=False))]
@@ -183,6 +198,8 @@ def versions(implementation: str, evidence: Evidence) -> str:
 
 def _worst(verdicts: Frame) -> str:
     share = (verdicts["difference"].abs() / verdicts["tolerance"]).dropna()
+    if (share[verdicts["outcome"] == "agrees"] > 1).any():  # the claim wants things apart, or on one side
+        return "no bound"
     return f"{share.max():.3g}" if len(share) else ""
 
 

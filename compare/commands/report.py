@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from elbo_compare.compare.citing.entries import entries
+from elbo_compare.compare.citing.evidence import Evidence, flat
 from elbo_compare.compare.claims import CLAIMS
 from elbo_compare.compare.files import replaced
 from elbo_compare.compare.judging.frames import claim_frame, environment_of, read_frame, read_json
@@ -17,9 +19,11 @@ IMAGES = "images"
 ALWAYS = ("measurements", "verdicts", "ledger", "timings", IMAGES)  # judging leaves these in every folder
 
 
-def report_folder(folder: Path, drawing: "DrawingProcesses | None" = None) -> Path:
-    """Draw the report of a judged folder as DIR/report, whole or not at all; returns the page's path. `drawing`: the
-    processes that do.
+def report_folder(
+    folder: Path, drawing: "DrawingProcesses | None" = None, single_file: bool = False, site: str = ""
+) -> Path:
+    """Draw the report of a judged folder as DIR/report, whole or not at all; returns the first page's path. `drawing`:
+    the processes that do; `single_file`: one document; `site`: where the pages will stand, for BibTeX.
 
     Every frame of the folder is handed over: what other verbs left (mutants, semantics, questions) is shown with it.
     """
@@ -29,14 +33,25 @@ def report_folder(folder: Path, drawing: "DrawingProcesses | None" = None) -> Pa
     frames = {name: read_frame(folder, name) for name in ALWAYS}
     rest = sorted(path.stem for path in folder.glob("*.parquet") if path.stem not in ALWAYS)
     images = images_of(frames.pop(IMAGES))
+    environment = environment_of(record)
+    evidence = Evidence(
+        folder=folder,
+        verdicts=frames["verdicts"],
+        measurements=frames["measurements"],
+        environment=dict(flat(environment)),
+        budget=None,
+    )
     with replaced(folder / "report") as building:
         page = write_report(
             building,
             claims=claim_frame(CLAIMS),
-            environment=environment_of(record),
+            environment=environment,
             answer=read_json(folder, "answer"),
             images=images,
             further={name: read_frame(folder, name) for name in rest},
+            entries=[] if single_file else entries(evidence, site),
+            single_file=single_file,
+            frames_beside=not single_file,
             drawing=drawing,
             **frames,
         )

@@ -1,6 +1,6 @@
 """Every claim by its permanent ID: statement, derivation, source, tolerance, outcomes, worst case."""
 
-from elbo_compare.reports.content import Block, ClaimCard, Column, Frame, Kind, Section, Table, not_measured
+from elbo_compare.reports.content import Block, ClaimCard, Column, Frame, Kind, Prose, Section, Table, not_measured
 from elbo_compare.reports.data import ReportData, by_implementation
 from elbo_compare.reports.sections.summary import outcome_text, share
 from elbo_compare.reports.tables import HOLDS
@@ -18,6 +18,8 @@ def build(data: ReportData) -> Section:
     """One card per claim, in the catalogue's order."""
     if data.claims.empty:
         return not_measured("claims", TITLE, "no claim was handed over.")
+    if data.addresses is not None:
+        return Section(anchor="claims", title=TITLE, blocks=(Prose(text="Each claim has a page: `claims.html`."),))
     empty = data.verdicts.iloc[:0]
     by_claim = dict(tuple(data.verdicts.groupby("claim", sort=False)))
     cards: list[Block] = [_card(claim, by_claim.get(claim["id"], empty)) for claim in data.claims.to_dict("records")]

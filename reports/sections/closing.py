@@ -113,7 +113,7 @@ def _command(base: str, label: str, key: str) -> str:
 
 def cite(data: ReportData) -> Section:
     """BibTeX for this report and for one claim of it."""
-    version, year, commit = (_find(data.environment, name) for name in ("elbo-compare", "date", "commit"))
+    version, year, commit = (find(data.environment, name) for name in ("elbo-compare", "date", "commit"))
     lines = [
         "@software{elbo_compare,",
         "  author  = {{The elbo-compare developers}},",
@@ -136,14 +136,14 @@ def _example(data: ReportData) -> str:
     return clean(data.claims["id"].iloc[0]) if len(data.claims) else "KL-001"
 
 
-def _find(item: Any, name: str) -> str:
+def find(item: Any, name: str) -> str:
     """The first value under a key that is, or ends in, `name`, at any depth; empty if there is none."""
     if not isinstance(item, dict):
         return ""
     direct = next((value for key, value in item.items() if str(key) == name and not isinstance(value, dict)), None)
     if direct is not None:
         return clean(direct)
-    return next((found for found in (_find(value, name) for value in item.values()) if found), "")
+    return next((found for found in (find(value, name) for value in item.values()) if found), "")
 
 
 def corrections(data: ReportData) -> Section:

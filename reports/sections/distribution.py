@@ -38,15 +38,8 @@ def _histograms(bins: Frame, moments: Frame) -> Picture:
     exact = exact.assign(case=case(exact)).drop_duplicates("case").set_index("case")["reference"]
     panels = []
     for name in preferred(bins["case"])[:4]:
-        rows = bins[(bins["case"] == name) & np.isfinite(bins["left_edge"]) & np.isfinite(bins["right_edge"])]
-        filled = rows.loc[rows["value"] > 0, "index"]
-        rows = rows[rows["index"].between(filled.min(), filled.max())]
-        names = ordered(rows["implementation"])
-        series = [_steps(rows[rows["implementation"] == each], names.index(each)) for each in names]
-        rules = [Rule(label="exact mean", at=float(exact[name]))] if name in exact.index else []
-        panels.append(
-            Panel(title=name, x_label="KL of one draw, nats", y_label="share of draws", series=series, rules=rules)
-        )
+        mean = float(exact[name]) if name in exact.index else None
+        panels.append(histogram(name, bins[bins["case"] == name], mean))
     return draw(
         "kl-distribution",
         panels,
@@ -57,6 +50,17 @@ def _histograms(bins: Frame, moments: Frame) -> Picture:
         ),
         alt=f"Histogram step lines of the sampled KL for {', '.join(ordered(bins['implementation']))}.",
     )
+
+
+def histogram(name: str, rows: Frame, mean: float | None) -> Panel:
+    """One case's draws as step lines, one per implementation, without the empty bins at both ends."""
+    rows = rows[np.isfinite(rows["left_edge"]) & np.isfinite(rows["right_edge"])]
+    filled = rows.loc[rows["value"] > 0, "index"]
+    rows = rows[rows["index"].between(filled.min(), filled.max())]
+    names = ordered(rows["implementation"])
+    series = [_steps(rows[rows["implementation"] == each], names.index(each)) for each in names]
+    rules = [Rule(label="exact mean", at=mean)] if mean is not None else []
+    return Panel(title=name, x_label="KL of one draw, nats", y_label="share of draws", series=series, rules=rules)
 
 
 def _steps(rows: Frame, style: int) -> Series:

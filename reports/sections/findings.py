@@ -33,6 +33,7 @@ INTRODUCTION = (
 
 # How an outcome is called: a finding that agrees with the register is a bug that is still there.
 STATES = {"agrees": "reproduced", "differs": "no longer seen"}
+REGISTERED = {"agrees": "as registered", "differs": "changed"}  # of a case
 FLAGS = ("raises", "warns", "finite", "differentiable", "has_gradient", "and_grads", "same", "repeats", "is_float32")
 COUNTS = ("latents", "runs")
 
@@ -43,7 +44,7 @@ def build(data: ReportData) -> Section:
     if findings is None or semantics is None or findings.empty:
         return not_measured(ANCHOR, TITLE, ABSENT)
     blocks: list[Block] = [Prose(text=INTRODUCTION), _register(findings, semantics)]
-    for finding in findings.to_dict("records"):
+    for finding in findings.to_dict("records") if data.addresses is None else ():  # else each has a page of its own
         blocks.append(_card(finding, semantics))
         if finding["program"]:
             label = f"A program that shows {finding['id']} ({finding['cases'].split(', ')[0]})"
@@ -143,7 +144,7 @@ def _numbers(finding: dict, semantics: Frame) -> Table:
     return Table(
         name=f"finding-{finding['id']}",
         caption="Measured, registered and right, by case and library.",
-        frame=rows.assign(outcome=rows["outcome"].map(state)),
+        frame=rows.assign(told=rows["outcome"].map(state)),
         columns=(
             Column(header="case", source="case", kind=Kind.CODE),
             Column(header="oracle's statement", source="statement"),
@@ -162,7 +163,7 @@ def _number_columns() -> tuple[Column, ...]:
         Column(header="registered", source="registered", kind=Kind.NUMBER, digits=6),
         Column(header="oracle", source="oracle", kind=Kind.NUMBER, digits=6),
         Column(header="allowed", source="tolerance", kind=Kind.NUMBER, digits=2),
-        Column(header="state", source="outcome"),
+        Column(header="state", source="told"),
     )
 
 
@@ -170,7 +171,7 @@ def _cases(semantics: Frame) -> Table:
     shown = semantics.assign(verdict=semantics["right"].map({True: "right", False: "not right"}))
     shown.loc[shown["sampled"].astype(bool), "verdict"] = "one unbiased draw"
     shown.loc[shown["quantity"] == "", "verdict"] = ""
-    shown["outcome"] = shown["outcome"].replace({"agrees": "as registered", "differs": "changed"})
+    shown["told"] = shown["outcome"].replace(REGISTERED)
     return Table(
         name="semantics",
         caption=f"Every case of the semantics suite: {semantics['case'].nunique()} cases, {len(semantics)} verdicts.",
@@ -222,7 +223,7 @@ def _pairs(pairs: Frame | None) -> Block:
     return Table(
         name="semantics-pairs",
         caption="Every registered divergence at three choices of parameters, against numerical integration.",
-        frame=pairs.assign(outcome=pairs["outcome"].replace({"agrees": "as registered", "differs": "changed"})),
+        frame=pairs.assign(told=pairs["outcome"].replace(REGISTERED)),
         columns=(
             Column(header="library", source="library"),
             *_number_columns(),

@@ -78,7 +78,7 @@ def _card(question: dict, claims: Frame) -> ClaimCard:
             columns=(
                 Column(header="claim", source="id"),
                 Column(header="states", source="statement"),
-                Column(header="outcome", source="outcomes", kind=Kind.OUTCOME),
+                Column(header="outcome", source="told", kind=Kind.OUTCOME),
                 Column(header="value [interval]", source="value", kind=Kind.INTERVAL),
                 Column(header="reference", source="reference", kind=Kind.NUMBER),
                 Column(header="wanted", source="wanted"),
@@ -106,7 +106,7 @@ def _in_words(rows: Frame, outcomes: str) -> Frame:
     rules = rows["rule"] if "rule" in rows else [""] * len(rows)
     words = [worded(outcome, rule) for outcome, rule in zip(rows[outcomes], rules, strict=True)]
     wants = [wanted(rule, float(tolerance)) for rule, tolerance in zip(rules, rows["tolerance"], strict=True)]
-    return rows.assign(**{outcomes: words, "wanted": wants})
+    return rows.assign(told=words, wanted=wants)
 
 
 def _rows(identifier: str, rows: Frame) -> Table:
@@ -126,7 +126,7 @@ def _rows(identifier: str, rows: Frame) -> Table:
             Column(header="wanted", source="wanted"),
             Column(header="n", source="n", kind=Kind.COUNT),
             Column(header="unit", source="unit"),
-            Column(header="outcome", source="outcome", kind=Kind.OUTCOME),
+            Column(header="outcome", source="told", kind=Kind.OUTCOME),
             Column(header="why", source="reason"),
         ),
         limit=200,

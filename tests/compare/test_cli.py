@@ -153,7 +153,7 @@ def test_the_whole_flow_from_profile_to_report(command, profile, tmp_path):
     folder = tmp_path / "out"
     code, out, _ = command("all", "--profile", profile, "-o", folder)
     assert code in (0, 3)  # 3 where a claim needs implementations that this profile leaves out
-    assert (folder / "report" / "report.html").stat().st_size > 1000
+    assert (folder / "report" / "index.html").stat().st_size > 1000
     assert "harness" in out
     assert "differs" not in out.split("Verdicts:")[1].splitlines()[0]
     results = elbo_compare.load(folder)
@@ -170,7 +170,7 @@ def test_the_whole_flow_from_profile_to_report(command, profile, tmp_path):
     assert elbo_compare.load(folder).verdicts.equals(before)
     code, out, _ = command("report", folder)
     assert code == 0
-    assert "report.html" in out
+    assert "index.html" in out
 
 
 def test_a_folder_of_another_specification_is_refused_and_kept(command, profile, tmp_path):

@@ -165,7 +165,7 @@ def arguments_of(verb, places, judged):
 
 def pages(root):
     """The content of every page that is there: a report that is whole ends with its last tag."""
-    return {path: path.read_text("utf-8") for path in root.glob("*/report/report.html")}
+    return {path: path.read_text("utf-8") for path in root.glob("*/report/*.html")}
 
 
 def interrupted(places, arguments, number, when, whole_group):

@@ -1,0 +1,132 @@
+"""Every ID that has a page in a report, by the registry of IDs: what it states, its outcomes in a folder, BibTeX."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from elbo_compare.compare.citing.cite import bibtex
+from elbo_compare.compare.citing.evidence import Evidence
+from elbo_compare.compare.citing.identifiers import Identified, Sort, written
+from elbo_compare.compare.citing.outcomes import SOURCES, claim_rows, place, source_rows
+from elbo_compare.compare.citing.why import SEVERITY, reproduces
+from elbo_compare.compare.claims.pointwise import relative_size
+from elbo_compare.reports.content import Entry
+
+Frame = Any  # pandas.DataFrame
+# The folder of each sort's pages; an address never changes. A test vector has no outcome of a run, and no page.
+FOLDERS = {
+    Sort.CLAIM: "claims",
+    Sort.QUESTION: "questions",
+    Sort.CASE: "semantics",
+    Sort.SWEEP: "semantics",
+    Sort.FINDING: "findings",
+    Sort.MUTANT: "mutants",
+}
+ROWS = 120  # outcomes on a page; the frames have all
+
+
+def entries(evidence: Evidence, site: str = "") -> list[Entry]:
+    """One for each ID with a page, in the registry's order. `site`: where the report will stand, for BibTeX."""
+    parts = {sort: _by_id(sort, evidence) for sort in FOLDERS}
+    cases, programs = parts[Sort.CASE], _programs(evidence)
+    return [
+        _entry(each, parts[each.sort].get(each.id), evidence, site, cases, programs)
+        for each in written().values()
+        if each.sort in FOLDERS
+    ]
+
+
+def _by_id(sort: Sort, evidence: Evidence) -> Mapping[str, Frame]:
+    """A sort's rows in the folder, ID by ID: its frame is read once."""
+    source = SOURCES.get(sort)
+    frame, column = (
+        (evidence.verdicts, "claim") if source is None else (evidence.frame(source.frame), source.identifier)
+    )
+    return {} if frame is None or frame.empty else {str(name): rows for name, rows in frame.groupby(column, sort=False)}
+
+
+def _entry(
+    each: Identified,
+    rows: Frame | None,
+    evidence: Evidence,
+    site: str,
+    cases: Mapping[str, Frame],
+    programs: Mapping[str, str],
+) -> Entry:
+    lines: list[tuple[str, ...]] = []
+    worst = command = ""
+    if rows is not None:
+        source = SOURCES.get(each.sort)
+        lines = list(claim_rows(rows, evidence) if source is None else source_rows(rows, source))
+        if source is None:
+            worst, command = _worst(rows, evidence)
+    if each.sort is Sort.FINDING:
+        lines += _numbers(each, cases)
+    address = f"{site.rstrip('/')}/{FOLDERS[each.sort]}/{each.id}.html" if site else ""
+    return Entry(
+        id=each.id,
+        sort=FOLDERS[each.sort],
+        head=each.head,
+        title=each.title,
+        fields=each.fields,
+        outcome=_told(each, rows),
+        rows=tuple(lines[: ROWS + 1]),
+        place=place(evidence) if rows is not None else "",
+        worst=worst,
+        command=command,
+        bibtex=bibtex(each, evidence, address),
+        programs=_shown(each, programs),
+        corrections=evidence.environment.get("corrections", ""),
+    )
+
+
+def _told(each: Identified, rows: Frame | None) -> str:
+    """`agrees 12, differs 1`, in the words of the ID's sort; nothing where nothing was measured."""
+    if rows is None:
+        return ""
+    source = SOURCES.get(each.sort)
+    rows = rows if source is None else source.told(rows)
+    counts = rows[rows["outcome"] != ""]["outcome"].value_counts()
+    if each.sort is Sort.FINDING and len(counts) == 1:
+        return str(counts.index[0])
+    return ", ".join(f"{outcome} {count:,}" for outcome, count in counts.items())
+
+
+def _worst(rows: Frame, evidence: Evidence) -> tuple[str, str]:
+    """The verdict nearest to, or furthest past, its tolerance: in words, and the command that measures it again."""
+    judged = rows[rows["outcome"].isin(SEVERITY)]
+    if judged.empty:
+        return "", ""
+    sizes = [relative_size(row.difference, row.tolerance) for row in judged.itertuples()]
+    ranked = judged.assign(rank=judged["outcome"].map(SEVERITY), size=sizes)
+    row = ranked.sort_values(["rank", "size"], ascending=[True, False], kind="stable").iloc[0]
+    against = f" against {row['other']}" if row["other"] else ""
+    number = f"difference {row['difference']:.3g} {row['unit']}, tolerance {row['tolerance']:.3g}"
+    told = f"{row['label']}{against}: {row['outcome']}"
+    return f"{told}, {number}" if row["difference"] == row["difference"] else told, reproduces(row, evidence)
+
+
+def _numbers(each: Identified, cases: Mapping[str, Frame]) -> list[tuple[str, ...]]:
+    """The measured numbers of a finding's cases, after its own row."""
+    named = dict(each.fields).get("Cases", "").split(", ")
+    source = SOURCES[Sort.CASE]
+    lines: list[tuple[str, ...]] = []
+    for case in named:
+        if case in cases:
+            head, *rest = source_rows(cases[case], source)
+            lines += [(case, *row) for row in rest] if lines else [("case", *head), *((case, *row) for row in rest)]
+    return lines
+
+
+def _programs(evidence: Evidence) -> Mapping[str, str]:
+    frame = evidence.frame(SOURCES[Sort.FINDING].frame)
+    return {} if frame is None or "program" not in frame else dict(zip(frame["id"], frame["program"], strict=True))
+
+
+def _shown(each: Identified, programs: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    text = programs.get(each.id, "")
+    return (("A program that shows it", text.rstrip()),) if text else ()
+
+
+def addresses(found: list[Entry]) -> Iterator[tuple[str, str]]:
+    """(ID, its page) of each."""
+    return ((each.id, each.address) for each in found)

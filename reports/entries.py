@@ -1,0 +1,136 @@
+"""Pages of permanent IDs, all made the same way, as plain strings: there are hundreds of them."""
+
+import re
+from collections.abc import Iterable, Mapping
+from html import escape
+
+from elbo_compare.reports.content import Entry
+from elbo_compare.reports.formats import anchor, clean
+from elbo_compare.reports.rendering import prose
+
+TITLES = {
+    "claims": "Claims",
+    "questions": "Questions",
+    "semantics": "Semantics: what the libraries' objects do",
+    "findings": "Findings about the libraries",
+    "mutants": "Mutants: break it",
+}
+ABOUT = {
+    "claims": "Statements about every implementation, each with its derivation, source, tolerance and outcomes.",
+    "questions": "Claims on the neighbouring questions: other priors, closed forms, another family, a KL from samples.",
+    "semantics": "Small models with a closed form, and what each library's ELBO objects give for them.",
+    "findings": "Where a library departs from its documentation or its peer. Reproduced: this version still shows it.",
+    "mutants": (
+        "Planted mistakes that the claims must catch, and legitimate variants that they must not. Break your own copy: "
+        "`compare mutants MUT-002` plants one and names the claims that catch it; `compare mutants -o DIR` writes the "
+        "whole matrix into a run's report."
+    ),
+}
+_ID = re.compile(r"\b[A-Z]+(?:-[A-Z]+)*-\d{3}[a-z]?\b")
+
+
+def title(entry: Entry) -> str:
+    """The page's title."""
+    return f"{entry.id}: {clean(entry.title)}"
+
+
+def main(entry: Entry, addresses: Mapping[str, str]) -> str:
+    """The page's content, for a page one folder below the report's root."""
+    outcome = entry.outcome or "not measured in this folder"
+    parts = [
+        f'<p class="kicker"><a href="../{entry.sort}.html">{escape(TITLES[entry.sort])}</a> · {escape(entry.head)}</p>',
+        f"<h1>{escape(entry.id)}</h1>",
+        f'<p class="statement">{_linked(entry.title, addresses)}</p>',
+        f'<p>Outcome: <span class="outcome {_css(outcome)}">{escape(outcome)}</span>'
+        + (f" · {escape(clean(entry.place))}" if entry.place else "")
+        + "</p>",
+        "<dl>" + "".join(_field(name, text, addresses) for name, text in entry.fields if text) + "</dl>",
+    ]
+    if entry.worst:
+        parts.append(f"<h2>Worst case</h2><p>{_linked(entry.worst, addresses)}</p>")
+    if entry.command:
+        parts.append(f'<p class="label">Measure it again</p><pre tabindex="0">{escape(clean(entry.command))}</pre>')
+    if entry.rows:
+        parts += ["<h2>Outcomes</h2>", _tables(entry.rows, addresses, entry.id)]
+    for label, text in entry.programs:
+        parts.append(f'<h2>{escape(label)}</h2><pre tabindex="0">{escape(clean(text))}</pre>')
+    if entry.bibtex:
+        parts.append(f'<h2>How to cite</h2><pre tabindex="0">{escape(clean(entry.bibtex))}</pre>')
+    corrections = entry.corrections if entry.corrections not in ("", "none") else "None so far."
+    parts.append(f"<h2>Corrections</h2><p>{_linked(corrections, addresses)}</p>")
+    return "\n".join(parts)
+
+
+def index(sort: str, found: Iterable[Entry], after: str = "") -> str:
+    """The list of one sort's IDs, to be filtered where the script runs."""
+    rows = "\n".join(
+        f'<tr><th scope="row" class="code"><a href="{entry.address}">{escape(entry.id)}</a></th>'
+        f'<td class="text">{prose(clean(entry.title))}</td><td class="short">{escape(entry.head)}</td>'
+        f'<td class="outcome {_css(entry.outcome)}">{escape(entry.outcome or "not measured")}</td></tr>'
+        for entry in found
+    )
+    name = escape(TITLES[sort])
+    return (
+        f"<h1>{name}</h1>\n<p>{prose(ABOUT[sort])}</p>\n"
+        f'<div class="scroll" role="region" tabindex="0" aria-label="{name}"><table class="filtered">\n'
+        '<thead><tr><th scope="col">ID</th><th scope="col">states</th><th scope="col">kind</th>'
+        f'<th scope="col">outcome</th></tr></thead>\n<tbody>\n{rows}\n</tbody></table></div>\n{after}'
+    )
+
+
+def _field(name: str, text: str, addresses: Mapping[str, str]) -> str:
+    return f"<dt>{escape(name)}</dt><dd>{_linked(text, addresses)}</dd>"
+
+
+def _linked(text: str, addresses: Mapping[str, str]) -> str:
+    """Text as HTML in which an ID that has a page is a link to it."""
+
+    def link(found: re.Match[str]) -> str:
+        name = found.group()
+        return f'<a href="../{addresses[name]}">{name}</a>' if name in addresses else name
+
+    return _ID.sub(link, str(prose(clean(text))))
+
+
+def _tables(rows: tuple[tuple[str, ...], ...], addresses: Mapping[str, str], name: str) -> str:
+    """The outcomes; where a further head begins (another width), a further table."""
+    groups: list[list[tuple[str, ...]]] = []
+    for row in rows:
+        if not groups or len(row) != len(groups[-1][0]):
+            groups.append([])
+        groups[-1].append(row)
+    return "\n".join(_table(head, rest, addresses, name) for head, *rest in groups)
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[str, ...]], addresses: Mapping[str, str], name: str) -> str:
+    top = "".join(f'<th scope="col">{escape(clean(each))}</th>' for each in head)
+    body = "".join(
+        "<tr>" + "".join(f'<td class="{_css(each)}">{_linked(each, addresses)}</td>' for each in row) + "</tr>"
+        for row in rows
+    )
+    return (
+        f'<div class="scroll" role="region" tabindex="0" aria-label="Outcomes of {escape(name)}"><table><thead><tr>'
+        f"{top}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def _css(outcome: str) -> str:
+    """A colour for the words of an outcome; a finding that is still there has none."""
+    for word in ("differs", "inconclusive"):
+        if word in outcome:
+            return word
+    good = ("agrees", "holds, as stated", "caught", "as registered")
+    return "agrees" if outcome.startswith(good) else "short" if len(outcome) < 18 else "text"
+
+
+def old_page(addresses: Mapping[str, str], sections: Iterable[tuple[str, str]]) -> str:
+    """The address that a report had when it was one page: every anchor stands there, and leads on."""
+    places = [*sections, *((anchor(name), address) for name, address in addresses.items())]
+    items = "\n".join(
+        f'<li id="{escape(name)}"><a href="{escape(address)}">{escape(name)}</a></li>' for name, address in places
+    )
+    return (
+        '<h1>This report has become several pages</h1>\n<p>It begins at <a href="index.html">the answer</a>. What was '
+        "a place on this page is listed here under its old name; `compare report --single-file` still writes one "
+        f"document.</p>\n<ul>\n{items}\n</ul>"
+    ).replace("`compare report --single-file`", "<code>compare report --single-file</code>")

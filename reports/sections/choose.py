@@ -1,0 +1,195 @@
+"""Which estimator to use: a table by situation, each row from numbers of this run, or said not to be measured."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from elbo_compare.reports.content import Block, Column, Frame, Kind, Prose, Section, Table
+from elbo_compare.reports.data import ReportData, by_implementation
+from elbo_compare.reports.formats import interval, number
+from elbo_compare.reports.sections.variance import ANALYTIC, SAMPLED, pairs
+
+TITLE = "Which estimator should I use?"
+INTRODUCTION = (
+    "Sampled KL is Trace_ELBO's, analytic KL TraceMeanField_ELBO's, where q and p have a closed form. Every row's "
+    "number is of this run: ratios are analytic over sampled, below 1 in favour of the analytic KL. In brackets: the "
+    "lowest and highest of the runs or implementations named, intervals are said to be. These rows are described: no "
+    "claim with a share of the error budget stands behind them yet, so they hold for the models named and no further."
+)
+FITTED = {"fitted_gradient_variance": "gradient", "fitted_elbo_variance": "value"}
+
+
+def build(data: ReportData) -> Section:
+    """The decision table, then variance x time by library."""
+    rows = [*_given_weights(data), *_trained(data), *_ahead(data), *_estimators(data), *_elsewhere(data)]
+    frame = pd.DataFrame(rows, columns=["situation", "wanted", "says", "number", "n", "where", "see"])
+    table = Table(
+        name="choose",
+        caption="By situation: what this run says, its number, how many it rests on, where it was measured.",
+        frame=frame,
+        columns=(
+            Column(header="situation", source="situation"),
+            Column(header="where", source="where"),
+            Column(header="you want", source="wanted"),
+            Column(header="this run says", source="says"),
+            Column(header="number", source="number"),
+            Column(header="n", source="n"),
+            Column(header="see", source="see", link=True),
+        ),
+        limit=80,
+    )
+    blocks: list[Block] = [Prose(text=INTRODUCTION), table, *_cost(data.further.get("efficiency"))]
+    return Section(anchor="choose", title=TITLE, blocks=tuple(blocks))
+
+
+def _row(situation: str, wanted: str, says: str, shown: str = "", n: str = "", where: str = "", see: str = "") -> list:
+    return [situation, wanted, says, shown, n, where, see]
+
+
+def _range(values: Frame) -> str:
+    return f"{number(float(values.median()), 3)} [{number(float(values.min()), 3)}, {number(float(values.max()), 3)}]"
+
+
+def _given_weights(data: ReportData) -> Iterator[list]:
+    """Variances of one draw at given weights, first datum, float64."""
+    found = pairs(data.quantity("gradient_variance", "elbo_variance"))
+    found = found[found["case"].str.contains(", datum 0, float64") & found["case"].str.startswith("vae")]
+    found = found[found["value_sampled"] > 0]
+    for (name, quantity), rows in found.groupby(["case", "quantity"], sort=False):
+        ratio = rows["value_analytic"] / rows["value_sampled"]
+        wanted = "a quiet gradient" if quantity == "gradient_variance" else "a quiet value (evaluation)"
+        lower = rows["lower"].value_counts()
+        best = str(lower.index[0]) if lower.iloc[0] == len(rows) else "not separated in all"
+        parts = rows["part"].replace("", np.nan).nunique()
+        yield _row(
+            "Gaussian q and p, weights given",
+            wanted,
+            f"{best}" if best in (SAMPLED, ANALYTIC) else "neither throughout: the intervals overlap somewhere",
+            _range(ratio),
+            f"{rows['implementation'].nunique()} implementations" + (f" × {parts} heads" if parts else ""),
+            str(name),
+        )
+
+
+def _trained(data: ReportData) -> Iterator[list]:
+    """Variances at the fitted weights over training, computed by the oracle: at every checkpoint, and at the end."""
+    rows = data.quantity(*FITTED)
+    for (problem, quantity), group in rows.groupby(["problem", "quantity"], sort=False):
+        wide = group.pivot_table(index=["key", "index"], columns="part", values="value", aggfunc="first")
+        if not {SAMPLED, ANALYTIC} <= set(wide.columns):
+            continue
+        ratio = (wide[ANALYTIC] / wide[SAMPLED]).dropna()
+        lower = (ratio < 1).groupby("key").all()
+        at_end = ratio.groupby("key").last()
+        steps = int(group["index"].max())
+        least = ratio.groupby("index").min()
+        turned = [int(at) for at in least.index if least[at:].min() > 1]
+        turn = f"; from step {turned[0]} on sampled is lower in every run" if turned and turned[0] else ""
+        better = ANALYTIC if (at_end < 1).all() else SAMPLED if (at_end > 1).all() else "depends on the run"
+        yield _row(
+            "Gaussian q and p, while training",
+            f"a quiet {FITTED[str(quantity)]}",
+            f"{better} at step {steps}; analytic lower at every checkpoint in {int(lower.sum())} of {len(lower)} runs"
+            + turn,
+            _range(at_end),
+            f"{len(at_end)} runs",
+            f"{problem}, mean over held-out data",
+        )
+
+
+def _ahead(data: ReportData) -> Iterator[list]:
+    """Held-out ELBO at the last step of trainings that differ in the estimator alone."""
+    rows = data.quantity("heldout_elbo")
+    rows = rows[rows["estimator"].isin((SAMPLED, ANALYTIC))]
+    last = rows.sort_values("index").groupby("key").last().reset_index()
+    on = ["problem", "implementation", "seed", "dtype", "device"]
+    sides = [last[last["estimator"] == name][[*on, "value", "index"]] for name in (ANALYTIC, SAMPLED)]
+    both = sides[0].merge(sides[1], on=on, suffixes=("_analytic", "_sampled"))
+    for problem, group in both.groupby("problem", sort=False):
+        ahead = group["value_analytic"] - group["value_sampled"]
+        says = "analytic ahead on average" if ahead.mean() > 0 else "sampled ahead on average"
+        yield _row(
+            "Gaussian q and p, training",
+            f"the best model after {int(group['index_analytic'].max())} steps",
+            f"{says}: in {int((ahead > 0).sum())} of {len(ahead)} pairs of trainings with one seed",
+            f"{number(float(ahead.mean()), 2)} nats [{number(float(ahead.min()), 2)}, {number(float(ahead.max()), 2)}]",
+            f"{len(ahead)} pairs",
+            str(problem),
+        )
+
+
+def _estimators(data: ReportData) -> Iterator[list]:
+    frame = data.further.get("efficiency")
+    for estimator, situation in (("stl", "Gaussian q, reparameterised"), ("dreg-5", "many particles (K = 5)")):
+        rows = frame[frame["estimator"] == estimator] if frame is not None and len(frame) else None
+        if rows is None or rows.empty:
+            yield _row(situation, "a quiet gradient per second", f"not measured: {estimator} was not timed")
+            continue
+        for name, group in rows.groupby(rows["problem"] + "@" + rows["weights"], sort=False):
+            worst = group.loc[group["product_high"].idxmax()]
+            better = bool((group["product_high"] < 1).all())
+            yield _row(
+                situation,
+                "a quiet gradient per second",
+                f"{estimator} over {worst['baseline']}" if better else f"{estimator}: not below its baseline in all",
+                "variance × time, worst: "
+                + interval(*(float(worst[each]) for each in ("product", "product_low", "product_high"))),
+                f"{len(group)} implementations",
+                str(name),
+            )
+
+
+def _elsewhere(data: ReportData) -> Iterator[list]:
+    """Situations in which there is no choice, or nothing was measured."""
+    flows = data.verdicts[data.verdicts["claim"].str.startswith("FLOW-")]
+    yield _row(
+        "a flow, or a learned prior",
+        "any",
+        "sampled KL: a planar or autoregressive flow, a mixture or VampPrior has no closed form",
+        f"{(flows['outcome'] == 'agrees').sum():,} of {len(flows):,} verdicts on flows agree" if len(flows) else "",
+        "" if len(flows) else "not measured in this run",
+        "",
+        str(flows["claim"].iloc[0]) if len(flows) else "",
+    )
+    findings = data.further.get("findings")
+    known = set() if findings is None else set(findings["id"])
+    discrete = [each for each in ("FIND-NUMPYRO-008", "FIND-PYRO-021") if each in known]
+    for found in discrete:
+        title = findings.set_index("id").loc[found, "title"] if findings is not None else ""
+        yield _row("discrete latents", "a right gradient", f"read first: {title}", see=found)
+    if not discrete:
+        yield _row("discrete latents", "a right gradient", "not measured: the semantics suite is not in this folder")
+    yield _row(
+        "small or large batch", "either", "not measured: variances are of one datum; of a batch mean they fall as 1/B"
+    )
+
+
+def _cost(frame: Frame | None) -> list[Block]:
+    if frame is None or frame.empty:
+        return [Prose(text="Variance × time by library: not measured, no step was timed.", absent=True)]
+    rows = by_implementation(frame[frame["estimator"] == ANALYTIC]).assign(
+        model=lambda of: of["problem"] + "@" + of["weights"]
+    )
+    named = (("variance ratio", "variance_ratio", "variance"), ("time ratio", "time_ratio", "time"))
+    named = (*named, ("product", "product", "product"))
+    return [
+        Table(
+            name="choose-cost",
+            caption=(
+                "Analytic over sampled KL by library: variance of the encoder's gradient, time of a training step, and "
+                "their product, with intervals of at least 95%. Where an interval holds 1 nothing is decided."
+            ),
+            frame=rows.sort_values("model", kind="stable"),
+            columns=(
+                Column(header="model", source="model", kind=Kind.CODE),
+                Column(header="implementation", source="implementation"),
+                *(
+                    Column(header=header, source=name, low=f"{stem}_low", high=f"{stem}_high", kind=Kind.INTERVAL)
+                    for header, name, stem in named
+                ),
+                Column(header="n draws", source="draws", kind=Kind.COUNT),
+                Column(header="n rounds", source="rounds", kind=Kind.COUNT),
+            ),
+        )
+    ]
