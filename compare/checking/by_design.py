@@ -83,7 +83,7 @@ def accepted(subject: Subject, reading: Reading) -> bool:
     """Whether the names of the spreads allow the reading's forms."""
     for role, form in ((Role.SPREAD, reading.spread), (Role.PRIOR_SPREAD, reading.prior)):
         argument = subject.signature.find(role)
-        if argument is not None and form not in (argument.forms or (argument.form,)):
+        if argument is not None and form is not None and not argument.may_be(form):
             return False
     return True
 

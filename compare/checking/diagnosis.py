@@ -90,10 +90,17 @@ def misread(signature: Signature, reading: Reading) -> Diagnosis:
         text = f"equals {reading.title}, but its output is called {output.form.value}"
         advice = f"pass --map {output.name}={reading.data.form.value} if that is what it takes"
         return Diagnosis(form=DifferenceForm.MISREAD, text=text, advice=advice)
-    name = spread.form.value if spread else "spread"
-    text = f"is right if its {name} argument is taken for {reading.spread.value}"
-    named = spread.name if spread else "NAME"
-    advice = f"it is called {named}: convert it, rename it, or pass --map {named}={reading.spread.value}"
+    ours = ""
+    taken, form = spread, reading.spread
+    own, prior = signature.find(Role.OUTPUT_SPREAD), signature.find(Role.PRIOR_SPREAD)
+    decoded = reading.data.spread if reading.data else None
+    if own is not None and decoded is not None and not own.may_be(decoded):
+        taken, form, ours = own, decoded, "output_"
+    elif prior is not None and reading.prior is not None and not prior.may_be(reading.prior):
+        taken, form, ours = prior, reading.prior, "prior_"
+    name, named = (taken.form.value, taken.name) if taken else ("spread", "NAME")
+    text = f"is right if its {name} argument is taken for {form.value}"
+    advice = f"it is called {named}: convert it, rename it, or pass --map {named}={ours}{form.value}"
     return Diagnosis(form=DifferenceForm.MISREAD, text=text, advice=advice)
 
 

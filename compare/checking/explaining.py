@@ -174,7 +174,7 @@ def _gradient_off(one: Observation, position: int, found: Identified, size: Size
         return term.no_gradient == DETACHED
     parts: list[tuple[float, Elements]] = []
     if found.fit.data and reading.data is not None:
-        parts.append((found.fit.data.at(size), reading.data.elements(inputs[Role.X], inputs[Role.OUTPUT])))
+        parts.append((found.fit.data.at(size), reading.data.of(inputs)))
     if found.fit.kl and reading.has_kl:
         parts.append((found.fit.kl.at(size), kl_elements(reading, inputs)))
     for role, got in term.gradients.items():

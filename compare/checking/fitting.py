@@ -102,7 +102,7 @@ class Columns:
         """(batch, observed) elements of the reconstruction term; (batch, 1) where it comes in as a number."""
         if reading.data is None:
             return np.full((one.batch, 1), float(one.inputs[Role.DATA_TERM]) / one.batch)
-        return self._once(reading.data, one, lambda: reading.data.elements(one.inputs[Role.X], one.inputs[Role.OUTPUT]))  # type: ignore[union-attr]
+        return self._once(reading.data, one, lambda: reading.data.of(one.inputs))  # type: ignore[union-attr]
 
     def kl(self, reading: Reading, one: Observation) -> Array:
         """(batch, latent) elements of the KL."""

@@ -13,6 +13,7 @@ import numpy as np
 from elbo_compare.compare.checking import oracle
 from elbo_compare.compare.checking.experiment import Observation
 from elbo_compare.compare.checking.fitting import EXACT, Columns, Law, Size, explain, solve
+from elbo_compare.compare.checking.inputs import Inputs
 from elbo_compare.compare.checking.names import Role
 from elbo_compare.compare.checking.readings import REDUCED_UNITS, Reading, Reduction, reductions
 from elbo_compare.suites.contract import Array
@@ -21,6 +22,7 @@ from elbo_compare.suites.contract import Array
 ANALYTIC = {"mean^2": 0.5, "sigma^2": 0.5, "log sigma^2": -0.5}
 SAMPLED = {"z^2": 0.5, "e^2": -0.5, "log sigma^2": -0.5}
 TO_PRIOR = {"(mean - prior mean)^2 / s^2": 0.5, "sigma^2 / s^2": 0.5, "log sigma^2": -0.5, "log s^2": 0.5}
+OWN_SQUARE, OWN_LOG = "(x - output)^2 / s^2", "log s^2"  # s^2: the decoder's own variance
 # What stands in a wrong formula and in no right one.
 STRANGERS: tuple[tuple[str, ...], ...] = (
     (),
@@ -141,7 +143,7 @@ def _terms(reading: Reading, one: Observation, strangers: Sequence[str]) -> dict
             if name in latent and name not in found:
                 found[name] = latent[name]().sum(1)
     if reading.has_data and reading.data is not None:
-        found |= _data(reading, inputs[Role.X], inputs[Role.OUTPUT])
+        found |= _data(reading, inputs)
     return found
 
 
@@ -176,10 +178,14 @@ def _to_prior(
     }
 
 
-def _data(reading: Reading, x: Array, output: Array) -> dict[str, Array]:
+def _data(reading: Reading, inputs: Inputs) -> dict[str, Array]:
+    x, output = inputs[Role.X], inputs[Role.OUTPUT]
+    if reading.data is not None and reading.data.spread is not None:
+        own = oracle.log_var_of(inputs[Role.OUTPUT_SPREAD], reading.data.spread)
+        return {OWN_SQUARE: ((x - output) ** 2 * np.exp(-own)).sum(1), OWN_LOG: own.sum(1)}
     if reading.data is not None and reading.data.likelihood == "bernoulli" and reading.data.form.value == "probs":
         return {"x log p": (x * np.log(output)).sum(1), "(1 - x) log(1 - p)": ((1 - x) * np.log1p(-output)).sum(1)}
-    return {reading.data.name: reading.data.elements(x, output).value.sum(1)} if reading.data else {}
+    return {reading.data.name: reading.data.of(inputs).value.sum(1)} if reading.data else {}
 
 
 def _fit(
@@ -213,7 +219,8 @@ def _fit(
 def _formula(reading: Reading, reduction: Reduction, laws: dict[str, Law | None], constant: Law | None) -> Formula:
     unit = REDUCED_UNITS[reduction]
     wanted = _wanted(reading) if reading.has_kl else {}
-    right = {"x log p": -1.0, "(1 - x) log(1 - p)": -1.0} | ({reading.data.name: 1.0} if reading.data else {}) | wanted
+    right = {"x log p": -1.0, "(1 - x) log(1 - p)": -1.0, OWN_SQUARE: 0.5, OWN_LOG: 0.5} | wanted
+    right |= {reading.data.name: 1.0} if reading.data else {}
     over = {name: law.over(Law(factor=1.0, powers=unit)) if law else None for name, law in laws.items()}
     kept = [
         Coefficient(name=name, law=law, right=right.get(name, 0.0))

@@ -15,7 +15,7 @@ from elbo_compare.compare.checking.fitting import (
     Law,
     fit_one,
 )
-from elbo_compare.compare.checking.likelihoods import data_terms
+from elbo_compare.compare.checking.likelihoods import OWN_VARIANCE, data_terms
 from elbo_compare.compare.checking.names import SPREADS, Form, Role, words_of
 from elbo_compare.compare.checking.readings import Quantity, Reading, Reduction, reductions
 from elbo_compare.compare.checking.signature import FunctionKind, Signature
@@ -57,7 +57,10 @@ def candidate_readings(
     prior = signature.find(Role.PRIOR_SPREAD)
     priors = _ordered(prior.form) if prior else (None,)
     given = signature.find(Role.DATA_TERM) is not None and signature.find(Role.OUTPUT) is None
+    own = signature.find(Role.OUTPUT_SPREAD)
     terms = (None,) if given else data_terms(likelihood)
+    if own is not None and likelihood in (None, "normal"):
+        terms = tuple(sorted(OWN_VARIANCE, key=lambda term: term.spread is not own.form))
     found: dict[Reading, None] = {}
     for quantity in quantities:
         for spread in spreads:
@@ -147,7 +150,8 @@ def _weighed(
     def made(standing: Standing, reading: Reading = reading, **more: Law) -> Identified:
         return Identified(fit=fit, reading=reading, reduction=reduction, standing=standing, **more)
 
-    per_observed = _per_observed(constant, reduction, fit) if weighted else None
+    dropped = reading.data is not None and reading.data.up_to_a_constant
+    per_observed = _per_observed(constant, reduction, fit) if dropped else None
     if constant is not None and per_observed is None:
         return made(Standing.MISMATCH)
     reading = replace(reading, constant=per_observed or 0.0)
@@ -202,12 +206,15 @@ def _by_names(found: Identified, signature: Signature) -> Identified:
         return replace(found, standing=Standing.MISREAD)
     if reading.prior is not None and not _allowed(signature, Role.PRIOR_SPREAD, reading.prior):
         return replace(found, standing=Standing.MISREAD)
+    own = reading.data.spread if reading.data else None
+    if own is not None and not _allowed(signature, Role.OUTPUT_SPREAD, own):
+        return replace(found, standing=Standing.MISREAD)
     return replace(found, standing=Standing.MISREAD) if contradicts(signature, reading) else found
 
 
 def _allowed(signature: Signature, role: Role, form: Form) -> bool:
     argument = signature.find(role)
-    return argument is None or form in (argument.forms or (argument.form,))
+    return argument is None or argument.may_be(form)
 
 
 def contradicts(signature: Signature, reading: Reading) -> bool:

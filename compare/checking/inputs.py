@@ -67,7 +67,7 @@ class Shapes:
 
     def shaped(self, role: Role, array: Array) -> Array:
         """A canonical array as the function wants it."""
-        if role in (Role.X, Role.OUTPUT):
+        if role in (Role.X, Role.OUTPUT, Role.OUTPUT_SPREAD):
             shape = PICTURES.get(self.layout) or ((*MAP_AXES, -1) if self.layout is Layout.MAP else None)
             return array.reshape(len(array), *shape) if shape else array
         if self.latent_map and array.ndim == 2:
@@ -111,8 +111,10 @@ class Case:
     prior_mean: Array
     prior_log_var: Array
     data_term: Array
+    output_log_var: Array
     spread: Array | None = None
     prior_spread: Array | None = None
+    output_spread: Array | None = None
 
     def inputs(self, signature: Signature, dtype: DType) -> dict[Role, Array]:
         """The arrays that the function gets, in its own forms, rounded to `dtype` and back to float64."""
@@ -127,6 +129,9 @@ class Case:
             Role.PRIOR_SPREAD: spread_of(self.prior_log_var, signature.form(Role.PRIOR_SPREAD))
             if prior is None
             else prior,
+            Role.OUTPUT_SPREAD: spread_of(self.output_log_var, signature.form(Role.OUTPUT_SPREAD))
+            if self.output_spread is None
+            else self.output_spread,
             Role.DATA_TERM: self.data_term,
         }
         roles = {argument.role for argument in signature.arguments}
@@ -157,6 +162,7 @@ def ordinary(sizes: Sizes, domain: Domain | None, replicate: int = 0) -> Case:
         prior_mean=rng.normal(size=mean.shape),
         prior_log_var=0.5 * rng.normal(size=mean.shape),
         data_term=np.array(rng.uniform(1, 3)),
+        output_log_var=rng.normal(size=x.shape),
     )
 
 
@@ -171,7 +177,8 @@ def neutral(sizes: Sizes, replicate: int) -> Case:
         mean = np.where(close, 0.1 * mean, mean)
         spread = np.where(close, rng.choice([0.1, 1.0], size=mean.shape) + 0.1 * rng.random(mean.shape), spread)
     z = mean + 0.8 * rng.normal(size=mean.shape)
-    return replace(case, mean=mean, z=z, spread=spread, prior_spread=prior)
+    own = rng.uniform(0.4, 1.8, size=case.x.shape)
+    return replace(case, mean=mean, z=z, spread=spread, prior_spread=prior, output_spread=own)
 
 
 def _observed(rng: np.random.Generator, sizes: Sizes, domain: Domain | None) -> tuple[Array, Array]:

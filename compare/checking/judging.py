@@ -85,6 +85,7 @@ class Judged:
 def settled(experiment: Experiment, reading: Reading) -> Experiment:
     """The experiment with the forms of a reading: what the spread and the output are taken for."""
     forms = {Role.SPREAD: reading.spread, Role.PRIOR_SPREAD: reading.prior, Role.OUTPUT: reading.output}
+    forms[Role.OUTPUT_SPREAD] = reading.data.spread if reading.data else None
     signature = experiment.signature
     has_kl = reading.has_kl or reading.quantity is Quantity.LOG_Q
 

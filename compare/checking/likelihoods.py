@@ -5,7 +5,7 @@ derivative. `weighted`: a positive factor before the term is a parameter of the 
 mistake; `constant`: the normaliser that a loss may drop, per observed dimension, as a function of that factor.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from math import erf, exp, log, pi, sqrt
@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from elbo_compare.compare.checking.names import Form, Role
-from elbo_compare.compare.checking.oracle import HALF_LOG_2PI, Elements
+from elbo_compare.compare.checking.names import SPREADS, Form, Role
+from elbo_compare.compare.checking.oracle import HALF_LOG_2PI, Elements, log_var_of, log_var_slope
 from elbo_compare.suites.complex_step import STEP, softplus
 from elbo_compare.suites.contract import Array
 
@@ -41,8 +41,37 @@ class DataTerm:
     elements: Callable[[Array, Array], Elements]
     weighted: bool = False
     constant: Callable[[float], float] = lambda weight: 0.0
+    spread: Form | None = None  # of the decoder's own variance, where it is an argument
     law: str = ""  # the distribution for weight w, "{}" being the parameter 1/w
     source: str = ""
+
+    @property
+    def up_to_a_constant(self) -> bool:
+        """Whether a loss may drop its normaliser."""
+        return self.weighted or self.spread is not None
+
+    def of(self, inputs: Mapping[Role, Array]) -> Elements:
+        """The elements from what a call was given."""
+        if self.spread is None:
+            return self.elements(inputs[Role.X], inputs[Role.OUTPUT])
+        return own_variance(inputs[Role.X], inputs[Role.OUTPUT], inputs[Role.OUTPUT_SPREAD], self.spread)
+
+
+def own_variance(x: Array, output: Array, spread: Array, form: Form) -> Elements:
+    """-log N(x; output, s^2) - log(2 pi)/2 by element: (x - output)^2 / (2 s^2) + log s, s from the decoder."""
+    log_var, chain = log_var_of(spread, form), log_var_slope(spread, form)
+    precision, residual, size = np.exp(-log_var), output - x, np.abs(output) + np.abs(x)
+    square = residual**2 * precision / 2
+    return Elements(
+        value=square + log_var / 2,
+        scale=(2 + np.abs(log_var)) * square + np.abs(residual) * size * precision + np.abs(log_var) + HALF_LOG_2PI,
+        gradients={Role.OUTPUT: residual * precision, Role.OUTPUT_SPREAD: (0.5 - square) * chain},
+        gradient_scales={
+            Role.OUTPUT: (2 + np.abs(log_var)) * size * precision,
+            Role.OUTPUT_SPREAD: (0.5 + (2 + np.abs(log_var)) * square + np.abs(residual) * size * precision)
+            * np.abs(chain),
+        },
+    )
 
 
 def _of(
@@ -268,6 +297,21 @@ DATA_TERMS = (
     ),
 )
 LIKELIHOODS = tuple(dict.fromkeys(term.likelihood for term in DATA_TERMS))
+
+
+OWN_VARIANCE = tuple(
+    DataTerm(
+        name="Gaussian error with a variance of its own",
+        likelihood="normal",
+        form=Form.LOCATION,
+        domain=Domain.REAL,
+        elements=_squared_error,
+        constant=lambda w: HALF_LOG_2PI,
+        law="N(x | output, {})",
+        spread=form,
+    )
+    for form in SPREADS
+)
 
 
 def data_terms(likelihood: str | None = None) -> tuple[DataTerm, ...]:

@@ -17,6 +17,7 @@ class Role(StrEnum):
     SPREAD = "spread"
     PRIOR_MEAN = "prior mean"
     PRIOR_SPREAD = "prior spread"
+    OUTPUT_SPREAD = "output spread"
     DATA_TERM = "reconstruction loss"
     KEY = "key"
 
@@ -64,7 +65,8 @@ NAMES: dict[tuple[Role, Form], str] = {
 LOOKUP = {name: pair for pair, names in NAMES.items() for name in names.split()}
 OURS = (
     *("x", "logits", "probs", "location", "output", "z", "mean", "log_var", "log_sigma", "sigma", "var"),
-    *("prior_mean", "prior_log_var", "prior_log_sigma", "prior_sigma", "prior_var", "recon_loss", "key"),
+    *("prior_mean", "prior_log_var", "prior_log_sigma", "prior_sigma", "prior_var"),
+    *("output_log_var", "output_log_sigma", "output_sigma", "output_var", "recon_loss", "key"),
 )
 
 LATENT = "q z qz latent latents enc encoder encoded post posterior phi variational inference hidden 1 first zq"
@@ -128,7 +130,17 @@ def read_name(name: str) -> tuple[Role, Form] | None:
     if (WORDS["NUMBER"] & set(words) and len(words) > 1) or words in (["bce"], ["mse"], ["nll"]):
         known = WORDS["NUMBER"] | WORDS["DECODED"] | {"likelihood", "rec", "log", "neg", "negative", "pixel", "px"}
         return (Role.DATA_TERM, Form.PLAIN) if set(words) <= known else None
-    return _observed(words)
+    return _of_the_decoder(words) or _observed(words)
+
+
+def _of_the_decoder(words: list[str]) -> tuple[Role, Form] | None:
+    """`x_logvar`, `recon_sigma`, `dec_log_var`: the decoder's own variance."""
+    for end in (words, _without_sigma_power(words)):
+        qualifiers = [word for word in end if word in WORDS["DECODED"] | {"x", "px", "y", "obs"}]
+        found = LOOKUP.get("".join(word for word in end if word not in qualifiers))
+        if qualifiers and found and found[0] is Role.SPREAD:
+            return Role.OUTPUT_SPREAD, found[1]
+    return None
 
 
 def _gaussian(words: list[str]) -> tuple[Role, Form] | None:
@@ -184,7 +196,9 @@ def _observed(words: list[str]) -> tuple[Role, Form] | None:
 
 def forms_of(name: str, role: Role, form: Form) -> tuple[Form, ...]:
     """The forms that this name may stand for, likeliest first: one where the name states it."""
-    if role in (Role.SPREAD, Role.PRIOR_SPREAD):
-        core = "".join(word for word in words_of(name) if word not in WORDS["LATENT"] | WORDS["PRIOR"])
+    if role in (Role.SPREAD, Role.PRIOR_SPREAD, Role.OUTPUT_SPREAD):
+        others = WORDS["LATENT"] | WORDS["PRIOR"]
+        others |= WORDS["DECODED"] | {"x", "px", "y", "obs"} if role is Role.OUTPUT_SPREAD else set()
+        core = "".join(word for word in words_of(name) if word not in others)
         return EITHER.get(core) or EITHER.get(_plain(name)) or (form,)
     return (form,)

@@ -99,6 +99,8 @@ class Reading:
         """The catalogue's word for p(x|z); None where the catalogue has none."""
         if self.data is None:
             return Likelihood.NONE
+        if self.data.spread is not None:
+            return None
         return {"bernoulli": Likelihood.BERNOULLI, "normal": Likelihood.NORMAL}.get(self.data.likelihood)
 
     @property
@@ -162,10 +164,11 @@ def target(reading: Reading, inputs: Inputs, reduction: Reduction | None = None)
     given = np.asarray(inputs.get(Role.DATA_TERM, 0.0))
     if reading.has_data and reading.data is not None:
         guarded = reading.guard is not None and (reading.guard.ones or reading.guard.zeros)
-        elements = reading.data.elements
         if guarded and reading.guard:
-            elements = guarded_data(reading.guard, reading.data.likelihood)
-        parts.append((reading.weight, elements(inputs[Role.X], inputs[Role.OUTPUT])))
+            elements = guarded_data(reading.guard, reading.data.likelihood)(inputs[Role.X], inputs[Role.OUTPUT])
+        else:
+            elements = reading.data.of(inputs)
+        parts.append((reading.weight, elements))
     if reading.has_kl:
         parts.append((reading.kl_weight, kl_elements(reading, inputs)))
     if reading.quantity is Quantity.LOG_Q:

@@ -36,6 +36,7 @@ NEEDED = {
 }
 UNKNOWN_ROLES = (Role.MEAN, Role.SPREAD, Role.X, Role.OUTPUT, Role.Z)
 DEFAULT_FORM = {Role.SPREAD: Form.LOG_VAR, Role.PRIOR_SPREAD: Form.LOG_VAR, Role.OUTPUT: Form.OUTPUT_UNKNOWN}
+DEFAULT_FORM[Role.OUTPUT_SPREAD] = Form.LOG_VAR
 ALL_SPREADS = (Form.LOG_VAR, Form.SIGMA, Form.LOG_SIGMA, Form.VAR)
 
 
@@ -136,17 +137,21 @@ def _of_distributions(names: list[str]) -> list[Argument]:
 def _distinct(arguments: list[Argument]) -> Iterable[list[Argument]]:
     """Where two names read as one role: the readings in which one of them is something else."""
     roles = [argument.role for argument in arguments]
+    of_the_decoder = Role.OUTPUT in roles and roles.count(Role.MEAN) == 1
     for role, other in (
         (Role.X, Role.OUTPUT),
         (Role.OUTPUT, Role.X),
         (Role.MEAN, Role.PRIOR_MEAN),
-        (Role.SPREAD, Role.PRIOR_SPREAD),
+        (Role.SPREAD, Role.OUTPUT_SPREAD if of_the_decoder else Role.PRIOR_SPREAD),
     ):
         both = [i for i, found in enumerate(roles) if found is role]
         if len(both) == 2 and other not in roles:
             for moved in reversed(both):
                 yield from _distinct([_moved(a, other) if i == moved else a for i, a in enumerate(arguments)])
             return
+    if {Role.X, Role.OUTPUT, Role.SPREAD} <= set(roles) and not {Role.MEAN, Role.OUTPUT_SPREAD} & set(roles):
+        yield [_moved(a, Role.OUTPUT_SPREAD) if a.role is Role.SPREAD else a for a in arguments]
+        return
     if roles.count(Role.X) == 1 and Role.OUTPUT not in roles and Role.Z not in roles and Role.MEAN in roles:
         yield [_moved(a, Role.Z) if a.role is Role.X else a for a in arguments]  # log N(x; mean, sigma)
         return
@@ -161,7 +166,8 @@ def _distinct(arguments: list[Argument]) -> Iterable[list[Argument]]:
 
 def _moved(argument: Argument, role: Role) -> Argument:
     form = argument.form if argument.form is not Form.PLAIN else DEFAULT_FORM.get(role, Form.PLAIN)
-    form = form if role in (Role.OUTPUT, Role.SPREAD, Role.PRIOR_SPREAD) else Form.PLAIN
+    kept = (Role.OUTPUT, Role.SPREAD, Role.PRIOR_SPREAD, Role.OUTPUT_SPREAD)
+    form = form if role in kept else Form.PLAIN
     return replace(argument, role=role, form=form, forms=(form,))
 
 

@@ -43,6 +43,10 @@ class Argument:
         """Our name for it: `log_var`, `probs`, `z`, ..."""
         return self.role.value if self.form is Form.PLAIN else self.form.value
 
+    def may_be(self, form: Form) -> bool:
+        """Whether its name may stand for a form."""
+        return form in (self.forms or (self.form,))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Signature:

@@ -5,6 +5,7 @@ from elbo_compare.compare.checking.names import Form, Role
 from elbo_compare.compare.checking.readings import Quantity, Reading, Reduction
 from elbo_compare.compare.checking.signature import Signature
 
+VARIANCE = {Form.LOG_VAR: "exp({})", Form.LOG_SIGMA: "exp(2 {})", Form.SIGMA: "{}^2", Form.VAR: "{}"}
 REDUCED = {
     Reduction.SUM: "summed over the batch",
     Reduction.MEAN: "averaged over the batch",
@@ -44,6 +45,9 @@ def _data(reading: Reading, signature: Signature) -> str:
     argument = signature.find(Role.OUTPUT)
     name = argument.name if argument else "output"
     law = reading.data.law.replace("output", name)
+    own = signature.find(Role.OUTPUT_SPREAD)
+    if own is not None and reading.data.spread is not None:
+        return f"-log {law.replace('{}', VARIANCE[reading.data.spread].format(own.name))}"
     if "{}" in law:
         law = law.replace("{}", short(1 / reading.weight))
     return f"-log {law}"
@@ -52,7 +56,7 @@ def _data(reading: Reading, signature: Signature) -> str:
 def standing_notes(reading: Reading) -> tuple[str, ...]:
     """The constant that is left out; the source of the likelihood."""
     notes = []
-    if reading.data is not None and reading.has_data and reading.data.weighted:
+    if reading.data is not None and reading.has_data and reading.data.up_to_a_constant:
         full = reading.data.constant(reading.weight)
         if abs(full - reading.constant) > 1e-6:
             left = full - reading.constant

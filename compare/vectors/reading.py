@@ -106,7 +106,7 @@ def _readings(assignment: Assignment) -> Iterator[Reading]:
     """One for each form that a name leaves open; none where no vector has such parameters."""
     signature = assignment.signature
     roles = {argument.role for argument in signature.arguments}
-    if signature.kind not in READ or roles & {Role.PRIOR_MEAN, Role.PRIOR_SPREAD, Role.DATA_TERM}:
+    if signature.kind not in READ or roles & {Role.PRIOR_MEAN, Role.PRIOR_SPREAD, Role.OUTPUT_SPREAD, Role.DATA_TERM}:
         return
     spread, output = signature.find(Role.SPREAD), signature.find(Role.OUTPUT)
     outputs = (Form.PLAIN,) if output is None else OUTPUTS if output.form is Form.OUTPUT_UNKNOWN else (output.form,)

@@ -98,6 +98,11 @@ KINDS = [
     ("of_keys", RIGHT, "ELBO"),
     ("of_attributes", RIGHT, "ELBO"),
     ("of_halves", RIGHT, "ELBO"),
+    # the decoder's own variance
+    ("own_variance", RIGHT, r"N\(x \| x_mean, exp\(x_logvar\)\)"),
+    ("gaussian_likelihood", RIGHT, r"log N\(x \| x_hat, exp\(2 logscale\)\)"),
+    ("own_variance_without_log", WRONG, r"Log s\^2 has no weight where 0.5 is right"),
+    ("deviation_for_variance", WRONG, "recon_std=output_var"),
     # 7. two mistakes at once
     ("sign_and_mean", WRONG, r"0.5 / latent log sigma\^2"),
     ("precedence_in_log_q", WRONG, r"e\^2 has 1 where -0.5 is right"),

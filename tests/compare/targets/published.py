@@ -1,6 +1,7 @@
 """Losses in the ways in which people publish them: objectives, likelihoods, guards, shapes, methods, results."""
 
 import functools
+import math
 from dataclasses import dataclass
 
 import torch
@@ -327,3 +328,23 @@ def of_attributes(x, out):
 def of_halves(x_hat, x, moments):
     mu, logvar = torch.chunk(moments, 2, dim=1)
     return _bce(x_hat, x).sum() + _kl(mu, logvar).sum()
+
+
+# The decoder's own variance
+
+
+def own_variance(x, x_mean, x_logvar, mu, logvar):
+    nll = 0.5 * (math.log(2 * math.pi) + x_logvar + (x - x_mean) ** 2 / x_logvar.exp()).sum(1)
+    return (nll + _kl(mu, logvar).sum(1)).mean()
+
+
+def gaussian_likelihood(x_hat, logscale, x):
+    return Normal(x_hat, logscale.exp()).log_prob(x).sum(1)
+
+
+def own_variance_without_log(x, x_mean, x_logvar, mu, logvar):
+    return (0.5 * (x - x_mean) ** 2 / x_logvar.exp()).sum() + _kl(mu, logvar).sum()
+
+
+def deviation_for_variance(x, recon, recon_std, mu, logvar):
+    return F.gaussian_nll_loss(recon, x, recon_std, reduction="sum") + _kl(mu, logvar).sum()
