@@ -16,6 +16,7 @@ from elbo_compare.compare.errors import unknown
 
 NORMALS = {  # the normal distribution of each library, by the framework of its arrays; loc and scale come first in all
     "torch": ("torch.distributions",),
+    "tensorflow": ("tensorflow_probability.python.distributions.normal",),
     "jax": ("numpyro.distributions", "tensorflow_probability.substrates.jax.distributions", "distrax"),
     "jaxlib": ("numpyro.distributions", "tensorflow_probability.substrates.jax.distributions", "distrax"),
 }
@@ -55,6 +56,12 @@ class Callee:
         return getattr(surface(self.function), "__globals__", {})
 
     @property
+    def _named(self) -> dict[str, Any]:
+        """The module's names that the body itself uses."""
+        used = getattr(getattr(surface(self.function), "__code__", None), "co_names", ())
+        return {name: value for name, value in self.__globals__.items() if name in used}
+
+    @property
     def __name__(self) -> str:
         """The function's own name."""
         return self.label
@@ -62,7 +69,7 @@ class Callee:
     def __call__(self, **values: Any) -> Any:
         """Call it."""
         for name in self.distributions:
-            values[name] = _normal(values.pop(f"{name}.loc"), values.pop(f"{name}.scale"))
+            values[name] = _normal(values.pop(f"{name}.loc"), values.pop(f"{name}.scale"), self._named)
         rows = next((len(v) for v in values.values() if getattr(v, "ndim", 0)), 0)
         sizes = {p.name: rows for p in self.parameters if p.required and p.name in BATCH_NAMES}
         values = {**sizes, **self.constants, **values}
@@ -97,9 +104,13 @@ def _applied(module: Any) -> Callable[..., Any]:
     return lambda *args, **kwargs: module.init_with_output(key, *args, **kwargs)[0]
 
 
-def _normal(loc: Any, scale: Any) -> Any:
+def _normal(loc: Any, scale: Any, scope: Mapping[str, Any]) -> Any:
+    """A normal of the library that the function names, else of the first that is installed."""
     root = type(loc).__module__.split(".")[0]
-    for place in NORMALS.get(root, ("numpyro.distributions",)):
+    modules = [getattr(value, "__name__", None) or getattr(value, "__module__", None) for value in scope.values()]
+    named = {module.split(".")[0] for module in modules if isinstance(module, str)}
+    places = NORMALS.get(root, ("numpyro.distributions",))
+    for place in sorted(places, key=lambda place: place.split(".")[0] not in named):
         try:
             return import_module(place).Normal(loc, scale)
         except ImportError:
@@ -112,6 +123,8 @@ def callee_of(function: Callable[..., Any], constants: Mapping[str, Any], positi
 
     Raises TargetError where the parameters can't be read or a constant is no parameter.
     """
+    if getattr(surface(function), "__name__", "") == "call":  # a Keras layer's own call wants arrays by position
+        function = surface(function)
     label = getattr(function, "__name__", None) or getattr(surface(function), "__name__", "forward")
     label = type(function).__name__ if label in ("forward", "__call__") else label
     try:
@@ -137,10 +150,7 @@ def callee_of(function: Callable[..., Any], constants: Mapping[str, Any], positi
     if not found and any(p.kind is p.VAR_POSITIONAL for p in shown.parameters.values()):
         raise TargetError(f"{label} takes *args: say what they are, in order, with --args recon_x,x,mu,logvar.")
     by_position = _with_what_stands_before(by_position, shown)
-    packed = packed_in(function, [p.name for p in found if p.required and p.name not in constants])
-    for one in packed:
-        place = [p.name for p in found].index(one.name)
-        found[place : place + 1] = [Parameter(name=part) for part in one.parts if part != UNUSED]
+    packed = _taken_apart(function, found, constants)
     known = [parameter.name for parameter in found]
     for name in constants:
         if name not in known and not keyed:
@@ -155,6 +165,17 @@ def callee_of(function: Callable[..., Any], constants: Mapping[str, Any], positi
         packed=packed,
         counters=_counters(function),
     )
+
+
+def _taken_apart(
+    function: Callable[..., Any], found: list[Parameter], constants: Mapping[str, Any]
+) -> tuple[Packed, ...]:
+    """The parameters that hold several arrays; in `found` their parts take their places."""
+    packed = packed_in(function, [p.name for p in found if p.required and p.name not in constants])
+    for one in packed:
+        place = [p.name for p in found].index(one.name)
+        found[place : place + 1] = [Parameter(name=part) for part in one.parts if part != UNUSED]
+    return packed
 
 
 def _with_what_stands_before(by_position: list[str], shown: inspect.Signature) -> list[str]:

@@ -12,7 +12,7 @@ from elbo_compare.compare.checking.expectation import judge_drawing
 from elbo_compare.compare.checking.experiment import Experiment, open_experiment, shapes_of
 from elbo_compare.compare.checking.failure import FunctionError, TargetError
 from elbo_compare.compare.checking.identify import Standing
-from elbo_compare.compare.checking.inputs import ORDINARY, Shapes
+from elbo_compare.compare.checking.inputs import ORDINARY, Layout, Shapes
 from elbo_compare.compare.checking.judging import Options
 from elbo_compare.compare.checking.likelihoods import LIKELIHOODS
 from elbo_compare.compare.checking.names import OURS, Role, read_name
@@ -24,6 +24,7 @@ from elbo_compare.compare.checking.source import axis_sizes
 from elbo_compare.compare.checking.verdict import Finding, examined
 from elbo_compare.suites.contract import Likelihood
 
+PICTURES_TRIED = (Layout.LAST, Layout.IMAGE, Layout.COLOUR)
 GOOD = (CheckVerdict.RIGHT, CheckVerdict.BY_DESIGN)
 ORDER = (
     *GOOD,
@@ -132,15 +133,19 @@ def _checked(assignment: Assignment, options: Options, framework: str | None, la
     result, finding = _at(assignment, options, framework, label, shapes)
     if finding is None or result.verdict in GOOD:
         return result
-    for shape in _written_for(finding, options.shapes):
+    pictures = PICTURES_TRIED if result.layout == Layout.MAP.value else ()
+    for shape in (*_written_for(finding, options.shapes), *(replace(options.shapes, layout=each) for each in pictures)):
         other, _ = _at(assignment, options, framework, label, (shape,))
         if other.verdict in GOOD:
-            where = " and ".join(
-                f"{n} {axis}" for n, axis in ((shape.observed, "observed dimensions"), (shape.latent, "latents")) if n
-            )
-            note = f"right at the {where} that it is written for, and only there"
-            return replace(other, notes=(note, *other.notes))
+            return replace(other, notes=(_only_there(shape), *other.notes))
     return result
+
+
+def _only_there(shape: Shapes) -> str:
+    sizes = ((shape.observed, "observed dimensions"), (shape.latent, "latents"))
+    where = "the " + " and ".join(f"{n} {axis}" for n, axis in sizes if n)
+    where = where if shape.observed or shape.latent else f"pictures {shape.layout}"
+    return f"right at {where} that it is written for, and only there"
 
 
 def _written_for(finding: Finding, given: Shapes) -> list[Shapes]:

@@ -253,6 +253,8 @@ def candidates(function: Callable[..., Any], framework: str | None = None) -> tu
     names = getattr(function, "__globals__", {}).values()
     modules = [getattr(value, "__name__", None) or getattr(value, "__module__", None) or "" for value in names]
     roots = {module.split(".")[0] for module in modules if isinstance(module, str)}
+    if "keras" in roots and "keras" in sys.modules:
+        roots.add(str(sys.modules["keras"].backend.backend()))  # Keras 3 computes with another framework's arrays
     used = [name for name in ADAPTERS if name in roots]
     loaded = [name for name in ADAPTERS if name in sys.modules]
     return tuple(dict.fromkeys([*used, "numpy", *loaded, *installed()]))

@@ -10,6 +10,7 @@ from types import CodeType
 from typing import Any
 
 LONGEST_NAME = 120  # characters of a returned expression that stands for its name
+BODIES = {"torch": "forward", "keras": "call", "tf_keras": "call"}  # of a module or layer: what a call of it runs
 SMALLEST_AXIS, LARGEST_AXIS = 2, 200_000  # whole numbers that may be the size of an axis
 
 
@@ -23,9 +24,10 @@ def surface(function: Callable[..., Any]) -> Callable[..., Any]:
         return function
     if hasattr(function, "__wrapped__"):
         return inspect.unwrap(function)
-    forward = getattr(function, "forward", None)
-    if forward is not None and "torch" in {base.__module__.split(".")[0] for base in type(function).__mro__}:
-        return forward
+    made_with = {base.__module__.split(".")[0] for base in type(function).__mro__}
+    for framework, method in BODIES.items():
+        if framework in made_with and hasattr(function, method):
+            return getattr(function, method)
     return getattr(function, "__call__", function)  # noqa: B004 - the bound method is wanted, not whether there is one
 
 

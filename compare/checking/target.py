@@ -16,9 +16,9 @@ from typing import Any
 
 from elbo_compare.compare.checking.failure import TargetError
 from elbo_compare.compare.errors import unknown
-from elbo_compare.suites.bridge.user_arrays import ADAPTERS
 
 _RUN: dict[tuple[Path, int, int], ModuleType] = {}  # files that were run, as they stood
+EXTRAS = {"torch", "jax"}  # that elbo-compare installs by name
 WHOLE = {"encode", "decode", "encoder", "decoder", "reparameterize", "reparametrize", "reparameterise"}
 
 
@@ -71,7 +71,7 @@ def _called(found: type, target: str) -> Callable[..., Any]:
     if WHOLE & {*methods, *(made.co_names if made else ())}:
         names = ", ".join(f"{target}.{key}" for key in losses) or f"{target}.METHOD"
         raise TargetError(f"{target} is a whole model, and one function is judged here: name its loss ({names}).")
-    if not {"forward", "__call__"} & set(vars(found)):
+    if not {"forward", "__call__", "call"} & set(vars(found)):
         names = ", ".join(f"{target}.{key}" for key in losses or own) or "it has no method of its own"
         raise TargetError(f"{target} is a class; name one of its methods: {names}.")
     return _instance(found, target, bare=False)
@@ -124,7 +124,7 @@ def _run(place: str, import_it: Callable[[], ModuleType]) -> ModuleType:
         missing = (error.name or "").split(".")[0]
         if missing == place.split(".")[0]:
             raise TargetError(f"There is no module {place!r} (looked in {Path.cwd()} and on sys.path).") from error
-        hint = f": pip install 'elbo-compare[{missing}]'" if missing in ADAPTERS else ""
+        hint = f": pip install 'elbo-compare[{missing}]'" if missing in EXTRAS else ""
         raise TargetError(f"{place} needs {missing!r}, which is not installed here{hint}.") from error
     except SystemExit as error:
         raise TargetError(f"{place} ends the process while it is imported: sys.exit({error.code!r}).") from error

@@ -299,7 +299,12 @@ def side_by_side(arrays: Sequence[Any]) -> Any:
 JOINING = {"torch": ("torch", "cat"), "tensorflow": ("tensorflow", "concat"), "numpy": ("numpy", "concatenate")}
 
 
-ADAPTERS: dict[str, type[UserArrays]] = {"torch": TorchArrays, "jax": JaxArrays, "numpy": NumPyArrays}
+ADAPTERS: dict[str, str] = {  # module and class: TensorFlow's is imported only where it is asked for
+    "torch": f"{__name__}:TorchArrays",
+    "jax": f"{__name__}:JaxArrays",
+    "numpy": f"{__name__}:NumPyArrays",
+    "tensorflow": f"{__package__}.tensorflow_arrays:TensorFlowArrays",
+}
 
 
 def installed() -> tuple[str, ...]:
@@ -309,4 +314,5 @@ def installed() -> tuple[str, ...]:
 
 def open_arrays(framework: str) -> UserArrays:
     """The adapter of one framework. Raises ImportError where it is not installed, KeyError for an unknown name."""
-    return ADAPTERS[framework]()
+    module, _, name = ADAPTERS[framework].partition(":")
+    return getattr(import_module(module), name)()
