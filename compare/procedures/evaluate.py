@@ -67,11 +67,17 @@ def _is_plain(problem: Problem) -> bool:
 
 def checked(evaluation: Evaluation, task: Task) -> Evaluation:
     """The evaluation, once its dtype, its numbers and its gradients' names and shapes are what they should be."""
+    _checked_values(evaluation, task)
+    if evaluation.gradients or task.cell.implementation != roster.ORACLE:
+        require_params("the gradient", evaluation.gradients, task.problem.params)
+    return evaluation
+
+
+def _checked_values(evaluation: Evaluation, task: Task) -> Evaluation:
+    """The same for the numbers alone, where no gradient is read."""
     require_dtype("the evaluation", evaluation.dtype, task)
     for name in (*_scalars_of(task).values(), "raw_loss"):
         require_number(name, getattr(evaluation, name))
-    if evaluation.gradients or task.cell.implementation != roster.ORACLE:
-        require_params("the gradient", evaluation.gradients, task.problem.params)
     if evaluation.raw_sign not in (-1, 1) or evaluation.raw_reduction not in tuple(Reduction):
         raise InvalidResultError(f"raw loss has sign {evaluation.raw_sign!r}, reduction {evaluation.raw_reduction!r}")
     return evaluation
@@ -159,7 +165,7 @@ def _split(task: Task, whole: Evaluation, oracle: Reference, x: Array, noise: Ar
     edges = (0, 1, 1 + third, 1 + 2 * third, len(x))
     total, absolute = 0.0, 0.0
     for start, stop in pairwise(edges):
-        part = checked(task.session.evaluate(task.problem.params, x[start:stop], noise[:, start:stop]), task)
+        part = _checked_values(task.session.evaluate(task.problem.params, x[start:stop], noise[:, start:stop]), task)
         weight = (stop - start) / len(x) if whole.raw_reduction == Reduction.MEAN else 1.0
         total += weight * part.raw_loss
         absolute += weight * abs(part.raw_loss)
@@ -226,7 +232,7 @@ def _flow_kl_deterministic(task: Task, x: Array) -> Measurement:
     rows = max(count for count in range(1, len(x) + 1) if len(points) % count == 0)
     noises = points.reshape(-1, 1, rows, task.problem.latent)
     datum = np.repeat(x[:1], rows, axis=0)
-    values = [checked(task.session.evaluate(task.problem.params, datum, noise), task).kl for noise in noises]
+    values = [_checked_values(task.session.evaluate(task.problem.params, datum, noise), task).kl for noise in noises]
     problem, seen = task.rounded(datum)
     with span(ORACLE):
         exact = expected(problem, task.estimator, seen[:1], *encode(problem.params, problem, seen[:1])[:2]).kl_mean
@@ -256,5 +262,7 @@ def _kl_of_heads(task: Task, theirs: Evaluation, oracle: Reference, noise: Array
 def _average(
     task: Task, x: Array, noises: list[Array], term: Callable[[Evaluation], float]
 ) -> tuple[float, list[Reference]]:
-    values = [float(term(checked(task.session.evaluate(task.problem.params, x, noise), task))) for noise in noises]
+    values = [
+        float(term(_checked_values(task.session.evaluate(task.problem.params, x, noise), task))) for noise in noises
+    ]
     return float(np.mean(values)), [ask_oracle(task, x, noise) for noise in noises]

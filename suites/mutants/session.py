@@ -3,8 +3,8 @@
 Gradients of every weight by complex step, so that a variant is differentiated as it is written; for small problems.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -162,7 +162,7 @@ class MutantSession:
             log_likelihood_derived=False,
             log_q=float(np.mean(terms.log_q)),
             log_prior=float(np.mean(terms.log_prior)),
-            gradients={name: -self._derivative(params, name, x, noise[0]) / rows for name in params},
+            gradients=_Asked(names=tuple(params), of=lambda name: -self._derivative(params, name, x, noise[0]) / rows),
             raw_loss=raw,
             raw_sign=-1,
             raw_reduction=reduction,
@@ -232,6 +232,29 @@ class MutantSession:
                 elbo, _ = draws_at(self.pieces, self.problem, params, x, mean, log_var, noise, sampled=self.sampled)
                 result[:, axis] = np.imag(elbo) / STEP
         return results
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Asked(Mapping[str, Array]):
+    """Gradients by name, each computed when it is first asked for: one evaluation for every weight is most of the work,
+    and where a closed form is compared nobody reads them."""
+
+    names: tuple[str, ...]
+    of: Callable[[str], Array]
+    known: dict[str, Array] = field(default_factory=dict)
+
+    def __getitem__(self, name: str) -> Array:
+        if name not in self.names:
+            raise KeyError(name)
+        if name not in self.known:
+            self.known[name] = self.of(name)
+        return self.known[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    def __len__(self) -> int:
+        return len(self.names)
 
 
 @dataclass(frozen=True, kw_only=True)

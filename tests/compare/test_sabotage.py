@@ -10,7 +10,7 @@ import pytest
 from elbo_compare.compare.judging.judge import judge
 from elbo_compare.compare.planning.plan import plan
 from elbo_compare.compare.planning.spec import parse_spec
-from elbo_compare.compare.records import CellResult, Outcome, Status
+from elbo_compare.compare.records import CellResult, Outcome, Procedure, Status
 from elbo_compare.compare.statistics import ErrorBudget
 from elbo_compare.suites.contract import Device
 
@@ -35,8 +35,9 @@ size = 50000
 chunk = 50000
 """
 ESTIMATOR = {"Trace_ELBO": "sampled-kl", "TraceMeanField_ELBO": "analytic-kl"}
-KINDS = ("sign", "lost-site", "constant", "gradient", "wide")
-# What each break must at least turn red, in the broken class's own cells: a value, a gradient or a distribution.
+LIBRARIES = ("pyro", "numpyro")
+# What each break must at least turn red, in the broken class's own cells: a value, a gradient or a distribution; and
+# the procedures that are run for it.
 CAUGHT_BY = {
     ("sign", "Trace_ELBO"): {"KL-002", "ELBO-001", "GRAD-001"},
     ("lost-site", "Trace_ELBO"): {"KL-002", "ELBO-001", "GRAD-001"},
@@ -49,11 +50,22 @@ CAUGHT_BY = {
     ("gradient", "TraceMeanField_ELBO"): {"GRAD-001"},
     ("wide", "TraceMeanField_ELBO"): {"LG-003"},
 }
+RUN_FOR = {
+    "lost-site": (Procedure.EVALUATE,),
+    "constant": (Procedure.EVALUATE,),
+    "gradient": (Procedure.EVALUATE, Procedure.GRADIENT),
+    "wide": (Procedure.DRAW,),
+}
 
 
-def cells_of(*implementations: str):
-    spec = parse_spec(PROFILE, "sabotage")
-    return [cell for cell in plan(spec, Device.CPU) if not implementations or cell.implementation in implementations]
+def cells_of(library: str | None = None, procedures=tuple(Procedure)):
+    """The profile's cells, of one library or of everybody."""
+    found = plan(parse_spec(PROFILE, "sabotage"), Device.CPU)
+    return [
+        cell
+        for cell in found
+        if cell.implementation == (library or cell.implementation) and cell.procedure in procedures
+    ]
 
 
 def verdicts_of(results: list[CellResult]):
@@ -74,43 +86,55 @@ def healthy() -> list[CellResult]:
 
 @pytest.fixture
 def sabotage(monkeypatch):
-    def install(library: str, class_name: str, kind: str) -> None:
+    def install(library: str, classes: str, kind: str) -> None:
         monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1] / "sabotage"))
-        monkeypatch.setenv("ELBO_SABOTAGE", f"{library}:{class_name}:{kind}")
+        monkeypatch.setenv("ELBO_SABOTAGE", f"{library}:{classes}:{kind}")
 
     return install
 
 
+def reds(broken, healthy):
+    """What differs where the broken results take the place of the healthy ones."""
+    assert {result.status for result in broken} == {Status.OK}
+    procedures = {result.cell.procedure for result in broken}
+    replaced = {result.cell.implementation for result in broken}
+    beside = [each for each in healthy if each.cell.implementation not in replaced]
+    verdicts = verdicts_of([each for each in beside if each.cell.procedure in procedures] + broken)
+    return [verdict for verdict in verdicts if verdict.outcome is Outcome.DIFFERS]
+
+
+def blamed(red, class_name):
+    return {verdict.claim for verdict in red if verdict.estimator == ESTIMATOR[class_name]}
+
+
 def test_nothing_is_red_while_nothing_is_broken(healthy):
-    assert {result.status for result in healthy} == {Status.OK}
-    assert [verdict for verdict in verdicts_of(healthy) if verdict.outcome is Outcome.DIFFERS] == []
+    assert reds(healthy, []) == []
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("library", ["pyro", "numpyro"])
+@pytest.mark.parametrize("library", LIBRARIES)
 @pytest.mark.parametrize("class_name", sorted(ESTIMATOR))
-@pytest.mark.parametrize("kind", KINDS)
 def test_a_broken_elbo_class_turns_its_own_claims_red_and_nobody_elses(
-    library, class_name, kind, healthy, sabotage, run_cells
+    library, class_name, healthy, sabotage, run_cells
 ):
-    sabotage(library, class_name, kind)
-    broken = run_cells(cells_of(library))
-    assert {result.status for result in broken} == {Status.OK}
-    verdicts = verdicts_of([result for result in healthy if result.cell.implementation != library] + broken)
-    red = [verdict for verdict in verdicts if verdict.outcome is Outcome.DIFFERS]
-    blamed = {verdict.claim for verdict in red if verdict.estimator == ESTIMATOR[class_name]}
-    assert CAUGHT_BY[kind, class_name] <= blamed, f"red: {sorted(blamed)}"
+    """Twice the break is offered to every worker of the run: the others' claims stay as they were."""
+    sabotage(library, class_name, "sign")
+    offered = (library, class_name) in (("pyro", "Trace_ELBO"), ("numpyro", "TraceMeanField_ELBO"))
+    red = reds(run_cells(cells_of(None if offered else library)), healthy)
+    assert CAUGHT_BY["sign", class_name] <= blamed(red, class_name), sorted(blamed(red, class_name))
     assert {verdict.implementation for verdict in red} == {library}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("library", "class_name"), [("pyro", "Trace_ELBO"), ("numpyro", "TraceMeanField_ELBO")])
-def test_the_break_reaches_no_other_worker(library, class_name, sabotage, run_cells):
-    """The same sabotage is offered to every worker of the run; the others' claims stay as they were."""
-    sabotage(library, class_name, "sign")
-    results = run_cells(cells_of())
-    red = {verdict.implementation for verdict in verdicts_of(results) if verdict.outcome is Outcome.DIFFERS}
-    assert red == {library}
+@pytest.mark.parametrize("library", LIBRARIES)
+@pytest.mark.parametrize("kind", RUN_FOR)
+def test_each_kind_of_break_is_caught_in_both_classes(library, kind, healthy, sabotage, run_cells):
+    """Each class is broken in one run: whose cells go red when one alone is broken, the test before this one says."""
+    sabotage(library, "TraceMeanField_ELBO+Trace_ELBO", kind)
+    red = reds(run_cells(cells_of(library, RUN_FOR[kind])), healthy)
+    for class_name in ESTIMATOR:
+        assert CAUGHT_BY[kind, class_name] <= blamed(red, class_name), sorted(blamed(red, class_name))
+    assert {verdict.implementation for verdict in red} == {library}
 
 
 # The relatives of the two classes, each with the estimators that go through it and the claims that must then be red.

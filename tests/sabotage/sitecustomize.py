@@ -1,7 +1,8 @@
 """Breaks one installed ELBO class in a worker, so that tests can see whose claims go red.
 
-Put on PYTHONPATH by tests/compare/test_sabotage.py with ELBO_SABOTAGE="<library>:<class>:<kind>"; every worker reads
-it, and only the one that imports that library's ELBO module is touched.
+Put on PYTHONPATH by tests/compare/test_sabotage.py with ELBO_SABOTAGE="<library>:<class>+...:<kind>", a class that
+inherits from another one before it (or it would inherit the break too and have two). Every worker reads it, and only
+the one that imports that library's ELBO module is touched.
 """
 
 import importlib.abc
@@ -164,14 +165,18 @@ def install():
     wanted = os.environ.get("ELBO_SABOTAGE")
     if not wanted:
         return
-    library, class_name, kind = wanted.split(":")
+    library, classes, kind = wanted.split(":")
     breaker = {"pyro": break_pyro, "numpyro": break_numpyro}[library]
     if kind == "returned":
 
         def breaker(module, class_name, kind):
             add_to_what_is_returned(module, class_name)
 
-    sys.meta_path.insert(0, PatchAfterImport(MODULES[library], lambda module: breaker(module, class_name, kind)))
+    def patch(module):
+        for class_name in classes.split("+"):
+            breaker(module, class_name, kind)
+
+    sys.meta_path.insert(0, PatchAfterImport(MODULES[library], patch))
 
 
 install()
