@@ -27,7 +27,7 @@ from scipy.stats import beta
 
 from elbo_compare.compare.claims import CLAIMS
 from elbo_compare.compare.judging.judge import judge
-from elbo_compare.compare.judging.mutants import Site, measure
+from elbo_compare.compare.judging.mutants import Setup, measure
 from elbo_compare.compare.records import Cell, CellResult, Outcome, Procedure, Verdict
 from elbo_compare.compare.statistics import MEAN_MARGIN, VARIANCE_MARGIN, ErrorBudget
 from elbo_compare.suites import datasets, problems
@@ -45,7 +45,7 @@ VARIANCE_CLAIMS = frozenset({"KL-005", "LG-002", "LG-003", "LG-005"})
 LATENT = {"gaussian-kl": 2, "linear-gaussian": 3}
 
 
-def sites(*procedures: Procedure) -> Iterator[Site]:
+def setups(*procedures: Procedure) -> Iterator[Setup]:
     """The closed-form problems, both estimators."""
     for name, weights in (
         ("gaussian-kl", "2-typical"),
@@ -57,17 +57,18 @@ def sites(*procedures: Procedure) -> Iterator[Site]:
             if procedure is Procedure.GRADIENT and weights == "posterior":
                 continue  # its variance is known, its cost is that of `generic`
             for estimator in CORE_ESTIMATORS.values():
-                yield Site(problem=problem, dataset=dataset, estimator=estimator, procedure=procedure)
+                yield Setup(problem=problem, dataset=dataset, estimator=estimator, procedure=procedure)
 
 
 def correct_results(seed: int, budget: ErrorBudget) -> list[CellResult]:
     """What a run of correct programs measures under one seed."""
     drawn = [
-        measure(site, NumpyOracle(), "numpy-oracle", budget, seed) for site in sites(Procedure.DRAW, Procedure.GRADIENT)
+        measure(setup, NumpyOracle(), "numpy-oracle", budget, seed)
+        for setup in setups(Procedure.DRAW, Procedure.GRADIENT)
     ]
     second = Mutant(variant=CATALOGUE["VAR-005"])
-    same_noise = [site for site in sites(Procedure.EVALUATE) if site.estimator is SAMPLED_KL]
-    return drawn + [measure(site, second, SECOND, budget, seed) for site in same_noise]
+    same_noise = [setup for setup in setups(Procedure.EVALUATE) if setup.estimator is SAMPLED_KL]
+    return drawn + [measure(setup, second, SECOND, budget, seed) for setup in same_noise]
 
 
 class Moved(NumpyOracle):
@@ -104,7 +105,9 @@ def one_seed(seed: int, budget: ErrorBudget) -> tuple[Counter, Counter]:
     )
     edge: Counter = Counter()
     for of_mean, claims in ((True, MEAN_CLAIMS), (False, VARIANCE_CLAIMS)):
-        moved = [measure(site, Moved(of_mean=of_mean), "numpy-oracle", budget, seed) for site in sites(Procedure.DRAW)]
+        moved = [
+            measure(setup, Moved(of_mean=of_mean), "numpy-oracle", budget, seed) for setup in setups(Procedure.DRAW)
+        ]
         judged = verdicts_of(moved, budget)
         edge.update((each.claim, str(each.outcome)) for each in judged if each.claim in claims and each.tolerance > 0)
     return right, edge

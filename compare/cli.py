@@ -18,7 +18,7 @@ from elbo_compare.compare.launching import ending, interruption
 from elbo_compare.compare.terminal import note, say
 
 if TYPE_CHECKING:
-    from elbo_compare.compare.commands.judge import Judged
+    from elbo_compare.compare.commands.judge import RunEnd
     from elbo_compare.compare.commands.run import Executed, Request
     from elbo_compare.reports.building import DrawingProcesses
 
@@ -366,7 +366,7 @@ def _judge_and_report(folder: Path, jobs: int | None, executed: "Executed") -> i
     return judged.exit_code
 
 
-def _print_judged(judged: "Judged") -> None:
+def _print_judged(judged: "RunEnd") -> None:
     from elbo_compare.compare.commands.judge import in_words
 
     for line in judged.damaged:

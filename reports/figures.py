@@ -25,6 +25,8 @@ from elbo_compare.reports.formats import figure_text
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9", "#7F7F7F")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 LINES = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (6, 1.5, 1, 1.5)), (0, (3, 1, 1, 1, 1, 1)), (0, (8, 2)), "-", "--")
+# The roster's order, which gives each implementation its colour whichever of them a folder holds. A frame has only the
+# rows that were measured, and what is drawn knows no roster (it is another part): a test holds the two together.
 KNOWN = ("numpy-oracle", "torch-hand", "jax-hand", "pyro", "numpyro")
 LEGEND_WIDTH = 150  # characters across a figure at the legend's size
 MARKED = 30  # points of a series; more are a line alone

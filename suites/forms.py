@@ -72,7 +72,7 @@ class SeededWeights:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Case:
+class Workload:
     """What is trained. `batches`: shape (batch number, batch, observed); steps go through them again and again.
 
     `seeded`: not None where the problem's own weights are an outline only, too large to travel.
@@ -201,13 +201,13 @@ def reference_of(form: TrainingForm) -> str:
     return REFERENCE.get(form.name, form.plain)
 
 
-def prepare(form: TrainingForm, case: Case) -> Trainer:
+def prepare(form: TrainingForm, case: Workload) -> Trainer:
     """The form, ready to train. Imports its framework. Raises RuntimeError where the device is missing."""
     module: Any = import_module(form.module)
     return module.prepare(form.name.removeprefix(f"{form.implementation} "), case)
 
 
-def moved_by_one_ulp(case: Case) -> Case:
+def moved_by_one_ulp(case: Workload) -> Workload:
     """Every weight at the next larger number of its dtype: what the smallest possible disturbance does to a path."""
     if case.seeded is not None:
         return replace(case, seeded=replace(case.seeded, moved=True))

@@ -50,7 +50,7 @@ FRAMEWORKS = {each.module: each for each in (TORCH, JAX)}  # those that have dev
 class Row:
     """One implementation. `folder`: of `suites`; `entry`: module:class within it; `framework`: what it computes with;
     `library`: the package whose public ELBO objects give its numbers; `classes`: estimator -> the name of that class;
-    `extra`: what installs all of it; `environment`: where it runs, "" for the one that the harness runs in."""
+    `extra`: what installs all of it."""
 
     name: str
     kind: Kind
@@ -60,7 +60,6 @@ class Row:
     library: Package | None = None
     classes: Mapping[str, str] = field(default_factory=dict, hash=False)
     extra: str = ""
-    environment: str = ""
 
     @property
     def target(self) -> str:

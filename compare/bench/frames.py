@@ -10,7 +10,7 @@ import pandas as pd
 from scipy import stats
 
 from elbo_compare.compare.bench.operations import step_flops
-from elbo_compare.compare.bench.records import Outcome, Setting
+from elbo_compare.compare.bench.records import FormTiming, Setting
 from elbo_compare.compare.statistics import Interval, median, median_interval, ratio_interval
 from elbo_compare.suites.contract import Problem
 from elbo_compare.suites.forms import FORMS, Precision
@@ -20,7 +20,7 @@ COUNTED = ("import_s", "compile_s", "first_step_s", "peak_bytes", "growth_bytes"
 
 
 def steps_frame(
-    setting: Setting, problem: Problem, outcomes: Mapping[str, Outcome], rates: Sequence[Mapping[str, Any]]
+    setting: Setting, problem: Problem, outcomes: Mapping[str, FormTiming], rates: Sequence[Mapping[str, Any]]
 ) -> pd.DataFrame:
     """One row per form: seconds per step, its ratio to `torch-hand eager` in the same rounds, its share of the
     ceiling (operations per second over those of a large matrix product in the same framework, precision and round),
@@ -76,7 +76,7 @@ def ratio(name: str, values: list[float], others: list[float]) -> dict[str, floa
     return {name: found, f"{name}_low": bounds.low, f"{name}_high": bounds.high}
 
 
-def rounds_frame(setting: Setting, outcomes: Mapping[str, Outcome]) -> pd.DataFrame:
+def rounds_frame(setting: Setting, outcomes: Mapping[str, FormTiming]) -> pd.DataFrame:
     """Every timed turn: seconds per step by form and round."""
     return pd.DataFrame(
         [

@@ -26,7 +26,7 @@ class Setting:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class FormTiming:
     """One form in one setting: either its numbers or the reason why there are none. Seconds, bytes; nan: not measured.
 
     `distance`: the largest over the tensors of |w - w_plain| / allowed; the form is timed where it is at most 1.

@@ -16,7 +16,7 @@ from elbo_compare.compare.bench.box import ROUNDS, STARTS, Box
 from elbo_compare.compare.bench.clocks.forms import case_of
 from elbo_compare.compare.bench.operations import step_products
 from elbo_compare.compare.bench.process import BenchWorker
-from elbo_compare.compare.bench.records import Outcome, Setting
+from elbo_compare.compare.bench.records import FormTiming, Setting
 from elbo_compare.compare.planning.availability import sees_cuda, without_cuda
 from elbo_compare.compare.procedures.turns import interleave
 from elbo_compare.suites.contract import Device, Kind
@@ -40,7 +40,7 @@ class Bench:
         self.setting, self.folder, self.say = setting, folder, say
         self.box, self.starters = box or Box(), starters
         self.workers: dict[str, BenchWorker] = {}
-        self.outcomes: dict[str, Outcome] = {}
+        self.outcomes: dict[str, FormTiming] = {}
         self.weights: dict[str, str] = {}
         self.rates: list[dict[str, Any]] = []
         self.rounds = 0
@@ -157,12 +157,12 @@ class Bench:
         if "failed" in reply:
             if form.name in self.workers:
                 self.workers.pop(form.name).close()
-            self.outcomes[form.name] = Outcome(form=form.name, status="not measured", reason=reply["failed"])
+            self.outcomes[form.name] = FormTiming(form=form.name, status="not measured", reason=reply["failed"])
             return
         known = {name: value for name, value in reply.items() if value is not None}
         distance, reason = self._distance(form, losses)
         refused = not distance <= 1.0 and form.check is not Check.NONE
-        self.outcomes[form.name] = Outcome(
+        self.outcomes[form.name] = FormTiming(
             form=form.name, status="refused" if refused else "ok", reason=reason, distance=distance, **known
         )
         self.say(f"{self.setting.label}: {form.name} {'refused: ' + reason if refused else 'ready'}")

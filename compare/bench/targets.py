@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from elbo_compare.compare.bench.frames import ratio
+from elbo_compare.compare.records import Outcome, SuiteVerdict
 from elbo_compare.suites.contract import Device, Kind
 from elbo_compare.suites.forms import FORMS
 
@@ -31,21 +32,41 @@ MANY_ON_GPU = 4.0
 DRAW_ROUNDOFFS = 16.0 * 64.0
 
 
+WORDS: Mapping[Outcome | None, str] = {
+    Outcome.AGREES: "reached",
+    Outcome.DIFFERS: "missed",
+    Outcome.INCONCLUSIVE: "not decided",
+    Outcome.NOT_RUN: "not measured",
+}
 Spread = tuple[float, float, float]  # the median over rounds and its interval
 NONE: Spread = (nan, nan, nan)
 
 
-def target(what: str, wanted: str, found: Spread, mark: float, by: str = "", least: bool = False) -> dict[str, Any]:
-    """One row; `outcome`: `reached` or `missed` where the whole interval lies on one side of the mark, `not decided`
-    where it holds the mark or there is none (fewer than six rounds), `not measured`. `least`: the mark is a floor."""
+def target(what: str, wanted: str, found: Spread, mark: float, by: str = "", least: bool = False) -> SuiteVerdict:
+    """AGREES or DIFFERS where the whole interval lies on one side of the mark, INCONCLUSIVE where it holds the mark or
+    there is none (fewer than six rounds), NOT_RUN where nothing was measured. `least`: the mark is a floor."""
     value, low, high = found
-    outcome = "not measured"
+    outcome = Outcome.NOT_RUN
     if not isnan(value):
         above, below = low >= mark, high <= mark
-        outcome = {(True, False): "reached", (False, True): "missed"}.get(
-            (above, below) if least else (below, above), "reached" if low == high == mark else "not decided"
+        outcome = {(True, False): Outcome.AGREES, (False, True): Outcome.DIFFERS}.get(
+            (above, below) if least else (below, above), Outcome.AGREES if low == high == mark else Outcome.INCONCLUSIVE
         )
-    return {"target": what, "wanted": wanted, "value": value, "low": low, "high": high, "by": by, "outcome": outcome}
+    return SuiteVerdict(
+        id="", subject=by, case=what, rule=wanted, value=value, shown_low=low, shown_high=high, outcome=outcome
+    )
+
+
+def _row(each: SuiteVerdict) -> dict[str, Any]:
+    return {
+        "target": each.case,
+        "wanted": each.rule,
+        "value": each.value,
+        "low": each.shown_low,
+        "high": each.shown_high,
+        "by": each.subject,
+        "outcome": WORDS[each.outcome],
+    }
 
 
 def spread_of(row: Any, name: str) -> Spread:
@@ -61,7 +82,7 @@ def targets(tables: Mapping[str, Frame]) -> pd.DataFrame:
         rows = [*_shares(steps), *_against_libraries(steps, rounds), *_against_peers(steps, rounds), *rows]
     on_gpu = len(steps) > 0 and bool((steps["device"] == Device.CUDA).any())
     rows += [_many(tables["replicas"], name, on_gpu) for name in LIBRARY_OF]
-    return pd.DataFrame([*rows, _reduced(steps, on_gpu), _floor(steps, on_gpu)])
+    return pd.DataFrame(map(_row, [*rows, _reduced(steps, on_gpu), _floor(steps, on_gpu)]))
 
 
 def best(steps: Frame, setting: str, **where: str) -> Any | None:
@@ -77,7 +98,7 @@ def _settings(steps: Frame) -> Iterator[tuple[str, Any]]:
         yield str(setting), part.iloc[0]
 
 
-def _shares(steps: Frame) -> Iterator[dict[str, Any]]:
+def _shares(steps: Frame) -> Iterator[SuiteVerdict]:
     for setting, first in _settings(steps):
         for (implementation, batch), wanted in SHARES.items():
             if batch != first["batch"] or first["problem"] != "vae" or first["device"] != Device.CPU:
@@ -98,7 +119,7 @@ def _between(rounds: Frame, setting: str, one: str, other: str) -> Spread:
     return spread_of(found, "ratio")
 
 
-def _against_libraries(steps: Frame, rounds: Frame) -> Iterator[dict[str, Any]]:
+def _against_libraries(steps: Frame, rounds: Frame) -> Iterator[SuiteVerdict]:
     for setting, _ in _settings(steps):
         for hand, library in LIBRARY_OF.items():
             ours, theirs = best(steps, setting, implementation=hand), best(steps, setting, implementation=library)
@@ -109,7 +130,7 @@ def _against_libraries(steps: Frame, rounds: Frame) -> Iterator[dict[str, Any]]:
             yield target(f"{setting}: {hand}'s time over {library}'s best", "≤ 1", found, 1, by)
 
 
-def _against_peers(steps: Frame, rounds: Frame) -> Iterator[dict[str, Any]]:
+def _against_peers(steps: Frame, rounds: Frame) -> Iterator[SuiteVerdict]:
     for setting, _ in _settings(steps):
         ours = best(steps, setting, kind="by hand")
         for peer in steps[(steps["setting"] == setting) & (steps["kind"] == "peer")]["form"]:
@@ -118,7 +139,7 @@ def _against_peers(steps: Frame, rounds: Frame) -> Iterator[dict[str, Any]]:
             yield target(f"{setting}: our best form's time over {peer}'s", "< 1", found, nextafter(1, 0), by)
 
 
-def _draws(draws: Frame) -> Iterator[dict[str, Any]]:
+def _draws(draws: Frame) -> Iterator[SuiteVerdict]:
     for (library, problem), wanted in SPEED_UPS.items():
         here = [
             row for row in draws.to_dict("records") if (row["implementation"], row["problem"]) == (library, problem)
@@ -133,7 +154,7 @@ def _draws(draws: Frame) -> Iterator[dict[str, Any]]:
             yield target(what, f"≥ {wanted:g}", spread_of(row, "speed_up"), wanted, least=True)
 
 
-def _many(replicas: Frame, implementation: str, on_gpu: bool) -> dict[str, Any]:
+def _many(replicas: Frame, implementation: str, on_gpu: bool) -> SuiteVerdict:
     """32 seeds of `vae` in one program."""
     column, wanted, of = (
         ("over_one", MANY_ON_GPU, "one training's") if on_gpu else ("over_singles", 1.0, f"{MANY} single trainings'")
@@ -147,7 +168,7 @@ def _many(replicas: Frame, implementation: str, on_gpu: bool) -> dict[str, Any]:
     return target(what, f"≤ {wanted:g}", found, wanted)
 
 
-def _reduced(steps: Frame, on_gpu: bool) -> dict[str, Any]:
+def _reduced(steps: Frame, on_gpu: bool) -> SuiteVerdict:
     """The share of the ceiling in the same precision."""
     what = "GPU, hidden 4,096, batch 4,096, TF32 or bfloat16: share of the matrix-product ceiling"
     wanted = f"≥ {REDUCED_SHARE:.0%}"
@@ -160,7 +181,7 @@ def _reduced(steps: Frame, on_gpu: bool) -> dict[str, Any]:
     return target(what, wanted, spread_of(row, "share"), REDUCED_SHARE, row["form"], least=True)
 
 
-def _floor(steps: Frame, on_gpu: bool) -> dict[str, Any]:
+def _floor(steps: Frame, on_gpu: bool) -> SuiteVerdict:
     """The small model's step over the launch floor."""
     what, wanted = "GPU, vae, batch 100: time per step over the launch floor's", f"≤ {FLOOR:g}"
     if not on_gpu:

@@ -32,7 +32,7 @@ EFFICIENCY = "efficiency"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Judged:
+class RunEnd:
     """The end of a run in words and numbers."""
 
     answer: dict[str, Any]
@@ -46,7 +46,7 @@ class Judged:
     exit_code: int
 
 
-def judge_folder(folder: Path) -> Judged:
+def judge_folder(folder: Path) -> RunEnd:
     """Judge every stored result; write verdicts, measurements, timings and ledger as frames, and the answer.
 
     Raises UsageError where the folder holds no results, or more statistical verdicts than its error budget covers.
@@ -77,7 +77,7 @@ def judge_folder(folder: Path) -> Judged:
     missing = max(int(record["planned"]) - len(results), 0)
     suites = judge_part(folder)
     code = reduce(worse, (each.exit_code for each in suites), exit_code(verdicts, results))
-    return Judged(
+    return RunEnd(
         answer=reply,
         asked_for=asked_for(verdicts, record.get("select"), plug_ins(each.cell.implementation for each in results)),
         differing=differing(verdicts, folder),
@@ -90,7 +90,7 @@ def judge_folder(folder: Path) -> Judged:
     )
 
 
-def in_words(judged: Judged) -> list[str]:
+def in_words(judged: RunEnd) -> list[str]:
     """The answer, and what was counted, as lines to print."""
     statuses, outcomes = (
         ", ".join(f"{count} {name}" for name, count in counted.items()) or "none"
@@ -110,7 +110,7 @@ def in_words(judged: Judged) -> list[str]:
     ]
 
 
-def _about_the_line(judged: Judged) -> list[str]:
+def _about_the_line(judged: RunEnd) -> list[str]:
     """The questioned line's answer; where less was asked for than measures it, it is not what was asked."""
     if judged.asked_for and judged.answer["standing"] == Standing.NOT_RUN:
         return []

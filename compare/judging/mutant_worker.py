@@ -11,15 +11,12 @@ from elbo_compare.suites.mutants.catalogue import CATALOGUE
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:
-    """What the claims said about one variant: the fields of `sensitivity.Judged`."""
+    """What the claims said about one variant: (claim, outcome, reason) of each, and the cells that failed."""
     bench = Bench(budget=ErrorBudget(**request["budget"]), seed=request["seed"])
-    judged = bench.judge(CATALOGUE[request["variant"]])
+    screened = bench.judge(CATALOGUE[request["variant"]])
     return {
-        "caught": dict(judged.caught),
-        "exempted": dict(judged.exempted),
-        "undecided": dict(judged.undecided),
-        "failures": list(judged.failures),
-        "judged": sorted(judged.judged),
+        "verdicts": [[each.id, each.outcome, each.reason] for each in screened.verdicts],
+        "failures": list(screened.failures),
     }
 
 

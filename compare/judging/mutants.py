@@ -18,13 +18,22 @@ from elbo_compare.compare.claims import CLAIMS
 from elbo_compare.compare.claims.cells import PYRO
 from elbo_compare.compare.errors import IncompleteError, WorkerError
 from elbo_compare.compare.judging.judge import judge
-from elbo_compare.compare.judging.sensitivity import JUDGED_CLAIMS, NOT_FOR_MUTANTS, Judged, Sensitivity, aspect_of
+from elbo_compare.compare.judging.sensitivity import JUDGED_CLAIMS, NOT_FOR_MUTANTS, Screened, Sensitivity, aspect_of
 from elbo_compare.compare.launching.connected import Connected
 from elbo_compare.compare.procedures.draw import draw
 from elbo_compare.compare.procedures.evaluate import evaluate
 from elbo_compare.compare.procedures.gradient import gradient
 from elbo_compare.compare.procedures.task import InvalidResultError, Task
-from elbo_compare.compare.records import Cell, CellResult, Measurement, Outcome, Procedure, Status, Verdict
+from elbo_compare.compare.records import (
+    Cell,
+    CellResult,
+    Measurement,
+    Outcome,
+    Procedure,
+    Status,
+    SuiteVerdict,
+    Verdict,
+)
 from elbo_compare.compare.statistics import ErrorBudget, planned_draws
 from elbo_compare.suites import datasets, problems
 from elbo_compare.suites.contract import Dataset, Device, DType, Estimator, Problem
@@ -52,7 +61,7 @@ PROCEDURES: Mapping[Procedure, Callable[[Task], list[Measurement]]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Site:
+class Setup:
     """Where variants are judged: one problem and estimator under one procedure."""
 
     problem: Problem
@@ -66,7 +75,7 @@ class Site:
         return self.dataset.test[:1]
 
     def cell(self, implementation: str, size: int, seed: int) -> Cell:
-        """The site's cell for one implementation."""
+        """The setup's cell for one implementation."""
         return Cell(
             problem=self.problem.name,
             weights=self.problem.weights,
@@ -107,7 +116,7 @@ def run_mutants(
     seed: int = 0,
     budget: ErrorBudget | None = None,
     jobs: int = 1,
-    progress: Callable[[Judged], None] = lambda judged: None,
+    progress: Callable[[Screened], None] = lambda judged: None,
 ) -> Sensitivity:
     """Judge the named variants (all of them by default) and give the sensitivity matrix.
 
@@ -124,7 +133,7 @@ def run_mutants(
     for each in judged:
         if each.variant.kind in (Kind.BOUND, Kind.FLOW):
             strengths |= {check.id: check.strength for check in checks(each.variant)}
-    seen = frozenset().union(*(each.judged for each in judged)) if judged else frozenset()
+    seen = {said.id for each in judged for said in each.verdicts}
     return Sensitivity(
         judged=tuple(judged),
         strengths={claim: strength for claim, strength in strengths.items() if claim in seen},
@@ -132,7 +141,7 @@ def run_mutants(
     )
 
 
-def _side_by_side(bench: "Bench", chosen: Sequence[Variant], jobs: int) -> Iterator[Judged]:
+def _side_by_side(bench: "Bench", chosen: Sequence[Variant], jobs: int) -> Iterator[Screened]:
     """The judgements in the order of `chosen`, by up to `jobs` processes. Raises IncompleteError where one dies."""
     jobs = min(jobs, len(chosen))
     if jobs <= 1:
@@ -152,7 +161,7 @@ def _side_by_side(bench: "Bench", chosen: Sequence[Variant], jobs: int) -> Itera
         threads.shutdown()
 
 
-def _ask(free: "SimpleQueue[Connected]", bench: "Bench", variant: Variant) -> Judged:
+def _ask(free: "SimpleQueue[Connected]", bench: "Bench", variant: Variant) -> Screened:
     child = free.get()
     try:
         budget = {"alpha": bench.budget.alpha, "tests": bench.budget.tests}
@@ -162,8 +171,8 @@ def _ask(free: "SimpleQueue[Connected]", bench: "Bench", variant: Variant) -> Ju
         raise IncompleteError(f"{variant.id} could not be judged: {child.epitaph()}.") from error
     finally:
         free.put(child)
-    failures, judged = tuple(answer.pop("failures")), frozenset(answer.pop("judged"))
-    return Judged(variant=variant, failures=failures, judged=judged, **answer)
+    verdicts = tuple(verdict(claim, variant, Outcome(outcome), reason) for claim, outcome, reason in answer["verdicts"])
+    return Screened(variant=variant, verdicts=verdicts, failures=tuple(answer["failures"]))
 
 
 def _variant(identifier: str) -> Variant:
@@ -172,7 +181,7 @@ def _variant(identifier: str) -> Variant:
     return CATALOGUE[identifier]
 
 
-def sites() -> tuple[Site, ...]:
+def setups() -> tuple[Setup, ...]:
     """Where the variants are judged. Extreme sigma, q = p, a generic q, the exact posterior, saturated pixels."""
     kl, none = "gaussian-kl", datasets.load("none")
     typical, equal, mixed = (problems.load(kl, name) for name in ("2-typical", "2-equal", "40-mixed"))
@@ -187,7 +196,7 @@ def sites() -> tuple[Site, ...]:
     at[Procedure.EVALUATE] += models
     at[Procedure.DRAW] += models
     return tuple(
-        Site(problem=problem, dataset=dataset, estimator=estimator, procedure=procedure)
+        Setup(problem=problem, dataset=dataset, estimator=estimator, procedure=procedure)
         for procedure, places in at.items()
         for problem, dataset in places
         for estimator in CORE_ESTIMATORS.values()
@@ -201,45 +210,47 @@ class Bench:
     budget: ErrorBudget
     seed: int
 
-    def judge(self, variant: Variant) -> Judged:
+    def judge(self, variant: Variant) -> Screened:
         """Run every cell that the variant changes, and let every claim judge it."""
         if variant.kind in (Kind.BOUND, Kind.FLOW):
-            return _judge_checks(variant)
+            return _screened_by_checks(variant)
         mutant = Mutant(variant=variant)
-        results = [self._result(site, mutant) for site in sites() if self._meant(site, mutant)]
+        results = [self._result(setup, mutant) for setup in setups() if self._meant(setup, mutant)]
         done = {_place(result.cell) for result in results}
         beside = [each for each in _correct(self.budget, self.seed) if _place(each.cell) not in done]
         verdicts = judge([*results, *beside], self.budget, claims=JUDGED_CLAIMS, latent=_latent)
         keys = {result.cell.key for result in results}
         partners = {result.cell.label for result in results}
-        return _judged(variant, [each for each in verdicts if each.key in keys or each.other in partners], results)
+        return _screened(variant, [each for each in verdicts if each.key in keys or each.other in partners], results)
 
-    def _meant(self, site: Site, mutant: Mutant) -> bool:
-        sampling = site.procedure is not Procedure.EVALUATE
-        if sampling and site.smallest_variance() <= mutant.variant.moments_above:
+    def _meant(self, setup: Setup, mutant: Mutant) -> bool:
+        sampling = setup.procedure is not Procedure.EVALUATE
+        if sampling and setup.smallest_variance() <= mutant.variant.moments_above:
             return False
-        return mutant.supports(site.problem, site.estimator) is None
+        return mutant.supports(setup.problem, setup.estimator) is None
 
-    def _result(self, site: Site, implementation: Mutant | NumpyOracle) -> CellResult:
-        return measure(site, implementation, SUBJECT, self.budget, self.seed)
+    def _result(self, setup: Setup, implementation: Mutant | NumpyOracle) -> CellResult:
+        return measure(setup, implementation, SUBJECT, self.budget, self.seed)
 
 
 @cache
 def _correct(budget: ErrorBudget, seed: int) -> tuple[CellResult, ...]:
     """The oracle as itself, as the hand-written loss, and as the library where a variant leaves it unchanged."""
     return tuple(
-        measure(site, NumpyOracle(), name, budget, seed) for name in (ORACLE, HAND, SUBJECT) for site in sites()
+        measure(setup, NumpyOracle(), name, budget, seed) for name in (ORACLE, HAND, SUBJECT) for setup in setups()
     )
 
 
-def measure(site: Site, implementation: Mutant | NumpyOracle, name: str, budget: ErrorBudget, seed: int) -> CellResult:
+def measure(
+    setup: Setup, implementation: Mutant | NumpyOracle, name: str, budget: ErrorBudget, seed: int
+) -> CellResult:
     """One cell, in this process, under the name `name`."""
-    cell = site.cell(name, site.size(budget), seed)
-    session = implementation.prepare(site.problem, site.estimator, Device.CPU, DType.FLOAT64)
-    task = Task(cell=cell, session=session, problem=site.problem, estimator=site.estimator, dataset=site.dataset)
+    cell = setup.cell(name, setup.size(budget), seed)
+    session = implementation.prepare(setup.problem, setup.estimator, Device.CPU, DType.FLOAT64)
+    task = Task(cell=cell, session=session, problem=setup.problem, estimator=setup.estimator, dataset=setup.dataset)
     try:
         with np.errstate(all="ignore"):  # a mutant may divide by zero: the number that comes out is judged
-            rows = PROCEDURES[site.procedure](task)
+            rows = PROCEDURES[setup.procedure](task)
     except (InvalidResultError, ArithmeticError, ValueError) as error:
         return CellResult(cell=cell, status=Status.FAILED, reason=str(error))
     return CellResult(cell=cell, status=Status.OK, measurements=tuple(rows))
@@ -251,52 +262,68 @@ def _place(cell: Cell) -> str:
 
 @cache
 def _latents() -> dict[tuple[str, str], int]:
-    return {(site.problem.name, site.problem.weights): site.problem.latent for site in sites()}
+    return {(setup.problem.name, setup.problem.weights): setup.problem.latent for setup in setups()}
 
 
 def _latent(cell: Cell) -> int:
     return _latents()[cell.problem, cell.weights]
 
 
-def _judged(variant: Variant, verdicts: Sequence[Verdict], results: Sequence[CellResult]) -> Judged:
-    exempt = dict(variant.exempt)
-    unplanned = UNPLANNED if Aspect.DRAW_VARIANCE in exempt else ""
-    caught, exempted, undecided = {}, {}, {}
-    for verdict in verdicts:
-        aspect = aspect_of(verdict)
-        excused = exempt.get(aspect, "") if aspect else ""
-        if verdict.outcome is Outcome.DIFFERS and excused:
-            exempted[verdict.claim] = excused
-        elif verdict.outcome is Outcome.DIFFERS:
-            caught.setdefault(verdict.claim, _shown(verdict))
-        elif verdict.outcome is Outcome.INCONCLUSIVE and unplanned and aspect is Aspect.DRAW_MEAN:
-            exempted.setdefault(verdict.claim, unplanned)
-        elif verdict.outcome is Outcome.INCONCLUSIVE and not excused:
-            undecided.setdefault(verdict.claim, f"{verdict.label}: {verdict.reason}")
-    return Judged(
-        variant=variant,
-        caught=caught,
-        exempted=exempted,
-        undecided=undecided,
-        failures=tuple(f"{each.cell.label}: {each.reason}" for each in results if each.status is not Status.OK),
-        judged=frozenset(each.claim for each in verdicts if each.outcome is not Outcome.NOT_RUN),
-    )
+# Of several cells on which a claim is judged, the first with the outcome that stands first here speaks for it.
+BEFORE = (Outcome.DIFFERS, Outcome.INCONCLUSIVE, Outcome.NOT_RUN, Outcome.AGREES)
 
 
-def _judge_checks(variant: Variant) -> Judged:
+def verdict(claim: str, variant: Variant, outcome: Outcome, reason: str = "") -> SuiteVerdict:
+    """What a claim says about a variant."""
+    return SuiteVerdict(id=claim, subject=variant.id, outcome=outcome, reason=reason)
+
+
+def _screened(variant: Variant, verdicts: Sequence[Verdict], results: Sequence[CellResult]) -> Screened:
+    said: dict[str, SuiteVerdict] = {}
+    for each in verdicts:
+        if each.outcome is Outcome.NOT_RUN:
+            continue
+        found = verdict(each.claim, variant, *_meant_for(variant, each))
+        known = said.get(each.claim)
+        # A difference that is not meant for it says more than a number of draws that was not planned for it.
+        excused = each.outcome is Outcome.DIFFERS and found.outcome is Outcome.NOT_RUN
+        if known is None or BEFORE.index(found.outcome) < BEFORE.index(known.outcome) + excused:
+            said.pop(each.claim, None)  # in the order in which they spoke
+            said[each.claim] = found
+    failures = tuple(f"{each.cell.label}: {each.reason}" for each in results if each.status is not Status.OK)
+    return Screened(variant=variant, verdicts=tuple(said.values()), failures=failures)
+
+
+def _meant_for(variant: Variant, each: Verdict) -> tuple[Outcome, str]:
+    """The outcome as far as it is meant for the variant, and why."""
+    exempt, aspect = dict(variant.exempt), aspect_of(each)
+    excused = exempt.get(aspect, "") if aspect else ""
+    if each.outcome is Outcome.DIFFERS:
+        return (Outcome.NOT_RUN, excused) if excused else (Outcome.DIFFERS, _shown(each))
+    if each.outcome is Outcome.INCONCLUSIVE:
+        if Aspect.DRAW_VARIANCE in exempt and aspect is Aspect.DRAW_MEAN:
+            return Outcome.NOT_RUN, UNPLANNED
+        if not excused:
+            return Outcome.INCONCLUSIVE, f"{each.label}: {each.reason}"
+    return Outcome.AGREES, ""
+
+
+def _screened_by_checks(variant: Variant) -> Screened:
     with np.errstate(all="ignore"):
         done = checks(variant)
-    return Judged(
+    return Screened(
         variant=variant,
-        caught={
-            each.id: f"{each.value:.6g}, must be {each.reference:.6g} within {each.tolerance:.1g}"
+        verdicts=tuple(
+            verdict(each.id, variant, Outcome.AGREES)
+            if each.holds
+            else verdict(
+                each.id,
+                variant,
+                Outcome.DIFFERS,
+                f"{each.value:.6g}, must be {each.reference:.6g} within {each.tolerance:.1g}",
+            )
             for each in done
-            if not each.holds
-        },
-        exempted={},
-        undecided={},
-        failures=(),
-        judged=frozenset(each.id for each in done),
+        ),
     )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from elbo_compare.compare.claims import CLAIMS
 from elbo_compare.compare.claims.cells import EXACT_POSTERIOR
-from elbo_compare.compare.records import Strength, Verdict
+from elbo_compare.compare.records import Outcome, Strength, SuiteVerdict, Verdict
 from elbo_compare.suites.estimators import SAMPLED_KL
 from elbo_compare.suites.mutants.catalogue import Aspect, Variant
 
@@ -75,24 +75,38 @@ KEPT: Mapping[str, str] = {
     "bound-additive": "names the cause where data of one batch are mixed",
 }
 
+WORDS: Mapping[Outcome | None, str] = {Outcome.NOT_RUN: "not meant for it"}
 JUDGED_CLAIMS = tuple(claim for claim in CLAIMS if claim.id not in NOT_FOR_MUTANTS)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Judged:
-    """What the claims said about one variant.
-
-    `caught`: claims that differ, with the verdict (or check) that shows it best. `exempted`: claims that differ on an
-    aspect that is not meant for a legitimate variant, with the reason. `undecided`: claims that stayed inconclusive.
-    `failures`: cells that raised. `judged`: every claim that gave a verdict.
-    """
+class Screened:
+    """What the claims said about one variant: a verdict for each claim that was judged (`id`: the claim), the one that
+    shows it best. NOT_RUN: it differs on an aspect that is not meant for a legitimate variant, for `reason`.
+    `failures`: cells that raised."""
 
     variant: Variant
-    caught: Mapping[str, str]
-    exempted: Mapping[str, str]
-    undecided: Mapping[str, str]
-    failures: tuple[str, ...]
-    judged: frozenset[str]
+    verdicts: tuple[SuiteVerdict, ...]
+    failures: tuple[str, ...] = ()
+
+    def having(self, outcome: Outcome) -> Mapping[str, str]:
+        """Claim -> reason, of the claims with this outcome."""
+        return {each.id: each.reason for each in self.verdicts if each.outcome is outcome}
+
+    @property
+    def caught(self) -> Mapping[str, str]:
+        """Claims that differ, with the cell that shows it."""
+        return self.having(Outcome.DIFFERS)
+
+    @property
+    def exempted(self) -> Mapping[str, str]:
+        """Claims that differ where that is not meant for it, with the reason."""
+        return self.having(Outcome.NOT_RUN)
+
+    @property
+    def undecided(self) -> Mapping[str, str]:
+        """Claims that stayed inconclusive."""
+        return self.having(Outcome.INCONCLUSIVE)
 
     @property
     def by_gradient(self) -> bool:
@@ -116,17 +130,17 @@ class Judged:
 class Sensitivity:
     """The matrix mutant x claim. `strengths`: every claim and check that was judged, by ID."""
 
-    judged: tuple[Judged, ...]
+    judged: tuple[Screened, ...]
     strengths: Mapping[str, str]
     kept: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def missed(self) -> tuple[Judged, ...]:
+    def missed(self) -> tuple[Screened, ...]:
         """Mutants that nothing caught."""
         return tuple(each for each in self.judged if not each.variant.legitimate and not each.right)
 
     @property
-    def wronged(self) -> tuple[Judged, ...]:
+    def wronged(self) -> tuple[Screened, ...]:
         """Legitimate variants that a claim meant for them failed."""
         return tuple(each for each in self.judged if each.variant.legitimate and not each.right)
 
@@ -156,11 +170,13 @@ class Sensitivity:
                 "legitimate": each.variant.legitimate,
                 "claim": claim,
                 "strength": str(self.strengths[claim]),
-                **_outcome(each, claim),
+                "outcome": WORDS.get(said[claim].outcome, str(said[claim].outcome)),
+                "detail": said[claim].reason,
             }
             for each in self.judged
+            for said in ({verdict.id: verdict for verdict in each.verdicts},)
             for claim in self.strengths
-            if claim in each.judged
+            if claim in said
         ]
 
     def claim_rows(self) -> list[dict[str, str | int]]:
@@ -212,7 +228,7 @@ def lines(matrix: Sensitivity) -> Iterator[str]:
     yield from (f"FAILED {each.variant.id}: {', '.join((*each.caught, *each.undecided))}" for each in matrix.wronged)
 
 
-def line(each: Judged) -> str:
+def line(each: Screened) -> str:
     """One variant: how it was caught, or what it was recognised as."""
     if each.variant.legitimate:
         found = "recognised" if each.right else "FAILED"
@@ -222,17 +238,6 @@ def line(each: Judged) -> str:
         found = " and ".join(ways) or ("failed cell" if each.failures else "MISSED")
         detail = ", ".join(each.caught) or "; ".join(each.failures)
     return f"{each.variant.id} {found:18} {each.variant.title} [{detail}]"
-
-
-def _outcome(each: Judged, claim: str) -> dict[str, str]:
-    for name, group in (
-        ("differs", each.caught),
-        ("not meant for it", each.exempted),
-        ("inconclusive", each.undecided),
-    ):
-        if claim in group:
-            return {"outcome": name, "detail": group[claim]}
-    return {"outcome": "agrees", "detail": ""}
 
 
 def _of_gradient(claim: str) -> bool:

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from elbo_compare.suites.contract import Array, Device, DType, Params
-from elbo_compare.suites.forms import Case
+from elbo_compare.suites.forms import Workload
 
 JaxDevice: TypeAlias = Any  # jax.Device, which JAX exports as a variable that type checkers refuse
 
@@ -38,7 +38,7 @@ def to_devices(params: Params, device: JaxDevice, dtype: DType) -> dict[str, jax
     return {name: to_device(array, device, dtype) for name, array in params.items()}
 
 
-def initial_weights(case: Case, device: JaxDevice) -> dict[str, jax.Array]:
+def initial_weights(case: Workload, device: JaxDevice) -> dict[str, jax.Array]:
     """The case's weights on the device under their names; seeded ones are made there and never travel."""
     params, seeded = case.problem.params, case.seeded
     if seeded is None:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from elbo_compare.suites.contract import Array, Device, DType, Params
-from elbo_compare.suites.forms import Case, Precision
+from elbo_compare.suites.forms import Precision, Workload
 
 TORCH_DTYPES = {DType.FLOAT32: torch.float32, DType.FLOAT64: torch.float64}
 
@@ -53,7 +53,7 @@ def to_tensors(params: Params, device: torch.device, dtype: DType) -> dict[str, 
     return {name: to_tensor(array, device, dtype) for name, array in params.items()}
 
 
-def initial_weights(case: Case, device: torch.device) -> dict[str, torch.Tensor]:
+def initial_weights(case: Workload, device: torch.device) -> dict[str, torch.Tensor]:
     """The case's weights on the device under their names; seeded ones are made there and never travel."""
     params, seeded = case.problem.params, case.seeded
     if seeded is None:

@@ -12,7 +12,7 @@ from elbo_compare.suites.bridge.form import Form, form_of
 from elbo_compare.suites.bridge.jax_arrays import initial_weights, open_device, random_key, to_arrays, to_device
 from elbo_compare.suites.bridge.jax_counts import count_program
 from elbo_compare.suites.contract import Params
-from elbo_compare.suites.forms import Case, Trainer
+from elbo_compare.suites.forms import Trainer, Workload
 from elbo_compare.suites.jax_hand.joined import join, joined_loss, refuse_other_forms, split
 from elbo_compare.suites.jax_hand.training import Adam, adam_start, own_step
 from elbo_compare.suites.jax_hand.vae import batch_loss
@@ -66,7 +66,7 @@ def program_of(name: str, form: Form, rate: float) -> jax.stages.Wrapped:
     return jax.jit(program, donate_argnums=() if name == "loop" else 0)
 
 
-def prepare(name: str, case: Case) -> Trainer:
+def prepare(name: str, case: Workload) -> Trainer:
     """The form of that name. Raises RuntimeError where the device is missing, KeyError for an unknown name."""
     if name not in NAMES:
         raise KeyError(name)
@@ -76,7 +76,7 @@ def prepare(name: str, case: Case) -> Trainer:
 class JaxTrainer:
     """Adam's state on the device, and one compiled program for a step or for an epoch."""
 
-    def __init__(self, name: str, case: Case):
+    def __init__(self, name: str, case: Workload):
         self.form, self.device = form_of(case.problem, case.estimator), open_device(case.device, case.dtype)
         self.joined, self.scanned = "joined" in name, "scan" in name
         weights = initial_weights(case, self.device)

@@ -13,13 +13,13 @@ from elbo_compare.suites.bridge.form import form_of
 from elbo_compare.suites.bridge.jax_arrays import initial_weights, open_device, random_key, to_arrays, to_device
 from elbo_compare.suites.bridge.jax_counts import count_program
 from elbo_compare.suites.contract import Params
-from elbo_compare.suites.forms import Case, Trainer
+from elbo_compare.suites.forms import Trainer, Workload
 from elbo_compare.suites.numpyro_ppl.vae import guide, model
 
 NAMES = ("update loop", "update scan")
 
 
-def prepare(name: str, case: Case) -> Trainer:
+def prepare(name: str, case: Workload) -> Trainer:
     """The form of that name. Raises RuntimeError where the device is missing, KeyError for an unknown name."""
     if name not in NAMES:
         raise KeyError(name)
@@ -29,7 +29,7 @@ def prepare(name: str, case: Case) -> Trainer:
 class NumPyroTrainer:
     """SVI on the batch mean (model and guide under handlers.scale(1 / batch)); only its public methods are called."""
 
-    def __init__(self, scanned: bool, case: Case):
+    def __init__(self, scanned: bool, case: Workload):
         form, self.device = form_of(case.problem, case.estimator), open_device(case.device, case.dtype)
         self.scanned = scanned
         by_batch = partial(handlers.scale, scale=1.0 / case.batches.shape[1])

@@ -20,7 +20,7 @@ from elbo_compare.suites.bridge.form import form_of
 from elbo_compare.suites.bridge.jax_arrays import initial_weights, open_device, random_key, to_arrays, to_device
 from elbo_compare.suites.bridge.jax_counts import count_program
 from elbo_compare.suites.contract import Params
-from elbo_compare.suites.forms import Case, Trainer
+from elbo_compare.suites.forms import Trainer, Workload
 
 Network = tuple[Callable, Callable]
 
@@ -86,7 +86,7 @@ def canonical(found: Any, side: str, heads: dict[str, str]) -> Params:
 ENCODER, DECODER = {"mean": "M", "log_var": "V"}, {"output": "O"}
 
 
-def sites(case: Case, encode: Network, decode: Network) -> tuple[Callable, Callable]:
+def sites(case: Workload, encode: Network, decode: Network) -> tuple[Callable, Callable]:
     """Model and guide, with the networks registered by `numpyro.module`."""
     batch, observed, latent = case.batches.shape[1], case.problem.observed, case.problem.latent
 
@@ -108,7 +108,7 @@ def sites(case: Case, encode: Network, decode: Network) -> tuple[Callable, Calla
 class Example:
     """The example's SVI, state and compiled epoch."""
 
-    def __init__(self, case: Case):
+    def __init__(self, case: Workload):
         form, device = form_of(case.problem, case.estimator), open_device(case.device, case.dtype)
         params = initial_weights(case, device)
         encode = encoder(form.latent, layout(params, "encoder", form.gated_layers, ENCODER))
@@ -157,7 +157,7 @@ class Example:
         return count_program(self.run, self.svi.get_params(self.state))
 
 
-def prepare(name: str, case: Case) -> Trainer:
+def prepare(name: str, case: Workload) -> Trainer:
     """The example's epoch; one name only."""
     del name
     example = Example(case)

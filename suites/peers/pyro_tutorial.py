@@ -26,7 +26,7 @@ from elbo_compare.suites.bridge.torch_arrays import (
 )
 from elbo_compare.suites.bridge.torch_counts import count_step
 from elbo_compare.suites.contract import Params, Problem
-from elbo_compare.suites.forms import Case, Trainer
+from elbo_compare.suites.forms import Trainer, Workload
 
 
 class Gated(nn.Module):
@@ -121,7 +121,7 @@ def endless(loader: DataLoader) -> Iterator[Tensor]:
             yield x
 
 
-def prepare(name: str, case: Case) -> Trainer:
+def prepare(name: str, case: Workload) -> Trainer:
     """The tutorial's loop; one name only."""
     del name
     device = open_device(case.device)

@@ -14,12 +14,12 @@ from torch import Tensor
 from elbo_compare.suites.bridge.torch_arrays import TORCH_DTYPES, initial_weights, open_device, synchronise, to_array
 from elbo_compare.suites.bridge.torch_counts import count_step
 from elbo_compare.suites.contract import Device, DType
-from elbo_compare.suites.forms import Case, Trainer
+from elbo_compare.suites.forms import Trainer, Workload
 from elbo_compare.suites.peers import pyro_tutorial
 from elbo_compare.suites.peers.pyro_tutorial import canonical, load
 
 
-def prepare(name: str, case: Case) -> Trainer:
+def prepare(name: str, case: Workload) -> Trainer:
     """Pythae's trainer; one name only. Raises RuntimeError where pythae is not installed."""
     del name
     try:

@@ -14,7 +14,7 @@ from elbo_compare.suites.bridge.form import form_of
 from elbo_compare.suites.bridge.torch_arrays import initial_weights, open_device, synchronise, to_arrays, to_tensor
 from elbo_compare.suites.bridge.torch_counts import count_step
 from elbo_compare.suites.contract import Params
-from elbo_compare.suites.forms import Case, Trainer
+from elbo_compare.suites.forms import Trainer, Workload
 from elbo_compare.suites.pyro_ppl.evaluation import parameter_store
 from elbo_compare.suites.pyro_ppl.vae import guide, model
 
@@ -26,7 +26,7 @@ NAMES = {  # (Jit, validation)
 }
 
 
-def prepare(name: str, case: Case) -> Trainer:
+def prepare(name: str, case: Workload) -> Trainer:
     """The form of that name. Raises RuntimeError where the device is missing, KeyError for an unknown name."""
     jit, validated = NAMES[name]
     trainer = PyroTrainer(case, jit=jit, validated=validated)
@@ -41,7 +41,7 @@ def prepare(name: str, case: Case) -> Trainer:
 class PyroTrainer:
     """SVI on the batch mean (model and guide under poutine.scale(1 / batch)), in a parameter store of its own."""
 
-    def __init__(self, case: Case, *, jit: bool, validated: bool):
+    def __init__(self, case: Workload, *, jit: bool, validated: bool):
         self.case, self.validated, self.untraced = case, validated, jit
         self.device = open_device(case.device)
         self.batches = to_tensor(case.batches, self.device, case.dtype)

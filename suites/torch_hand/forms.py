@@ -19,7 +19,7 @@ from elbo_compare.suites.bridge.torch_arrays import (
 )
 from elbo_compare.suites.bridge.torch_counts import count_step, kernels, profiled
 from elbo_compare.suites.contract import Device, Params
-from elbo_compare.suites.forms import Case, Precision, Trainer
+from elbo_compare.suites.forms import Precision, Trainer, Workload
 from elbo_compare.suites.torch_hand.joined import join, joined_loss, refuse_other_forms, split
 from elbo_compare.suites.torch_hand.vae import batch_loss
 
@@ -38,7 +38,7 @@ def plain_loss(weights: Weights, form: Form, x: Tensor, noise: Tensor) -> Tensor
 class TorchTrainer:
     """Weights, optimiser and a loss; one step after another over the batches, on noise from a generator of its own."""
 
-    def __init__(self, case: Case, *, joined: bool, adam: Mapping[str, bool], wrap: Callable[[Loss], Loss] | None):
+    def __init__(self, case: Workload, *, joined: bool, adam: Mapping[str, bool], wrap: Callable[[Loss], Loss] | None):
         self.form, self.device = form_of(case.problem, case.estimator), open_device(case.device)
         self.dtype = TORCH_DTYPES[case.dtype]
         self.joined = joined
@@ -119,7 +119,7 @@ class GraphTrainer(TorchTrainer):
     Which products a graph holds is decided while it is captured: that is where `precision` acts.
     """
 
-    def __init__(self, case: Case, precision: Precision = Precision.FULL):
+    def __init__(self, case: Workload, precision: Precision = Precision.FULL):
         if case.device is not Device.CUDA:
             raise RuntimeError("CUDA graphs need a CUDA device")
         super().__init__(case, joined=True, adam={"fused": True, "capturable": True}, wrap=None)
@@ -183,7 +183,7 @@ class GraphTrainer(TorchTrainer):
         return super().count() | kernels(profiled(uncaptured))
 
 
-def prepare(name: str, case: Case) -> Trainer:
+def prepare(name: str, case: Workload) -> Trainer:
     """The form of that name. Raises RuntimeError where its device is missing, KeyError for an unknown name."""
     trainer = _make(name, case)
     ahead = None
@@ -194,7 +194,7 @@ def prepare(name: str, case: Case) -> Trainer:
     return Trainer(step=trainer.step, weights=trainer.current, compile=ahead, count=trainer.count)
 
 
-def _make(name: str, case: Case) -> TorchTrainer:
+def _make(name: str, case: Workload) -> TorchTrainer:
     fused = {"fused": True}
     if name in ADAM:
         return TorchTrainer(case, joined=False, adam=ADAM[name], wrap=None)

@@ -14,10 +14,10 @@ import pytest
 
 from elbo_compare.compare.bench import frames
 from elbo_compare.compare.bench.operations import step_flops, step_products
-from elbo_compare.compare.bench.records import Outcome, Setting
+from elbo_compare.compare.bench.records import FormTiming, Setting
 from elbo_compare.compare.bench.run import Plan, write
 from elbo_compare.compare.bench.steps import missing, path_distance
-from elbo_compare.compare.bench.targets import remarks, target, targets
+from elbo_compare.compare.bench.targets import WORDS, remarks, target, targets
 from elbo_compare.compare.commands.bench import BenchRequest, bench_command, draw_folder
 from elbo_compare.compare.errors import StoreError, UsageError
 from elbo_compare.suites import problems
@@ -28,9 +28,9 @@ SETTING = Setting(problem="vae", weights="initial", batch=100, batches=4)
 ROUNDS = 7
 
 
-def timed(form, factor: float) -> Outcome:
+def timed(form, factor: float) -> FormTiming:
     seconds = tuple(1e-3 * factor * (1 + 0.01 * index) for index in range(ROUNDS))
-    return Outcome(form=form.name, status="ok", distance=0.5, loss=1.0, seconds=seconds)
+    return FormTiming(form=form.name, status="ok", distance=0.5, loss=1.0, seconds=seconds)
 
 
 def tables(slow: tuple[str, ...] = ()) -> dict[str, pd.DataFrame]:
@@ -38,7 +38,7 @@ def tables(slow: tuple[str, ...] = ()) -> dict[str, pd.DataFrame]:
     outcomes = {
         form.name: timed(form, 2.0 if form.name in slow else 1.0) for form in FORMS if form.need is Need.NOTHING
     }
-    outcomes["torch-hand compiled"] = Outcome(form="torch-hand compiled", status="refused", reason="another step")
+    outcomes["torch-hand compiled"] = FormTiming(form="torch-hand compiled", status="refused", reason="another step")
     rates = [
         {"framework": framework, "precision": "full", "products": products, "round": index, "rate": 1e12}
         for framework in ("torch", "jax")
@@ -122,9 +122,9 @@ def test_targets_and_remarks_say_what_was_missed():
     ],
 )
 def test_a_target_is_judged_by_its_interval_on_either_side_of_the_mark(found, outcome):
-    assert target("time over theirs", "≤ 1", found, 1.0)["outcome"] == outcome
+    assert WORDS[target("time over theirs", "≤ 1", found, 1.0).outcome] == outcome
     other = {"reached": "missed", "missed": "reached"}.get(outcome, outcome)
-    assert target("share", "≥ 1", found, 1.0, least=True)["outcome"] == other
+    assert WORDS[target("share", "≥ 1", found, 1.0, least=True).outcome] == other
 
 
 def replica_turns(share: float) -> list[dict]:
@@ -163,8 +163,8 @@ def on_a_gpu(share_form: str, seconds: float, launches: float) -> dict[str, pd.D
         )
         for index in range(ROUNDS)
     ]
-    one = {share_form: Outcome(form=share_form, status="ok", seconds=(seconds,) * ROUNDS)}
-    graph = Outcome(form="torch-hand CUDA graph", status="ok", seconds=(1e-4,) * ROUNDS, launches=launches)
+    one = {share_form: FormTiming(form=share_form, status="ok", seconds=(seconds,) * ROUNDS)}
+    graph = FormTiming(form="torch-hand CUDA graph", status="ok", seconds=(1e-4,) * ROUNDS, launches=launches)
     parts = [
         frames.steps_frame(setting, problems.load("vae", "initial"), one, rates),
         frames.steps_frame(small, problems.load("vae", "initial"), {graph.form: graph}, rates),

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from claim_rows import LATENT, altered, cell, evaluated
 
-from elbo_compare.compare.commands.judge import Judged, in_words
+from elbo_compare.compare.commands.judge import RunEnd, in_words
 from elbo_compare.compare.judging.answer import answer
 from elbo_compare.compare.judging.headline import SHOWN, asked_for, differing, plug_ins
 from elbo_compare.compare.judging.judge import judge
@@ -22,7 +22,7 @@ def _verdicts(*results):
 def _end(verdicts, results=(), expression=None):
     """The lines of a run's end."""
     names = [each.implementation for each in verdicts]
-    judged = Judged(
+    judged = RunEnd(
         answer=answer(verdicts, results),
         asked_for=asked_for(verdicts, expression, plug_ins(names)),
         differing=differing(verdicts, FOLDER),

@@ -4,8 +4,15 @@ import pytest
 
 from elbo_compare.compare.claims import CLAIMS, by_id
 from elbo_compare.compare.judging.judge import judge
-from elbo_compare.compare.judging.mutants import Bench, _correct, run_mutants, sites
-from elbo_compare.compare.judging.sensitivity import ASPECTS, JUDGED_CLAIMS, NOT_FOR_MUTANTS, Judged, Sensitivity, lines
+from elbo_compare.compare.judging.mutants import Bench, _correct, run_mutants, setups, verdict
+from elbo_compare.compare.judging.sensitivity import (
+    ASPECTS,
+    JUDGED_CLAIMS,
+    NOT_FOR_MUTANTS,
+    Screened,
+    Sensitivity,
+    lines,
+)
 from elbo_compare.compare.records import Outcome, Status, Strength
 from elbo_compare.compare.statistics import ErrorBudget
 from elbo_compare.suites.mutants.catalogue import CATALOGUE, Aspect, Kind, legitimate, of_kind
@@ -24,10 +31,10 @@ SAMPLE = {
 }
 
 
-JUDGED: dict[str, Judged] = {}
+JUDGED: dict[str, Screened] = {}
 
 
-def verdicts_on(name: str) -> Judged:
+def verdicts_on(name: str) -> Screened:
     """The bench's judgement, once for all tests."""
     if name not in JUDGED:
         JUDGED[name] = BENCH.judge(CATALOGUE[name])
@@ -65,7 +72,7 @@ def test_correct_code_agrees_everywhere():
 
 
 def _latent(cell):
-    return {(site.problem.name, site.problem.weights): site.problem.latent for site in sites()}[
+    return {(setup.problem.name, setup.problem.weights): setup.problem.latent for setup in setups()}[
         cell.problem, cell.weights
     ]
 
@@ -124,23 +131,21 @@ def test_an_exemption_is_needed(name):
 
 def test_k3_is_judged_only_where_it_has_moments():
     k3 = CATALOGUE[with_title("k3 = r - 1")]
-    places = [site.problem.weights for site in sites() if BENCH._meant(site, Mutant(variant=k3))]
+    places = [setup.problem.weights for setup in setups() if BENCH._meant(setup, Mutant(variant=k3))]
     assert "2-near-prior" in places
     draws = {
-        site.problem.weights for site in sites() if site.procedure == "draw" and BENCH._meant(site, Mutant(variant=k3))
+        setup.problem.weights
+        for setup in setups()
+        if setup.procedure == "draw" and BENCH._meant(setup, Mutant(variant=k3))
     }
     assert draws == {"2-near-prior", "2-equal"}
 
 
-def judged(name: str, *caught: str, failures: tuple[str, ...] = ()) -> Judged:
-    return Judged(
-        variant=CATALOGUE[name],
-        caught=dict.fromkeys(caught, "why"),
-        exempted={},
-        undecided={},
-        failures=failures,
-        judged=frozenset(("KL-001", "KL-002", "KL-004")),
-    )
+def judged(name: str, *caught: str, failures: tuple[str, ...] = ()) -> Screened:
+    variant = CATALOGUE[name]
+    outcomes = dict.fromkeys(("KL-001", "KL-002", "KL-004"), Outcome.AGREES) | dict.fromkeys(caught, Outcome.DIFFERS)
+    verdicts = tuple(verdict(claim, variant, outcome, "why") for claim, outcome in outcomes.items())
+    return Screened(variant=variant, verdicts=verdicts, failures=failures)
 
 
 def test_a_claim_is_needed_where_no_weaker_claim_catches():

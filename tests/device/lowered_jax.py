@@ -31,7 +31,7 @@ from elbo_compare.suites import datasets, problems, registry  # noqa: E402
 from elbo_compare.suites.bridge import jax_arrays, jax_counts  # noqa: E402
 from elbo_compare.suites.contract import Bound, Device, DType, Training  # noqa: E402
 from elbo_compare.suites.estimators import ESTIMATORS, SAMPLED_KL  # noqa: E402
-from elbo_compare.suites.forms import FORMS, Case, SeededWeights, prepare  # noqa: E402
+from elbo_compare.suites.forms import FORMS, SeededWeights, Workload, prepare  # noqa: E402
 from elbo_compare.suites.sized import binary_rows, outlined_vae  # noqa: E402
 
 Complaints = list[str]
@@ -142,12 +142,12 @@ def pair(implementation: str, problem_name: str, estimator_name: str) -> Complai
     return reduced(programs) if count >= 6 else [f"{count} programs were seen"]
 
 
-def small_case(seeded: SeededWeights | None = None) -> Case:
+def small_case(seeded: SeededWeights | None = None) -> Workload:
     rows = datasets.load("digits").train[: STEPS * ROWS].reshape(STEPS, ROWS, -1)
     problem = problem_of("vae-small")
     if seeded is not None:
         rows, problem = binary_rows(STEPS * ROWS, 16).reshape(STEPS, ROWS, 16), outlined_vae(observed=16, hidden=8)
-    return Case(problem=problem, estimator=SAMPLED_KL, batches=rows, seed=SEED, seeded=seeded)
+    return Workload(problem=problem, estimator=SAMPLED_KL, batches=rows, seed=SEED, seeded=seeded)
 
 
 JAX_FORMS = [each.name for each in FORMS if each.framework == "jax"]
@@ -356,7 +356,7 @@ def planted() -> dict[str, Any]:
             data, noise, weight = super().next()
             return jax.device_put(np.asarray(data), data.device), noise, weight
 
-    def outline(case: Case, device: Any) -> Any:
+    def outline(case: Workload, device: Any) -> Any:
         return jax_arrays.to_devices(case.problem.params, device, case.dtype)
 
     def lower(device: Device, dtype: DType) -> Any:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from patching import patched
 
-from elbo_compare.suites.forms import Case
+from elbo_compare.suites.forms import Workload
 
 
 @contextmanager
@@ -76,14 +76,14 @@ def planted() -> dict[str, Any]:
     }
 
 
-def outline(case: Case, device: torch.device) -> dict[str, torch.Tensor]:
+def outline(case: Workload, device: torch.device) -> dict[str, torch.Tensor]:
     """The problem's own weights, whether they are any or not."""
     from elbo_compare.suites.bridge.torch_arrays import to_tensors
 
     return to_tensors(case.problem.params, device, case.dtype)
 
 
-def travelling(case: Case, device: torch.device) -> dict[str, torch.Tensor]:
+def travelling(case: Workload, device: torch.device) -> dict[str, torch.Tensor]:
     """Weights made on the host."""
     rng = np.random.default_rng(0)
     return {

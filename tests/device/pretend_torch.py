@@ -30,7 +30,7 @@ from elbo_compare.suites import datasets, problems, registry  # noqa: E402
 from elbo_compare.suites.contract import Bound, Device, DType, Flow, Training  # noqa: E402
 from elbo_compare.suites.estimators import ESTIMATORS, SAMPLED_KL  # noqa: E402
 from elbo_compare.suites.forms import FORMS as ALL_FORMS  # noqa: E402
-from elbo_compare.suites.forms import Case, Precision, SeededWeights, prepare  # noqa: E402
+from elbo_compare.suites.forms import Precision, SeededWeights, Workload, prepare  # noqa: E402
 from elbo_compare.suites.sized import binary_rows, outlined_vae  # noqa: E402
 
 Complaints = list[str]
@@ -132,10 +132,10 @@ def products_in(ledger: Ledger, *, tf32: bool, dtype: str) -> Complaints:
 # --- forms
 
 
-def small_case(device: Device) -> Case:
+def small_case(device: Device) -> Workload:
     rows = datasets.load("digits").train[: STEPS * ROWS].reshape(STEPS, ROWS, -1)
     problem = problems.load("vae-small", "initial")
-    return Case(problem=problem, estimator=SAMPLED_KL, batches=rows, seed=SEED, device=device, dtype=DType.FLOAT64)
+    return Workload(problem=problem, estimator=SAMPLED_KL, batches=rows, seed=SEED, device=device, dtype=DType.FLOAT64)
 
 
 def form_of_name(name: str) -> Any:
@@ -231,7 +231,7 @@ SEEDED = ("torch-hand eager", "torch-hand joined", "torch-hand CUDA graph", "pyr
 def seeded() -> Complaints:
     """Weights that a form makes on its device from a seed: nothing travels but the batches; the same for all forms."""
     batches = binary_rows(2 * ROWS, 16).reshape(2, ROWS, 16)
-    case = Case(
+    case = Workload(
         problem=outlined_vae(observed=16, hidden=24, latent=4),
         estimator=SAMPLED_KL,
         batches=batches,

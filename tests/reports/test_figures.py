@@ -7,8 +7,9 @@ import zlib
 import numpy as np
 import pytest
 
-from elbo_compare.reports.figures import COLOURS, LINES, MARKERS, Mark, Panel, Rule, Series, draw, ordered
+from elbo_compare.reports.figures import COLOURS, KNOWN, LINES, MARKERS, Mark, Panel, Rule, Series, draw, ordered
 from elbo_compare.reports.images import grey_png
+from elbo_compare.suites.roster import BY_NAME
 
 
 def picture(label="pyro", **panel):
@@ -40,6 +41,10 @@ def test_the_same_data_give_the_same_bytes():
 
 def test_no_two_series_share_colour_or_marker():
     assert len(set(COLOURS)) == len(COLOURS) == len(MARKERS) == len(LINES) == len(set(MARKERS))
+
+
+def test_the_roster_s_implementations_are_known_in_its_order():
+    assert tuple(BY_NAME) == KNOWN
 
 
 def test_svg_loads_nothing_from_elsewhere():

@@ -17,14 +17,14 @@ import numpy as np
 from elbo_compare.suites import datasets, problems
 from elbo_compare.suites.contract import Device, DType
 from elbo_compare.suites.estimators import SAMPLED_KL
-from elbo_compare.suites.forms import FORMS, Case, Check, Need, moved_by_one_ulp, prepare
+from elbo_compare.suites.forms import FORMS, Check, Need, Workload, moved_by_one_ulp, prepare
 
 STEPS, BATCH = 3, 10
 
 
-def case() -> Case:
+def case() -> Workload:
     rows = datasets.load("digits").train[: STEPS * BATCH]
-    return Case(
+    return Workload(
         problem=problems.load("vae-small", "initial"),
         estimator=SAMPLED_KL,
         batches=rows.reshape(STEPS, BATCH, -1),
@@ -34,7 +34,7 @@ def case() -> Case:
     )
 
 
-def path(form, now: Case) -> tuple[float, dict[str, Any]]:
+def path(form, now: Workload) -> tuple[float, dict[str, Any]]:
     trainer = prepare(form, now)
     if trainer.quantum == 1:
         loss = trainer.step(1)
@@ -44,7 +44,7 @@ def path(form, now: Case) -> tuple[float, dict[str, Any]]:
     return loss, dict(trainer.weights())
 
 
-def wrong(form, now: Case, arrays: dict[str, Any]) -> dict[str, Any]:
+def wrong(form, now: Workload, arrays: dict[str, Any]) -> dict[str, Any]:
     """The path at a learning rate 1% too large; where that would compile anew, its first step to first order."""
     if form.framework == "torch":
         return path(form, replace(now, learning_rate=1.01 * now.learning_rate))[1]

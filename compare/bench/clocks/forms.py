@@ -18,11 +18,11 @@ from elbo_compare.suites.contract import Device, DType
 from elbo_compare.suites.estimators import SAMPLED_KL
 from elbo_compare.suites.forms import (
     FORMS,
-    Case,
     Check,
     SeededWeights,
     Trainer,
     TrainingForm,
+    Workload,
     moved_by_one_ulp,
     prepare,
 )
@@ -33,7 +33,7 @@ MOST_STEPS = 200
 MOST_NUMBERS = 2**18  # of one tensor in the file that is compared
 
 
-def case_of(setting: Setting) -> Case:
+def case_of(setting: Setting) -> Workload:
     """The case that a setting names: the problem at its weights, its data in batches, the sampled KL.
 
     Weights of another width are made by each form on its device: at 4,096 they are 77 million numbers.
@@ -46,7 +46,7 @@ def case_of(setting: Setting) -> Case:
         rows = binary_rows(setting.batch * setting.batches, problem.observed)
     count = min(setting.batches, len(rows) // setting.batch)
     shape = (count, setting.batch, problem.observed)
-    return Case(
+    return Workload(
         problem=problem,
         estimator=SAMPLED_KL,
         batches=rows[: count * setting.batch].reshape(shape),
@@ -117,7 +117,7 @@ class FormClock:
         np.savez(path, **arrays)  # pyright: ignore[reportArgumentType]
         return loss, path
 
-    def _path(self, case: Case, steps: int) -> tuple[float | None, Mapping[str, Any]]:
+    def _path(self, case: Workload, steps: int) -> tuple[float | None, Mapping[str, Any]]:
         trainer: Trainer = prepare(self.form, case)
         if trainer.quantum == 1:
             loss = trainer.step(1)
