@@ -19,6 +19,8 @@ if tuple(map(int, version("jaxlib").split(".")[:2])) < (0, 11):  # a flag that X
     QUICK_TO_COMPILE += " --xla_cpu_use_fusion_emitters=false"
 
 os.environ.setdefault("XLA_FLAGS", QUICK_TO_COMPILE)
+# Hundreds of children import the same modules: compiled once, not by each of them anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 check_shape_types()
 
 
