@@ -247,16 +247,22 @@ def findings(
 def explain(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="FILE.py:MODEL or MODULE:MODEL, Pyro or NumPyro.")],
     guide: Annotated[str, typer.Argument(metavar="GUIDE", help="FILE.py:GUIDE or MODULE:GUIDE.")],
-    args: Annotated[str, typer.Option(help="A JSON list, or MODULE:FUNCTION that returns them.")] = "[]",
+    args: Annotated[
+        str, typer.Option(help="A JSON list, or MODULE:FUNCTION that returns a tuple of arguments, or (args, kwargs).")
+    ] = "[]",
+    elbo: Annotated[
+        str | None,
+        typer.Option(help="'TraceEnum_ELBO(max_plate_nesting=1)', or FILE.py:NAME.  [default: every class]"),
+    ] = None,
     library: Annotated[str | None, typer.Option(help="pyro or numpyro.  [default: the imported one]")] = None,
     as_json: AsJson = False,
     timeout: Seconds = 60.0,
 ) -> None:
-    """Say, site by site, what TraceMeanField_ELBO does with your model and guide, and which findings apply."""
+    """Say, site by site, what each ELBO class does with your model and guide, and what each finding costs there."""
     from elbo_compare.compare.commands.explain import explain_command
 
-    code, text = explain_command(model, guide, args, library, as_json=as_json, timeout_s=timeout)
-    (note if code else say)(text)
+    code, text = explain_command(model, guide, args, elbo, library, as_json=as_json, timeout_s=timeout)
+    say(text)
     raise typer.Exit(code)
 
 

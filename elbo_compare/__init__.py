@@ -1,7 +1,8 @@
 """Is a hand-written sampled KL what Pyro and NumPyro compute? The one import name over the checkout's three folders.
 
 `load(DIR)` gives a run's results as frames; `check(FUNCTION)` judges a KL or loss function and returns the verdict with
-its diagnosis; `assert_elbo_claims(FUNCTION)` is the same as an assertion for a test of one's own.
+its diagnosis; `assert_elbo_claims(FUNCTION)` is the same as an assertion for a test of one's own;
+`explain(MODEL, GUIDE, ELBO, *ARGS)` says what an ELBO object of Pyro or NumPyro does with a pair, site by site.
 
 >>> import numpy as np
 >>> from elbo_compare import check
@@ -18,15 +19,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from elbo_compare.compare.checking.check import check_function as check
     from elbo_compare.compare.judging.frames import Results, load
+    from elbo_compare.compare.semantics.explain_frame import explain
     from elbo_compare.compare.testing import assert_elbo_claims
 
-__all__ = ["Results", "assert_elbo_claims", "check", "load"]
+__all__ = ["Results", "assert_elbo_claims", "check", "explain", "load"]
 
 # Imported when they are first asked for: they bring pandas, or a framework.
 _PLACES = {
     "Results": ("judging.frames", "Results"),
     "assert_elbo_claims": ("testing", "assert_elbo_claims"),
     "check": ("checking.check", "check_function"),
+    "explain": ("semantics.explain_frame", "explain"),
     "load": ("judging.frames", "load"),
 }
 

@@ -44,10 +44,7 @@ def located(target: str) -> tuple[Any, Any]:
     place, separator, name = target.rpartition(":")
     if not separator or not place or not name:
         raise TargetError(f"A target is FILE.py:FUNCTION or MODULE:FUNCTION; {target!r} arrived.")
-    sys.path.insert(0, str(Path.cwd()))
-    is_file = place.endswith(".py") or os.sep in place
-    module = _run(place, (lambda: _from_file(place)) if is_file else (lambda: importlib.import_module(place)))
-    owner, found = None, module
+    owner, found = None, import_of(place)
     for part in name.split("."):
         if not hasattr(found, part):
             members = getattr(found, "__dict__", {})
@@ -55,6 +52,13 @@ def located(target: str) -> tuple[Any, Any]:
             raise TargetError(f"{place}: {unknown('function', part, known)}")
         owner, found = found, getattr(found, part)
     return owner, found
+
+
+def import_of(place: str) -> ModuleType:
+    """The module of FILE.py or MODULE, imported. Raises TargetError, in one line, for whatever keeps it from that."""
+    sys.path.insert(0, str(Path.cwd()))
+    is_file = place.endswith(".py") or os.sep in place
+    return _run(place, (lambda: _from_file(place)) if is_file else (lambda: importlib.import_module(place)))
 
 
 def takes_self(owner: type, name: str) -> bool:

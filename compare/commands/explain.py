@@ -5,12 +5,13 @@ from elbo_compare.suites.semantics.case import Library
 
 
 def explain_command(
-    model: str, guide: str, args: str, library: str | None, *, as_json: bool, timeout_s: float
+    model: str, guide: str, args: str, elbo: str | None, library: str | None, *, as_json: bool, timeout_s: float
 ) -> tuple[int, str]:
-    """Exit code and text of `compare explain`. Raises UsageError for a library that does not exist."""
+    """Exit code and text of `compare explain`: 0 explained, 1 the class that `elbo` names is seen to be off on this
+    pair, 2 it can't be loaded, 3 it raises or hangs. Raises UsageError for a library that does not exist."""
     from elbo_compare.compare.semantics.explaining import explain_pair
 
     if library is not None and library not in list(Library):
         raise UsageError(unknown("library", library, list(Library)))
-    answer = explain_pair(model, guide, args, library, timeout_s)
+    answer = explain_pair(model, guide, args, library, timeout_s, elbo=elbo)
     return answer.exit_code, answer.json if as_json else answer.text

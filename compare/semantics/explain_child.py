@@ -1,19 +1,19 @@
-"""The child's side of `compare explain`: imports a user's model and guide and explains the pair."""
+"""The child's side of `compare explain`: imports a user's model and guide, seeded, and explains the pair."""
 
-import importlib
-import json
+import re
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict
+from importlib import import_module
 from math import isfinite
 from typing import Any
 
 from elbo_compare.compare.checking.failure import TargetError
-from elbo_compare.compare.checking.target import load
 from elbo_compare.compare.launching.target import CALLING, IMPORTING
 from elbo_compare.compare.launching.target_child import Tell
+from elbo_compare.compare.semantics.explain_target import arguments, loaded, seeded_imports
 from elbo_compare.suites.semantics.case import Library
 
+SCALE_ZERO = ("expected scale > 0", "'scale' argument should be positive", "scale.*positive")
 LIBRARIES = tuple(map(str, Library))
 
 
@@ -24,20 +24,44 @@ def answer(request: dict[str, Any], tell: Tell) -> dict[str, Any]:
     except TargetError as error:
         content = {"message": str(error), "loaded": False}
     except Exception as error:
-        text = " ".join(str(error).split())[:400]
-        content = {"message": f"The pair raises {type(error).__name__}: {text}", "loaded": True}
-    return _plain(content)
+        from elbo_compare.suites.semantics.explaining.named import one_line
+
+        case = _case(str(error))
+        content = {"message": f"The pair raises {one_line(error, 400)}{case}", "loaded": True}
+    return plain(content)
 
 
 def _explain(request: Mapping[str, Any], tell: Tell) -> dict[str, Any]:
     tell(IMPORTING)
-    model, guide = load(request["model"]), load(request["guide"])
+    seeded_imports()
+    model, guide = loaded(request["model"]), loaded(request["guide"])
     library = request["library"] or _library()
-    backend = importlib.import_module(f"elbo_compare.suites.semantics.explain_{library}")
+    backend = import_module(f"elbo_compare.suites.semantics.explaining.{library}_pair")
+    elbos = named_elbo(request["elbo"], backend) if request["elbo"] else {}
+    from elbo_compare.compare.semantics.explained import explanation
+    from elbo_compare.compare.semantics.measuring import measure
+
     tell(CALLING)
-    args, kwargs = _arguments(request["args"])
-    explanation = backend.explain(model, guide, args, kwargs)
-    return asdict(explanation) | {"total": explanation.total}
+    args, kwargs = arguments(request["args"])
+    pair = backend.prepare(model, guide, args, kwargs, elbos)
+    return explanation(pair, measure(pair, request["seconds"]))
+
+
+def named_elbo(text: str, backend: Any) -> dict[str, Any]:
+    """How it is shown -> object, of NAME(key=value) or FILE.py:NAME. Raises TargetError in one line."""
+    from elbo_compare.suites.semantics.explaining.named import elbo_classes, made
+
+    if ":" in text:
+        found = loaded(text, called=False)
+        if isinstance(found, type):
+            raise TargetError(f"{text} is a class; name an object of it, or its class with arguments.")
+        if not isinstance(found, backend.base_class):
+            raise TargetError(f"{text} is no ELBO of {backend.module.__name__}, but of type {type(found).__name__}.")
+        return {type(found).__name__: found}
+    try:
+        return dict([made(text, elbo_classes(backend.module, backend.base_class))])
+    except ValueError as error:
+        raise TargetError(str(error)) from error
 
 
 def _library() -> str:
@@ -49,23 +73,15 @@ def _library() -> str:
     return found[0]
 
 
-def _arguments(text: str) -> tuple[list[Any], dict[str, Any]]:
-    """A JSON list, or MODULE:FUNCTION that returns a tuple of arguments, or (tuple, dict of keyword arguments)."""
-    if not text.lstrip().startswith("["):
-        given = load(text)()
-        if isinstance(given, tuple) and len(given) == 2 and isinstance(given[0], tuple) and isinstance(given[1], dict):
-            return list(given[0]), given[1]
-        return list(given) if isinstance(given, tuple) else [given], {}
-    try:
-        return json.loads(text), {}
-    except ValueError as error:
-        raise TargetError(f"--args is not a JSON list ({error}); or name FILE.py:FUNCTION.") from error
+def _case(message: str) -> str:
+    scale = any(re.search(pattern, message, re.IGNORECASE) for pattern in SCALE_ZERO)
+    return " (SEM-SCALE-004: neither library takes a scale of 0; start the warm-up above it)" if scale else ""
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Strict JSON: what is not finite is written as text."""
     if isinstance(value, float) and not isfinite(value):
         return str(value)
     if isinstance(value, Mapping):
-        return {str(name): _plain(each) for name, each in value.items()}
-    return [_plain(each) for each in value] if isinstance(value, list | tuple) else value
+        return {str(name): plain(each) for name, each in value.items()}
+    return [plain(each) for each in value] if isinstance(value, list | tuple) else value

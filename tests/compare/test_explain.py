@@ -1,48 +1,78 @@
-"""`compare explain`: the told treatment against the library's own loss, closed forms, and what each pair is for."""
+"""`compare explain`: what is told of a pair against the library's own loss, closed forms, and what each pair is for."""
 
 import json
+import os
+import re
 import subprocess
 import sys
 from importlib.util import find_spec
-from math import isnan, log, pi
+from math import inf, log, pi
 from pathlib import Path
 
 import pytest
 
-from elbo_compare.compare.cli import main
+from elbo_compare.compare.checking.failure import TargetError
+from elbo_compare.compare.semantics.explain_target import arguments, loaded
 from elbo_compare.compare.semantics.explaining import explain_pair
 
 HERE = Path(__file__).parent
 TARGETS = HERE / "targets"
-LIBRARIES = [
-    pytest.param(name, marks=pytest.mark.skipif(find_spec(name) is None, reason=f"{name} is not installed"))
-    for name in ("pyro", "numpyro")
-]
 BOTH = ("pyro", "numpyro")
-# What each pair was built to show: site -> treatments, for Pyro and for NumPyro, and the findings in both.
+COMPILED = ("distributions masked differently", "order violated", "learned switch")  # of NumPyro, by explain_all
+NUMPYRO_ONLY = ("distributions masked differently",)  # 0.7 nats under a spread of 1.5: NumPyro's draws are cheaper
+
+
+def pair_of(library, *names):
+    lacking = pytest.mark.skipif(find_spec(library) is None, reason=f"{library} is not installed")
+    return pytest.param(library, *names, marks=lacking)
+
+
+LIBRARIES = [pair_of(each) for each in BOTH]
+PYRO = LIBRARIES[:1]
+# What each pair was built to show: site -> roles under TraceMeanField_ELBO, for Pyro and for NumPyro, and the findings
+# that cost something, in both.
+POINT = {"z": "point"}
 EXPECTED = {
     "plain": (({"z": "analytic"},) * 2, ()),
     "annealed in the model": (({"z": "analytic + wrong scale"},) * 2, ("001",)),
     "annealed in both": (({"z": "analytic"},) * 2, ()),
-    "masked in the model": (({"z": "analytic + mask ignored"}, {"z": "sampled"}), {"pyro": ("007",), "numpyro": ()}),
+    "masked in the model": (
+        ({"z": "analytic + mask ignored"}, {"z": "reparameterised"}), {"pyro": ("007",), "numpyro": ()},
+    ),
     "masked in both": (({"z": "analytic"},) * 2, ()),
     "distributions masked differently": (
-        ({"z": "analytic + mask ignored"},) * 2,
-        {"pyro": ("020",), "numpyro": ("012",)},
+        ({"z": "analytic + mask ignored"},) * 2, {"pyro": ("020",), "numpyro": ("012",)},
     ),
-    "factorised guide, correlated prior": (({"z": "analytic"}, {"z": "sampled"}), ()),
-    "correlated guide, factorised prior": (({"z": "sampled"},) * 2, ()),
+    "factorised guide, correlated prior": (({"z": "analytic"}, {"z": "reparameterised"}), ()),
+    "correlated guide, factorised prior": (({"z": "reparameterised"},) * 2, ()),
     "autoguide on a LogNormal": (
-        ({"z": "analytic", "z_unconstrained": "auxiliary"}, {"z": "sampled"}),
+        ({"z": "point", "z_unconstrained": "auxiliary + reparameterised"}, {"z": "reparameterised"}),
         {"pyro": ("008",), "numpyro": ()},
     ),
     "order violated": (({"a": "analytic", "b": "analytic"},) * 2, ("003",)),
+    "another order that costs nothing": (({"a": "analytic", "b": "analytic"},) * 2, ()),
     "latent missing in the guide": (({"a": "analytic", "b": "raises"},) * 2, ("004",)),
-    "auxiliary site": (({"z": "analytic", "u": "auxiliary"},) * 2, ()),
+    "auxiliary site": (({"z": "analytic", "u": "auxiliary + reparameterised"},) * 2, ()),
+    "unmarked auxiliary": (({"z": "analytic", "u": "raises"},) * 2, ()),
     "subsampled": (({"z": "analytic", "x": "log-likelihood"},) * 2, ()),
     "guide plate of the batch": (({"z": "analytic + wrong scale", "x": "log-likelihood"},) * 2, ("002",)),
-    "discrete guide": (({"z": "raises"}, {"z": "sampled"}), {"pyro": (), "numpyro": ("008",)}),
-    "pixel by probability": (({"z": "analytic", "x": "log-likelihood"},) * 2, ("005",)),
+    "discrete guide": (({"z": "raises"}, {"z": "no score function"}), ()),  # it has no parameter
+    "learned switch": (
+        ({"z": "raises", "x": "log-likelihood"}, {"z": "no score function", "x": "log-likelihood"}),
+        {"pyro": (), "numpyro": ("008",)},
+    ),
+    "pixel by probability": (({"z": "analytic", "x": "log-likelihood"},) * 2, ()),  # no probability is clamped
+    "saturated": (({"z": "analytic", "x": "log-likelihood"},) * 2, ("005",)),
+    "point": ((POINT, POINT), ()),
+}  # fmt: skip
+KL = (0.7**2 + 0.5**2 - 1) / 2 - log(0.5)
+CROSS = 0.5 * log(2 * pi) + (0.7**2 + 0.5**2) / 2  # E_q[-log p] of q = N(0.7, 0.5^2)
+# Closed forms of what a finding costs: pair, finding, class -> nats.
+COSTS = {
+    ("annealed in the model", "001", "TraceMeanField_ELBO"): -(1 - 0.3) * CROSS,
+    ("latent missing in the guide", "004", "Trace_ELBO"): -0.5 * log(2 * pi) - 0.5,
+    ("order violated", "003", "TraceMeanField_ELBO"): -1.5 * 0.7**2,  # Cov_q(a, b) with q(a | b) = N(1.5 b, .)
+    ("saturated", "005", "Trace_ELBO"): inf,
 }
 
 
@@ -54,107 +84,287 @@ def explained():
     def explain(library):
         if library not in found:
             command = [sys.executable, str(HERE / "explain_all.py"), library]
-            done = subprocess.run(command, capture_output=True, text=True, check=True)
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stderr
             found[library] = json.loads(done.stdout)
         return found[library]
 
     return explain
 
 
-def _site(explanation, name):
-    return next(each for each in explanation["sites"] if each["site"]["name"] == name)
+def _pairs(found):
+    return [(name, each) for name, each in found.items() if name != "messages"]
+
+
+def _class(explanation, name):
+    return next(each for each in explanation["classes"] if each["name"] == name)
+
+
+def _costly(explanation):
+    return {each["id"] for each in explanation["findings"] if each["costs"]}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("library", LIBRARIES)
-@pytest.mark.parametrize("name", EXPECTED)
+@pytest.mark.parametrize(
+    ("library", "name"),
+    [
+        *(pair_of("pyro", name) for name in EXPECTED if name not in NUMPYRO_ONLY),
+        *(pair_of("numpyro", name) for name in EXPECTED if name in COMPILED),
+    ],
+)
 def test_pair_is_treated_as_it_was_built_to_be(explained, library, name):
-    treatments, findings = EXPECTED[name]
+    roles, findings = EXPECTED[name]
     explanation = explained(library)[name]
-    told = {each["site"]["name"]: " + ".join(each["treatments"]) for each in explanation["sites"]}
-    assert told == treatments[BOTH.index(library)]
+    mean_field = _class(explanation, "TraceMeanField_ELBO")
+    told = {site: " + ".join(each) for site, each in mean_field["roles"].items()}
+    assert told == roles[BOTH.index(library)]
+    assert bool(mean_field["error"]) == ("raises" in told.values())
     numbers = findings[library] if isinstance(findings, dict) else findings
-    named = {*explanation["findings"], *(name for each in explanation["sites"] for name in each["findings"])}
-    assert named == {f"FIND-{library.upper()}-{number}" for number in numbers}
+    assert _costly(explanation) == {f"FIND-{library.upper()}-{number}" for number in numbers}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("library", LIBRARIES)
-@pytest.mark.parametrize("name", EXPECTED)
-def test_terms_add_up_to_what_the_library_returns(explained, library, name):
-    explanation = explained(library)[name]
-    if explanation["error"]:
-        assert isnan(explanation["loss"])
-        assert any("raises" in each["treatments"] for each in explanation["sites"])
-        return
-    # float64: a few dozen roundings of terms below 30 nats
-    assert explanation["total"] == pytest.approx(explanation["loss"], abs=1e-12)
-    sampled = -sum(each["sampled_term"] for each in explanation["sites"])
-    assert sampled == pytest.approx(explanation["trace_loss"], abs=1e-12)
+def test_terms_add_up_to_what_each_class_returned(explained, library):
+    checked = 0
+    for name, explanation in _pairs(explained(library)):
+        for each in explanation["classes"]:
+            assert each["adds_up"] in (True, None), (name, each["name"], each["loss"], each["total"])
+            checked += each["adds_up"] is True
+    assert checked > (60 if library == "pyro" else 15)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("library", LIBRARIES)
+def test_a_class_without_a_costly_finding_is_not_told_to_be_off(explained, library):
+    """Intervals of 48 to 400 draws at a level of 1e-3 for a whole pair: some thirty pairs leave 3% for a false alarm,
+    under fixed seeds it is drawn once."""
+    for name, explanation in _pairs(explained(library)):
+        costly = {each["class"] for each in explanation["findings"] if each["costs"]}
+        marginal = "k" in {site["name"] for site in explanation["sites"] if site["guide"] is None}
+        for each in explanation["classes"]:
+            if each["estimates_elbo"] and each["kind"] not in costly and not costly and not marginal:
+                assert not (each["difference"] or {}).get("seen"), (name, each["name"], each["difference"])
+                assert not (each["gradient"] or {}).get("seen"), (name, each["name"], each["gradient"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("library", "key"),
+    [pair_of(library, key) for library in BOTH for key in COSTS if library == "pyro" or key[0] in COMPILED],
+)
+def test_a_finding_costs_what_the_closed_form_says(explained, library, key):
+    name, number, kind = key
+    found = [
+        each for each in explained(library)[name]["findings"]
+        if each["id"] == f"FIND-{library.upper()}-{number}" and each["class"] == kind
+    ]  # fmt: skip
+    cost = found[0]["cost"]
+    low, high = float(cost["low"]), float(cost["high"])
+    assert low <= COSTS[key] <= high or COSTS[key] == low
+    assert high - low < 1.2 or COSTS[key] == inf  # the interval says something
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("library", PYRO)
 def test_terms_are_the_closed_forms(explained, library):
     pairs = explained(library)
-    kl = (0.7**2 + 0.5**2 - 1) / 2 - log(0.5)
-    assert -_site(pairs["plain"], "z")["term"] == pytest.approx(kl, abs=1e-14)
-    assert -_site(pairs["annealed in the model"], "z")["term"] == pytest.approx(kl, abs=1e-14)
-    assert -_site(pairs["annealed in both"], "z")["term"] == pytest.approx(0.3 * kl, abs=1e-14)
+    for name, factor in (("plain", 1.0), ("annealed in the model", 1.0), ("annealed in both", 0.3)):
+        assert -_class(pairs[name], "TraceMeanField_ELBO")["terms"]["z"] == pytest.approx(factor * KL, abs=1e-14)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("library", LIBRARIES)
-def test_scales_masks_plates_and_constants_in_force(explained, library):
+def test_enumeration_is_exact_and_the_rest_agrees_with_it(explained, library):
+    """q = Bernoulli(sigmoid(0.4)), p(z = 1) = 0.3, x = 1.3 under N(2 z, 1): two states, summed by hand."""
+    q = 1 / (1 + pow(2.718281828459045, -0.4))
+    likelihood = [-0.5 * log(2 * pi) - 0.5 * (1.3 - 2 * z) ** 2 for z in (0, 1)]
+    elbo = q * (log(0.3) + likelihood[1] - log(q)) + (1 - q) * (log(0.7) + likelihood[0] - log(1 - q))
     pairs = explained(library)
-    annealed = _site(pairs["annealed in the model"], "z")
-    assert (annealed["site"]["model"]["scale"], annealed["site"]["guide"]["scale"]) == ([0.3, 0.3], [1.0, 1.0])
-    assert _site(pairs["masked in the model"], "z")["site"]["model"]["kept"] == 0.75
-    plate = {"name": "data", "size": 12, "rows": 4}
-    assert _site(pairs["subsampled"], "z")["site"]["guide"]["plates"] == [plate]
-    # the likelihood of four of twelve normal data keeps 12 times half log 2 pi
-    assert f"{-12 * log(2 * pi) / 2:+.6g} nats; it stays" in _site(pairs["subsampled"], "x")["constants"]
-    masked = _site(pairs["masked in the model"], "z")["constants"]
-    assert f"{-4 * log(2 * pi) / 2:+.6g}, log p holds {-3 * log(2 * pi) / 2:+.6g}" in masked
+    assert pairs["learned switch"]["exact"] == pytest.approx(elbo, abs=1e-12)
+    if library == "pyro":
+        enumerated = _class(pairs["enumerated in the guide"], "TraceEnum_ELBO")
+        assert enumerated["roles"]["z"] == ["enumerated"]
+        assert -enumerated["loss"] == pytest.approx(elbo, abs=1e-12)
+        assert enumerated["gradient"]["same"]
+    slope = q * (1 - q) * (log(0.3 / q) + likelihood[1] - log(0.7 / (1 - q)) - likelihood[0])
+    biased = _class(pairs["learned switch"], "Trace_ELBO")["gradient"]
+    if library == "numpyro":  # no score function: its mean is 0 for `slope`
+        assert float(biased["low"]) <= -slope <= float(biased["high"])
+        assert biased["seen"]
+    else:
+        assert not biased["seen"]
+    scores = {each["name"]: each["roles"]["z"] for each in pairs["learned switch"]["classes"]}
+    assert scores["Trace_ELBO"] == (["no score function"] if library == "numpyro" else ["score function"])
+    assert scores["TraceGraph_ELBO"] == ["score function"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_a_latent_of_the_model_alone_is_summed_out_exactly(explained, library):
+    data, weights = (0.3, -1.2, 2.0, 0.4), (0.4, 0.6)
+    density = [
+        sum(w / (0.8 * (2 * pi) ** 0.5) * 2.718281828459045 ** (-0.5 * ((x - m) / 0.8) ** 2)
+            for w, m in zip(weights, (-1, 1), strict=True)) for x in data
+    ]  # fmt: skip
+    explanation = explained(library)["enumerated in the model"]
+    assert explanation["exact"] == pytest.approx(sum(map(log, density)), abs=1e-10)
+    enumerated = _class(explanation, "TraceEnum_ELBO")
+    assert (enumerated["roles"]["k"], enumerated["difference"]["same"]) == (["enumerated"], True)
+    assert "k summed out" in explanation["objective"][0]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("library", PYRO)
+def test_flows_and_constants(explained, library):
+    """A flow with a cache of one entry is scored once; both log q and log p hold its ½ log 2π."""
+    pairs = explained(library)
+    flow = _class(pairs["flow"], "Trace_ELBO")
+    assert not flow["error"]
+    assert flow["adds_up"]
+    assert flow["constants"].endswith("nothing stays in the ELBO")
+    lognormal = _class(pairs["autoguide on a LogNormal"], "Trace_ELBO")
+    assert lognormal["constants"].endswith("nothing stays in the ELBO")
+    kept = _class(pairs["subsampled"], "TraceMeanField_ELBO")["constants"]
+    assert f"{-12 * log(2 * pi) / 2:+.6g} nats stay in the ELBO" in kept
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("library", LIBRARIES[1:])
+def test_mutable_state_is_trained_as_svi_update_does(explained, library):
+    state = {each["name"]: each["error"] for each in explained(library)["mutable state"]["classes"]}
+    assert not state["Trace_ELBO"]
+    assert not state["TraceMeanField_ELBO"]
+    assert "mutable state" in state["TraceGraph_ELBO"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("library", PYRO)
+def test_what_is_optimised_is_said_in_words(explained, library):
+    pairs = explained(library)
+    said = {name: " ".join(each["objective"]) for name, each in _pairs(pairs)}
+    assert "0.3 KL(q(z) || p(z)) (effective beta 0.3)" in said["annealed in both"]
+    assert "E_q[1 log q(z) - 0.3 log p(z)], which is no multiple of a KL" in said["annealed in the model"]
+    assert "z is weighted differently: 0.3 in the model, 1 in the guide" in said["annealed in the model"]
+    assert "(effective beta 1)" in said["subsampled"]
+    assert "N/B: 12/4 = 3 (plate 'data': 4 of 12)" in said["subsampled"]
+    assert "z keeps 75% in the model" in said["masked in the model"]
+    assert "MAP, no integral" in said["point"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("library", PYRO)
+def test_scales_masks_and_plates_in_force(explained, library):
+    pairs = explained(library)
+    site = {name: {each["name"]: each for each in told["sites"]} for name, told in _pairs(pairs)}
+    annealed = site["annealed in the model"]["z"]
+    assert (annealed["model"]["scale"], annealed["guide"]["scale"]) == ([0.3, 0.3], [1.0, 1.0])
+    assert site["masked in the model"]["z"]["model"]["kept"] == 0.75
+    assert site["subsampled"]["z"]["guide"]["plates"] == [{"name": "data", "size": 12, "rows": 4}]
+
+
+def test_the_branch_that_python_takes_is_seen_in_the_gradient(explained):
+    if find_spec("pyro") is None:
+        pytest.skip("pyro is not installed")
+    explanation = explained("pyro")["branching"]
+    assert _costly(explanation) == {"FIND-PYRO-021"}
+    assert not _class(explanation, "Trace_ELBO")["gradient"]["seen"]
+
+
+def test_a_baseline_is_told(explained):
+    if find_spec("pyro") is None:
+        pytest.skip("pyro is not installed")
+    explanation = explained("pyro")["baseline"]
+    assert _class(explanation, "TraceGraph_ELBO")["roles"]["z"] == ["score function", "baseline"]
+
+
+def test_a_grey_pixel_costs_everything(explained):
+    if find_spec("numpyro") is None:
+        pytest.skip("numpyro is not installed")
+    pairs = explained("numpyro")
+    assert _costly(pairs["grey pixel"]) == {"FIND-NUMPYRO-010"}
+    assert _class(pairs["branching"], "Trace_ELBO")["adds_up"]  # a pair that no compiler can follow
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_a_pair_that_raises_is_told_with_its_case_and_keywords_reach_it(explained, library):
+    told = explained(library)["messages"]
+    assert told["scale 0"]["loaded"]
+    assert "SEM-SCALE-004" in told["scale 0"]["message"]
+    assert told["arguments"]["message"].startswith("The pair raises TypeError")
+    (one,) = told["keywords"]["explanation"]["classes"]
+    assert one["name"] == "Trace_ELBO(num_particles=1)"
+    assert one["terms"]["x"] == pytest.approx(-0.5 * log(2 * pi) - 1.5**2 / 2, abs=1e-6)
+
+
+CLASSES = """
+class Pair:
+    def __init__(self, size): ...
+    def model(self): ...
+
+class Whole:
+    def model(self): return id(self)
+    def guide(self): return id(self)
+
+def keywords(): return {"x": 1.5}
+def both(): return [1], {"x": 1.5}
+def tensors(): return 1, 2
+number = 3
+"""
 
 
 @pytest.fixture
-def command(monkeypatch, capsys):
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["compare", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        captured = capsys.readouterr()
-        return ended.value.code or 0, captured.out, captured.err
-
-    return call
+def classes(tmp_path):
+    (tmp_path / "some_classes.py").write_text(CLASSES)
+    return f"{tmp_path / 'some_classes.py'}:"
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("library", LIBRARIES)
-def test_command_prints_sites_and_findings_with_arguments_of_either_kind(command, library):
-    module = TARGETS / f"explain_{library}_pairs.py"
-    pair = (f"{module}:subsampled_model", f"{module}:small_plate_guide")
-    by_list = command("explain", *pair, "--args", "[[0.3, -1.2, 2.0, 0.4]]")
-    by_function = command("explain", *pair, "--args", f"{module}:arguments")
-    assert by_list == by_function
-    code, out, _ = by_list
-    assert code == 0
-    assert "z: analytic + wrong scale" in out
-    assert "plates: data 4 of 12; scale 3; no mask" in out
-    assert f"FIND-{library.upper()}-002  A guide plate" in out
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("Pair", "is a class that can't be made without arguments"),
+        ("Pair.model", "name an object of it, as in FILE.py:my_pair"),
+        ("modle", "No function 'modle'"),
+        ("number", "is of type int; name a function or a callable object"),
+    ],
+)
+def test_what_is_no_model_is_told_in_one_line(classes, name, says):
+    with pytest.raises(TargetError, match=re.escape(says)) as raised:
+        loaded(classes + name)
+    assert "\n" not in str(raised.value)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("library", LIBRARIES)
-def test_a_pair_that_raises_or_can_not_be_loaded_is_told_in_one_line(command, library):
-    module = TARGETS / f"explain_{library}_pairs.py"
-    code, out, err = command("explain", f"{module}:needs_data", f"{module}:normal_guide", "--args", "[1.0]")
-    assert (code, out) == (3, "")
-    assert "TypeError" in err or "planted" in err
-    code, _, err = command("explain", f"{module}:normal_modle", f"{module}:normal_guide")
-    assert code == 2
-    assert "Did you mean 'normal_model'" in err
+def test_model_and_guide_of_a_class_are_methods_of_one_object(classes):
+    assert loaded(f"{classes}Whole.model")() != 0
+    from elbo_compare.compare.semantics import explain_target
+
+    owners = [loaded(f"{classes}Whole.{name}").__self__ for name in ("model", "guide")]
+    assert [type(each).__name__ for each in owners] == ["Whole", "Whole"]
+    assert explain_target._MADE
+
+
+def test_forms_of_arguments(classes):
+    assert arguments("[1, [2, 3]]") == ([1, [2, 3]], {})
+    assert arguments('[[1], {"x": 2}]') == ([1], {"x": 2})
+    assert arguments('{"x": 2}') == ([], {"x": 2})
+    assert arguments(f"{classes}both") == ([1], {"x": 1.5})
+    assert arguments(f"{classes}tensors") == ([1, 2], {})
+    with pytest.raises(TargetError, match="keyword arguments alone"):
+        arguments(f"{classes}keywords")
+    with pytest.raises(TargetError, match="not a JSON list"):
+        arguments("[1, 2")
+
+
+def test_torch_is_seeded_as_soon_as_it_is_imported(tmp_path):
+    """A stand-in under its name: whoever imports it, what is drawn while modules load is the same in every run."""
+    (tmp_path / "torch.py").write_text("SEEDS = []\nmanual_seed = SEEDS.append\n")
+    program = (
+        "import sys; from elbo_compare.compare.semantics.explain_target import seeded_imports;"
+        f"sys.path.insert(0, {str(tmp_path)!r}); seeded_imports(); import torch; print(torch.SEEDS, torch.__file__)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == f"[0] {tmp_path}/torch.py\n"
 
 
 def test_modules_of_neither_library_are_refused(tmp_path):
@@ -172,17 +382,17 @@ def test_a_pair_that_hangs_is_ended(tmp_path, library):
     assert "No answer after 2 s" in told.text
 
 
-def test_unknown_library_names_the_known_ones(command):
-    code, _, err = command("explain", "a.py:m", "a.py:g", "--library", "pyroo")
-    assert code == 2
-    assert "No library 'pyroo'" in err
+def test_an_elbo_that_is_no_call_of_a_class_is_refused_before_anything_is_imported():
+    told = explain_pair("a.py:m", "a.py:g", "[]", None, 60, elbo="__import__('os').system('true')")
+    assert told.exit_code == 2
+    assert "--elbo is a class with literal arguments" in told.text
 
 
 def test_explaining_imports_no_framework_in_the_parent():
     program = (
         "import sys, elbo_compare.compare.semantics.explaining, elbo_compare.compare.semantics.explain_child;"
-        "import elbo_compare.suites.semantics.explain;"
+        "import elbo_compare.compare.semantics.explained, elbo_compare.compare.semantics.measuring;"
         "print([name for name in ('torch', 'jax', 'pyro', 'numpyro') if name in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=os.environ)
     assert done.stdout == "[]\n"

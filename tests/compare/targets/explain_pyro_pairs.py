@@ -4,7 +4,9 @@ import pyro
 import pyro.distributions as dist
 import torch
 from pyro import poutine
-from pyro.infer.autoguide import AutoNormal
+from pyro.distributions.transforms import affine_coupling, planar
+from pyro.infer import config_enumerate
+from pyro.infer.autoguide import AutoDelta, AutoNormal
 
 torch.set_default_dtype(torch.float64)
 DATA = torch.tensor([0.3, -1.2, 2.0, 0.4])
@@ -87,7 +89,7 @@ def chain_model():
 
 def reversed_guide():
     b = pyro.sample("b", dist.Normal(0.5, 0.7))
-    pyro.sample("a", dist.Normal(0.6 * b, 0.4))
+    pyro.sample("a", dist.Normal(1.5 * b, 0.4))
 
 
 def partial_guide():
@@ -140,6 +142,102 @@ def needs_data(data):
     raise ValueError("planted")
 
 
+def plane_model():
+    pyro.sample("z", dist.Normal(torch.zeros(2), 1.0).to_event(1))
+
+
+torch.manual_seed(1)
+FLOW = planar(2)  # its inverse is in a cache of one entry
+COUPLING = affine_coupling(2, hidden_dims=[4])
+
+
+def flow_guide():
+    pyro.module("flow", FLOW)
+    pyro.sample("z", dist.TransformedDistribution(dist.Normal(torch.zeros(2), 1.0), [FLOW]))
+
+
+def coupling_guide():
+    pyro.module("coupling", COUPLING)
+    pyro.sample("z", dist.TransformedDistribution(dist.Normal(torch.zeros(2), 1.0), [COUPLING]))
+
+
+def learned_switch_guide():
+    logits = pyro.param("switch", torch.tensor(0.4))
+    pyro.sample("z", dist.Bernoulli(logits=logits))
+
+
+def lit_model():
+    z = pyro.sample("z", dist.Bernoulli(0.3))
+    pyro.sample("x", dist.Normal(2 * z, 1.0), obs=torch.tensor(1.3))
+
+
+@config_enumerate
+def enumerated_guide():
+    learned_switch_guide()
+
+
+def baseline_guide():
+    logits = pyro.param("switch", torch.tensor(0.4))
+    pyro.sample("z", dist.Bernoulli(logits=logits), infer={"baseline": {"use_decaying_avg_baseline": True}})
+
+
+@config_enumerate
+def mixture_model():
+    weights = pyro.param("weights", torch.tensor([0.4, 0.6]), constraint=dist.constraints.simplex)
+    with pyro.plate("data", 4):
+        k = pyro.sample("k", dist.Categorical(weights))
+        pyro.sample("x", dist.Normal(torch.tensor([-1.0, 1.0])[k], 0.8), obs=DATA)
+
+
+def empty_guide():
+    pass
+
+
+def unmarked_guide():
+    pyro.sample("u", dist.Normal(0.0, 1.0))
+    normal_guide()
+
+
+def zero_model():
+    with poutine.scale(scale=0.0):
+        normal_model()
+
+
+def saturated_model():
+    normal_model()
+    pyro.sample("x", dist.Bernoulli(probs=torch.tensor([0.3, 1.0])).to_event(1), obs=torch.tensor([1.0, 0.0]))
+
+
+def branching_model():
+    z = pyro.sample("z", dist.Bernoulli(0.3))
+    if z.item() > 0.5:
+        pyro.sample("x", dist.Normal(2.0, 1.0), obs=torch.tensor(1.3))
+    else:
+        pyro.sample("x", dist.Normal(0.0, 1.0), obs=torch.tensor(1.3))
+
+
+def harmless_guide():
+    a = pyro.sample("b", dist.Normal(0.5, 0.7))
+    pyro.sample("a", dist.Normal(0.6, 0.4) if a is not None else None)
+
+
+def independent_model():
+    pyro.sample("a", dist.Normal(0.0, 1.0))
+    pyro.sample("b", dist.Normal(0.5, 0.7))
+
+
+def keyword_model(*, x):
+    pyro.sample("x", dist.Normal(0.0, 1.0), obs=torch.tensor(x))
+
+
+def keyword_guide(x=0.0):
+    pass
+
+
+def keywords():
+    return (), {"x": 1.5}
+
+
 PAIRS = {
     "plain": (normal_model, normal_guide, ()),
     "annealed in the model": (annealed_model, normal_guide, ()),
@@ -157,4 +255,15 @@ PAIRS = {
     "guide plate of the batch": (subsampled_model, small_plate_guide, (DATA,)),
     "discrete guide": (switch_model, switch_guide, ()),
     "pixel by probability": (pixel_model, pixel_guide, (1.0,)),
+    "flow": (plane_model, flow_guide, ()),
+    "coupling": (plane_model, coupling_guide, ()),
+    "point": (positive_model, AutoDelta(positive_model), ()),
+    "learned switch": (lit_model, learned_switch_guide, ()),
+    "enumerated in the guide": (lit_model, enumerated_guide, ()),
+    "baseline": (lit_model, baseline_guide, ()),
+    "enumerated in the model": (mixture_model, empty_guide, ()),
+    "unmarked auxiliary": (normal_model, unmarked_guide, ()),
+    "saturated": (saturated_model, normal_guide, ()),
+    "branching": (branching_model, learned_switch_guide, ()),
+    "another order that costs nothing": (independent_model, harmless_guide, ()),
 }

@@ -1,0 +1,116 @@
+"""A person's model, guide and arguments for `compare explain`, imported under a fixed seed."""
+
+import importlib.abc
+import importlib.util
+import inspect
+import json
+import random
+import sys
+from collections.abc import Sequence
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from elbo_compare.compare.checking.failure import TargetError
+from elbo_compare.compare.checking.target import import_of
+from elbo_compare.compare.errors import unknown
+
+SEED = 0
+
+
+class _Seeding(importlib.abc.MetaPathFinder):
+    """Seeds torch as soon as it has been imported, by whomever: weights drawn at import are the same in every run."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if fullname != "torch":
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(fullname)
+        if spec is not None and spec.loader is not None:
+            run = spec.loader.exec_module
+
+            def execute(module: ModuleType) -> None:
+                run(module)
+                module.manual_seed(SEED)
+
+            spec.loader.exec_module = execute  # type: ignore[method-assign]
+        return spec
+
+
+def seeded_imports() -> None:
+    """From here on, what a module draws while it is imported is the same in every run (JAX has explicit keys)."""
+    random.seed(SEED)
+    np.random.seed(SEED)
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(SEED)
+    else:
+        sys.meta_path.insert(0, _Seeding())
+
+
+def loaded(target: str, *, called: bool = True) -> Any:
+    """The object that FILE.py:NAME or MODULE:NAME names; of FILE.py:Class.method the bound method of an object that
+    needs no arguments. Raises TargetError in one line."""
+    place, separator, name = target.rpartition(":")
+    if not separator or not place or not name:
+        raise TargetError(f"A model or guide is FILE.py:NAME or MODULE:NAME; {target!r} arrived.")
+    found: Any = import_of(place)
+    parts = name.split(".")
+    for i, part in enumerate(parts):
+        if not hasattr(found, part):
+            known = [key for key, value in vars(found).items() if callable(value) and not key.startswith("_")]
+            raise TargetError(f"{place}: {unknown('function', part, known)}")
+        static = inspect.getattr_static(found, part)
+        if isinstance(found, type) and not isinstance(static, staticmethod | classmethod | type):
+            found = _instance(found, f"{place}:{'.'.join(parts[:i])}")
+        found = getattr(found, part)
+    if called and isinstance(found, type):
+        found = _instance(found, target)
+    if called and not callable(found):
+        raise TargetError(f"{target} is of type {type(found).__name__}; name a function or a callable object.")
+    return found
+
+
+_MADE: dict[type, Any] = {}  # model and guide of one class are methods of one object
+
+
+def _instance(owner: type, target: str) -> Any:
+    name = owner.__name__.lower()
+    if owner not in _MADE:
+        try:
+            _MADE[owner] = owner()
+        except Exception as error:
+            raise TargetError(
+                f"{target} is a class that can't be made without arguments ({type(error).__name__}: "
+                f"{(str(error).splitlines() or ['no message'])[0]}); name an object of it, as in FILE.py:my_{name}."
+            ) from error
+    return _MADE[owner]
+
+
+def arguments(text: str) -> tuple[list[Any], dict[str, Any]]:
+    """The arguments of model and guide.
+
+    A JSON list; [[...], {...}] where a list and an object alone stand in it are (args, kwargs); or MODULE:FUNCTION that
+    returns a tuple of arguments, or (tuple or list, dict of keyword arguments); or the name of such an object.
+    """
+    if text.lstrip().startswith(("[", "{")):
+        try:
+            given = json.loads(text)
+        except ValueError as error:
+            raise TargetError(f"--args is not a JSON list ({error}); or name FILE.py:FUNCTION.") from error
+        return _split(([], given) if isinstance(given, dict) else given)
+    found = loaded(text, called=False)
+    return _split(found() if callable(found) else found)
+
+
+def _split(given: Any) -> tuple[list[Any], dict[str, Any]]:
+    if isinstance(given, tuple | list) and len(given) == 2:
+        args, kwargs = given
+        if isinstance(args, tuple | list) and isinstance(kwargs, dict) and all(isinstance(key, str) for key in kwargs):
+            return list(args), kwargs
+    if isinstance(given, dict) and all(isinstance(key, str) for key in given):
+        raise TargetError("--args gives keyword arguments alone; return ((), {...}), or a tuple of arguments.")
+    return (list(given) if isinstance(given, tuple | list) else [given]), {}

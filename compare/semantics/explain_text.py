@@ -1,0 +1,182 @@
+"""An explanation as lines of text: the objective first, then the classes, the findings with their cost, the sites."""
+
+from collections.abc import Mapping, Sequence
+from math import isfinite
+from typing import Any
+
+LEAST = 10  # draws; the interval of fewer says nothing
+Told = Mapping[str, Any]
+
+
+def text(told_of: Told) -> list[str]:
+    """The lines that `compare explain` prints."""
+    library = {"pyro": "Pyro", "numpyro": "NumPyro"}[told_of["library"]]
+    lines = [f"{library}, float{told_of['bits']} ({told_of['versions']}); numbers in nats.", *told_of["objective"], ""]
+    for site in told_of["sites"]:
+        lines += [*_site(site, told_of["classes"]), ""]
+    lines += [f"Exact here: {told_of['reference']}{_exact(told_of)}."]
+    for each in told_of["classes"]:
+        lines += _class(each)
+    lines += [*_constants(told_of["classes"]), *told_of["remarks"], "", *_findings(told_of["findings"])]
+    return lines
+
+
+def _exact(told_of: Told) -> str:
+    return f": ELBO {_nats(told_of['exact'])}" if told_of["exact"] is not None else ""
+
+
+def _site(site: Told, classes: Sequence[Told]) -> list[str]:
+    lines = [f"{site['name']}:"]
+    for role in ("guide", "model"):
+        side = site[role]
+        if side is not None and not (role == "guide" and site["observed"]):
+            lines.append(f"  {role + ':':<7}{side['shown']}; {_context(side)}")
+    for names, roles, term in _grouped(site["name"], classes, site["error"]):
+        lines.append(f"  {names}: {roles}{term}")
+    return lines + [f"  ! {remark}" for remark in site["remarks"]]
+
+
+def _grouped(name: str, classes: Sequence[Told], error: str) -> list[tuple[str, str, str]]:
+    """Classes that do the same with a site, on one line."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for each in classes:
+        if each["error"] and "raises" not in each["roles"][name]:
+            continue  # the class says below what it raises, and it is not this site
+        roles, term = " + ".join(each["roles"][name]), each["terms"][name]
+        shown = f", {_nats(term)}" if isinstance(term, float) and isfinite(term) else ""
+        if each["roles"][name] == ["raises"]:
+            shown = f" {error or each['error']}"
+        groups.setdefault((roles, shown), []).append(each["name"])
+    return [(", ".join(names), roles, shown) for (roles, shown), names in groups.items()]
+
+
+def _context(side: Told) -> str:
+    """Plates, scale and mask in force."""
+    low, high = side["scale"]
+    plates = ", ".join(
+        f"{plate['name']} {plate['rows']} of {plate['size']}" if plate["rows"] != plate["size"]
+        else f"{plate['name']} {plate['size']}" for plate in side["plates"]
+    )  # fmt: skip
+    mask = f"mask keeps {side['kept']:.0%}" if side["kept"] < 1 else "no mask"
+    scale = f"{low:g}" if low == high else f"{low:g} to {high:g}"
+    return f"plates: {plates or 'none'}; scale {scale}; {mask}"
+
+
+def _class(each: Told) -> list[str]:
+    if each["error"]:
+        where = f" at site {each['raises_at']!r}" if each["raises_at"] else ""
+        case = f" ({each['case']})" if each["case"] else ""
+        return [f"{each['name']}: raises{where}: {each['error']}{case}"]
+    if isinstance(each["loss"], str) and not each["estimates_elbo"]:
+        return [f"{each['name']}: {each['objective']}; returned {each['loss']}"]
+    parts = [f"loss {_nats(each['loss'])} at seed 0"]
+    if each["adds_up"] is not None:
+        parts[0] += ", the sum of the terms" if each["adds_up"] else f", but the terms add up to {_nats(each['total'])}"
+    if each["estimates_elbo"]:
+        parts.append(_difference(each["difference"]))
+        parts.append(_gradient(each["gradient"]))
+    else:
+        parts.append(each["objective"])
+        parts.append(_above(each["difference"]))
+    return [f"{each['name']}: {'; '.join(part for part in parts if part)}."]
+
+
+def _difference(estimate: Told | None) -> str:
+    if estimate is None:
+        return "its mean was not compared"
+    if estimate["same"]:
+        return f"value exact at each of {estimate['n']} draws" if estimate["n"] else "value exact"
+    if estimate["seen"]:
+        return f"mean ELBO off by {interval(estimate)}"
+    if estimate["n"] < LEAST:
+        return f"its mean was not compared: {estimate['n']} draws in the time"
+    return f"mean ELBO less exact {interval(estimate)}: no bias seen"
+
+
+def _gradient(slope: Told | None) -> str:
+    if slope is None:
+        return ""
+    if slope["same"]:
+        return "gradient the same"
+    if slope["seen"]:
+        share = f", {slope['relative']:.0%} of its length" if _finite(slope["relative"]) else ""
+        return f"gradient off by {interval(slope)} along {slope['direction']}{share}"
+    if slope["n"] < LEAST:
+        return ""
+    return f"gradient: no bias seen (each direction within ±{slope['widest']:.2g})"
+
+
+def _above(estimate: Told | None) -> str:
+    if estimate is None or estimate["n"] < LEAST:
+        return ""
+    return f"its mean less the ELBO {interval(estimate)}"
+
+
+def interval(estimate: Told) -> str:
+    """-0.31 nats (-0.33 to -0.29, n = 200)."""
+    low, high, mean = estimate["low"], estimate["high"], estimate["mean"]
+    if not _finite(mean):
+        return f"{mean} nats"
+    if low == high:
+        return f"{mean:.4g} nats (the same at each of {estimate['n']} draws)"
+    if not (_finite(low) and _finite(high)):
+        return f"{mean:.4g} nats (no interval: n = {estimate['n']})"
+    return f"{mean:.3g} nats ({low:.3g} to {high:.3g}, n = {estimate['n']})"
+
+
+def _constants(classes: Sequence[Told]) -> list[str]:
+    groups: dict[str, list[str]] = {}
+    for each in classes:
+        if not each["error"] and each["estimates_elbo"]:
+            groups.setdefault(each["constants"], []).append(each["name"])
+    if len(groups) == 1:
+        return [f"{line}." for line in groups]
+    return [f"{line} ({', '.join(names)})." for line, names in groups.items()]
+
+
+def _findings(findings: Sequence[Told]) -> list[str]:
+    costly = [each for each in findings if each["costs"]]
+    free = [each for each in findings if not each["costs"]]
+    lines = [
+        "Findings that cost something on this pair:" if costly else "No finding is seen to cost anything on this pair."
+    ]
+    for identifier in dict.fromkeys(each["id"] for each in costly):
+        same = [each for each in costly if each["id"] == identifier]
+        lines += [f"  {identifier}  {same[0]['title']}", *(f"    {_finding(each)}" for each in same)]
+    lines += [f"  {each['id']} ({each['class']}) has its shape here; {_nothing(each)}." for each in free]
+    return lines
+
+
+def _finding(each: Told) -> str:
+    where = f" at {', '.join(each['sites'])}" if each["sites"] else ""
+    cost = each["fact"] or "; ".join(part for part in (_cost(each["cost"]), _slope(each["gradient"])) if part)
+    return f"{each['class']}{where}: {cost}"
+
+
+def _cost(cost: Told | None) -> str:
+    if cost is None:
+        return ""
+    return f"ELBO off by {interval(cost)}" if cost["seen"] else f"in the ELBO {interval(cost)}, no bias seen"
+
+
+def _slope(slope: Told | None) -> str:
+    return _gradient(slope) if slope is not None else ""
+
+
+def _nothing(each: Told) -> str:
+    cost = each["cost"]
+    if cost is None:
+        return _gradient(each["gradient"]) or "its cost could not be measured"
+    if cost["same"]:
+        return f"it costs nothing, at none of {cost['n']} draws"
+    settled = "it costs nothing" if cost["outcome"] == "agrees" else "no cost seen"
+    slope = _slope(each["gradient"])
+    return f"{settled}: {interval(cost)}" + (f"; {slope}" if slope else "")
+
+
+def _finite(value: Any) -> bool:
+    return isinstance(value, float | int) and isfinite(value)
+
+
+def _nats(value: Any) -> str:
+    return f"{value:.6g} nats" if isinstance(value, float | int) else f"{value} nats"

@@ -1,0 +1,1 @@
+"""What the ELBO classes of Pyro and NumPyro do with a person's own model and guide: facts, roles, findings, draws."""

@@ -1,0 +1,256 @@
+"""A NumPyro model and guide, ready to be drawn from: every public ELBO class in one compiled function of the key."""
+
+import warnings
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import jax
+import jax.core
+import jax.numpy as jnp
+import numpy as np
+import numpyro
+import numpyro.infer
+from numpyro import handlers
+from numpyro.infer import ELBO, SVI
+from numpyro.primitives import Messenger
+
+from elbo_compare.suites.semantics.case import Library
+from elbo_compare.suites.semantics.explaining.directions import Directions
+from elbo_compare.suites.semantics.explaining.facts import INTENDED, Block, ClassFacts, Exact
+from elbo_compare.suites.semantics.explaining.mending import mending, mending_text
+from elbo_compare.suites.semantics.explaining.named import elbo_classes, kind_of, one_line
+from elbo_compare.suites.semantics.explaining.numpyro_enumeration import enumerated
+from elbo_compare.suites.semantics.explaining.numpyro_facts import columns, extract, sites_of
+
+SEED = 0
+ROWS = 16  # draws of one call of the compiled function, where a draw is small
+# Compiling is most of the time here, and each draw is made once or a few dozen times. IEEE arithmetic stays what it is.
+QUICK_TO_COMPILE: dict[str, Any] = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
+LARGE = 100_000  # parameters; beyond them a draw is no small one
+REFERENCES = ("Trace_ELBO", "TraceGraph_ELBO", "TraceEnum_ELBO")
+module = numpyro.infer
+base_class: type = ELBO
+Function = Callable[[Any, Any], Any]
+
+
+def public_classes() -> dict[str, type]:
+    """The library's public ELBO classes."""
+    return elbo_classes(module, ELBO)
+
+
+def prepare(
+    model: Callable, guide: Callable, args: Sequence[Any], kwargs: Mapping[str, Any], elbos: Mapping[str, Any]
+) -> "NumPyroPair":
+    """The pair under key 0, each parameter at its initial value, with every class's value there.
+
+    elbos: how it is shown -> object; empty: every public class. Lists of numbers in `args` become arrays of the default
+    dtype. Raises what the model or the guide raises.
+    """
+    given = [jnp.array(each, dtype=float) if isinstance(each, list) else each for each in args]
+    asked = elbos or {f"{name}()": each() for name, each in public_classes().items()}
+    with _quiet():
+        return NumPyroPair(model, guide, given, dict(kwargs), asked)
+
+
+class NumPyroPair:
+    """See `facts.Pair`. Every function of (key, parameters) is traced once; one function of all of them is compiled."""
+
+    library = Library.NUMPYRO
+    latents_of_positions = 0
+    remarks: tuple[str, ...] = ()
+
+    def __init__(self, model: Callable, guide: Callable, args: list, kwargs: dict, elbos: Mapping[str, Any]) -> None:
+        self.model, self.guide, self.args, self.kwargs = model, guide, args, kwargs
+        self.versions = f"numpyro {numpyro.__version__}, jax {jax.__version__}"
+        svi = SVI(model, guide, numpyro.optim.SGD(0.0), numpyro.infer.Trace_ELBO())
+        state = svi.init(jax.random.key(SEED), *args, **kwargs)
+        self._constrain: Callable = svi.constrain_fn  # pyright: ignore
+        self._mutable = state.mutable_state
+        self._params = svi.optim.get_params(state.optim_state)
+        leaves = jax.tree_util.tree_flatten_with_path(self._params)[0]
+        self._directions = Directions({_name(path): tuple(np.shape(leaf)) for path, leaf in leaves})
+        self.directions = self._directions.names
+        self._static: dict[str, Any] = {}
+        self._order: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
+        self._functions: dict[str, Any] = {}
+        self._eager = False
+        self._rows = 4 if sum(np.size(leaf) for _, leaf in leaves) > LARGE else ROWS
+        self._prepare_functions({shown.removesuffix("()"): each for shown, each in elbos.items()})
+
+    def _prepare_functions(self, elbos: dict[str, Any]) -> None:
+        asked = set(elbos)
+        example = (jax.random.key(SEED), self._params)
+        self._trace("", self._facts, example)
+        shapes = dict(self._static)
+        mended = mending(sites_of(shapes, self._example_arrays()))
+        self.mended = mending_text(mended)
+        unguided = any("guide" not in each and not each["observed"] for each in shapes.values())
+        elbos |= {name: getattr(module, name)() for name in REFERENCES
+                  if name not in elbos and (name != "TraceEnum_ELBO" or unguided)}  # fmt: skip
+        errors: dict[str, str] = {}
+        for name, each in elbos.items():
+            try:
+                self._trace(name, self._loss(each, self.model, self.guide), example)
+            except Exception as raised:  # whatever the class raises on this pair is what is told
+                errors[name] = one_line(raised)
+        if self.mended:
+            pair = (_Reweighted(self.model, mended.unscored, {}), _Reweighted(self.guide, (), mended.factors))
+            self._trace(INTENDED, self._loss(elbos["Trace_ELBO"], *pair), example)
+        self._compiled: Callable | None = None
+        self._first = self._call(0, self._rows)
+        self.sites = sites_of(self._static, jax.tree.map(lambda leaf: leaf[0], self._first[""][1]))
+        self.bits = 64 if self._first[""][0].dtype == np.float64 else 32
+        self.order = self._order
+        self.classes = tuple(
+            ClassFacts(
+                name=name, kind=kind_of(each, module.__all__), error=errors.get(name, ""), asked=name in asked,
+                particles=int(each.num_particles),
+                value=float("nan") if name in errors else float(self._first[name][0][0]),
+            )
+            for name, each in elbos.items()
+        )  # fmt: skip
+
+    def block(self, first: int, n: int, names: Collection[str], *, terms: bool) -> Block:
+        """Draws of every class; n is filled up to whole calls of the compiled function."""
+        with _quiet():
+            found = [self._first if start == 0 else self._call(start, self._rows)
+                     for start in range(first, first + n, self._rows)]  # fmt: skip
+        joined = {name: [np.concatenate(each) for each in zip(*(call[name] for call in found), strict=True)]
+                  for name in self._functions if name}  # fmt: skip
+        table = np.concatenate([call[""][0] for call in found]).astype(float)
+        return Block(
+            values={name: values.astype(float) for name, (values, _) in joined.items()},
+            gradients={name: slopes.astype(float) for name, (_, slopes) in joined.items()},
+            sampled=table[..., 0], kl=table[..., 1], guide=table[..., 2],
+        )  # fmt: skip
+
+    def exact(self) -> Exact | None:
+        """See `numpyro_enumeration`."""
+        latents = [site for site in self.sites if not site.observed]
+        if self._eager or not latents or any(not (side := site.guide or site.model) or not side.discrete
+                                             for site in latents):  # fmt: skip
+            return None
+        if any(side.scale != (1.0, 1.0) for site in self.sites for side in (site.model,) if site.guide is None and side
+               and not all(each.guide for each in latents)):  # fmt: skip
+            return None
+        with _quiet():
+            found = enumerated(self.model, self.guide, self.args, self.kwargs, self._params, self._constrained)
+        if found is None:
+            return None
+        value, slopes, states = found
+        gradient = self._directions.along([np.asarray(leaf, dtype=float) for leaf in jax.tree.leaves(slopes)])
+        return Exact(value=value, gradient=gradient, route=f"sum over all {states} states")
+
+    def _constrained(self, params: Any) -> dict[str, Any]:
+        """The parameters as SVI hands them to an ELBO object, mutable state included."""
+        held = dict(self._constrain(params))
+        if jax.tree.leaves(self._mutable):
+            held.update(jax.lax.stop_gradient(self._mutable))
+        return held
+
+    def _loss(self, elbo: Any, model: Callable, guide: Callable) -> Function:
+        """(key, parameters) -> the ELBO and its gradient, by the call that SVI.update makes."""
+        call = elbo.loss
+        if jax.tree.leaves(self._mutable):
+
+            def call(*given: Any, **named: Any) -> Any:
+                return elbo.loss_with_mutable_state(*given, **named)["loss"]
+
+        def negative(params: Any, key: Any) -> Any:
+            loss = call(key, self._constrained(params), model, guide, *self.args, **self.kwargs)
+            return -sum(loss.values()) if isinstance(loss, dict) else -loss
+
+        def both(key: Any, params: Any) -> Any:
+            value, slopes = jax.value_and_grad(negative)(params, key)
+            parts = [leaf.ravel() if signs is None else jnp.asarray(signs, dtype=leaf.dtype) @ leaf.ravel()
+                     for leaf, signs in zip(jax.tree.leaves(slopes), self._directions.signs, strict=True)]  # fmt: skip
+            return value, jnp.concatenate(parts) if parts else jnp.zeros(0)
+
+        return both
+
+    def _facts(self, key: Any, params: Any) -> Any:
+        """Guide and model with the keys of Trace_ELBO's single particle: the sites' terms and arrays."""
+        held = self._constrained(params)
+        model_key, guide_key = jax.random.split(key)
+        guide_trace = handlers.trace(handlers.substitute(handlers.seed(self.guide, guide_key), data=held)).get_trace(
+            *self.args, **self.kwargs)  # fmt: skip
+        held |= {name: node["value"] for name, node in guide_trace.items() if node["type"] == "mutable"}
+        replayed = handlers.replay(handlers.seed(self.model, model_key), guide_trace)
+        model_trace = handlers.trace(handlers.substitute(replayed, data=held)).get_trace(*self.args, **self.kwargs)
+        self._static, arrays = extract(model_trace, guide_trace)
+        both = {name for name, each in self._static.items() if "model" in each and "guide" in each}
+        self._order = (
+            tuple(name for name in model_trace if name in both), tuple(name for name in guide_trace if name in both),
+        )  # fmt: skip
+        return columns(arrays), arrays
+
+    def _example_arrays(self) -> dict[str, Any]:
+        """Arrays of the right structure, of which `mending` reads none."""
+        shapes = jax.eval_shape(self._facts, jax.random.key(SEED), self._params)[1] if not self._eager else (
+            self._facts(jax.random.key(SEED), self._params)[1])  # fmt: skip
+        return jax.tree.map(lambda leaf: np.ones(leaf.shape), shapes)
+
+    def _trace(self, name: str, function: Function, example: tuple[Any, Any]) -> None:
+        """Trace a function of (key, parameters). A pair that no compiler can follow is run as it is, op by op."""
+        if self._eager:
+            function(*example)
+            self._functions[name] = function
+            return
+        try:
+            closed, shape = jax.make_jaxpr(function, return_shape=True)(*example)
+        except jax.errors.JAXTypeError:
+            if name:
+                raise
+            self._eager, self._rows = True, 4
+            self._trace(name, function, example)
+            return
+        self._functions[name] = (closed, jax.tree.structure(shape))
+
+    def _call(self, first: int, n: int) -> dict[str, Any]:
+        keys = [jax.random.key(seed) for seed in range(first, first + n)]
+        if self._eager:
+            found = [{name: each(key, self._params) for name, each in self._functions.items()} for key in keys]
+            return jax.tree.map(lambda *leaves: np.stack([np.asarray(leaf) for leaf in leaves]), *found)
+        consts = {name: closed.consts for name, (closed, _) in self._functions.items()}
+        if self._compiled is None:
+
+            def every(key: Any, params: Any, consts: Any) -> Any:
+                flat = jax.tree.leaves((key, params))
+                return {
+                    name: jax.tree.unflatten(tree, jax.core.eval_jaxpr(closed.jaxpr, consts[name], *flat))
+                    for name, (closed, tree) in self._functions.items()
+                }  # fmt: skip
+
+            lowered = jax.jit(jax.vmap(every, in_axes=(0, None, None))).lower(jnp.stack(keys), self._params, consts)
+            self._compiled = lowered.compile(compiler_options=QUICK_TO_COMPILE)
+        return jax.device_get(self._compiled(jnp.stack(keys), self._params, consts))
+
+
+class _Reweighted(Messenger):
+    """Takes `unscored` sites out of the score, and multiplies the scale of others by a factor."""
+
+    def __init__(self, fn: Callable, unscored: Collection[str], factors: Mapping[str, float]) -> None:
+        super().__init__(fn)
+        self.unscored, self.factors = unscored, factors
+
+    def process_message(self, msg: Any) -> None:
+        """Mask and scale as the library's own handlers do."""
+        if msg["type"] != "sample":
+            return
+        if msg["name"] in self.unscored:
+            msg["fn"] = msg["fn"].mask(False)
+        factor = self.factors.get(msg["name"])
+        if factor is not None:
+            msg["scale"] = factor if msg.get("scale") is None else factor * msg["scale"]
+
+
+def _name(path: Any) -> str:
+    return ".".join(str(getattr(part, "key", getattr(part, "idx", part))) for part in path)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield

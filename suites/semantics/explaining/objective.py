@@ -1,0 +1,114 @@
+"""What a pair optimises, in one sentence: effective beta, mini-batch factor, weights that differ, masks, constants."""
+
+from collections.abc import Sequence
+from math import log, pi
+
+from elbo_compare.suites.semantics.explaining.facts import Draw, Side, Site
+
+HALF_LOG_2PI = 0.5 * log(2 * pi)
+
+
+def optimised(sites: Sequence[Site]) -> tuple[str, ...]:
+    """The objective in plain words, then a line for each thing that weighs a site otherwise than once."""
+    likelihood = [site for site in sites if site.observed and site.model is not None]
+    latent = [site for site in sites if site.model is not None and not site.observed]
+    data = ", ".join(site.name for site in likelihood)
+    names = ", ".join(site.name for site in latent)
+    first = f"Maximised on average: E_q[log p({data})]" if data else "Maximised on average (no site is observed): 0"
+    draws = {site.guide.draw for site in sites if site.guide is not None}
+    drawn = not draws or bool(draws - {Draw.POINT})
+    first += f" - {_beta(likelihood, latent, drawn=drawn)}" if latent else ""
+    first += f", z = {names}" if latent else ""
+    if latent and all(site.guide is None and site.model and site.model.enumerate for site in latent):
+        first = f"Maximised: log p({data}), {names} summed out by TraceEnum_ELBO"
+    lines = [f"{first}."]
+    lines += [line for line in (_batches(likelihood, latent), _masks(sites)) if line]
+    lines += [line for site in latent for line in _differing(site)]
+    return tuple(lines)
+
+
+def _own_scale(side: Side, factor: float) -> float | None:
+    """The scale without the model's mini-batch factor; None where it differs from element to element."""
+    low, high = side.scale
+    return low / factor if low == high else None
+
+
+def _beta(likelihood: Sequence[Site], latent: Sequence[Site], *, drawn: bool) -> str:
+    """Effective beta: the scale of log p and log q of the latents over that of the likelihood."""
+    what = "KL(q(z) || p(z))" if drawn else "(-log p(z)) at a point (MAP, no integral)"
+    over = {_own_scale(site.model, site.model.batch_factor) for site in likelihood if site.model}
+    prior = {_own_scale(site.model, site.model.batch_factor) for site in latent if site.model}
+    guide = {_own_scale(site.guide, site.model.batch_factor) for site in latent if site.guide and site.model}
+    scales = over | prior | guide
+    if None in scales or len(over) > 1 or len(prior) > 1 or len(guide) > 1:
+        shown = "; ".join(f"{site.name} {_scale(site)}" for site in (*latent, *likelihood))
+        return f"KL(q(z) || p(z)), each site with its own scale ({shown})"
+    unit = next(iter(over), 1.0) or 1.0
+    beta, beta_q = (next(iter(each), 1.0) or 0.0 for each in (prior, guide))
+    if guide and abs(beta - beta_q) > 1e-6 * abs(beta):
+        return f"E_q[{beta_q / unit:g} log q(z) - {beta / unit:g} log p(z)], which is no multiple of a KL"
+    if abs(beta / unit - 1) < 1e-6:
+        return f"{what} (effective beta 1)"
+    return f"{beta / unit:g} {what} (effective beta {beta / unit:g})"
+
+
+def _batches(likelihood: Sequence[Site], latent: Sequence[Site]) -> str:
+    """The mini-batch factor N / B, or that there is none."""
+    factors = {
+        f"{plate.size}/{plate.rows} = {plate.size / plate.rows:g} (plate {plate.name!r}: {plate.rows} of {plate.size})"
+        for site in (*likelihood, *latent) if site.model for plate in site.model.plates
+        if plate.rows and plate.rows != plate.size
+    }  # fmt: skip
+    if factors:
+        return f"Mini-batch factor N/B: {'; '.join(sorted(factors))}."
+    plated = {plate.name for site in likelihood if site.model for plate in site.model.plates}
+    globals_ = [site.name for site in latent if site.model and not plated & {each.name for each in site.model.plates}]
+    many = sum(site.model.weight for site in likelihood if site.model) > 1
+    if many and globals_:
+        return (
+            f"No mini-batch factor: each datum counts once. Right for a whole data set; if the arguments are one of "
+            f"many mini-batches, {', '.join(globals_)} weighs N/B times too much in each step."
+        )
+    return "No mini-batch factor: each datum counts once."
+
+
+def _masks(sites: Sequence[Site]) -> str:
+    kept = [
+        f"{site.name} keeps {side.kept:.0%} in the {role}"
+        for site in sites for role, side in (("model", site.model), ("guide", site.guide))
+        if side is not None and side.kept < 1 and not (site.observed and role == "guide")
+    ]  # fmt: skip
+    return f"Masks: {'; '.join(kept)}." if kept else ""
+
+
+def _differing(site: Site) -> tuple[str, ...]:
+    model, guide = site.model, site.guide
+    if model is None or guide is None or model.scale == guide.scale:
+        return ()
+    return (f"{site.name} is weighted differently: {_shown(model)} in the model, {_shown(guide)} in the guide.",)
+
+
+def _scale(site: Site) -> str:
+    return _shown(site.model) if site.model else ""
+
+
+def _shown(side: Side) -> str:
+    low, high = side.scale
+    return f"{low:g}" if low == high else f"{low:g} to {high:g}"
+
+
+def constants(sites: Sequence[Site], analytic: Sequence[str]) -> str:
+    """½ log 2π over the whole pair, as scales and masks weight it: in log q, in log p, and what is left in the ELBO.
+
+    `analytic`: sites whose KL is taken in closed form, where both are gone.
+    """
+    kept = [site for site in sites if site.name not in analytic]
+    in_p = -HALF_LOG_2PI * sum(site.model.normal_dims for site in kept if site.model)
+    in_q = -HALF_LOG_2PI * sum(site.guide.normal_dims for site in kept if site.guide and not site.observed)
+    if not any(side and side.normal_dims for site in sites for side in (site.model, site.guide)):
+        return "½ log 2π: none; every density is fully normalised"
+    if in_p == in_q == 0:
+        return "½ log 2π: gone from the analytic KL; none elsewhere"
+    left = in_p - in_q
+    rest = f"{left:+.6g} nats stay in the ELBO" if abs(left) > 1e-9 * abs(in_p) else "nothing stays in the ELBO"
+    return f"½ log 2π: log p holds {in_p:+.6g}, log q {in_q:+.6g} nats; {rest}"

@@ -1,0 +1,225 @@
+"""A Pyro model and guide, ready to be drawn from through the public ELBO classes of the library."""
+
+import inspect
+import logging
+import random
+import warnings
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import pyro
+import pyro.infer
+import torch
+from pyro import poutine
+from pyro.infer import ELBO, ReweightedWakeSleep
+from pyro.infer.autoguide import AutoContinuous
+from pyro.infer.enum import get_importance_trace
+from pyro.poutine.messenger import Messenger
+
+from elbo_compare.suites.semantics.case import Library
+from elbo_compare.suites.semantics.explaining.directions import Directions
+from elbo_compare.suites.semantics.explaining.facts import INTENDED, Block, ClassFacts, Exact
+from elbo_compare.suites.semantics.explaining.mending import mending, mending_text
+from elbo_compare.suites.semantics.explaining.named import elbo_classes, kind_of, one_line
+from elbo_compare.suites.semantics.explaining.pyro_enumeration import enumerated
+from elbo_compare.suites.semantics.explaining.pyro_facts import sites_of, terms_of
+
+SEED = 0
+# What the classes need beyond their defaults to run at all.
+ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
+    "TraceTailAdaptive_ELBO": {"num_particles": 2, "vectorize_particles": True}
+}
+REFERENCES = ("Trace_ELBO", "TraceEnum_ELBO")
+module = pyro.infer
+base_class: type = ELBO
+
+
+def public_classes() -> dict[str, type]:
+    """The library's public ELBO classes that need no arguments, without their compiled variants."""
+    return {
+        name: each
+        for name, each in elbo_classes(module, ELBO).items()
+        if not name.startswith("Jit")
+        and all(p.default is not p.empty or p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
+                for p in inspect.signature(each).parameters.values())
+    }  # fmt: skip
+
+
+def prepare(
+    model: Callable, guide: Callable, args: Sequence[Any], kwargs: Mapping[str, Any], elbos: Mapping[str, Any]
+) -> "PyroPair":
+    """The pair under seed 0, with each class's value there; parameters keep what they hold.
+
+    elbos: how it is shown -> object; empty: every public class. Lists of numbers in `args` become tensors of the
+    default dtype. Raises what the model or the guide raises.
+    """
+    given = [torch.tensor(each, dtype=torch.get_default_dtype()) if isinstance(each, list) else each for each in args]
+    classes = public_classes()
+    asked = elbos or {f"{name}()": each(**ARGUMENTS.get(name, {})) for name, each in classes.items()}
+    with _quiet():
+        return PyroPair(model, guide, given, dict(kwargs), asked)
+
+
+class _Reweighted(Messenger):
+    """Takes `unscored` sites out of the score, and multiplies the scale of others by a factor."""
+
+    def __init__(self, unscored: Collection[str], factors: Mapping[str, float]) -> None:
+        super().__init__()
+        self.unscored, self.factors = unscored, factors
+
+    def _pyro_sample(self, msg: Any) -> None:
+        if msg["name"] in self.unscored:
+            msg["mask"] = False
+        msg["scale"] = msg["scale"] * self.factors.get(msg["name"], 1.0)
+
+
+class PyroPair:
+    """See `facts.Pair`."""
+
+    library = Library.PYRO
+
+    def __init__(self, model: Callable, guide: Callable, args: list, kwargs: dict, elbos: Mapping[str, Any]) -> None:
+        self.model, self.guide, self.args, self.kwargs = model, guide, args, kwargs
+        self.versions = f"pyro-ppl {pyro.__version__}, torch {torch.__version__}"
+        pyro.set_rng_seed(SEED)
+        guide(*args, **kwargs)  # an autoguide sets itself up on its first call, and draws while it does
+        model_trace, guide_trace = self._traces(SEED)
+        self.sites = sites_of(model_trace, guide_trace)
+        values = [node["value"] for node in model_trace.nodes.values() if node["type"] == "sample"]
+        self.bits = 64 if any(getattr(each, "dtype", None) == torch.float64 for each in values) else 32
+        shared = {site.name for site in self.sites if site.model and site.guide}
+        self.order = (
+            tuple(name for name in model_trace.nodes if name in shared),
+            tuple(name for name in guide_trace.nodes if name in shared),
+        )
+        self.remarks: tuple[str, ...] = ()
+        rows = [plate.rows for site in self.sites if site.model and not site.observed for plate in site.model.plates
+                if plate.rows < plate.size]  # fmt: skip
+        self.latents_of_positions = max(rows, default=0) if isinstance(guide, AutoContinuous) else 0
+        self._parameters = self._leaves()
+        self._directions = Directions({name: tuple(leaf.shape) for name, leaf in self._parameters.items()})
+        self.directions = self._directions.names
+        changes = mending(self.sites)
+        self.mended = mending_text(changes)
+        self._mended = (_Reweighted(changes.unscored, {})(model), _Reweighted((), changes.factors)(guide))
+        self._elbos = {shown.removesuffix("()"): each for shown, each in elbos.items()}
+        asked = tuple(self._class(name, each, asked=True) for name, each in self._elbos.items())
+        lacking = [each for each in REFERENCES if each not in self._elbos and self._enumerates(each)]
+        self._elbos |= {name: getattr(module, name)() for name in lacking}
+        self.classes = (*asked, *(self._class(name, self._elbos[name], asked=False) for name in lacking))
+
+    def block(self, first: int, n: int, names: Collection[str], *, terms: bool) -> Block:
+        """Draws of `names`, and of the sites' terms where `terms` asks for them."""
+        values: dict[str, list[float]] = {name: [] for name in names}
+        gradients: dict[str, list[np.ndarray]] = {name: [] for name in names}
+        found: list[list[tuple[float, float, float]]] = []
+        with _quiet():
+            for seed in range(first, first + n):
+                for name in names:
+                    elbo = self._elbos["Trace_ELBO" if name == INTENDED else name]
+                    value, gradient = self._draw(elbo, seed, self._mended if name == INTENDED else None)
+                    values[name].append(value)
+                    gradients[name].append(gradient)
+                if terms:
+                    found.append(terms_of(*self._traces(seed), tuple(site.name for site in self.sites)))
+        columns = np.array(found) if terms else None
+        return Block(
+            values={name: np.array(each) for name, each in values.items()},
+            gradients={name: np.array(each) for name, each in gradients.items()},
+            sampled=columns[..., 0] if columns is not None else None,
+            kl=columns[..., 1] if columns is not None else None,
+            guide=columns[..., 2] if columns is not None else None,
+        )
+
+    def exact(self) -> Exact | None:
+        """See `pyro_enumeration`."""
+        latents = [site for site in self.sites if not site.observed]
+        if not latents or any(not (side := site.guide or site.model) or not side.discrete for site in latents):
+            return None
+        with _quiet():
+            found = enumerated(self.model, self.guide, self.args, self.kwargs)
+            if found is None:
+                return None
+            value, states = found
+            leaves = list(self._parameters.values())
+            slopes = torch.autograd.grad(value, leaves, allow_unused=True) if leaves and value.requires_grad else ()
+            gradient = self._along([None if each is None else each.detach() for each in slopes] or [None] * len(leaves))
+        return Exact(value=float(value.detach()), gradient=gradient, route=f"sum over all {states} states")
+
+    def _traces(self, seed: int) -> tuple[Any, Any]:
+        pyro.set_rng_seed(seed)
+        return get_importance_trace("flat", float("inf"), self.model, self.guide, self.args, self.kwargs)
+
+    def _leaves(self) -> dict[str, torch.Tensor]:
+        """The unconstrained parameters that SVI would hand to the optimiser."""
+        pyro.set_rng_seed(SEED)
+        with poutine.trace(param_only=True) as capture:
+            guide_trace = poutine.trace(self.guide).get_trace(*self.args, **self.kwargs)
+            poutine.replay(self.model, trace=guide_trace)(*self.args, **self.kwargs)
+        found: dict[str, Any] = {name: node.get("value") for name, node in capture.trace.nodes.items()}
+        return {
+            name: value.unconstrained() if hasattr(value, "unconstrained") else value
+            for name, value in found.items()
+            if torch.is_tensor(value) and value.requires_grad
+        }
+
+    def _enumerates(self, name: str) -> bool:
+        """Whether a reference class is of use: TraceEnum_ELBO only where a latent of the model alone is enumerated."""
+        marked = any(site.guide is None and site.model and site.model.enumerate for site in self.sites)
+        return marked or name != "TraceEnum_ELBO"
+
+    def _class(self, name: str, elbo: Any, *, asked: bool) -> ClassFacts:
+        value, error = float("nan"), ""
+        try:
+            if getattr(elbo, "max_plate_nesting", 0) == float("inf"):
+                self._draw(elbo, SEED)  # TraceEnum_ELBO guesses it once, and draws while it does
+            value, _ = self._draw(elbo, SEED)
+        except Exception as raised:  # whatever the class raises on this pair is what is told
+            error = one_line(raised)
+        particles = int(getattr(elbo, "num_particles", 1))
+        kind = kind_of(elbo, module.__all__)
+        return ClassFacts(name=name, kind=kind, value=value, error=error, particles=particles, asked=asked)
+
+    def _draw(self, elbo: Any, seed: int, pair: tuple[Callable, Callable] | None = None) -> tuple[float, np.ndarray]:
+        """The ELBO of one call under `seed`, and minus the gradient of its surrogate loss along the directions."""
+        model, guide = pair or (self.model, self.guide)
+        pyro.set_rng_seed(seed)
+        leaves = list(self._parameters.values())
+        kept = [leaf.grad for leaf in leaves]
+        for leaf in leaves:
+            leaf.grad = None
+        try:
+            one_value = leaves or not isinstance(elbo, ReweightedWakeSleep)  # which wants something to differentiate
+            call = elbo.loss_and_grads if one_value else elbo.loss
+            loss = call(model, guide, *self.args, **self.kwargs)
+            gradient = -self._along([leaf.grad for leaf in leaves])
+        finally:
+            for leaf, before in zip(leaves, kept, strict=True):
+                leaf.grad = before
+        return -float(loss[0] if isinstance(loss, tuple) else loss), gradient
+
+    def _along(self, slopes: Sequence[torch.Tensor | None]) -> np.ndarray:
+        shapes = [leaf.shape for leaf in self._parameters.values()]
+        return self._directions.along([
+            np.zeros(shape) if each is None else each.detach().double().numpy()
+            for each, shape in zip(slopes, shapes, strict=True)
+        ])  # fmt: skip
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """No warnings, and the random numbers of the caller go on where they were."""
+    before = random.getstate(), np.random.get_state()
+    log = logging.getLogger("pyro")  # which says on standard error what nesting of plates it has guessed
+    level = log.level
+    log.setLevel(logging.WARNING)
+    with warnings.catch_warnings(), torch.random.fork_rng():
+        warnings.simplefilter("ignore")
+        try:
+            yield
+        finally:
+            log.setLevel(level)
+            random.setstate(before[0])
+            np.random.set_state(before[1])

@@ -1,0 +1,147 @@
+"""What each ELBO class does with each site of a pair: its role, in the field's words, and its term.
+
+No framework is imported here. The rules are those of the libraries' sources; every explanation checks them on the pair:
+the terms add up to what the class returned, and its mean is compared with the exact one.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from math import fsum, isfinite, nan
+
+from elbo_compare.suites.semantics.case import Library
+from elbo_compare.suites.semantics.explaining.facts import ClassFacts, Draw, Site
+from elbo_compare.suites.semantics.pairs.sweep import KNOWN
+
+# Estimates of the ELBO; the other classes bound or optimise something else, and their mean is no bias.
+ELBOS = ("Trace_ELBO", "TraceMeanField_ELBO", "TraceGraph_ELBO", "TraceEnum_ELBO")
+OTHER_OBJECTIVE = {
+    "TraceTMC_ELBO": "a bound of log p(x) by tensor Monte Carlo, the ELBO where no site is marked for enumeration",
+    "RenyiELBO": "a Rényi bound of order alpha (0: IWAE), no estimate of the ELBO",
+    "ReweightedWakeSleep": "two losses: -log mean weight for the model, the weighted -log q for the guide",
+    "TraceTailAdaptive_ELBO": "a gradient alone; its value is inf by design",
+}
+
+
+class Role(StrEnum):
+    """What a class does with a site."""
+
+    ANALYTIC = "analytic"  # minus the registered KL(q || p)
+    REPARAMETERISED = "reparameterised"  # log p - log q at the draw, the gradient through the draw
+    SCORE = "score function"  # log p - log q at the draw, the gradient through log q
+    BASELINE = "baseline"  # with a control variate that the site names
+    NO_SCORE = "no score function"  # a draw that is not reparameterised, whose score is left out
+    ENUMERATED = "enumerated"  # a sum over the support, weighted by q; in the model alone: marginalised
+    SAMPLES = "enumerated over samples"  # tensor Monte Carlo
+    POINT = "point"  # a Delta: log p at the point, plus its log_density as the class has it
+    WEIGHT = "importance weight"  # log p - log q goes into log w
+    WRONG_SCALE = "wrong scale"  # the KL is multiplied by the guide's scale, where the model's differs
+    MASK_IGNORED = "mask ignored"  # the KL is masked by the guide's mask or by none, where the model's differs
+    LIKELIHOOD = "log-likelihood"  # an observed site: + log p(x | z)
+    AUXILIARY = "auxiliary"  # only in the guide: - log q
+    PRIOR = "drawn from the prior"  # only in the model: + log p at a draw from it
+    RAISES = "raises"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """One site under one class: `term` in nats at the draw of seed 0, nan where the site has none of its own."""
+
+    roles: tuple[Role, ...]
+    term: float = nan
+
+
+def told(site: Site, kind: str, library: Library) -> Told:
+    """Roles and term of a site under a class of the given kind."""
+    if kind == "TraceMeanField_ELBO":
+        return _mean_field(site)
+    enumerates = kind in ("TraceEnum_ELBO", "TraceTMC_ELBO")
+    own = _own(site, kind, library)
+    if (enumerates and Role.ENUMERATED in own) or Role.SAMPLES in own:
+        return Told(roles=own)
+    if own == (Role.PRIOR,) and kind == "TraceEnum_ELBO" and library is Library.NUMPYRO:
+        return Told(roles=own, term=0.0)  # integrated, by one draw from the prior
+    if kind in OTHER_OBJECTIVE and kind != "TraceTMC_ELBO":
+        return Told(roles=tuple(dict.fromkeys((Role.WEIGHT, *own))), term=site.term)
+    return Told(roles=own, term=site.term)
+
+
+def _own(site: Site, kind: str, library: Library) -> tuple[Role, ...]:
+    """The roles under a class that samples."""
+    if site.observed:
+        return (Role.LIKELIHOOD,)
+    side = site.guide or site.model
+    marked = side.enumerate if side is not None and kind in ("TraceEnum_ELBO", "TraceTMC_ELBO") else ""
+    if marked and (library is Library.PYRO or marked == "parallel"):
+        return (Role.SAMPLES if marked == "samples" else Role.ENUMERATED,)
+    if site.guide is None:
+        return (Role.PRIOR,)
+    shared = () if site.model is not None else (Role.AUXILIARY,)
+    if site.guide.draw is Draw.POINT:
+        return (*shared, Role.POINT)
+    if site.guide.draw is Draw.REPARAMETERISED:
+        return (*shared, Role.REPARAMETERISED)
+    if kind == "TraceTMC_ELBO" or (library is Library.NUMPYRO and kind in ("Trace_ELBO", "RenyiELBO")):
+        return (*shared, Role.NO_SCORE)
+    if kind == "ReweightedWakeSleep":
+        return (*shared, Role.WEIGHT)
+    baseline = (Role.BASELINE,) if site.guide.baseline and kind == "TraceGraph_ELBO" else ()
+    return (*shared, Role.SCORE, *baseline)
+
+
+def _mean_field(site: Site) -> Told:
+    if site.error or (site.guide is None and not site.observed):
+        return Told(roles=(Role.RAISES,))
+    if site.observed:
+        return Told(roles=(Role.LIKELIHOOD,), term=site.term)
+    model, guide = site.model, site.guide
+    how = () if guide is None else {
+        Draw.POINT: (Role.POINT,), Draw.REPARAMETERISED: (Role.REPARAMETERISED,), Draw.SCORE: (Role.NO_SCORE,)
+    }[guide.draw]  # fmt: skip
+    if model is None or guide is None:
+        return Told(roles=(Role.AUXILIARY, *how), term=site.term)
+    if site.kl is None:
+        return Told(roles=how, term=site.term)
+    roles = [Role.POINT if guide.draw is Draw.POINT else Role.ANALYTIC]
+    roles += [Role.WRONG_SCALE] if model.scale != guide.scale else []
+    roles += [Role.MASK_IGNORED] if model.mask_digest != guide.mask_digest else []
+    return Told(roles=tuple(roles), term=-site.kl)
+
+
+def total(site_terms: Sequence[Told], facts: ClassFacts) -> float | None:
+    """The sum of the terms, which the class returned if the roles are right; None where it has no such sum: sites
+    summed together, several particles, another objective, or nothing returned."""
+    terms = [each.term for each in site_terms]
+    single = facts.particles == 1 and facts.kind in ELBOS and not facts.error
+    return fsum(terms) if single and all(map(isfinite, terms)) else None
+
+
+def raising_site(sites: Sequence[Site], kind: str) -> str:
+    """The site for which TraceMeanField_ELBO raises; empty where none is known to."""
+    if kind != "TraceMeanField_ELBO":
+        return ""
+    return next((site.name for site in sites if Role.RAISES in _mean_field(site).roles), "")
+
+
+def site_remarks(site: Site, library: Library) -> tuple[str, ...]:
+    """What holds for the site whatever the class: scales, masks, plates that differ, divergences that are inexact."""
+    model, guide = site.model, site.guide
+    if model is None or guide is None or site.observed:
+        return ()
+    found = [
+        f"plate {p.name!r} has size {p.size} in the model and {q.size} in the guide; nothing warns"
+        for p in model.plates for q in guide.plates if p.name == q.name and p.size != q.size
+    ]  # fmt: skip
+    if model.scale != guide.scale and not found:
+        found.append(f"scale {_span(model.scale)} in the model, {_span(guide.scale)} in the guide")
+    if model.mask_digest != guide.mask_digest:
+        found.append(f"the masks keep {model.kept:.0%} in the model and {guide.kept:.0%} in the guide")
+    if guide.log_density:
+        found.append(f"the guide is a Delta with log_density {guide.log_density:.6g} nats")
+    case = KNOWN.get((library, f"{guide.family}|{model.family}"), "") if site.kl is not None else ""
+    return (*found, f"the registered divergence of this pair is not exact: see {case}") if case else tuple(found)
+
+
+def _span(scale: tuple[float, float]) -> str:
+    low, high = scale
+    return f"{low:g}" if low == high else f"{low:g} to {high:g}"
