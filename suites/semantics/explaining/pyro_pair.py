@@ -159,11 +159,8 @@ class PyroPair:
             guide_trace = poutine.trace(self.guide).get_trace(*self.args, **self.kwargs)
             poutine.replay(self.model, trace=guide_trace)(*self.args, **self.kwargs)
         found: dict[str, Any] = {name: node.get("value") for name, node in capture.trace.nodes.items()}
-        return {
-            name: value.unconstrained() if hasattr(value, "unconstrained") else value
-            for name, value in found.items()
-            if torch.is_tensor(value) and value.requires_grad
-        }
+        trained = {name: value for name, value in found.items() if getattr(value, "requires_grad", False)}
+        return {name: getattr(value, "unconstrained", lambda value=value: value)() for name, value in trained.items()}
 
     def _enumerates(self, name: str) -> bool:
         """Whether a reference class is of use: TraceEnum_ELBO only where a latent of the model alone is enumerated."""
