@@ -321,6 +321,11 @@ def kept(module: nn.Module) -> Iterator[None]:
             one._buffers[key] = each
 
 
+def prepared(model: nn.Module) -> nn.Module:
+    """What the ways to a loss call: the module itself."""
+    return model
+
+
 def layer_sizes(module: nn.Module) -> list[tuple[str, int, int]]:
     """(kind, in, out) of every layer that says how wide its input is, in the order of its making."""
     found: list[tuple[str, int, int]] = []

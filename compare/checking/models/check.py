@@ -1,6 +1,8 @@
 """Checks one whole model in this process: runs it, finds its parts by value, judges sampler, loss and gradients."""
 
+import inspect
 import json
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -43,13 +45,13 @@ def check_model(
     label = target or getattr(model, "__name__", type(model).__name__)
     if isinstance(init, str):
         init = read_init(init)
-    made = instance(model, label, init)
+    around = dict(names or _around(model))
+    made = instance(model, label, init, around)
     if not is_model(made):
         raise TargetError(
             f"{label} is of type {type(made).__name__}: no torch, flax or equinox module, and no model is read of it."
         )
     rows = given_rows(data) if isinstance(data, str) else None if data is None else checked_rows(data, "data")
-    around = dict(names or _around(made))
     with bridge_of(made).kept(made):
         chosen = _best(made, around, label, loss, rows, batch, likelihood, objective, constants or {})
     return replace(chosen, timings={"checking": time.perf_counter() - started})
@@ -92,9 +94,8 @@ def read_init(text: str) -> Any:
 
 
 def _around(model: Any) -> dict[str, Any]:
-    import sys
-
-    module = sys.modules.get(type(model).__module__)
+    owner = model if inspect.isfunction(model) or isinstance(model, type) else type(model)
+    module = sys.modules.get(owner.__module__)
     return dict(vars(module)) if module is not None else {}
 
 

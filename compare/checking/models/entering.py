@@ -12,7 +12,7 @@ from typing import Any
 
 from elbo_compare.compare.checking.callee import BATCH_NAMES
 from elbo_compare.compare.checking.failure import TargetError
-from elbo_compare.compare.checking.models.making import is_model
+from elbo_compare.compare.checking.models.making import TREES, is_model
 from elbo_compare.compare.checking.names import Role, read_name
 from elbo_compare.compare.checking.source import returned_names, surface, unpacked
 from elbo_compare.suites.bridge.user_arrays import leaves
@@ -70,16 +70,22 @@ class Caller:
 def ways(model: Any, names: Mapping[str, Any], *, loss: str | None, constants: Mapping[str, Any]) -> Iterator[Way]:
     """Every way, likeliest first. loss: what --loss says. Raises TargetError where there is no such name."""
     caller = Caller(model=model, extra={k: v for k, v in constants.items() if k in _parameters(model)})
-    named = _candidates(model, names, loss)
-    if loss is None or loss == "forward":
+    alone = getattr(type(model), "alone", False)  # what was named is the loss
+    named = [] if alone else _candidates(model, names, loss)
+    if loss is None or loss == "forward" or alone:
         yield Way(label="forward", enter=_returned(caller), positive=_positive("", model))
     for label, function in named:
         yield from itertools.islice(_bound(caller, label, function, constants), MOST_WAYS)
 
 
+def called(model: Any) -> Callable[..., Any]:
+    """What a call of the model runs: its forward, or the `__call__` behind a view of a JAX module."""
+    return getattr(model, "__dict__", {}).get("called") or surface(model)
+
+
 def _parameters(model: Any) -> list[str]:
     try:
-        return list(inspect.signature(surface(model)).parameters)
+        return list(inspect.signature(called(model)).parameters)
     except (TypeError, ValueError):
         return []
 
@@ -93,9 +99,10 @@ def _candidates(model: Any, names: Mapping[str, Any], loss: str | None) -> list[
             known = [label for label, _ in _candidates(model, names, None)] or ["forward"]
             raise TargetError(f"No loss {loss!r}. Seen: {', '.join(known)}.")
         return [(loss, found)]
+    owner = getattr(model, "owner", type(model))
     own = {
         key
-        for base in type(model).__mro__
+        for base in owner.__mro__
         if base.__module__.split(".")[0] not in {"torch", "flax", "equinox", "keras", "pytorch_lightning", "lightning"}
         for key in vars(base)
         if not key.startswith("__")
@@ -151,7 +158,7 @@ def named_outputs(caller: Caller, out: Any) -> list[tuple[str, Any]]:
     """What forward gave, in order, with the names that its return statement has."""
     found = list(leaves(out))
     if isinstance(out, (tuple, list)):
-        names = returned_names(surface(caller.model), len(found))
+        names = returned_names(called(caller.model), len(found))
         if len(names) == len(found):
             found = [(name, value) for name, (_, value) in zip(names, found, strict=True)]
     return found
@@ -196,8 +203,8 @@ def _arguments(
 ) -> Iterator[tuple[Callable[[Any], Any], str]]:
     """(x -> positional arguments and forward's outputs, words) for each binding."""
     names = [p.name for p in wanted]
-    if names and not star and all(_simple(name) is not None for name in names):
-        yield (lambda x: ([_simple(name)(caller, x) for name in names], None)), ", ".join(names)  # type: ignore[misc]
+    if names and not star and all(_simple(name, caller) is not None for name in names):
+        yield (lambda x: ([_simple(name, caller)(caller, x) for name in names], None)), ", ".join(names)  # type: ignore[misc]
 
     def by_names(x: Any) -> Any:
         out = caller.forward(x)
@@ -231,15 +238,22 @@ def _arguments(
         yield placed(order), f"*{order}" if star else f"{', '.join(names)} by position: {order}"
 
 
-def _simple(name: str) -> Callable[[Caller, Any], Any] | None:
+def _simple(name: str, caller: Caller) -> Callable[[Caller, Any], Any] | None:
     """A parameter that needs no forward: x, the model, a batch size, a step's number."""
     if name in MODEL_NAMES:
-        return lambda caller, x: caller.model
+        return lambda caller, x: caller.model.whole if "merge" in vars(caller.model) else caller.model
     if name in BATCH_NAMES:
         return lambda caller, x: len(x)
     if name in STEPS:
         return lambda caller, x: 0
     read = read_name(name)
+    view = getattr(caller.model, "__dict__", {})
+    if name in TREES and "weights" in view:
+        return lambda caller, x: caller.model.weights
+    if name == "state" and "weights" in view:
+        return lambda caller, x: caller.model.train_state
+    if read is not None and read[0] is Role.KEY and "key" in view:
+        return lambda caller, x: caller.model.key
     if name == "batch":
         return lambda caller, x: Pair((x, _zeros(x)))
     return (lambda caller, x: x) if read is not None and read[0] is Role.X else None
@@ -259,7 +273,7 @@ def _zeros(x: Any) -> Any:
 
 def _pick(name: str, caller: Caller, x: Any, seen: list[tuple[str, Any]]) -> Any:
     """The value of a parameter by its name: forward's output of that name or role, x, the model."""
-    simple = _simple(name)
+    simple = _simple(name, caller)
     for other, value in seen:
         if other == name or other.rsplit(".", 1)[-1] == name:
             return value

@@ -6,6 +6,7 @@ import numpy as np
 
 from elbo_compare.compare.checking.diagnosis import Diagnosis, DifferenceForm
 from elbo_compare.compare.checking.models.data import Feed
+from elbo_compare.compare.checking.models.probing import SIZES
 from elbo_compare.suites.bridge.program import Program, Run, Setting
 from elbo_compare.suites.bridge.tape import Drawn
 
@@ -15,7 +16,7 @@ ALONE_SINGLE = 1e-4
 
 def in_evaluation(program: Program, feed: Feed) -> tuple[Diagnosis | None, tuple[str, ...]]:
     """(what is wrong in evaluation, what to know about it)."""
-    setting = Setting(x=feed.batch(6, 77), seed=5, training=False)
+    setting = Setting(x=feed.batch(SIZES[1], 77), seed=5, training=False)
     run = program.run(setting)
     if run.error:
         return None, (f"in evaluation it raises {run.error}",)
@@ -37,7 +38,7 @@ def in_evaluation(program: Program, feed: Feed) -> tuple[Diagnosis | None, tuple
 def _coupled(program: Program, setting: Setting, run: Run) -> str:
     """`result` where the rows of forward's outputs change when the rest of the batch goes."""
     quiet = replace(setting, filled=0.0)
-    whole, half = program.run(quiet), program.run(replace(quiet, x=quiet.x[:3]))
+    whole, half = program.run(quiet), program.run(replace(quiet, x=quiet.x[: SIZES[0]]))
     if whole.error or half.error:
         return ""
     limit = ALONE if program.roundoff < 1e-12 else ALONE_SINGLE
@@ -46,9 +47,9 @@ def _coupled(program: Program, setting: Setting, run: Run) -> str:
         if not name.startswith("out") or other is None or whole.weighs[number]:
             continue
         shape = program.shape(whole, number)
-        if shape[:1] != (6,) or program.shape(half, other)[:1] != (3,):
+        if shape[:1] != SIZES[1:] or program.shape(half, other)[:1] != SIZES[:1]:
             continue
-        one, rest = program.value(whole, number)[:3], program.value(half, other)
+        one, rest = program.value(whole, number)[: SIZES[0]], program.value(half, other)
         if one.shape == rest.shape and np.abs(one - rest).max() > limit * (np.abs(one).max() + 1e-12):
             return "result"
     return ""

@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import Any
 
 from elbo_compare.compare.checking.failure import TargetError
-from elbo_compare.compare.checking.models.making import is_model
+from elbo_compare.compare.checking.models.making import TREES, is_model, takes_weights
 from elbo_compare.compare.checking.names import Role, read_name
 from elbo_compare.compare.checking.target import WHOLE
 from elbo_compare.compare.errors import unknown
@@ -173,7 +173,8 @@ def _may_be_whole(file: Path, name: str) -> bool:
         if isinstance(node, ast.ClassDef) and node.name == name:
             return bool(node.bases)
         if isinstance(node, ast.FunctionDef) and node.name == name:
-            return not (node.args.args or node.args.vararg or node.args.kwonlyargs)
+            arguments = [each.arg for each in node.args.args]
+            return not (arguments or node.args.vararg or node.args.kwonlyargs) or arguments[0] in TREES
         if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == name for t in node.targets):
             return isinstance(node.value, ast.Call)
     return False
@@ -181,6 +182,8 @@ def _may_be_whole(file: Path, name: str) -> bool:
 
 def is_whole(found: Any) -> bool:
     """Whether it is a module with an encoder and a decoder, or one that takes data alone, or a factory of one."""
+    if takes_weights(found):
+        return True
     if inspect.isfunction(found):
         required = [p for p in inspect.signature(found).parameters.values() if p.default is p.empty]
         return not required and bool(is_model(_made(found)))

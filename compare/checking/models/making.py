@@ -2,10 +2,12 @@
 
 import inspect
 from collections.abc import Mapping
+from importlib import import_module
 from typing import Any
 
 from elbo_compare.compare.checking.failure import TargetError
 
+TREES = frozenset(("params", "variables", "weights", "theta", "parameters"))  # what JAX code calls a tree of weights
 EXAMPLES = {  # what a size of this name may be, for the line that asks for it
     ("latent", "z_dim", "zdim", "n_z", "code"): 8,
     ("hidden", "h_dim", "units", "width"): 32,
@@ -15,7 +17,10 @@ EXAMPLES = {  # what a size of this name may be, for the line that asks for it
 
 
 def is_model(found: Any) -> str:
-    """The framework of a class or object that is a whole model: `torch`, `flax`, `equinox`, `keras`; "" for another."""
+    """The framework of a class or object that is a whole model: `torch`, `flax`, `equinox`, `keras`, `functions` (a JAX
+    function with its weights); "" for another."""
+    if hasattr(type(found), "train_state"):
+        return "functions"
     owner = found if isinstance(found, type) else type(found)
     for base in owner.__mro__:
         root = base.__module__.split(".")[0]
@@ -24,11 +29,13 @@ def is_model(found: Any) -> str:
     return ""
 
 
-def instance(found: Any, label: str, init: Any) -> Any:
+def instance(found: Any, label: str, init: Any, names: Mapping[str, Any]) -> Any:
     """The model itself. init: a mapping of keyword arguments or a list of positional ones, None where there are none.
 
     Raises TargetError where arguments are missing, with what to give.
     """
+    if takes_weights(found):
+        return _with_weights(found, label, init, names)
     if not (isinstance(found, type) or inspect.isfunction(found)):
         if init is not None:
             raise TargetError(f"{label} is an instance; --init has no use for it.")
@@ -47,6 +54,42 @@ def instance(found: Any, label: str, init: Any) -> Any:
         text = (str(error).strip().splitlines() or ["no message"])[0][:200]
         hint = "" if init is None else f" with --init {init!r}"
         raise TargetError(f"{label} can't be made{hint}: {type(error).__name__}: {text}.") from error
+
+
+def takes_weights(found: Any) -> bool:
+    """Whether it is a JAX function whose first parameter is a tree of weights."""
+    if not inspect.isfunction(found):
+        return False
+    first = next(iter(inspect.signature(found).parameters), "")
+    return first in TREES
+
+
+def _with_weights(found: Any, label: str, init: Any, names: Mapping[str, Any]) -> Any:
+    """A function of (weights, x, key) with weights that another function of its file makes.
+
+    init: that function's name, or its arguments beside the key, as a mapping or a list.
+    """
+    makers = {name: each for name, each in names.items() if inspect.isfunction(each) and "init" in name.lower()}
+    chosen = init if isinstance(init, str) else next(iter(makers), "")
+    if chosen not in makers:
+        known = ", ".join(makers) or "none"
+        raise TargetError(
+            f"{label} takes its weights as {next(iter(inspect.signature(found).parameters))!r}; name the function that "
+            f"makes them, as in --init '\"init\"' (functions with init in their name: {known})."
+        )
+    views = import_module("elbo_compare.suites.bridge.jax_views")
+    args, kwargs = (init, {}) if isinstance(init, list) else ((), init if isinstance(init, Mapping) else {})
+    maker = makers[chosen]
+    keyed = [p for p in inspect.signature(maker).parameters if views.KEYS.search(p)]
+    lacking = [name for name in _lacking(maker, len(args), kwargs) if name not in keyed][: None if keyed else 99]
+    if lacking:
+        raise TargetError(f"{chosen} needs {', '.join(lacking)}; give them, as in --init '{_example(lacking)}'.")
+    try:
+        weights = maker(*args, **kwargs, **{name: views.a_key() for name in keyed})
+    except Exception as error:
+        text = (str(error).strip().splitlines() or ["no message"])[0][:200]
+        raise TargetError(f"{chosen} can't make the weights of {label}: {type(error).__name__}: {text}.") from error
+    return views.Functions(weights, found)
 
 
 def _lacking(found: Any, given: int, kwargs: Mapping[str, Any]) -> list[str]:

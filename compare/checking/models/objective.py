@@ -14,6 +14,7 @@ from elbo_compare.compare.checking.readings import Distance, Quantity, farthest,
 from elbo_compare.compare.checking.signature import Argument, FunctionKind, Signature
 from elbo_compare.suites.contract import Array
 
+MOST_OUTPUTS = 4  # that are tried under the forms of a mistake
 WANTED = (Standing.RIGHT, Standing.BETA, Standing.SCALED, Standing.MISREAD)
 
 
@@ -68,7 +69,7 @@ def _fits(probed: Probed, likelihood: str | None, outputs: Sequence[int]) -> Ite
     for output in outputs:
         observations = tuple(probed.observation(each, output) for each in probed.probes)
         yield from _found(observations, signature, plain, tiers[:1], output)
-    for output in outputs[:3]:
+    for output in outputs[:MOST_OUTPUTS]:
         signed = tuple(probed.observation(each, output, signed=True) for each in probed.probes)
         observations = tuple(probed.observation(each, output) for each in probed.probes)
         yield from _found(signed, signature, others, tiers[:1], output)

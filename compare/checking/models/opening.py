@@ -15,7 +15,7 @@ from elbo_compare.suites.bridge.program import Program, Run, Setting
 from elbo_compare.suites.contract import Array
 
 ROWS = 4
-BRIDGES = {"torch": "torch_program", "flax": "jax_program", "equinox": "jax_program"}
+BRIDGES = {"torch": "torch_program", "flax": "jax_program", "equinox": "jax_program", "functions": "jax_program"}
 SHOWN = 3
 
 
@@ -49,8 +49,9 @@ def opened(
     Raises FunctionError, with what was seen, where none runs.
     """
     bridge = bridge_of(model)
-    candidates = list(ways(model, names, loss=loss, constants=constants))
     fed = [replace(feed, fixed=batch or 0) for feed in feeds(bridge.layer_sizes(model), rows)]
+    model = bridge.prepared(model)
+    candidates = list(ways(model, names, loss=loss, constants=constants))
     tried = _Tried()
     done: set[str] = set()
     for single in (False, True):

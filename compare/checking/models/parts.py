@@ -143,7 +143,10 @@ def outputs_of(program: Program, run: Run, x: Array, latent: Latent) -> list[int
         if deep[number] and set(latent.draws) & run.draws[number] and np.prod(program.shape(run, number)) == x.size
     ]
     returned = [number for name, number in run.outputs.items() if name != "loss" and number in sized]
-    ordered = list(dict.fromkeys([*returned, *reversed(sized)]))
+    read = [number for number in readers(run) if number < len(run.steps)]
+    last = max((made for number in read for made in run.steps[number].makes if made in sized), default=0)
+    after = [number for number in sized if number >= last]  # the last layer's result, and what is made of it
+    ordered = list(dict.fromkeys([*returned, *after, *reversed(sized)]))
     found, seen = [], []
     for number in ordered:
         value = program.value(run, number).reshape(-1)

@@ -44,8 +44,9 @@ class Probed:
     given: tuple[str, ...] = field(default=())
 
     def outputs(self) -> list[int]:
-        """Candidates for the decoder's output."""
-        return outputs_of(self.program, self.probes[0].run, self.probes[0].setting.x, self.latents[0])
+        """Candidates for the decoder's output: at moved weights, where a bias of 0 hides nothing."""
+        last = self.probes[-1]
+        return outputs_of(self.program, last.run, last.setting.x, self.latents[0])
 
     def values(self, setting: Setting, run: Run, ends: Ends) -> tuple[Values | None, ...]:
         """Every latent's values in a run."""

@@ -53,11 +53,6 @@ class Sampled(VAE):
         return (-0.5 * logvar - 0.5 * (z - mu) ** 2 / logvar.exp() + 0.5 * z**2).sum()
 
 
-class Mean(VAE):
-    def loss_function(self, recon_x, x, mu, logvar, z):
-        return super().loss_function(recon_x, x, mu, logvar, z) / len(x)
-
-
 class ByName(VAE):
     """Returns a dict, and the loss is named by what stands in it."""
 
@@ -148,21 +143,9 @@ class LogVarAsSigma(VAE):
         return mu + logvar * torch.randn_like(mu)
 
 
-class HalfForgotten(VAE):
-    """log_var is log sigma in the KL."""
-
-    def kl_term(self, mu, logvar, z):
-        return -0.5 * torch.sum(1 + 2 * logvar - mu.pow(2) - (2 * logvar).exp())
-
-
 class SharedOverBatch(VAE):
     def reparameterize(self, mu, logvar):
         return mu + torch.exp(0.5 * logvar) * torch.randn(Z)
-
-
-class SharedOverLatents(VAE):
-    def reparameterize(self, mu, logvar):
-        return mu + torch.exp(0.5 * logvar) * torch.randn(len(mu), 1)
 
 
 class UniformNoise(VAE):
@@ -196,11 +179,6 @@ class SampleDetached(VAE):
 class MeanDetached(VAE):
     def reparameterize(self, mu, logvar):
         return super().reparameterize(mu.detach(), logvar)
-
-
-class KlDetached(VAE):
-    def kl_term(self, mu, logvar, z):
-        return super().kl_term(mu, logvar.data, z)
 
 
 class NoGrad(VAE):
@@ -249,21 +227,9 @@ class AlwaysBatch(VAE):
 # ---- the loss
 
 
-class KlAveraged(VAE):
-    def kl_term(self, mu, logvar, z):
-        return -0.5 * torch.mean(1 + logvar - mu.pow(2) - logvar.exp())
-
-
 class DataAveraged(VAE):
     def data_term(self, recon_x, x):
         return functional.binary_cross_entropy(recon_x, x)
-
-
-class MeanOverSum(VAE):
-    """The reconstruction averaged over the batch, the KL summed."""
-
-    def data_term(self, recon_x, x):
-        return super().data_term(recon_x, x) / len(x)
 
 
 class SignOfKl(VAE):
@@ -276,19 +242,9 @@ class LogVarSign(VAE):
         return 0.5 * torch.sum(mu.pow(2) + logvar.exp() + logvar - 1)
 
 
-class MeanNotSquared(VAE):
-    def kl_term(self, mu, logvar, z):
-        return -0.5 * torch.sum(1 + logvar - mu.abs() - logvar.exp())
-
-
 class HalfMissing(VAE):
     def kl_term(self, mu, logvar, z):
         return -torch.sum(1 + logvar - mu.pow(2) - logvar.exp())
-
-
-class SigmaForVariance(VAE):
-    def kl_term(self, mu, logvar, z):
-        return -0.5 * torch.sum(1 + logvar - mu.pow(2) - (0.5 * logvar).exp())
 
 
 class NoKl(VAE):
@@ -307,10 +263,6 @@ class OneHead(VAE):
     def encode(self, x):
         hidden = torch.tanh(self.first(x))
         return self.mean(hidden), self.mean(hidden)
-
-
-class OtherX(VAE):
-    """The reconstruction is held against the data of the datum before."""
 
     def data_term(self, recon_x, x):
         return super().data_term(recon_x, x.roll(1, 0))

@@ -1,0 +1,112 @@
+"""A NumPyro model and guide made of a person's own JAX networks, and what NumPyro's ELBO objects give on them.
+
+As `pyro_networks`: the numbers are the ELBO objects' own; nothing of them is computed here.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpyro
+import numpyro.distributions as dist
+from numpyro.handlers import scale
+from numpyro.infer import Trace_ELBO, TraceMeanField_ELBO
+
+from elbo_compare.suites.bridge.jax_program import JaxProgram
+from elbo_compare.suites.bridge.jax_steps import traced
+from elbo_compare.suites.bridge.program import Setting
+from elbo_compare.suites.contract import Array
+
+NAME = f"NumPyro {numpyro.__version__}"
+LIKELIHOODS: dict[tuple[str, str], Any] = {
+    ("bernoulli", "probs"): lambda o, w: dist.Bernoulli(probs=o, validate_args=False),
+    ("bernoulli", "logits"): lambda o, w: dist.Bernoulli(logits=o, validate_args=False),
+    ("normal", "location"): lambda o, w: dist.Normal(o, w**-0.5),
+    ("laplace", "location"): lambda o, w: dist.Laplace(o, 1 / w),
+    ("poisson", "plain"): lambda o, w: dist.Poisson(o, validate_args=False),
+    ("poisson", "logits"): lambda o, w: dist.Poisson(jnp.exp(o), validate_args=False),
+}
+
+
+def losses(
+    program: JaxProgram,
+    setting: Setting,
+    *,
+    sites: Sequence[tuple[int, int, float, Array]],
+    far: float,
+    output: int,
+    likelihood: tuple[str, str],
+    weight: float,
+    kl_weight: float,
+) -> dict[str, tuple[float, dict[str, Array]]]:
+    """ELBO object -> (its loss on this batch, its gradient by every weight), in nats of the whole batch.
+
+    The arguments are those of `pyro_networks.losses`. Raises KeyError for a likelihood that NumPyro has no distribution
+    of.
+    """
+    with program.wide():
+        return _losses(program, setting, sites, far, output, likelihood, weight, kl_weight)
+
+
+def _losses(
+    program: JaxProgram,
+    setting: Setting,
+    sites: Sequence[tuple[int, int, float, Array]],
+    far: float,
+    output: int,
+    likelihood: tuple[str, str],
+    weight: float,
+    kl_weight: float,
+) -> dict[str, tuple[float, dict[str, Array]]]:
+    observed, rows = LIKELIHOODS[likelihood], len(setting.x)
+    run = program.run(replace(setting, restored=None))
+    one, inputs, noises, _ = run.asked  # type: ignore[attr-defined]
+    rest = inputs[-2:]
+    data = jnp.asarray(np.asarray(setting.x).reshape(rows, -1), program.dtype)
+
+    def arrays(weights: list[Any], fill: float | None, put: dict[int, Any] | None = None) -> list[Any]:
+        noise = noises if fill is None else [jnp.full_like(each, fill) for each in noises]
+        return one.steps.evaluate([*weights, *rest], noise, restored=None, replaced=put)
+
+    def guide(weights: list[Any]) -> None:
+        none, afar = arrays(weights, 0.0), arrays(weights, far)
+        with numpyro.plate("data", rows):
+            for number, (at, _, sign, _) in enumerate(sites):
+                mean = none[at].reshape(rows, -1)
+                sigma = sign * (afar[at].reshape(rows, -1) - mean) / far
+                with scale(scale=kl_weight):
+                    numpyro.sample(f"z{number}", dist.Normal(mean, sigma).to_event(1))
+
+    def model(weights: list[Any]) -> None:
+        with numpyro.plate("data", rows):
+            put: dict[int, Any] = {}
+            for number, (_, step, _, noise) in enumerate(sites):
+                zeros = jnp.zeros((rows, noise.size // rows), program.dtype)
+                with scale(scale=kl_weight):
+                    put[step] = numpyro.sample(f"z{number}", dist.Normal(zeros, 1.0).to_event(1))
+            made = arrays(weights, None, put)[output].reshape(rows, -1)
+            numpyro.sample("x", observed(made, weight).to_event(1), obs=data)
+
+    given = [jnp.asarray(sign * np.asarray(noise).reshape(rows, -1), program.dtype) for _, _, sign, noise in sites]
+    names = list(program.weights())
+    objects = (Trace_ELBO(), TraceMeanField_ELBO())
+    traces = [traced(_loss_of(each, model, guide), inputs[:-2]) for each in objects]
+
+    def values(weights: list[Any]) -> Any:
+        return [
+            jax.value_and_grad(lambda w, steps=steps: steps.evaluate(w, given)[steps.outputs[0]])(weights)
+            for steps in traces
+        ]
+
+    found = {}
+    for each, (value, parts) in zip(objects, jax.jit(values)(inputs[:-2]), strict=True):
+        gradient = {name: np.asarray(part, np.float64) for name, part in zip(names, parts, strict=True)}
+        found[type(each).__name__] = (float(value), gradient)
+    return found
+
+
+def _loss_of(elbo: Any, model: Any, guide: Any) -> Any:
+    return lambda weights: elbo.loss(jax.random.PRNGKey(0), {}, model, guide, weights)

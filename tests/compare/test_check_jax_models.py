@@ -1,0 +1,57 @@
+"""Whole JAX models: a loss of (weights, x, key) and what makes the weights; flax where it is installed."""
+
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("jax")
+
+from elbo_compare.compare.checking.failure import TargetError
+from elbo_compare.compare.checking.models.check import check_model
+from elbo_compare.compare.checking.models.loading import load_model, whole
+from elbo_compare.compare.checking.result import CheckVerdict
+
+ROOT = Path(__file__).resolve().parents[2]
+FILE = str(Path(__file__).parent / "targets" / "whole_jax.py")
+
+
+def checked(name, **options):
+    loaded = load_model(f"{FILE}:{name}")
+    return check_model(loaded.found, names=loaded.names, target=name, **options)
+
+
+def test_a_key_for_each_datum_is_read_from_the_tape_and_equals_trace_elbo():
+    result = checked("by_datum")
+    assert result.verdict is CheckVerdict.RIGHT, result.as_text()
+    assert "Trace_ELBO of your own networks (NumPyro" in result.message
+    assert "gradients too" in result.message
+
+
+FAULTS = {
+    "stopped": "stop_gradient in whole_jax.py",
+    "one_key": "shared by all 4 data",
+    "squared": "multiplies the noise by sigma^2",
+    "second_key": "second draw",
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_planted_fault_is_caught_and_named(name):
+    result = checked(name)
+    assert result.exit_code == 1, result.as_text()
+    assert FAULTS[name] in result.diagnosis.text
+
+
+def test_a_function_of_weights_is_taken_for_a_model_and_asks_for_what_makes_them():
+    assert whole(f"{FILE}:loss", asked=False) is not None
+    assert whole(f"{FILE}:kl_term", asked=False) is None
+    with pytest.raises(TargetError, match=r"name the function that makes them.*init_params"):
+        checked("loss", init='"nothing"')
+
+
+def test_the_example_in_flax_right_and_once_wrong():
+    pytest.importorskip("flax")
+    place = str(ROOT / "examples" / "whole_models" / "flax_module.py")
+    right, wrong = load_model(f"{place}:VAE"), load_model(f"{place}:Squared")
+    assert check_model(right.found, names=right.names).verdict is CheckVerdict.RIGHT
+    assert "sigma^2" in check_model(wrong.found, names=wrong.names).diagnosis.text
