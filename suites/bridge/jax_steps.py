@@ -1,4 +1,4 @@
-"""A traced JAX function as a list of steps that can be evaluated again: at other noise, without cuts, with parts put in.
+"""A traced JAX function as a list of steps that can be evaluated again: at other noise, without cuts, parts put in.
 
 `jax.random.normal` shows in a trace as one named call, whatever key it has, under `vmap` too; the steps take its noise
 from outside. A stop_gradient is a step of its own, and may be left out.
