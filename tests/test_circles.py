@@ -1,6 +1,7 @@
 """No circle among files: a module never imports, by way of others, itself. Imports inside functions count too.
 
-import-linter's `acyclic_siblings` speaks of packages and leaves out a package's own file, so the graph is walked here.
+import-linter's contract forbids circles among the files of a folder and among folders; a package's own file, which it
+leaves out, is walked here too.
 """
 
 import grimp
