@@ -56,7 +56,7 @@ class DrawingProcesses:
             from elbo_compare.reports.rendering import written
 
             meanwhile()
-            return [written(build(data), folder, data.addresses) for build in builders]
+            return [written(build(data), folder, data.addresses, data.once) for build in builders]
         work = _Work(builders=builders, given=pickle.dumps((data, folder), pickle.HIGHEST_PROTOCOL))
         with ThreadPoolExecutor(len(self.processes)) as threads:
             try:
@@ -130,7 +130,7 @@ def main() -> None:
             build = pickle.load(arriving)
             reply: tuple[Any, Exception | None]
             try:
-                reply = written(build(data), folder, data.addresses), None
+                reply = written(build(data), folder, data.addresses, data.once), None
             except Exception as error:  # raised again where the report is written
                 reply = None, error
             pickle.dump(reply, leaving, pickle.HIGHEST_PROTOCOL)

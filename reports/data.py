@@ -118,6 +118,7 @@ class ReportData:
     timings: Frame
     images: dict[str, list[list[int]]]
     further: Mapping[str, Frame] = field(default_factory=dict)  # frames that a run may have beside its own, by name
+    once: bool = False  # a short table as CSV, a long one as Parquet: the frames behind them lie beside the report
     addresses: Mapping[str, str] | None = None  # ID -> its page; None: everything is one document
 
     def quantity(self, *names: str) -> Frame:

@@ -58,8 +58,10 @@ def _indented(text: str) -> str:
 def _table(table: Table) -> str:
     if table.frame.empty:
         return f"{markdown(table.caption)}\n\nNone."
-    shown = to_markdown(table)
     name = file_name(table.name)
+    if table.folded:  # not for reading through: the file holds it
+        return f"{markdown(table.caption)} {len(table.frame):,} rows: tables/{name}.parquet."
+    shown = to_markdown(table)
     rest = len(table.frame) - table.limit
     more = f"\n\n{rest:,} further rows: tables/{name}.parquet." if rest > 0 else ""
     return f"{markdown(table.caption)}\n\n{shown}{more}"

@@ -1,6 +1,6 @@
 """The report: a folder of offline pages or one HTML file, Markdown, tables and figures, from frames alone."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,8 @@ def write_report(
     timings: pd.DataFrame,
     images: dict[str, list[list[int]]],
     further: Mapping[str, pd.DataFrame] | None = None,
-    entries: Sequence[Entry] | None = None,
+    addresses: Mapping[str, str] | None = None,
+    entries: Callable[[], Sequence[Entry]] | None = None,
     single_file: bool = False,
     frames_beside: bool = False,
     drawing: DrawingProcesses | None = None,
@@ -44,10 +45,10 @@ def write_report(
     with `single_file` one document, report.html, in place of the pages.
 
     Frames as `elbo_compare.load` gives them (`further`: by name, those that a run may have beside its own); a missing
-    column or an empty frame makes a section say "not measured". `entries`: what has a page of its own; by default the
-    claims. `frames_beside`: measurements and verdicts lie in the folder's parent, and are not written again.
-    `drawing`: processes that draw; without one, this process does. Returns the path of the first page. Raises
-    OSError where the folder can't be written.
+    column or an empty frame makes a section say "not measured". `entries` gives, while others draw, what has a page of
+    its own (by default the claims), `addresses` are those pages, ID by ID. `frames_beside`: the frames lie in the
+    folder's parent and are not written again, nor is any table twice. `drawing`: processes that draw; without one, this
+    process does. Returns the path of the first page. Raises OSError where the folder can't be written.
     """
     data = ReportData(
         measurements=complete(measurements, MEASUREMENTS),
@@ -59,17 +60,21 @@ def write_report(
         timings=complete(timings, TIMINGS),
         images=images,
         further=further or {},
+        once=frames_beside,
     )
     folder.mkdir(parents=True, exist_ok=True)
     builders = drawing or DrawingProcesses(1)
-    site = None if single_file else Site(folder, plain_entries(data) if entries is None else entries)
+    plain = plain_entries(data) if entries is None else []
+    known = {entry.id: entry.address for entry in plain} if addresses is None else addresses
+    site = None if single_file else Site(folder, known)
     if site is not None:
         data = replace(data, addresses=site.addresses)
 
     def meanwhile() -> None:
-        _write_frames(folder, data, ("claims",) if frames_beside else FRAMES)
+        if not frames_beside:
+            _write_frames(folder, data)
         if site is not None:
-            site.write_ids()
+            site.write_ids(plain if entries is None else entries())
 
     sections = builders.build(SECTIONS, data, folder, meanwhile)
     first = first_screen(data)
@@ -134,8 +139,8 @@ def _trimmed(limit: object) -> str:
     return text.rstrip("0").rstrip(".") if "." in text and "e" not in text else text
 
 
-def _write_frames(folder: Path, data: ReportData, names: Sequence[str]) -> None:
+def _write_frames(folder: Path, data: ReportData) -> None:
     tables = folder / "tables"
     tables.mkdir(exist_ok=True)
-    for name in names:
+    for name in FRAMES:
         write_frame(tables, name, getattr(data, name))

@@ -13,7 +13,7 @@ from markupsafe import Markup, escape
 from elbo_compare.reports.content import Block, FirstScreen, Picture, Section, Table
 from elbo_compare.reports.formats import anchor, file_name
 from elbo_compare.reports.markdown import section_to_markdown
-from elbo_compare.reports.tables import cells, shown_columns, worst_outcome, write_table
+from elbo_compare.reports.tables import cells, forms, shown_columns, worst_outcome, write_table
 
 _CODE = re.compile(r"`([^`\n]+)`")
 _ARXIV = re.compile(r"(\barXiv[: ])(\d{4}\.\d{4,5})\b")
@@ -29,21 +29,21 @@ class Rendered:
     markdown: str
 
 
-def rendered(section: Section, addresses: Mapping[str, str] | None = None) -> Rendered:
+def rendered(section: Section, addresses: Mapping[str, str] | None = None, once: bool = False) -> Rendered:
     """The section as HTML and Markdown. `addresses`: the pages of IDs, where the section is one of several pages:
     then IDs are linked there, and pictures are files."""
-    html = template("section.html.j2").render(section=section, addresses=addresses)
+    html = template("section.html.j2").render(section=section, addresses=addresses, once=once)
     return Rendered(anchor=section.anchor, title=section.title, html=html, markdown=section_to_markdown(section))
 
 
-def written(section: Section, folder: Path, addresses: Mapping[str, str] | None = None) -> Rendered:
+def written(section: Section, folder: Path, addresses: Mapping[str, str] | None = None, once: bool = False) -> Rendered:
     """The same, with every table and picture of the section as files in tables/ and figures/ of `folder`."""
     tables, figures = folder / "tables", folder / "figures"
     for each in (tables, figures):
         each.mkdir(parents=True, exist_ok=True)
     for block in section.blocks:
-        _write_block(tables, figures, block)
-    return rendered(section, addresses)
+        _write_block(tables, figures, block, once)
+    return rendered(section, addresses, once)
 
 
 def to_html(first: FirstScreen, sections: Sequence[Rendered]) -> str:
@@ -73,6 +73,7 @@ def _templates() -> jinja2.Environment:
         anchor=anchor,
         prose=prose,
         picture_file=picture_file,
+        forms=forms,
         file_name=file_name,
         worst=lambda text: worst_outcome(text).replace(" ", "-"),
     )
@@ -95,8 +96,8 @@ def _data_uri(picture: Picture) -> str:
     return f"data:image/{form};base64,{base64.b64encode(content).decode()}"
 
 
-def _write_block(tables: Path, figures: Path, block: Block) -> None:
+def _write_block(tables: Path, figures: Path, block: Block, once: bool) -> None:
     if isinstance(block, Table):
-        write_table(tables, block)
+        write_table(tables, block, once)
     elif isinstance(block, Picture):
         (figures / picture_file(block)).write_bytes(block.svg or block.png)

@@ -67,9 +67,8 @@ assert_elbo_claims(loss_function)</pre>
 class Site:
     """Writes pages into one folder, all in one frame."""
 
-    def __init__(self, folder: Path, entries: Sequence[Entry]) -> None:
-        self.folder, self.entries = folder, entries
-        self.addresses: Mapping[str, str] = {entry.id: entry.address for entry in entries}
+    def __init__(self, folder: Path, addresses: Mapping[str, str]) -> None:
+        self.folder, self.addresses = folder, addresses
         values = {"pages": PAGES, "glossary": GLOSSARY, "footer": FOOTER}
         self.frames = {root: template("page.html.j2").render(root=root, **values) for root in ("", "../")}
 
@@ -82,11 +81,11 @@ class Site:
         path.write_text(f"{before}{escape(title)}{middle}{content}{after}", encoding="utf-8")
         return path
 
-    def write_ids(self) -> None:
+    def write_ids(self, entries: Sequence[Entry]) -> None:
         """A page for each ID, and a list of each sort."""
         for sort in pages_of_ids.TITLES:
             (self.folder / sort).mkdir(exist_ok=True)
-            mine = [entry for entry in self.entries if entry.sort == sort]
+            mine = [entry for entry in entries if entry.sort == sort]
             self.page(f"{sort}.html", pages_of_ids.TITLES[sort], pages_of_ids.index(sort, mine))
             for entry in mine:
                 self.page(entry.address, pages_of_ids.title(entry), pages_of_ids.main(entry, self.addresses))

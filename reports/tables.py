@@ -128,14 +128,25 @@ def _right(column: Column) -> bool:
     return column.kind in (Kind.NUMBER, Kind.COUNT, Kind.INTERVAL)
 
 
-def write_table(folder: Path, table: Table) -> None:
-    """NAME.parquet (short: NAME.csv too) with every row in full precision, NAME.tex as shown on the page."""
-    write_frame(folder, table.name, table.frame)
-    (folder / f"{file_name(table.name)}.tex").write_text(to_latex(table), encoding="utf-8")
+def forms(table: Table, once: bool = False) -> tuple[str, ...]:
+    """The files of a table: Parquet always, CSV of a short one, LaTeX of one that the page shows unfolded; with `once`
+    its rows in one file alone: CSV where it is short and unfolded."""
+    short = len(table.frame) < CSV_ROWS
+    if once:
+        return ("parquet",) if table.folded or not short else ("csv",)
+    return ("parquet", *(("csv",) if short and not table.folded else ()), *(() if table.folded else ("tex",)))
 
 
-def write_frame(folder: Path, name: str, frame: Frame) -> None:
-    """NAME.parquet, and under 1,000 rows NAME.csv (17 digits: every float64 survives).
+def write_table(folder: Path, table: Table, once: bool = False) -> None:
+    """NAME.parquet and NAME.csv with every row in full precision, NAME.tex as shown on the page: those of `forms`."""
+    wanted = forms(table, once)
+    write_frame(folder, table.name, table.frame, wanted)
+    if "tex" in wanted:
+        (folder / f"{file_name(table.name)}.tex").write_text(to_latex(table), encoding="utf-8")
+
+
+def write_frame(folder: Path, name: str, frame: Frame, wanted: tuple[str, ...] = ("parquet", "csv")) -> None:
+    """NAME.parquet, and under 1,000 rows NAME.csv (17 digits: every float64 survives), as far as they are wanted.
 
     In the CSV a text that a spreadsheet would take for a formula stands behind an apostrophe (OWASP, CSV injection).
     """
@@ -145,8 +156,9 @@ def write_frame(folder: Path, name: str, frame: Frame) -> None:
         codes, texts = pd.factorize(plain[column].astype(object), use_na_sentinel=False)
         plain[column] = np.array([_as_text(text) for text in texts], dtype=object)[codes]
     stem = folder / file_name(name)
-    plain.to_parquet(stem.with_suffix(".parquet"), index=False)
-    if len(plain) >= CSV_ROWS:
+    if "parquet" in wanted:
+        plain.to_parquet(stem.with_suffix(".parquet"), index=False, compression="zstd")
+    if len(plain) >= CSV_ROWS or "csv" not in wanted:
         return
     for column in [name for name in plain.columns if plain[name].dtype.kind not in "biuf"]:
         text = plain[column].astype(object)

@@ -1,6 +1,6 @@
 """Every ID that has a page in a report, by the registry of IDs: what it states, its outcomes in a folder, BibTeX."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from elbo_compare.compare.citing.cite import bibtex
@@ -21,7 +21,8 @@ FOLDERS = {
     Sort.FINDING: "findings",
     Sort.MUTANT: "mutants",
 }
-ROWS = 120  # outcomes on a page; the frames have all
+# Outcomes on a page, those that differ first; the frames have all. A mutant meets every claim, and most pass.
+ROWS, MUTANT_ROWS = 24, 8
 
 
 def entries(evidence: Evidence, site: str = "") -> list[Entry]:
@@ -61,6 +62,7 @@ def _entry(
             worst, command = _worst(rows, evidence)
     if each.sort is Sort.FINDING:
         lines += _numbers(each, cases)
+    shown = MUTANT_ROWS if each.sort is Sort.MUTANT else ROWS
     address = f"{site.rstrip('/')}/{FOLDERS[each.sort]}/{each.id}.html" if site else ""
     return Entry(
         id=each.id,
@@ -69,14 +71,19 @@ def _entry(
         title=each.title,
         fields=each.fields,
         outcome=_told(each, rows),
-        rows=tuple(lines[: ROWS + 1]),
-        place=place(evidence) if rows is not None else "",
+        rows=tuple(lines[: shown + 1]),
+        place=_place(evidence, shown, len(lines) - 1) if rows is not None else "",
         worst=worst,
         command=command,
         bibtex=bibtex(each, evidence, address),
         programs=_shown(each, programs),
         corrections=evidence.environment.get("corrections", ""),
     )
+
+
+def _place(evidence: Evidence, shown: int, rows: int) -> str:
+    cut = f"; {shown} of {rows:,} outcomes are shown" if rows > shown else ""
+    return place(evidence) + cut
 
 
 def _told(each: Identified, rows: Frame | None) -> str:
@@ -127,6 +134,6 @@ def _shown(each: Identified, programs: Mapping[str, str]) -> tuple[tuple[str, st
     return (("A program that shows it", text.rstrip()),) if text else ()
 
 
-def addresses(found: list[Entry]) -> Iterator[tuple[str, str]]:
-    """(ID, its page) of each."""
-    return ((each.id, each.address) for each in found)
+def addresses() -> dict[str, str]:
+    """ID -> its page."""
+    return {each.id: f"{FOLDERS[each.sort]}/{each.id}.html" for each in written().values() if each.sort in FOLDERS}

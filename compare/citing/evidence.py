@@ -55,6 +55,8 @@ def read(folder: Path) -> Evidence:
 
     Raises StoreError, in one line, where the folder is neither, was not judged, or can't be read.
     """
+    beside = folder.name == "report" and not (folder / "tables" / "verdicts.parquet").exists()
+    folder = folder.parent if beside and Store(folder.parent).exists() else folder  # whose frames are kept there
     store = Store(folder)
     if store.exists():
         record = store.record()
@@ -85,14 +87,7 @@ def newest_published(root: Path = PUBLISHED) -> Evidence | None:
 
 def _report_tables(folder: Path) -> Path | None:
     places = (folder / "tables", folder / "report" / "tables")
-    return next((tables for tables in places if _stored(tables, "verdicts").exists()), None)
-
-
-def _stored(tables: Path, name: str) -> Path:
-    """A frame in a report's tables, or beside the report, where it is not kept twice."""
-    own = tables / f"{name}.parquet"
-    beside = tables.parent.parent / own.name
-    return beside if tables.is_dir() and not own.exists() and beside.exists() else own
+    return next((tables for tables in places if (tables / "verdicts.parquet").exists()), None)
 
 
 def _tables(folder: Path) -> Path:
@@ -103,7 +98,7 @@ def _tables(folder: Path) -> Path:
 
 
 def _table(tables: Path, name: str) -> pd.DataFrame:
-    path = _stored(tables, name)
+    path = tables / f"{name}.parquet"
     try:
         return pd.read_parquet(path)
     except (OSError, ValueError) as error:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from elbo_compare.compare.citing.entries import entries
+from elbo_compare.compare.citing.entries import addresses, entries
 from elbo_compare.compare.citing.evidence import Evidence, flat
 from elbo_compare.compare.claims import CLAIMS
 from elbo_compare.compare.files import replaced
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from elbo_compare.reports.building import DrawingProcesses
 
 IMAGES = "images"
-ALWAYS = ("measurements", "verdicts", "ledger", "timings", IMAGES)  # judging leaves these in every folder
+ALWAYS = ("measurements", "verdicts", "ledger", "timings")  # judging leaves these in every folder
 
 
 def report_folder(
@@ -31,8 +31,9 @@ def report_folder(
 
     record = Store(folder).record()
     frames = {name: read_frame(folder, name) for name in ALWAYS}
-    rest = sorted(path.stem for path in folder.glob("*.parquet") if path.stem not in ALWAYS)
-    images = images_of(frames.pop(IMAGES))
+    rest = sorted(path.stem for path in folder.glob("*.parquet") if path.stem not in (*ALWAYS, IMAGES))
+    kept = (folder / f"{IMAGES}.parquet").exists()  # not by an early version
+    images = images_of(read_frame(folder, IMAGES)) if kept else {}
     environment = environment_of(record)
     evidence = Evidence(
         folder=folder,
@@ -49,7 +50,8 @@ def report_folder(
             answer=read_json(folder, "answer"),
             images=images,
             further={name: read_frame(folder, name) for name in rest},
-            entries=[] if single_file else entries(evidence, site),
+            addresses=addresses(),
+            entries=lambda: entries(evidence, site),
             single_file=single_file,
             frames_beside=not single_file,
             drawing=drawing,

@@ -99,7 +99,7 @@ def reproduce(data: ReportData) -> Section:
                     Column(header="cell's key", source="key", kind=Kind.CODE),
                     Column(header="command", source="command", kind=Kind.CODE),
                 ),
-                limit=400,
+                limit=40,
                 folded=True,
             )
         )

@@ -49,7 +49,7 @@ def build(data: ReportData) -> Section:
         if finding["program"]:
             label = f"A program that shows {finding['id']} ({finding['cases'].split(', ')[0]})"
             blocks.append(Code(text=finding["program"].rstrip(), label=label, folded=True))
-    blocks += [_cases(semantics), *_described(data.further.get("semantics_described"))]
+    blocks += [_cases(semantics, data.addresses is None), *_described(data.further.get("semantics_described"))]
     blocks.append(_pairs(data.further.get("semantics_pairs")))
     return Section(anchor=ANCHOR, title=TITLE, blocks=tuple(blocks))
 
@@ -167,7 +167,7 @@ def _number_columns() -> tuple[Column, ...]:
     )
 
 
-def _cases(semantics: Frame) -> Table:
+def _cases(semantics: Frame, whole: bool) -> Table:
     shown = semantics.assign(verdict=semantics["right"].map({True: "right", False: "not right"}))
     shown.loc[shown["sampled"].astype(bool), "verdict"] = "one unbiased draw"
     shown.loc[shown["quantity"] == "", "verdict"] = ""
@@ -185,7 +185,7 @@ def _cases(semantics: Frame) -> Table:
             Column(header="findings", source="findings"),
             Column(header="why", source="reason"),
         ),
-        limit=500,
+        limit=500 if whole else 60,  # else each case has a page of its own
         folded=True,
     )
 

@@ -21,7 +21,7 @@ def build(data: ReportData) -> Section:
         ),
         _mutants("variants", legitimate, "Legitimate variants: recognised, and no claim meant for them fails them."),
         _claims(claims),
-        _matrix(rows),
+        _matrix(rows, 400 if data.addresses is None else 40),
     )
     return Section(anchor=ANCHOR, title=TITLE, blocks=blocks)
 
@@ -80,7 +80,7 @@ def _claims(claims: Frame) -> Table:
     )
 
 
-def _matrix(rows: Frame) -> Table:
+def _matrix(rows: Frame, limit: int) -> Table:
     signs = rows.assign(sign=rows["outcome"].map(SIGNS))
     frame = signs.pivot_table(index="variant", columns="claim", values="sign", aggfunc="first", fill_value="")
     order = [claim for claim in dict.fromkeys(rows["claim"]) if claim in frame.columns]
@@ -96,6 +96,6 @@ def _matrix(rows: Frame) -> Table:
             Column(header="ID", source="variant", kind=Kind.CODE),
             *(Column(header=claim, source=claim) for claim in order),
         ),
-        limit=400,
+        limit=limit,
         folded=True,
     )

@@ -175,7 +175,7 @@ def test_not_run_cells_are_listed_with_their_reason(full):
 
 
 def test_worst_difference_in_the_matrix_is_the_frames_own(full):
-    rows = pd.read_csv(full.parent / "tables" / "agreement-worst.csv")
+    rows = pd.read_parquet(full.parent / "tables" / "agreement-worst.parquet")
     mine = rows.query("implementation == 'pyro' and estimator == 'sampled-kl' and dtype == 'float64'")
     frame = synthetic.measurements().query(
         "implementation == 'pyro' and estimator == 'sampled-kl' and dtype == 'float64' and quantity == 'kl'"

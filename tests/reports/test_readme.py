@@ -17,7 +17,7 @@ def test_the_published_report_is_whole():
     answer = json.loads((folder / "answer.json").read_text("utf-8"))
     assert answer["standing"] == "agrees"
     assert set(answer["cells"]) == {"ok"}
-    assert (folder / "report" / "report.html").stat().st_size > 100_000
+    assert (folder / "report" / "evidence.html").stat().st_size > 100_000
 
 
 def test_a_readme_without_markers_is_refused():

@@ -59,7 +59,8 @@ class Page(HTMLParser):
 def site(request, tmp_path_factory):
     frames = synthetic.everything() if request.param == "full" else synthetic.nothing()
     folder = tmp_path_factory.mktemp(request.param)
-    index = write_report(folder, entries=_entries(), **frames)
+    addresses = {entry.id: entry.address for entry in _entries()}
+    index = write_report(folder, addresses=addresses, entries=_entries, **frames)
     assert index == folder / "index.html"
     return {path.relative_to(folder).as_posix(): path.read_text("utf-8") for path in folder.rglob("*.html")} | {
         "": folder
@@ -126,7 +127,9 @@ def test_the_index_has_equation_three_lines_figure_strip_and_four_doors(site):
 
 def test_every_page_explains_its_words(site):
     for name, text in site.items():
-        if name:
+        if "/" in name:
+            assert '<a href="../index.html#words">' in text, name
+        elif name:
             assert all(f"<dt>{word}</dt>" in text for word, _ in GLOSSARY), name
 
 
