@@ -1,10 +1,12 @@
 """The child's side of a match: loads the programs, runs them, judges; or observes one side for another process."""
 
 import importlib.util
+import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +20,12 @@ from elbo_compare.compare.matching.result import MatchResult, MatchVerdict
 from elbo_compare.compare.matching.session import Plan, Side, against, called, match_sides, observe, opened, set_up
 from elbo_compare.compare.matching.travelling import from_json, packed, to_json, unpacked
 from elbo_compare.compare.matching.tying import read_ties
+from elbo_compare.suites.bridge.pairs.records import Total
 from elbo_compare.suites.bridge.tape import Tape
 from elbo_compare.suites.contract import DType
 
+# Compiling is most of what JAX costs here: as little of it as can be. IEEE arithmetic stays what it is.
+QUICK_TO_COMPILE = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
 FRAMEWORKS = {"torch": ("torch", "pyro"), "jax": ("jax", "numpyro", "flax", "equinox", "haiku", "optax")}
 
 
@@ -38,6 +43,7 @@ def answer(request: dict[str, Any], tell: Tell) -> dict[str, Any]:
 
 def _answer(request: dict[str, Any], tell: Tell) -> dict[str, Any]:
     tell(IMPORTING)
+    os.environ.setdefault("XLA_FLAGS", QUICK_TO_COMPILE)
     ties = read_ties(request["ties"])
     here = request["sides"] if request["part"] == "both" else [request["sides"][request["part"]]]
     made: dict[type, Any] = {}
@@ -49,7 +55,7 @@ def _answer(request: dict[str, Any], tell: Tell) -> dict[str, Any]:
         with opened(sides[0], DType.FLOAT64) as other:
             result = against(from_json(request["observed"]), other, sides[0], plan, ties)
         return _told(result, request)
-    plan = Plan(data=data if data is not None else _made_up(sides))
+    plan = Plan(data=data if data is not None else _made_up(sides, here))
     if request["part"] == "both":
         return _told(match_sides(*sides, plan, ties), request)
     with opened(sides[0], DType.FLOAT64) as one:
@@ -96,8 +102,9 @@ def frameworks_named(target: str) -> list[str]:
     return [name for name, all_ in FRAMEWORKS.items() if named & set(all_)]
 
 
-def _made_up(sides: Sequence[Side]) -> Any:
-    """Rows that every side here takes."""
+def _made_up(sides: Sequence[Side], targets: Sequence[Sequence[str]]) -> Any:
+    """Rows that every side here takes; zeros and ones where another process runs a side, which may want them."""
+    places = [each.rpartition(":")[0] for side in targets for each in side]
     with ExitStack() as stack:
         open_ = [stack.enter_context(opened(side, DType.FLOAT64)) for side in sides]
         weights = [weight for side in open_ for weight in side.weights()]
@@ -108,9 +115,11 @@ def _made_up(sides: Sequence[Side]) -> Any:
                 for side, described in zip(open_, sides, strict=True):
                     set_up(side, described, plan)
                     with called(described.label):
-                        side.run(plan.rows(plan.sizes[0], 0), Tape(0))
+                        run = side.run(plan.rows(plan.sizes[0], 0), Tape(0))
+                    if not all(isfinite(run.values.get(each.value, 0.0)) for each in Total):
+                        return f"{described.label} is not finite there"
             except FunctionError as error:
                 return str(error)[:200]
             return ""
 
-        return made_up(weights, runs)
+        return made_up(weights, places, runs, binary=len(sides) == 1)

@@ -1,5 +1,6 @@
 """The rows that both sides run on: named, or made up in a shape that the programs take."""
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from elbo_compare.suites.bridge.pairs.records import Weight
 from elbo_compare.suites.contract import Array
 
 ROWS = 64  # of made-up data
+TRIED = 12  # widths at most
 SHIPPED = {"digits": "digits", "mnist": "mnist-5k"}
 
 
@@ -52,19 +54,32 @@ def as_rows(arrays: Sequence[Any], label: str) -> list[Array]:
     return found
 
 
-def made_up(weights: Sequence[Weight], runs: Callable[[list[Array]], str]) -> list[Array]:
-    """Random rows as wide as the first weight that both programs accept: numbers in (0, 1), else zeros and ones.
+def made_up(
+    weights: Sequence[Weight], places: Sequence[str], runs: Callable[[list[Array]], str], *, binary: bool
+) -> list[Array]:
+    """Random rows as wide as the first weight that both programs accept, else as a number that their files name:
+    numbers in (0, 1), else (or where `binary`) zeros and ones.
 
     runs: "" where the programs take the rows, else what they raise. Raises TargetError that asks for --data.
     """
     rng, said = np.random.default_rng(0), ""
-    widths = dict.fromkeys(each.shape[0 if each.kernel else 1] for each in weights if len(each.shape) == 2)
-    for width in list(widths)[:6]:
+    widths = [each.shape[0 if each.kernel else 1] for each in weights if len(each.shape) == 2][:6] or _named(places)
+    for width in dict.fromkeys(widths):
         rows = rng.uniform(0.02, 0.98, (ROWS, width))
-        for made in (rows, (rows < 0.4).astype(np.float64)):
+        for made in ([] if binary else [rows]) + [(rows < 0.4).astype(np.float64)]:
             problem = runs([made])
             if not problem:
                 return [made]
             said = said or problem
     said = f" ({said})" if said else ""
     raise TargetError(f"What the programs take can't be told{said}: give --data FILE.npy, digits, or FILE.py:NAME.")
+
+
+def _named(places: Sequence[str]) -> list[int]:
+    """Whole numbers that the programs' files name, the largest first: one of them is the width of a datum."""
+    found: set[int] = set()
+    for place in places:
+        path = Path(place)
+        if path.suffix == ".py" and path.is_file():
+            found |= {int(each) for each in re.findall(r"(?<![\w.])\d{1,4}(?![\w.])", path.read_text(errors="replace"))}
+    return sorted((each for each in found if 2 <= each <= 4096), reverse=True)[:TRIED]

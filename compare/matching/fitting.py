@@ -143,6 +143,8 @@ LIKELIHOODS = (
 def candidates(found: Measured) -> Iterator[list[Term]]:
     """Sets of terms, the plainest first: the pair's own; stand-ins for a likelihood; a Gaussian's parts; another
     sampler's latents."""
+    if Term(What.ENUMERATED, "") in found.terms:
+        yield [Term(What.ENUMERATED, "")]
     latents = [each for each in found.sites if not each.observed]
     observed = [each for each in found.sites if each.observed]
     plain = _likelihoods(observed, found, What.LOG_LIKELIHOOD)

@@ -127,6 +127,8 @@ def term_name(term: Term) -> str:
     """log q(z), log p(x), KL(z), …; of which draw."""
     if term.what is What.LOG_LIKELIHOOD:
         text = f"log p({term.site})"
+    elif term.what is What.ENUMERATED:
+        text = term.what.value
     elif term.what in (What.LOG_Q, What.LOG_P, What.KL):
         text = f"{term.what.value}({term.site})"
     else:

@@ -1,5 +1,6 @@
 """From the numbers of both sides to the verdict: which ELBO object's terms, weighed how, and the gradients apart."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +14,7 @@ from elbo_compare.compare.matching.naming import Named, constant_words, named
 from elbo_compare.compare.matching.result import MatchVerdict
 from elbo_compare.compare.matching.words import differences, estimator, formula
 from elbo_compare.suites.bridge.pairs.records import Total, What
+from elbo_compare.suites.bridge.tape import Drawn
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +25,7 @@ class Judged:
     fields: Mapping[str, Any] = field(default_factory=dict)
 
 
-def judge(total: str, found: Measured) -> Judged:
+def judge(total: str, found: Measured, *, one_framework: bool = True) -> Judged:
     """The first side's total against the second side's terms and ELBO objects."""
     y = found.first[total]
     own = _own_sum(found)
@@ -36,7 +38,13 @@ def judge(total: str, found: Measured) -> Judged:
         one = named(y, nearest, found)
         if one.fitted.exact:
             return _explained(total, one, found)
-    return Judged(verdict=MatchVerdict.NOT_EXPLAINED, fields=_unexplained(nearest, found, y))
+    fields = _unexplained(nearest, found, y)
+    apart = untied(found, one_framework=one_framework)
+    enumerated = found.other.errors.get(Total.ENUM.value, "")
+    apart += f"; TraceEnum_ELBO, which sums over the discrete sites, raises {enumerated}" if enumerated else ""
+    if apart:
+        return Judged(verdict=MatchVerdict.NOT_JUDGED, fields={"message": f"{fields['message']}; {apart}"})
+    return Judged(verdict=MatchVerdict.NOT_EXPLAINED, fields=fields)
 
 
 def _explained(total: str, one: Named, found: Measured) -> Judged:
@@ -110,6 +118,11 @@ def _why(one: Named, ours: Any, found: Measured, judged: Compared) -> str:
     words = path_words(paths(ours, coefficients, found.other.gradients, found.unit))
     if words:
         return "; ".join(words)
+    discrete = [site.name for site in found.sites if not site.observed and not site.reparameterised]
+    if discrete:
+        return (
+            f"{', '.join(discrete)} has no reparameterised draw: Trace_ELBO's gradient has a score-function term there"
+        )
     none = [name for name in judged.differing if not ours[name].norm]
     return f"no gradient reaches {_listed(none)}" if none else f"of {_listed(judged.differing)}"
 
@@ -125,10 +138,12 @@ def _own_sum(found: Measured) -> str:
     if total is None:
         error = found.other.errors.get(Total.TRACE.value, "it has no value")
         return f"Trace_ELBO does not run on the second side: {error}"
+    if not all(np.isfinite(series.values).all() for series in total.values()):
+        return "Trace_ELBO of the second side is not finite on these data: are they in its support? Give --data"
     signs = {What.LOG_LIKELIHOOD: -1.0, What.LOG_Q: 1.0, What.LOG_P: -1.0}
     for size, series in total.items():
         mine = [(signs[t.what], s[size]) for t, s in found.terms.items() if t.draw == 1 and t.what in signs]
-        off = np.abs(sum(sign * each.values for sign, each in mine) - series.values)
+        off = np.abs(sum((sign * each.values for sign, each in mine), start=np.zeros(1)) - series.values)
         bound = 128 * found.unit * (sum(each.scales for _, each in mine) + np.abs(series.values))
         if not (off <= bound).all():
             return (
@@ -136,6 +151,27 @@ def _own_sum(found: Measured) -> str:
                 "what the terms would explain is not what it minimises"
             )
     return ""
+
+
+def untied(found: Measured, *, one_framework: bool) -> str:
+    """Why the noise of both sides was not the same, in words; empty where it was.
+
+    Draws that a framework makes by itself (gammas, discrete ones) are the same for two programs of one framework only.
+    """
+    ours, theirs = (
+        [(kind, math.prod(shape)) for kind, shape in run.draws if kind != Drawn.DROPOUT.value]
+        for run in (found.one, found.other)
+    )
+    foreign = [site.name for site in found.sites if not site.observed and not site.reparameterised]
+    if foreign and not one_framework:
+        return f"the draws of {', '.join(foreign)} can't be tied between frameworks"
+    if ours == theirs:
+        return ""
+    return f"the first side draws {_counted(ours)}, the second {_counted(theirs)}: not the same noise"
+
+
+def _counted(draws: list[tuple[str, int]]) -> str:
+    return ", ".join(f"{count} {kind} numbers" for kind, count in draws[:4]) or "nothing"
 
 
 def _unexplained(nearest: Fitted | None, found: Measured, y: Mapping[int, Series]) -> dict[str, Any]:

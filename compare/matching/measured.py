@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from elbo_compare.suites.bridge.pairs.records import Run, SiteFacts, Term, Total
+from elbo_compare.suites.bridge.pairs.records import Run, SiteFacts, Term, Total, What
 from elbo_compare.suites.contract import Array
 
 SIZES = (5, 8)  # rows in a batch: two, so that a division by the batch is told from a number
@@ -53,11 +53,21 @@ def gathered(runs: Mapping[int, Sequence[Run]], keys: Sequence[str]) -> dict[str
             found[key] = {
                 size: Series(
                     values=np.array([run.values[key] for run in side]),
-                    scales=np.array([run.scales.get(key, abs(run.values[key])) for run in side]),
+                    scales=np.array([run.scales.get(key, _own_size(run, key)) for run in side]),
                 )
                 for size, side in runs.items()
             }
     return found
+
+
+def _own_size(run: Run, key: str) -> float:
+    """A total's size: what its own terms add up to in absolute numbers."""
+    own = (What.LOG_LIKELIHOOD, What.LOG_Q, What.LOG_P)
+    return abs(run.values[key]) + sum(size for term, size in run.scales.items() if _what(term) in own)
+
+
+def _what(key: str) -> What | None:
+    return Term.of(key).what if "|" in key else None
 
 
 def measured(
@@ -79,11 +89,13 @@ def measured(
             if all(np.isfinite(each.values).all() for each in series.values())
         }
 
+    whole = gathered(second, [Total.ENUM.value]).get(Total.ENUM.value)
+    theirs = terms(second) | ({Term(What.ENUMERATED, ""): whole} if whole else {})
     return Measured(
         sizes=sizes,
         first=gathered(first, totals),
         second=gathered(second, totals),
-        terms=terms(second),
+        terms=theirs,
         sites=sites,
         one=first[sizes[0]][0],
         other=second[sizes[0]][0],

@@ -53,6 +53,7 @@ class Observed:
     """The first side, run: its weights and their values, its state, its sites where it is a pair, its runs."""
 
     label: str
+    framework: str
     pair: bool
     weights: Sequence[Weight]
     values: Mapping[str, Array]
@@ -102,6 +103,7 @@ def observe(side: Any, described: Side, plan: Plan) -> Observed:
         )
     return Observed(
         label=described.label,
+        framework=described.framework,
         pair=len(described.programs) > 1,
         weights=side.weights(),
         values=side.values(),
@@ -122,12 +124,32 @@ def against(first: Observed, other: Any, second: Side, plan: Plan, ties: Mapping
         sites = other.facts(rows)
         draws = draws_of(first.runs[plan.sizes[0]][0], other.run(rows, Tape(0)))
     asked = Asked(draws=draws, enumerate=any(site.discrete for site in sites))
+    theirs: dict[int, list[Run]] = {}
     for wide in (False, True):
-        theirs = runs(other, second.label, plan, replace(asked, wide=wide))
-        result = concluded(first, second.label, theirs, sites, tied)
-        if result.verdict is not MatchVerdict.NOT_EXPLAINED:
+        theirs = joined(theirs, runs(other, second.label, plan, replace(asked, wide=wide)))
+        result = concluded(first, second.label, theirs, sites, tied, second.framework)
+        if result.verdict not in (MatchVerdict.NOT_EXPLAINED, MatchVerdict.NOT_JUDGED):
             break
     return result
+
+
+def joined(before: Mapping[int, Sequence[Run]], now: dict[int, list[Run]]) -> dict[int, list[Run]]:
+    """The wider runs with what the ELBO objects gave before: they are not asked again."""
+    return {
+        size: [
+            replace(
+                new,
+                values={**old.values, **new.values},
+                gradients={**old.gradients, **new.gradients},
+                errors=old.errors,
+                draws=old.draws,
+            )
+            for old, new in zip(before[size], each, strict=True)
+        ]
+        if before
+        else each
+        for size, each in now.items()
+    }
 
 
 def runs(side: Any, label: str, plan: Plan, asked: Asked) -> dict[int, list[Run]]:
@@ -143,11 +165,17 @@ def runs(side: Any, label: str, plan: Plan, asked: Asked) -> dict[int, list[Run]
 
 
 def concluded(
-    first: Observed, second: str, theirs: Mapping[int, Sequence[Run]], sites: Sequence[SiteFacts], tied: Tied
+    first: Observed,
+    second: str,
+    theirs: Mapping[int, Sequence[Run]],
+    sites: Sequence[SiteFacts],
+    tied: Tied,
+    framework: str,
 ) -> MatchResult:
     """The result of both sides' runs."""
     found = measured(first.runs, theirs, sites, first.facts, UNIT)
-    judged = judge(Total.TRACE.value if first.pair else Total.LOSS.value, found)
+    total = Total.TRACE.value if first.pair else Total.LOSS.value
+    judged = judge(total, found, one_framework=first.framework == framework)
     totals = {f"first: {name}": each[found.sizes[0]].values[0] for name, each in found.first.items()}
     totals |= {f"second: {name}": each[found.sizes[0]].values[0] for name, each in found.second.items()}
     return MatchResult(

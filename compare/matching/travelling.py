@@ -28,6 +28,7 @@ def to_json(observed: Observed) -> dict[str, Any]:
     """Strict JSON; weights lose the identity that they had in their process."""
     return {
         "label": observed.label,
+        "framework": observed.framework,
         "pair": observed.pair,
         "weights": [asdict(each) | {"identity": 0} for each in observed.weights],
         "values": {name: packed(each) for name, each in observed.values.items()},
@@ -41,6 +42,7 @@ def from_json(content: Mapping[str, Any]) -> Observed:
     """The inverse of `to_json`."""
     return Observed(
         label=content["label"],
+        framework=content["framework"],
         pair=content["pair"],
         weights=[Weight(**each | {"shape": tuple(each["shape"])}) for each in content["weights"]],
         values={name: unpacked(each) for name, each in content["values"].items()},

@@ -24,6 +24,8 @@ PART_NAMES = {
 
 def estimator(one: Named, found: Measured) -> Total | None:
     """Which ELBO object has these terms, whatever their weights: all KLs sampled, or analytic wherever one is known."""
+    if any(each.term.what is What.ENUMERATED for each in one.terms):
+        return Total.ENUM
     latents = [site.name for site in found.sites if not site.observed]
     analytic = {each.term.site for each in one.terms if each.term.what is What.KL and each.weight}
     sampled = {each.term.site for each in one.terms if each.term.what in (What.LOG_Q, What.LOG_P) and each.weight}
@@ -40,7 +42,10 @@ def differences(one: Named, found: Measured) -> list[str]:
     said: list[str] = []
     if one.factor < 0:
         said.append("the sign is turned: what is minimised is the ELBO itself")
-    for site in found.sites:
+    whole = [each for each in one.terms if each.term.what is What.ENUMERATED]
+    for each in whole:
+        said += _weight("TraceEnum_ELBO", each, 1.0, one.reduction)
+    for site in () if whole else found.sites:
         terms = [each for each in one.terms if each.term.site == site.name]
         said += _observed(site, terms, one.reduction) if site.observed else _latent(site, terms, one.reduction)
     mixed = {each.term.site for each in one.terms if each.term.what is What.KL and each.weight}
@@ -173,13 +178,11 @@ def formula(one: Named, found: Measured) -> str:
     for each in one.terms:
         if not each.weight:
             continue
-        positive = each.term.what in (What.LOG_Q, What.KL) or each.term.what in PART_NAMES
+        positive = each.term.what in (What.LOG_Q, What.KL, What.ENUMERATED) or each.term.what in PART_NAMES
         weight = each.weight if positive else -each.weight
         times = "" if abs(weight) == 1 else f"{abs(weight):.6g} x "
         sign = ("-" if weight < 0 else "") if not text else (" - " if weight < 0 else " + ")
-        text += f"{sign}{times}{term_name(each.term)}" + (
-            f" ({each.reduction.words})" if each.reduction != SUMMED else ""
-        )
+        text += f"{sign}{times}{term_name(each.term)}" + (f" ({each.reduction.words})" if mixed else "")
     constant = constant_words(one.constant, found)
     text += f" {constant}" if constant else ""
     whole = f"{one.factor:.6g} x ({text})" if one.factor != 1 else text

@@ -37,13 +37,14 @@ class Latent:
 
 @dataclass(frozen=True, kw_only=True)
 class Observed:
-    """An observed site. mean, sigma of the law; logits where it is a Bernoulli."""
+    """An observed site. mean, sigma of its law; logits of a Bernoulli; probability: the mean lies in (0, 1)."""
 
     value: Any
     log_p: Any
     mean: Any | None
     sigma: Any | None = None
     logits: Any | None = None
+    probability: bool = False
     weight: Any = 1.0
     unmasked: Any | None = None
 
@@ -83,7 +84,7 @@ def observed_columns(xp: Any, site: Observed, wide: bool) -> Iterator[tuple[What
     if site.logits is not None:
         yield What.LOGITS_SQUARED_ERROR, 0.0, -w * (x - site.logits) ** 2
         yield What.TWICE_SIGMOID, 0.0, w * (x * mean - xp.log1p(xp.exp(mean)))
-    if bool(((mean > 0) & (mean < 1)).all()):
+    if site.probability:
         yield from _cross_entropies(xp, w, x, mean)
 
 

@@ -47,7 +47,9 @@ class PyroPair:
         """Terms at the tape, at as many runs of the guide as are asked for; each ELBO object's loss there."""
         columns, scales, grads = {}, {}, {}
         drawn: tuple[Any, ...] = ()
+        nesting = 0
         for draw, traces in self._draws(args, tape, asked):
+            nesting = max(nesting, *map(_nesting, traces))
             drawn = drawn or tuple((each.kind.value, each.shape) for each in tape.drawn)
             for term, elements, size in _terms(*traces, draw, asked.wide):
                 columns[term.key], scales[term.key] = elements.sum(), float(size)
@@ -58,7 +60,7 @@ class PyroPair:
                     grads[f"{term.key}@detached"] = gradients.of(elements.sum())
         if gradients:
             grads |= {key: gradients.of(each) for key, each in columns.items()}
-        totals, errors, more = self._totals(args, tape, gradients, asked)
+        totals, errors, more = self._totals(args, tape, gradients, asked, nesting)
         return Run(
             values={key: float(each.detach()) for key, each in columns.items()} | totals,
             scales=scales,
@@ -96,16 +98,17 @@ class PyroPair:
         guide = self.guide if replayed is None else poutine.replay(self.guide, trace=replayed)
         return get_importance_trace("flat", float("inf"), self.model, guide, tuple(args), {})
 
-    def _totals(self, args: Sequence[Any], tape: Tape, gradients: Gradients | None, asked: Asked):
+    def _totals(self, args: Sequence[Any], tape: Tape, gradients: Gradients | None, asked: Asked, nesting: int):
         """What the library's public objects return: value and gradient of the loss that its SVI would minimise."""
         values, errors, grads = {}, {}, {}
         for total, make in OBJECTS.items():
-            if total is Total.ENUM and not asked.enumerate:
+            if asked.wide or (total is Total.ENUM and not asked.enumerate):
                 continue
             try:
                 with _quiet(), TorchTape(Tape(tape.seed, given=tape.given)):
                     model, guide = self._enumerated(total)
-                    loss = make().differentiable_loss(model, guide, *args)
+                    objective = make(max_plate_nesting=nesting) if total is Total.ENUM else make()
+                    loss = objective.differentiable_loss(model, guide, *args)
             except (NotImplementedError, AssertionError, ValueError, RuntimeError) as error:
                 errors[total.value] = f"{type(error).__name__}: {' '.join(str(error).split())[:160]}"
                 continue
@@ -120,10 +123,10 @@ class PyroPair:
         return config_enumerate(self.model), config_enumerate(self.guide)
 
 
-OBJECTS: Mapping[Total, Callable[[], Any]] = {
+OBJECTS: Mapping[Total, Callable[..., Any]] = {
     Total.TRACE: Trace_ELBO,
     Total.MEAN_FIELD: TraceMeanField_ELBO,
-    Total.ENUM: lambda: TraceEnum_ELBO(max_plate_nesting=2),
+    Total.ENUM: TraceEnum_ELBO,
 }
 
 
@@ -132,6 +135,12 @@ def _quiet() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
+
+
+def _nesting(trace: Any) -> int:
+    """Plates that lie within one another."""
+    frames = (f for node in trace.nodes.values() if node["type"] == "sample" for f in node["cond_indep_stack"])
+    return max((-frame.dim for frame in frames if frame.vectorized), default=0)
 
 
 def _copied(trace: Any) -> Any:
@@ -211,6 +220,7 @@ def _observed(node: Any) -> Observed:
         mean=mean if fits else None,
         sigma=base.stddev if fits and name == "Normal" else None,
         logits=base.logits if fits and name == "Bernoulli" else None,
+        probability=fits and bool(((mean > 0) & (mean < 1)).all()),
         weight=_weight(node, value),
         unmasked=None if node["mask"] is None else scale_and_mask(node["fn"].log_prob(value), scale=node["scale"]),
     )

@@ -23,6 +23,7 @@ class What(StrEnum):
     LOG_Q = "log q"
     LOG_P = "log p"
     KL = "KL"
+    ENUMERATED = "TraceEnum_ELBO"  # all sites at once, the discrete ones summed over
 
     LOG_VAR = "log var"
     NOISE2 = "e^2"
@@ -89,8 +90,7 @@ SAMPLERS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """draws: runs of the guide on one tape. wide: parts, stand-ins and other samplers too, not only the pair's own
-    terms. enumerate: discrete sites are summed over by TraceEnum_ELBO."""
+    """draws: runs of the guide on one tape. wide: parts, stand-ins and other samplers, instead of the ELBO objects. enumerate: discrete sites are summed over by TraceEnum_ELBO."""
 
     draws: int = 1
     wide: bool = False

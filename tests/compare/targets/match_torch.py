@@ -201,3 +201,61 @@ def other_weights(x):
 
 def raising(x):
     raise RuntimeError("no data set here")
+
+
+def noisy_input(x):
+    mean, log_var, _, p = networks(x + 0.1 * torch.randn_like(x))
+    return data_term(p, x) + kl(mean, log_var)
+
+
+# A discrete latent beside the Gaussian one: one label in three.
+classifier, labelled_encoder, labelled_decoder = nn.Linear(DATA, 3), nn.Linear(DATA + 3, 4), nn.Linear(5, DATA)
+
+
+def joined(a, b):
+    shape = torch.broadcast_shapes(a.shape[:-1], b.shape[:-1])
+    return torch.cat([a.expand(*shape, a.shape[-1]), b.expand(*shape, b.shape[-1])], -1)
+
+
+def labelled_model(x):
+    pyro.module("decoder", labelled_decoder)
+    with pyro.plate("data", len(x)):
+        y = pyro.sample("y", dist.OneHotCategorical(logits=x.new_zeros(len(x), 3)))
+        z = pyro.sample("z", dist.Normal(x.new_zeros(len(x), 2), 1.0).to_event(1))
+        logits = labelled_decoder(joined(z, y))
+        pyro.sample("x", dist.Bernoulli(logits=logits, validate_args=False).to_event(1), obs=x)
+
+
+def labelled_guide(x):
+    pyro.module("classifier", classifier)
+    pyro.module("encoder", labelled_encoder)
+    with pyro.plate("data", len(x)):
+        y = pyro.sample("y", dist.OneHotCategorical(logits=classifier(x)))
+        h = labelled_encoder(joined(x, y))
+        pyro.sample("z", dist.Normal(h[..., :2], (0.5 * h[..., 2:]).exp()).to_event(1))
+
+
+def given_label(x, y):
+    h = labelled_encoder(joined(x, y))
+    mean, log_var = h[:, :2], h[:, 2:]
+    z = mean + (0.5 * log_var).exp() * torch.randn_like(mean)
+    nll = F.binary_cross_entropy_with_logits(labelled_decoder(joined(z, y)), x, reduction="none").sum(-1)
+    return nll + (-0.5 * (log_var + (z - mean) ** 2 / log_var.exp()) + 0.5 * z**2).sum(-1)
+
+
+def over_labels(x):
+    log_q = F.log_softmax(classifier(x), -1)
+    losses = [given_label(x, F.one_hot(torch.full((len(x),), k), 3).to(x.dtype)) for k in range(3)]
+    return (log_q.exp() * (torch.stack(losses, -1) + log_q + np.log(3))).sum()
+
+
+def one_label(x):
+    log_q = F.log_softmax(classifier(x), -1)
+    y = dist.OneHotCategorical(logits=classifier(x)).sample()
+    return (given_label(x, y) + (y * log_q).sum(-1) + np.log(3)).sum()
+
+
+def relaxed_label(x):
+    log_q = F.log_softmax(classifier(x), -1)
+    y = F.gumbel_softmax(classifier(x), hard=True)
+    return (given_label(x, y) + (y * log_q).sum(-1) + np.log(3)).sum()

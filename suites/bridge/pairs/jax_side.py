@@ -1,0 +1,97 @@
+"""One side of a comparison in JAX: a NumPyro pair (or a hand-written loss), its weights, its runs at a tape.
+
+Within its context JAX computes in float64, afterwards as before. Weights are a tree that is passed along, so that
+nothing of the program is changed.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from elbo_compare.suites.bridge.pairs.jax_weights import JaxGradients, described, leaves_of, mapped, to_numpy
+from elbo_compare.suites.bridge.pairs.records import OWN_ONLY, Asked, Run, SiteFacts, Weight
+from elbo_compare.suites.bridge.tape import Tape
+from elbo_compare.suites.contract import Array, DType
+
+
+@dataclass(kw_only=True)
+class JaxSide:
+    """pair: of `numpyro_pair`. tree, state: parameters and mutable state, once they are made."""
+
+    pair: Any
+    dtype: Any
+    tree: Any = None
+    state: Any = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
+    turned: set[str] = field(default_factory=set)
+
+    def set_up(self, rows: Sequence[Array]) -> None:
+        """Make the weights, as a first call does."""
+        if self.tree is None:
+            made = self.pair.weights(self.arguments(rows))
+            self.tree, self.state = (mapped(each, self._cast) for each in made)
+
+    def weights(self) -> list[Weight]:
+        """In the order in which the program makes them, the guide's first."""
+        return described(self.tree or {})
+
+    def values(self) -> dict[str, Array]:
+        """Name -> value of every weight."""
+        return {name: to_numpy(leaf) for name, leaf in leaves_of(self.tree)}
+
+    def take(self, tied: Mapping[str, str], values: Mapping[str, Array], kernels: Collection[str] = ()) -> None:
+        """Give the weights named by `tied` (ours -> the other side's) the other side's values; matrices that one side
+        keeps as (in, out) and the other as (out, in) are turned."""
+        self.names, new = dict(tied), {}
+        ours = {each.name: each for each in self.weights()}
+        for mine, theirs in tied.items():
+            value = values[theirs]
+            if ours[mine].kernel != (theirs in kernels) and value.ndim == 2:
+                value = value.T
+                self.turned.add(theirs)
+            new[mine] = jnp.asarray(np.ascontiguousarray(value), self.dtype)
+        self.tree = mapped(self.tree, lambda path, leaf: new.get(path, leaf))
+
+    def buffers(self) -> list[Array]:
+        """The mutable state, in order."""
+        return [to_numpy(leaf) for _, leaf in leaves_of(self.state)]
+
+    def take_buffers(self, values: Sequence[Array]) -> bool:
+        """The other side's state, where it fits in order and shape; whether it did."""
+        ours = list(leaves_of(self.state))
+        fits = [tuple(leaf.shape) for _, leaf in ours] == [each.shape for each in values]
+        if fits:
+            new = {name: jnp.asarray(value, self.dtype) for (name, _), value in zip(ours, values, strict=True)}
+            self.state = mapped(self.state, lambda path, leaf: new.get(path, leaf))
+        return fits
+
+    def facts(self, rows: Sequence[Array]) -> list[SiteFacts]:
+        """The pair's sites."""
+        return self.pair.facts(self.arguments(rows), self.tree, self.state)
+
+    def run(self, rows: Sequence[Array], tape: Tape, *, gradients: bool = False, asked: Asked = OWN_ONLY) -> Run:
+        """Values of the program at the tape, with `gradients` by the weights under the other side's names."""
+        wanted = JaxGradients(self.names, self.turned) if gradients and self.tree else None
+        return self.pair.run(self.arguments(rows), self.tree, self.state, tape, wanted, asked)
+
+    def arguments(self, rows: Sequence[Array]) -> list[Any]:
+        """Arrays: numbers in the side's dtype, labels as they are."""
+        return [jnp.asarray(each, self.dtype if each.dtype.kind == "f" else None) for each in rows]
+
+    def _cast(self, path: str, leaf: Any) -> Any:
+        array = jnp.asarray(leaf)
+        return array.astype(self.dtype) if jnp.issubdtype(array.dtype, jnp.floating) else array
+
+
+@contextmanager
+def opened(programs: Sequence[Callable[..., Any]], dtype: DType) -> Iterator[JaxSide]:
+    """A side whose weights have `dtype` within."""
+    module = import_module("elbo_compare.suites.bridge.pairs.numpyro_pair")
+    with jax.enable_x64(dtype is DType.FLOAT64):
+        yield JaxSide(pair=module.NumPyroPair(model=programs[0], guide=programs[1]), dtype=jnp.dtype(dtype.value))
