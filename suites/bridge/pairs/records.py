@@ -90,7 +90,8 @@ SAMPLERS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """draws: runs of the guide on one tape. wide: parts, stand-ins and other samplers, instead of the ELBO objects. enumerate: discrete sites are summed over by TraceEnum_ELBO."""
+    """draws: runs of the guide on one tape. wide: parts, stand-ins and other samplers, instead of the ELBO objects.
+    enumerate: discrete sites are summed over by TraceEnum_ELBO."""
 
     draws: int = 1
     wide: bool = False
