@@ -1,8 +1,10 @@
-"""Mutants x wrappings, mutants x guards: false RIGHT and false causes. `python benchmarks/check_product.py`
+"""Mutants x wrappings, mutants x guards: false RIGHT and false causes. `python benchmarks/check_product.py [--torch]`
 
 Wrappings: plain, in a tuple, a dict, a method, a partial, in place, in float32, as images. A false RIGHT is an exit
 code 0 for a mutant whose values, at 200 data with sigma from 0.005 to 20 and logits up to 60, are not right; what
-equals the ELBO of another likelihood up to a constant is counted apart. A false cause is a catalogue entry that is
+equals the ELBO of another likelihood up to a constant is counted apart. With --torch the same functions are torch's,
+their gradients the complex step's, so that a detached term is judged by its gradient; RIGHT is false there too where a
+gradient is not the right one. A false cause is a catalogue entry that is
 named although its values are others than the function's. `--step N` takes every N-th product (a sample).
 """
 
@@ -19,6 +21,7 @@ import numpy as np
 
 from elbo_compare.compare.checking.check import check_function
 from elbo_compare.compare.checking.result import CheckResult
+from elbo_compare.suites import complex_step
 from elbo_compare.suites.contract import Likelihood
 from elbo_compare.suites.mutants import catalogue, correct
 from elbo_compare.suites.mutants.variant import Kind, Variant
@@ -42,6 +45,7 @@ class Case:
     wrapping: str
     function: Callable[..., Any]
     mapping: tuple[str, ...]
+    framework: str = "numpy"
 
 
 def plain(variant: Variant) -> Callable[..., Any]:
@@ -60,7 +64,9 @@ def plain(variant: Variant) -> Callable[..., Any]:
     def log_weight(x, logits, z, mean, log_var):
         return np.real(f(x, logits, z, mean, log_var))
 
-    return dict(zip(KINDS, (analytic_kl, sampled_kl, loss, log_weight), strict=True))[variant.kind]
+    found = dict(zip(KINDS, (analytic_kl, sampled_kl, loss, log_weight), strict=True))[variant.kind]
+    found.__complex__ = f
+    return found
 
 
 def wrappings(f: Callable[..., Any]) -> Iterator[tuple[str, Callable[..., Any]]]:
@@ -118,14 +124,79 @@ def _images(f: Callable[..., Any]) -> Callable[..., Any]:
     return wrapped
 
 
-def products() -> Iterator[Case]:
+def in_torch(f: Callable[..., Any]) -> Callable[..., Any]:
+    """The same function of torch tensors, differentiated by the complex step."""
+    import torch
+
+    class Bridged(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, names, *tensors):
+            ctx.arguments = {n: t.detach().double().numpy().copy() for n, t in zip(names, tensors, strict=True)}
+            return torch.tensor(np.array(f(**ctx.arguments)), dtype=tensors[0].dtype)
+
+        @staticmethod
+        def backward(ctx, *grad_outputs):
+            weight = float(grad_outputs[0].flatten()[0])  # of a sum or mean of the result: the same for every datum
+            parts = [
+                torch.tensor(weight * complex_step.gradient(plain_of(f), name, **ctx.arguments))
+                for name in ctx.arguments
+            ]
+            return (None, *(part.to(grad_outputs[0].dtype) for part in parts))
+
+    @functools.wraps(f)
+    def wrapped(**arguments):
+        names = tuple(arguments)
+        return Bridged.apply(names, *arguments.values())
+
+    return wrapped
+
+
+def plain_of(f: Callable[..., Any]) -> Callable[..., Any]:
+    """The complex-safe function under a user's function: without the real part."""
+    return f.__complex__  # type: ignore[attr-defined]
+
+
+def torch_wrappings(f: Callable[..., Any]) -> Iterator[tuple[str, Callable[..., Any]]]:
+    """`wrappings` of a torch function."""
+    yield "plain", f
+    yield "tuple", _keeping(f, lambda value: (value, 0.5 * value))
+    yield "dict", _keeping(f, lambda value: {"loss": value, "kl_for_the_log": 0.5 * value.detach()})
+    yield "method", _method(f)
+    yield "partial", _partial(f)
+    yield "in place", _in_place_in_torch(f)
+    yield "float32", _in_float32(f)
+    if f.__name__ in ("loss", "log_weight"):
+        yield "images", _images(f)
+
+
+def _in_place_in_torch(f: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(f)
+    def wrapped(**arguments):
+        value = f(**arguments)
+        arguments["mean"].zero_()
+        return value
+
+    return wrapped
+
+
+def _in_float32(f: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(f)
+    def wrapped(**arguments):
+        return f(**{name: value.float() for name, value in arguments.items()})
+
+    return wrapped
+
+
+def products(framework: str = "numpy") -> Iterator[Case]:
     """Every mutant in every wrapping."""
     for variant in catalogue.mutants():
         if variant.kind not in KINDS:
             continue
         mapping = ("logits=location",) if variant.likelihood is Likelihood.NORMAL else ()
-        for wrapping, function in wrappings(plain(variant)):
-            yield Case(variant=variant, wrapping=wrapping, function=function, mapping=mapping)
+        function = plain(variant)
+        wrapped = wrappings(function) if framework == "numpy" else torch_wrappings(in_torch(function))
+        for wrapping, each in wrapped:
+            yield Case(variant=variant, wrapping=wrapping, function=each, mapping=mapping, framework=framework)
 
 
 def has_the_right_values(variant: Variant) -> bool:
@@ -150,14 +221,47 @@ def has_the_right_values(variant: Variant) -> bool:
     return any(np.shape(a) == np.shape(value) and np.allclose(value, a, rtol=1e-9, atol=1e-7) for a in allowed)
 
 
+def has_the_right_gradients(variant: Variant) -> bool:
+    """Against the correct functions, by complex step, at 6 data; of a sum, or of a mean, over the batch."""
+    rng = np.random.default_rng(6)
+    mean, log_var = rng.normal(size=(6, 3)), rng.normal(size=(6, 3))
+    arguments: dict[str, Any] = {"mean": mean, "log_var": log_var}
+    normal = variant.likelihood is Likelihood.NORMAL
+    data = correct.normal_log_likelihood if normal else correct.bernoulli_log_likelihood
+    if variant.kind is not Kind.ANALYTIC_KL:
+        arguments["z"] = mean + np.exp(log_var / 2) * rng.normal(size=mean.shape)
+    if variant.kind in (Kind.NEGATIVE_ELBO, Kind.LOG_WEIGHT):
+        arguments |= {"x": (rng.random((6, 7)) < 0.5).astype(float), "logits": rng.normal(size=(6, 7))}
+    sign = -1 if variant.kind is Kind.LOG_WEIGHT else 1
+
+    def right(x=None, logits=None, z=None, mean=None, log_var=None):
+        kl = correct.analytic_kl(mean, log_var) if z is None else correct.sampled_kl(z, mean, log_var)
+        return sign * (kl - (data(x, logits) if x is not None else 0.0))
+
+    for factor in (1.0, 1 / 6):
+        pairs = [
+            (
+                complex_step.gradient(variant.function, n, **arguments),
+                factor * complex_step.gradient(right, n, **arguments),
+            )
+            for n in arguments
+            if n != "x"
+        ]
+        if all(np.allclose(one, other, rtol=1e-8, atol=1e-9) for one, other in pairs):
+            return True
+    return False
+
+
 def outcome(case: Case) -> tuple[str, CheckResult]:
     """What the product came to: `caught`, `right by value`, `another likelihood`, `not judged` or `FALSE RIGHT`."""
-    result = check_function(case.function, mapping=case.mapping, framework="numpy")
+    result = check_function(case.function, mapping=case.mapping, framework=case.framework)
     if result.exit_code == 0:
         words = OTHER_LIKELIHOODS.get(case.variant.id)
         if words and words in result.equation:
             return "another likelihood", result
-        return ("right by value" if has_the_right_values(case.variant) else "FALSE RIGHT"), result
+        right = has_the_right_values(case.variant)
+        right = right and (case.framework == "numpy" or has_the_right_gradients(case.variant))
+        return ("right by value" if right else "FALSE RIGHT"), result
     return ("caught" if result.exit_code == 1 else "not judged"), result
 
 
@@ -166,6 +270,7 @@ GUARDS: dict[str, Callable[[Any], Any]] = {
     "clamp 1e-7": lambda p: np.clip(p, 1e-7, 1 - 1e-7),
     "none": lambda p: p,
 }
+EPSILONS = {"log(p + 1e-7)": 1e-7, "log(p + 1e-8)": 1e-8}
 
 
 def guarded() -> Iterator[tuple[Variant, str, Callable[..., Any]]]:
@@ -175,11 +280,15 @@ def guarded() -> Iterator[tuple[Variant, str, Callable[..., Any]]]:
             continue
         for name, guard in GUARDS.items():
             yield variant, name, _loss(variant, guard)
+        for name, epsilon in EPSILONS.items():
+            yield variant, name, _loss(variant, epsilon=epsilon)
 
 
-def _loss(variant: Variant, guard: Callable[[Any], Any]) -> Callable[..., Any]:
+def _loss(variant: Variant, guard: Callable[[Any], Any] | None = None, epsilon: float = 0.0) -> Callable[..., Any]:
     def data(x, probs):
-        p = guard(probs)
+        p = guard(probs) if guard else probs
+        if epsilon:
+            return -(x * np.log(p + epsilon) + (1 - x) * np.log(1 - p + epsilon)).sum(-1)
         return -(x * np.log(p) + (1 - x) * np.log1p(-p)).sum(-1)
 
     def loss(x, probs, mean, log_var):
@@ -212,10 +321,13 @@ def false_cause(variant: Variant, named: str) -> bool:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--step", type=int, default=1, metavar="N", help="every N-th product")
+    parser.add_argument("--torch", action="store_true", help="torch functions: gradients are judged too")
+    parser.add_argument("--only", choices=("wrappings", "guards"), help="one of the two products")
     parser.add_argument("--output", type=Path, help="one line for each product, CSV")
     chosen = parser.parse_args()
     rows, counts, bad = [], Counter(), 0
-    for case in list(products())[:: chosen.step]:
+    cases = list(products("torch" if chosen.torch else "numpy"))[:: chosen.step]
+    for case in cases if chosen.only != "guards" else ():
         what, result = outcome(case)
         counts[case.wrapping, what] += 1
         rows.append(f"{case.variant.id},{case.wrapping},{what},{result.verdict}")
@@ -228,7 +340,8 @@ def main() -> int:
         print(f"{wrapping:<10} {what:<20} {count}")
     print("all", dict(total))
     wrong = named = 0
-    for variant, guard, function in list(guarded())[:: chosen.step]:
+    planted = list(guarded())[:: chosen.step] if chosen.only != "wrappings" else []
+    for variant, guard, function in planted:
         result = check_function(function, framework="numpy")
         identity = result.diagnosis.id if result.diagnosis else ""
         named += bool(identity)
@@ -236,9 +349,7 @@ def main() -> int:
             wrong += 1
             print("FALSE CAUSE", variant.id, guard, result.as_text(), sep="\n")
         rows.append(f"{variant.id},guard {guard},{identity or '-'},{result.verdict}")
-    print(
-        f"mutants x guards: {wrong} false causes, {named} causes named, {len(list(guarded())[:: chosen.step])} products"
-    )
+    print(f"mutants x guards: {wrong} false causes, {named} causes named, {len(planted)} products")
     if chosen.output:
         chosen.output.write_text("\n".join(["variant,product,outcome,verdict", *rows]) + "\n", encoding="utf-8")
     return int(bool(bad or wrong))

@@ -14,6 +14,8 @@ from elbo_compare.compare.checking.failure import FunctionError, TargetError
 from elbo_compare.compare.checking.identify import Standing
 from elbo_compare.compare.checking.inputs import ORDINARY, Layout, Shapes
 from elbo_compare.compare.checking.judging import Options
+from elbo_compare.compare.checking.k_arguments import check_k_arguments
+from elbo_compare.compare.checking.k_samples import check_bound, log_weights_of
 from elbo_compare.compare.checking.likelihoods import LIKELIHOODS
 from elbo_compare.compare.checking.names import OURS, Role, read_name
 from elbo_compare.compare.checking.objectives import Name
@@ -78,9 +80,13 @@ def check_function(
     )
     chosen = _choice(FunctionKind, kind, "kind")
     callee = callee_of(function, constants or {}, tuple(args))
-    options_read = assignments(callee, chosen, read_mapping(mapping))
+    log_weights = log_weights_of(callee) if chosen is None else ""
+    options_read = () if log_weights else assignments(callee, chosen, read_mapping(mapping))
     try:
-        result = _best(options_read, options, framework, label)
+        if log_weights:
+            result = _bound(callee, log_weights, options, framework, label)
+        else:
+            result = _best(options_read, options, framework, label)
     except (TargetError, FunctionError):
         raise
     except Exception as error:  # ours, not the function's: that must not read like a verdict on it
@@ -88,6 +94,13 @@ def check_function(
         message = f"compare check itself failed, not {label} ({place}). Please report it with the function."
         result = CheckResult(target=label, verdict=CheckVerdict.FAILED, message=message)
     return replace(result, timings={"checking": time.perf_counter() - started})
+
+
+def _bound(callee: Callee, name: str, options: Options, framework: str | None, label: str) -> CheckResult:
+    try:
+        return check_bound(callee, name, options.objective, framework, label)
+    except FunctionError as error:
+        return CheckResult(target=label, verdict=CheckVerdict.FAILED, message=str(error))
 
 
 def _choice(choices: Any, value: Any, label: str) -> Any:
@@ -108,6 +121,10 @@ def _among(known: Sequence[str], value: str | None, label: str) -> str | None:
 
 def _best(options_read: Sequence[Assignment], options: Options, framework: str | None, label: str) -> CheckResult:
     """The best verdict over the ways to read the parameters; one by value alone counts only where it is right."""
+    for assignment in options_read:
+        of_samples = check_k_arguments(assignment, options.objective, framework, label)
+        if of_samples is not None and of_samples.verdict is not CheckVerdict.RIGHT:
+            return of_samples  # a mean of log weights is judged below, on the whole battery
     results = []
     for assignment in options_read:
         result = _checked(assignment, options, framework, label)

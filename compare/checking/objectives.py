@@ -36,6 +36,8 @@ class Name(StrEnum):
     SCALED = "scaled"
     PER_PIXEL = "per-pixel"
     ANNEALING = "annealing"
+    IWAE = "iwae"
+    RENYI = "renyi"
 
 
 SOURCES = {
@@ -44,6 +46,8 @@ SOURCES = {
     Name.FREE_BITS: "free bits, Kingma et al. 2016, arXiv 1606.04934",
     Name.SCALED: "the same optimum as the ELBO's",
     Name.PER_PIXEL: "the same optimum as the ELBO's",
+    Name.IWAE: "IWAE, Burda et al. 2016, arXiv 1509.00519",
+    Name.RENYI: "variational Renyi bound, Li and Turner 2016, arXiv 1602.02311",
     Name.ANNEALING: "KL annealing, Bowman et al. 2016, arXiv 1511.06349",
 }
 
