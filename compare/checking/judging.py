@@ -21,7 +21,7 @@ from elbo_compare.compare.checking.identify import (
 from elbo_compare.compare.checking.inputs import Shapes
 from elbo_compare.compare.checking.likelihoods import Domain
 from elbo_compare.compare.checking.names import Form, Role
-from elbo_compare.compare.checking.objectives import Name, Objective
+from elbo_compare.compare.checking.objectives import Name
 from elbo_compare.compare.checking.readings import UNIT_ROUNDOFF, Quantity, Reading, Reduction
 from elbo_compare.compare.checking.signature import Argument, Signature
 from elbo_compare.compare.records import Outcome
@@ -177,11 +177,3 @@ def subject_of(
         numbers=tuple(numbers),
         **more,
     )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Declared:
-    """An objective, and what declared it: "" (nothing), an option, or an argument that bears the weight."""
-
-    objective: Objective
-    by: str = ""

@@ -101,19 +101,6 @@ def _positions(target: ast.expr, value: ast.expr, star: str) -> dict[int, str]:
     return {}
 
 
-def attributes_used(function: Callable[..., Any]) -> tuple[str, ...]:
-    """What a method reads of `self`, in order."""
-    tree = _tree(function)
-    if tree is None or not tree.args.args or tree.args.args[0].arg != "self":
-        return ()
-    found = [
-        node.attr
-        for node in _own(tree)
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self"
-    ]
-    return tuple(dict.fromkeys(found))
-
-
 def methods_called(function: Callable[..., Any], name: str) -> tuple[str, ...]:
     """The attributes that the body reads of the variable `name`: what a distribution is asked for."""
     tree = _tree(function)

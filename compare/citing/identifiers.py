@@ -6,6 +6,7 @@ from enum import StrEnum
 from functools import cache
 
 from elbo_compare.compare.claims import CLAIMS
+from elbo_compare.compare.claims.claim import Claim
 from elbo_compare.compare.errors import UsageError, unknown
 from elbo_compare.compare.questions.tables import STRENGTHS
 from elbo_compare.compare.semantics.judging import PAIRS
@@ -14,6 +15,7 @@ from elbo_compare.compare.vectors.must_fail import must_fail
 from elbo_compare.suites.mutants.catalogue import CATALOGUE, Kind, Variant
 from elbo_compare.suites.mutants.own_problems import checks
 from elbo_compare.suites.questions.catalogue import QUESTIONS
+from elbo_compare.suites.questions.question import QuestionClaim
 from elbo_compare.suites.semantics.case import Case, Finding, Library
 from elbo_compare.suites.semantics.catalogue import CASES
 from elbo_compare.suites.semantics.findings import FINDINGS
@@ -107,7 +109,7 @@ def _claims() -> Iterator[Identified]:
             family=claim.family,
             head=f"{claim.family}, {claim.strength}",
             title=claim.statement,
-            fields=_stated(claim.statement, claim.derivation, claim.source, claim.tolerance, claim.reason),
+            fields=_stated(claim),
         )
 
 
@@ -120,20 +122,17 @@ def _questions() -> Iterator[Identified]:
                 family="questions",
                 head=f"questions, {STRENGTHS[claim.rule]}",
                 title=claim.statement,
-                fields=(
-                    *_stated(claim.statement, claim.derivation, claim.source, claim.tolerance, claim.reason),
-                    ("Question", question.words),
-                ),
+                fields=(*_stated(claim), ("Question", question.words)),
             )
 
 
-def _stated(statement: str, derivation: str, source: str, tolerance: str, reason: str) -> Fields:
+def _stated(claim: Claim | QuestionClaim) -> Fields:
     return (
-        ("Formula", statement),
-        ("Derivation", derivation),
-        ("Source", source),
-        ("Tolerance", tolerance),
-        ("Why", reason),
+        ("Formula", claim.statement),
+        ("Derivation", claim.derivation),
+        ("Source", claim.source),
+        ("Tolerance", claim.tolerance),
+        ("Why", claim.reason),
     )
 
 

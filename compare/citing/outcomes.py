@@ -1,7 +1,7 @@
 """What a folder says about an ID: a table whose columns suit its sort, from the frame that judging left of it."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pandas as pd
@@ -42,87 +42,63 @@ class Source:
         return frame.assign(outcome=words)
 
 
+def _shown_as(*columns: str, **called: str) -> dict[str, str]:
+    """Column of the table -> column of the frame: under its own name, but for those that are called otherwise."""
+    return {called.get(column, column): column for column in columns}
+
+
+SUITE = ("measured", "registered", "oracle", "tolerance", "outcome", "versions")
+CASE = Source(
+    frame="semantics",
+    identifier="case",
+    place=("library", "quantity"),
+    shown=_shown_as("library", "quantity", *SUITE, oracle="right would be", tolerance="allowed"),
+    made_by="compare run semantics",
+    words={"agrees": "as registered", "differs": "changed"},
+)
+MUTANT = Source(
+    frame="sensitivity",
+    identifier="variant",
+    place=("claim",),
+    shown=_shown_as("claim", "strength", "outcome", "detail"),
+    made_by="compare mutants -o DIR",
+    words={"agrees": "passes", "differs": "caught"},
+)
 SOURCES: Mapping[Sort, Source] = {
     Sort.QUESTION: Source(
         frame="questions",
         identifier="claim",
         place=("question", "case", "quantity", "at"),
-        shown={
-            "case": "case",
-            "quantity": "quantity",
-            "at": "at",
-            "value": "value",
-            "reference": "reference",
-            "allowed": "tolerance",
-            "n": "n",
-            "outcome": "outcome",
-        },
+        shown=_shown_as(
+            *("case", "quantity", "at", "value", "reference", "tolerance", "n", "outcome"), tolerance="allowed"
+        ),
         made_by="compare run questions",
     ),
-    Sort.CASE: Source(
-        frame="semantics",
-        identifier="case",
-        place=("library", "quantity"),
-        shown={
-            "library": "library",
-            "quantity": "quantity",
-            "measured": "measured",
-            "registered": "registered",
-            "right would be": "oracle",
-            "allowed": "tolerance",
-            "outcome": "outcome",
-            "versions": "versions",
-        },
-        made_by="compare run semantics",
-        words={"agrees": "as registered", "differs": "changed"},
-    ),
-    Sort.SWEEP: Source(
+    Sort.CASE: CASE,
+    Sort.SWEEP: replace(
+        CASE,
         frame="semantics_pairs",
-        identifier="case",
-        place=("library", "quantity"),
-        shown={
-            "library": "library",
-            "pair": "quantity",
-            "measured": "measured",
-            "registered": "registered",
-            "right would be": "oracle",
-            "allowed": "tolerance",
-            "outcome": "outcome",
-            "versions": "versions",
-        },
-        made_by="compare run semantics",
-        words={"agrees": "as registered", "differs": "changed"},
+        shown=_shown_as("library", "quantity", *SUITE, quantity="pair", oracle="right would be", tolerance="allowed"),
     ),
     Sort.FINDING: Source(
         frame="findings",
         identifier="id",
         place=("library",),
-        shown={
-            "library": "library",
-            "outcome": "outcome",
-            "largest error": "measured_error",
-            "workaround": "workaround_verdict",
-            "versions": "versions",
-            "why": "reason",
-        },
+        shown=_shown_as(
+            *("library", "outcome", "measured_error", "workaround_verdict", "versions", "reason"),
+            measured_error="largest error",
+            workaround_verdict="workaround",
+            reason="why",
+        ),
         made_by="compare run semantics",
         words={"agrees": "reproduces", "differs": "no longer seen"},
     ),
-    Sort.MUTANT: Source(
-        frame="sensitivity",
-        identifier="variant",
-        place=("claim",),
-        shown={"claim": "claim", "strength": "strength", "outcome": "outcome", "detail": "detail"},
-        made_by="compare mutants -o DIR",
-        words={"agrees": "passes", "differs": "caught"},
-    ),
-    Sort.CHECK: Source(
-        frame="sensitivity",
+    Sort.MUTANT: MUTANT,
+    Sort.CHECK: replace(
+        MUTANT,
         identifier="claim",
         place=("variant",),
-        shown={"mutant": "variant", "equals": "title", "outcome": "outcome", "detail": "detail"},
-        made_by="compare mutants -o DIR",
-        words={"agrees": "passes", "differs": "caught"},
+        shown=_shown_as("variant", "title", "outcome", "detail", variant="mutant", title="equals"),
     ),
 }
 

@@ -188,11 +188,6 @@ class Claim:
         """CELL or PAIR."""
         return Scope.CELL if self.pairing is None else Scope.PAIR
 
-    @property
-    def procedures(self) -> tuple[Procedure, ...]:
-        """The procedures whose rows it reads."""
-        return (self.procedure,)
-
     def applies(self, cell: Cell) -> bool:
         """Is this cell a subject of the claim?"""
         return cell.procedure is self.procedure and self.applies_to(cell)

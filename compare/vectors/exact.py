@@ -28,11 +28,6 @@ def single(value: float) -> float:
     return struct.unpack("<f", struct.pack("<f", value))[0]
 
 
-def is_single(value: float) -> bool:
-    """Whether binary32 holds `value` exactly."""
-    return single(value) == value
-
-
 def mapped(change: Callable[[Any], Any], values: Nested) -> Nested:
     """`change` of every number in nested lists of any depth."""
     if isinstance(values, list | tuple):
