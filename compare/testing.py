@@ -1,13 +1,14 @@
 """For tests of one's own: `assert_elbo_claims(my_kl)` fails with the diagnosis of `compare check`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from elbo_compare.compare.checking.check import check_function
 from elbo_compare.compare.checking.failure import TargetError
 from elbo_compare.compare.checking.models.check import check_model
+from elbo_compare.compare.matching.programs import match_programs
 
-__all__ = ["assert_elbo_claims"]
+__all__ = ["assert_elbo_claims", "assert_same_objective"]
 
 
 def assert_elbo_claims(
@@ -42,5 +43,32 @@ def assert_elbo_claims(
     if (function is None) is (model is None):
         raise TargetError("assert_elbo_claims takes a function or model=..., one of them.")
     result = check_function(function, **options) if function else check_model(model, data=data, **options)
+    if result.exit_code:
+        raise AssertionError(result.as_text(verbose=True))
+
+
+def assert_same_objective(
+    *programs: Callable[..., Any], data: Any = None, tie: Mapping[str, str] | None = None
+) -> None:
+    """Raise AssertionError, with the terms that differ, unless a loss is a Pyro or NumPyro pair's objective.
+
+    programs: (loss, model, guide), or (model, guide, model2, guide2) for two pairs; each takes the same rows. Both
+    sides run here, in float64, at the same weights, rows and noise: value and gradients must be those of the pair's
+    Trace_ELBO or TraceMeanField_ELBO (TraceEnum_ELBO where discrete sites are summed over), up to a factor and a
+    constant.
+    data: rows first, an array or a tuple of arrays, FILE.npy, `digits`, `mnist`; else random rows of a width that fits.
+    tie: the pair's weights, or prefixes of their names -> the loss's, where they are not shared and order and shape
+    don't tell. Whatever was not judged fails too. Raises compare.errors.CompareError where the weights can't be tied.
+
+        def test_loss():
+            assert_same_objective(loss, model, guide)
+
+    >>> try:
+    ...     assert_same_objective(len)
+    ... except TargetError as error:
+    ...     print(error)
+    match wants (loss, model, guide) or (model, guide, model2, guide2); 1 programs arrived.
+    """
+    result = match_programs(programs, data=data, tie=tie)
     if result.exit_code:
         raise AssertionError(result.as_text(verbose=True))

@@ -20,14 +20,15 @@ if TYPE_CHECKING:
     from elbo_compare.compare.checking.check import check_function as check
     from elbo_compare.compare.judging.frames import Results, load
     from elbo_compare.compare.semantics.explain_frame import explain
-    from elbo_compare.compare.testing import assert_elbo_claims
+    from elbo_compare.compare.testing import assert_elbo_claims, assert_same_objective
 
-__all__ = ["Results", "assert_elbo_claims", "check", "explain", "load"]
+__all__ = ["Results", "assert_elbo_claims", "assert_same_objective", "check", "explain", "load"]
 
 # Imported when they are first asked for: they bring pandas, or a framework.
 _PLACES = {
     "Results": ("judging.frames", "Results"),
     "assert_elbo_claims": ("testing", "assert_elbo_claims"),
+    "assert_same_objective": ("testing", "assert_same_objective"),
     "check": ("checking.check", "check_function"),
     "explain": ("semantics.explain_frame", "explain"),
     "load": ("judging.frames", "load"),

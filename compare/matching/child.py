@@ -5,28 +5,24 @@ import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from elbo_compare.compare.checking.failure import FunctionError, TargetError
+from elbo_compare.compare.checking.failure import TargetError
 from elbo_compare.compare.errors import CompareError
 from elbo_compare.compare.launching.target import CALLING, IMPORTING
 from elbo_compare.compare.launching.target_child import Tell
-from elbo_compare.compare.matching.data import made_up, named_data
+from elbo_compare.compare.matching.data import named_data
 from elbo_compare.compare.matching.loading import load_programs
+from elbo_compare.compare.matching.programs import FRAMEWORKS, rows_for
 from elbo_compare.compare.matching.result import MatchResult, MatchVerdict
-from elbo_compare.compare.matching.session import Plan, Side, against, called, match_sides, observe, opened, set_up
+from elbo_compare.compare.matching.session import Plan, Side, against, match_sides, observe, opened
 from elbo_compare.compare.matching.travelling import from_json, packed, to_json, unpacked
 from elbo_compare.compare.matching.tying import read_ties
-from elbo_compare.suites.bridge.pairs.records import Total
-from elbo_compare.suites.bridge.tape import Tape
 from elbo_compare.suites.contract import DType
 
 # Compiling is most of what JAX costs here: as little of it as can be. IEEE arithmetic stays what it is.
 QUICK_TO_COMPILE = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
-FRAMEWORKS = {"torch": ("torch", "pyro"), "jax": ("jax", "numpyro", "flax", "equinox", "haiku", "optax")}
 
 
 def answer(request: dict[str, Any], tell: Tell) -> dict[str, Any]:
@@ -49,13 +45,14 @@ def _answer(request: dict[str, Any], tell: Tell) -> dict[str, Any]:
     made: dict[type, Any] = {}
     sides = [_side(targets, made) for targets in here]
     data = named_data(request["data"]) if request["data"] and request["part"] != 1 else None
+    places = [each.rpartition(":")[0] for targets in here for each in targets]
     tell(CALLING)
     if request["part"] == 1:
         plan = Plan(data=[unpacked(each) for each in request["rows"]])
         with opened(sides[0], DType.FLOAT64) as other:
             result = against(from_json(request["observed"]), other, sides[0], plan, ties)
         return _told(result, request)
-    plan = Plan(data=data if data is not None else _made_up(sides, here))
+    plan = Plan(data=data if data is not None else rows_for(sides, places))
     if request["part"] == "both":
         return _told(match_sides(*sides, plan, ties), request)
     with opened(sides[0], DType.FLOAT64) as one:
@@ -100,26 +97,3 @@ def frameworks_named(target: str) -> list[str]:
         return []
     named = set(re.findall(r"^\s*(?:import|from)\s+(\w+)", text, re.MULTILINE))
     return [name for name, all_ in FRAMEWORKS.items() if named & set(all_)]
-
-
-def _made_up(sides: Sequence[Side], targets: Sequence[Sequence[str]]) -> Any:
-    """Rows that every side here takes; zeros and ones where another process runs a side, which may want them."""
-    places = [each.rpartition(":")[0] for side in targets for each in side]
-    with ExitStack() as stack:
-        open_ = [stack.enter_context(opened(side, DType.FLOAT64)) for side in sides]
-        weights = [weight for side in open_ for weight in side.weights()]
-
-        def runs(rows: Any) -> str:
-            plan = Plan(data=rows)
-            try:
-                for side, described in zip(open_, sides, strict=True):
-                    set_up(side, described, plan)
-                    with called(described.label):
-                        run = side.run(plan.rows(plan.sizes[0], 0), Tape(0))
-                    if not all(isfinite(run.values.get(each.value, 0.0)) for each in Total):
-                        return f"{described.label} is not finite there"
-            except FunctionError as error:
-                return str(error)[:200]
-            return ""
-
-        return made_up(weights, places, runs, binary=len(sides) == 1)

@@ -13,6 +13,7 @@ from elbo_compare.compare.matching.loading import load_programs
 from elbo_compare.compare.matching.process import match_targets
 from elbo_compare.compare.matching.result import MatchVerdict
 from elbo_compare.compare.matching.session import Plan, Side, match_sides
+from elbo_compare.compare.testing import assert_same_objective
 
 pytestmark = pytest.mark.skipif(find_spec("pyro") is None, reason="pyro is not installed")
 
@@ -193,3 +194,24 @@ def test_the_terms_are_held_against_the_librarys_own_value(monkeypatch):
     result = matched("sampled_sum")
     assert result.verdict is MatchVerdict.NOT_JUDGED
     assert "Trace_ELBO's own value is off by" in result.message
+
+
+def example(name, *attributes):
+    place = TARGETS.parents[2] / "examples" / "pairs" / f"{name}.py"
+    return load_programs([f"{place}:{each}" for each in attributes], {})
+
+
+def test_the_pyro_example_is_the_same_and_once_wrong():
+    assert_same_objective(*example("pyro_pair", "loss", "model", "guide"))
+    with pytest.raises(AssertionError, match=r"KL\(z\) is averaged over the batch and the latents"):
+        assert_same_objective(*example("pyro_pair", "averaged_loss", "model", "guide"))
+
+
+@pytest.mark.skipif(find_spec("numpyro") is None, reason="numpyro is not installed")
+def test_the_numpyro_example_is_the_same_as_pyros_and_once_wrong():
+    """Torch and JAX side by side in one process here."""
+    rows = (np.random.default_rng(1).random((30, 64)) < 0.4).astype(float)
+    pyro_pair = example("pyro_pair", "model", "guide")
+    assert_same_objective(*pyro_pair, *example("numpyro_pair", "model", "guide"), data=rows)
+    with pytest.raises(AssertionError, match="weighs 10 times as much: the pair's scale 0.1 is on it"):
+        assert_same_objective(*pyro_pair, *example("numpyro_pair", "annealed_model", "guide"), data=rows)
