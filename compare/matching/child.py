@@ -54,7 +54,7 @@ def _answer(request: dict[str, Any], tell: Tell) -> dict[str, Any]:
         return _told(result, request)
     plan = Plan(data=data if data is not None else rows_for(sides, places))
     if request["part"] == "both":
-        return _told(match_sides(*sides, plan, ties), request)
+        return _told(match_sides(sides[0], sides[1], plan, ties), request)
     with opened(sides[0], DType.FLOAT64) as one:
         observed = observe(one, sides[0], plan)
     return {"observed": to_json(observed), "rows": [packed(each) for each in plan.data]}

@@ -20,7 +20,9 @@ from elbo_compare.suites.contract import DType
 FRAMEWORKS = {"torch": ("torch", "pyro"), "jax": ("jax", "numpyro", "flax", "equinox", "haiku", "optax")}
 
 
-def match_programs(programs: Sequence[Callable[..., Any]], *, data: Any = None, tie: Mapping[str, str] | None = None):
+def match_programs(
+    programs: Sequence[Callable[..., Any]], *, data: Any = None, tie: Mapping[str, str] | None = None
+) -> MatchResult:
     """(LOSS, MODEL, GUIDE) or (MODEL, GUIDE, MODEL2, GUIDE2) as one match; data: rows first, as an array, a tuple of
     arrays, or what `--data` takes. Raises TargetError for what can't be run or tied."""
     if len(programs) not in (3, 4):
@@ -29,7 +31,7 @@ def match_programs(programs: Sequence[Callable[..., Any]], *, data: Any = None, 
         )
     cut = len(programs) - 2
     sides = [_side(each) for each in (programs[:cut], programs[cut:])]
-    result: MatchResult = match_sides(*sides, Plan(data=_rows(sides, data)), tie or {})
+    result: MatchResult = match_sides(sides[0], sides[1], Plan(data=_rows(sides, data)), tie or {})
     return result
 
 

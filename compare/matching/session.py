@@ -65,13 +65,12 @@ class Observed:
 def match_sides(first: Side, second: Side, plan: Plan, ties: Mapping[str, str]) -> MatchResult:
     """Judge; whatever the programs raise becomes a message. Raises TargetError where the weights can't be tied."""
     began = time.perf_counter()
-    labels = {"first": first.label, "second": second.label}
     try:
         result = _matched(first, second, plan, ties)
     except CompareError as error:
         if isinstance(error, TargetError):
             raise
-        result = MatchResult(verdict=MatchVerdict.FAILED, message=str(error), **labels)
+        result = MatchResult(first=first.label, second=second.label, verdict=MatchVerdict.FAILED, message=str(error))
     return replace(result, timings={"matching": time.perf_counter() - began})
 
 

@@ -213,5 +213,5 @@ def test_the_numpyro_example_is_the_same_as_pyros_and_once_wrong():
     rows = (np.random.default_rng(1).random((30, 64)) < 0.4).astype(float)
     pyro_pair = example("pyro_pair", "model", "guide")
     assert_same_objective(*pyro_pair, *example("numpyro_pair", "model", "guide"), data=rows)
-    with pytest.raises(AssertionError, match="weighs 10 times as much: the pair's scale 0.1 is on it"):
+    with pytest.raises(AssertionError, match="weighs 10 times as much: the pair's scale"):
         assert_same_objective(*pyro_pair, *example("numpyro_pair", "annealed_model", "guide"), data=rows)

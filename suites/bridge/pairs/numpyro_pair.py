@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
 from jax import lax
+from jax.core import Tracer
 from numpyro import handlers
 from numpyro.distributions.kl import kl_divergence
 from numpyro.distributions.util import scale_and_mask
@@ -173,7 +174,7 @@ class NumPyroPair:
         """(values, scales) of every term by its key."""
         values, scales = {}, {}
         for draw, traces in self._draws(args, params, reading, key, asked, cut):
-            for term, elements, size in _terms(*traces, draw, asked.wide and not cut):
+            for term, elements, size in _terms(traces[0], traces[1], draw, asked.wide and not cut):
                 values[term.key + (CUT if cut else "")] = jnp.sum(elements)
                 scales[term.key] = size
         return values, scales
@@ -356,7 +357,7 @@ def _latent(model: Any, guide: Any) -> Latent:
 
 def _gaussian(node: Any) -> Gaussian | None:
     base = _unwrapped(node["fn"])[0] if node is not None else None
-    if type(base).__name__ != "Normal":
+    if base is None or type(base).__name__ != "Normal":
         return None
     shape = node["value"].shape
     return Gaussian(mean=jnp.broadcast_to(base.loc, shape), sigma=jnp.broadcast_to(base.scale, shape))
@@ -383,4 +384,4 @@ def _facts(name: str, model_trace: Any, guide_trace: Any) -> SiteFacts:
 def _scale(node: Any) -> float:
     """The mean of a site's scale; 1 where it has none, or where it is computed from the data."""
     scale = None if node is None else node["scale"]
-    return 1.0 if scale is None or isinstance(scale, jax.core.Tracer) else float(np.mean(np.asarray(scale)))
+    return 1.0 if scale is None or isinstance(scale, Tracer) else float(np.mean(np.asarray(scale)))

@@ -51,12 +51,12 @@ class PyroPair:
         for draw, traces in self._draws(args, tape, asked):
             nesting = max(nesting, *map(_nesting, traces))
             drawn = drawn or tuple((each.kind.value, each.shape) for each in tape.drawn)
-            for term, elements, size in _terms(*traces, draw, asked.wide):
+            for term, elements, size in _terms(traces[0], traces[1], draw, asked.wide):
                 columns[term.key], scales[term.key] = elements.sum(), float(size)
             if gradients and draw == 1:
                 with _quiet():
                     cut = self._traces(args, _cut(traces[1]))
-                for term, elements, _ in _terms(*cut, draw, False):
+                for term, elements, _ in _terms(cut[0], cut[1], draw, False):
                     grads[f"{term.key}@detached"] = gradients.of(elements.sum())
         if gradients:
             grads |= {key: gradients.of(each) for key, each in columns.items()}
@@ -220,7 +220,7 @@ def _observed(node: Any) -> Observed:
         mean=mean if fits else None,
         sigma=base.stddev if fits and name == "Normal" else None,
         logits=base.logits if fits and name == "Bernoulli" else None,
-        probability=fits and bool(((mean > 0) & (mean < 1)).all()),
+        probability=mean is not None and fits and bool(((mean > 0) & (mean < 1)).all()),
         weight=_weight(node, value),
         unmasked=None if node["mask"] is None else scale_and_mask(node["fn"].log_prob(value), scale=node["scale"]),
     )
