@@ -91,8 +91,8 @@ def _told(each: Identified, rows: Frame | None) -> str:
     if rows is None:
         return ""
     source = SOURCES.get(each.sort)
-    rows = rows if source is None else source.told(rows)
-    counts = rows[rows["outcome"] != ""]["outcome"].value_counts()
+    told = rows if source is None else source.told(rows)
+    counts = told[told["outcome"] != ""]["outcome"].value_counts()
     if each.sort is Sort.FINDING and len(counts) == 1:
         return str(counts.index[0])
     return ", ".join(f"{outcome} {count:,}" for outcome, count in counts.items())
