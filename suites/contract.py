@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 import numpy as np
-from numpy.typing import NDArray
 
 from elbo_compare.suites.choices import (
     Bound,
@@ -24,7 +23,7 @@ from elbo_compare.suites.choices import (
     Reduction,
 )
 from elbo_compare.suites.choices import Kind as Kind  # for plug-ins: see `Implementation`
-from elbo_compare.suites.shapes import Array, Float
+from elbo_compare.suites.shapes import Array, Float, Indices, Integer
 
 Params = Mapping[str, Array]
 
@@ -223,13 +222,13 @@ class Training:
     (50, 16) ['checkpoints']
     """
 
-    x: Array
-    batches: NDArray[np.integer]
+    x: Float[Array, "rows observed"]
+    batches: Integer[Indices, "step batch"]
     learning_rate: float
     seed: int
-    noise: Array | None = None
+    noise: Float[Array, "step noise_rows batch latent"] | None = None
     checkpoints: tuple[int, ...] = ()
-    kl_weights: Array | None = None
+    kl_weights: Float[Array, " step"] | None = None
     binarise: int | None = None
     stop: Callable[[int, Params], bool] | None = None
 

@@ -23,11 +23,12 @@ if TYPE_CHECKING:
     from jaxtyping import Integer as Integer
 
     Array = NDArray[np.floating]
+    Indices = NDArray[np.integer]
     Value = NDArray[Any]  # real, or complex where an imaginary part carries a derivative
 elif os.environ.get(SWITCH):
     from jaxtyping import Float, Inexact, Integer
 
-    Array = np.ndarray
+    Array = Indices = np.ndarray
     Value = np.ndarray | np.inexact  # a sum over the only axis is a NumPy scalar
 else:
 
@@ -39,3 +40,4 @@ else:
 
     Float = Inexact = Integer = _Unchecked
     Array = Value = NDArray[np.floating]
+    Indices = NDArray[np.integer]

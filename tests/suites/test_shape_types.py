@@ -10,12 +10,18 @@ import numpy as np
 import pytest
 from shape_types import LACKING
 
-from elbo_compare.suites.contract import Draws, DType, GradientDraws
+from elbo_compare.suites.contract import Draws, DType, GradientDraws, Training
 from elbo_compare.suites.exact import gaussian_kl, linear_gaussian
 from elbo_compare.suites.exact.quadratic import Quadratic
 
 TWO, THREE = np.zeros(2), np.zeros(3)
 checked = pytest.mark.skipif(bool(LACKING), reason=f"not installed: {', '.join(LACKING)}")
+
+
+def training(**more) -> Training:
+    """Five steps on batches of three."""
+    fields = {"x": np.zeros((9, 4)), "batches": np.zeros((5, 3), int), "learning_rate": 1e-3, "seed": 0}
+    return Training(**(fields | more))
 
 
 @checked
@@ -31,6 +37,9 @@ checked = pytest.mark.skipif(bool(LACKING), reason=f"not installed: {', '.join(L
         lambda: GradientDraws(mean=np.zeros((5, 2)), log_var=np.zeros((4, 2)), dtype=DType.FLOAT64),
         lambda: GradientDraws(mean=TWO, log_var=TWO, dtype=DType.FLOAT64),
         lambda: gaussian_kl.kl(np.zeros(2, int), TWO),
+        lambda: training(noise=np.zeros((4, 1, 3, 2))),
+        lambda: training(kl_weights=np.zeros(4)),
+        lambda: training(batches=np.zeros((5, 3))),
     ],
 )
 def test_shapes_that_do_not_fit_are_refused(call):
@@ -43,6 +52,7 @@ def test_shapes_that_do_not_fit_are_refused(call):
 def test_shapes_that_fit_pass():
     assert gaussian_kl.kl(np.zeros((5, 1, 2)), np.zeros((4, 2))).shape == (5, 4)
     assert gaussian_kl.kl(TWO, TWO) == 0.0
+    assert training(noise=np.zeros((5, 1, 3, 2)), kl_weights=np.zeros(5)).asked == {"noise", "kl_weights"}
 
 
 def test_outside_the_tests_nothing_is_checked_and_jaxtyping_is_not_imported():
