@@ -157,6 +157,8 @@ bench() {
     --rounds "$ROUNDS" --starters "$STARTERS" --box "$(larger 1 $(((box - 6) / units)))" "$@" \
     ${CHOSEN[@]+"${CHOSEN[@]}"}
 }
+# units COUNT EXPR: how many units a part has; in a small rehearsal one, by its name.
+units() { if [ -n "$SMALL" ]; then UNITS=1 ONLY=(--only "$2"); else UNITS=$1 ONLY=(); fi; }
 larger() { echo $(($1 > $2 ? $1 : $2)); }
 
 # What a GPU alone can answer, most wanted first; the boxes, in seconds of eight minutes, leave about one unplanned.
@@ -165,9 +167,11 @@ everything() {
   bench ceilings 35 1 --part ceilings
   bench "steps, vae at batch 100" 80 1 --part steps --setting '100,'
   bench "steps, vae at batch 1,000" 50 1 --part steps --setting '1,000,'
-  [ "$DEVICE" = cpu ] || bench "steps, hidden 4,096 at batch 4,096" 50 1 --part steps --setting hidden
-  bench "32 replicas" 40 4 --part replicas
-  bench draws 30 4 --part draws
+  [ "$DEVICE" = cpu ] || [ -n "$SMALL" ] || bench "steps, hidden 4,096 at batch 4,096" 50 1 --part steps --setting hidden
+  units 4 'torch-hand and vae-small'
+  bench "32 replicas" 40 "$UNITS" --part replicas ${ONLY[@]+"${ONLY[@]}"}
+  units 4 'pyro and gaussian-kl and not numpyro'
+  bench draws 30 "$UNITS" --part draws ${ONLY[@]+"${ONLY[@]}"}
 }
 
 STARTERS=$(smaller $((($(nproc) + 1) / 2)) 8) ROUNDS=7 CHOSEN=() CLAIMS=()

@@ -37,9 +37,9 @@ Measure = Callable[[Box], Measured]
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What is measured. `select`: forms by name; `settings_named`: settings by label; `box_s`: seconds that a unit (the
-    ceilings, a setting, one implementation's replicas, draws or curve) may take; `starters`: forms that start side by
-    side; `resume`: whether units that are whole in `folder` stay."""
+    """What is measured. `select`: forms by name; `settings_named`: settings by label; `only`: units by name (a unit:
+    the ceilings, a setting, one implementation's replicas, draws or curve); `box_s`: seconds that a unit may take;
+    `starters`: forms that start side by side; `resume`: whether units that are whole in `folder` stay."""
 
     folder: Path
     rounds: int
@@ -47,6 +47,7 @@ class Plan:
     parts: tuple[str, ...] = PARTS
     select: Callable[[str], bool] = field(default=lambda name: True)
     settings_named: Callable[[str], bool] = field(default=lambda label: True)
+    only: Callable[[str], bool] = field(default=lambda unit: True)
     command: str = "compare bench"
     box_s: float = inf
     starters: int = 1
@@ -83,6 +84,8 @@ def run_bench(plan: Plan, say: Say) -> tuple[str, ...]:
     tables, state = opened(plan.folder, TABLES, str(plan.device), resume=plan.resume)
     with temporary_folder("elbo-bench-") as scratch:
         for name, measure in units(plan, scratch, say):
+            if not plan.only(name):
+                continue
             if state.get(name) == WHOLE:
                 say(f"{name}: there already")
                 continue

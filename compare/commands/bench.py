@@ -26,6 +26,7 @@ class BenchRequest:
     expression: str | None = None
     parts: Sequence[str] = ()
     settings: str | None = None
+    only: str | None = None
     box_s: float | None = None
     starters: int = 1
     resume: bool = False
@@ -45,6 +46,9 @@ def bench(
     setting: Annotated[
         str | None, typer.Option(metavar="EXPR", help="Settings whose label matches, as '1,000 or hidden'.")
     ] = None,
+    only: Annotated[
+        str | None, typer.Option(metavar="EXPR", help="Units whose name matches, as 'replicas and vae-small'.")
+    ] = None,
     box: Annotated[
         float | None, typer.Option(metavar="S", help="Seconds for each setting, library or curve; then it is cut.")
     ] = None,
@@ -63,6 +67,7 @@ def bench(
         expression=expression,
         parts=part or (),
         settings=setting,
+        only=only,
         box_s=box,
         starters=starters,
         resume=resume,
@@ -87,7 +92,7 @@ class BenchDone:
 
 def bench_command(request: BenchRequest, say: Callable[[str], None]) -> BenchDone:
     """Measure and draw, as asked. Raises UsageError or StoreError in one line."""
-    from elbo_compare.compare.bench.run import Plan, run_bench
+    from elbo_compare.compare.bench.run import Plan, run_bench, units
     from elbo_compare.compare.planning.availability import placement
     from elbo_compare.compare.planning.select import selector
 
@@ -114,6 +119,7 @@ def bench_command(request: BenchRequest, say: Callable[[str], None]) -> BenchDon
         parts=tuple(request.parts) or EVERY,
         select=select,
         settings_named=selector(request.settings) if request.settings else lambda label: True,
+        only=selector(request.only) if request.only else lambda unit: True,
         command=command_of(request),
         box_s=request.box_s or inf,
         starters=request.starters,
@@ -121,6 +127,8 @@ def bench_command(request: BenchRequest, say: Callable[[str], None]) -> BenchDon
     )
     if not plan.settings and set(plan.parts) & {"ceilings", "steps"}:
         raise UsageError(f"--setting {request.settings!r} matches no setting on {plan.device}.")
+    if not any(plan.only(name) for name, _ in units(plan, folder, say)):
+        raise UsageError(f"--only {request.only!r} matches no unit of {', '.join(plan.parts)}.")
     interruption.advise(interruption.RESUME)
     cut = run_bench(plan, say)
     interruption.advise(f"What was measured is kept: compare bench --draw -o {folder} draws it.")
@@ -134,6 +142,7 @@ def command_of(request: BenchRequest) -> str:
     parts += [f"-k '{request.expression}'"] if request.expression else []
     parts += [f"--part {part}" for part in request.parts]
     parts += [f"--setting '{request.settings}'"] if request.settings else []
+    parts += [f"--only '{request.only}'"] if request.only else []
     parts += [f"--box {request.box_s:g}"] if request.box_s else []
     parts += [f"--starters {request.starters}"] if request.starters > 1 else []
     return " ".join(parts)

@@ -57,6 +57,12 @@ def test_an_interruption_keeps_what_was_measured_and_a_second_call_goes_on(monke
     assert sorted(pd.read_parquet(tmp_path / "curves.parquet")["size"]) == [1, 20, 30]
 
 
+def test_only_the_units_that_are_named_are_measured(monkeypatch, tmp_path):
+    asked = measured(monkeypatch, (curve(1), False, False), (curve(2), False, False))
+    run_bench(a_plan(tmp_path, only=lambda unit: unit == "u1"), print)
+    assert asked == ["u1"]
+
+
 def test_without_resume_a_bench_starts_anew(monkeypatch, tmp_path):
     measured(monkeypatch, (curve(1), False, False))
     run_bench(a_plan(tmp_path), print)
@@ -115,6 +121,8 @@ def test_settings_are_chosen_by_label_and_a_choice_of_none_is_refused(tmp_path):
     assert [setting.batch for setting in plan.settings] == [1000]
     with pytest.raises(UsageError, match="--setting 'hidden' matches no setting on cpu"):
         bench_command(BenchRequest(settings="hidden", device="cpu", output=tmp_path / "o"), print)
+    with pytest.raises(UsageError, match="--only 'vamp' matches no unit of draws"):
+        bench_command(BenchRequest(only="vamp", parts=("draws",), device="cpu", output=tmp_path / "o"), print)
     with pytest.raises(UsageError, match="--box must be a positive number of seconds, not -1"):
         bench_command(BenchRequest(box_s=-1, device="cpu"), print)
     with pytest.raises(UsageError, match="--starters must be at least 1"):

@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 import tarfile
 import time
 from pathlib import Path
@@ -18,6 +19,7 @@ TOOL = """#!/bin/bash
 verb=$3 folder=''
 for word in "$@"; do [ "$before" = -o ] && folder=$word; before=$word; done
 echo "${*:3}" >>"$CALLS"
+[ "$verb" = doctor ] && [ -n "$SHOW" ] && { nvidia-smi; exit 0; }
 [ "$verb" = doctor ] && { echo "GPU: none (a stand-in)"; exit 0; }
 [ "$verb" = judge ] && { echo "Verdicts: 3 agrees"; exit 3; }
 [ "$verb" = report ] && exit 0
@@ -86,6 +88,22 @@ def test_a_part_that_takes_too_long_is_cut_keeps_what_it_has_and_the_next_ones_s
     assert [call.split()[0] for call in calls].count("run") == 2
     assert "claims: whole" in done.stdout
     assert sum("--part steps" in call for call in calls) == 2
+
+
+def test_a_rehearsal_finds_the_pretend_device_in_every_process_and_measures_little(day, tmp_path):
+    _, _, calls = day("--device", "pretend", "--small", "--minutes", "8", SHOW="1")
+    assert "pretend (no GPU; a rehearsal)" in (tmp_path / "out" / "doctor.txt").read_text()
+    assert all("--device cuda" in call for call in calls[1:7])
+    assert "--setting hidden" not in "\n".join(calls)  # 77 million weights, in Python
+    assert [call.split("--only ")[1].split(" -k")[0] for call in calls if "--only" in call] == [
+        "torch-hand and vae-small",
+        "pyro and gaussian-kl and not numpyro",
+    ]
+    program = "import torch; from elbo_compare.suites.bridge.torch_arrays import open_device as o; print(o('cuda'))"
+    rehearsal = SCRIPT.parents[1] / "tests" / "device" / "rehearsal"
+    paths = os.environ | {"PYTHONPATH": f"{rehearsal}:{SCRIPT.parents[1]}", "CUDA_VISIBLE_DEVICES": "0"}
+    done = subprocess.run([sys.executable, "-c", program], env=paths, capture_output=True, text=True, check=True)
+    assert done.stdout == "pretend:0\n"
 
 
 def test_a_second_call_goes_on_from_the_results_alone(day, tmp_path):

@@ -33,6 +33,11 @@ JAX_PAIRS = (
     ("numpyro", "householder-small", "sampled-kl"),
     ("numpyro", "laplace-small", "renyi-half"),
 )
+CAPTURED = {  # compiled form -> the type of its products; torch.compile's graphs are read, not run
+    "torch-hand compiled": "float32",
+    "torch-hand compiled joined": "float32",
+    "torch-hand bfloat16": "bfloat16",
+}
 PRECISIONS = ("full", "TF32", "bfloat16")
 
 # fault -> (the check that must see it, what it must say); the contexts stand in the processes' `planted`
@@ -43,6 +48,7 @@ TORCH_FAULTS = {
         "warm-up with own numbers: .elbo differs",
     ),
     "3: the captured loss is float32": ("torch-hand CUDA graph", "loss: value differs"),
+    "4: a bfloat16 form's loss is its own": ("torch-hand bfloat16", "2 compiled losses of two preparations"),
     "8: eager Adam is the default": ("torch-hand eager", "Adam is over lists; the label says a loop"),
     "9: a replay is counted as one launch": ("launches", "launches of the captured step"),
     "10: the graph's pool is not in the peak": ("memory", "in the graph's pool alone"),
@@ -54,6 +60,9 @@ TORCH_FAULTS = {
     "an upload in a step": ("torch-hand eager", "1 uploads per step, stated 0"),
     "a number read in a capture": ("torch-hand CUDA graph", "not permitted while a graph is captured"),
     "a random number in a capture": ("torch-hand CUDA graph", "the generator is not registered"),
+    "mixed devices, compiled": ("torch-hand compiled joined", "Tensor device mismatch"),
+    "a number read, compiled": ("torch-hand compiled", "Could not guard on data-dependent"),
+    "products of the host's autocast": ("torch-hand bfloat16", "the form multiplies in bfloat16"),
     "random numbers of the host": ("torch-hand, vae-small, sampled-kl", "drawn on the host"),
     "TF32 on in a full form": ("torch-hand joined", "products with TF32 on"),
 }

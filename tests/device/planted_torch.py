@@ -60,6 +60,7 @@ def planted() -> dict[str, Any]:
         "1": patched(ceilings, multiplying=set_early),
         "2": patched(pyro_training, numbers_drawn_again=host_state_only),
         "3": patched(forms.GraphTrainer, __init__=rounded),
+        "4": patched(forms, in_bfloat16=forms.in_bfloat16.__wrapped__),
         "8": patched(forms, ADAM={"eager": {}}),
         "9": patched(forms.GraphTrainer, count=forms.TorchTrainer.count),
         "10": patched(cuda, max_memory_reserved=cuda.max_memory_allocated),
@@ -71,6 +72,9 @@ def planted() -> dict[str, Any]:
         "an upload in a step": patched(forms, plain_loss=uploading),
         "a number read in a capture": patched(forms, joined_loss=reading),
         "a random number in a capture": patched(forms, joined_loss=drawing),
+        "mixed devices, compiled": patched(forms, joined_loss=mixing),
+        "a number read, compiled": patched(forms, plain_loss=reading),
+        "products of the host's autocast": patched(forms, in_bfloat16=autocast_on_the_host),
         "random numbers of the host": patched(evaluation, base_noise=on_the_host),
         "TF32 on in a full form": allowed(),
     }
@@ -119,6 +123,16 @@ def uploading(weights: Any, form: Any, x: torch.Tensor, noise: torch.Tensor) -> 
     from elbo_compare.suites.torch_hand import vae
 
     return _plain(vae, weights, form, x, noise) * torch.tensor(1.0, dtype=x.dtype, device=x.device)
+
+
+def autocast_on_the_host(loss: Any) -> Any:
+    """A loss under another device's autocast."""
+
+    def run(*args: Any) -> torch.Tensor:
+        with torch.autocast("cpu", torch.bfloat16):
+            return loss(*args)
+
+    return run
 
 
 def _plain(vae: Any, weights: Any, form: Any, x: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pretend_device
 import pretend_graphs
-from covered import BY_HAND_PAIRS, PRECISIONS, PYRO_PAIRS, TORCH_FAULTS
+from covered import BY_HAND_PAIRS, CAPTURED, PRECISIONS, PYRO_PAIRS, TORCH_FAULTS
 from patching import patched
 from pretend_device import Ledger, Pretending, Watching, watched
 from stated_counts import ANY_PYRO, BY_HAND, ENDS, FORMS, PYRO
@@ -26,6 +26,9 @@ from stated_counts import ANY_PYRO, BY_HAND, ENDS, FORMS, PYRO
 pretend_device.install()
 pretend_graphs.install()
 
+import captured  # noqa: E402
+
+captured.install_autocast()
 from elbo_compare.suites import datasets, problems, registry  # noqa: E402
 from elbo_compare.suites.contract import Bound, Device, DType, Flow, Training  # noqa: E402
 from elbo_compare.suites.estimators import ESTIMATORS, SAMPLED_KL  # noqa: E402
@@ -132,10 +135,10 @@ def products_in(ledger: Ledger, *, tf32: bool, dtype: str) -> Complaints:
 # --- forms
 
 
-def small_case(device: Device) -> Workload:
+def small_case(device: Device, dtype: DType = DType.FLOAT64) -> Workload:
     rows = datasets.load("digits").train[: STEPS * ROWS].reshape(STEPS, ROWS, -1)
     problem = problems.load("vae-small", "initial")
-    return Workload(problem=problem, estimator=SAMPLED_KL, batches=rows, seed=SEED, device=device, dtype=DType.FLOAT64)
+    return Workload(problem=problem, estimator=SAMPLED_KL, batches=rows, seed=SEED, device=device, dtype=dtype)
 
 
 def form_of_name(name: str) -> Any:
@@ -259,6 +262,7 @@ CHECKS: dict[str, Callable[[], Complaints]] = {
     **{f"torch-hand, {p}, {e}": partial(pair, "torch-hand", p, e) for p, e in BY_HAND_PAIRS},
     **{f"pyro, {p}, {e}": partial(pair, "pyro", p, e) for p, e in PYRO_PAIRS},
     **{name: partial(form, name) for name in FORMS},
+    **{name: lambda name=name: captured.captured(name, small_case(Device.CUDA, DType.FLOAT32)) for name in CAPTURED},
     **{f"ceiling {each}": partial(ceiling, Precision(each)) for each in PRECISIONS},
     "launches": launches,
     "memory": memory,
