@@ -16,6 +16,7 @@ from elbo_compare.suites.semantics.explaining.roles import (
     Told,
     raising_site,
     site_remarks,
+    sums_jointly,
     told,
     total,
 )
@@ -48,7 +49,8 @@ def explanation(pair: Pair, measured: Measured) -> dict[str, Any]:
 
 
 def _class(facts: ClassFacts, pair: Pair, measured: ClassMeasured) -> dict[str, Any]:
-    by_site = {site.name: told(site, facts.kind, pair.library) for site in pair.sites}
+    jointly = sums_jointly(pair.sites, facts.kind, pair.library)
+    by_site = {site.name: told(site, facts.kind, pair.library, jointly=jointly) for site in pair.sites}
     added = total(list(by_site.values()), facts)
     analytic = [name for name, each in by_site.items() if Role.ANALYTIC in each.roles]
     return {

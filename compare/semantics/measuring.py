@@ -20,6 +20,7 @@ LEAST_DRAWS, MOST_DRAWS = 6, 20_000
 BRIEF_S, FEW = 0.5, 13
 ALPHA = 1e-3  # of one wrong interval in a whole explanation; split over its intervals (Bonferroni)
 ROUNDINGS = 1e3  # of the largest term: what a sum of a few thousand terms may differ by between two orders of summing
+CANCELLING = 10.0  # times that: what is left of terms that cancel is no bias (a gradient of log q at a narrow q)
 UNIT = {32: 2.0**-24, 64: 2.0**-53}
 
 
@@ -229,10 +230,11 @@ class _Judge:
         mean, deviation = float(draws.mean()), float(draws.std(ddof=1)) if n > 1 else inf
         if float(np.abs(draws).max()) <= tolerance:
             return Estimate(mean=mean, low=mean, high=mean, n=n, same=True, outcome=Outcome.AGREES)
-        if deviation <= tolerance:  # the same amount at every draw
+        floor = CANCELLING * tolerance
+        if deviation <= tolerance and abs(mean) > floor:  # the same amount at every draw
             return Estimate(mean=mean, low=mean, high=mean, n=n, outcome=Outcome.DIFFERS)
         error = deviation / sqrt(n)
-        half = student_factor(self.level / tests, n) * error
+        half = student_factor(self.level / tests, n) * error + floor
         margin = MEAN_MARGIN * spread if isfinite(spread) else 0.0
         # the factor for few draws goes into the standard error: `equivalence` knows the normal quantile
         judged = equivalence(mean, error * student_factor(self.level / tests, n, over_normal=True), max(margin, 0.0),

@@ -1,7 +1,7 @@
 """Which findings have their shape in a pair, and of what their cost is to be measured. None is told before it is."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isinf
 
 from elbo_compare.suites.semantics.case import Library
@@ -32,11 +32,26 @@ class Candidate:
 
 def candidates(pair: Pair) -> tuple[Candidate, ...]:
     """Every finding whose shape the pair has under one of its classes."""
-    kinds = {each.kind for each in pair.classes}
+    kinds = {each.kind for each in pair.classes if not each.error}
     found = [each for site in pair.sites for each in _of_site(site, pair.library, pair.bits)]
+    if any(each.enumerate for site in pair.sites for each in (site.model, site.guide) if each):
+        # A clamp at the values of this draw says nothing of a sum over all of them.
+        found = [each for each in found if each.measure != "given" or each.kind != "TraceEnum_ELBO"]
     found += [each for facts in pair.classes for each in _of_class(facts, pair)]
     found += list(_of_order(pair))
-    return tuple(dict.fromkeys(each for each in found if each.kind in kinds))
+    return tuple(_merged([each for each in dict.fromkeys(found) if each.kind in kinds]))
+
+
+def _merged(found: Sequence[Candidate]) -> list[Candidate]:
+    """One candidate for all sites of which a class is told the same; their costs are added up."""
+    groups: dict[tuple, list[Candidate]] = {}
+    for each in found:
+        groups.setdefault((each.id, each.kind, each.measure, each.factor, each.fact), []).append(each)
+    return [
+        replace(same[0], sites=tuple(dict.fromkeys(name for each in same for name in each.sites)),
+                nats=sum(each.nats for each in same))
+        for same in groups.values()
+    ]  # fmt: skip
 
 
 def _of_site(site: Site, library: Library, bits: int) -> Iterator[Candidate]:

@@ -1,5 +1,7 @@
 """A NumPyro model and guide, ready to be drawn from: every public ELBO class in one compiled function of the key."""
 
+import functools
+import inspect
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,6 +15,7 @@ import numpyro
 import numpyro.infer
 from numpyro import handlers
 from numpyro.infer import ELBO, SVI
+from numpyro.infer.autoguide import AutoGuide
 from numpyro.primitives import Messenger
 
 from elbo_compare.suites.semantics.case import Library
@@ -22,6 +25,7 @@ from elbo_compare.suites.semantics.explaining.mending import mending, mending_te
 from elbo_compare.suites.semantics.explaining.named import elbo_classes, kind_of, one_line
 from elbo_compare.suites.semantics.explaining.numpyro_enumeration import enumerated
 from elbo_compare.suites.semantics.explaining.numpyro_facts import columns, extract, sites_of
+from elbo_compare.suites.semantics.explaining.roles import ELBOS
 
 SEED = 0
 ROWS = 16  # draws of one call of the compiled function, where a draw is small
@@ -64,10 +68,8 @@ class NumPyroPair:
         self.model, self.guide, self.args, self.kwargs = model, guide, args, kwargs
         self.versions = f"numpyro {numpyro.__version__}, jax {jax.__version__}"
         svi = SVI(model, guide, numpyro.optim.SGD(0.0), numpyro.infer.Trace_ELBO())
-        state = svi.init(jax.random.key(SEED), *args, **kwargs)
+        self._params, self._mutable = _started(svi, args, kwargs)
         self._constrain: Callable = svi.constrain_fn  # pyright: ignore
-        self._mutable = state.mutable_state
-        self._params = svi.optim.get_params(state.optim_state)
         leaves = jax.tree_util.tree_flatten_with_path(self._params)[0]
         self._directions = Directions({_name(path): tuple(np.shape(leaf)) for path, leaf in leaves})
         self.directions = self._directions.names
@@ -157,11 +159,15 @@ class NumPyroPair:
             def call(*given: Any, **named: Any) -> Any:
                 return elbo.loss_with_mutable_state(*given, **named)["loss"]
 
+        estimates = kind_of(elbo, module.__all__) in ELBOS  # the gradient of another objective is compared with none
+
         def negative(params: Any, key: Any) -> Any:
             loss = call(key, self._constrained(params), model, guide, *self.args, **self.kwargs)
             return -sum(loss.values()) if isinstance(loss, dict) else -loss
 
         def both(key: Any, params: Any) -> Any:
+            if not estimates:
+                return negative(params, key), jnp.zeros(len(self.directions))
             value, slopes = jax.value_and_grad(negative)(params, key)
             parts = [leaf.ravel() if signs is None else jnp.asarray(signs, dtype=leaf.dtype) @ leaf.ravel()
                      for leaf, signs in zip(jax.tree.leaves(slopes), self._directions.signs, strict=True)]  # fmt: skip
@@ -225,6 +231,37 @@ class NumPyroPair:
             lowered = jax.jit(jax.vmap(every, in_axes=(0, None, None))).lower(jnp.stack(keys), self._params, consts)
             self._compiled = lowered.compile(compiler_options=QUICK_TO_COMPILE)
         return jax.device_get(self._compiled(jnp.stack(keys), self._params, consts))
+
+
+def _started(svi: SVI, args: list, kwargs: dict) -> tuple[Any, Any]:
+    """Unconstrained parameters and mutable state of SVI.init, compiled as one where nothing keeps what it computes."""
+
+    def init(key: Any) -> tuple[Any, Any]:
+        state = svi.init(key, *args, **kwargs)
+        return svi.optim.get_params(state.optim_state), state.mutable_state
+
+    key = jax.random.key(SEED)
+    if not any(map(_keeps_values, (svi.model, svi.guide))):
+        try:
+            return jax.jit(init).lower(key).compile(compiler_options=QUICK_TO_COMPILE)(key)
+        except Exception:  # whatever it is, it comes again below if it is the pair's own
+            pass
+    return init(key)
+
+
+def _keeps_values(fn: Any) -> bool:
+    """An autoguide, or a function that uses one, keeps the values of its first run: they must not be a compiler's."""
+    if isinstance(fn, AutoGuide):
+        return True
+    while isinstance(fn, functools.partial):
+        fn = fn.func
+    inner = inspect.unwrap(getattr(fn, "__func__", fn))
+    held = [*vars(getattr(fn, "__self__", None) or object).values()] if hasattr(fn, "__self__") else []
+    held += [cell.cell_contents for cell in getattr(inner, "__closure__", None) or () if cell.cell_contents is not fn]
+    names = getattr(getattr(inner, "__code__", None), "co_names", ())
+    held += [inner.__globals__[name] for name in names if name in inner.__globals__]
+    held += [fn.fn] if isinstance(fn, Messenger) else []
+    return not hasattr(inner, "__code__") or any(isinstance(each, AutoGuide) for each in held)
 
 
 class _Reweighted(Messenger):

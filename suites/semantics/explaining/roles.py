@@ -51,14 +51,13 @@ class Told:
     term: float = nan
 
 
-def told(site: Site, kind: str, library: Library) -> Told:
-    """Roles and term of a site under a class of the given kind."""
+def told(site: Site, kind: str, library: Library, *, jointly: bool = False) -> Told:
+    """Roles and term of a site under a class of the given kind; jointly: it sums over states of the whole pair."""
+    if jointly:
+        return Told(roles=_own(site, kind, library))
     if kind == "TraceMeanField_ELBO":
         return _mean_field(site)
-    enumerates = kind in ("TraceEnum_ELBO", "TraceTMC_ELBO")
     own = _own(site, kind, library)
-    if (enumerates and Role.ENUMERATED in own) or Role.SAMPLES in own:
-        return Told(roles=own)
     if own == (Role.PRIOR,) and kind == "TraceEnum_ELBO" and library is Library.NUMPYRO:
         return Told(roles=own, term=0.0)  # integrated, by one draw from the prior
     if kind in OTHER_OBJECTIVE and kind != "TraceTMC_ELBO":
@@ -106,6 +105,11 @@ def _mean_field(site: Site) -> Told:
     roles += [Role.WRONG_SCALE] if model.scale != guide.scale else []
     roles += [Role.MASK_IGNORED] if model.mask_digest != guide.mask_digest else []
     return Told(roles=tuple(roles), term=-site.kl)
+
+
+def sums_jointly(sites: Sequence[Site], kind: str, library: Library) -> bool:
+    """Whether a class enumerates some site of the pair: no site has a term of its own then."""
+    return any({Role.ENUMERATED, Role.SAMPLES} & set(_own(site, kind, library)) for site in sites)
 
 
 def total(site_terms: Sequence[Told], facts: ClassFacts) -> float | None:

@@ -1,0 +1,266 @@
+"""Every line that `compare explain` prints of some sixty pairs, with the check that it passed.
+
+    python benchmarks/explain_pairs.py pyro|numpyro [NAME ...]
+
+The pairs are those of the tests and, below, every autoguide on positive, simplex, bounded and plated latents, and the
+libraries' handlers. Checks: the terms add up to what the class returned; a class raises where its line says so and
+nowhere else; what is told of value, gradient and findings is measured again under other seeds, and the two intervals
+meet. A line that no check reaches is counted as such. Exit code 1 where a check fails.
+"""
+
+import importlib
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tests" / "compare" / "targets"))
+
+from elbo_compare.compare.semantics import measuring  # noqa: E402
+from elbo_compare.compare.semantics.explain_child import plain  # noqa: E402
+from elbo_compare.compare.semantics.explain_text import text  # noqa: E402
+from elbo_compare.compare.semantics.explained import explanation  # noqa: E402
+
+DRAWS = 32
+OTHER_SEEDS = 100_000
+Pairs = Iterator[tuple[str, Callable, Callable, tuple]]
+
+
+class Later:
+    """A pair under other seeds."""
+
+    def __init__(self, pair: Any) -> None:
+        self.pair = pair
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.pair, name)
+
+    def block(self, first: int, n: int, names: Any, *, terms: bool) -> Any:
+        return self.pair.block(first + OTHER_SEEDS, n, names, terms=terms)
+
+
+def pyro_pairs() -> Pairs:  # noqa: C901 - a list of small models, one after the other
+    import pyro
+    import pyro.distributions as dist
+    import torch
+    from pyro import poutine
+    from pyro.infer import autoguide
+    from pyro.infer.reparam import LocScaleReparam
+    from pyro.nn import PyroModule, PyroSample
+
+    torch.manual_seed(0)
+    data = torch.tensor([0.3, -1.2, 2.0, 0.4])
+
+    def positive():
+        s = pyro.sample("s", dist.Gamma(2.0, 1.0))
+        with pyro.plate("data", 4):
+            pyro.sample("x", dist.Normal(0.0, s), obs=data)
+
+    def simplex():
+        w = pyro.sample("w", dist.Dirichlet(torch.ones(3)))
+        with pyro.plate("data", 4):
+            pyro.sample("x", dist.Categorical(w), obs=torch.tensor([0, 1, 2, 2]))
+
+    def bounded():
+        p = pyro.sample("p", dist.Beta(2.0, 3.0))
+        with pyro.plate("data", 4):
+            pyro.sample("x", dist.Bernoulli(p), obs=torch.tensor([0.0, 1.0, 1.0, 1.0]))
+
+    def local():
+        with pyro.plate("data", 4):
+            z = pyro.sample("z", dist.Normal(0.0, 1.0))
+            pyro.sample("x", dist.Normal(z, 1.0), obs=data)
+
+    names = ("AutoNormal", "AutoDiagonalNormal", "AutoMultivariateNormal", "AutoLowRankMultivariateNormal", "AutoDelta",
+             "AutoIAFNormal", "AutoStructured")  # fmt: skip
+    for model in (positive, simplex, bounded, local):
+        for name in names if model is positive else names[:2]:
+            yield f"{name} on {model.__name__}", model, getattr(autoguide, name)(model), ()
+
+    def obs_masked():
+        with pyro.plate("data", 4):
+            pyro.sample("x", dist.Normal(0.0, 1.0), obs=data, obs_mask=torch.tensor([True, False, True, True]))
+
+    def markov():
+        z = torch.tensor(0.0)
+        for t in pyro.markov(range(3)):
+            z = pyro.sample(f"z{t}", dist.Normal(z, 1.0))
+            pyro.sample(f"x{t}", dist.Normal(z, 1.0), obs=data[t])
+
+    def factor():
+        z = pyro.sample("z", dist.Normal(0.0, 1.0))
+        pyro.factor("f", -((z - 1) ** 2))
+
+    def centred():
+        m = pyro.sample("m", dist.Normal(0.0, 1.0))
+        z = pyro.sample("z", dist.Normal(m, 2.0))
+        pyro.sample("x", dist.Normal(z, 1.0), obs=data[0])
+
+    class Line(PyroModule):
+        def __init__(self) -> None:
+            super().__init__()
+            self.slope = PyroSample(dist.Normal(0.0, 1.0))
+
+        def forward(self):
+            with pyro.plate("data", 4):
+                pyro.sample("x", dist.Normal(self.slope * data, 1.0), obs=data)
+
+    def lifted():
+        scale = pyro.param("scale", torch.tensor(1.0))
+        pyro.sample("x", dist.Normal(0.0, scale), obs=data[0])
+
+    def normal(*sites: str) -> Callable:
+        def guide():
+            for name in sites:
+                loc = pyro.param(f"{name}_loc", torch.tensor(0.3))
+                pyro.sample(name, dist.Normal(loc, 0.7))
+
+        return guide
+
+    line = Line()
+    yield "obs_mask", obs_masked, lambda: None, ()
+    yield "Markov sites", markov, normal("z0", "z1", "z2"), ()
+    yield "factor", factor, normal("z"), ()
+    yield "reparam", poutine.reparam(centred, config={"z": LocScaleReparam(0.0)}), normal("m", "z_decentered"), ()
+    yield "condition", poutine.condition(centred, data={"m": torch.tensor(0.2)}), normal("z"), ()
+    yield "do", poutine.do(centred, data={"m": torch.tensor(0.2)}), normal("z"), ()
+    yield "block", poutine.block(centred, hide=["m"]), normal("z"), ()
+    yield "lift", poutine.lift(lifted, prior={"scale": dist.Exponential(1.0)}), _positive_guide(pyro, dist, torch), ()
+    yield "PyroModule", line, autoguide.AutoNormal(line), ()
+
+
+def _positive_guide(pyro: Any, dist: Any, torch: Any) -> Callable:
+    def guide():
+        pyro.sample("scale", dist.LogNormal(pyro.param("loc", torch.tensor(0.1)), 0.3))
+
+    return guide
+
+
+def numpyro_pairs() -> Pairs:  # noqa: C901 - likewise
+    import jax.numpy as jnp
+    import numpyro
+    import numpyro.distributions as dist
+    from numpyro import handlers
+    from numpyro.infer import autoguide
+    from numpyro.infer.reparam import LocScaleReparam
+
+    data = jnp.array([0.3, -1.2, 2.0, 0.4])
+
+    def positive():
+        s = numpyro.sample("s", dist.Gamma(2.0, 1.0))
+        with numpyro.plate("data", 4):
+            numpyro.sample("x", dist.Normal(0.0, s), obs=data)
+
+    def simplex():
+        w = numpyro.sample("w", dist.Dirichlet(jnp.ones(3)))
+        with numpyro.plate("data", 4):
+            numpyro.sample("x", dist.Categorical(w), obs=jnp.array([0, 1, 2, 2]))
+
+    def bounded():
+        p = numpyro.sample("p", dist.Beta(2.0, 3.0))
+        with numpyro.plate("data", 4):
+            numpyro.sample("x", dist.Bernoulli(p), obs=jnp.array([0.0, 1.0, 1.0, 1.0]))
+
+    for name in ("AutoDiagonalNormal", "AutoMultivariateNormal", "AutoDelta"):
+        yield f"{name} on positive", positive, getattr(autoguide, name)(positive), ()
+    yield "AutoNormal on simplex", simplex, autoguide.AutoNormal(simplex), ()
+    yield "AutoNormal on bounded", bounded, autoguide.AutoNormal(bounded), ()
+
+    def centred():
+        m = numpyro.sample("m", dist.Normal(0.0, 1.0))
+        z = numpyro.sample("z", dist.Normal(m, 2.0))
+        numpyro.sample("x", dist.Normal(z, 1.0), obs=data[0])
+
+    def factor():
+        z = numpyro.sample("z", dist.Normal(0.0, 1.0))
+        numpyro.factor("f", -((z - 1) ** 2))
+
+    def obs_masked():
+        with numpyro.plate("data", 4):
+            numpyro.sample("x", dist.Normal(0.0, 1.0), obs=data, obs_mask=jnp.array([True, False, True, True]))
+
+    def normal(*sites: str) -> Callable:
+        def guide():
+            for name in sites:
+                numpyro.sample(name, dist.Normal(numpyro.param(f"{name}_loc", 0.3), 0.7))
+
+        return guide
+
+    yield "obs_mask", obs_masked, lambda: None, ()
+    yield "factor", factor, normal("z"), ()
+    yield "reparam", handlers.reparam(centred, config={"z": LocScaleReparam(0.0)}), normal("m", "z_decentered"), ()
+    yield "condition", handlers.condition(centred, data={"m": 0.2}), normal("z"), ()
+    yield "do", handlers.do(centred, data={"m": 0.2}), normal("z"), ()
+    yield "block", handlers.block(centred, hide=["m"]), normal("z"), ()
+
+
+def checked(told: dict, again: dict) -> tuple[list[str], list[str], int]:
+    """(checks passed, checks failed, lines that no check reaches)."""
+    good, bad = [], []
+
+    def check(name: str, passed: bool) -> None:
+        (good if passed else bad).append(name)
+
+    for each, other in zip(told["classes"], again["classes"], strict=True):
+        name = each["name"]
+        raising = [site for site, roles in each["roles"].items() if "raises" in roles]
+        if raising or each["error"]:
+            check(f"{name} raises", bool(each["error"]) and (each["kind"] != "TraceMeanField_ELBO" or bool(raising)))
+            continue
+        if each["adds_up"] is not None:
+            check(f"{name} adds up", each["adds_up"])
+        for what in ("difference", "gradient"):
+            if each["estimates_elbo"] and each[what]:
+                check(f"{name} {what}", _meet(each[what], other[what]))
+    for each, other in zip(told["findings"], again["findings"], strict=True):
+        where = f"{each['id']} {each['class']}"
+        check(f"{where} cost", each["cost"] is None or _meet(each["cost"], other["cost"]))
+        check(f"{where} says", each["costs"] or not ((each["cost"] or {}).get("seen")))
+    return good, bad, len(told["objective"]) + len(told["remarks"])
+
+
+def _meet(one: dict, other: dict) -> bool:
+    """Two intervals have a point in common, or say the same of what is not finite."""
+    ends = [float(each[end]) for each in (one, other) for end in ("low", "high")]
+    if one.get("direction") != other.get("direction"):
+        return True  # the worst direction is another one; nothing is claimed of this one
+    return (ends[0] <= ends[3] and ends[2] <= ends[1]) or str(one["mean"]) == str(other["mean"])
+
+
+def main(library: str, wanted: list[str]) -> int:
+    warnings.simplefilter("ignore")
+    module = importlib.import_module(f"explain_{library}_pairs")  # sets the default dtype to float64
+    backend = importlib.import_module(f"elbo_compare.suites.semantics.explaining.{library}_pair")
+    pairs = [(name, *each) for name, each in module.PAIRS.items()]
+    pairs += list(pyro_pairs() if library == "pyro" else numpyro_pairs())
+    failed = count = lines = passed = 0
+    for name, model, guide, arguments in pairs:
+        if wanted and name not in wanted:
+            continue
+        began = time.process_time()
+        if library == "pyro":  # autoguides of two pairs name their parameters alike
+            sys.modules["pyro"].clear_param_store()
+        try:
+            pair = backend.prepare(model, guide, arguments, {}, {})
+            told, again = (
+                plain(explanation(each, measuring.measure(each, draws=DRAWS))) for each in (pair, Later(pair))
+            )
+        except Exception as error:
+            failed += 1
+            print(f"{name:40} RAISES {type(error).__name__}: {' '.join(str(error).split())[:120]}", flush=True)
+            continue
+        good, bad, unreached = checked(told, again)
+        count, passed, failed = count + 1, passed + len(good), failed + len(bad)
+        lines += len([line for line in text(told) if line])
+        costly = sorted({each["id"] for each in told["findings"] if each["costs"]})
+        print(f"{name:40} {len(good):3} passed {len(bad):2} failed {unreached:2} in words alone "
+              f"{time.process_time() - began:5.1f} s  {' '.join(costly)} {'; '.join(bad)}", flush=True)  # fmt: skip
+    print(f"{library}: {count} pairs, {lines} lines, {passed} checks passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], sys.argv[2:]))
