@@ -67,6 +67,7 @@ class Recorder(TorchFunctionMode):
         self.run, self.tape, self.setting, self.replaced = run, tape, setting, replaced
         self.numbers: dict[int, int] = {}
         self.sampled = 0
+        self.put_aside: list[Tensor] = []  # alive, so that no other tensor takes their identity
 
     def number(
         self, tensor: Tensor, draws: frozenset[int] = frozenset(), *, weighs: bool = False, of_x: bool = False
@@ -123,6 +124,9 @@ class Recorder(TorchFunctionMode):
         place = len(self.run.steps)
         if place in self.replaced:
             put = self.replaced[place].reshape(made[0].shape)
+            number = self.number(made[0], draws, weighs=weighs, of_x=of_x)  # the numbers stay those of any other run
+            self.numbers[id(put)], self.run.arrays[number] = number, put
+            self.put_aside.append(made[0])
             result, made = put, [put]
         numbers = tuple(self.number(each, draws, weighs=weighs, of_x=of_x) for each in made)
         self.run.steps.append(

@@ -33,7 +33,7 @@ def checked(name, **options):
 
 RIGHT = {
     "VAE": ("TraceMeanField_ELBO", "eq. 7"),
-    "Sampled": ("Trace_ELBO", "eq. 6"),
+    "InPlace": ("Trace_ELBO", "eq. 6"),
     "ByName": ("/ batch", "averaged"),
     "SquaredError": ("up to a constant", "N(x | output, 1)"),
     "Softplus": ("TraceMeanField_ELBO", "eq. 7"),
@@ -177,6 +177,14 @@ def test_a_file_that_wants_its_data_and_trains_at_import_is_entered(tmp_path):
     assert len(loaded.left_out) == 4
     assert "missing_plots" in loaded.note
     assert whole(f"{FILE}:VAE.loss_function", asked=False) is None
+
+
+def test_the_loss_of_a_training_loop_is_found_without_an_edit():
+    loaded = load_model(str(TARGETS / "training_script.py:VAE"))
+    result = check_model(loaded.found, names=loaded.names)
+    assert result.verdict is CheckVerdict.RIGHT, result.as_text()
+    assert "training loop, line" in result.parameters["loss"]
+    assert "TraceMeanField_ELBO of your own networks" in result.message
 
 
 def test_the_example_right_and_once_wrong():

@@ -8,11 +8,14 @@ import itertools
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from elbo_compare.compare.checking.callee import BATCH_NAMES
 from elbo_compare.compare.checking.failure import TargetError
+from elbo_compare.compare.checking.models.loading import load_model
 from elbo_compare.compare.checking.models.making import TREES, is_model
+from elbo_compare.compare.checking.models.scripts import Loop, loops_in, loops_of
 from elbo_compare.compare.checking.names import Role, read_name
 from elbo_compare.compare.checking.source import returned_names, surface, unpacked
 from elbo_compare.suites.bridge.user_arrays import leaves
@@ -75,7 +78,29 @@ def ways(model: Any, names: Mapping[str, Any], *, loss: str | None, constants: M
     if loss is None or loss == "forward" or alone:
         yield Way(label="forward", enter=_returned(caller), positive=_positive("", model))
     for label, function in named:
+        around = {**names, **getattr(surface(function), "__globals__", {})}
+        yield from (_looped(caller, loop, around) for loop in (loops_in(function) if loss else ()))
         yield from itertools.islice(_bound(caller, label, function, constants), MOST_WAYS)
+    if loss is None and not alone:
+        yield from (_looped(caller, loop, names) for loop in _script(names))
+
+
+def _script(names: Mapping[str, Any]) -> list[Loop]:
+    """The training loops of the model's file."""
+    file = Path(str(names.get("__file__") or ""))
+    if file.suffix != ".py" or not file.is_file():
+        return []
+    try:
+        return loops_of(file.read_text(encoding="utf-8"), str(file))
+    except UnicodeDecodeError:
+        return []
+
+
+def _looped(caller: Caller, loop: Loop, names: Mapping[str, Any]) -> Way:
+    def enter(x: Any) -> Mapping[str, Any]:
+        return {"loss": loop.loss(caller.model, names, x, _zeros(x)), "out": ()}
+
+    return Way(label=loop.label, enter=enter)
 
 
 def called(model: Any) -> Callable[..., Any]:
@@ -94,7 +119,7 @@ def _candidates(model: Any, names: Mapping[str, Any], loss: str | None) -> list[
     if loss is not None:
         if loss == "forward":
             return []
-        found = getattr(model, loss, None) or names.get(loss)
+        found = load_model(loss).found if ".py:" in loss else getattr(model, loss, None) or names.get(loss)
         if not callable(found):
             known = [label for label, _ in _candidates(model, names, None)] or ["forward"]
             raise TargetError(f"No loss {loss!r}. Seen: {', '.join(known)}.")

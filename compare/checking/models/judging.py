@@ -100,8 +100,9 @@ def judged(
         latents=tuple(each for each in latents if not each.deep) or latents[:1],
         positive=opened.way.positive,
         label=opened.way.label,
+        heavy=opened.heavy,
     )
-    probed = replace(probed, probes=probe(probed.program, probed.feed, probed.first, probed.latents))
+    probed = replace(probed, probes=probe(probed.program, probed.feed, probed.latents, heavy=opened.heavy))
     sampler = judge_sampler(probed)
     if sampler.cause or sampler.beyond:
         return _refused(case, sampler)

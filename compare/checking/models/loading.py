@@ -169,13 +169,19 @@ def _may_be_whole(file: Path, name: str) -> bool:
         tree = ast.parse(file.read_text(encoding="utf-8"))
     except (SyntaxError, ValueError, OSError):
         return False
+    name, _, further = name.partition(".")
     for node in tree.body:
-        if isinstance(node, ast.ClassDef) and node.name == name:
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            if any((each.asname or each.name.split(".")[0]) == name for each in node.names):
+                return True
+        elif further:
+            continue
+        elif isinstance(node, ast.ClassDef) and node.name == name:
             return bool(node.bases)
-        if isinstance(node, ast.FunctionDef) and node.name == name:
+        elif isinstance(node, ast.FunctionDef) and node.name == name:
             arguments = [each.arg for each in node.args.args]
             return not (arguments or node.args.vararg or node.args.kwonlyargs) or arguments[0] in TREES
-        if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == name for t in node.targets):
+        elif isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == name for t in node.targets):
             return isinstance(node.value, ast.Call)
     return False
 

@@ -40,6 +40,7 @@ def instance(found: Any, label: str, init: Any, names: Mapping[str, Any]) -> Any
         if init is not None:
             raise TargetError(f"{label} is an instance; --init has no use for it.")
         return found
+    init = _readable(init)
     args, kwargs = (init, {}) if isinstance(init, list) else ((), init or {})
     if init is not None and not isinstance(init, (list, Mapping)):
         raise TargetError(
@@ -54,6 +55,23 @@ def instance(found: Any, label: str, init: Any, names: Mapping[str, Any]) -> Any
         text = (str(error).strip().splitlines() or ["no message"])[0][:200]
         hint = "" if init is None else f" with --init {init!r}"
         raise TargetError(f"{label} can't be made{hint}: {type(error).__name__}: {text}.") from error
+
+
+class Given(dict):
+    """A JSON object as an argument: `args.z1_size` and `args["z1_size"]` are the same."""
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self[name]
+        except KeyError as error:
+            raise AttributeError(f"--init gives no {name!r}") from error
+
+
+def _readable(init: Any) -> Any:
+    """The same, objects within objects being `Given`."""
+    if isinstance(init, Mapping):
+        return {name: Given(_readable(each)) if isinstance(each, Mapping) else each for name, each in init.items()}
+    return init
 
 
 def takes_weights(found: Any) -> bool:

@@ -69,7 +69,7 @@ def _fits(probed: Probed, likelihood: str | None, outputs: Sequence[int]) -> Ite
     for output in outputs:
         observations = tuple(probed.observation(each, output) for each in probed.probes)
         yield from _found(observations, signature, plain, tiers[:1], output)
-    for output in outputs[:MOST_OUTPUTS]:
+    for output in outputs[: 1 if probed.heavy else MOST_OUTPUTS]:
         signed = tuple(probed.observation(each, output, signed=True) for each in probed.probes)
         observations = tuple(probed.observation(each, output) for each in probed.probes)
         yield from _found(signed, signature, others, tiers[:1], output)

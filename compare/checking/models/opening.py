@@ -17,6 +17,7 @@ from elbo_compare.suites.contract import Array
 ROWS = 4
 BRIDGES = {"torch": "torch_program", "flax": "jax_program", "equinox": "jax_program", "functions": "jax_program"}
 SHOWN = 3
+HEAVY_ROW = 4000  # numbers in a datum: never the clock, which would make a verdict depend on the machine
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +28,7 @@ class Opened:
     way: Way
     feed: Feed
     run: Run
-    others: tuple[str, ...] = ()
+    heavy: bool = False  # its data are wide: fewer runs say the same
 
 
 def bridge_of(model: Any) -> Any:
@@ -59,6 +60,8 @@ def opened(
             if way.label.split("(")[0] in done:
                 continue
             made = _first(bridge, model, way, fed, tried, single=single)
+            if tried.ran and not done:  # what forward takes, first
+                fed.sort(key=lambda feed: feed.shape != tried.fits)
             if made is not None:
                 done.add(way.label.split("(")[0])
                 fed = [made.feed, *(feed for feed in fed if feed is not made.feed)]
@@ -76,15 +79,17 @@ class _Tried:
 
     seen: str = ""
     raised: str = ""
+    by_loss: str = ""  # what was raised once forward had gone through
     ran: bool = False
+    fits: tuple[int, ...] = ()
 
     def error(self, fed: list[Feed]) -> FunctionError:
-        if self.ran and not self.raised:
+        if self.ran and not self.by_loss:
             return FunctionError(f"it runs and gives {self.seen}, but no loss was found; name it, as in --loss NAME.")
         shapes = ", ".join(dict.fromkeys(feed.text for feed in fed[: 3 * SHOWN]))
         return FunctionError(
-            f"it raises {self.raised} (fed x of {shapes}); give what it takes: --data FILE.npy, --loss NAME, "
-            "--set NAME=VALUE."
+            f"it raises {self.by_loss or self.raised} (fed x of {shapes}); give what it takes: --data FILE.npy, "
+            "--loss NAME, --set NAME=VALUE."
         )
 
 
@@ -95,9 +100,12 @@ def _first(bridge: Any, model: Any, way: Way, fed: list[Feed], tried: _Tried, *,
         run = program.run(Setting(x=x))
         if run.error:
             tried.raised = tried.raised or run.error
+            if tried.ran and tried.fits == feed.shape:
+                tried.by_loss = tried.by_loss or f"{run.error} in {way.label}"
             continue
         if run.loss is None:
-            tried.ran, tried.seen = True, _seen(program, run)
+            if not tried.ran:
+                tried.ran, tried.seen, tried.fits = True, _seen(program, run), feed.shape
             return None
         value = program.value(run, run.loss)
         if value.shape not in {(), (1,), (len(x),), (len(x), 1)}:
@@ -107,7 +115,7 @@ def _first(bridge: Any, model: Any, way: Way, fed: list[Feed], tried: _Tried, *,
             continue
         if not (run.of_x[run.loss] or run.draws[run.loss]):
             return None
-        return Opened(program=program, way=way, feed=feed, run=run)
+        return Opened(program=program, way=way, feed=feed, run=run, heavy=x[0].size > HEAVY_ROW)
     return None
 
 

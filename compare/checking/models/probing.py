@@ -15,6 +15,7 @@ from elbo_compare.suites.bridge.user_arrays import Term
 from elbo_compare.suites.contract import Array, DType
 
 SIZES = (4, 7)
+FEW = (2, 3)  # of wide data
 MOVED = (0.0, 0.3)  # the weights as they stand, and moved: a fresh model's KL hardly varies
 BATCHES, TAPES = 2, 2
 
@@ -41,12 +42,14 @@ class Probed:
     probes: tuple[Probe, ...] = ()
     positive: bool = False
     label: str = ""
+    heavy: bool = False
     given: tuple[str, ...] = field(default=())
 
     def outputs(self) -> list[int]:
         """Candidates for the decoder's output: at moved weights, where a bias of 0 hides nothing."""
         last = self.probes[-1]
-        return outputs_of(self.program, last.run, last.setting.x, self.latents[0])
+        found = outputs_of(self.program, last.run, last.setting.x, self.latents[0])
+        return found[:2] if self.heavy else found
 
     def values(self, setting: Setting, run: Run, ends: Ends) -> tuple[Values | None, ...]:
         """Every latent's values in a run."""
@@ -75,20 +78,19 @@ class Probed:
         return Observation(label="its own networks'", inputs=inputs, terms=(term,), dtype=DType.FLOAT64)
 
 
-def probe(
-    program: Program, feed: Feed, first: Run, latents: Sequence[Latent], *, training: bool = True
-) -> tuple[Probe, ...]:
-    """Run it at `SIZES` x `MOVED` x `BATCHES` x `TAPES`. Raises FunctionError where it raises or gives no number."""
+def probe(program: Program, feed: Feed, latents: Sequence[Latent], *, heavy: bool = False) -> tuple[Probe, ...]:
+    """Run it at `SIZES` x `MOVED` x `BATCHES` x `TAPES`; heavy: at fewer.
+
+    Raises FunctionError where it raises or gives no number.
+    """
     found, number = [], 0
-    for size in SIZES:
+    for size in FEW if heavy else SIZES:
         for moved in MOVED:
             for _ in range(BATCHES):
                 number += 1
-                base = Setting(
-                    x=feed.batch(size, number), seed=100 * number, masks=number, moved=moved, training=training
-                )
+                base = Setting(x=feed.batch(size, number), seed=100 * number, masks=number, moved=moved)
                 ends = Ends.of(program, base, last_of(latents))
-                for tape in range(TAPES):
+                for tape in range(1 if heavy else TAPES):
                     setting = replace(base, seed=base.seed + tape)
                     found.append(one_probe(program, setting, latents, ends))
     return tuple(found)

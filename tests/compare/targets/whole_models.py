@@ -266,3 +266,11 @@ class OneHead(VAE):
 
     def data_term(self, recon_x, x):
         return super().data_term(recon_x, x.roll(1, 0))
+
+
+class InPlace(Sampled):
+    """The sampler of old code: everything in place."""
+
+    def reparameterize(self, mu, logvar):
+        std = logvar.mul(0.5).exp_()
+        return torch.FloatTensor(std.size()).normal_().mul(std).add_(mu)
