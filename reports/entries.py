@@ -65,7 +65,7 @@ def index(sort: str, found: Iterable[Entry], after: str = "") -> str:
     """The list of one sort's IDs, to be filtered where the script runs."""
     rows = "\n".join(
         f'<tr><th scope="row" class="code"><a href="{entry.address}">{escape(entry.id)}</a></th>'
-        f'<td class="text">{prose(clean(entry.title))}</td><td class="short">{escape(entry.head)}</td>'
+        f'<td class="text">{prose(clean(entry.title))}{_harm(entry)}</td><td class="short">{escape(entry.head)}</td>'
         f'<td class="outcome {_css(entry.outcome)}">{escape(entry.outcome or "not measured")}</td></tr>'
         for entry in found
     )
@@ -76,6 +76,12 @@ def index(sort: str, found: Iterable[Entry], after: str = "") -> str:
         '<thead><tr><th scope="col">ID</th><th scope="col">states</th><th scope="col">kind</th>'
         f'<th scope="col">outcome</th></tr></thead>\n<tbody>\n{rows}\n</tbody></table></div>\n{after}'
     )
+
+
+def _harm(entry: Entry) -> str:
+    """What a finding costs, below its title."""
+    harm = dict(entry.fields).get("Harm", "")
+    return f"<br><small>{prose(clean(harm))}</small>" if harm else ""
 
 
 def _field(name: str, text: str, addresses: Mapping[str, str]) -> str:

@@ -22,6 +22,8 @@ FORMULA = r"(?![+-]?[\d.]+(?:e[+-]?\d+)?$)[=+\-@\t\r]"
 # The rules of claims that hold where two things are apart, or one above the other: what is wanted of the number.
 APART = {"beyond": "further away than", "above": "above the reference", "ratio-above": "above the reference"}
 HOLDS = "holds, as stated"  # instead of "agrees", beside a number that is not near its reference
+# How an outcome is called: a finding that agrees with the register is a bug that is still there.
+STATES = {"agrees": "reproduced", "differs": "no longer seen"}
 SIGNS = {"differs": "✗", "inconclusive": "?", "not run": "○", "agrees": "✓"}
 
 
@@ -85,6 +87,14 @@ def worded(outcomes: object, rule: object) -> str:
     """An outcome in the words of its rule: where things must be apart, "agrees" beside two numbers would mislead."""
     text = "" if outcomes is None else str(outcomes)
     return text.replace("agrees", HOLDS) if rule in APART else text
+
+
+def state(outcome: object, reason: object = "") -> str:
+    """An outcome of a finding or of its case, in a finding's words: where it differs by its workaround alone, it is
+    reproduced all the same."""
+    if str(reason).startswith("it reproduces"):
+        return f"{STATES['agrees']}, {str(reason).partition(', ')[2]}"
+    return STATES.get(str(outcome), str(outcome))
 
 
 def wanted(rule: object, tolerance: float) -> str:

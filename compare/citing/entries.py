@@ -91,7 +91,7 @@ def _told(each: Identified, rows: Frame | None) -> str:
     if rows is None:
         return ""
     source = SOURCES.get(each.sort)
-    told = rows if source is None else source.told(rows)
+    told: Frame = rows if source is None else source.worded(rows)
     counts = told[told["outcome"] != ""]["outcome"].value_counts()
     if each.sort is Sort.FINDING and len(counts) == 1:
         return str(counts.index[0])
@@ -105,7 +105,7 @@ def _worst(rows: Frame, evidence: Evidence) -> tuple[str, str]:
         return "", ""
     sizes = [relative_size(row.difference, row.tolerance) for row in judged.itertuples()]
     ranked = judged.assign(rank=judged["outcome"].map(SEVERITY), size=sizes)
-    row = ranked.sort_values(["rank", "size"], ascending=[True, False], kind="stable").iloc[0]
+    row: Frame = ranked.sort_values(["rank", "size"], ascending=[True, False], kind="stable").iloc[0]
     against = f" against {row['other']}" if row["other"] else ""
     number = f"difference {row['difference']:.3g} {row['unit']}, tolerance {row['tolerance']:.3g}"
     told = f"{row['label']}{against}: {row['outcome']}"

@@ -9,7 +9,7 @@ import pandas as pd
 from elbo_compare.compare.citing.evidence import NONE_PUBLISHED, SEPARATOR, Evidence
 from elbo_compare.compare.citing.identifiers import Identified, Sort
 from elbo_compare.compare.records import Outcome
-from elbo_compare.reports.tables import worded
+from elbo_compare.reports.tables import state, worded
 from elbo_compare.suites.roster import BY_NAME
 
 Frame = Any  # pandas.DataFrame, which no checker can narrow after `frame[mask]`
@@ -36,6 +36,10 @@ class Source:
     def worded(self, frame: Frame) -> Frame:
         """The same for a reader: where a rule wants things apart, "agrees" beside two numbers would mislead."""
         frame = self.told(frame)
+        if self.frame == "findings":  # where its workaround alone has changed, a finding is there all the same
+            reasons = frame["reason"] if "reason" in frame else [""] * len(frame)
+            words = [state(outcome, why) for outcome, why in zip(frame["outcome"], reasons, strict=True)]
+            return frame.assign(outcome=words)
         if "rule" not in frame:
             return frame
         words = [worded(outcome, rule) for outcome, rule in zip(frame["outcome"], frame["rule"], strict=True)]
@@ -91,7 +95,7 @@ SOURCES: Mapping[Sort, Source] = {
             reason="why",
         ),
         made_by="compare run semantics",
-        words={"agrees": "reproduces", "differs": "no longer seen"},
+        words={"agrees": "reproduced", "differs": "no longer seen"},
     ),
     Sort.MUTANT: MUTANT,
     Sort.CHECK: replace(

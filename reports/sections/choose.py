@@ -30,11 +30,11 @@ def build(data: ReportData) -> Section:
         frame=frame,
         columns=(
             Column(header="situation", source="situation"),
-            Column(header="where", source="where"),
             Column(header="you want", source="wanted"),
             Column(header="this run says", source="says"),
             Column(header="number", source="number"),
             Column(header="n", source="n"),
+            Column(header="where", source="where"),
             Column(header="see", source="see", link=True),
         ),
         limit=80,

@@ -16,6 +16,7 @@ from elbo_compare.reports.content import (
 )
 from elbo_compare.reports.data import ReportData
 from elbo_compare.reports.formats import number
+from elbo_compare.reports.tables import state
 
 ANCHOR, TITLE = "findings", "Findings about the libraries"
 ABSENT = (
@@ -31,8 +32,6 @@ INTRODUCTION = (
 )
 
 
-# How an outcome is called: a finding that agrees with the register is a bug that is still there.
-STATES = {"agrees": "reproduced", "differs": "no longer seen"}
 REGISTERED = {"agrees": "as registered", "differs": "changed"}  # of a case
 FLAGS = ("raises", "warns", "finite", "differentiable", "has_gradient", "and_grads", "same", "repeats", "is_float32")
 COUNTS = ("latents", "runs")
@@ -52,11 +51,6 @@ def build(data: ReportData) -> Section:
     blocks += [_cases(semantics, data.addresses is None), *_described(data.further.get("semantics_described"))]
     blocks.append(_pairs(data.further.get("semantics_pairs")))
     return Section(anchor=ANCHOR, title=TITLE, blocks=tuple(blocks))
-
-
-def state(outcome: object) -> str:
-    """An outcome of a finding or of its case, in a finding's words."""
-    return STATES.get(str(outcome), str(outcome))
 
 
 def kind_of(quantity: str, *values: float) -> str:
@@ -90,7 +84,8 @@ def _valued(value: float, kind: str) -> str:
 
 def _register(findings: Frame, semantics: Frame) -> Table:
     worst = [largest(finding, semantics) for finding in findings.to_dict("records")]
-    shown = findings.assign(state=findings["outcome"].map(state), **{n: [each[n] for each in worst] for n in worst[0]})
+    states = [state(*each) for each in zip(findings["outcome"], findings["reason"], strict=True)]
+    shown = findings.assign(state=states, **{n: [each[n] for each in worst] for n in worst[0]})
     return Table(
         name="findings",
         caption=(
@@ -132,7 +127,7 @@ def _card(finding: dict, semantics: Frame) -> ClaimCard:
         id=finding["id"],
         statement=finding["title"],
         strength=f"{finding['library']} · {finding['status']}",
-        outcome=state(finding["outcome"]),
+        outcome=state(finding["outcome"], finding["reason"]),
         fields=tuple((name, text) for name, text in fields if text),
         table=_numbers(finding, semantics),
     )

@@ -155,7 +155,7 @@ def test_a_finding_that_shows_is_not_said_to_agree(tmp_path):
     rows = [("FIND-PYRO-001", "pyro", "agrees", 0.9), ("FIND-NUMPYRO-001", "numpyro", "differs", 0.0)]
     frame = pd.DataFrame(rows, columns=["id", "library", "outcome", "measured_error"])
     frame.to_parquet(tmp_path / "findings.parquet")
-    assert "reproduces" in cite("FIND-PYRO-001", tmp_path).split("BibTeX")[0]
+    assert "reproduced" in cite("FIND-PYRO-001", tmp_path).split("BibTeX")[0]
     assert "no longer seen" in cite("FIND-NUMPYRO-001", tmp_path)
     assert "agrees" not in cite("FIND-PYRO-001", tmp_path).split("Outcomes")[1]
 

@@ -195,7 +195,7 @@ def test_suites_that_say_the_same_differ_in_nothing(tmp_path):
 @pytest.mark.parametrize(
     ("frame", "outcome", "words"),
     [
-        ("findings", "differs", ("FIND-PYRO-001", "reproduces", "no longer seen", "it is right now")),
+        ("findings", "differs", ("FIND-PYRO-001", "reproduced", "no longer seen", "it is right now")),
         ("semantics", "differs", ("SEM-SCALE-001", "pyro trace", "as registered", "changed")),
         ("questions", "inconclusive", ("UNI-001", "UNI c q", "agrees", "inconclusive")),
         ("sensitivity", "agrees", ("MUT-071", "GRAD-001", "caught", "passes")),

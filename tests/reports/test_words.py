@@ -16,7 +16,7 @@ from elbo_compare.reports.sections.findings import kind_of
 from elbo_compare.reports.sections.gallery import chosen
 from elbo_compare.reports.sections.questions import _joined, _rows
 from elbo_compare.reports.sections.training import _curve, trained_from
-from elbo_compare.reports.tables import cells, wanted, worst_outcome
+from elbo_compare.reports.tables import cells, state, wanted, worst_outcome
 
 
 def data(**frames):
@@ -92,6 +92,11 @@ def test_a_bug_that_is_still_there_is_reproduced_and_never_green(outcome, word):
     assert all(column.kind is not Kind.OUTCOME for column in (*table.columns, *card.table.columns))
     assert word in texts(table)[0]
     assert outcome not in texts(table)[0]
+
+
+def test_a_finding_whose_workaround_alone_has_changed_is_still_there():
+    reason = "it reproduces, but its workaround no longer gives the right number"
+    assert state("differs", reason) == "reproduced, but its workaround no longer gives the right number"
 
 
 def test_a_flag_is_a_yes_or_no_and_no_nats():
