@@ -31,7 +31,7 @@ LINES = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (6, 1.5, 1, 1.5)), (0, (3, 1, 1, 1
 KNOWN = ("numpy-oracle", "torch-hand", "jax-hand", "pyro", "numpyro")
 LEGEND_WIDTH = 150  # characters across a figure at the legend's size
 COORDINATE = re.compile(rb"(\d\.\d\d)\d+")
-MARKED = 30  # points of a series; more are a line alone
+MARKED = 30  # points of a line; more are drawn without marks
 PANELS = 8  # more would shrink each panel below legibility; the tables hold all
 
 STYLE: dict[Any, Any] = {
@@ -190,7 +190,7 @@ def _draw_series(axes: Axes, series: Series) -> None:
         xerr=errors if series.mark is Mark.DOT else None,
         yerr=errors if series.mark is not Mark.DOT else None,
         color=colour,
-        marker="" if len(series.x) > MARKED else "." if series.thin else MARKERS[index],
+        marker=_marker(series, index),
         markersize=3 if series.thin else 5,
         linestyle=LINES[index] if series.mark is Mark.LINE else "none",
         linewidth=0.9 if series.thin else 1.4,
@@ -200,6 +200,13 @@ def _draw_series(axes: Axes, series: Series) -> None:
         markerfacecolor="white" if index % 2 else colour,
         label=label,
     )
+
+
+def _marker(series: Series, index: int) -> str:
+    """None on a line of many points; a point on a thin one."""
+    if series.mark is Mark.LINE and len(series.x) > MARKED:
+        return ""
+    return "." if series.thin else MARKERS[index]
 
 
 def _legend(figure: Figure) -> None:

@@ -83,3 +83,12 @@ def test_png_is_read_by_an_independent_reader(tmp_path):
 def test_what_is_no_rectangle_is_refused(rows):
     with pytest.raises(ValueError, match="rectangle"):
         grey_png(rows)
+
+
+@pytest.mark.parametrize(("mark", "n", "marked"), [(Mark.DOT, 80, True), (Mark.LINE, 80, False), (Mark.LINE, 5, True)])
+def test_points_are_marked_however_many_and_long_lines_are_not(mark, n, marked):
+    """A mark is a shape that is used once for every point."""
+    x = np.arange(float(n))
+    series = Series(label="a", x=x, y=x, mark=mark)
+    drawn = draw("example", [Panel(title="", x_label="", series=[series])], caption="", alt="").svg
+    assert (drawn.count(b"<use ") - drawn.count(b"xtick") >= n) == marked
