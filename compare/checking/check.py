@@ -206,6 +206,9 @@ def _at(
                 "layout": experiment.shapes.text if signature.find(Role.X) else "",
             }
             finding, drawn = _found(experiment, assignment.callee, options)
+            if experiment.shapes.layout not in (Layout.FLAT, Layout.MAP):
+                note = f"called with x {experiment.shapes.layout}, the first shape that it takes"
+                finding = replace(finding, notes=(*finding.notes, note))
     except FunctionError as error:
         return CheckResult(verdict=CheckVerdict.FAILED, message=str(error), **described), None
     described["parameters"] = finding.parameters or described["parameters"]

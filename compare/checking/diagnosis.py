@@ -147,6 +147,9 @@ def _linear_advice(found: Identified) -> str:
         return "minus the log likelihood and plus the KL are minimised"
     if reading.quantity is Quantity.NEGATIVE_ELBO:
         return "both terms carry the same factor; a sum or mean over the batch carries none"
+    if fit.constant and fit.kl and reading.quantity is Quantity.KL:
+        flipped = "its sign is flipped, and " if fit.kl.factor < 0 else ""
+        return f"{flipped}the constant {fit.constant.text} does not belong there"
     if found.scale is not None and found.scale.plain:
         return f"drop the factor of {short(found.scale.factor)}, or state it as a weight"
     axis = "observed dimensions" if reading.quantity is Quantity.RECONSTRUCTION else "dimensions"

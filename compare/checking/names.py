@@ -101,6 +101,10 @@ EITHER = {
     "logs": (Form.LOG_SIGMA, Form.LOG_VAR),
     "lsigma": (Form.LOG_SIGMA, Form.LOG_VAR),
     "scale": (Form.SIGMA, Form.VAR),
+    "sigma2": (Form.VAR, Form.SIGMA),  # a square, or the second of two
+    "std2": (Form.VAR, Form.SIGMA),
+    "logsigma2": (Form.LOG_VAR, Form.LOG_SIGMA),
+    "logstd2": (Form.LOG_VAR, Form.LOG_SIGMA),
 }
 
 
@@ -178,7 +182,7 @@ def _without_sigma_power(words: list[str]) -> list[str]:
 def _observed(words: list[str]) -> tuple[Role, Form] | None:
     given = set(words)
     if "logits" in given or "logit" in given:
-        return Role.OUTPUT, Form.LOGITS
+        return (Role.SPREAD, Form.LOG_VAR) if given & {"var", "variance"} else (Role.OUTPUT, Form.LOGITS)
     if given & WORDS["DECODED"] or {"x", "sample"} <= given or any(word.startswith("recon") for word in words):
         if {"prob", "probs"} & given:
             return Role.OUTPUT, Form.PROBS

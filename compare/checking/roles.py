@@ -25,6 +25,7 @@ GIVEN_TO = {"kl_divergence", "kl", "kl_div", "kl_normal"}
 WEIGHTS = re.compile(
     r"beta|weight|shape|gamma|alpha|lam|anneal|step|epoch|capacity|free|num|size|dim|coef|warm|temp|eps|^n_|^k$|^c$"
 )
+SWITCHES = re.compile(r"^mode$|distribution|_type$|reduction|likelihood|^train(ing)?$|^device$")  # words, no arrays
 MOST = 24  # assignments that are tried: each costs a few calls
 NEEDED = {
     FunctionKind.ANALYTIC_KL: {Role.MEAN, Role.SPREAD},
@@ -111,7 +112,7 @@ def _combined(
     made = _of_distributions([name for name, options in fixed.items() if options is DISTRIBUTION])
     for chosen in product(*(options for options in fixed.values() if options)):
         arguments = [*made, *(argument for argument in chosen if argument is not None)]
-        arrays = [p for p in unread if not WEIGHTS.search(p.name.lower())]
+        arrays = [p for p in unread if not _is_number(p.name)]
         if unread and kind is not None:
             yield from _by_position(callee, arguments, unread, kind)
         elif unread and (len(arrays) < len(unread) or len(unread) > 2):
@@ -168,7 +169,8 @@ def _moved(argument: Argument, role: Role) -> Argument:
     form = argument.form if argument.form is not Form.PLAIN else DEFAULT_FORM.get(role, Form.PLAIN)
     kept = (Role.OUTPUT, Role.SPREAD, Role.PRIOR_SPREAD, Role.OUTPUT_SPREAD)
     form = form if role in kept else Form.PLAIN
-    return replace(argument, role=role, form=form, forms=(form,))
+    forms = argument.forms if form is argument.form else ()
+    return replace(argument, role=role, form=form, forms=forms or (form,))
 
 
 def _by_trying(callee: Callee, arguments: list[Argument], unread: list[Parameter]) -> Iterable[Assignment]:
@@ -233,11 +235,11 @@ def _refusal(
 ) -> str:
     """Why no assignment fits, with the one option that would mend it."""
     if unread:
-        weights = [p.name for p in unread if WEIGHTS.search(p.name.lower())]
+        weights = [p.name for p in unread if _is_number(p.name)]
         others = [p.name for p in unread if p.name not in weights]
         parts = []
         if weights:
-            parts.append(f"give a value to {_listed(weights)}: {' '.join(f'--set {name}=1' for name in weights)}")
+            parts.append(f"give a value to {_listed(weights)}: {' '.join(map(_set, weights))}")
         if others:
             parts.append(f"say what {_listed(others)} is, with {' '.join(f'--map {name}=OURS' for name in others)}")
         text = f"{callee.label}: " + "; ".join(parts) + "."
@@ -257,6 +259,15 @@ def _refusal(
         f"{callee.label}: {chosen} needs {' and '.join(missing)}, which no parameter gives (read: {got}). A loss or a "
         "KL is judged here; if this is one, use --map theirs=ours or --kind."
     )
+
+
+def _is_number(name: str) -> bool:
+    """Whether a parameter is called like a number or a switch, and not like an array."""
+    return bool(WEIGHTS.search(name.lower()) or SWITCHES.search(name.lower()))
+
+
+def _set(name: str) -> str:
+    return f"--set {name}={'WORD' if SWITCHES.search(name.lower()) else 1}"
 
 
 def _data(kind: FunctionKind) -> set[Role]:

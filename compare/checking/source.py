@@ -18,6 +18,8 @@ def surface(function: Callable[..., Any]) -> Callable[..., Any]:
     """The Python function whose parameters and body a call reaches: forward of a module, __call__ of an object."""
     while isinstance(function, functools.partial):
         function = function.func
+    if type(function).__name__ == "ScriptFunction":  # of torch.jit.script, which keeps what it compiled
+        return getattr(function, "_torchdynamo_inline", function)
     if inspect.isroutine(function):
         return inspect.unwrap(function)
     if isinstance(function, type):

@@ -98,6 +98,10 @@ KINDS = [
     ("of_keys", RIGHT, "ELBO"),
     ("of_attributes", RIGHT, "ELBO"),
     ("of_halves", RIGHT, "ELBO"),
+    # names that may stand for two things
+    ("second_sigma", RIGHT, "sigma_2|given|KL"),
+    ("flipped_without_one", WRONG, "sign is flipped, and the constant -0.5 x latent does not belong"),
+    ("scripted", RIGHT, "one value per datum and dimension"),
     # the decoder's own variance
     ("own_variance", RIGHT, r"N\(x \| x_mean, exp\(x_logvar\)\)"),
     ("gaussian_likelihood", RIGHT, r"log N\(x \| x_hat, exp\(2 logscale\)\)"),
@@ -152,6 +156,12 @@ def test_a_required_number_is_asked_for_once_and_given_by_set():
     assert checked("Model.loss", constants={"kl_weight": 1.0}).verdict is RIGHT
     result = checked("Model.loss", constants={"kl_weight": 4.0})
     assert (result.verdict, result.declared_by) == (DESIGN, "its argument kl_weight")
+
+
+def test_a_switch_is_asked_for_as_a_word():
+    with pytest.raises(TargetError, match="--set mode=WORD"):
+        checked("by_mode")
+    assert checked("by_mode", constants={"mode": "normal"}).verdict is RIGHT
 
 
 def test_a_whole_model_is_told_so_in_one_line():

@@ -2,6 +2,7 @@
 
 import functools
 import math
+import warnings
 from dataclasses import dataclass
 
 import torch
@@ -348,3 +349,27 @@ def own_variance_without_log(x, x_mean, x_logvar, mu, logvar):
 
 def deviation_for_variance(x, recon, recon_std, mu, logvar):
     return F.gaussian_nll_loss(recon, x, recon_std, reduction="sum") + _kl(mu, logvar).sum()
+
+
+# Names that may stand for two things
+
+
+def second_sigma(mu_1, mu_2, sigma_1, sigma_2):
+    return torch.log(sigma_2 / sigma_1) + (sigma_1**2 + (mu_1 - mu_2) ** 2) / (2 * sigma_2**2) - 0.5
+
+
+def flipped_without_one(mean, logits_var):
+    return 0.5 * torch.sum(logits_var - mean**2 - logits_var.exp(), -1)
+
+
+def _scripted(q_loc, q_logscale):
+    return 0.5 * (torch.exp(2 * q_logscale) + q_loc**2 - 1) - q_logscale
+
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # deprecated, and still what much published code is compiled with
+    scripted = torch.jit.script(_scripted)
+
+
+def by_mode(x_hat, x, mode):
+    return F.mse_loss(x_hat, x, reduction="sum") if mode == "normal" else _bce(x_hat, x).sum()
