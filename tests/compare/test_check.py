@@ -196,7 +196,7 @@ def test_a_likelihood_can_be_asked_for():
     assert "Bernoulli" in result.terms[0].read_as
 
 
-@pytest.mark.parametrize("option", [{"kind": "kl"}, {"framework": "tensorflow"}, {"likelihood": "cauchy"}])
+@pytest.mark.parametrize("option", [{"kind": "kl"}, {"framework": "mxnet"}, {"likelihood": "cauchy"}])
 def test_an_unknown_choice_names_the_known_ones(option):
     with pytest.raises(TargetError, match="Known:"):
         check_function(function("numpy_functions", "kl"), **option)
