@@ -39,6 +39,7 @@ RIGHT = {
     "Softplus": ("TraceMeanField_ELBO", "eq. 7"),
     "Dropout": ("TraceMeanField_ELBO", "eq. 7"),
     "Steps": ("TraceMeanField_ELBO", "eq. 7"),
+    "RowByRow": ("TraceMeanField_ELBO", "a batch of 4 alone"),
     "TwoLatents": ("TraceMeanField_ELBO", "2 latents"),
     "Epsilon": ("TraceMeanField_ELBO", "float32 rounding only"),
 }
@@ -89,6 +90,13 @@ def test_a_planted_fault_is_caught_and_named(name):
     said = f"{result.diagnosis.text} {result.diagnosis.advice}"
     assert (WRONG | OTHER)[name] in said, said
     assert len(result.as_text().splitlines()) <= 5
+
+
+@pytest.mark.parametrize("name", ["Wasserstein", "Scaled"])
+def test_what_is_no_vae_is_not_judged_and_never_accused(name):
+    result = checked(name)
+    assert (result.verdict, result.exit_code) == (CheckVerdict.NOT_JUDGED, 3), result.as_text()
+    assert "not judged" in result.message
 
 
 def test_a_weight_by_an_attribute_is_by_design():

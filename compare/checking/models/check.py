@@ -79,6 +79,12 @@ def _best(
                 break
     except FunctionError as error:
         chosen = chosen or CheckResult(target=label, verdict=CheckVerdict.FAILED, message=f"{label}: {error}")
+    except TargetError:
+        raise
+    except Exception as error:  # ours, not the model's: that must not read like a verdict on it
+        place = f"{type(error).__name__}: {(str(error).splitlines() or ['no message'])[0]}"
+        message = f"compare check itself failed, not {label} ({place}). Please report it with the model."
+        chosen = chosen or CheckResult(target=label, verdict=CheckVerdict.FAILED, message=message)
     assert chosen is not None
     return chosen
 

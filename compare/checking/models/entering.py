@@ -207,7 +207,7 @@ def _bound(caller: Caller, label: str, function: Callable[..., Any], constants: 
     chosen = [p.name for p in plain if p.default is p.empty and p.name not in given and WEIGHTS.match(p.name)]
     chosen += [key for key in keys if key not in given and WEIGHTS.match(key)]
     told = tuple(f"{name} = 1" for name in chosen)
-    keywords = given | dict.fromkeys(chosen, 1.0)
+    keywords = given | dict.fromkeys(chosen, 1.0) | {key: 0 for key in keys if key in STEPS and key not in given}
     wanted = [p for p in plain if p.default is p.empty and p.name not in keywords]
     positive = _positive(label, function)
     names = returned_names(function, 2) or returned_names(function, 3)

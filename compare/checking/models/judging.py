@@ -13,8 +13,8 @@ from elbo_compare.compare.checking.models import gradients, libraries, mistakes
 from elbo_compare.compare.checking.models.designing import declared
 from elbo_compare.compare.checking.models.evaluation import in_evaluation
 from elbo_compare.compare.checking.models.objective import Found, objective_of, roundoff_of, worst_value
-from elbo_compare.compare.checking.models.opening import Opened
-from elbo_compare.compare.checking.models.probing import Probed, latents_of, probe
+from elbo_compare.compare.checking.models.opening import ROWS, Opened
+from elbo_compare.compare.checking.models.probing import Probed, ShiftingError, latents_of, probe
 from elbo_compare.compare.checking.models.sampling import Sampler, judge_sampler, unread
 from elbo_compare.compare.checking.models.unsampled import never_sampled
 from elbo_compare.compare.checking.objectives import linear
@@ -91,7 +91,7 @@ def judged(
     )
     latents = latents_of(opened.run)
     if not latents:
-        cause = None if opened.run.sampled else never_sampled(opened)
+        cause = never_sampled(opened)
         return case.result(CheckVerdict.WRONG, cause) if cause else _refused(case, unread(opened.run))
     probed = Probed(
         program=opened.program,
@@ -102,7 +102,14 @@ def judged(
         label=opened.way.label,
         heavy=opened.heavy,
     )
-    probed = replace(probed, probes=probe(probed.program, probed.feed, probed.latents, heavy=opened.heavy))
+    steps = len(opened.run.steps)
+    try:
+        probes = probe(probed.program, probed.feed, probed.latents, heavy=opened.heavy, steps=steps)
+    except ShiftingError:
+        probed = replace(probed, feed=replace(opened.feed, fixed=ROWS))
+        probes = probe(probed.program, probed.feed, probed.latents, heavy=opened.heavy, steps=steps)
+        case.notes.append(f"seen at a batch of {ROWS} alone: its operations change with the batch")
+    probed = replace(probed, probes=probes)
     sampler = judge_sampler(probed)
     if sampler.cause or sampler.beyond:
         return _refused(case, sampler)

@@ -78,7 +78,9 @@ class Probed:
         return Observation(label="its own networks'", inputs=inputs, terms=(term,), dtype=DType.FLOAT64)
 
 
-def probe(program: Program, feed: Feed, latents: Sequence[Latent], *, heavy: bool = False) -> tuple[Probe, ...]:
+def probe(
+    program: Program, feed: Feed, latents: Sequence[Latent], *, heavy: bool = False, steps: int = 0
+) -> tuple[Probe, ...]:
     """Run it at `SIZES` x `MOVED` x `BATCHES` x `TAPES`; heavy: at fewer.
 
     Raises FunctionError where it raises or gives no number.
@@ -92,18 +94,26 @@ def probe(program: Program, feed: Feed, latents: Sequence[Latent], *, heavy: boo
                 ends = Ends.of(program, base, last_of(latents))
                 for tape in range(1 if heavy else TAPES):
                     setting = replace(base, seed=base.seed + tape)
-                    found.append(one_probe(program, setting, latents, ends))
+                    found.append(one_probe(program, setting, latents, ends, steps))
     return tuple(found)
 
 
-def one_probe(program: Program, setting: Setting, latents: Sequence[Latent], ends: Ends | None = None) -> Probe:
-    """One run, checked."""
+class ShiftingError(FunctionError):
+    """The operations of two runs are not the same ones: a Python loop over the data of a batch."""
+
+
+def one_probe(
+    program: Program, setting: Setting, latents: Sequence[Latent], ends: Ends | None = None, steps: int = 0
+) -> Probe:
+    """One run, checked. steps: how many the first run had."""
     ends = ends or Ends.of(program, setting, last_of(latents))
     run = program.run(setting)
     if run.error:
         raise FunctionError(f"the model raises {run.error} (x {setting.x.shape}).")
     if run.loss is None:
         raise FunctionError("its loss came out once, and then no more.")
+    if steps and len(run.steps) != steps:
+        raise ShiftingError("its operations differ from one batch to another, so its parts can't be followed.")
     loss = program.value(run, run.loss)
     if not np.isfinite(loss).all():
         raise FunctionError(f"the loss is {loss.ravel()[0]} at x {setting.x.shape}: no number, nothing to judge.")

@@ -34,11 +34,10 @@ def unread(run: Run) -> Sampler:
             "never reached"
         )
     shapes = ", ".join(str(draw.shape) for draw in drawn[:3])
-    used = run.loss is not None and bool(run.draws[run.loss])
-    text = f"draws noise {shapes}, and no network reads it" + (
-        "; the loss alone does: the decoder reads the mean, not z" if used else ": the decoder reads the mean, not z"
+    return Sampler(
+        beyond=f"noise {shapes} is drawn, and no network reads it: the decoder gets no sample of z (a deterministic "
+        "encoder, as in a WAE, or a discrete latent)"
     )
-    return Sampler(cause=Diagnosis(form=DifferenceForm.TERMS, text=text, advice="decode z, the sample, not the mean"))
 
 
 def judge_sampler(probed: Probed) -> Sampler:

@@ -1,4 +1,4 @@
-"""A model that draws nothing in training mode: an autoencoder, or a VAE whose z is its mean. Its loss says which."""
+"""A model none of whose networks reads noise: an autoencoder, or a VAE whose z is its mean. Its loss says which."""
 
 from dataclasses import replace
 
@@ -48,7 +48,8 @@ def never_sampled(opened: Opened) -> Diagnosis | None:
                 with np.errstate(all="ignore"):
                     found = identify(Columns(observations), 0, signature, readings, (EXACT,))
                 if found is not None and found.standing in WANTED:
-                    text = "the loss has a KL, and in training mode no noise is drawn: z is the mean, never a sample"
+                    drawn = "noise is drawn that no network reads" if first.sampled else "no noise is drawn"
+                    text = f"the loss has a KL, and in training mode {drawn}: z is the mean, never a sample"
                     advice = "sample z = mean + sigma e in training mode"
                     return Diagnosis(form=DifferenceForm.EXPECTATION, text=text, advice=advice)
     return None

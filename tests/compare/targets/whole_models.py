@@ -274,3 +274,28 @@ class InPlace(Sampled):
     def reparameterize(self, mu, logvar):
         std = logvar.mul(0.5).exp_()
         return torch.FloatTensor(std.size()).normal_().mul(std).add_(mu)
+
+
+class Wasserstein(VAE):
+    """A WAE: the encoder is deterministic by design, the noise is the prior's, in an MMD."""
+
+    def forward(self, x):
+        code = self.encode(x)[0]
+        return self.decode(code), x, code
+
+    def loss_function(self, recon_x, x, code):
+        return ((recon_x - x) ** 2).sum() + ((torch.randn_like(code).mean(0) - code.mean(0)) ** 2).sum()
+
+
+class Scaled(VAE):
+    """A KL of something else than a Gaussian's: not judged, and no mistake."""
+
+    def kl_term(self, mu, logvar, z):
+        return torch.cosh(mu).sum() + logvar.cos().sum()
+
+
+class RowByRow(VAE):
+    """A Python loop over the data: more operations at a larger batch."""
+
+    def decode(self, z):
+        return torch.stack([super(RowByRow, self).decode(row) for row in z])
