@@ -102,7 +102,7 @@ def judged(
         label=opened.way.label,
         heavy=opened.heavy,
     )
-    steps = len(opened.run.steps)
+    steps = len(opened.run.steps) + len(opened.run.arrays)
     try:
         probes = probe(probed.program, probed.feed, probed.latents, heavy=opened.heavy, steps=steps)
     except ShiftingError:

@@ -105,14 +105,14 @@ class ShiftingError(FunctionError):
 def one_probe(
     program: Program, setting: Setting, latents: Sequence[Latent], ends: Ends | None = None, steps: int = 0
 ) -> Probe:
-    """One run, checked. steps: how many the first run had."""
+    """One run, checked. steps: how many the first run had, and arrays."""
     ends = ends or Ends.of(program, setting, last_of(latents))
     run = program.run(setting)
     if run.error:
         raise FunctionError(f"the model raises {run.error} (x {setting.x.shape}).")
     if run.loss is None:
         raise FunctionError("its loss came out once, and then no more.")
-    if steps and len(run.steps) != steps:
+    if steps and len(run.steps) + len(run.arrays) != steps:
         raise ShiftingError("its operations differ from one batch to another, so its parts can't be followed.")
     loss = program.value(run, run.loss)
     if not np.isfinite(loss).all():
