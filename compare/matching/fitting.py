@@ -117,12 +117,13 @@ def _constant(column: Series) -> bool:
 
 
 def _sum(solved: Array, columns: Sequence[Series]) -> Array:
-    return sum((c * each.values for c, each in zip(solved, columns, strict=False)), start=np.full(1, solved[-1]))
+    parts = [c * each.values for c, each in zip(solved, columns, strict=False)]
+    return np.sum([*parts, np.full_like(parts[0], solved[-1]) if parts else np.full(1, solved[-1])], axis=0)
 
 
 def _size(solved: Array, columns: Sequence[Series], y: Series) -> Array:
-    parts = (abs(c) * each.scales for c, each in zip(solved, columns, strict=False))
-    return sum(parts, start=np.abs(y.values) + abs(solved[-1])) + 1e-300
+    parts = [abs(c) * each.scales for c, each in zip(solved, columns, strict=False)]
+    return np.sum([*parts, np.abs(y.values) + abs(solved[-1])], axis=0) + 1e-300
 
 
 SAMPLED = (What.LOG_Q, What.LOG_P)
@@ -131,12 +132,12 @@ SAMPLED_PARTS = (What.LOG_VAR, What.NOISE2, What.PRIOR_RESIDUAL2, What.PRIOR_LOG
 ANALYTIC_PARTS = (What.LOG_VAR, What.MEAN2, What.VAR, What.PRIOR_LOG_VAR)
 PARTS = (SAMPLED_PARTS, ANALYTIC_PARTS, (*ANALYTIC_PARTS, What.SIGMA), (*ANALYTIC_PARTS, What.VAR2))
 LIKELIHOODS = (
+    What.UNMASKED,
     What.SQUARED_ERROR,
     What.CROSS_ENTROPY,
     What.TWICE_SIGMOID,
     What.LOGITS_SQUARED_ERROR,
     What.ABSOLUTE_ERROR,
-    What.UNMASKED,
 )
 
 
@@ -152,6 +153,8 @@ def candidates(found: Measured) -> Iterator[list[Term]]:
     kls = list(_kls(latents, found))
     for kl in kls:
         yield from _distinct([plain + kl, *(_at(plain, draw) + kl for draw in _drawn_again(found))])
+    again = [1, *_drawn_again(found)]
+    yield [term for draw in again for term in _at(plain + kls[0], draw)]  # several particles
     yield from (likelihood + kl for kl in kls for likelihood in others)
     for likelihood in (plain, *others):
         for parts in PARTS:

@@ -100,9 +100,9 @@ def _gradients(total: str, one: Named, found: Measured, which: Total | None) -> 
     if not judged.count:
         return None, {"gradients": "No weight is shared: gradients were not compared"}
     if judged.same:
-        which = "its gradients are the formula's" if of == "that formula" else "its gradients too"
+        words = "its gradients are the formula's" if of == "that formula" else "its gradients too"
         text = (
-            f"{which}, of {judged.count} weights: off by {judged.off:.2g} of their norm, {judged.allowed:.2g} allowed"
+            f"{words}, of {judged.count} weights: off by {judged.off:.2g} of their norm, {judged.allowed:.2g} allowed"
         )
         return judged, fields | {"gradients": text}
     why = _why(one, ours, found, judged)

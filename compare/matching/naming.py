@@ -132,7 +132,8 @@ def _weighed(term: Term, values: tuple[float, ...], found: Measured, number: Cal
         weights = [each / reduction.at(size) for each, size in zip(signed, found.sizes, strict=True)]
         if abs(weights[0] - weights[-1]) <= EQUAL * abs(weights[0]):
             weight = number(sum(weights) / len(weights))
-            choices.append((_plainness(weight), order, weight, reduction))
+            half = term.what not in OWN_SIGN and abs(weight) == 0.5  # what a Gaussian's parts have
+            choices.append((0 if half else _plainness(weight), order, weight, reduction))
     if not choices:
         return Weighed(term=term, weight=signed[0], reduction=IRREGULAR)
     _, _, weight, reduction = min(choices, key=lambda each: each[:2])
@@ -147,7 +148,7 @@ def _reductions(term: Term, found: Measured) -> Iterator[Reduction]:
         inner["pixels" if site.observed else "latents"] += found.per_datum(site.name)
     own = "pixels" if any(each.observed and each.name == term.site for each in found.sites) else "latents"
     inner[own] = found.per_datum(term.site)
-    for name in dict.fromkeys((own, *inner)):
+    for name in ("pixels",) if own == "pixels" else ("latents", "pixels"):
         if inner[name] > 1:
             yield Reduction(inner=inner[name], of=name)
             yield Reduction(batch=1, inner=inner[name], of=name)
@@ -156,20 +157,26 @@ def _reductions(term: Term, found: Measured) -> Iterator[Reduction]:
 def plain_number(value: float) -> float:
     """The nearest of few digits or a small fraction, where it is that up to the fit's rounding; else as it is."""
     fraction = Fraction(value).limit_denominator(24)
-    for candidate in (float(fraction), float(f"{value:.4g}"), float(f"{value:.6g}")):
+    inverse = 1.0 / round(1.0 / value) if value and abs(value) < 0.5 else value  # one of so many rows
+    for candidate in (float(fraction), float(f"{value:.4g}"), inverse, float(f"{value:.6g}")):
         if abs(candidate - value) <= EQUAL * abs(value):
             return candidate
     return value
 
 
 def _plainness(weight: float) -> int:
-    """1 and -1 first, then whole numbers and halves, then short decimals, then anything."""
+    """1 first; then 2 and small shares (the mean of three draws), whole numbers, short decimals, longer, anything."""
     size = abs(weight)
+    share = 1.0 / round(1.0 / size) if 0 < size < 1 else size
     if size == 1.0:
         return 0
-    if size in (0.5, 2.0) or (size >= 1 and size == round(size) and size <= 64):
+    if size == 2.0 or (share == size and size >= 1 / 16):
         return 1
-    return 2 if size == float(f"{size:.2g}") else 3 if size == float(f"{size:.4g}") else 4
+    if size >= 1 and size == round(size) and size <= 64:
+        return 2
+    if size == float(f"{size:.2g}") or share == size:
+        return 3
+    return 4 if size == float(f"{size:.4g}") else 5
 
 
 def constant_words(constant: Mapping[int, float] | tuple[float, ...], found: Measured) -> str:

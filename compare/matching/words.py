@@ -10,6 +10,7 @@ from elbo_compare.suites.bridge.pairs.records import SAMPLERS, SiteFacts, Term, 
 # A Gaussian term in parts, as it is right: log q - log p at a draw, and KL(q || p).
 SAMPLED_PARTS = {What.LOG_VAR: -0.5, What.NOISE2: -0.5, What.PRIOR_RESIDUAL2: 0.5, What.PRIOR_LOG_VAR: 0.5}
 ANALYTIC_PARTS = {What.LOG_VAR: -0.5, What.MEAN2: 0.5, What.VAR: 0.5, What.PRIOR_LOG_VAR: 0.5}
+OWN = (What.LOG_LIKELIHOOD, What.LOG_Q, What.LOG_P)
 PART_NAMES = {
     What.LOG_VAR: "log sigma^2 of q",
     What.NOISE2: "((z - mean) / sigma)^2",
@@ -45,6 +46,9 @@ def differences(one: Named, found: Measured) -> list[str]:
     whole = [each for each in one.terms if each.term.what is What.ENUMERATED]
     for each in whole:
         said += _weight("TraceEnum_ELBO", each, 1.0, one.reduction)
+    particles = _particles(one)
+    if particles:
+        return [*said, f"it is the average of {particles} draws, as with num_particles = {particles}"]
     for site in () if whole else found.sites:
         terms = [each for each in one.terms if each.term.site == site.name]
         said += _observed(site, terms, one.reduction) if site.observed else _latent(site, terms, one.reduction)
@@ -55,6 +59,14 @@ def differences(one: Named, found: Measured) -> list[str]:
     return said
 
 
+def _particles(one: Named) -> int:
+    """How many draws are averaged, each with all of its terms; 0 where it is none or one."""
+    present = [each for each in one.terms if each.weight]
+    draws = {each.term.draw for each in present}
+    even = all(each.weight == 1.0 and each.reduction == one.reduction and each.term.what in OWN for each in present)
+    return len(draws) if even and len(draws) > 1 and abs(one.factor * len(draws) - 1.0) < 1e-9 else 0
+
+
 def _observed(site: SiteFacts, terms: Sequence[Weighed], rest: Reduction) -> Iterator[str]:
     present = [each for each in terms if each.weight]
     if not present:
@@ -63,6 +75,11 @@ def _observed(site: SiteFacts, terms: Sequence[Weighed], rest: Reduction) -> Ite
     if What.STANDARDISED_ERROR in parts and What.LOG_LIKELIHOOD not in parts:
         if What.OBSERVED_LOG_VAR not in parts:
             yield f"log sigma^2 of {site.name} is absent from its likelihood"
+        for what in (What.STANDARDISED_ERROR, What.OBSERVED_LOG_VAR):
+            if what in parts and (parts[what].weight, parts[what].reduction) != (0.5, rest):
+                reduced = "" if parts[what].reduction == rest else f", {parts[what].reduction.words},"
+                times = f"weighs {2 * parts[what].weight:.6g} times as much in log p({site.name})"
+                yield f"the {what.value} of {site.name}{reduced} {times}"
         return
     if len(present) > 1:
         draws = sorted(each.term.draw for each in present)
@@ -81,7 +98,9 @@ def _instead(each: Weighed, rest: Reduction) -> str:
     what, times = term_name(each.term), "" if each.weight == 1 else f"{each.weight:.6g} x "
     if each.term.what is What.UNMASKED:
         what = f"the log density of {each.term.site} without its mask"
-    return f"{times}the {what}" + ("" if each.reduction == rest else f", {each.reduction.words},")
+    return (f"{times}{what}" if what.startswith("the ") else f"{times}the {what}") + (
+        "" if each.reduction == rest else f", {each.reduction.words},"
+    )
 
 
 def _drawn(term: Term) -> Iterator[str]:

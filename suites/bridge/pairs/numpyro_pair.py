@@ -356,8 +356,10 @@ def _latent(model: Any, guide: Any) -> Latent:
 
 
 def _gaussian(node: Any) -> Gaussian | None:
-    base = _unwrapped(node["fn"])[0] if node is not None else None
-    if base is None or type(base).__name__ != "Normal":
+    if node is None:
+        return None
+    base = _unwrapped(node["fn"])[0]
+    if type(base).__name__ != "Normal":
         return None
     shape = node["value"].shape
     return Gaussian(mean=jnp.broadcast_to(base.loc, shape), sigma=jnp.broadcast_to(base.scale, shape))

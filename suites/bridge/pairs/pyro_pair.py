@@ -222,8 +222,20 @@ def _observed(node: Any) -> Observed:
         logits=base.logits if fits and name == "Bernoulli" else None,
         probability=mean is not None and fits and bool(((mean > 0) & (mean < 1)).all()),
         weight=_weight(node, value),
-        unmasked=None if node["mask"] is None else scale_and_mask(node["fn"].log_prob(value), scale=node["scale"]),
+        unmasked=_unmasked(node, base),
     )
+
+
+def _unmasked(node: Any, base: Any) -> Any | None:
+    """The log density without its masks, element by element; None where there is none."""
+    fn = node["fn"]
+    while type(fn).__name__ == "Independent":
+        fn = fn.base_dist
+    if node["mask"] is None and type(fn).__name__ != "MaskedDistribution":
+        return None
+    elements = base.log_prob(node["value"])
+    scale = torch.as_tensor(node["scale"], dtype=elements.dtype)
+    return elements * scale.reshape(*scale.shape, *(1,) * (elements.dim() - len(node["fn"].batch_shape)))
 
 
 def _latent(model: Any, guide: Any) -> Latent:

@@ -36,7 +36,7 @@ class What(StrEnum):
 
     SQUARED_ERROR = "squared error"
     STANDARDISED_ERROR = "standardised squared error"
-    OBSERVED_LOG_VAR = "log sigma^2 of x"
+    OBSERVED_LOG_VAR = "log sigma^2"
     ABSOLUTE_ERROR = "absolute error"
     CROSS_ENTROPY = "cross-entropy"
     TWICE_SIGMOID = "cross-entropy, sigmoid applied twice"
