@@ -79,7 +79,7 @@ def named(total: Mapping[int, Series], one: Fitted, found: Measured) -> Named:
     plain = reproduced(total, replace(one, coefficients=dict(one.coefficients) | coefficients), found)
     chosen = plain
     if one.exact and not plain.exact:  # a weight that is no plain number stays as it was fitted
-        chosen, raw = one, [_weighed(term, values, found, float) for term, values in one.coefficients.items()]
+        chosen, raw = one, [_weighed(term, values, found, closely) for term, values in one.coefficients.items()]
     common, factor = _common(raw)
     terms = [_relative(each, factor) for each in raw]
     constant = tuple(
@@ -131,9 +131,10 @@ def _weighed(term: Term, values: tuple[float, ...], found: Measured, number: Cal
     for order, reduction in enumerate(_reductions(term, found)):
         weights = [each / reduction.at(size) for each, size in zip(signed, found.sizes, strict=True)]
         if abs(weights[0] - weights[-1]) <= EQUAL * abs(weights[0]):
-            weight = number(sum(weights) / len(weights))
-            half = term.what not in OWN_SIGN and abs(weight) == 0.5  # what a Gaussian's parts have
-            choices.append((0 if half else _plainness(weight), order, weight, reduction))
+            exact = sum(weights) / len(weights)
+            weight, plain = number(exact), plain_number(exact)
+            half = term.what not in OWN_SIGN and abs(plain) == 0.5  # what a Gaussian's parts have
+            choices.append((0 if half else _plainness(plain), order, weight, reduction))
     if not choices:
         return Weighed(term=term, weight=signed[0], reduction=IRREGULAR)
     _, _, weight, reduction = min(choices, key=lambda each: each[:2])
@@ -162,6 +163,12 @@ def plain_number(value: float) -> float:
         if abs(candidate - value) <= EQUAL * abs(value):
             return candidate
     return value
+
+
+def closely(value: float) -> float:
+    """The plain number where it is that to eleven digits: where the others of a formula are not plain."""
+    plain = plain_number(value)
+    return plain if abs(plain - value) <= 1e-11 * abs(value) else value
 
 
 def _plainness(weight: float) -> int:
