@@ -88,8 +88,8 @@ def _difference(estimate: Told | None) -> str:
         return f"value exact at each of {estimate['n']} draws" if estimate["n"] else "value exact"
     if estimate["seen"]:
         return f"mean ELBO off by {interval(estimate)}"
-    if estimate["n"] < LEAST:
-        return f"its mean was not compared: {estimate['n']} draws in the time"
+    if estimate["n"] < LEAST or not _finite(estimate["low"]):
+        return f"its mean was not compared: {estimate['n']} draws are too few"
     return f"mean ELBO less exact {interval(estimate)}: no bias seen"
 
 
@@ -101,13 +101,13 @@ def _gradient(slope: Told | None) -> str:
     if slope["seen"]:
         share = f", {slope['relative']:.0%} of its length" if _finite(slope["relative"]) else ""
         return f"gradient off by {interval(slope)} along {slope['direction']}{share}"
-    if slope["n"] < LEAST:
+    if slope["n"] < LEAST or not _finite(slope["low"]):
         return ""
     return f"gradient: no bias seen (each direction within ±{slope['widest']:.2g})"
 
 
 def _above(estimate: Told | None) -> str:
-    if estimate is None or estimate["n"] < LEAST:
+    if estimate is None or estimate["n"] < LEAST or not _finite(estimate["low"]):
         return ""
     return f"its mean less the ELBO {interval(estimate)}"
 

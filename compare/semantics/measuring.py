@@ -18,6 +18,7 @@ LEAST_S, MOST_S = 1.0, 5.0  # of drawing: always; while a finding that has its s
 POINTWISE = 3  # draws after which two classes that agree at each are taken for the same estimator
 LEAST_DRAWS, MOST_DRAWS = 6, 20_000
 BRIEF_S, FEW = 0.5, 13
+DISCRETE_DRAWS = 50  # of a pair with discrete draws: fewer may all be alike, or lack the value that weighs most
 ALPHA = 1e-3  # of one wrong interval in a whole explanation; split over its intervals (Bonferroni)
 ROUNDINGS = 1e3  # of the largest term: what a sum of a few thousand terms may differ by between two orders of summing
 CANCELLING = 10.0  # times that: what is left of terms that cancel is no bias (a gradient of log q at a narrow q)
@@ -181,7 +182,9 @@ def _measured(pair: Pair, exact: Exact | None, applying: Sequence[Candidate], re
               twins: Mapping[str, str], blocks: Sequence[Block]) -> Measured:  # fmt: skip
     whole = _rejoined(blocks)
     n = len(next(iter(whole.values.values())))
-    judge = _Judge(level=ALPHA / (2 * len(pair.classes) + len(applying)), bits=pair.bits)
+    sides = [site.guide or site.model for site in pair.sites if not site.observed]
+    discrete = any(side is not None and side.draw is Draw.SCORE for side in sides)
+    judge = _Judge(level=ALPHA / (2 * len(pair.classes) + len(applying)), bits=pair.bits, discrete=discrete)
     value, slope = (twins.get(each, "") for each in references)
     classes = {}
     for facts in pair.classes:
@@ -215,10 +218,11 @@ def _reference_text(pair: Pair, exact: Exact | None, reference: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class _Judge:
-    """Intervals at one level."""
+    """Intervals at one level; discrete: the pair draws values that are not continuous."""
 
     level: float
     bits: int
+    discrete: bool
 
     def estimate(self, draws: np.ndarray, scale: float, spread: float = nan, tests: int = 1) -> Estimate:
         """The mean of `draws`. scale: the size of the terms that were added up, for rounding; spread: the standard
@@ -231,6 +235,10 @@ class _Judge:
         if float(np.abs(draws).max()) <= tolerance:
             return Estimate(mean=mean, low=mean, high=mean, n=n, same=True, outcome=Outcome.AGREES)
         floor = CANCELLING * tolerance
+        if self.discrete and (
+            n < DISCRETE_DRAWS or deviation <= tolerance
+        ):  # the other values may not have come up yet
+            return Estimate(mean=mean, low=-inf, high=inf, n=n)
         if deviation <= tolerance and abs(mean) > floor:  # the same amount at every draw
             return Estimate(mean=mean, low=mean, high=mean, n=n, outcome=Outcome.DIFFERS)
         error = deviation / sqrt(n)

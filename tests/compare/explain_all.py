@@ -8,7 +8,7 @@ from pathlib import Path
 
 FEW = 24  # draws; more where a cost is small beside the spread of one draw
 MORE = {
-    "pyro": {"order violated": 200, "masked in the model": 48},
+    "pyro": {"order violated": 200, "masked in the model": 48, "branching": 80},
     "numpyro": {"order violated": 208, "distributions masked differently": 400, "learned switch": 400},
 }
 # NumPyro's take two seconds of compiling each: those on which it differs from Pyro, or whose machinery is its own. The
