@@ -9,13 +9,11 @@ from importlib.util import find_spec
 from math import inf, log, pi
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from elbo_compare.compare.checking.failure import TargetError
 from elbo_compare.compare.semantics.explain_target import arguments, loaded
 from elbo_compare.compare.semantics.explaining import explain_pair
-from elbo_compare.compare.semantics.measuring import _Judge
 
 HERE = Path(__file__).parent
 TARGETS = HERE / "targets"
@@ -382,22 +380,6 @@ def test_a_pair_that_hangs_is_ended(tmp_path, library):
     told = explain_pair(f"{tmp_path}/slow.py:model", f"{tmp_path}/slow.py:model", "[]", library, 2)
     assert told.exit_code == 3
     assert "No answer after 2 s" in told.text
-
-
-def test_few_draws_of_a_discrete_latent_are_no_evidence():
-    """Six draws that are all alike have no spread; the value that makes up for them has not come up yet."""
-    judge = _Judge(level=1e-4, bits=64, discrete=True)
-    assert not judge.estimate(np.full(6, 628.5), 1e3).seen
-    assert not judge.estimate(np.full(200, 628.5), 1e3).seen
-    assert not judge.estimate(np.array([1.0, 1.1, 0.9, 1.0, 1.05, 0.95]), 1.0).seen
-    assert _Judge(level=1e-4, bits=64, discrete=False).estimate(np.full(6, 628.5), 1e3).seen
-
-
-def test_what_is_left_of_terms_that_cancel_is_no_bias():
-    """float32: 2e-4 at each draw beside slopes of order one is rounding, 1e-2 is not."""
-    judge = _Judge(level=1e-4, bits=32, discrete=False)
-    assert not judge.estimate(np.full(7, -2.2e-4), 1.0).seen
-    assert judge.estimate(np.full(7, -1e-2), 1.0).seen
 
 
 def test_an_elbo_that_is_no_call_of_a_class_is_refused_before_anything_is_imported():
