@@ -14,7 +14,7 @@ def text(told_of: Told) -> list[str]:
     lines = [f"{library}, float{told_of['bits']} ({told_of['versions']}); numbers in nats.", *told_of["objective"], ""]
     for site in told_of["sites"]:
         lines += [*_site(site, told_of["classes"]), ""]
-    lines += [f"Exact here: {told_of['reference']}{_exact(told_of)}."]
+    lines += [f"The reference: {told_of['reference']}{_exact(told_of)}."]
     for each in told_of["classes"]:
         lines += _class(each)
     lines += [*_constants(told_of["classes"]), *told_of["remarks"], "", *_findings(told_of["findings"])]
@@ -85,7 +85,7 @@ def _difference(estimate: Told | None) -> str:
     if estimate is None:
         return "its mean was not compared"
     if estimate["same"]:
-        return f"value exact at each of {estimate['n']} draws" if estimate["n"] else "value exact"
+        return f"value that of the reference at each of {estimate['n']} draws"
     if estimate["seen"]:
         return f"mean ELBO off by {interval(estimate)}"
     if estimate["n"] < LEAST or not _finite(estimate["low"]):
@@ -97,7 +97,7 @@ def _gradient(slope: Told | None) -> str:
     if slope is None:
         return ""
     if slope["same"]:
-        return "gradient the same"
+        return "gradient too"
     if slope["seen"]:
         share = f", {slope['relative']:.0%} of its length" if _finite(slope["relative"]) else ""
         return f"gradient off by {interval(slope)} along {slope['direction']}{share}"
