@@ -100,11 +100,6 @@ def beta_of_a_hundred_millionth(x):
     return data_term(p, x) + (1 + 1e-8) * kl(mean, log_var)
 
 
-def over_latents(x):
-    mean, log_var, _, p = networks(x)
-    return (data_term(p, x) + kl(mean, log_var) / LATENT) / len(x)
-
-
 def over_pixels(x):
     mean, log_var, _, p = networks(x)
     return F.binary_cross_entropy(p, x) + kl(mean, log_var) / len(x)
@@ -120,16 +115,6 @@ def log_var_absent(x):
     return data_term(p, x) - 0.5 * (1 - mean**2 - log_var.exp()).sum()
 
 
-def log_q_absent(x):
-    _, _, z, p = networks(x)
-    return data_term(p, x) + 0.5 * (z**2).sum()
-
-
-def spread_misread(x):
-    mean, log_var, _, p = networks(x)
-    return data_term(p, x) + kl(mean, 2 * log_var)
-
-
 def second_draw(x):
     mean, log_var, _, p = networks(x)
     return data_term(p, x) + sampled(mean + (0.5 * log_var).exp() * torch.randn_like(mean), mean, log_var)
@@ -138,25 +123,6 @@ def second_draw(x):
 def variance_as_sigma(x):
     mean, log_var = encoder(x)
     return data_term(decoder(mean + log_var.exp() * torch.randn_like(mean)), x) + kl(mean, log_var)
-
-
-def no_noise(x):
-    mean, log_var = encoder(x)
-    return data_term(decoder(mean), x) + kl(mean, log_var)
-
-
-def sign_of_the_kl(x):
-    mean, log_var, _, p = networks(x)
-    return data_term(p, x) - kl(mean, log_var)
-
-
-def no_kl(x):
-    return data_term(networks(x)[-1], x)
-
-
-def sigmoid_twice(x):
-    mean, log_var, _, p = networks(x)
-    return F.binary_cross_entropy_with_logits(p, x, reduction="sum") + kl(mean, log_var)
 
 
 def eps_in_the_log(x):
