@@ -65,6 +65,8 @@ def _explained(total: str, one: Named, found: Measured) -> Judged:
         fields["formula"] = f"{total} = {which.value}" + _rest(one, found)
         constant = constant_words(one.constant, found)
         notes += [f"up to a constant, {constant}, that no gradient sees"] if constant else []
+        if any(site.observed and site.family == "Bernoulli" for site in found.sites):
+            notes.append("judged at these weights: a clamp that begins beyond their outputs is not seen")
     else:
         fields["formula"] = f"{total} = {formula(one, found)}"
     judged, more = _gradients(total, one, found, which if same else None)
