@@ -33,7 +33,7 @@ def check(
     observed: Annotated[int | None, typer.Option(metavar="N", help="Fixed observed.  [default: several]")] = None,
     verbose: Annotated[bool, typer.Option(help="Every claim, how it was called, where the time went.")] = False,
     as_json: AsJson = False,
-    timeout: Seconds = 30.0,
+    timeout: Seconds = 120.0,  # a whole JAX model is compiled on a busy machine
 ) -> None:
     """Judge your own KL, loss or VAE: 0 right or by design, 1 wrong, 2 not loaded, 3 raises, hangs or gives NaN."""
     from elbo_compare.compare.checking.command import check_command, constants_of

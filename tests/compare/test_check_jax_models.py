@@ -52,6 +52,7 @@ def test_a_function_of_weights_is_taken_for_a_model_and_asks_for_what_makes_them
 def test_the_example_in_flax_right_and_once_wrong():
     pytest.importorskip("flax")
     place = str(ROOT / "examples" / "whole_models" / "flax_module.py")
-    right, wrong = load_model(f"{place}:VAE"), load_model(f"{place}:Squared")
+    right, wrong = whole(f"{place}:VAE", asked=False), load_model(f"{place}:Squared")
+    assert right is not None
     assert check_model(right.found, names=right.names).verdict is CheckVerdict.RIGHT
     assert "sigma^2" in check_model(wrong.found, names=wrong.names).diagnosis.text

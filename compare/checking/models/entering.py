@@ -20,7 +20,7 @@ from elbo_compare.compare.checking.names import Role, read_name
 from elbo_compare.compare.checking.source import returned_names, surface, unpacked
 from elbo_compare.suites.bridge.user_arrays import leaves
 
-LOSS = re.compile(r"loss|elbo|objective|free_energy|lower_?bound|training_step", re.IGNORECASE)
+LOSS = re.compile(r"loss|elbo|objective|free_energy|lower_?bound|training_step|compute_metrics", re.IGNORECASE)
 FIRST = (
     *("loss_function", "loss", "elbo_loss", "vae_loss", "compute_loss", "calculate_loss", "calc_loss", "get_loss"),
     *("loss_fn", "neg_elbo", "negative_elbo", "negative_elbo_bound", "nelbo", "elbo", "training_step", "final_loss"),

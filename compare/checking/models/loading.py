@@ -8,6 +8,7 @@ import ast
 import importlib
 import inspect
 import os
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -216,5 +217,6 @@ def _takes_data_alone(owner: Any) -> bool:
     except (TypeError, ValueError):
         return False
     required = [p.name for p in parameters if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD]
-    read = read_name(required[0]) if required else None
-    return len(required) == 1 and read is not None and read[0] is Role.X
+    data = [name for name in required if not re.search("rng|key", name)]  # a key is no data
+    read = read_name(data[0]) if len(data) == 1 else None
+    return read is not None and read[0] is Role.X
