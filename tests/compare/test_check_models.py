@@ -58,6 +58,13 @@ def test_a_right_model_equals_the_librarys_object_on_its_own_networks(name):
     assert all(claims[one].difference <= claims[one].tolerance for one in ("sampler", "value", "gradient"))
 
 
+def test_an_epsilon_that_looks_like_a_weight_is_no_other_objective():
+    torch.manual_seed(0)
+    result = check_model(models()["EpsilonInAWideOne"], names=models())
+    assert result.verdict is CheckVerdict.RIGHT, result.as_text()
+    assert "float32 rounding only" in result.as_text()
+
+
 WRONG = {
     "SigmaSquared": "multiplies the noise by sigma^2",
     "LogVarAsSigma": "multiplies the noise by log sigma^2",

@@ -202,7 +202,8 @@ def _checked(case: Case, probed: Probed, found: Found) -> Diagnosis | None:
     )
     if found.coarse and probed.program.roundoff < SMALL:
         case.notes.append(
-            f"right to float32 rounding only (off by {distance.difference:.2g}): an added epsilon, or float32 inside"
+            f"right to float32 rounding only (off by {distance.difference:.2g}): an added epsilon, float32 inside, or "
+            "what is too small to tell at these weights"
         )
     if compared.unread:
         case.notes.append(f"never read: {_names(compared.unread)}")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from elbo_compare.compare.checking.experiment import Observation
-from elbo_compare.compare.checking.fitting import EXACT, SINGLE, Columns
+from elbo_compare.compare.checking.fitting import EXACT, SINGLE, Columns, Fit
 from elbo_compare.compare.checking.identify import Identified, Standing, candidate_readings, identify
 from elbo_compare.compare.checking.models.probing import Probed
 from elbo_compare.compare.checking.names import Form, Role
@@ -14,6 +14,7 @@ from elbo_compare.compare.checking.readings import Distance, Quantity, farthest,
 from elbo_compare.compare.checking.signature import Argument, FunctionKind, Signature
 from elbo_compare.suites.contract import Array
 
+NEARLY = 1e-6  # of 1e-7, the largest epsilon that leaves no visible guard, at p = 1/10
 MOST_OUTPUTS = 4  # that are tried under the forms of a mistake
 WANTED = (Standing.RIGHT, Standing.BETA, Standing.SCALED, Standing.MISREAD)
 
@@ -85,10 +86,21 @@ def _found(
     observations: tuple[Observation, ...], signature: Signature, readings: Sequence, tiers: Sequence[float], output: int
 ) -> Iterator[Found]:
     with np.errstate(all="ignore"):
-        found = identify(Columns(observations), 0, signature, readings, tiers) if tiers else None
+        columns = Columns(observations)
+        found = identify(columns, 0, signature, readings, tiers) if tiers else None
+        if found is not None and found.standing is not Standing.RIGHT and _nearly(found.fit):
+            coarse = identify(columns, 0, signature, readings, (SINGLE,))
+            found = coarse if coarse is not None and coarse.standing is Standing.RIGHT else found
     if found is not None and found.standing is not Standing.MISSING:
         coarse = found.fit.tier != EXACT
         yield Found(identified=found, output=output, observations=observations, signature=signature, coarse=coarse)
+
+
+def _nearly(fit: Fit) -> bool:
+    """Whether a weight is one but for what an epsilon in a logarithm leaves: where all probabilities are near 1/2, as
+    in a network that is not trained, log(p + 1e-8) is (1 - 3e-8) log p to every digit that a sum has."""
+    laws = [law for law in (fit.data, fit.kl) if law is not None and law.plain]
+    return any(0 < abs(abs(law.factor) - 1) < NEARLY for law in laws)
 
 
 TRANSFORMED = {"sigma": np.square, "1/sigma": lambda s: 1 / s}
