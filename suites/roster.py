@@ -13,10 +13,12 @@ from elbo_compare.suites.contract import Kind
 
 @dataclass(frozen=True, kw_only=True)
 class Package:
-    """What is imported, what is installed, and `beneath`: distributions whose version matters too."""
+    """What is imported, what is installed, and `beneath`: distributions whose version matters too. `title`: its name in
+    a sentence."""
 
     module: str
     distribution: str
+    title: str = ""
     beneath: tuple[str, ...] = ()
 
 
@@ -134,7 +136,7 @@ ROSTER = (
         folder="pyro_ppl",
         entry="implementation:Pyro",
         framework=TORCH,
-        library=Package(module="pyro", distribution="pyro-ppl"),
+        library=Package(module="pyro", distribution="pyro-ppl", title="Pyro"),
         classes=_PYRO_CLASSES | _PYRO_COMPILED,
         extra="torch",
     ),
@@ -144,12 +146,13 @@ ROSTER = (
         folder="numpyro_ppl",
         entry="implementation:NumPyro",
         framework=JAX,
-        library=Package(module="numpyro", distribution="numpyro"),
+        library=Package(module="numpyro", distribution="numpyro", title="NumPyro"),
         classes=_PYRO_CLASSES,
         extra="jax",
     ),
 )
 BY_NAME = {row.name: row for row in ROSTER}
+TITLES = {row.name: row.library.title for row in ROSTER if row.library is not None}  # a library's name in a sentence
 ORACLE = next(row.name for row in ROSTER if row.kind is Kind.ORACLE)  # the reference, whatever the others are
 
 

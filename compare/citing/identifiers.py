@@ -16,7 +16,8 @@ from elbo_compare.suites.mutants.catalogue import CATALOGUE, Kind, Variant
 from elbo_compare.suites.mutants.own_problems import checks
 from elbo_compare.suites.questions.catalogue import QUESTIONS
 from elbo_compare.suites.questions.question import QuestionClaim
-from elbo_compare.suites.semantics.case import Case, Finding, Library
+from elbo_compare.suites.roster import TITLES
+from elbo_compare.suites.semantics.case import Case, Finding
 from elbo_compare.suites.semantics.catalogue import CASES
 from elbo_compare.suites.semantics.findings import FINDINGS
 from elbo_compare.suites.semantics.pairs import sweep
@@ -45,7 +46,6 @@ SINGULAR = {
     Sort.CHECK: "check",
     Sort.VECTOR: "test vector",
 }
-NAMES = {Library.PYRO: "Pyro", Library.NUMPYRO: "NumPyro"}
 Fields = tuple[tuple[str, str], ...]
 
 
@@ -147,7 +147,7 @@ def _case(case: Case) -> Identified:
         fields=(
             ("Title", case.title),
             ("Statement", case.statement),
-            *((NAMES[each.library], f"{each.formula} [{each.program}]") for each in case.behaviours),
+            *((TITLES[each.library], f"{each.formula} [{each.program}]") for each in case.behaviours),
             ("Source", case.source),
             ("Tolerance", f"|value - registered| <= {case.tolerance:g} (1 + |registered|)"),
             ("Why", case.tolerance_reason),

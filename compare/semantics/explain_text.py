@@ -4,13 +4,15 @@ from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import Any
 
+from elbo_compare.suites.roster import TITLES
+
 LEAST = 10  # draws; the interval of fewer says nothing
 Told = Mapping[str, Any]
 
 
 def text(told_of: Told) -> list[str]:
     """The lines that `compare explain` prints."""
-    library = {"pyro": "Pyro", "numpyro": "NumPyro"}[told_of["library"]]
+    library = TITLES[told_of["library"]]
     lines = [f"{library}, float{told_of['bits']} ({told_of['versions']}); numbers in nats.", *told_of["objective"], ""]
     for site in told_of["sites"]:
         lines += [*_site(site, told_of["classes"]), ""]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from elbo_compare.compare.errors import CompareError, InternalError
-from elbo_compare.compare.launching import ending
+from elbo_compare.compare.launching import ending, interruption
 
 COMPARE = [sys.executable, "-m", "elbo_compare"]
 
@@ -40,6 +40,7 @@ def test_whatever_a_verb_raises_ends_with_a_code_of_its_own_and_a_line(error, co
 
 
 def test_a_full_disk_is_told_with_how_to_go_on(capsys):
+    interruption.advise(interruption.REPEAT)  # as at the start of a process
     full = OSError(errno.ENOSPC, "No space left on device", "out/verdicts.parquet")
     assert ending.of(raising(full)) == 2
     assert capsys.readouterr().err == (

@@ -13,7 +13,7 @@ from built_wheel import NAMESAKES, ROOT, pip
 
 PACKAGE = "elbo_compare"
 FOLDERS = ("suites", "compare", "reports")
-DATA = {".py", ".typed", ".npz", ".json", ".toml", ".css", ".j2"}  # what a package folder may hold
+DATA = {".py", ".typed", ".npz", ".json", ".toml", ".css", ".j2", ".js"}  # what a package folder may hold
 TABLES = {"compare": ("profiles/*.toml", "vectors/*.json"), "reports": ("templates/*",), "suites": ("weights/*.*",)}
 PYTHON_LINES = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
