@@ -167,7 +167,7 @@ def write_frame(folder: Path, name: str, frame: Frame, wanted: tuple[str, ...] =
         plain[column] = np.array([_as_text(text) for text in texts], dtype=object)[codes]
     stem = folder / file_name(name)
     if "parquet" in wanted:
-        plain.to_parquet(stem.with_suffix(".parquet"), index=False, compression="zstd")
+        plain.to_parquet(stem.with_suffix(".parquet"), index=False, compression="zstd", compression_level=19)
     if len(plain) >= CSV_ROWS or "csv" not in wanted:
         return
     for column in [name for name in plain.columns if plain[name].dtype.kind not in "biuf"]:

@@ -22,7 +22,7 @@ FOLDERS = {
     Sort.MUTANT: "mutants",
 }
 # Outcomes on a page, those that differ first; the frames have all. A mutant meets every claim, and most pass.
-ROWS, MUTANT_ROWS = 24, 8
+ROWS, MUTANT_ROWS = 24, 5
 
 
 def entries(evidence: Evidence, site: str = "") -> list[Entry]:
