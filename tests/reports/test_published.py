@@ -26,7 +26,9 @@ def test_a_published_report_is_small_and_holds_nothing_twice(folder):
     files = [path for path in folder.rglob("*") if path.is_file()]
     assert sum(path.stat().st_size for path in files) < LARGEST
     assert not [path for path in files if path.suffix == ".png" and path.with_suffix(".svg").exists()]
-    assert not [path for path in files if path.suffix == ".csv" and path.read_bytes().count(b"\n") > 1_500]
+    assert not [
+        path for path in files if path.suffix == ".csv" and len(pd.read_csv(path)) >= 1_000
+    ]  # programs have lines
     assert not {path.name for path in (folder / "report" / "tables").glob("*.parquet")} & {
         "measurements.parquet",
         "verdicts.parquet",
