@@ -154,7 +154,9 @@ class CheckResult:
 
 def _line(text: str) -> str:
     """A sentence, indented."""
-    return f"  {text[:1].upper()}{text[1:]}" + ("" if text.endswith((".", "?", "!")) else ".")
+    first, _, _ = text.partition(" ")
+    head = text[:1] if "_" in first or first.endswith(":") else text[:1].upper()  # a name stays what it is
+    return f"  {head}{text[1:]}" + ("" if text.endswith((".", "?", "!")) else ".")
 
 
 def _term_lines(term: TermResult, *, alone: bool) -> list[str]:
