@@ -17,6 +17,7 @@ from typing import IO
 from elbo_compare.compare.launching.lifeline import current
 
 LARGEST = 512 * 2**20  # bytes of a file that is read whole; a cell's result has some hundred kilobytes
+_TRIES = 5  # of a write whose folder vanishes: one removal takes the folder away once, or twice while it walks on
 AT_FDCWD, RENAME_EXCHANGE = -100, 2  # linux/fcntl.h, linux/fs.h
 
 
@@ -43,9 +44,18 @@ def read_text(path: Path, largest: int = LARGEST) -> str:
 
 
 def write_atomically(path: Path, body: bytes) -> None:
-    """Write `body` so that the file is either whole or absent, whatever happens: temporary file, fsync, rename."""
-    with atomic_file(path) as file:
-        file.write(body)
+    """Write `body` so that the file is either whole or absent, whatever happens: temporary file, fsync, rename.
+
+    Where somebody removes the folder meanwhile it is made again, and the file written again: what was measured stays.
+    """
+    for tries_left in reversed(range(_TRIES)):
+        try:
+            with atomic_file(path) as file:
+                file.write(body)
+            return
+        except FileNotFoundError:
+            if not tries_left:
+                raise
 
 
 @contextmanager

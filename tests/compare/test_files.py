@@ -1,6 +1,7 @@
 """Files and folders are whole at any moment, nothing is written through a link, only regular files are opened."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -141,3 +142,17 @@ def test_a_file_in_parts_is_absent_until_its_block_has_ended(tmp_path: Path):
         file.write(b"one")
         assert not (tmp_path / "parts").exists()
     assert (tmp_path / "parts").read_bytes() == b"one"
+
+
+def test_a_file_is_written_again_where_its_folder_vanishes_meanwhile(tmp_path, monkeypatch):
+    path, opened = tmp_path / "cells" / "ab" / "result.json", os.open
+
+    def vanishing(name, *args, **kwargs):
+        if str(name).endswith(".tmp") and tmp_path.exists():
+            monkeypatch.setattr(os, "open", opened)
+            shutil.rmtree(tmp_path / "cells")
+        return opened(name, *args, **kwargs)
+
+    monkeypatch.setattr(os, "open", vanishing)
+    write_atomically(path, b"measured")
+    assert path.read_bytes() == b"measured"
