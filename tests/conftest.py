@@ -6,6 +6,7 @@ import tempfile
 from importlib.metadata import version
 
 import pytest
+from hypothesis import HealthCheck, settings
 from shape_types import LACKING, check_shape_types
 
 MEASURED = "ELBO_COMPARE_TESTS_MEASURED"
@@ -19,9 +20,15 @@ if tuple(map(int, version("jaxlib").split(".")[:2])) < (0, 11):  # a flag that X
     QUICK_TO_COMPILE += " --xla_cpu_use_fusion_emitters=false"
 
 os.environ.setdefault("XLA_FLAGS", QUICK_TO_COMPILE)
+# Tests run side by side: a second thread in each of them gains nothing and spins while it waits for work.
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(name, "1")
 # Hundreds of children import the same modules: compiled once, not by each of them anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 check_shape_types()
+# No example has a time limit, on any machine; `make test` tries the same examples each time.
+settings.register_profile("tests", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tests")
 
 
 def pytest_configure(config) -> None:

@@ -4,7 +4,6 @@ Every variant of the catalogue becomes an implementation that takes a library's 
 hand-written implementation beside it, the same procedures, the same claims. A mutant is caught where a claim differs.
 """
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ import numpy as np
 
 from elbo_compare.compare.claims import CLAIMS
 from elbo_compare.compare.claims.cells import PYRO
+from elbo_compare.compare.environment import worker_environment
 from elbo_compare.compare.errors import IncompleteError, WorkerError
 from elbo_compare.compare.judging.judge import judge
 from elbo_compare.compare.judging.sensitivity import JUDGED_CLAIMS, NOT_FOR_MUTANTS, Screened, Sensitivity, aspect_of
@@ -147,7 +147,9 @@ def _side_by_side(bench: "Bench", chosen: Sequence[Variant], jobs: int) -> Itera
     if jobs <= 1:
         yield from map(bench.judge, chosen)
         return
-    children = [Connected(["-m", "elbo_compare.compare.judging.mutant_worker"], os.environ) for _ in range(jobs)]
+    # One thread each: side by side, further ones wait for each other, spinning.
+    alone = worker_environment(device=Device.CPU, dtype=DType.FLOAT64, threads=1, compile_cache=False)
+    children = [Connected(["-m", "elbo_compare.compare.judging.mutant_worker"], alone) for _ in range(jobs)]
     free: SimpleQueue[Connected] = SimpleQueue()
     for child in children:
         free.put(child)

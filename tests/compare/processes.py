@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-GENEROUS_S = 60.0  # for what a loaded machine may take its time to do
+GENEROUS_S = 300.0  # for what takes a second or a few: no machine is so loaded that it needs more
 
 
 def processes_with(word: str) -> list[int]:

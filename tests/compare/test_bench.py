@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from processes import GENEROUS_S
 
 from elbo_compare.compare.bench import frames
 from elbo_compare.compare.bench.operations import step_flops, step_products
@@ -208,7 +209,7 @@ if reset_peak():
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="needs Linux's /proc")
 def test_the_high_water_mark_rises_by_what_is_touched():
     # In a process of its own, as the bench reads it: elsewhere memory that others free meanwhile hides the rise.
-    done = subprocess.run([sys.executable, "-c", TOUCH], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run([sys.executable, "-c", TOUCH], capture_output=True, text=True, timeout=GENEROUS_S, check=True)
     if not done.stdout:
         pytest.skip("this system does not let a process reset its high-water mark")
     assert float(done.stdout) > 0.9

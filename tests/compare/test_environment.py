@@ -8,6 +8,7 @@ from threading import Barrier
 from types import SimpleNamespace
 
 import pytest
+from processes import GENEROUS_S
 
 from elbo_compare.compare import environment, gpu
 from elbo_compare.compare.errors import UsageError
@@ -141,7 +142,7 @@ def test_with_cuda_asked_for_a_blind_framework_is_not_run_and_the_command_is_nam
 
 def test_the_frameworks_are_asked_side_by_side(monkeypatch):
     """A day's script asks at every call, and each framework takes seconds to import."""
-    both = Barrier(2, timeout=60)
+    both = Barrier(2, timeout=GENEROUS_S)
     monkeypatch.setattr(availability, "importable", lambda package: True)
     monkeypatch.setattr(availability, "sees_cuda", lambda framework: both.wait() >= 0)
     assert placement("auto").device is Device.CUDA

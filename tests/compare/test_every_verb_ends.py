@@ -43,10 +43,10 @@ class Verb:
     needs: str = "numpy"
 
 
-SLEEPS = "347.25"
+SLEEPS = "3647.25"
 PAIR = f"{TARGETS}:pair"
 HANGS = f"{TARGETS}:starts_others_and_hangs"
-LONG = ("--timeout", "300")
+LONG = ("--timeout", "3600")
 VERBS = {
     "check": Verb(arguments=("check", HANGS, "--framework", "numpy", *LONG), working=SLEEPS),
     "vectors": Verb(

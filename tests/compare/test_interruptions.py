@@ -67,10 +67,10 @@ def test_a_killed_run_resumes_to_the_numbers_of_an_uninterrupted_one(faulty, pro
     process.kill()
     process.communicate(timeout=GENEROUS_S)
     process = started(profile, killed, *only, "--resume")
-    process.communicate(timeout=2 * GENEROUS_S)
+    process.communicate(timeout=GENEROUS_S)
     assert process.returncode == 0
     process = started(profile, whole, *only)
-    process.communicate(timeout=2 * GENEROUS_S)
+    process.communicate(timeout=GENEROUS_S)
     assert process.returncode == 0
     assert len(measured(whole)) == 3 * len(CASES)  # of the profile: three implementations under sampled-kl
     assert measured(killed) == measured(whole)

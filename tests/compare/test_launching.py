@@ -14,7 +14,7 @@ from processes import GENEROUS_S, heedful, processes_with, wait_until
 from elbo_compare.compare.checking.process import check_target
 from elbo_compare.compare.errors import InternalError
 from elbo_compare.compare.launching.lifeline import temporary_folder
-from elbo_compare.compare.launching.target import Limits, run_target
+from elbo_compare.compare.launching.target import CALLING, IMPORTING, Limits, _Conversation, run_target
 from elbo_compare.compare.semantics.explaining import explain_pair
 from elbo_compare.compare.vectors.process import run_vectors
 
@@ -30,14 +30,14 @@ def target(name):
 @pytest.fixture
 def seconds(monkeypatch):
     """A number of seconds that no other process sleeps for: the sleepers that targets start are known by it."""
-    number = f"{300 + os.getpid() % 1000}.{time.monotonic_ns() % 10**6:06d}"
+    number = f"{3600 + os.getpid() % 1000}.{time.monotonic_ns() % 10**6:06d}"
     monkeypatch.setenv("LAUNCHED_SLEEPS", number)
     return number
 
 
 @pytest.mark.parametrize("name", ["forges_a_file", "forges_a_message"])
 def test_an_answer_without_the_secret_is_not_believed(name):
-    answer = check_target(target(name), framework="numpy")
+    answer = check_target(target(name), framework="numpy", timeout_s=GENEROUS_S)
     assert answer.exit_code == 3
     assert "RIGHT" not in answer.text
 
@@ -51,21 +51,54 @@ def test_what_a_target_prints_without_end_is_bounded_here():
 
 
 def test_a_signal_without_a_name_is_one_line():
-    answer = check_target(target("killed_by_signal_40"), framework="numpy")
+    answer = check_target(target("killed_by_signal_40"), framework="numpy", timeout_s=GENEROUS_S)
     assert answer.exit_code == 3
     assert "The process died by signal 40 while calling it." in answer.text
 
 
 def test_a_target_finds_itself_alone_in_sys_argv():
-    assert check_target(target("needs_sys_argv_alone"), framework="numpy").exit_code == 0
+    assert check_target(target("needs_sys_argv_alone"), framework="numpy", timeout_s=GENEROUS_S).exit_code == 0
 
 
-def test_the_clock_starts_after_the_imports(monkeypatch):
-    monkeypatch.setenv("LAUNCHED_IMPORTS_FOR", "12")
-    assert check_target(target("right"), framework="numpy", timeout_s=11.9).exit_code == 0
-    answer = check_target(target("right"), framework="numpy", imports_s=2)
+def test_an_import_that_hangs_is_ended_by_a_limit_of_its_own(monkeypatch):
+    monkeypatch.setenv("LAUNCHED_IMPORTS_FOR", "3600")
+    answer = check_target(target("right"), framework="numpy", timeout_s=3600, imports_s=2)
     assert answer.exit_code == 3
     assert "No answer after 2 s while" in answer.text
+
+
+def test_what_an_import_takes_is_no_part_of_the_calls(monkeypatch):
+    monkeypatch.setenv("LAUNCHED_IMPORTS_FOR", "2")
+    request = {"target": target("right"), "verbose": False, "options": {"framework": "numpy"}, "model": {}}
+    limits = Limits(calls_s=GENEROUS_S)
+    begun = time.monotonic()
+    returned = run_target("elbo_compare.compare.checking.child:answer", request, str(TARGETS), limits)
+    assert returned.answer is not None and returned.answer["exit_code"] == 0
+    assert returned.imports_s >= 2
+    assert returned.imports_s + returned.calls_s <= time.monotonic() - begun
+
+
+class Clockwork:
+    """A connection on which each message takes its time, without anybody waiting; keeps what was allowed for each."""
+
+    def __init__(self, *messages):
+        self.messages, self.allowed, self.now = list(messages), [], 1000.0
+
+    def receive(self, timeout_s):
+        self.allowed.append(timeout_s)
+        took_s, message = self.messages.pop(0)
+        self.now += took_s
+        return message | {"secret": "s"}
+
+
+def test_the_clock_of_the_calls_starts_after_the_imports(monkeypatch):
+    """290 s of imports with 300 s allowed leave the calls their 30 s, whole."""
+    channel = Clockwork((290.0, {"stage": IMPORTING}), (5.0, {"stage": CALLING}), (29.0, {"answer": {}}))
+    monkeypatch.setattr("elbo_compare.compare.launching.target.monotonic", lambda: channel.now)
+    conversation = _Conversation(channel=channel, secret="s", limits=Limits(calls_s=30.0, imports_s=300.0))
+    assert conversation.answer() == {}
+    assert channel.allowed == [300.0, 10.0, 30.0]
+    assert (conversation.imports_s, conversation.calls_s) == (295.0, 29.0)
 
 
 @pytest.mark.parametrize("verb", [["check"], ["vectors", "run"]])
@@ -119,7 +152,7 @@ def has_pyro():
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_a_check_that_is_killed_leaves_no_process_and_no_file(number, seconds, tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
-    verb = ["check", target("starts_others_and_hangs"), "--framework", "numpy", "--timeout", "300"]
+    verb = ["check", target("starts_others_and_hangs"), "--framework", "numpy", "--timeout", "3600"]
     process = subprocess.Popen(heedful("-m", "elbo_compare", *verb))
     assert wait_until(lambda: len(processes_with(seconds)) == 2)
     process.send_signal(number)

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from real_runs import Bench, cell_files
+from real_runs import GENEROUS_S, Bench, cell_files
 
 WAIT_S = 0.03  # per call of the trivial implementation: a run lasts about two seconds, imports included
 LONGEST_S = 2.0  # within which a run is struck
@@ -38,7 +38,7 @@ def kill_worker(bench: Bench, folder: Path, rng: random.Random) -> str:
         victims = _workers_of(process.pid)
     if victims:
         subprocess.run(["kill", "-9", str(rng.choice(victims))], check=False, capture_output=True)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=GENEROUS_S)
     assert process.returncode in (0, 3), err
     return f"{len(victims[:1])} worker killed"
 
@@ -49,7 +49,7 @@ def interrupt(bench: Bench, folder: Path, rng: random.Random) -> str:
     time.sleep(rng.uniform(0.5, LONGEST_S))
     number = rng.choice([signal.SIGINT, signal.SIGTERM])
     process.send_signal(number)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=GENEROUS_S)
     assert process.returncode in (0, 3, 130, -number), err
     return f"{signal.Signals(number).name} with {len(cell_files(folder))} cells stored"
 
@@ -69,7 +69,7 @@ def fill_disk(bench: Bench, folder: Path, rng: random.Random) -> str:
     """Let the run hit a limit of file size: the kernel's own refusal, at a place that depends on the limit."""
     size_kib = rng.randint(2, 5)
     process = _started(bench, folder, command=("bash", "-c", f'ulimit -f {size_kib}; exec "$@"', "limited"))
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=GENEROUS_S)
     assert process.returncode in (0, 2, 3), err
     assert "Traceback" not in err, err
     return f"no file past {size_kib} KiB: exit {process.returncode}"

@@ -13,6 +13,7 @@ import pandas as pd
 import elbo_compare
 
 HERE = Path(__file__).parent
+GENEROUS_S = 300.0  # for what takes a few seconds: no machine is so loaded that it needs more
 PROFILE = """
 [[cells]]
 procedure = "evaluate"
@@ -61,7 +62,7 @@ class Bench:
     def finish(self, verb: str, *arguments: object, **more) -> tuple[int, str, str]:
         """Exit code, standard output and standard error of `start`."""
         process = self.start(verb, *arguments, **more)
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate(timeout=GENEROUS_S)
         assert "Traceback" not in err, err
         return process.returncode, out, err
 
@@ -77,7 +78,7 @@ class Bench:
         return results.measurements.drop(columns="elapsed_s"), results.verdicts
 
 
-def wait_for(condition, run: subprocess.Popen | None = None, deadline_s=60.0):
+def wait_for(condition, run: subprocess.Popen | None = None, deadline_s=GENEROUS_S):
     """Wait until `condition()`; an assertion error past the deadline, or where the run has ended without it."""
     end = time.monotonic() + deadline_s
     while not condition():

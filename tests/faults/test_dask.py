@@ -8,10 +8,18 @@ import sys
 
 import pandas as pd
 import pytest
-from real_runs import cell_files, wait_for
+from real_runs import GENEROUS_S, cell_files, wait_for
 
 pytest.importorskip("distributed")
 DASK = [sys.executable, "-m", "dask"]
+
+
+def address_in(contact):
+    """The scheduler's address; empty while its file is not there or half written."""
+    try:
+        return json.loads(contact.read_text())["address"]
+    except (OSError, ValueError):
+        return ""
 
 
 @pytest.fixture
@@ -33,9 +41,11 @@ def cluster(bench, tmp_path):
         return process
 
     start("scheduler", "--host", "127.0.0.1", "--port", "0", "--scheduler-file", str(contact))
-    wait_for(lambda: contact.exists() and contact.read_text().endswith("}"))
-    address = json.loads(contact.read_text())["address"]
-    workers = [start("worker", address, "--nthreads", "1", "--no-nanny", "--death-timeout", "120") for _ in range(2)]
+    wait_for(lambda: address_in(contact))
+    address = address_in(contact)
+    workers = [
+        start("worker", address, "--nthreads", "1", "--no-nanny", "--death-timeout", str(GENEROUS_S)) for _ in range(2)
+    ]
     wait_for(lambda: sum("Registered to" in path.read_text() for path in tmp_path.glob("dask-*.log")) == 2)
     yield address, workers
     for process in started:
@@ -50,7 +60,7 @@ def test_a_cluster_gives_the_same_numbers_and_a_killed_worker_costs_only_a_retry
     process = bench.start("run", *arguments)
     wait_for(lambda: len(cell_files(folder)) >= 3, process)
     workers[0].send_signal(signal.SIGKILL)
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=GENEROUS_S)
     assert process.returncode == 0, err + out
     assert workers[1].poll() is None
     _, measurements, verdicts = whole
@@ -67,7 +77,7 @@ def test_ctrl_c_stops_the_cluster_s_work_too(bench, cluster, tmp_path):
     process = bench.start("run", *arguments)
     wait_for(lambda: len(cell_files(folder)) >= 3, process)
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=120)
+    _, err = process.communicate(timeout=GENEROUS_S)
     assert process.returncode == 130, err
     assert "--resume" in err
     assert "Traceback" not in err
@@ -126,7 +136,7 @@ def test_a_cluster_that_loses_its_last_worker_ends_the_run_and_keeps_what_is_the
     wait_for(lambda: len(cell_files(folder)) >= 3, process)
     for worker in workers:
         worker.send_signal(signal.SIGKILL)
-    _, err = process.communicate(timeout=120)
+    _, err = process.communicate(timeout=GENEROUS_S)
     assert process.returncode == 3, err
     assert "has had no worker for 3 s" in err
     assert "--resume" in err

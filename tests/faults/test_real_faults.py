@@ -8,9 +8,9 @@ import subprocess
 import pandas as pd
 import pytest
 from injections import complete, damage, fill_disk, finished, interrupt, kill_harness, kill_worker
-from real_runs import cell_files, wait_for
+from real_runs import GENEROUS_S, cell_files, wait_for
 
-HOLDS_S = 60.0  # a cell of a run that must still be there when another one has been started and refused
+HOLDS_S = 2 * GENEROUS_S  # a cell of a run that must still be there when another one has been started and refused
 
 
 def assert_as_undisturbed(bench, folder, whole):
@@ -73,7 +73,7 @@ def test_a_full_file_system_ends_in_one_line_and_the_run_goes_on_when_there_is_r
     small.mkdir()
     script = ("unshare", "-rm", "env", f"OUT={small}", f"KEPT={kept}", "sh", "-c", FULL, "sh")
     process = bench.start("run", "--profile", bench.profile, "-j", 2, command=script)
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=GENEROUS_S)
     if process.returncode == 99:
         pytest.skip("this system lets nobody mount")
     assert "first 3" in out
@@ -100,7 +100,7 @@ def test_a_folder_that_is_emptied_during_the_run_is_no_success(bench, tmp_path):
     process = bench.start("run", "--profile", bench.profile, "-o", folder, wait_s=0.1)
     wait_for(lambda: len(cell_files(folder)) >= 2, process)
     shutil.rmtree(folder / "cells", ignore_errors=True)
-    _, err = process.communicate(timeout=120)
+    _, err = process.communicate(timeout=GENEROUS_S)
     assert process.returncode == 3, err
     assert "Traceback" not in err
     assert "--resume" in err

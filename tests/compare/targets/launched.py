@@ -65,7 +65,7 @@ def starts_others(*_):
     seconds = os.environ["LAUNCHED_SLEEPS"]
     subprocess.Popen(["sleep", seconds])
     subprocess.Popen(["sleep", seconds], start_new_session=True)
-    time.sleep(300)
+    time.sleep(3600)
 
 
 def starts_others_and_hangs(mean, log_var):
