@@ -14,7 +14,7 @@ from elbo_compare.reports.formats import clean, count, interval, number
 from elbo_compare.reports.markdown import to_markdown_page
 from elbo_compare.reports.order import SECTIONS
 from elbo_compare.reports.rendering import to_html
-from elbo_compare.reports.site import Site, plain_entries
+from elbo_compare.reports.site import PageWriter, plain_entries
 from elbo_compare.reports.tables import OUTCOMES, SIGNS, write_frame
 
 FRAMES = ("measurements", "verdicts", "claims")
@@ -66,7 +66,7 @@ def write_report(
     builders = drawing or DrawingProcesses(1)
     plain = plain_entries(data) if entries is None else []
     known = {entry.id: entry.address for entry in plain} if addresses is None else addresses
-    site = None if single_file else Site(folder, known)
+    site = None if single_file else PageWriter(folder, known)
     if site is not None:
         data = replace(data, addresses=site.addresses)
 

@@ -64,7 +64,7 @@ assert_elbo_claims(loss_function)</pre>
 <p>What it can catch is measured: <a href="mutants.html">every planted mistake</a> and the claims that catch it.</p>"""
 
 
-class Site:
+class PageWriter:
     """Writes pages into one folder, all in one frame."""
 
     def __init__(self, folder: Path, addresses: Mapping[str, str]) -> None:

@@ -13,7 +13,7 @@ from elbo_compare.compare.checking.claims import TermRecord
 from elbo_compare.compare.checking.experiment import Experiment, Observation
 from elbo_compare.compare.checking.failure import FunctionError
 from elbo_compare.compare.checking.fitting import short
-from elbo_compare.compare.checking.inputs import ORDINARY, Case, signs
+from elbo_compare.compare.checking.inputs import ORDINARY, Trial, signs
 from elbo_compare.compare.checking.likelihoods import Domain
 from elbo_compare.compare.checking.readings import value_distance
 
@@ -29,7 +29,7 @@ class Scan:
 
     name: str
     values: Sequence[float]
-    at: Callable[[float], Case]
+    at: Callable[[float], Trial]
 
 
 def beyond(experiment: Experiment, term: TermRecord) -> str:
@@ -42,15 +42,15 @@ def _scans(experiment: Experiment, term: TermRecord) -> list[Scan]:
     case = experiment.ordinary(ORDINARY[0])
     noise = (case.z - case.mean) * np.exp(-case.log_var / 2)
 
-    def spread(log_var: float) -> Case:
+    def spread(log_var: float) -> Trial:
         z = case.mean + np.exp(log_var / 2) * noise
         return replace(case, log_var=np.full_like(case.mean, log_var), z=z)
 
-    def mean(size: float) -> Case:
+    def mean(size: float) -> Trial:
         moved = size * signs(case.mean)
         return replace(case, mean=moved, z=moved + np.exp(case.log_var / 2) * noise)
 
-    def logit(size: float) -> Case:
+    def logit(size: float) -> Trial:
         return replace(case, output=size * signs(case.output))
 
     scans = []
@@ -84,7 +84,7 @@ def _edge(experiment: Experiment, term: TermRecord, scan: Scan, good: float, bad
     return float(f"{bad:.4g}")
 
 
-def _off(experiment: Experiment, term: TermRecord, case: Case) -> float | None:
+def _off(experiment: Experiment, term: TermRecord, case: Trial) -> float | None:
     """How far it is off, 0 within rounding and where the right value itself is no number; None where it raises."""
     try:
         one: Observation = experiment.observe(case, differentiate=False)

@@ -14,7 +14,7 @@ from elbo_compare.compare.checking.callee import Callee
 from elbo_compare.compare.checking.failure import FunctionError
 from elbo_compare.compare.checking.fitting import EXACT, SINGLE, Columns
 from elbo_compare.compare.checking.identify import Identified, Standing
-from elbo_compare.compare.checking.judging import Judged, Subject, judged
+from elbo_compare.compare.checking.judging import JudgedReading, Subject, judged
 from elbo_compare.compare.checking.names import Role
 from elbo_compare.compare.checking.objectives import Name, Objective, find_floors, linear
 from elbo_compare.compare.checking.readings import Quantity, Reading, Reduction
@@ -28,13 +28,13 @@ class Designed:
     """A term that equals an objective by design. `by`: what declares it, "" where nothing does."""
 
     objective: Objective
-    judged: Judged | None
+    judged: JudgedReading | None
     by: str = ""
 
 
 def designed(subject: Subject, found: Identified | None, quantity: Quantity) -> Designed | None:
     """The objective that the term equals, judged; None where it equals none."""
-    chosen: tuple[Objective, Judged | None] | None = None
+    chosen: tuple[Objective, JudgedReading | None] | None = None
     for objective, reading, reduction in islice(_objectives(subject, found, quantity), MOST):
         tier = EXACT if found is None else found.fit.tier
         one = judged(subject, reading, reduction, tier) if reading else None

@@ -15,7 +15,7 @@ from elbo_compare.compare.checking import oracle
 from elbo_compare.compare.checking.claims import ClaimVerdict
 from elbo_compare.compare.checking.experiment import Experiment, Observation
 from elbo_compare.compare.checking.failure import FunctionError
-from elbo_compare.compare.checking.inputs import ORDINARY, Case, prior
+from elbo_compare.compare.checking.inputs import ORDINARY, Trial, prior
 from elbo_compare.compare.checking.names import Role
 from elbo_compare.compare.checking.readings import (
     UNIT_ROUNDOFF,
@@ -83,7 +83,7 @@ class Estimate:
         return self.mean - self.right
 
 
-def tiled(case: Case, rows: int = ROWS) -> Case:
+def tiled(case: Trial, rows: int = ROWS) -> Trial:
     """The first datum of a case, `rows` times."""
     first = case.rows(slice(0, 1))
     arrays = {name: np.repeat(a, rows, 0) for name, a in vars(first).items() if isinstance(a, np.ndarray) and a.ndim}
@@ -103,7 +103,7 @@ def sample(experiment: Experiment) -> list[Sample]:
     return samples
 
 
-def extend(experiment: Experiment, taken: Sample, case: Case, calls: int) -> None:
+def extend(experiment: Experiment, taken: Sample, case: Trial, calls: int) -> None:
     """More calls at one datum."""
     for _ in range(calls):
         taken.add(experiment.observe(case))

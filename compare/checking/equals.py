@@ -14,7 +14,7 @@ from elbo_compare.compare.checking import oracle
 from elbo_compare.compare.checking.claims import Record
 from elbo_compare.compare.checking.experiment import Observation
 from elbo_compare.compare.checking.inputs import REPLICATES, Inputs
-from elbo_compare.compare.checking.names import Form, Role
+from elbo_compare.compare.checking.names import Role, WrittenAs
 from elbo_compare.compare.checking.readings import Quantity, Reading, target
 from elbo_compare.compare.checking.signature import FunctionKind
 from elbo_compare.suites import complex_step
@@ -71,7 +71,7 @@ def arguments_of(kind: Kind, reading: Reading, inputs: Inputs) -> dict[str, Any]
         arguments["z"] = inputs[Role.Z] if reading.sampled else None
     if kind in (Kind.NEGATIVE_ELBO, Kind.LOG_WEIGHT):
         output = inputs[Role.OUTPUT]
-        if reading.output is Form.PROBS:
+        if reading.output is WrittenAs.PROBS:
             output = np.log(output) - np.log1p(-output)
         arguments |= {"x": inputs[Role.X], "logits": output}
     return arguments
@@ -228,6 +228,6 @@ def _to_user_form(role: Role, reading: Reading, inputs: Inputs) -> Array | float
     """d canonical argument / d the user's argument."""
     if role is Role.SPREAD:
         return oracle.log_var_slope(inputs[Role.SPREAD], reading.spread)
-    if role is Role.OUTPUT and reading.output is Form.PROBS:
+    if role is Role.OUTPUT and reading.output is WrittenAs.PROBS:
         return 1 / (inputs[Role.OUTPUT] * (1 - inputs[Role.OUTPUT]))
     return 1.0

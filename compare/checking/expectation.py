@@ -15,7 +15,7 @@ from elbo_compare.compare.checking.experiment import Experiment
 from elbo_compare.compare.checking.failure import FunctionError
 from elbo_compare.compare.checking.fitting import EXPONENTS, Columns, short
 from elbo_compare.compare.checking.identify import Identified, Standing, candidate_readings, identify, quantities_of
-from elbo_compare.compare.checking.inputs import FITTED, ORDINARY, Case, prior
+from elbo_compare.compare.checking.inputs import FITTED, ORDINARY, Trial, prior
 from elbo_compare.compare.checking.judging import Options
 from elbo_compare.compare.checking.names import Role
 from elbo_compare.compare.checking.objectives import SOURCES, Name
@@ -126,7 +126,7 @@ def _data_term(experiment: Experiment, options: Options, position: int) -> Ident
     """The reconstruction term, at q = p, where log q - log p is 0 whatever is drawn."""
     if experiment.signature.find(Role.OUTPUT) is None and experiment.signature.find(Role.DATA_TERM) is None:
         return None
-    cases: list[Case] = [prior(experiment.ordinary(sizes, r)) for sizes in ORDINARY for r in range(FITTED)]
+    cases: list[Trial] = [prior(experiment.ordinary(sizes, r)) for sizes in ORDINARY for r in range(FITTED)]
     columns = Columns([experiment.observe(case, differentiate=False) for case in cases])
     readings = candidate_readings(experiment.signature, (Quantity.RECONSTRUCTION,), options.likelihood)
     with np.errstate(all="ignore"):

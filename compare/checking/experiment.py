@@ -15,11 +15,11 @@ from elbo_compare.compare.checking.failure import FunctionError, TargetError
 from elbo_compare.compare.checking.inputs import (
     FITTED,
     ORDINARY,
-    Case,
     Inputs,
     Layout,
     Shapes,
     Sizes,
+    Trial,
     neutral,
     ordinary,
 )
@@ -74,7 +74,7 @@ class Experiment:
         """The sizes that the shapes allow."""
         return self.shapes.sizes(sizes)
 
-    def ordinary(self, sizes: Sizes, replicate: int = 0) -> Case:
+    def ordinary(self, sizes: Sizes, replicate: int = 0) -> Trial:
         """An ordinary case of these sizes."""
         return ordinary(self.sizes(sizes), self.domain, replicate)
 
@@ -83,7 +83,7 @@ class Experiment:
         cases = [neutral(self.sizes(sizes), replicate) for sizes in ORDINARY for replicate in range(FITTED)]
         return tuple(self.observe(case, differentiate=False) for case in cases)
 
-    def observe(self, case: Case, *, dtype: DType | None = None, differentiate: bool = True) -> Observation:
+    def observe(self, case: Trial, *, dtype: DType | None = None, differentiate: bool = True) -> Observation:
         """Call the function on a case. Raises FunctionError for whatever the function raises."""
         dtype = dtype or self.dtype
         differentiate = differentiate or self.arrays.name == "jax"  # one compiled program for each shape, not two

@@ -16,9 +16,17 @@ from elbo_compare.compare.checking.fitting import EXACT, Columns, Size
 from elbo_compare.compare.checking.formula import Formula, fitted
 from elbo_compare.compare.checking.guards import Guard, has_edge
 from elbo_compare.compare.checking.identify import Identified, Standing
-from elbo_compare.compare.checking.judging import Judged, Subject, exempted, judged, judged_under, recorded, settled
+from elbo_compare.compare.checking.judging import (
+    JudgedReading,
+    Subject,
+    exempted,
+    judged,
+    judged_under,
+    recorded,
+    settled,
+)
 from elbo_compare.compare.checking.likelihoods import DATA_TERMS, DataTerm
-from elbo_compare.compare.checking.names import Form, Role
+from elbo_compare.compare.checking.names import Role, WrittenAs
 from elbo_compare.compare.checking.oracle import Elements
 from elbo_compare.compare.checking.readings import (
     UNIT_ROUNDOFF,
@@ -37,7 +45,7 @@ SAME_FORMULA = 1e-6  # relative: extreme inputs magnify what a fit leaves over
 KL_FUNCTION = re.compile(r"kl|loss|elbo|diverg|regular|sampled|weight|bound|objective")
 
 
-def explained(subject: Subject, one: Judged, tier: float) -> Judged:
+def explained(subject: Subject, one: JudgedReading, tier: float) -> JudgedReading:
     """A term that equals a reading at ordinary inputs and fails a claim, or holds to a guard's size only."""
     guarded = _guarded(subject, one)
     if one.right or (guarded is not None and guarded.right):
@@ -61,7 +69,7 @@ def _beside(reading: Reading) -> tuple[Reading, ...]:
     return (plain, replace(plain, sampled=False)) if reading.sampled else (plain,)
 
 
-def _guarded(subject: Subject, one: Judged) -> Judged | None:
+def _guarded(subject: Subject, one: JudgedReading) -> JudgedReading | None:
     """Judged again with the guard that the scans suggest; None where no guard explains every claim."""
     dtype = one.experiment.dtype
     for guard in find_guards(one.experiment, one.term, subject.numbers):
@@ -74,7 +82,7 @@ def _guarded(subject: Subject, one: Judged) -> Judged | None:
     return None
 
 
-def _worded(trial: Judged, guard: Guard, one: Judged) -> Judged:
+def _worded(trial: JudgedReading, guard: Guard, one: JudgedReading) -> JudgedReading:
     edge = guard.spread is None or has_edge(one.term.reading.spread)
     advice = (
         "a guard against log 0, and small enough to leave ordinary values alone"
@@ -92,7 +100,7 @@ def _worded(trial: Judged, guard: Guard, one: Judged) -> Judged:
 class Wrong:
     """Why a term is not right; `judged`: the claims under the nearest reading."""
 
-    judged: Judged
+    judged: JudgedReading
     diagnosis: Diagnosis
 
     @property
@@ -110,7 +118,7 @@ def wrong(subject: Subject, found: Identified | None, quantity: Quantity) -> Wro
             beside = (*(replace(r, sign=-1) for r in beside), *beside)
         match = equals.find(one.record, subject.position, beside, subject.signature.kind)
         named = _named_form(subject)
-        speaks = named is Form.LOG_VAR or not (found and found.standing is Standing.MISREAD)
+        speaks = named is WrittenAs.LOG_VAR or not (found and found.standing is Standing.MISREAD)
         if match and speaks:
             ratio = diagnosis.ratio_text(one.record, subject.position, one.term.reading, found)
             cause = diagnosis.from_catalogue(match[0], ratio)
@@ -119,7 +127,7 @@ def wrong(subject: Subject, found: Identified | None, quantity: Quantity) -> Wro
     return Wrong(judged=nearest[0], diagnosis=_by_form(subject, found, quantity, nearest[0]))
 
 
-def _called(subject: Subject, found: Identified | None, quantity: Quantity) -> list[Judged]:
+def _called(subject: Subject, found: Identified | None, quantity: Quantity) -> list[JudgedReading]:
     """The battery under every plausible reading; those that the function refuses (logits where it wants
     probabilities) are left out, unless it refuses all."""
     nearest, refused = [], None
@@ -133,7 +141,7 @@ def _called(subject: Subject, found: Identified | None, quantity: Quantity) -> l
     return nearest
 
 
-def _by_form(subject: Subject, found: Identified | None, quantity: Quantity, one: Judged) -> Diagnosis:
+def _by_form(subject: Subject, found: Identified | None, quantity: Quantity, one: JudgedReading) -> Diagnosis:
     if found is not None and found.standing is Standing.MISREAD:
         return diagnosis.misread(subject.signature, found.reading)
     if found is not None:
@@ -194,7 +202,7 @@ def formula_of(subject: Subject, quantity: Quantity) -> Formula | None:
         return fitted(subject.columns, subject.position, by_name, others)
 
 
-def _named_form(subject: Subject) -> Form:
+def _named_form(subject: Subject) -> WrittenAs:
     return subject.signature.form(Role.SPREAD)
 
 
@@ -206,15 +214,15 @@ def _plausible(subject: Subject, found: Identified | None, quantity: Quantity) -
         return (found.reading.data,)
     probs, logits, normal = DATA_TERMS[:3]
     named = subject.signature.form(Role.OUTPUT)
-    by_likelihood = {"normal": (normal,), "bernoulli": (logits,) if named is Form.LOGITS else (probs,)}
+    by_likelihood = {"normal": (normal,), "bernoulli": (logits,) if named is WrittenAs.LOGITS else (probs,)}
     if subject.options.likelihood in by_likelihood:
         return by_likelihood[subject.options.likelihood]
-    return {Form.LOGITS: (logits,), Form.PROBS: (probs,), Form.LOCATION: (normal, probs)}.get(
+    return {WrittenAs.LOGITS: (logits,), WrittenAs.PROBS: (probs,), WrittenAs.LOCATION: (normal, probs)}.get(
         named, (probs, logits, normal)
     )
 
 
-def _nearest(subject: Subject, data: DataTerm | None, found: Identified | None, quantity: Quantity) -> Judged:
+def _nearest(subject: Subject, data: DataTerm | None, found: Identified | None, quantity: Quantity) -> JudgedReading:
     """The battery under the names' own reading, at the reduction that comes nearest."""
     sampled = subject.signature.find(Role.Z) is not None
     prior = subject.signature.find(Role.PRIOR_SPREAD)
@@ -224,7 +232,7 @@ def _nearest(subject: Subject, data: DataTerm | None, found: Identified | None, 
         sign=found.reading.sign if found and found.standing is not Standing.SCALED else 1,
         data=data,
         given=data is None and subject.signature.find(Role.DATA_TERM) is not None,
-        spread=_named_form(subject) if subject.signature.find(Role.SPREAD) else Form.LOG_VAR,
+        spread=_named_form(subject) if subject.signature.find(Role.SPREAD) else WrittenAs.LOG_VAR,
         prior=prior.form if prior else None,
     )
     if found is not None and found.fit.reading.has_kl and not found.fit.reading.sampled and found.fit.kl is not None:
@@ -237,7 +245,7 @@ def _nearest(subject: Subject, data: DataTerm | None, found: Identified | None, 
         return min(records, key=lambda one: one.term.values(one.record.ordinary).ratio)
 
 
-def density(subject: Subject) -> Judged | str | None:
+def density(subject: Subject) -> JudgedReading | str | None:
     """A log density in place of a KL: judged as one where its name says so, refused in words where it says nothing.
 
     None where the term is no log density, or its name promises a KL.

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from elbo_compare.compare.checking import oracle
-from elbo_compare.compare.checking.names import Form
+from elbo_compare.compare.checking.names import WrittenAs
 from elbo_compare.compare.checking.oracle import Elements
 from elbo_compare.suites.complex_step import STEP, clip, maximum
 from elbo_compare.suites.contract import Array
@@ -185,6 +185,6 @@ def _named(size: float, known: Sequence[float]) -> float:
     return near[0] if near else (digit if abs(digit - size) <= STEADY * size else size)
 
 
-def has_edge(form: Form) -> bool:
+def has_edge(form: WrittenAs) -> bool:
     """Whether a spread of this form has an edge at 0, which a guard protects from."""
-    return form in (Form.SIGMA, Form.VAR)
+    return form in (WrittenAs.SIGMA, WrittenAs.VAR)

@@ -16,7 +16,7 @@ from elbo_compare.compare.checking.fitting import (
     fit_one,
 )
 from elbo_compare.compare.checking.likelihoods import OWN_VARIANCE, data_terms
-from elbo_compare.compare.checking.names import SPREADS, Form, Role, words_of
+from elbo_compare.compare.checking.names import SPREADS, Role, WrittenAs, words_of
 from elbo_compare.compare.checking.readings import Quantity, Reading, Reduction, reductions
 from elbo_compare.compare.checking.signature import FunctionKind, Signature
 
@@ -53,7 +53,7 @@ def candidate_readings(
     """Every reading that the arguments allow, the named forms first."""
     has_z, has_kl = signature.find(Role.Z) is not None, signature.find(Role.MEAN) is not None
     sampled = (True, False) if has_z and signature.kind is not FunctionKind.LOG_WEIGHT else (has_z,)
-    spreads = _ordered(signature.form(Role.SPREAD)) if has_kl else (Form.LOG_VAR,)
+    spreads = _ordered(signature.form(Role.SPREAD)) if has_kl else (WrittenAs.LOG_VAR,)
     prior = signature.find(Role.PRIOR_SPREAD)
     priors = _ordered(prior.form) if prior else (None,)
     given = signature.find(Role.DATA_TERM) is not None and signature.find(Role.OUTPUT) is None
@@ -73,14 +73,16 @@ def candidate_readings(
     return tuple(found)
 
 
-def _reading(quantity: Quantity, sampled: bool, data: object, given: bool, spread: Form, prior: Form | None) -> Reading:
+def _reading(
+    quantity: Quantity, sampled: bool, data: object, given: bool, spread: WrittenAs, prior: WrittenAs | None
+) -> Reading:
     reading = Reading(quantity=quantity, sampled=sampled, data=data, given=given, spread=spread, prior=prior)  # type: ignore[arg-type]
     if not reading.has_data:
         reading = replace(reading, data=None, given=False)
-    return reading if reading.has_kl else replace(reading, sampled=False, spread=Form.LOG_VAR, prior=None)
+    return reading if reading.has_kl else replace(reading, sampled=False, spread=WrittenAs.LOG_VAR, prior=None)
 
 
-def _ordered(first: Form) -> tuple[Form, ...]:
+def _ordered(first: WrittenAs) -> tuple[WrittenAs, ...]:
     return tuple(dict.fromkeys((first, *SPREADS)))
 
 
@@ -212,7 +214,7 @@ def _by_names(found: Identified, signature: Signature) -> Identified:
     return replace(found, standing=Standing.MISREAD) if contradicts(signature, reading) else found
 
 
-def _allowed(signature: Signature, role: Role, form: Form) -> bool:
+def _allowed(signature: Signature, role: Role, form: WrittenAs) -> bool:
     argument = signature.find(role)
     return argument is None or argument.may_be(form)
 
@@ -220,6 +222,6 @@ def _allowed(signature: Signature, role: Role, form: Form) -> bool:
 def contradicts(signature: Signature, reading: Reading) -> bool:
     """Whether an output called logits is taken for probabilities, or the other way round."""
     named = signature.form(Role.OUTPUT)
-    if reading.data is None or named not in (Form.LOGITS, Form.PROBS):
+    if reading.data is None or named not in (WrittenAs.LOGITS, WrittenAs.PROBS):
         return False
-    return {named, reading.data.form} == {Form.LOGITS, Form.PROBS}
+    return {named, reading.data.form} == {WrittenAs.LOGITS, WrittenAs.PROBS}

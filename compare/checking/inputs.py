@@ -96,7 +96,7 @@ SMALL_SIGMA, LARGE_SIGMA, FAR_MEAN, FAR_OUTPUT, EDGE = 1e-3, 10.0, 30.0, 30.0, 1
 
 
 @dataclass(frozen=True, kw_only=True)
-class Case:
+class Trial:
     """One call: canonical latent arrays (batch, latent), x and the output in its own form (batch, observed).
 
     `spread`: in place of log_var, a positive array that any form of spread may hold.
@@ -137,7 +137,7 @@ class Case:
         roles = {argument.role for argument in signature.arguments}
         return {role: array.astype(str(dtype)).astype(float) for role, array in whole.items() if role in roles}
 
-    def rows(self, part: slice) -> "Case":
+    def rows(self, part: slice) -> "Trial":
         """Some of its rows."""
         arrays = {
             name: value[part] for name, value in vars(self).items() if isinstance(value, np.ndarray) and value.ndim
@@ -145,14 +145,14 @@ class Case:
         return replace(self, **arrays)
 
 
-def ordinary(sizes: Sizes, domain: Domain | None, replicate: int = 0) -> Case:
+def ordinary(sizes: Sizes, domain: Domain | None, replicate: int = 0) -> Trial:
     """mean and log_var of order one, z drawn from q, output away from its edges."""
     rng = np.random.default_rng((sizes.batch, sizes.latent, sizes.observed, replicate))
     mean = rng.normal(size=(sizes.batch, sizes.latent))
     log_var = rng.normal(size=mean.shape)
     x, output = _observed(rng, sizes, domain)
     z = mean + np.exp(log_var / 2) * rng.normal(size=mean.shape)
-    return Case(
+    return Trial(
         label="ordinary",
         x=x,
         output=output,
@@ -166,7 +166,7 @@ def ordinary(sizes: Sizes, domain: Domain | None, replicate: int = 0) -> Case:
     )
 
 
-def neutral(sizes: Sizes, replicate: int) -> Case:
+def neutral(sizes: Sizes, replicate: int) -> Trial:
     """A case that is valid whatever the form of spread or output is: every one of them between 0 and 2."""
     case = ordinary(sizes, None, replicate)
     rng = np.random.default_rng((sizes.batch, sizes.latent, replicate))
@@ -191,18 +191,18 @@ def _observed(rng: np.random.Generator, sizes: Sizes, domain: Domain | None) -> 
     return binary, 0.05 + 0.9 * uniform  # a probability, and as good a logit, rate or mean while the form is unknown
 
 
-def with_noise(case: Case, noise: float) -> Case:
+def with_noise(case: Trial, noise: float) -> Trial:
     """z = mean + sigma * noise, noise the same number everywhere: the average over +1 and -1 is the exact KL."""
     return replace(case, label=f"noise {noise:+g}", z=case.mean + np.exp(case.log_var / 2) * noise)
 
 
-def prior(case: Case) -> Case:
+def prior(case: Trial) -> Trial:
     """q = p: the prior's mean and log_var (0 and 0 where none is given), and the z of the case."""
     zeros = np.zeros_like(case.mean)
     return replace(case, label="q = p", mean=zeros, log_var=zeros, prior_mean=zeros, prior_log_var=zeros)
 
 
-def ragged(case: Case) -> Iterator[Case]:
+def ragged(case: Trial) -> Iterator[Trial]:
     """The rows of a case in parts of `RAGGED` rows."""
     start = 0
     for rows in RAGGED:
@@ -211,7 +211,7 @@ def ragged(case: Case) -> Iterator[Case]:
         yield replace(case.rows(part), label=f"{rows} of {len(case.x)} rows")
 
 
-def extremes(sizes: Sizes, domain: Domain | None, *, observed: bool) -> Iterator[Case]:
+def extremes(sizes: Sizes, domain: Domain | None, *, observed: bool) -> Iterator[Trial]:
     """One extreme thing at a time: sigma 0.001, sigma 10, a mean of 30, q close to p (where a floor acts), and (where x
     is read) an output at its edge."""
     case = ordinary(sizes, domain, REPLICATES)
@@ -227,7 +227,7 @@ def extremes(sizes: Sizes, domain: Domain | None, *, observed: bool) -> Iterator
         yield at_edge(case, domain, FAR_OUTPUT, EDGE)
 
 
-def at_edge(case: Case, domain: Domain | None, far: float, edge: float) -> Case:
+def at_edge(case: Trial, domain: Domain | None, far: float, edge: float) -> Trial:
     """Outputs at both edges of their domain, in turn."""
     sign = signs(case.output)
     if domain in (Domain.UNIT, None):
@@ -242,5 +242,5 @@ def signs(array: Array) -> Array:
     return np.where(np.arange(array.size).reshape(array.shape) % 2 == 0, 1.0, -1.0)
 
 
-def _moved(case: Case, noise: Array) -> Case:
+def _moved(case: Trial, noise: Array) -> Trial:
     return replace(case, z=case.mean + np.exp(case.log_var / 2) * noise)

@@ -20,7 +20,7 @@ from elbo_compare.compare.checking.identify import (
 )
 from elbo_compare.compare.checking.inputs import Shapes
 from elbo_compare.compare.checking.likelihoods import Domain
-from elbo_compare.compare.checking.names import Form, Role
+from elbo_compare.compare.checking.names import Role, WrittenAs
 from elbo_compare.compare.checking.objectives import Name
 from elbo_compare.compare.checking.readings import UNIT_ROUNDOFF, Quantity, Reading, Reduction
 from elbo_compare.compare.checking.signature import Argument, Signature
@@ -66,7 +66,7 @@ class Subject:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Judged:
+class JudgedReading:
     """The battery's outcome under one reading. `right`: no claim differs that is meant for it."""
 
     experiment: Experiment
@@ -96,7 +96,7 @@ def settled(experiment: Experiment, reading: Reading) -> Experiment:
             or (argument.role is Role.SPREAD and not has_kl)
             or (argument.role is Role.OUTPUT and not reading.data)
         )
-        return argument if keep else replace(argument, form=form or Form.PLAIN)
+        return argument if keep else replace(argument, form=form or WrittenAs.PLAIN)
 
     arguments = tuple(changed(argument) for argument in signature.arguments)
     domain = reading.data.domain if reading.data else experiment.domain
@@ -114,7 +114,7 @@ def recorded(experiment: Experiment, position: int) -> tuple[Experiment, Record]
         return inside, record(inside, position)
 
 
-def judged(subject: Subject, reading: Reading, reduction: Reduction, tier: float) -> Judged:
+def judged(subject: Subject, reading: Reading, reduction: Reduction, tier: float) -> JudgedReading:
     """The whole battery under one reading."""
     experiment, found = recorded(settled(subject.experiment, reading), subject.position)
     roundoff = UNIT_ROUNDOFF[experiment.dtype if tier == EXACT else DType.FLOAT32]
@@ -122,21 +122,21 @@ def judged(subject: Subject, reading: Reading, reduction: Reduction, tier: float
     claims = judge(term)
     if "cut off" in term.missing_gradient:
         claims = tuple(replace(c, outcome=Outcome.DIFFERS) if c.name == "gradient" else c for c in claims)
-    return Judged(
+    return JudgedReading(
         experiment=experiment, record=found, term=term, claims=claims, note=_precision(term, experiment, tier)
     )
 
 
 def judged_under(
     experiment: Experiment, found: Record, position: int, reading: Reading, reduction: Reduction
-) -> Judged:
+) -> JudgedReading:
     """The claims of a record that is already there, under another reading."""
     roundoff = UNIT_ROUNDOFF[experiment.dtype]
     term = TermRecord(position=position, record=found, reading=reading, reduction=reduction, roundoff=roundoff)
-    return Judged(experiment=experiment, record=found, term=term, claims=judge(term))
+    return JudgedReading(experiment=experiment, record=found, term=term, claims=judge(term))
 
 
-def exempted(one: Judged, diagnosis: Diagnosis) -> Judged:
+def exempted(one: JudgedReading, diagnosis: Diagnosis) -> JudgedReading:
     """The same with what differs not meant for a legitimate variant, or for a guard."""
     what = f"{diagnosis.id}, a legitimate variant" if diagnosis.id else "a guard"
     note = f"not meant for {what}"

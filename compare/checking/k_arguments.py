@@ -12,7 +12,7 @@ from elbo_compare.compare.checking.experiment import candidates
 from elbo_compare.compare.checking.inputs import Sizes, ordinary
 from elbo_compare.compare.checking.k_samples import SAME, Fit, possible, stated
 from elbo_compare.compare.checking.likelihoods import DATA_TERMS, DataTerm
-from elbo_compare.compare.checking.names import Form, Role
+from elbo_compare.compare.checking.names import Role, WrittenAs
 from elbo_compare.compare.checking.objectives import Name
 from elbo_compare.compare.checking.result import CheckResult, CheckVerdict
 from elbo_compare.compare.checking.roles import Assignment
@@ -40,7 +40,7 @@ class Weights:
 
     data: DataTerm
     constant: float
-    spread: Form
+    spread: WrittenAs
 
     def log_w(self, inputs: dict[Role, Array]) -> tuple[Array, dict[Role, Array]]:
         """(K, batch), and d log w / d argument by role, (K, batch, axis)."""
@@ -81,7 +81,7 @@ def check_k_arguments(
 def _weights(assignment: Assignment) -> Iterator[Weights]:
     output, spread = assignment.signature.find(Role.OUTPUT), assignment.signature.find(Role.SPREAD)
     for data in DATA_TERMS[:3]:
-        named = output is None or output.form in (Form.OUTPUT_UNKNOWN, data.form)
+        named = output is None or output.form in (WrittenAs.OUTPUT_UNKNOWN, data.form)
         for form in (spread.forms or (spread.form,)) if spread and named else ():
             for constant in CONSTANTS if data.up_to_a_constant else CONSTANTS[:1]:
                 yield Weights(data=data, constant=constant, spread=form)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from elbo_compare.compare.checking.names import SPREADS, Form, Role
+from elbo_compare.compare.checking.names import SPREADS, Role, WrittenAs
 from elbo_compare.compare.checking.oracle import HALF_LOG_2PI, Elements, log_var_of, log_var_slope
 from elbo_compare.suites.complex_step import STEP, softplus
 from elbo_compare.suites.contract import Array
@@ -36,12 +36,12 @@ class DataTerm:
 
     name: str
     likelihood: str
-    form: Form
+    form: WrittenAs
     domain: Domain
     elements: Callable[[Array, Array], Elements]
     weighted: bool = False
     constant: Callable[[float], float] = lambda weight: 0.0
-    spread: Form | None = None  # of the decoder's own variance, where it is an argument
+    spread: WrittenAs | None = None  # of the decoder's own variance, where it is an argument
     law: str = ""  # the distribution for weight w, "{}" being the parameter 1/w
     source: str = ""
 
@@ -57,7 +57,7 @@ class DataTerm:
         return own_variance(inputs[Role.X], inputs[Role.OUTPUT], inputs[Role.OUTPUT_SPREAD], self.spread)
 
 
-def own_variance(x: Array, output: Array, spread: Array, form: Form) -> Elements:
+def own_variance(x: Array, output: Array, spread: Array, form: WrittenAs) -> Elements:
     """-log N(x; output, s^2) - log(2 pi)/2 by element: (x - output)^2 / (2 s^2) + log s, s from the decoder."""
     log_var, chain = log_var_of(spread, form), log_var_slope(spread, form)
     precision, residual, size = np.exp(-log_var), output - x, np.abs(output) + np.abs(x)
@@ -194,7 +194,7 @@ DATA_TERMS = (
     DataTerm(
         name="Bernoulli cross-entropy of probabilities",
         likelihood="bernoulli",
-        form=Form.PROBS,
+        form=WrittenAs.PROBS,
         domain=Domain.UNIT,
         elements=_bernoulli_probs,
         law="Bernoulli(output)",
@@ -202,7 +202,7 @@ DATA_TERMS = (
     DataTerm(
         name="Bernoulli cross-entropy of logits",
         likelihood="bernoulli",
-        form=Form.LOGITS,
+        form=WrittenAs.LOGITS,
         domain=Domain.LOGIT,
         elements=_bernoulli_logits,
         law="Bernoulli(sigmoid(output))",
@@ -210,7 +210,7 @@ DATA_TERMS = (
     DataTerm(
         name="half squared error",
         likelihood="normal",
-        form=Form.LOCATION,
+        form=WrittenAs.LOCATION,
         domain=Domain.REAL,
         elements=_squared_error,
         weighted=True,
@@ -220,7 +220,7 @@ DATA_TERMS = (
     DataTerm(
         name="absolute error",
         likelihood="laplace",
-        form=Form.LOCATION,
+        form=WrittenAs.LOCATION,
         domain=Domain.REAL,
         elements=_of(lambda x, o: _absolute(o - x), lambda x, o: np.abs(x) + np.abs(o) + log(2)),
         weighted=True,
@@ -230,7 +230,7 @@ DATA_TERMS = (
     DataTerm(
         name="multinomial cross-entropy (log softmax)",
         likelihood="multinomial",
-        form=Form.LOGITS,
+        form=WrittenAs.LOGITS,
         domain=Domain.LOGIT,
         elements=_multinomial,
         law="Multinomial(softmax(output))",
@@ -239,7 +239,7 @@ DATA_TERMS = (
     DataTerm(
         name="Poisson loss of a rate",
         likelihood="poisson",
-        form=Form.PLAIN,
+        form=WrittenAs.PLAIN,
         domain=Domain.POSITIVE,
         elements=_parts(lambda x, o: o - x * np.log(o)),
         law="Poisson(output)",
@@ -247,7 +247,7 @@ DATA_TERMS = (
     DataTerm(
         name="Poisson loss of a log rate",
         likelihood="poisson",
-        form=Form.LOGITS,
+        form=WrittenAs.LOGITS,
         domain=Domain.LOGIT,
         elements=_parts(lambda x, o: np.exp(o) - x * o),
         law="Poisson(exp(output))",
@@ -255,7 +255,7 @@ DATA_TERMS = (
     DataTerm(
         name="continuous Bernoulli cross-entropy of probabilities",
         likelihood="continuous_bernoulli",
-        form=Form.PROBS,
+        form=WrittenAs.PROBS,
         domain=Domain.UNIT,
         elements=_parts(_continuous_bernoulli),
         law="ContinuousBernoulli(output)",
@@ -264,7 +264,7 @@ DATA_TERMS = (
     DataTerm(
         name="continuous Bernoulli cross-entropy of logits",
         likelihood="continuous_bernoulli",
-        form=Form.LOGITS,
+        form=WrittenAs.LOGITS,
         domain=Domain.LOGIT,
         # log C is commonly taken from p = sigmoid(l): 1 - p is known to a roundoff of 1, which e^|l| magnifies, and
         # log(1 - p) - log p is divided by 1 - 2p, about l / 2, in the value, by its square in the gradient.
@@ -277,7 +277,7 @@ DATA_TERMS = (
     DataTerm(
         name="Huber error",
         likelihood="huber",
-        form=Form.LOCATION,
+        form=WrittenAs.LOCATION,
         domain=Domain.REAL,
         elements=_of(_huber, lambda x, o: (np.abs(x) + np.abs(o)) * (1 + np.abs(x - o)) + 1),
         weighted=True,
@@ -288,7 +288,7 @@ DATA_TERMS = (
     DataTerm(
         name="log-cosh error",
         likelihood="log_cosh",
-        form=Form.LOCATION,
+        form=WrittenAs.LOCATION,
         domain=Domain.REAL,
         elements=_parts(_log_cosh),
         weighted=True,
@@ -303,7 +303,7 @@ OWN_VARIANCE = tuple(
     DataTerm(
         name="Gaussian error with a variance of its own",
         likelihood="normal",
-        form=Form.LOCATION,
+        form=WrittenAs.LOCATION,
         domain=Domain.REAL,
         elements=_squared_error,
         constant=lambda w: HALF_LOG_2PI,

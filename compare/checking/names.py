@@ -22,7 +22,7 @@ class Role(StrEnum):
     KEY = "key"
 
 
-class Form(StrEnum):
+class WrittenAs(StrEnum):
     """How a parameter writes its quantity. OUTPUT_UNKNOWN: probabilities, logits or a mean; found out by trying."""
 
     PLAIN = "plain"
@@ -36,31 +36,38 @@ class Form(StrEnum):
     OUTPUT_UNKNOWN = "output"
 
 
-SPREADS = (Form.LOG_VAR, Form.LOG_SIGMA, Form.SIGMA, Form.VAR)
-OUTPUTS = (Form.LOGITS, Form.PROBS, Form.LOCATION)
+SPREADS = (WrittenAs.LOG_VAR, WrittenAs.LOG_SIGMA, WrittenAs.SIGMA, WrittenAs.VAR)
+OUTPUTS = (WrittenAs.LOGITS, WrittenAs.PROBS, WrittenAs.LOCATION)
 
 # Each name in lower case without underscores and digits' separators; "ours" comes first.
-NAMES: dict[tuple[Role, Form], str] = {
-    (Role.X, Form.PLAIN): "x data target targets input inputs image images img imgs xtrue ytrue xin original y xs",
-    (Role.OUTPUT, Form.LOGITS): "logits logit xlogits xlogit logitsx reconlogits outputlogits decoderlogits "
+NAMES: dict[tuple[Role, WrittenAs], str] = {
+    (Role.X, WrittenAs.PLAIN): "x data target targets input inputs image images img imgs xtrue ytrue xin original y xs",
+    (Role.OUTPUT, WrittenAs.LOGITS): "logits logit xlogits xlogit logitsx reconlogits outputlogits decoderlogits "
     "reconxlogits xreconlogits logitsp",
-    (Role.OUTPUT, Form.PROBS): "probs prob probabilities probability xprobs p xprob reconprobs",
-    (Role.OUTPUT, Form.LOCATION): "location xmean meanx mux xmu xloc locx reconmean meanrecon xlocation decodermean "
-    "outputmean",
-    (Role.OUTPUT, Form.OUTPUT_UNKNOWN): "output reconx recon xrecon reconstruction reconstructions reconstructed "
+    (Role.OUTPUT, WrittenAs.PROBS): "probs prob probabilities probability xprobs p xprob reconprobs",
+    (
+        Role.OUTPUT,
+        WrittenAs.LOCATION,
+    ): "location xmean meanx mux xmu xloc locx reconmean meanrecon xlocation decodermean outputmean",
+    (Role.OUTPUT, WrittenAs.OUTPUT_UNKNOWN): "output reconx recon xrecon reconstruction reconstructions reconstructed "
     "reconstructedx xreconstructed xhat outputs out decoded decoderoutput ypred yhat pred prediction recons xrec recx "
     "rec xprime xtilde xout reconbatch xdecoded xdecodedmean",
-    (Role.Z, Form.PLAIN): "z sample samples zs zsample zsamples latent latents zq code",
-    (Role.MEAN, Form.PLAIN): "mean mu loc means mus m qm",
-    (Role.SPREAD, Form.LOG_VAR): "logvar logvariance logvars lnvar lv logsigma2 logsigmasq logsigmasquared logstd2 "
+    (Role.Z, WrittenAs.PLAIN): "z sample samples zs zsample zsamples latent latents zq code",
+    (Role.MEAN, WrittenAs.PLAIN): "mean mu loc means mus m qm",
+    (
+        Role.SPREAD,
+        WrittenAs.LOG_VAR,
+    ): "logvar logvariance logvars lnvar lv logsigma2 logsigmasq logsigmasquared logstd2 "
     "logsigmasqr logv logsig2 logsigma2s logcov",
-    (Role.SPREAD, Form.LOG_SIGMA): "logsigma logstd logscale logsd logstddev lnsigma logstds lnstd logs lsigma logsig "
-    "logsigmas",
-    (Role.SPREAD, Form.SIGMA): "sigma std scale sd stddev stdev sigmas stds scales standarddeviation s sig",
-    (Role.SPREAD, Form.VAR): "var variance vars sigma2 sigmasq sigmasquared std2 variances qv v cov sigmasqr",
-    (Role.PRIOR_MEAN, Form.PLAIN): "pm",
-    (Role.PRIOR_SPREAD, Form.VAR): "pv",
-    (Role.KEY, Form.PLAIN): "key rng rngkey prngkey generator gen seed",
+    (
+        Role.SPREAD,
+        WrittenAs.LOG_SIGMA,
+    ): "logsigma logstd logscale logsd logstddev lnsigma logstds lnstd logs lsigma logsig logsigmas",
+    (Role.SPREAD, WrittenAs.SIGMA): "sigma std scale sd stddev stdev sigmas stds scales standarddeviation s sig",
+    (Role.SPREAD, WrittenAs.VAR): "var variance vars sigma2 sigmasq sigmasquared std2 variances qv v cov sigmasqr",
+    (Role.PRIOR_MEAN, WrittenAs.PLAIN): "pm",
+    (Role.PRIOR_SPREAD, WrittenAs.VAR): "pv",
+    (Role.KEY, WrittenAs.PLAIN): "key rng rngkey prngkey generator gen seed",
 }
 LOOKUP = {name: pair for pair, names in NAMES.items() for name in names.split()}
 OURS = (
@@ -90,21 +97,21 @@ WORDS = {
 }
 # A name of these may stand for another form as well: the variance or its logarithm.
 EITHER = {
-    "var": (Form.VAR, Form.LOG_VAR),
-    "vars": (Form.VAR, Form.LOG_VAR),
-    "variance": (Form.VAR, Form.LOG_VAR),
-    "v": (Form.VAR, Form.LOG_VAR, Form.SIGMA, Form.LOG_SIGMA),
-    "qv": (Form.VAR, Form.LOG_VAR),
-    "pv": (Form.VAR, Form.LOG_VAR),
-    "cov": (Form.VAR, Form.LOG_VAR),
-    "s": (Form.SIGMA, Form.LOG_VAR, Form.LOG_SIGMA, Form.VAR),
-    "logs": (Form.LOG_SIGMA, Form.LOG_VAR),
-    "lsigma": (Form.LOG_SIGMA, Form.LOG_VAR),
-    "scale": (Form.SIGMA, Form.VAR),
-    "sigma2": (Form.VAR, Form.SIGMA),  # a square, or the second of two
-    "std2": (Form.VAR, Form.SIGMA),
-    "logsigma2": (Form.LOG_VAR, Form.LOG_SIGMA),
-    "logstd2": (Form.LOG_VAR, Form.LOG_SIGMA),
+    "var": (WrittenAs.VAR, WrittenAs.LOG_VAR),
+    "vars": (WrittenAs.VAR, WrittenAs.LOG_VAR),
+    "variance": (WrittenAs.VAR, WrittenAs.LOG_VAR),
+    "v": (WrittenAs.VAR, WrittenAs.LOG_VAR, WrittenAs.SIGMA, WrittenAs.LOG_SIGMA),
+    "qv": (WrittenAs.VAR, WrittenAs.LOG_VAR),
+    "pv": (WrittenAs.VAR, WrittenAs.LOG_VAR),
+    "cov": (WrittenAs.VAR, WrittenAs.LOG_VAR),
+    "s": (WrittenAs.SIGMA, WrittenAs.LOG_VAR, WrittenAs.LOG_SIGMA, WrittenAs.VAR),
+    "logs": (WrittenAs.LOG_SIGMA, WrittenAs.LOG_VAR),
+    "lsigma": (WrittenAs.LOG_SIGMA, WrittenAs.LOG_VAR),
+    "scale": (WrittenAs.SIGMA, WrittenAs.VAR),
+    "sigma2": (WrittenAs.VAR, WrittenAs.SIGMA),  # a square, or the second of two
+    "std2": (WrittenAs.VAR, WrittenAs.SIGMA),
+    "logsigma2": (WrittenAs.LOG_VAR, WrittenAs.LOG_SIGMA),
+    "logstd2": (WrittenAs.LOG_VAR, WrittenAs.LOG_SIGMA),
 }
 
 
@@ -118,13 +125,13 @@ def _plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
-def read_name(name: str) -> tuple[Role, Form] | None:
+def read_name(name: str) -> tuple[Role, WrittenAs] | None:
     """The role and form that a parameter's name says, or None: `z_mu` -> mean, `logstd` -> log sigma."""
     plain = _plain(name)
     if plain in LOOKUP:
         return LOOKUP[plain]
     if plain in {"reconloss", "recloss"}:
-        return Role.DATA_TERM, Form.PLAIN
+        return Role.DATA_TERM, WrittenAs.PLAIN
     words = words_of(name)
     if "log" in words and {"w", "weight", "weights", "prob", "px", "lik", "likelihood"} & set(words):
         return None
@@ -133,11 +140,11 @@ def read_name(name: str) -> tuple[Role, Form] | None:
         return gaussian
     if (WORDS["NUMBER"] & set(words) and len(words) > 1) or words in (["bce"], ["mse"], ["nll"]):
         known = WORDS["NUMBER"] | WORDS["DECODED"] | {"likelihood", "rec", "log", "neg", "negative", "pixel", "px"}
-        return (Role.DATA_TERM, Form.PLAIN) if set(words) <= known else None
+        return (Role.DATA_TERM, WrittenAs.PLAIN) if set(words) <= known else None
     return _of_the_decoder(words) or _observed(words)
 
 
-def _of_the_decoder(words: list[str]) -> tuple[Role, Form] | None:
+def _of_the_decoder(words: list[str]) -> tuple[Role, WrittenAs] | None:
     """`x_logvar`, `recon_sigma`, `dec_log_var`: the decoder's own variance."""
     for end in (words, _without_sigma_power(words)):
         qualifiers = [word for word in end if word in WORDS["DECODED"] | {"x", "px", "y", "obs"}]
@@ -147,7 +154,7 @@ def _of_the_decoder(words: list[str]) -> tuple[Role, Form] | None:
     return None
 
 
-def _gaussian(words: list[str]) -> tuple[Role, Form] | None:
+def _gaussian(words: list[str]) -> tuple[Role, WrittenAs] | None:
     """A mean or spread of q, of a prior or of the decoder, by its qualifying word; z by `z_sample`."""
     words = [word for word in words if word != "hat"] if not {"x", "y"} & set(words) else words  # sigma_hat, mu_hat
     for end in (words, _without_sigma_power(words)):
@@ -179,26 +186,26 @@ def _without_sigma_power(words: list[str]) -> list[str]:
     return words
 
 
-def _observed(words: list[str]) -> tuple[Role, Form] | None:
+def _observed(words: list[str]) -> tuple[Role, WrittenAs] | None:
     given = set(words)
     if "logits" in given or "logit" in given:
-        return (Role.SPREAD, Form.LOG_VAR) if given & {"var", "variance"} else (Role.OUTPUT, Form.LOGITS)
+        return (Role.SPREAD, WrittenAs.LOG_VAR) if given & {"var", "variance"} else (Role.OUTPUT, WrittenAs.LOGITS)
     if given & WORDS["DECODED"] or {"x", "sample"} <= given or any(word.startswith("recon") for word in words):
         if {"prob", "probs"} & given:
-            return Role.OUTPUT, Form.PROBS
-        return Role.OUTPUT, Form.OUTPUT_UNKNOWN
+            return Role.OUTPUT, WrittenAs.PROBS
+        return Role.OUTPUT, WrittenAs.OUTPUT_UNKNOWN
     if {"x", "px"} & given and {"mean", "mu", "loc"} & given:
-        return Role.OUTPUT, Form.LOCATION
+        return Role.OUTPUT, WrittenAs.LOCATION
     if (
         given
         and given <= WORDS["OBSERVED"] | {"in", "flat", "t", "0", "1", "train", "raw"}
         and given & WORDS["OBSERVED"]
     ):
-        return Role.X, Form.PLAIN
+        return Role.X, WrittenAs.PLAIN
     return None
 
 
-def forms_of(name: str, role: Role, form: Form) -> tuple[Form, ...]:
+def forms_of(name: str, role: Role, form: WrittenAs) -> tuple[WrittenAs, ...]:
     """The forms that this name may stand for, likeliest first: one where the name states it."""
     if role in (Role.SPREAD, Role.PRIOR_SPREAD, Role.OUTPUT_SPREAD):
         others = WORDS["LATENT"] | WORDS["PRIOR"]

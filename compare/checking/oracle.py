@@ -12,7 +12,7 @@ from math import log, pi
 
 import numpy as np
 
-from elbo_compare.compare.checking.names import Form, Role
+from elbo_compare.compare.checking.names import Role, WrittenAs
 from elbo_compare.suites.contract import Array
 
 HALF_LOG_2PI = 0.5 * log(2 * pi)
@@ -28,34 +28,34 @@ class Elements:
     gradient_scales: Mapping[Role, Array]
 
 
-def log_var_of(spread: Array, form: Form) -> Array:
+def log_var_of(spread: Array, form: WrittenAs) -> Array:
     """log sigma^2 from a spread in any form."""
-    if form is Form.LOG_VAR:
+    if form is WrittenAs.LOG_VAR:
         return spread
-    if form is Form.LOG_SIGMA:
+    if form is WrittenAs.LOG_SIGMA:
         return 2 * spread
-    return np.log(spread) * (2 if form is Form.SIGMA else 1)
+    return np.log(spread) * (2 if form is WrittenAs.SIGMA else 1)
 
 
-def spread_of(log_var: Array, form: Form) -> Array:
+def spread_of(log_var: Array, form: WrittenAs) -> Array:
     """The spread in any form from log sigma^2."""
-    if form is Form.LOG_VAR:
+    if form is WrittenAs.LOG_VAR:
         return log_var
-    if form is Form.LOG_SIGMA:
+    if form is WrittenAs.LOG_SIGMA:
         return log_var / 2
-    return np.exp(log_var / 2) if form is Form.SIGMA else np.exp(log_var)
+    return np.exp(log_var / 2) if form is WrittenAs.SIGMA else np.exp(log_var)
 
 
-def log_var_slope(spread: Array, form: Form) -> Array:
+def log_var_slope(spread: Array, form: WrittenAs) -> Array:
     """d log_var / d spread."""
-    if form is Form.LOG_VAR:
+    if form is WrittenAs.LOG_VAR:
         return np.ones_like(spread)
-    if form is Form.LOG_SIGMA:
+    if form is WrittenAs.LOG_SIGMA:
         return np.full_like(spread, 2.0)
-    return (2 if form is Form.SIGMA else 1) / spread
+    return (2 if form is WrittenAs.SIGMA else 1) / spread
 
 
-def analytic_kl(mean: Array, spread: Array, form: Form) -> Elements:
+def analytic_kl(mean: Array, spread: Array, form: WrittenAs) -> Elements:
     """(mean^2 + sigma^2 - 1) / 2 - log sigma. Shapes (batch, latent). Appendix B."""
     log_var = log_var_of(spread, form)
     variance, chain = np.exp(log_var), log_var_slope(spread, form)
@@ -69,7 +69,7 @@ def analytic_kl(mean: Array, spread: Array, form: Form) -> Elements:
     )
 
 
-def sampled_kl(z: Array, mean: Array, spread: Array, form: Form) -> Elements:
+def sampled_kl(z: Array, mean: Array, spread: Array, form: WrittenAs) -> Elements:
     """log q(z) - log p(z) at the given z. Shapes (batch, latent). Eq. 6; its KL part.
 
     Gradients are partial: z, mean and spread count as independent.
@@ -95,7 +95,7 @@ def sampled_kl(z: Array, mean: Array, spread: Array, form: Form) -> Elements:
 
 
 def analytic_kl_to(
-    mean: Array, spread: Array, form: Form, other: Array, other_spread: Array, other_form: Form
+    mean: Array, spread: Array, form: WrittenAs, other: Array, other_spread: Array, other_form: WrittenAs
 ) -> Elements:
     """KL(N(mean, sigma^2) || N(other, s^2)) by element: log(s/sigma) + (sigma^2 + (mean - other)^2) / (2 s^2) - 1/2."""
     log_var, prior_log_var = log_var_of(spread, form), log_var_of(other_spread, other_form)
@@ -123,7 +123,7 @@ def analytic_kl_to(
     )
 
 
-def log_density(z: Array, mean: Array, spread: Array, form: Form) -> Elements:
+def log_density(z: Array, mean: Array, spread: Array, form: WrittenAs) -> Elements:
     """log N(z; mean, sigma^2) + log(2 pi)/2 by element: -(z - mean)^2 / (2 sigma^2) - log sigma."""
     kl = sampled_kl(z, mean, spread, form)
     return Elements(
@@ -181,7 +181,7 @@ def together(one: Elements, other: Elements) -> Elements:
 
 
 def sampled_kl_to(
-    z: Array, mean: Array, spread: Array, form: Form, other: Array, other_spread: Array, other_form: Form
+    z: Array, mean: Array, spread: Array, form: WrittenAs, other: Array, other_spread: Array, other_form: WrittenAs
 ) -> Elements:
     """log q(z) - log N(z; other, s^2) at the given z."""
     renamed = of_prior(log_density(z, other, other_spread, other_form))

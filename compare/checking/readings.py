@@ -15,7 +15,7 @@ from elbo_compare.compare.checking.experiment import Observation
 from elbo_compare.compare.checking.guards import Guard, guarded_data, guarded_kl
 from elbo_compare.compare.checking.inputs import Inputs
 from elbo_compare.compare.checking.likelihoods import DataTerm
-from elbo_compare.compare.checking.names import Form, Role
+from elbo_compare.compare.checking.names import Role, WrittenAs
 from elbo_compare.compare.checking.oracle import Elements
 from elbo_compare.suites.bridge.user_arrays import Term
 from elbo_compare.suites.contract import Array, DType, Likelihood
@@ -78,8 +78,8 @@ class Reading:
     sign: int = 1
     data: DataTerm | None = None
     given: bool = False
-    spread: Form = Form.LOG_VAR
-    prior: Form | None = None
+    spread: WrittenAs = WrittenAs.LOG_VAR
+    prior: WrittenAs | None = None
     joint: bool = False
     weight: float = 1.0
     constant: float = 0.0
@@ -90,9 +90,9 @@ class Reading:
     guard: Guard | None = None
 
     @property
-    def output(self) -> Form:
+    def output(self) -> WrittenAs:
         """The form that the output is taken for."""
-        return self.data.form if self.data else Form.PLAIN
+        return self.data.form if self.data else WrittenAs.PLAIN
 
     @property
     def likelihood(self) -> Likelihood | None:

@@ -10,7 +10,7 @@ from itertools import permutations, product
 
 from elbo_compare.compare.checking.callee import BATCH_NAMES, Callee, Parameter
 from elbo_compare.compare.checking.failure import TargetError
-from elbo_compare.compare.checking.names import LOOKUP, OURS, WORDS, Form, Role, forms_of, read_name, words_of
+from elbo_compare.compare.checking.names import LOOKUP, OURS, WORDS, Role, WrittenAs, forms_of, read_name, words_of
 from elbo_compare.compare.checking.signature import (
     CANONICAL,
     Argument,
@@ -36,9 +36,13 @@ NEEDED = {
     FunctionKind.RECONSTRUCTION: {Role.X, Role.OUTPUT},
 }
 UNKNOWN_ROLES = (Role.MEAN, Role.SPREAD, Role.X, Role.OUTPUT, Role.Z)
-DEFAULT_FORM = {Role.SPREAD: Form.LOG_VAR, Role.PRIOR_SPREAD: Form.LOG_VAR, Role.OUTPUT: Form.OUTPUT_UNKNOWN}
-DEFAULT_FORM[Role.OUTPUT_SPREAD] = Form.LOG_VAR
-ALL_SPREADS = (Form.LOG_VAR, Form.SIGMA, Form.LOG_SIGMA, Form.VAR)
+DEFAULT_FORM = {
+    Role.SPREAD: WrittenAs.LOG_VAR,
+    Role.PRIOR_SPREAD: WrittenAs.LOG_VAR,
+    Role.OUTPUT: WrittenAs.OUTPUT_UNKNOWN,
+}
+DEFAULT_FORM[Role.OUTPUT_SPREAD] = WrittenAs.LOG_VAR
+ALL_SPREADS = (WrittenAs.LOG_VAR, WrittenAs.SIGMA, WrittenAs.LOG_SIGMA, WrittenAs.VAR)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,8 +134,8 @@ def _of_distributions(names: list[str]) -> list[Argument]:
     for position, name in enumerate(names):
         prior = position > 0 or (len(names) > 1 and words_of(name)[0] in WORDS["PRIOR"])
         mean, spread = (Role.PRIOR_MEAN, Role.PRIOR_SPREAD) if prior else (Role.MEAN, Role.SPREAD)
-        made.append(Argument(name=f"{name}.loc", role=mean, form=Form.PLAIN, forms=(Form.PLAIN,)))
-        made.append(Argument(name=f"{name}.scale", role=spread, form=Form.SIGMA, forms=(Form.SIGMA,)))
+        made.append(Argument(name=f"{name}.loc", role=mean, form=WrittenAs.PLAIN, forms=(WrittenAs.PLAIN,)))
+        made.append(Argument(name=f"{name}.scale", role=spread, form=WrittenAs.SIGMA, forms=(WrittenAs.SIGMA,)))
     return made
 
 
@@ -166,9 +170,9 @@ def _distinct(arguments: list[Argument]) -> Iterable[list[Argument]]:
 
 
 def _moved(argument: Argument, role: Role) -> Argument:
-    form = argument.form if argument.form is not Form.PLAIN else DEFAULT_FORM.get(role, Form.PLAIN)
+    form = argument.form if argument.form is not WrittenAs.PLAIN else DEFAULT_FORM.get(role, WrittenAs.PLAIN)
     kept = (Role.OUTPUT, Role.SPREAD, Role.PRIOR_SPREAD, Role.OUTPUT_SPREAD)
-    form = form if role in kept else Form.PLAIN
+    form = form if role in kept else WrittenAs.PLAIN
     forms = argument.forms if form is argument.form else ()
     return replace(argument, role=role, form=form, forms=forms or (form,))
 
@@ -184,7 +188,7 @@ def _by_trying(callee: Callee, arguments: list[Argument], unread: list[Parameter
 
 
 def _free(name: str, role: Role) -> Argument:
-    form = DEFAULT_FORM.get(role, Form.PLAIN)
+    form = DEFAULT_FORM.get(role, WrittenAs.PLAIN)
     return Argument(name=name, role=role, form=form, forms=ALL_SPREADS if role is Role.SPREAD else (form,))
 
 

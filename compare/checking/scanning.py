@@ -9,7 +9,7 @@ from elbo_compare.compare.checking.claims import TermRecord
 from elbo_compare.compare.checking.experiment import Experiment, Observation
 from elbo_compare.compare.checking.failure import FunctionError
 from elbo_compare.compare.checking.guards import PROBABILITIES, SIGMAS, Bound, Guard, bound_of
-from elbo_compare.compare.checking.inputs import ORDINARY, Case
+from elbo_compare.compare.checking.inputs import ORDINARY, Trial
 from elbo_compare.compare.checking.likelihoods import Domain
 from elbo_compare.compare.checking.names import Role
 from elbo_compare.compare.checking.readings import UNIT_ROUNDOFF, Reading, Reduction, target, value_distance
@@ -68,7 +68,7 @@ def _variances(experiment: Experiment, term: TermRecord) -> list[float]:
     return taken
 
 
-def _off(experiment: Experiment, term: TermRecord, case: Case) -> float:
+def _off(experiment: Experiment, term: TermRecord, case: Trial) -> float:
     """Value - right value, summed over the batch."""
     one = experiment.observe(case, differentiate=False)
     factor = one.batch if term.reduction is Reduction.MEAN else 1
@@ -141,7 +141,7 @@ def _distance(term: TermRecord, one: Observation, roundoff: float) -> tuple[floa
     return distance.ratio, distance.difference
 
 
-def _at(experiment: Experiment, quantity: str, value: float) -> Case:
+def _at(experiment: Experiment, quantity: str, value: float) -> Trial:
     case = experiment.ordinary(ORDINARY[0])
     if quantity == "sigma":
         log_var = np.full_like(case.mean, 2 * np.log(value))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from elbo_compare.compare.checking.failure import TargetError
-from elbo_compare.compare.checking.names import OURS, Form, Role, read_name
+from elbo_compare.compare.checking.names import OURS, Role, WrittenAs, read_name
 from elbo_compare.compare.errors import unknown
 
 
@@ -35,15 +35,15 @@ class Argument:
 
     name: str
     role: Role
-    form: Form
-    forms: tuple[Form, ...] = ()
+    form: WrittenAs
+    forms: tuple[WrittenAs, ...] = ()
 
     @property
     def meaning(self) -> str:
         """Our name for it: `log_var`, `probs`, `z`, ..."""
-        return self.role.value if self.form is Form.PLAIN else self.form.value
+        return self.role.value if self.form is WrittenAs.PLAIN else self.form.value
 
-    def may_be(self, form: Form) -> bool:
+    def may_be(self, form: WrittenAs) -> bool:
         """Whether its name may stand for a form."""
         return form in (self.forms or (self.form,))
 
@@ -61,10 +61,10 @@ class Signature:
         """The argument of that role."""
         return next((argument for argument in self.arguments if argument.role is role), None)
 
-    def form(self, role: Role) -> Form:
+    def form(self, role: Role) -> WrittenAs:
         """The form of the argument of that role (PLAIN where there is none)."""
         found = self.find(role)
-        return found.form if found else Form.PLAIN
+        return found.form if found else WrittenAs.PLAIN
 
 
 def read_mapping(pairs: Iterable[str]) -> dict[str, str]:

@@ -16,7 +16,7 @@ from elbo_compare.compare.checking.failure import FunctionError
 from elbo_compare.compare.checking.fitting import EXACT, GUARDED, SINGLE
 from elbo_compare.compare.checking.identify import Identified, Standing, identify, quantities_of
 from elbo_compare.compare.checking.inputs import ORDINARY
-from elbo_compare.compare.checking.judging import Judged, Options, Subject, judged, subject_of
+from elbo_compare.compare.checking.judging import JudgedReading, Options, Subject, judged, subject_of
 from elbo_compare.compare.checking.readings import Quantity, Reduction, reductions
 from elbo_compare.compare.checking.result import CheckVerdict, TermResult
 from elbo_compare.compare.checking.signature import FunctionKind
@@ -167,7 +167,7 @@ def _right(subject: Subject, found: Identified) -> Finding:
     return _finding(subject, one, verdict, found, notes=notes, diagnosis=one.diagnosis)
 
 
-def _alike(subject: Subject, found: Identified) -> tuple[Identified, Judged] | None:
+def _alike(subject: Subject, found: Identified) -> tuple[Identified, JudgedReading] | None:
     """Another likelihood of the same values where they were first compared (Huber is a square up to 1), if right."""
     if found.reading.data is None:
         return None
@@ -183,13 +183,13 @@ def _alike(subject: Subject, found: Identified) -> tuple[Identified, Judged] | N
     return (other, one) if one.right else None
 
 
-def _is_guard(one: Judged) -> bool:
+def _is_guard(one: JudgedReading) -> bool:
     return one.diagnosis is not None and one.diagnosis.form is DifferenceForm.GUARD
 
 
 def _finding(
     subject: Subject,
-    one: Judged,
+    one: JudgedReading,
     verdict: CheckVerdict,
     found: Identified | None,
     *,

@@ -1,11 +1,16 @@
 """The equation of what is right, and what to know beside it: in the field's words."""
 
 from elbo_compare.compare.checking.fitting import short
-from elbo_compare.compare.checking.names import Form, Role
+from elbo_compare.compare.checking.names import Role, WrittenAs
 from elbo_compare.compare.checking.readings import Quantity, Reading, Reduction
 from elbo_compare.compare.checking.signature import Signature
 
-VARIANCE = {Form.LOG_VAR: "exp({})", Form.LOG_SIGMA: "exp(2 {})", Form.SIGMA: "{}^2", Form.VAR: "{}"}
+VARIANCE = {
+    WrittenAs.LOG_VAR: "exp({})",
+    WrittenAs.LOG_SIGMA: "exp(2 {})",
+    WrittenAs.SIGMA: "{}^2",
+    WrittenAs.VAR: "{}",
+}
 REDUCED = {
     Reduction.SUM: "summed over the batch",
     Reduction.MEAN: "averaged over the batch",
@@ -75,15 +80,29 @@ def name_notes(signature: Signature, reading: Reading) -> tuple[str, ...]:
     if spread is not None and reading.has_kl and spread.forms and len(spread.forms) > 1:
         notes.append(f"by its use {spread.name} is the {_word(reading.spread)}")
     output = signature.find(Role.OUTPUT)
-    if output is not None and reading.data is not None and output.form not in (Form.OUTPUT_UNKNOWN, reading.data.form):
+    if (
+        output is not None
+        and reading.data is not None
+        and output.form not in (WrittenAs.OUTPUT_UNKNOWN, reading.data.form)
+    ):
         notes.append(f"by its use {output.name} is {_outputs(reading)}")
     return tuple(notes)
 
 
-def _word(form: Form) -> str:
-    return {Form.LOG_VAR: "log variance", Form.LOG_SIGMA: "log sigma", Form.SIGMA: "sigma", Form.VAR: "variance"}[form]
+def _word(form: WrittenAs) -> str:
+    return {
+        WrittenAs.LOG_VAR: "log variance",
+        WrittenAs.LOG_SIGMA: "log sigma",
+        WrittenAs.SIGMA: "sigma",
+        WrittenAs.VAR: "variance",
+    }[form]
 
 
 def _outputs(reading: Reading) -> str:
-    words = {Form.PROBS: "probabilities", Form.LOGITS: "logits", Form.LOCATION: "a mean", Form.PLAIN: "a rate"}
+    words = {
+        WrittenAs.PROBS: "probabilities",
+        WrittenAs.LOGITS: "logits",
+        WrittenAs.LOCATION: "a mean",
+        WrittenAs.PLAIN: "a rate",
+    }
     return words[reading.output]

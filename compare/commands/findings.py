@@ -23,7 +23,7 @@ JUDGED = ["id", "outcome", "versions", "reason", "measured_error", "workaround_v
 
 
 @dataclass(frozen=True, kw_only=True)
-class Told:
+class KnownFindings:
     """What is known of the register: one row per finding, the semantics verdicts, and which run they come from."""
 
     rows: list[dict[str, Any]]
@@ -62,7 +62,7 @@ def _chosen(rows: list[dict[str, Any]], names: list[str]) -> list[dict[str, Any]
     return [by_id[name.upper()] for name in names] if names else rows
 
 
-def _told(folder: Path | None) -> Told:
+def _told(folder: Path | None) -> KnownFindings:
     if folder is None:
         places = [DEFAULT, *(Path("results") / profile for profile in PROFILES)]
         found = [place for place in places if (place / f"{FINDINGS_FRAME}.parquet").exists()]
@@ -74,14 +74,14 @@ def _told(folder: Path | None) -> Told:
     published = newest_published()
     findings = published.frame(FINDINGS_FRAME) if published else None
     if published is None or findings is None:
-        return Told(rows=finding_rows(()))
+        return KnownFindings(rows=finding_rows(()))
     return _merged(findings, published.frame("semantics"), f" in the published run of {published.date[:10]}")
 
 
-def _merged(findings: "pd.DataFrame", semantics: "pd.DataFrame | None", source: str) -> Told:
+def _merged(findings: "pd.DataFrame", semantics: "pd.DataFrame | None", source: str) -> KnownFindings:
     judged = {row["id"]: row for row in findings[JUDGED].to_dict("records")}
     rows = [row | judged.get(row["id"], {}) for row in finding_rows(())]
-    return Told(rows=rows, semantics=semantics, source=source)
+    return KnownFindings(rows=rows, semantics=semantics, source=source)
 
 
 def _card(row: dict[str, Any], source: str) -> str:

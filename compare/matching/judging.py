@@ -18,21 +18,21 @@ from elbo_compare.suites.bridge.tape import Drawn
 
 
 @dataclass(frozen=True, kw_only=True)
-class Judged:
+class JudgedTotal:
     """The judgement of one total; fields as in `MatchResult`."""
 
     verdict: MatchVerdict
     fields: Mapping[str, Any] = field(default_factory=dict)
 
 
-def judge(total: str, found: Measured, *, one_framework: bool = True) -> Judged:
+def judge(total: str, found: Measured, *, one_framework: bool = True) -> JudgedTotal:
     """The first side's total against the second side's terms and ELBO objects."""
     y = found.first[total]
     own = _own_sum(found)
     if own:
-        return Judged(verdict=MatchVerdict.NOT_JUDGED, fields={"message": own})
+        return JudgedTotal(verdict=MatchVerdict.NOT_JUDGED, fields={"message": own})
     if not all(np.isfinite(each.values).all() for each in y.values()):
-        return Judged(verdict=MatchVerdict.FAILED, fields={"message": "the first side's value is not finite"})
+        return JudgedTotal(verdict=MatchVerdict.FAILED, fields={"message": "the first side's value is not finite"})
     nearest: Fitted | None = None
     for nearest in nearly(y, found):
         one = named(y, nearest, found)
@@ -43,11 +43,11 @@ def judge(total: str, found: Measured, *, one_framework: bool = True) -> Judged:
     enumerated = found.other.errors.get(Total.ENUM.value, "")
     apart += f"; TraceEnum_ELBO, which sums over the discrete sites, raises {enumerated}" if enumerated else ""
     if apart:
-        return Judged(verdict=MatchVerdict.NOT_JUDGED, fields={"message": f"{fields['message']}; {apart}"})
-    return Judged(verdict=MatchVerdict.NOT_EXPLAINED, fields=fields)
+        return JudgedTotal(verdict=MatchVerdict.NOT_JUDGED, fields={"message": f"{fields['message']}; {apart}"})
+    return JudgedTotal(verdict=MatchVerdict.NOT_EXPLAINED, fields=fields)
 
 
-def _explained(total: str, one: Named, found: Measured) -> Judged:
+def _explained(total: str, one: Named, found: Measured) -> JudgedTotal:
     fit = one.fitted
     said, which = differences(one, found), estimator(one, found)
     same = one.same and not said and which is not None
@@ -76,7 +76,7 @@ def _explained(total: str, one: Named, found: Measured) -> Judged:
         fields["differences"] = [f"equal values, other gradients: {more.pop('why')}"]
         same = False
     fields.pop("why", None)
-    return Judged(verdict=MatchVerdict.SAME if same else MatchVerdict.DIFFERS, fields=fields)
+    return JudgedTotal(verdict=MatchVerdict.SAME if same else MatchVerdict.DIFFERS, fields=fields)
 
 
 def _rest(one: Named, found: Measured) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 
 from elbo_compare.compare.checking.callee import Callee, callee_of
 from elbo_compare.compare.checking.failure import TargetError
-from elbo_compare.compare.checking.names import OURS, OUTPUTS, Form, Role
+from elbo_compare.compare.checking.names import OURS, OUTPUTS, Role, WrittenAs
 from elbo_compare.compare.checking.oracle import log_var_slope, spread_of
 from elbo_compare.compare.checking.roles import Assignment, assignments
 from elbo_compare.compare.checking.signature import Argument, FunctionKind, read_mapping
@@ -39,21 +39,21 @@ class Parameter:
 
     name: str
     ours: str
-    form: Form = Form.PLAIN
+    form: WrittenAs = WrittenAs.PLAIN
 
     def array(self, inputs: Mapping[str, Array]) -> Array:
         """The input in the parameter's form, float64."""
         given = inputs[self.ours]
-        if self.ours == "log_var" and self.form is not Form.PLAIN:
+        if self.ours == "log_var" and self.form is not WrittenAs.PLAIN:
             return spread_of(given, self.form)
-        return 1 / (1 + np.exp(-given)) if self.form is Form.PROBS else given
+        return 1 / (1 + np.exp(-given)) if self.form is WrittenAs.PROBS else given
 
     def slope(self, inputs: Mapping[str, Array]) -> Array:
         """d input / d parameter, to turn a vector's gradient into the parameter's."""
         given = self.array(inputs)
-        if self.ours == "log_var" and self.form is not Form.PLAIN:
+        if self.ours == "log_var" and self.form is not WrittenAs.PLAIN:
             return log_var_slope(given, self.form)
-        return 1 / (given * (1 - given)) if self.form is Form.PROBS else np.ones_like(given)
+        return 1 / (given * (1 - given)) if self.form is WrittenAs.PROBS else np.ones_like(given)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +73,7 @@ class Reading:
         if "scale" in inputs and "scale" not in names and float(inputs["scale"]) != 1:
             return "the function has no parameter for the likelihood's scale, which is not 1 here"
         forms = {parameter.form for parameter in self.parameters}
-        if Form.PROBS in forms and np.abs(inputs["logits"]).max() > LARGEST_LOGIT:
+        if WrittenAs.PROBS in forms and np.abs(inputs["logits"]).max() > LARGEST_LOGIT:
             return "float64 holds no such probability (the vector has logits)"
         return ""
 
@@ -109,22 +109,24 @@ def _readings(assignment: Assignment) -> Iterator[Reading]:
     if signature.kind not in READ or roles & {Role.PRIOR_MEAN, Role.PRIOR_SPREAD, Role.OUTPUT_SPREAD, Role.DATA_TERM}:
         return
     spread, output = signature.find(Role.SPREAD), signature.find(Role.OUTPUT)
-    outputs = (Form.PLAIN,) if output is None else OUTPUTS if output.form is Form.OUTPUT_UNKNOWN else (output.form,)
+    outputs = (
+        (WrittenAs.PLAIN,) if output is None else OUTPUTS if output.form is WrittenAs.OUTPUT_UNKNOWN else (output.form,)
+    )
     for form in outputs:
-        if form is Form.LOCATION and (signature.kind is FunctionKind.LOG_WEIGHT or Role.Z not in roles):
+        if form is WrittenAs.LOCATION and (signature.kind is FunctionKind.LOG_WEIGHT or Role.Z not in roles):
             continue  # there is no vector for a normal likelihood without z, or in a log weight
-        for other in (spread.forms or (spread.form,)) if spread else (Form.PLAIN,):
+        for other in (spread.forms or (spread.form,)) if spread else (WrittenAs.PLAIN,):
             yield _reading(assignment, form, other)
 
 
-def _reading(assignment: Assignment, output: Form, spread: Form) -> Reading:
+def _reading(assignment: Assignment, output: WrittenAs, spread: WrittenAs) -> Reading:
     signature = assignment.signature
     names = [READ[signature.kind]]
     if signature.kind is FunctionKind.SAMPLED_KL:
         names.append(f.KL_OVER_POINTS.name)
     if signature.kind is FunctionKind.NEGATIVE_ELBO and signature.find(Role.Z) is None:
         names = [f.BERNOULLI_ELBO_ANALYTIC.name]
-    if output is Form.LOCATION:
+    if output is WrittenAs.LOCATION:
         names = [f.NORMAL_ELBO.name]
     parameters = [_parameter(each, output, spread) for each in signature.arguments if each.role is not Role.KEY]
     return Reading(
@@ -137,17 +139,17 @@ def _reading(assignment: Assignment, output: Form, spread: Form) -> Reading:
     )
 
 
-def _parameter(argument: Argument, output: Form, spread: Form) -> Parameter:
+def _parameter(argument: Argument, output: WrittenAs, spread: WrittenAs) -> Parameter:
     if argument.role is Role.SPREAD:
         return Parameter(name=argument.name, ours="log_var", form=spread)
     if argument.role is Role.OUTPUT:
-        form = Form.PROBS if output is Form.PROBS else Form.PLAIN
-        return Parameter(name=argument.name, ours="location" if output is Form.LOCATION else "logits", form=form)
+        form = WrittenAs.PROBS if output is WrittenAs.PROBS else WrittenAs.PLAIN
+        return Parameter(name=argument.name, ours="location" if output is WrittenAs.LOCATION else "logits", form=form)
     return Parameter(name=argument.name, ours=argument.role.value)
 
 
 def _meaning(parameter: Parameter) -> str:
-    return parameter.ours if parameter.form is Form.PLAIN else parameter.form.value
+    return parameter.ours if parameter.form is WrittenAs.PLAIN else parameter.form.value
 
 
 def _direct(callee: Callee, wanted: Function, pairs: list[str]) -> Reading:

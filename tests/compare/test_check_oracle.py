@@ -7,7 +7,7 @@ from scipy import special, stats
 
 from elbo_compare.compare.checking import oracle
 from elbo_compare.compare.checking.likelihoods import DATA_TERMS, Domain
-from elbo_compare.compare.checking.names import SPREADS, Form, Role
+from elbo_compare.compare.checking.names import SPREADS, Role, WrittenAs
 
 RNG = np.random.default_rng(11)
 MEAN, LOG_VAR, Z = RNG.normal(size=(3, 4, 5))
@@ -25,7 +25,9 @@ def quantities(spread_form):
 def test_the_sampled_kl_is_the_difference_of_two_log_densities():
     sigma = np.exp(LOG_VAR / 2)
     expected = stats.norm.logpdf(Z, MEAN, sigma) - stats.norm.logpdf(Z)
-    np.testing.assert_allclose(oracle.sampled_kl(Z, MEAN, sigma, Form.SIGMA).value, expected, rtol=1e-12, atol=1e-13)
+    np.testing.assert_allclose(
+        oracle.sampled_kl(Z, MEAN, sigma, WrittenAs.SIGMA).value, expected, rtol=1e-12, atol=1e-13
+    )
 
 
 @pytest.mark.parametrize(("mean", "sigma"), [(0.3, 0.5), (-2.0, 0.05), (1.0, 3.0)])
@@ -35,7 +37,7 @@ def test_the_analytic_kl_is_the_integral(mean, sigma):
         return mpmath.npdf(z, mean, sigma) * (log_q + z**2 / 2)
 
     integral = mpmath.quad(integrand, [mean + k * sigma for k in range(-12, 13, 4)])
-    value = oracle.analytic_kl(np.array([[mean]]), np.array([[sigma]]), Form.SIGMA).value.item()
+    value = oracle.analytic_kl(np.array([[mean]]), np.array([[sigma]]), WrittenAs.SIGMA).value.item()
     assert value == pytest.approx(float(integral), rel=1e-10)
 
 
@@ -131,5 +133,7 @@ def test_every_form_of_the_spread_is_the_same_distribution(form):
     spread = oracle.spread_of(LOG_VAR, form)
     np.testing.assert_allclose(oracle.log_var_of(spread, form), LOG_VAR, rtol=1e-14, atol=1e-15)
     np.testing.assert_allclose(
-        oracle.analytic_kl(MEAN, spread, form).value, oracle.analytic_kl(MEAN, LOG_VAR, Form.LOG_VAR).value, rtol=1e-13
+        oracle.analytic_kl(MEAN, spread, form).value,
+        oracle.analytic_kl(MEAN, LOG_VAR, WrittenAs.LOG_VAR).value,
+        rtol=1e-13,
     )

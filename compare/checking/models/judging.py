@@ -28,7 +28,7 @@ KINGMA = "Kingma and Welling 2014"
 
 
 @dataclass(kw_only=True)
-class Case:
+class ResultDraft:
     """What is known so far of one way; the result is made of it once."""
 
     label: str
@@ -86,7 +86,7 @@ def judged(
     constants: Mapping[str, Any],
 ) -> CheckResult:
     """The verdict. Raises FunctionError where the model raises, or gives no number, at one of the probes."""
-    case = Case(
+    case = ResultDraft(
         label=label, opened=opened, model=model, likelihood=likelihood, objective=objective, constants=constants
     )
     latents = latents_of(opened.run)
@@ -118,13 +118,13 @@ def judged(
     return _on_loss(case, probed, deep=len(latents) - len(probed.latents))
 
 
-def _refused(case: Case, sampler: Sampler) -> CheckResult:
+def _refused(case: ResultDraft, sampler: Sampler) -> CheckResult:
     if sampler.cause is not None:
         return case.result(CheckVerdict.WRONG, sampler.cause)
     return case.result(CheckVerdict.NOT_JUDGED, message=f"not judged: {sampler.beyond}")
 
 
-def _on_loss(case: Case, probed: Probed, *, deep: int) -> CheckResult:
+def _on_loss(case: ResultDraft, probed: Probed, *, deep: int) -> CheckResult:
     found = objective_of(probed, case.likelihood)
     if found is None or found.transformed or found.identified.reading.spread.value != "sigma":
         return _unfitted(case, probed, found, deep)
@@ -153,7 +153,7 @@ def _on_loss(case: Case, probed: Probed, *, deep: int) -> CheckResult:
 
 
 def _right(
-    case: Case, probed: Probed, found: Found, evaluation: Diagnosis | None, notes: tuple[str, ...]
+    case: ResultDraft, probed: Probed, found: Found, evaluation: Diagnosis | None, notes: tuple[str, ...]
 ) -> CheckResult:
     one = found.identified
     bound = f"L^A, {KINGMA}, eq. 6" if one.reading.sampled else f"L^B, {KINGMA}, eq. 7"
@@ -171,7 +171,7 @@ def _right(
     return case.result(CheckVerdict.RIGHT)
 
 
-def _checked(case: Case, probed: Probed, found: Found) -> Diagnosis | None:
+def _checked(case: ResultDraft, probed: Probed, found: Found) -> Diagnosis | None:
     """Value, gradients and the library at the model's own weights; what is wrong, if anything."""
     distance = worst_value(found, roundoff_of(found, probed.program.roundoff))
     if distance.ratio > 1 and not found.coarse:  # an identity to 1e-9 that is no rounding: a small epsilon
@@ -228,7 +228,7 @@ def _names(names: tuple[str, ...]) -> str:
     return ", ".join(names[:3]) + more
 
 
-def _unfitted(case: Case, probed: Probed, found: Found | None, deep: int) -> CheckResult:
+def _unfitted(case: ResultDraft, probed: Probed, found: Found | None, deep: int) -> CheckResult:
     """A loss that is no combination of the ELBO's terms at sigma: a named mistake, or not judged."""
     cause = mistakes.of_value(probed, found)
     if cause is not None and cause.form is DifferenceForm.OBJECTIVE:

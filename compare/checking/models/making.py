@@ -57,7 +57,7 @@ def instance(found: Any, label: str, init: Any, names: Mapping[str, Any]) -> Any
         raise TargetError(f"{label} can't be made{hint}: {type(error).__name__}: {text}.") from error
 
 
-class Given(dict):
+class JsonObject(dict):
     """A JSON object as an argument: `args.z1_size` and `args["z1_size"]` are the same."""
 
     def __getattr__(self, name: str) -> Any:
@@ -68,9 +68,9 @@ class Given(dict):
 
 
 def _readable(init: Any) -> Any:
-    """The same, objects within objects being `Given`."""
+    """The same, objects within objects being `JsonObject`."""
     if isinstance(init, Mapping):
-        return {name: Given(_readable(each)) if isinstance(each, Mapping) else each for name, each in init.items()}
+        return {name: JsonObject(_readable(each)) if isinstance(each, Mapping) else each for name, each in init.items()}
     return init
 
 

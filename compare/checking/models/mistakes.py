@@ -13,13 +13,13 @@ from elbo_compare.compare.checking.models.gradients import Compared, guilty
 from elbo_compare.compare.checking.models.objective import WANTED, Found, missing_part, objective_of
 from elbo_compare.compare.checking.models.probing import Probe, Probed
 from elbo_compare.compare.checking.models.sampling import second_draw
-from elbo_compare.compare.checking.names import Form, Role
+from elbo_compare.compare.checking.names import Role, WrittenAs
 from elbo_compare.suites.bridge.program import as_rows
 
 TAKEN = {  # the form that the KL takes the sampler's sigma for
-    Form.VAR: "the sampler multiplies the noise by sigma^2, the variance of the KL, where sigma belongs",
-    Form.LOG_VAR: "the sampler multiplies the noise by log sigma^2 of the KL, where sigma belongs",
-    Form.LOG_SIGMA: "the sampler multiplies the noise by log sigma of the KL, where sigma belongs",
+    WrittenAs.VAR: "the sampler multiplies the noise by sigma^2, the variance of the KL, where sigma belongs",
+    WrittenAs.LOG_VAR: "the sampler multiplies the noise by log sigma^2 of the KL, where sigma belongs",
+    WrittenAs.LOG_SIGMA: "the sampler multiplies the noise by log sigma of the KL, where sigma belongs",
 }
 CHANGED = {
     "sigma": "the sampler multiplies the noise by the root of the KL's sigma, where sigma belongs",

@@ -9,7 +9,7 @@ from elbo_compare.compare.checking.experiment import Observation
 from elbo_compare.compare.checking.fitting import EXACT, SINGLE, Columns, Fit
 from elbo_compare.compare.checking.identify import Identified, Standing, candidate_readings, identify
 from elbo_compare.compare.checking.models.probing import Probed
-from elbo_compare.compare.checking.names import Form, Role
+from elbo_compare.compare.checking.names import Role, WrittenAs
 from elbo_compare.compare.checking.readings import Distance, Quantity, farthest, value_distance
 from elbo_compare.compare.checking.signature import Argument, FunctionKind, Signature
 from elbo_compare.suites.contract import Array
@@ -38,9 +38,14 @@ class Found:
 
 def signature_of(label: str, *, positive: bool) -> Signature:
     """A whole model's values as `compare check` reads arguments: sigma is a sigma, since the sampler says so."""
-    roles = ((Role.X, Form.PLAIN), (Role.OUTPUT, Form.OUTPUT_UNKNOWN), (Role.MEAN, Form.PLAIN), (Role.Z, Form.PLAIN))
+    roles = (
+        (Role.X, WrittenAs.PLAIN),
+        (Role.OUTPUT, WrittenAs.OUTPUT_UNKNOWN),
+        (Role.MEAN, WrittenAs.PLAIN),
+        (Role.Z, WrittenAs.PLAIN),
+    )
     arguments = tuple(Argument(name=role.value, role=role, form=form) for role, form in roles)
-    spread = Argument(name="sigma", role=Role.SPREAD, form=Form.SIGMA, forms=(Form.SIGMA,))
+    spread = Argument(name="sigma", role=Role.SPREAD, form=WrittenAs.SIGMA, forms=(WrittenAs.SIGMA,))
     return Signature(name=label, kind=FunctionKind.NEGATIVE_ELBO, arguments=(*arguments, spread), positive=positive)
 
 
@@ -64,8 +69,8 @@ def _fits(probed: Probed, likelihood: str | None, outputs: Sequence[int]) -> Ite
     signature = signature_of(probed.label, positive=probed.positive)
     tier = EXACT if probed.program.roundoff < 1e-12 else SINGLE
     readings = candidate_readings(signature, [Quantity.NEGATIVE_ELBO], likelihood)
-    plain = [each for each in readings if each.spread is Form.SIGMA]
-    others = [each for each in readings if each.spread is not Form.SIGMA]
+    plain = [each for each in readings if each.spread is WrittenAs.SIGMA]
+    others = [each for each in readings if each.spread is not WrittenAs.SIGMA]
     tiers = (tier,) if tier == SINGLE else (EXACT, SINGLE)
     for output in outputs:
         observations = tuple(probed.observation(each, output) for each in probed.probes)
@@ -118,7 +123,9 @@ def missing_part(probed: Probed) -> str:
     for output in probed.outputs()[:4]:
         observations = tuple(probed.observation(each, output) for each in probed.probes)
         for quantity, word in ((Quantity.RECONSTRUCTION, "the KL"), (Quantity.KL, "the reconstruction term")):
-            readings = [r for r in candidate_readings(signature, [quantity]) if r.spread in (Form.SIGMA, Form.LOG_VAR)]
+            readings = [
+                r for r in candidate_readings(signature, [quantity]) if r.spread in (WrittenAs.SIGMA, WrittenAs.LOG_VAR)
+            ]
             with np.errstate(all="ignore"):
                 found = identify(Columns(observations), 0, signature, readings, (EXACT,))
             if found is not None and found.standing is not Standing.MISSING:
