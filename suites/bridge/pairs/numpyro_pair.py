@@ -1,8 +1,6 @@
 """A NumPyro model and guide at a tape: what NumPyro's own ELBO objects return, and every term of every site."""
 
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,27 +11,18 @@ import numpyro.distributions as dist
 from jax import lax
 from jax.core import Tracer
 from numpyro import handlers
-from numpyro.distributions.kl import kl_divergence
-from numpyro.distributions.util import scale_and_mask
 from numpyro.infer import Trace_ELBO, TraceMeanField_ELBO
 from numpyro.primitives import Messenger
 
-from elbo_compare.suites.bridge.pairs.columns import (
-    Gaussian,
-    Latent,
-    Observed,
-    latent_columns,
-    observed_columns,
-    rounding,
-    sampled_otherwise,
-)
 from elbo_compare.suites.bridge.pairs.jax_weights import JaxGradients, leaves_of, mapped
 from elbo_compare.suites.bridge.pairs.records import OWN_ONLY, SAMPLERS, Asked, Run, SiteFacts, Term, Total
+from elbo_compare.suites.bridge.pairs.site_terms import facts, moved, terms
 from elbo_compare.suites.bridge.tape import Tape
+from elbo_compare.suites.tracing.numpyro_trace import Started, divergence, quiet, started, traced
+from elbo_compare.suites.tracing.site import WRAPPERS, Traced
 
 OBJECTIVES = {Total.TRACE: Trace_ELBO, Total.MEAN_FIELD: TraceMeanField_ELBO}
 CUT = "@detached"
-WRAPPERS = ("Independent", "MaskedDistribution", "ExpandedDistribution")
 
 
 class Reading(Messenger):
@@ -94,31 +83,40 @@ class Noises:
         return jnp.zeros(shape) if self.given is None else self.given[len(self.shapes) - 1]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class NumPyroPair:
-    """MODEL and GUIDE, which take the same arguments. compiled: programs by what they were compiled for."""
+    """MODEL and GUIDE, which take the same arguments. began: what SVI would train, once it is made. compiled: programs
+    by what they were compiled for."""
 
     model: Callable[..., Any]
     guide: Callable[..., Any]
+    began: Started | None = None
     compiled: dict[Any, Any] = field(default_factory=dict)
 
     def weights(self, args: Sequence[Any]) -> tuple[Any, Any]:
-        """(parameters, mutable state) as they are made on a first call, the guide's first."""
+        """(unconstrained parameters, mutable state) in the order in which a first call makes them, the guide first."""
         made: list[Any] = []
 
-        def make(*given: Any) -> list[Any]:
+        def make(*given: Any) -> int:
             key = jax.random.key(0)
             guide = handlers.trace(handlers.seed(self.guide, key)).get_trace(*given)
             model = handlers.trace(handlers.replay(handlers.seed(self.model, key), guide)).get_trace(*given)
             nodes = [*guide.values(), *model.values()]
-            made[:] = ({n["name"]: n["value"] for n in nodes if n["type"] == kind} for kind in ("param", "mutable"))
-            return [leaf for tree in made for _, leaf in leaves_of(tree)]
+            kinds = ("param", "mutable")
+            made[:] = [{n["name"]: _paths(n["value"]) for n in nodes if n["type"] == kind} for kind in kinds]
+            return 0
 
-        with _quiet():
-            leaves = iter(jax.jit(make)(*args))
-        values = [{path: next(leaves) for path, _ in leaves_of(tree)} for tree in made]
-        params, state = (mapped(tree, lambda path, _, of=of: of[path]) for tree, of in zip(made, values, strict=True))
-        return params, state
+        with quiet():
+            self.began = started(self.model, self.guide, args, {})
+            jax.eval_shape(make, *args)
+        params, mutable = made
+        return _ordered(self.began.params or {}, params), _ordered(self.began.mutable or {}, mutable)
+
+    def held(self, params: Any, state: Any) -> dict[str, Any]:
+        """What an ELBO object is handed."""
+        if self.began is None:
+            raise ValueError("weights() comes first")
+        return self.began.held(params, state)
 
     def run(
         self,
@@ -130,7 +128,7 @@ class NumPyroPair:
         asked: Asked = OWN_ONLY,
     ) -> Run:
         """Terms at the tape, at as many runs of the guide as are asked for; each ELBO object's loss there."""
-        with _quiet():
+        with quiet():
             one = self._compiled(args, params, state, asked)
             noises = [jnp.asarray(tape.normal(shape, "numpyro")) for shape in one.shapes]
             given = (params, state, noises, jax.random.key(tape.seed), list(args))
@@ -157,52 +155,48 @@ class NumPyroPair:
         found: list[SiteFacts] = []
 
         def look(*given: Any) -> int:
-            guide, model = self.traces(given, params | state, Noises(), jax.random.key(0))
-            found[:] = [_facts(name, model, guide) for name in _names(model, guide)]
+            run = self._traced(given, self.held(params, state), Noises(), jax.random.key(0))
+            found[:] = facts(run, _mean_scale)
             return 0
 
-        with _quiet():
+        with quiet():
             jax.eval_shape(look, *args)
         return found
 
-    def loss(self, total: Total, args: Sequence[Any], params: Any, reading: Any, key: Any) -> Any:
-        """The library's own loss at the noise that `reading` has."""
-        guide = Reading(self.guide, reading)
-        return OBJECTIVES[total]().loss(key, params, self.model, guide, *args)
+    def loss(self, total: Total, args: Sequence[Any], held: Any, reading: Any, key: Any, *, moves: bool) -> Any:
+        """The library's own loss at the noise that `reading` has, by the call that SVI.update makes. moves: there is
+        mutable state."""
+        elbo, guide = OBJECTIVES[total](), Reading(self.guide, reading)
+        if moves:
+            return elbo.loss_with_mutable_state(key, held, self.model, guide, *args)["loss"]
+        return elbo.loss(key, held, self.model, guide, *args)
 
-    def terms(self, args: Sequence[Any], params: Any, reading: Any, key: Any, asked: Asked, cut: bool) -> Any:
+    def terms(self, args: Sequence[Any], held: Any, reading: Any, key: Any, asked: Asked, cut: bool) -> Any:
         """(values, scales) of every term by its key."""
         values, scales = {}, {}
-        for draw, traces in self._draws(args, params, reading, key, asked, cut):
-            for term, elements, size in _terms(traces[0], traces[1], draw, asked.wide and not cut):
+        for draw, run in self._draws(args, held, reading, key, asked, cut):
+            for term, elements, size in _terms(run, draw, asked.wide and not cut):
                 values[term.key + (CUT if cut else "")] = jnp.sum(elements)
                 scales[term.key] = size
         return values, scales
 
     def _draws(
-        self, args: Sequence[Any], params: Any, reading: Any, key: Any, asked: Asked, cut: bool
-    ) -> Iterator[tuple[int, Any]]:
-        first: Any = None
+        self, args: Sequence[Any], held: Any, reading: Any, key: Any, asked: Asked, cut: bool
+    ) -> Iterator[tuple[int, Traced]]:
+        first: Traced | None = None
         for draw in range(1, 2 if cut else asked.draws + 1):
-            guide, model = self.traces(args, params, reading, key, cut=cut)
-            first = first or guide
-            yield draw, (model, guide)
-        for draw in SAMPLERS if asked.wide and not cut else ():
-            moved = _moved(first, draw)
-            if moved:
-                guide, model = self.traces(args, params, reading, key, moved)
-                yield draw, (model, guide)
+            run = self._traced(args, held, reading, key, cut=cut)
+            first = first or run
+            yield draw, run
+        for draw in SAMPLERS if first and asked.wide and not cut else ():
+            values = moved(jnp, first, draw, lax.stop_gradient) if first else {}
+            if values:
+                yield draw, self._traced(args, held, reading, key, values)
 
-    def traces(
-        self, args: Sequence[Any], params: Any, reading: Any, key: Any, values: Any = None, cut: bool = False
-    ) -> tuple[Any, Any]:
-        """(guide, model) traces with the keys of an ELBO object's single particle."""
-        model_key, guide_key = jax.random.split(key)
-        read = Reading(self.guide, reading, values, cut)
-        guide = handlers.trace(handlers.substitute(handlers.seed(read, guide_key), data=params)).get_trace(*args)
-        moved = {name: node["value"] for name, node in guide.items() if node["type"] == "mutable"}
-        replayed = handlers.replay(handlers.seed(self.model, model_key), guide)
-        return guide, handlers.trace(handlers.substitute(replayed, data=params | moved)).get_trace(*args)
+    def _traced(
+        self, args: Sequence[Any], held: Any, reading: Any, key: Any, values: Any = None, cut: bool = False
+    ) -> Traced:
+        return traced(self.model, Reading(self.guide, reading, values, cut), args, {}, held, key)
 
 
 @dataclass(kw_only=True)
@@ -223,7 +217,7 @@ class _Compiled:
         for reading, asked in ((once, OWN_ONLY), (noting, self.asked)):
 
             def look(tree: Any, reading: Noises = reading, asked: Asked = asked) -> Any:
-                return self.pair.terms(args, tree | state, reading, jax.random.key(0), asked, False)[0]
+                return self.pair.terms(args, self.pair.held(tree, state), reading, jax.random.key(0), asked, False)[0]
 
             jax.eval_shape(look, params)
         self.shapes, self.first = noting.shapes, len(once.shapes)
@@ -236,154 +230,46 @@ class _Compiled:
         self.pull = jax.jit(pull)
 
     def _values(self, tree: Any, state: Any, noises: list[Any], key: Any, args: list[Any]) -> tuple[Any, Any]:
-        params = tree | state
-        values, scales = self.pair.terms(args, params, Noises(noises), key, self.asked, False)
+        held, moves = self.pair.held(tree, state), bool(jax.tree.leaves(state))
+        values, scales = self.pair.terms(args, held, Noises(noises), key, self.asked, False)
         if self.asked.wide:
             return values, scales
-        values |= self.pair.terms(args, params, Noises(noises), key, OWN_ONLY, True)[0]
+        values |= self.pair.terms(args, held, Noises(noises), key, OWN_ONLY, True)[0]
         for total in OBJECTIVES:
             try:
-                values[total.value] = self.pair.loss(total, args, params, Noises(noises), key)
+                values[total.value] = self.pair.loss(total, args, held, Noises(noises), key, moves=moves)
             except (NotImplementedError, AssertionError, ValueError, RuntimeError) as error:
                 self.errors[total.value] = f"{type(error).__name__}: {' '.join(str(error).split())[:160]}"
         return values, scales
 
 
-@contextmanager
-def _quiet() -> Iterator[None]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
+def _terms(run: Traced, draw: int, wide: bool) -> Iterator[tuple[Term, Any, Any]]:
+    return terms(jnp, run, divergence, draw, wide=wide, probability=_within_unit)
 
 
-def _names(model: Any, guide: Any) -> list[str]:
-    def sites(trace: Any, observed: bool) -> list[str]:
-        return [name for name, node in trace.items() if node["type"] == "sample" and node["is_observed"] == observed]
-
-    return list(dict.fromkeys([*sites(guide, False), *sites(model, False), *sites(model, True)]))
+def _within_unit(family: str, mean: Any) -> bool:
+    """Of a mean that is computed nothing is known while compiling."""
+    return family.startswith("Bernoulli")
 
 
-def _moved(guide: Any, draw: int) -> dict[str, Any]:
-    """Every Gaussian latent's value by another sampler, by site: see `SAMPLERS`."""
-    found = {}
-    for name, node in guide.items():
-        gaussian = _gaussian(node) if node["type"] == "sample" else None
-        if gaussian is not None:
-            noise = lax.stop_gradient((node["value"] - gaussian.mean) / gaussian.sigma)
-            found[name] = sampled_otherwise(jnp, gaussian, noise, draw)
-    return found
+def _mean_scale(scale: Any) -> float:
+    """1 where the scale is computed from the data."""
+    return 1.0 if isinstance(scale, Tracer) else float(np.mean(np.asarray(scale)))
 
 
-def _terms(model_trace: Any, guide_trace: Any, draw: int, wide: bool) -> Iterator[tuple[Term, Any, Any]]:
-    """(term, elements, size) of every site."""
-    for name in _names(model_trace, guide_trace):
-        model, guide = model_trace.get(name), guide_trace.get(name)
-        if model is not None and model["is_observed"]:
-            site = _observed(model)
-            for what, clamp, elements in observed_columns(jnp, site, wide):
-                yield Term(what, name, draw, clamp), elements, rounding(jnp, what, site, elements)
-        else:
-            for what, elements in latent_columns(jnp, _latent(model, guide), wide):
-                yield Term(what, name, draw), elements, jnp.abs(elements).sum()
+def _paths(tree: Any) -> Any:
+    """The tree with each array's path within it in its place: its order, without its numbers."""
+    return mapped(tree, lambda path, _: path)
 
 
-def _log_prob(node: Any) -> Any:
-    given = [node["intermediates"]] if node["intermediates"] else []
-    return scale_and_mask(node["fn"].log_prob(node["value"], *given), node["scale"])
+def _ordered(tree: Mapping[str, Any], order: Mapping[str, Any]) -> dict[str, Any]:
+    """The tree in the order in which it was made: JAX's own maps sort the keys of a dict."""
+    leaves = dict(leaves_of(tree))
 
+    def again(value: Any, prefix: str) -> Any:
+        if isinstance(value, Mapping):
+            return {key: again(each, f"{prefix}.{key}") for key, each in value.items()}
+        return leaves[prefix]
 
-def _unwrapped(fn: Any) -> tuple[Any, Any]:
-    """The innermost distribution below the wrappers, and the mask on the way."""
-    mask = None
-    while type(fn).__name__ in WRAPPERS:
-        mask = fn._mask if type(fn).__name__ == "MaskedDistribution" else mask
-        fn = fn.base_dist
-    return fn, mask
-
-
-def _weight(node: Any, elements: Any) -> Any:
-    """Scale times mask over the batch, made to broadcast over the event."""
-    mask = _unwrapped(node["fn"])[1]
-    weight = jnp.asarray(1.0 if node["scale"] is None else node["scale"], float)
-    weight = weight if mask is None else weight * jnp.asarray(mask, float)
-    rank = elements.ndim - len(node["fn"].batch_shape)
-    return weight.reshape(*weight.shape, *(1,) * rank) if weight.ndim else weight
-
-
-def _observed(node: Any) -> Observed:
-    base, mask = _unwrapped(node["fn"])
-    value = node["value"]
-    try:
-        mean = jnp.broadcast_to(base.mean, value.shape)
-    except (NotImplementedError, ValueError):
-        mean = None
-    name = type(base).__name__
-    normal, bernoulli = mean is not None and name == "Normal", mean is not None and name.startswith("Bernoulli")
-    plain = None if mask is None else scale_and_mask(_without_mask(node["fn"]).log_prob(value), node["scale"])
-    return Observed(
-        value=value,
-        log_p=_log_prob(node),
-        mean=mean,
-        sigma=jnp.broadcast_to(base.scale, value.shape) if normal else None,
-        logits=jnp.broadcast_to(base.logits, value.shape) if bernoulli else None,
-        probability=bernoulli,  # of a mean that is computed nothing is known while compiling
-        weight=_weight(node, value),
-        unmasked=plain,
-    )
-
-
-def _without_mask(fn: Any) -> Any:
-    return fn.base_dist if type(fn).__name__ == "MaskedDistribution" else fn
-
-
-def _latent(model: Any, guide: Any) -> Latent:
-    node = guide if guide is not None else model
-    kl = None
-    if model is not None and guide is not None:
-        try:
-            kl = scale_and_mask(kl_divergence(guide["fn"], model["fn"]), guide["scale"])
-        except NotImplementedError:
-            kl = None
-    return Latent(
-        value=node["value"],
-        log_q=_log_prob(guide) if guide is not None else jnp.zeros(()),
-        log_p=_log_prob(model) if model is not None else jnp.zeros(()),
-        kl=kl,
-        guide=_gaussian(guide),
-        prior=_gaussian(model),
-        weight=_weight(node, node["value"]),
-    )
-
-
-def _gaussian(node: Any) -> Gaussian | None:
-    if node is None:
-        return None
-    base = _unwrapped(node["fn"])[0]
-    if type(base).__name__ != "Normal":
-        return None
-    shape = node["value"].shape
-    return Gaussian(mean=jnp.broadcast_to(base.loc, shape), sigma=jnp.broadcast_to(base.scale, shape))
-
-
-def _facts(name: str, model_trace: Any, guide_trace: Any) -> SiteFacts:
-    model, guide = model_trace.get(name), guide_trace.get(name)
-    node = guide if guide is not None and not guide["is_observed"] else model
-    base, mask = _unwrapped(node["fn"])
-    return SiteFacts(
-        name=name,
-        observed=bool(model is not None and model["is_observed"]),
-        elements=int(node["value"].size),
-        family=type(base).__name__.replace("BernoulliProbs", "Bernoulli").replace("BernoulliLogits", "Bernoulli"),
-        shown=f"{type(base).__name__}, {tuple(node['value'].shape)}",
-        reparameterised=bool(getattr(base, "reparametrized_params", ())) or not base.is_discrete,
-        discrete=bool(base.is_discrete and base.has_enumerate_support),
-        guide_scale=_scale(guide),
-        model_scale=_scale(model),
-        masked=mask is not None,
-    )
-
-
-def _scale(node: Any) -> float:
-    """The mean of a site's scale; 1 where it has none, or where it is computed from the data."""
-    scale = None if node is None else node["scale"]
-    return 1.0 if scale is None or isinstance(scale, Tracer) else float(np.mean(np.asarray(scale)))
+    plain = {name for name, value in order.items() if isinstance(value, (Mapping, str))}
+    return {name: again(order[name], name) if name in plain else tree[name] for name in (*order, *tree) if name in tree}

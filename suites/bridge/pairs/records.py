@@ -103,7 +103,7 @@ OWN_ONLY = Asked()
 
 @dataclass(frozen=True, kw_only=True)
 class SiteFacts:
-    """A site of a pair. elements: numbers in it for one batch. guide_scale, model_scale, masked: what the library
+    """A site of a pair. elements: numbers in it for one batch. guide_scale, model_scale: what the library
     multiplies its log densities by. shown: family and shapes."""
 
     name: str
@@ -115,7 +115,6 @@ class SiteFacts:
     discrete: bool = False
     guide_scale: float = 1.0
     model_scale: float = 1.0
-    masked: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

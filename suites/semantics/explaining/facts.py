@@ -2,34 +2,17 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from math import nan
 from typing import Protocol
 
 import numpy as np
 
 from elbo_compare.suites.semantics.case import Library
+from elbo_compare.suites.tracing.site import Draw, Plate
 
 # The class name under which a block gives Trace_ELBO on the mended pair: the guide's plates carry the model's N / B,
 # and a latent that the guide lacks (drawn from its prior, which is its q then) is scored by neither.
 INTENDED = "intended"
-
-
-class Draw(StrEnum):
-    """How a site's value comes about and how its gradient passes."""
-
-    REPARAMETERISED = "reparameterised"  # has_rsample
-    SCORE = "score function"  # no reparameterisation: a discrete site, or one that the user detached
-    POINT = "point"  # a Delta: no integral is done
-
-
-@dataclass(frozen=True, kw_only=True)
-class Plate:
-    """One plate around a site: `size` as declared, `rows` drawn by subsampling."""
-
-    name: str
-    size: int
-    rows: int
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,10 +1,6 @@
 """A NumPyro model and guide, ready to be drawn from: every public ELBO class in one compiled function of the key."""
 
-import functools
-import inspect
-import warnings
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -13,9 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import numpyro
 import numpyro.infer
-from numpyro import handlers
-from numpyro.infer import ELBO, SVI
-from numpyro.infer.autoguide import AutoGuide
+from numpyro.infer import ELBO
 from numpyro.primitives import Messenger
 
 from elbo_compare.suites.semantics.case import Library
@@ -23,14 +17,13 @@ from elbo_compare.suites.semantics.explaining.directions import Directions
 from elbo_compare.suites.semantics.explaining.facts import INTENDED, Block, ClassFacts, Exact
 from elbo_compare.suites.semantics.explaining.mending import mending, mending_text
 from elbo_compare.suites.semantics.explaining.named import elbo_classes, kind_of, one_line
-from elbo_compare.suites.semantics.explaining.numpyro_enumeration import enumerated
 from elbo_compare.suites.semantics.explaining.numpyro_facts import columns, extract, sites_of
 from elbo_compare.suites.semantics.explaining.roles import ELBOS
+from elbo_compare.suites.tracing.numpyro_enumeration import enumerated
+from elbo_compare.suites.tracing.numpyro_trace import QUICK_TO_COMPILE, quiet, started, traced
 
 SEED = 0
 ROWS = 16  # draws of one call of the compiled function, where a draw is small
-# Compiling is most of the time here, and each draw is made once or a few dozen times. IEEE arithmetic stays what it is.
-QUICK_TO_COMPILE: dict[str, Any] = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 LARGE = 100_000  # parameters; beyond them a draw is no small one
 REFERENCES = ("Trace_ELBO", "TraceGraph_ELBO", "TraceEnum_ELBO")
 module = numpyro.infer
@@ -53,7 +46,7 @@ def prepare(
     """
     given = [jnp.array(each, dtype=float) if isinstance(each, list) else each for each in args]
     asked = elbos or {f"{name}()": each() for name, each in public_classes().items()}
-    with _quiet():
+    with quiet():
         return NumPyroPair(model, guide, given, dict(kwargs), asked)
 
 
@@ -67,9 +60,8 @@ class NumPyroPair:
     def __init__(self, model: Callable, guide: Callable, args: list, kwargs: dict, elbos: Mapping[str, Any]) -> None:
         self.model, self.guide, self.args, self.kwargs = model, guide, args, kwargs
         self.versions = f"numpyro {numpyro.__version__}, jax {jax.__version__}"
-        svi = SVI(model, guide, numpyro.optim.SGD(0.0), numpyro.infer.Trace_ELBO())
-        self._params, self._mutable = _started(svi, args, kwargs)
-        self._constrain: Callable = svi.constrain_fn  # pyright: ignore
+        self._started = started(model, guide, args, kwargs, SEED)
+        self._params = self._started.params
         leaves = jax.tree_util.tree_flatten_with_path(self._params)[0]
         self._directions = Directions({_name(path): tuple(np.shape(leaf)) for path, leaf in leaves})
         self.directions = self._directions.names
@@ -115,7 +107,7 @@ class NumPyroPair:
 
     def block(self, first: int, n: int, names: Collection[str], *, terms: bool) -> Block:
         """Draws of every class; n is filled up to whole calls of the compiled function."""
-        with _quiet():
+        with quiet():
             found = [self._first if start == 0 else self._call(start, self._rows)
                      for start in range(first, first + n, self._rows)]  # fmt: skip
         joined = {name: [np.concatenate(each) for each in zip(*(call[name] for call in found), strict=True)]
@@ -136,25 +128,18 @@ class NumPyroPair:
         if any(side.scale != (1.0, 1.0) for site in self.sites for side in (site.model,) if site.guide is None and side
                and not all(each.guide for each in latents)):  # fmt: skip
             return None
-        with _quiet():
-            found = enumerated(self.model, self.guide, self.args, self.kwargs, self._params, self._constrained)
+        with quiet():
+            found = enumerated(self.model, self.guide, self.args, self.kwargs, self._params, self._started.held)
         if found is None:
             return None
         value, slopes, states = found
         gradient = self._directions.along([np.asarray(leaf, dtype=float) for leaf in jax.tree.leaves(slopes)])
         return Exact(value=value, gradient=gradient, route=f"sum over all {states} states")
 
-    def _constrained(self, params: Any) -> dict[str, Any]:
-        """The parameters as SVI hands them to an ELBO object, mutable state included."""
-        held = dict(self._constrain(params))
-        if jax.tree.leaves(self._mutable):
-            held.update(jax.lax.stop_gradient(self._mutable))
-        return held
-
     def _loss(self, elbo: Any, model: Callable, guide: Callable) -> Function:
         """(key, parameters) -> the ELBO and its gradient, by the call that SVI.update makes."""
         call = elbo.loss
-        if jax.tree.leaves(self._mutable):
+        if jax.tree.leaves(self._started.mutable):
 
             def call(*given: Any, **named: Any) -> Any:
                 return elbo.loss_with_mutable_state(*given, **named)["loss"]
@@ -162,7 +147,7 @@ class NumPyroPair:
         estimates = kind_of(elbo, module.__all__) in ELBOS  # the gradient of another objective is compared with none
 
         def negative(params: Any, key: Any) -> Any:
-            loss = call(key, self._constrained(params), model, guide, *self.args, **self.kwargs)
+            loss = call(key, self._started.held(params), model, guide, *self.args, **self.kwargs)
             return -sum(loss.values()) if isinstance(loss, dict) else -loss
 
         def both(key: Any, params: Any) -> Any:
@@ -177,18 +162,9 @@ class NumPyroPair:
 
     def _facts(self, key: Any, params: Any) -> Any:
         """Guide and model with the keys of Trace_ELBO's single particle: the sites' terms and arrays."""
-        held = self._constrained(params)
-        model_key, guide_key = jax.random.split(key)
-        guide_trace = handlers.trace(handlers.substitute(handlers.seed(self.guide, guide_key), data=held)).get_trace(
-            *self.args, **self.kwargs)  # fmt: skip
-        held |= {name: node["value"] for name, node in guide_trace.items() if node["type"] == "mutable"}
-        replayed = handlers.replay(handlers.seed(self.model, model_key), guide_trace)
-        model_trace = handlers.trace(handlers.substitute(replayed, data=held)).get_trace(*self.args, **self.kwargs)
-        self._static, arrays = extract(model_trace, guide_trace)
-        both = {name for name, each in self._static.items() if "model" in each and "guide" in each}
-        self._order = (
-            tuple(name for name in model_trace if name in both), tuple(name for name in guide_trace if name in both),
-        )  # fmt: skip
+        run = traced(self.model, self.guide, self.args, self.kwargs, self._started.held(params), key)
+        self._static, arrays = extract(run)
+        self._order = run.order
         return columns(arrays), arrays
 
     def _example_arrays(self) -> dict[str, Any]:
@@ -233,37 +209,6 @@ class NumPyroPair:
         return jax.device_get(self._compiled(jnp.stack(keys), self._params, consts))
 
 
-def _started(svi: SVI, args: list, kwargs: dict) -> tuple[Any, Any]:
-    """Unconstrained parameters and mutable state of SVI.init, compiled as one where nothing keeps what it computes."""
-
-    def init(key: Any) -> tuple[Any, Any]:
-        state = svi.init(key, *args, **kwargs)
-        return svi.optim.get_params(state.optim_state), state.mutable_state
-
-    key = jax.random.key(SEED)
-    if not any(map(_keeps_values, (svi.model, svi.guide))):
-        try:
-            return jax.jit(init).lower(key).compile(compiler_options=QUICK_TO_COMPILE)(key)
-        except Exception:  # whatever it is, it comes again below if it is the pair's own
-            pass
-    return init(key)
-
-
-def _keeps_values(fn: Any) -> bool:
-    """An autoguide, or a function that uses one, keeps the values of its first run: they must not be a compiler's."""
-    if isinstance(fn, AutoGuide):
-        return True
-    while isinstance(fn, functools.partial):
-        fn = fn.func
-    inner = inspect.unwrap(getattr(fn, "__func__", fn))
-    held = [*vars(getattr(fn, "__self__", None) or object).values()] if hasattr(fn, "__self__") else []
-    held += [cell.cell_contents for cell in getattr(inner, "__closure__", None) or () if cell.cell_contents is not fn]
-    names = getattr(getattr(inner, "__code__", None), "co_names", ())
-    held += [inner.__globals__[name] for name in names if name in inner.__globals__]
-    held += [fn.fn] if isinstance(fn, Messenger) else []
-    return not hasattr(inner, "__code__") or any(isinstance(each, AutoGuide) for each in held)
-
-
 class _Reweighted(Messenger):
     """Takes `unscored` sites out of the score, and multiplies the scale of others by a factor."""
 
@@ -284,10 +229,3 @@ class _Reweighted(Messenger):
 
 def _name(path: Any) -> str:
     return ".".join(str(getattr(part, "key", getattr(part, "idx", part))) for part in path)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield

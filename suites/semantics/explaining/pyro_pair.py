@@ -1,11 +1,7 @@
 """A Pyro model and guide, ready to be drawn from through the public ELBO classes of the library."""
 
 import inspect
-import logging
-import random
-import warnings
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +11,6 @@ import torch
 from pyro import poutine
 from pyro.infer import ELBO, ReweightedWakeSleep
 from pyro.infer.autoguide import AutoContinuous
-from pyro.infer.enum import get_importance_trace
 from pyro.poutine.messenger import Messenger
 
 from elbo_compare.suites.semantics.case import Library
@@ -23,8 +18,10 @@ from elbo_compare.suites.semantics.explaining.directions import Directions
 from elbo_compare.suites.semantics.explaining.facts import INTENDED, Block, ClassFacts, Exact
 from elbo_compare.suites.semantics.explaining.mending import mending, mending_text
 from elbo_compare.suites.semantics.explaining.named import elbo_classes, kind_of, one_line
-from elbo_compare.suites.semantics.explaining.pyro_enumeration import enumerated
 from elbo_compare.suites.semantics.explaining.pyro_facts import sites_of, terms_of
+from elbo_compare.suites.tracing.pyro_enumeration import enumerated
+from elbo_compare.suites.tracing.pyro_trace import quiet, traced
+from elbo_compare.suites.tracing.site import Traced
 
 SEED = 0
 # What the classes need beyond their defaults to run at all.
@@ -58,7 +55,7 @@ def prepare(
     given = [torch.tensor(each, dtype=torch.get_default_dtype()) if isinstance(each, list) else each for each in args]
     classes = public_classes()
     asked = elbos or {f"{name}()": each(**ARGUMENTS.get(name, {})) for name, each in classes.items()}
-    with _quiet():
+    with quiet():
         return PyroPair(model, guide, given, dict(kwargs), asked)
 
 
@@ -85,15 +82,11 @@ class PyroPair:
         self.versions = f"pyro-ppl {pyro.__version__}, torch {torch.__version__}"
         pyro.set_rng_seed(SEED)
         guide(*args, **kwargs)  # an autoguide sets itself up on its first call, and draws while it does
-        model_trace, guide_trace = self._traces(SEED)
-        self.sites = sites_of(model_trace, guide_trace)
-        values = [node["value"] for node in model_trace.nodes.values() if node["type"] == "sample"]
+        run = self._traced(SEED)
+        self.sites = sites_of(run)
+        values = [node.value for node in run.model.values()]
         self.bits = 64 if any(getattr(each, "dtype", None) == torch.float64 for each in values) else 32
-        shared = {site.name for site in self.sites if site.model and site.guide}
-        self.order = (
-            tuple(name for name in model_trace.nodes if name in shared),
-            tuple(name for name in guide_trace.nodes if name in shared),
-        )
+        self.order = run.order
         self.remarks: tuple[str, ...] = ()
         rows = [plate.rows for site in self.sites if site.model and not site.observed for plate in site.model.plates
                 if plate.rows < plate.size]  # fmt: skip
@@ -115,7 +108,7 @@ class PyroPair:
         values: dict[str, list[float]] = {name: [] for name in names}
         gradients: dict[str, list[np.ndarray]] = {name: [] for name in names}
         found: list[list[tuple[float, float, float]]] = []
-        with _quiet():
+        with quiet():
             for seed in range(first, first + n):
                 for name in names:
                     elbo = self._elbos["Trace_ELBO" if name == INTENDED else name]
@@ -123,7 +116,7 @@ class PyroPair:
                     values[name].append(value)
                     gradients[name].append(gradient)
                 if terms:
-                    found.append(terms_of(*self._traces(seed), tuple(site.name for site in self.sites)))
+                    found.append(terms_of(self._traced(seed), tuple(site.name for site in self.sites)))
         columns = np.array(found) if terms else None
         return Block(
             values={name: np.array(each) for name, each in values.items()},
@@ -138,7 +131,7 @@ class PyroPair:
         latents = [site for site in self.sites if not site.observed]
         if not latents or any(not (side := site.guide or site.model) or not side.discrete for site in latents):
             return None
-        with _quiet():
+        with quiet():
             found = enumerated(self.model, self.guide, self.args, self.kwargs)
             if found is None:
                 return None
@@ -148,9 +141,9 @@ class PyroPair:
             gradient = self._along([None if each is None else each.detach() for each in slopes] or [None] * len(leaves))
         return Exact(value=float(value.detach()), gradient=gradient, route=f"sum over all {states} states")
 
-    def _traces(self, seed: int) -> tuple[Any, Any]:
+    def _traced(self, seed: int) -> Traced:
         pyro.set_rng_seed(seed)
-        return get_importance_trace("flat", float("inf"), self.model, self.guide, self.args, self.kwargs)
+        return traced(self.model, self.guide, self.args, self.kwargs)
 
     def _leaves(self) -> dict[str, torch.Tensor]:
         """The unconstrained parameters that SVI would hand to the optimiser."""
@@ -203,20 +196,3 @@ class PyroPair:
             np.zeros(shape) if each is None else each.detach().double().numpy()
             for each, shape in zip(slopes, shapes, strict=True)
         ])  # fmt: skip
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """No warnings, and the random numbers of the caller go on where they were."""
-    before = random.getstate(), np.random.get_state()
-    log = logging.getLogger("pyro")  # which says on standard error what nesting of plates it has guessed
-    level = log.level
-    log.setLevel(logging.WARNING)
-    with warnings.catch_warnings(), torch.random.fork_rng():
-        warnings.simplefilter("ignore")
-        try:
-            yield
-        finally:
-            log.setLevel(level)
-            random.setstate(before[0])
-            np.random.set_state(before[1])

@@ -10,8 +10,9 @@ from enum import StrEnum
 from math import fsum, isfinite, nan
 
 from elbo_compare.suites.semantics.case import Library
-from elbo_compare.suites.semantics.explaining.facts import ClassFacts, Draw, Site
+from elbo_compare.suites.semantics.explaining.facts import ClassFacts, Site
 from elbo_compare.suites.semantics.pairs.sweep import KNOWN
+from elbo_compare.suites.tracing.site import Draw
 
 # Estimates of the ELBO; the other classes bound or optimise something else, and their mean is no bias.
 ELBOS = ("Trace_ELBO", "TraceMeanField_ELBO", "TraceGraph_ELBO", "TraceEnum_ELBO")

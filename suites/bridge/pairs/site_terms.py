@@ -1,0 +1,143 @@
+"""The terms of a traced pair, site by site, and what is said of its sites: written once over torch and jax.numpy."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from elbo_compare.suites.bridge.pairs.columns import (
+    Gaussian,
+    Latent,
+    Observed,
+    latent_columns,
+    observed_columns,
+    rounding,
+    sampled_otherwise,
+)
+from elbo_compare.suites.bridge.pairs.records import SiteFacts, Term
+from elbo_compare.suites.tracing.site import Draw, Node, Traced
+
+Divergence = Callable[[Node, Node], Any]
+MADE_OF = ("Probs", "Logits")  # what the libraries append to a family: of what it is made
+
+
+def terms(
+    xp: Any, run: Traced, divergence: Divergence, draw: int, *, wide: bool, probability: Callable[[str, Any], bool]
+) -> Iterator[tuple[Term, Any, Any]]:
+    """(term, elements, size of their rounding) of every site.
+
+    divergence: the library's. probability: (family, mean) -> whether the mean lies in (0, 1), as far as that is known.
+    """
+    for name in run.latents_first:
+        model, guide = run.model.get(name), run.guide.get(name)
+        if model is not None and model.observed:
+            site = _observed(xp, model, probability)
+            for what, clamp, elements in observed_columns(xp, site, wide):
+                yield Term(what, name, draw, clamp), elements, rounding(xp, what, site, elements)
+        else:
+            for what, elements in latent_columns(xp, _latent(xp, model, guide, divergence), wide):
+                yield Term(what, name, draw), elements, abs(elements).sum()
+
+
+def moved(xp: Any, run: Traced, draw: int, cut: Callable[[Any], Any]) -> dict[str, Any]:
+    """Every Gaussian latent's value by another sampler at the same base noise, by site: see `SAMPLERS`. cut: an array
+    without the path to its weights."""
+    found = {}
+    for name, node in run.guide.items():
+        gaussian = None if node.observed else gaussian_of(xp, node)
+        if gaussian is not None:
+            noise = cut((node.value - gaussian.mean) / gaussian.sigma)
+            found[name] = sampled_otherwise(xp, gaussian, noise, draw)
+    return found
+
+
+def gaussian_of(xp: Any, node: Node | None) -> Gaussian | None:
+    """Mean and standard deviation in the shape of the value; None for another family."""
+    if node is None or node.family != "Normal":
+        return None
+    shape = node.value.shape
+    return Gaussian(mean=xp.broadcast_to(node.base.loc, shape), sigma=xp.broadcast_to(node.base.scale, shape))
+
+
+def facts(run: Traced, mean_scale: Callable[[Any], float]) -> list[SiteFacts]:
+    """The sites, in the guide's order, the observed ones last. mean_scale: of a site's scale, as far as it is known."""
+    return [_facts(name, run.model, run.guide, mean_scale) for name in run.latents_first]
+
+
+def _facts(
+    name: str, model_sites: Mapping[str, Node], guide_sites: Mapping[str, Node], mean_scale: Callable[[Any], float]
+) -> SiteFacts:
+    model, guide = model_sites.get(name), guide_sites.get(name)
+    node = guide if model is None or (guide is not None and not guide.observed) else model
+    if node is None:
+        raise KeyError(name)
+    family = node.family
+    for suffix in MADE_OF:
+        family = family.removesuffix(suffix)
+    shape = tuple(node.value.shape)
+    elements = 1
+    for size in shape:
+        elements *= int(size)
+    return SiteFacts(
+        name=name,
+        observed=bool(model is not None and model.observed),
+        elements=elements,
+        family=family,
+        shown=f"{family}, {shape}",
+        reparameterised=node.draw is not Draw.SCORE,
+        discrete=node.discrete,
+        guide_scale=1.0 if guide is None else mean_scale(guide.scale),
+        model_scale=1.0 if model is None else mean_scale(model.scale),
+    )
+
+
+def _spread(weight: Any, rank: int, elements: Any) -> Any:
+    """An array over `rank` batch dimensions, made to broadcast over what lies within them."""
+    return weight.reshape(*weight.shape, *(1,) * (len(elements.shape) - rank)) if len(weight.shape) else weight
+
+
+def _weight(xp: Any, node: Node, elements: Any, *, masked: bool = True) -> Any:
+    """Scale times masks over the elements."""
+    weight = _spread(xp.asarray(node.scale, dtype=elements.dtype), len(node.fn.batch_shape), elements)
+    for mask in node.masks if masked else ():
+        weight = weight * _spread(xp.asarray(mask.kept, dtype=elements.dtype), mask.rank, elements)
+    return weight
+
+
+def _observed(xp: Any, node: Node, probability: Callable[[str, Any], bool]) -> Observed:
+    base, value, family = node.base, node.value, node.family
+    try:
+        mean = None if "Categorical" in family else xp.broadcast_to(base.mean, value.shape)
+    except (NotImplementedError, ValueError, RuntimeError, AttributeError):
+        mean = None  # there is none, or of another shape than the data
+    normal, bernoulli = mean is not None and family == "Normal", mean is not None and family.startswith("Bernoulli")
+    return Observed(
+        value=value,
+        log_p=node.log_prob,
+        mean=mean,
+        sigma=xp.broadcast_to(base.scale, value.shape) if normal else None,
+        logits=xp.broadcast_to(base.logits, value.shape) if bernoulli else None,
+        probability=mean is not None and probability(family, mean),
+        weight=_weight(xp, node, value if mean is None else mean),
+        unmasked=_unmasked(xp, node) if node.masks else None,
+    )
+
+
+def _unmasked(xp: Any, node: Node) -> Any:
+    """The scaled log density without its masks, element by element."""
+    elements = node.base.log_prob(node.value)
+    return elements * _weight(xp, node, elements, masked=False)
+
+
+def _latent(xp: Any, model: Node | None, guide: Node | None, divergence: Divergence) -> Latent:
+    node = guide if guide is not None else model
+    if node is None:
+        raise ValueError("a site that neither has")
+    zero = xp.zeros(())
+    return Latent(
+        value=node.value,
+        log_q=zero if guide is None else guide.log_prob,
+        log_p=zero if model is None else model.log_prob,
+        kl=None if model is None or guide is None else divergence(guide, model),
+        guide=gaussian_of(xp, guide),
+        prior=gaussian_of(xp, model),
+        weight=_weight(xp, node, node.value) if str(node.value.dtype).rpartition("float")[1] else 1.0,
+    )

@@ -1,0 +1,146 @@
+"""A NumPyro model and guide, run once as NumPyro's own ELBO objects run them, and read site by site.
+
+Everything here is a function of its arguments that JAX can trace: nothing reads a number.
+"""
+
+import functools
+import inspect
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import numpyro
+from numpyro import handlers
+from numpyro.distributions.kl import kl_divergence
+from numpyro.distributions.util import scale_and_mask
+from numpyro.infer import SVI, Trace_ELBO
+from numpyro.infer.autoguide import AutoGuide
+from numpyro.primitives import Messenger
+
+from elbo_compare.suites.tracing.site import Node, Plate, Traced
+
+# Compiling is most of the time here, and each draw is made once or a few dozen times. IEEE arithmetic stays what it is.
+QUICK_TO_COMPILE: dict[str, Any] = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Started:
+    """What SVI would train: unconstrained parameters and mutable state (None: none). constrain: to what sites hold."""
+
+    params: Any
+    mutable: Any
+    constrain: Callable[[Any], Mapping[str, Any]]
+
+    def held(self, params: Any, mutable: Any = None) -> dict[str, Any]:
+        """The parameters as SVI hands them to an ELBO object, mutable state included."""
+        state = self.mutable if mutable is None else mutable
+        held = dict(self.constrain(params))
+        return held | dict(jax.lax.stop_gradient(state)) if jax.tree.leaves(state) else held
+
+
+def started(
+    model: Callable[..., Any],
+    guide: Callable[..., Any],
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    seed: int = 0,
+) -> Started:
+    """Parameters and state of `SVI.init`, compiled as one where nothing keeps what it computes."""
+    svi = SVI(model, guide, numpyro.optim.SGD(0.0), Trace_ELBO())
+
+    def init(key: Any) -> tuple[Any, Any]:
+        state = svi.init(key, *args, **kwargs)
+        return svi.optim.get_params(state.optim_state), state.mutable_state
+
+    params, mutable = _first_values(init, jax.random.key(seed), keeps=any(map(_keeps_values, (model, guide))))
+    return Started(params=params, mutable=mutable, constrain=svi.constrain_fn)  # pyright: ignore
+
+
+def traced(
+    model: Callable[..., Any],
+    guide: Callable[..., Any],
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    held: Mapping[str, Any],
+    key: Any,
+) -> Traced:
+    """One run of the guide and of the model against it, with the keys of an ELBO object's single particle.
+
+    held: of `Started.held`; state that the guide moves is passed on to the model.
+    """
+    model_key, guide_key = jax.random.split(key)
+    guided = handlers.substitute(handlers.seed(guide, guide_key), data=dict(held))
+    guide_trace = handlers.trace(guided).get_trace(*args, **kwargs)
+    moved = {name: node["value"] for name, node in guide_trace.items() if node["type"] == "mutable"}
+    replayed = handlers.replay(handlers.seed(model, model_key), guide_trace)
+    model_trace = handlers.trace(handlers.substitute(replayed, data=dict(held) | moved)).get_trace(*args, **kwargs)
+    return Traced(model=_nodes(model_trace), guide=_nodes(guide_trace))
+
+
+def divergence(guide: Node, model: Node) -> Any | None:
+    """The registered KL over the batch, by the guide's scale, as TraceMeanField_ELBO forms it; None where it samples.
+
+    Masks lie in the distributions. Raises what the library raises while it forms it.
+    """
+    try:
+        return scale_and_mask(kl_divergence(guide.fn, model.fn), scale=guide.record["scale"])
+    except NotImplementedError:
+        return None
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """No warnings."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _nodes(trace: Any) -> dict[str, Node]:
+    # A frame at a site knows the drawn rows alone; the plate's own message has the full size.
+    sizes = {name: int(node["args"][0]) for name, node in trace.items() if node["type"] == "plate"}
+    return {name: _node(name, node, sizes) for name, node in trace.items() if node["type"] == "sample"}
+
+
+def _node(name: str, record: Any, sizes: Mapping[str, int]) -> Node:
+    fn, value, frames = record["fn"], record["value"], record["cond_indep_stack"]
+    between = [record["intermediates"]] if record["intermediates"] else []
+    return Node(
+        name=name,
+        fn=fn,
+        value=value,
+        observed=bool(record["is_observed"]),
+        log_prob=scale_and_mask(fn.log_prob(value, *between), record["scale"]),
+        scale=1.0 if record["scale"] is None else record["scale"],
+        infer=record.get("infer") or {},
+        plates=tuple(Plate(name=f.name, size=sizes.get(f.name, f.size), rows=f.size) for f in frames),
+        nesting=max((-frame.dim for frame in frames), default=0),
+        record=record,
+    )
+
+
+def _first_values(init: Callable[[Any], Any], key: Any, *, keeps: bool) -> Any:
+    if not keeps:
+        try:
+            return jax.jit(init).lower(key).compile(compiler_options=QUICK_TO_COMPILE)(key)
+        except Exception:  # whatever it is, it comes again below if it is the pair's own
+            pass
+    return init(key)
+
+
+def _keeps_values(fn: Any) -> bool:
+    """An autoguide, or a function that uses one, keeps the values of its first run: they must not be a compiler's."""
+    if isinstance(fn, AutoGuide):
+        return True
+    while isinstance(fn, functools.partial):
+        fn = fn.func
+    inner = inspect.unwrap(getattr(fn, "__func__", fn))
+    held = [*vars(getattr(fn, "__self__", None) or object).values()] if hasattr(fn, "__self__") else []
+    held += [cell.cell_contents for cell in getattr(inner, "__closure__", None) or () if cell.cell_contents is not fn]
+    names = getattr(getattr(inner, "__code__", None), "co_names", ())
+    held += [inner.__globals__[name] for name in names if name in inner.__globals__]
+    held += [fn.fn] if isinstance(fn, Messenger) else []
+    return not hasattr(inner, "__code__") or any(isinstance(each, AutoGuide) for each in held)
