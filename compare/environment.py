@@ -16,7 +16,7 @@ from typing import Any
 
 from elbo_compare.compare import gpu
 from elbo_compare.compare.records import SCHEMA_VERSION
-from elbo_compare.suites.registry import OURS, third_parties
+from elbo_compare.suites.registry import OURS, named, third_parties
 from elbo_compare.suites.roster import distributions
 
 # What may change a number: NumPy and SciPy for everybody, and what our implementations are made of.
@@ -98,9 +98,7 @@ def installed_version(name: str) -> str | None:
 
 def third_party_versions() -> dict[str, str]:
     """Implementations that other distributions registered: name -> distribution and version."""
-    return {
-        entry.name: f"{entry.dist.name} {entry.dist.version}" for entry in third_parties() if entry.dist is not None
-    }
+    return {entry.name: named(entry.dist, version=True) for entry in third_parties() if entry.dist is not None}
 
 
 @cache

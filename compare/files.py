@@ -5,6 +5,7 @@ a link; a FIFO or a device that stands where a file is expected is refused, not 
 """
 
 import errno
+import json
 import os
 import shutil
 import stat
@@ -12,7 +13,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from elbo_compare.compare.launching.lifeline import current
 
@@ -41,6 +42,19 @@ def read_bytes(path: Path, largest: int = LARGEST) -> bytes:
 def read_text(path: Path, largest: int = LARGEST) -> str:
     """`read_bytes` as UTF-8."""
     return read_bytes(path, largest).decode("utf-8")
+
+
+def read_json(path: Path) -> Any:
+    """`parse_json` of a regular file. Raises OSError or ValueError."""
+    return parse_json(read_text(path))
+
+
+def parse_json(text: str | bytes) -> Any:
+    """What JSON text says. Raises ValueError for whatever is none; lists a thousand deep are none."""
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
 
 
 def write_atomically(path: Path, body: bytes) -> None:

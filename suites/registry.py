@@ -1,12 +1,13 @@
 """Implementation names -> classes: ours by the roster, third parties' by entry points. Imports none until asked."""
 
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import Distribution, EntryPoint, distributions, entry_points
 from typing import Any
 
 from elbo_compare.suites.contract import Implementation, Kind
 from elbo_compare.suites.roster import BY_NAME, ROSTER
 
 GROUP = "elbo_compare.implementations"
+NAMELESS = "a package without a name"
 OURS = "elbo-compare"  # the distribution; an older one of ours declared entry points where now there is the roster
 PLUG_IN_KINDS = (Kind.HAND, Kind.LIBRARY)
 
@@ -19,9 +20,25 @@ def installed() -> dict[str, EntryPoint]:
 
 
 def third_parties() -> list[EntryPoint]:
-    """What other distributions declare, by name."""
-    entries = (entry for entry in entry_points(group=GROUP) if entry.dist is None or entry.dist.name != OURS)
+    """What other distributions declare, by name; metadata that can't be read declare nothing. See `unreadable`."""
+    entries = (entry for entry in _declared()[0] if origin(entry) != OURS)
     return sorted(entries, key=lambda entry: entry.name)
+
+
+def _declared() -> tuple[list[EntryPoint], list[str]]:
+    """Every entry point of the group, and a line for each distribution whose entry points can't be read."""
+    try:
+        return list(entry_points(group=GROUP)), []
+    except Exception:  # one damaged file of whatever package: find out which, and do without it
+        entries, lines = dict[str, list[EntryPoint]](), []
+        for distribution in distributions():
+            name = named(distribution)
+            try:
+                entries.setdefault(name, list(distribution.entry_points.select(group=GROUP)))
+            except Exception as error:
+                why = f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"
+                lines.append(f"The entry points of {name} can't be read ({why}): install it again, or remove it.")
+        return [entry for each in entries.values() for entry in each], lines
 
 
 def refused() -> list[str]:
@@ -37,6 +54,11 @@ def refused() -> list[str]:
     return lines
 
 
+def unreadable() -> list[str]:
+    """A line for every distribution whose entry points can't be read: what it declares, if anything, is not seen."""
+    return _declared()[1]
+
+
 def malformed(entry: EntryPoint) -> str | None:
     """Why an entry point names no class, or None."""
     module, colon, name = entry.value.partition(":")
@@ -47,7 +69,25 @@ def malformed(entry: EntryPoint) -> str | None:
 
 def origin(entry: EntryPoint) -> str:
     """The distribution that declares an entry point."""
-    return entry.dist.name if entry.dist is not None else "a package without a name"
+    return named(entry.dist) if entry.dist is not None else NAMELESS
+
+
+def named(distribution: Distribution, *, version: bool = False) -> str:
+    """A distribution's name as its metadata have it, where they can be read; with its version."""
+    try:
+        name = distribution.name or NAMELESS
+        return f"{name} {distribution.version}" if version else name
+    except Exception:  # of another encoding, without a name
+        return NAMELESS
+
+
+def requires(name: str) -> list[str]:
+    """What the distribution of an implementation requires; nothing where its metadata can't be read."""
+    entry = installed().get(name)
+    try:
+        return list(entry.dist.requires or ()) if entry is not None and entry.dist is not None else []
+    except Exception:
+        return []
 
 
 def load(name: str) -> Implementation:

@@ -1,6 +1,5 @@
 """What an earlier call left in the bench's folder, and which of two measurements of one unit is kept."""
 
-import json
 import signal
 import threading
 from collections.abc import Iterator, Sequence
@@ -10,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from elbo_compare.compare.errors import StoreError
+from elbo_compare.compare.files import read_json
 
 WHOLE, CUT = "whole", "cut"  # what became of a unit
 NOTICES = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -30,7 +30,9 @@ def opened(folder: Path, names: Sequence[str], device: str, *, resume: bool) -> 
     if not resume or not record.exists():
         return empty, {}
     try:
-        old = json.loads(record.read_text("utf-8"))
+        old = read_json(record)
+        if not isinstance(old, dict) or not isinstance(old.get("units", {}), dict):
+            raise ValueError("bench.json is no record of one")
         found = {name: pd.read_parquet(path) for name in names if (path := folder / f"{name}.parquet").exists()}
     except (OSError, ValueError) as error:
         raise StoreError(f"{folder} holds a bench that can't be read ({error}). Choose -o DIR.") from error

@@ -36,6 +36,6 @@ def constants_of(pairs: Iterable[str]) -> dict[str, Any]:
             raise UsageError(f"--set wants name=value, as in --set beta=4; {pair!r} arrived.")
         try:
             found[name] = ast.literal_eval(text)
-        except (ValueError, SyntaxError):
+        except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):  # all that the parser may raise
             found[name] = text
     return found

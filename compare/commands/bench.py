@@ -1,6 +1,5 @@
 """`compare bench`: measure, write the frames, draw the report. The command line imports this: nothing heavy on top."""
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import inf
@@ -152,13 +151,15 @@ def draw_folder(folder: Path) -> Path:
     """Draw a measured bench again. Raises UsageError where there is none."""
     import pandas as pd
 
-    from elbo_compare.compare.files import read_text, replaced
+    from elbo_compare.compare.files import read_json, replaced
     from elbo_compare.reports.bench.page import write_bench
 
     try:
-        record = json.loads(read_text(folder / "bench.json"))
+        record = read_json(folder / "bench.json")
     except (OSError, ValueError) as error:
         raise UsageError(f"{folder} holds no bench that can be read. Run `compare bench` first.") from error
+    if not isinstance(record, dict):
+        raise UsageError(f"{folder}/bench.json is no record of a bench. Run `compare bench` first.")
     tables = {path.stem: pd.read_parquet(path) for path in sorted(folder.glob("*.parquet"))}
     with replaced(folder / "report") as building:
         page = write_bench(building, record, tables)

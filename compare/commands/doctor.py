@@ -30,6 +30,7 @@ def diagnose() -> Iterator[str]:
     for name, entry in registry.installed().items():
         yield f"  {name:<14} {_standing(name, entry, gpu.present())}"
     yield from (f"  refused: {line}" for line in registry.refused())
+    yield from (f"  not seen: {line}" for line in registry.unreadable())
 
 
 def _cuda() -> Iterator[str]:

@@ -32,6 +32,7 @@ CELL_FIELDS = tuple(field.name for field in fields(Cell) if field.name != "libra
 CELL_COLUMNS = ("key", "label", *CELL_FIELDS, "status", "reason", "elapsed_s")
 ROW_COLUMNS = tuple(field.name for field in fields(Measurement))
 VERDICT_COLUMNS = tuple(field.name for field in fields(Verdict))
+LATER = {"data", "protocol", "replicas"}  # columns that the first published folders lack
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,9 +180,45 @@ def read_frame(folder: Path, name: str) -> pd.DataFrame:
     """The frame that `write_frame` wrote. Raises StoreError where there is none, or a damaged one."""
     path = _path_of(folder, name)
     try:
-        return pq.read_table(_regular(path), page_checksum_verification=True).to_pandas()
+        table = pq.read_table(_regular(path), page_checksum_verification=True)
+        if wrong := _wrong(table, KINDS.get(name, {})):
+            raise ValueError(wrong)
+        return table.to_pandas()
     except (OSError, ValueError) as error:
         raise StoreError(f"{path} can't be read ({error}): run `compare judge {folder}` again.") from error
+
+
+def _kinds(*records: type, **more: type) -> dict[str, type]:
+    found = {field.name: field.type for record in records for field in fields(record)}
+    return {name: kind if kind in (int, float) else str for name, kind in (found | more).items() if name != "library"}
+
+
+# What the columns of the two frames that every verb reads hold: whole numbers, numbers, or text.
+KINDS = {
+    "measurements": _kinds(Cell, Measurement, key=str, label=str, status=str, reason=str, elapsed_s=float),
+    "verdicts": _kinds(Verdict),
+}
+
+
+def _wrong(table: pa.Table, kinds: Mapping[str, type]) -> str:
+    """Which column is not there or holds something else, in words; "" where none is."""
+    for name, kind in kinds.items():
+        if name not in table.column_names:
+            if name not in LATER:
+                return f"it has no column {name!r}"
+        elif len(table) and not _holds(table[name], kind):
+            return f"its column {name!r} holds {table[name].type}, {WORDS[kind]} expected"
+    return ""
+
+
+WORDS = {int: "whole numbers are", float: "numbers are", str: "text is"}
+
+
+def _holds(column: pa.ChunkedArray, kind: type) -> bool:
+    if kind is float:
+        return bool(pa.types.is_floating(column.type) or pa.types.is_integer(column.type))
+    text = pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
+    return bool(text if kind is str else pa.types.is_integer(column.type)) and not column.null_count
 
 
 def _regular(path: Path) -> Path:
@@ -212,7 +249,7 @@ def read_json(folder: Path, name: str) -> Any:
     """What `write_json` wrote. Raises StoreError where there is none."""
     path = folder / f"{name}.json"
     try:
-        content = json.loads(files.read_text(path))
+        content = files.read_json(path)
         check(path)
         return content
     except (OSError, ValueError) as error:

@@ -36,7 +36,7 @@ def _digest(path: Path) -> str:
 
 def _digests(place: Path) -> dict[str, str]:
     try:
-        digests = json.loads(files.read_text(place))
+        digests = files.read_json(place)
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:

@@ -17,6 +17,7 @@ from elbo_compare.compare.launching import interruption, lifeline
 FULL = (errno.ENOSPC, errno.EDQUOT)
 CLOSED_PIPE = 141  # 128 + SIGPIPE
 USAGE = CompareError.exit_code
+LONGEST = 1_200  # characters of a message
 
 
 def of(command: Callable[[], Any]) -> int:
@@ -65,7 +66,10 @@ def _interrupted() -> int:
 
 
 def _said(text: str, code: int) -> int:
-    interruption.tell(f"compare: {printable(text)}")
+    line = printable(text)
+    if len(line) > LONGEST:  # somebody's input, quoted whole
+        line = f"{line[: LONGEST // 2]} … {line[-LONGEST // 4 :]}"
+    interruption.tell(f"compare: {line}")
     return code
 
 

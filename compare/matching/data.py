@@ -11,6 +11,7 @@ from elbo_compare.compare.checking.failure import TargetError
 from elbo_compare.compare.matching.loading import load_value
 from elbo_compare.suites.bridge.pairs.records import Weight
 from elbo_compare.suites.contract import Array
+from elbo_compare.suites.datasets.formats import DataError, read_npy, read_npz
 
 ROWS = 64  # of made-up data
 TRIED = 12  # widths at most
@@ -25,13 +26,13 @@ def named_data(text: str) -> list[Array]:
 
         return [np.asarray(load(SHIPPED[text]).train, np.float64)]
     if text.endswith((".npy", ".npz")):
-        if not Path(text).is_file():
+        path = Path(text)
+        if not path.exists():
             raise TargetError(f"There is no file {text}.")
         try:
-            loaded = np.load(text, allow_pickle=False)
-        except ValueError as error:
-            raise TargetError(f"{text} holds no plain arrays ({error}).") from error
-        return as_rows([loaded[name] for name in loaded.files] if text.endswith(".npz") else [loaded], text)
+            return as_rows(read_npz(path) if path.suffix == ".npz" else [read_npy(path)], text)
+        except DataError as error:
+            raise TargetError(f"--data: {error}") from error
     found = load_value(text)
     found = found() if callable(found) and not hasattr(found, "shape") else found
     return as_rows(found if isinstance(found, (tuple, list)) else [found], text)

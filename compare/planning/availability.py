@@ -36,7 +36,7 @@ def implementations(chosen: Iterable[str]) -> list[str]:
     known, names = registry.installed(), []
     for name in chosen:
         if name != "all" and name not in known:
-            raise UsageError(unknown("implementation", name, known))
+            raise UsageError(" ".join([unknown("implementation", name, known), *registry.unreadable()]))
         names += [other for other in (known if name == "all" else (name,)) if other not in names]
     return names
 
@@ -68,9 +68,8 @@ def framework_of(implementation: str) -> str:
     if implementation in BY_NAME:
         framework = BY_NAME[implementation].framework.module
         return framework if framework in FRAMEWORKS else ""
-    entry = registry.installed().get(implementation)
-    required = (entry.dist.requires or () if entry is not None and entry.dist is not None else ()) or ()
-    names = (re.split(r"[^\w.-]", line.strip(), maxsplit=1)[0].lower() for line in required if "extra ==" not in line)
+    required = (line for line in registry.requires(implementation) if "extra ==" not in line)
+    names = (re.split(r"[^\w.-]", line.strip(), maxsplit=1)[0].lower() for line in required)
     return next((name for name in names if name in PROBES), "")
 
 

@@ -48,7 +48,7 @@ class Store:
     def record(self) -> dict[str, Any]:
         """The run record. Raises StoreError where there is none, or none that this version can read."""
         try:
-            content = json.loads(files.read_text(self.record_path))
+            content = files.read_json(self.record_path)
             schema = content["schema"]
         except FileNotFoundError as error:
             raise StoreError(f"{self.folder} holds no results (no run.json). Run `compare run` first.") from error
@@ -123,7 +123,7 @@ class Store:
 
     def _parse(self, path: Path) -> CellResult | None:
         try:
-            return result_from_json(json.loads(unsealed(files.read_bytes(path))))
+            return result_from_json(files.parse_json(unsealed(files.read_bytes(path))))
         except (OSError, ValueError, RecursionError) as error:
             self._set_aside(path, " ".join(str(error).split())[:120])
             return None

@@ -4,7 +4,6 @@ DIR/<suite>/<program>.json, each sealed with its digest and written atomically. 
 the reason; a program that raises, hangs or dies costs its own result.
 """
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import suppress
@@ -43,7 +42,7 @@ class SuiteStore:
         """The stored result of a program, or None; a damaged file is set aside and never read again."""
         path = self._path(program)
         try:
-            result = _from_json(json.loads(unsealed(files.read_bytes(path))))
+            result = _from_json(files.parse_json(unsealed(files.read_bytes(path))))
         except FileNotFoundError:
             return None
         except (OSError, ValueError, RecursionError):

@@ -3,7 +3,6 @@
 import importlib.abc
 import importlib.util
 import inspect
-import json
 import random
 import sys
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ import numpy as np
 from elbo_compare.compare.checking.failure import TargetError
 from elbo_compare.compare.checking.target import import_of
 from elbo_compare.compare.errors import unknown
+from elbo_compare.compare.files import parse_json
 
 SEED = 0
 
@@ -98,7 +98,7 @@ def arguments(text: str) -> tuple[list[Any], dict[str, Any]]:
     """
     if text.lstrip().startswith(("[", "{")):
         try:
-            given = json.loads(text)
+            given = parse_json(text)
         except ValueError as error:
             raise TargetError(f"--args is not a JSON list ({error}); or name FILE.py:FUNCTION.") from error
         return _split(([], given) if isinstance(given, dict) else given)

@@ -82,9 +82,9 @@ def test_a_seal_that_is_none_is_named(tmp_path, content):
 
 
 def test_a_folder_of_a_version_without_seals_is_read(tmp_path):
-    write_frame(tmp_path, "verdicts", pd.DataFrame({"outcome": ["differs"]}))
+    write_frame(tmp_path, "ledger", pd.DataFrame({"outcome": ["differs"]}))
     (tmp_path / "seal.json").unlink()
-    assert list(read_frame(tmp_path, "verdicts")["outcome"]) == ["differs"]
+    assert list(read_frame(tmp_path, "ledger")["outcome"]) == ["differs"]
 
 
 def test_a_folder_that_was_not_judged_is_refused(tmp_path):

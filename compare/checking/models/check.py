@@ -1,7 +1,6 @@
 """Checks one whole model in this process: runs it, finds its parts by value, judges sampler, loss and gradients."""
 
 import inspect
-import json
 import sys
 import time
 from collections.abc import Mapping
@@ -14,6 +13,7 @@ from elbo_compare.compare.checking.models.judging import GOOD, judged
 from elbo_compare.compare.checking.models.making import instance, is_model
 from elbo_compare.compare.checking.models.opening import bridge_of, opened
 from elbo_compare.compare.checking.result import CheckResult, CheckVerdict
+from elbo_compare.compare.files import parse_json
 from elbo_compare.suites.contract import Array
 
 MOST_WAYS = 4
@@ -92,7 +92,7 @@ def _best(
 def read_init(text: str) -> Any:
     """What --init says. Raises TargetError where it is no JSON."""
     try:
-        return json.loads(text)
+        return parse_json(text)
     except ValueError as error:
         raise TargetError(
             f"--init wants JSON, as in --init '{{\"latent_dim\": 8}}'; {text!r} arrived ({error})."

@@ -10,6 +10,7 @@ import numpy as np
 from elbo_compare.compare.checking.failure import TargetError
 from elbo_compare.suites.contract import Array
 from elbo_compare.suites.datasets import shipped
+from elbo_compare.suites.datasets.formats import DataError, read_npy
 
 SIDES = (28, 32, 64, 16, 8, 96, 128)
 KINDS = ("unit", "binary", "counts")
@@ -53,10 +54,9 @@ def given_rows(data: str) -> Array:
             f"--data takes a file FILE.npy, digits or mnist; {data!r} arrived, and there is no such file."
         )
     try:
-        rows = np.asarray(np.load(path, allow_pickle=False), float)
-    except ValueError as error:
-        raise TargetError(f"{data} holds no plain array: {error}") from error
-    return checked_rows(rows, data)
+        return checked_rows(read_npy(path), data)
+    except DataError as error:
+        raise TargetError(f"--data: {error}") from error
 
 
 def checked_rows(rows: Array, label: str) -> Array:

@@ -1,0 +1,95 @@
+"""Harmed input at every door: `python benchmarks/fuzz.py [--tries 100000] [--seed 0] [--out reports/published/fuzz]`.
+
+Each door of tests/compare/doors.py gets its share of the tries, by what one costs there; a fault is a traceback, an
+exit code that means something else, several lines, a file outside the folder, an input understood as something else,
+or an address space past MEMORY. Writes fuzz.json and README.md; exit code 1 where there was a fault.
+"""
+
+import argparse
+import json
+import platform
+import random
+import resource
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "compare"))
+
+from doors import ALONE, Door, Sample, fault, harmed
+
+from elbo_compare.compare import environment
+
+MEMORY = 6 * 2**30  # bytes of address space, libraries included
+
+
+def tried(door: Door, tries: int, seed: int, place: Path) -> dict[str, Any]:
+    """One door's row: tries, faults, the first three of them, seconds."""
+    rng, start = random.Random(f"{seed} {door.name}"), monotonic()
+    faults: list[str] = []
+    for number in range(tries):
+        body = (door.strike or harmed)(rng.choice(door.samples()), rng)
+        if wrong := fault(door, body, place / f"try-{number}"):
+            faults.append(f"try {number}: {wrong} after {body[:200]!r}")
+    row = {"door": door.name, "tries": tries, "faults": len(faults), "first": faults[:3]}
+    print(f"{door.name}: {tries:,} tries, {len(faults)} faults, {monotonic() - start:.0f} s", flush=True)
+    return row | {"seconds": round(monotonic() - start, 1)}
+
+
+def shares(doors: Sequence[Door], tries: int) -> dict[str, int]:
+    """Tries of each door: the dearer one of them is, the fewer, and together as many as asked."""
+    weight = {door.name: 1 / door.cost for door in doors}
+    return {name: max(round(tries * each / sum(weight.values())), 20) for name, each in weight.items()}
+
+
+def text(rows: list[dict[str, Any]], seed: int, wall_s: float) -> str:
+    """The page."""
+    total, faults = sum(row["tries"] for row in rows), sum(row["faults"] for row in rows)
+    lines = [f"| {row['door']} | {row['tries']:,} | {row['faults']} |" for row in rows]
+    upper = f" The rate of faults is below {3 / total:.1g} with 95% confidence (3/n)." if not faults else ""
+    return "\n".join(
+        [
+            "# Harmed input at every door",
+            "",
+            f"`python benchmarks/fuzz.py --tries {total} --seed {seed}`, {wall_s / 60:.0f} minutes "
+            f"({environment.cpu_model()}, {environment.cores()} cores, Python {platform.python_version()}).",
+            "",
+            f"**Inputs: {total:,}. Faults: {faults}.**{upper}",
+            "",
+            "An input is a valid one cut, flipped, doubled or mixed with noise, or one of other content under a digest",
+            "that fits. A fault is a traceback, an exit code that means something else, more than one line, a file",
+            "outside the folder, or an input that is understood as something else.",
+            "",
+            "| read from | inputs | faults |",
+            "|---|---:|---:|",
+            *lines,
+            "",
+        ]
+    )
+
+
+def main() -> int:
+    """Try, write, and say; 1 where there was a fault."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--tries", type=int, default=100_000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, default=Path("reports/published/fuzz"))
+    asked = parser.parse_args()
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, resource.RLIM_INFINITY))
+    start = monotonic()
+    with tempfile.TemporaryDirectory() as name:
+        (place := Path(name) / "tries").mkdir()
+        doors = (*ALONE, *Sample(Path(name)).doors())
+        counts = shares(doors, asked.tries)
+        rows = [tried(door, counts[door.name], asked.seed, place) for door in doors]
+    asked.out.mkdir(parents=True, exist_ok=True)
+    (asked.out / "fuzz.json").write_text(json.dumps({"seed": asked.seed, "doors": rows}, indent=1) + "\n")
+    (asked.out / "README.md").write_text(text(rows, asked.seed, monotonic() - start))
+    return int(any(row["faults"] for row in rows))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

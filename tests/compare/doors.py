@@ -1,0 +1,415 @@
+"""Every place where `compare` reads what somebody else wrote: valid samples, how to harm them, how a verb enters.
+
+What may come of harmed input: one line and exit code 2, or 3 where what is damaged is set aside by name, or it is
+understood as it stands. All else is a fault: a traceback, exit code 70, several lines, a file outside the folder, an
+input that was understood as something else.
+"""
+
+import contextlib
+import gzip
+import importlib
+import io
+import json
+import random
+import shutil
+import struct
+import sys
+import tomllib
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from claim_rows import cell, drawn, evaluated
+from scipy.io import savemat
+
+from elbo_compare.compare import environment
+from elbo_compare.compare.bench.kept import opened
+from elbo_compare.compare.checking.command import constants_of
+from elbo_compare.compare.checking.models.check import read_init
+from elbo_compare.compare.checking.models.data import given_rows
+from elbo_compare.compare.commands.diff import diff_command
+from elbo_compare.compare.commands.doctor import diagnose
+from elbo_compare.compare.commands.judge import judge_folder
+from elbo_compare.compare.commands.why import why_command
+from elbo_compare.compare.judging.frames import write_frame
+from elbo_compare.compare.launching import ending
+from elbo_compare.compare.matching.data import named_data
+from elbo_compare.compare.planning.select import selector
+from elbo_compare.compare.planning.spec import parse_spec, read_spec
+from elbo_compare.compare.running.codec import dumps
+from elbo_compare.compare.running.store import Store, _digest, sealed, unsealed
+from elbo_compare.compare.semantics.explain_target import arguments
+from elbo_compare.suites.datasets.formats import DataError, read_amat, read_idx, read_mat
+
+PROFILE = """# A page of TOML.
+alpha = 1e-6
+tests = 2000
+[[cells]]
+procedure = "evaluate"
+problems = ["gaussian-kl@2-*", "vae-small@*"]
+implementations = ["numpy-oracle"]
+size = 7
+[[cells]]
+procedure = "draw"
+problems = ["gaussian-kl@2-typical"]
+chunk = 500
+"""
+NONSENSE = (
+    *(None, True, -1, 0, 5.5, 2**63, 10**400, "", "x", "=1+1", "\x1b[31m", "a\nb", "9" * 5_000),
+    *([], {}, [[]], {"": {}}, {"schema": 2}, ["a"] * 50),
+)
+NUMBERS = (float("nan"), float("inf"), -float("inf"), 1e308, -1e308, 0.0, 5e-324, 2.0**63)
+
+
+@dataclass(frozen=True)
+class Door:
+    """samples: valid input; enter: read it as a verb does, from bytes, in an empty folder; its value is what was
+    understood. meant: whether the value says what the bytes say. strike: harm a sample (default: `harmed`)."""
+
+    name: str
+    samples: Callable[[], list[bytes]]
+    enter: Callable[[bytes, Path], Any]
+    meant: Callable[[bytes, Any], bool]
+    strike: Callable[[bytes, random.Random], bytes] | None = None
+    cost: int = 1  # in tries of the cheapest door
+
+
+def outcome(door: Door, body: bytes, folder: Path) -> tuple[int, str, Any]:
+    """Exit code, standard error and what was understood, for one input at one door."""
+    value: list[Any] = []
+
+    def command() -> int:
+        value.append(door.enter(body, folder))
+        return value[0] if type(value[0]) is int else 0
+
+    err = io.StringIO()
+    with contextlib.redirect_stderr(err), contextlib.redirect_stdout(io.StringIO()):
+        code = ending.of(command)
+    return code, err.getvalue(), value[0] if value else None
+
+
+def fault(door: Door, body: bytes, folder: Path) -> str:
+    """What is wrong with how the door took this input; "" where nothing is."""
+    folder.mkdir()
+    try:
+        code, err, value = outcome(door, body, folder)
+        beside = sorted(path.name for path in folder.parent.iterdir() if path != folder)
+    finally:
+        shutil.rmtree(folder)
+    if beside:
+        return f"it left {beside} outside its folder"
+    if code in (0, 1, 3) and value is not None:
+        return "" if door.meant(body, value) else f"it was understood as {str(value)[:200]!r}"
+    if code != 2:
+        return f"exit code {code}: {err[-600:]}"
+    if not err.startswith("compare: ") or err.count("\n") != 1 or not err[:-1].isprintable():
+        return f"not one plain line: {err[-600:]!r}"
+    return "" if len(err) < 2_000 else f"a line of {len(err)} characters"
+
+
+def harmed(body: bytes, rng: random.Random) -> bytes:
+    """Valid bytes cut, flipped, doubled, with a piece of their own or noise in another place; or noise alone."""
+    for _ in range(rng.choice((1, 1, 2, 4))):
+        place, length = rng.randrange(len(body) + 1), rng.choice((1, 2, 8, 64, 1_000))
+        piece = rng.choice(
+            (
+                *(b"", rng.randbytes(length), body[place : place + length], b"\0" * length, b"\xff" * length),
+                *(b"(" * length, b"[" * 30 * length, b'{"a":' * length, b"9" * 90 * length, b"\n", b"-", b"1e999"),
+            )
+        )
+        body = rng.choice(
+            (
+                *(body[:place], body[:place] + piece + body[place + len(piece) :], body[:place] + piece + body[place:]),
+                *(body[:place] + body[place + length :], body * 2, piece),
+            )
+        )
+        body = body[:200_000]
+    return body
+
+
+def renamed(value: Any, rng: random.Random) -> Any:
+    """JSON content with nonsense in the place of a random part."""
+    if isinstance(value, dict) and value and rng.random() < 0.85:
+        key = rng.choice(list(value))
+        rest = {name: each for name, each in value.items() if name != key}
+        changed = rng.random()
+        if changed < 0.1:
+            return rest
+        return rest | {str(rng.choice(NONSENSE))[:40] if changed < 0.15 else key: renamed(value[key], rng)}
+    if isinstance(value, list) and value and rng.random() < 0.85:
+        place = rng.randrange(len(value))
+        return [*value[:place], *([] if rng.random() < 0.2 else [renamed(value[place], rng)]), *value[place + 1 :]]
+    return rng.choice((*NONSENSE, *NUMBERS[3:])) if rng.random() < 0.7 else [value]
+
+
+def as_written(body: bytes, folder: Path, name: str) -> str:
+    """The bytes as a file of that name."""
+    path = folder / name
+    path.write_bytes(body)
+    return str(path)
+
+
+def _truly(*_: Any) -> bool:
+    """Whatever was understood is right: the harm left something sound, or nothing was promised of the content."""
+    return True
+
+
+# A result folder: a run record and cells, each with a digest of its own, and the frames that judging wrote.
+
+
+def write_results(folder: Path) -> Path:
+    """A small run as `compare run` stores one."""
+    store = Store(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    results = [evaluated(cell()), evaluated(cell(implementation="pyro")), drawn(cell(procedure="draw", size=0))]
+    spec = json.loads(json.dumps(asdict(parse_spec(PROFILE, "small"))))
+    store.write_record(
+        {
+            "profile": "small",
+            "spec": spec,
+            "digest": "d",
+            "command": "compare run --profile small.toml",
+            "planned": len(results),
+            "date": "2026-01-02 03:04 UTC",
+            "fingerprint": "f",
+            "environments": {"f": {"python": "3.11.9", "packages": {"torch": "2.13.0"}, "device": "cpu"}},
+        }
+    )
+    for each in results:
+        store.write(each)
+    return folder
+
+
+class Sample:
+    """A judged folder, made once, that every try gets a copy of."""
+
+    def __init__(self, place: Path) -> None:
+        self.folder = write_results(place / "run")
+        with contextlib.redirect_stdout(io.StringIO()):
+            judge_folder(self.folder)
+        self.cell = next(self.folder.glob("cells/*/*.json")).relative_to(self.folder)
+
+    def with_file(self, folder: Path, name: str | Path, body: bytes) -> Path:
+        """A copy with one file replaced."""
+        copy = folder / "run"
+        shutil.copytree(self.folder, copy)
+        (copy / name).write_bytes(body)
+        return copy
+
+    def doors(self) -> tuple[Door, ...]:
+        """Of everything in the folder that a verb reads."""
+        record = (self.folder / "run.json").read_bytes()
+        measured, verdicts = ((self.folder / f"{name}.parquet").read_bytes() for name in ("measurements", "verdicts"))
+        one = (self.folder / self.cell).read_bytes()
+        same = self.folder
+
+        def judged(name: str | Path) -> Callable[[bytes, Path], Any]:
+            return lambda body, folder: judge_folder(self.with_file(folder, name, body)).exit_code
+
+        def told(name: str) -> Callable[[bytes, Path], Any]:
+            return lambda body, folder: why_command("MATCH-001", "pyro", self.with_file(folder, name, body))
+
+        def compared(name: str) -> Callable[[bytes, Path], Any]:
+            return lambda body, folder: diff_command(same, self.with_file(folder, name, body), as_json=False)
+
+        def drawn_frame(body: bytes, folder: Path) -> Any:
+            """A frame of other content under a seal that fits: what `diff` and `why` make of it."""
+            rng, copy = random.Random(body), folder / "run"
+            shutil.copytree(self.folder, copy)
+            name = rng.choice(("measurements", "verdicts"))
+            write_frame(copy, name, odd_frame(pd.read_parquet(self.folder / f"{name}.parquet"), rng))
+            code = diff_command(same, copy, as_json=rng.random() < 0.5)
+            why_command("MATCH-001", "pyro", copy)
+            return code
+
+        def same_json(sample: bytes) -> Callable[[bytes, Any], bool]:
+            return lambda body, _code: json.loads(body) == json.loads(sample)
+
+        def exactly(sample: bytes) -> Callable[[bytes, Any], bool]:
+            return lambda body, code: body == sample or code == 3
+
+        return (
+            Door("run record", lambda: [record], judged("run.json"), same_json(record), cost=60),
+            Door("run record, sealed", lambda: [record], judged("run.json"), _truly, resealed_record, cost=60),
+            Door("cell", lambda: [one], judged(self.cell), exactly(one), cost=60),
+            Door("cell, sealed", lambda: [one], judged(self.cell), _truly, resealed_cell, cost=60),
+            Door("verdicts", lambda: [verdicts], told("verdicts.parquet"), exactly(verdicts), cost=20),
+            Door("measurements", lambda: [measured], compared("measurements.parquet"), exactly(measured), cost=30),
+            Door("frame, sealed", lambda: [b"seed"], drawn_frame, _truly, lambda _, r: r.randbytes(8), cost=60),
+        )
+
+
+def resealed_record(body: bytes, rng: random.Random) -> bytes:
+    """A run record of other content whose digest fits."""
+    content = json.loads(body)
+    content.pop("sha256")
+    content = renamed(content, rng)
+    with contextlib.suppress(ValueError, TypeError):
+        content = content | {"sha256": _digest(dumps(content))}
+    return json.dumps(content).encode()
+
+
+def resealed_cell(body: bytes, rng: random.Random) -> bytes:
+    """A cell's result of other content whose digest fits."""
+    return sealed(json.dumps(renamed(json.loads(unsealed(body)), rng)).encode())
+
+
+def odd_frame(frame: pd.DataFrame, rng: random.Random) -> pd.DataFrame:
+    """A frame with a column gone, of another type, or with numbers and text that no run writes; or without rows."""
+    column = rng.choice(list(frame.columns))
+    change = rng.randrange(5)
+    if change == 0:
+        return frame.drop(columns=column)
+    if change == 1:
+        return frame.iloc[: rng.randrange(2)]
+    if change == 2:
+        return frame.assign(**{column: rng.choice((*NUMBERS, "x", "=1+1", "\x1b[31m", "a\nb", None))})
+    if change == 3:
+        return pd.concat([frame, frame.sample(n=5, replace=True, random_state=rng.randrange(2**31))])
+    numbers = frame.select_dtypes("number").columns
+    return frame.assign(**{name: rng.choice(NUMBERS) for name in numbers})
+
+
+# Files and words that stand alone.
+
+
+def _profile(body: bytes, folder: Path) -> Any:
+    return read_spec(as_written(body, folder, "mine.toml"))
+
+
+def _says_the_toml(body: bytes, spec: Any) -> bool:
+    table = tomllib.loads(body.decode())
+    blocks = [{k: tuple(v) if isinstance(v, list) else v for k, v in block.items()} for block in table.pop("cells")]
+    pairs = [(spec, table), *zip(spec.cells, blocks, strict=True)]
+    return all(getattr(record, key) == value for record, given in pairs for key, value in given.items())
+
+
+def _npy(array: Any, **how: Any) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, array, **how)
+    return buffer.getvalue()
+
+
+def _npz() -> bytes:
+    buffer = io.BytesIO()
+    np.savez(buffer, x=np.arange(80.0).reshape(40, 2), label=np.arange(40))
+    return buffer.getvalue()
+
+
+def _promising(body: bytes, rng: random.Random) -> bytes:
+    """A .npy file whose header promises other rows, 2^40 of them say, or another type; else `harmed`."""
+    if rng.random() < 0.5:
+        return harmed(body, rng)
+    shape = rng.choice(("(1099511627776, 8)", "(0, 8)", "(-5, 8)", "(40, 9)", "()", "(2, 4, 40)", "((40, 8),)", "40"))
+    kind = rng.choice(("'<f8'", "'|O'", "'<U8'", "'>f4'", "'<c16'", "'<M8[s]'", "[('a', '<f8')]", "'x'", "()"))
+    text = f"{{'descr': {kind}, 'fortran_order': {rng.choice(('False', 'True', '3'))}, 'shape': {shape}, }}".encode()
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text) + 1) + text + b"\n" + body[128:]
+
+
+def _is_array(body: bytes, arrays: Any) -> bool:
+    """The rows are those of the file."""
+    told = np.load(io.BytesIO(body), allow_pickle=False)
+    given = [told] if isinstance(told, np.ndarray) else [told[name] for name in told.files]
+    read = arrays if isinstance(arrays, list) else [arrays]
+    return all(np.array_equal(np.asarray(a, float), np.asarray(b, float)) for a, b in zip(given, read, strict=True))
+
+
+def _data(read: Callable[[Path], Any], name: str) -> Callable[[bytes, Path], Any]:
+    def entered(body: bytes, folder: Path) -> Any:
+        try:
+            return read(Path(as_written(body, folder, name)))
+        except DataError as error:  # a cell that needs the data tells it as its reason
+            ending.interruption.tell(f"compare: {error}")
+            return 2
+
+    return entered
+
+
+def _idx(*lengths: int, entries: bytes) -> bytes:
+    return bytes([0, 0, 8, len(lengths)]) + struct.pack(f">{len(lengths)}I", *lengths) + entries
+
+
+def _mat() -> bytes:
+    buffer = io.BytesIO()
+    savemat(buffer, {"data": np.eye(6), "more": np.arange(4.0), "text": "words"})
+    return buffer.getvalue()
+
+
+def _amat_says(body: bytes, rows: Any) -> bool:
+    plain = gzip.decompress(body) if body[:2] == b"\x1f\x8b" else body
+    return [line.split() for line in plain.split(b"\n") if line.split()] == [[b"%d" % e for e in row] for row in rows]
+
+
+def _idx_says(body: bytes, rows: Any) -> bool:
+    plain = gzip.decompress(body) if body[:2] == b"\x1f\x8b" else body
+    return plain[4 + 4 * plain[3] :] == rows.tobytes() and rows.ndim == plain[3]
+
+
+def _words(read: Callable[[str], Any]) -> Callable[[bytes, Path], Any]:
+    """Of what comes as an argument: the shell hands over no NUL, other bytes as surrogates."""
+    return lambda body, _folder: read(body.replace(b"\0", b"").decode("utf-8", "surrogateescape"))
+
+
+def _plug_in(body: bytes, folder: Path) -> Any:
+    """Entry points that an installed distribution declares: what `doctor` and a plan make of them."""
+    place = folder / "planted-1.0.dist-info"
+    place.mkdir()
+    (place / "METADATA").write_bytes(body)
+    (place / "entry_points.txt").write_bytes(body)
+    sys.path.insert(0, str(folder))
+    importlib.invalidate_caches()
+    try:
+        environment.third_party_versions()
+        return list(diagnose())
+    finally:
+        sys.path.remove(str(folder))
+
+
+def _bench(body: bytes, folder: Path) -> Any:
+    as_written(body, folder, "bench.json")
+    return opened(folder, ("steps",), "cpu", resume=True)
+
+
+def _init_says(body: bytes, value: Any) -> bool:
+    return json.dumps(value) == json.dumps(json.loads(body.replace(b"\0", b"").decode("utf-8", "surrogateescape")))
+
+
+ARGUMENTS = [b"[1, 2.5, [3, 4]]", b'[[1], {"x": 2}]', b'{"x": 1}', b"[]", b'["a", null, true]']
+IMAGES = _idx(3, 5, 5, entries=bytes(75))
+PROMISES = _idx(2**31, 2**31, 2**31, entries=b"abc")
+ROWS = [b"0 1 1 0 \n1 1 0 0 \n" * 3, gzip.compress(b"0 1 0 1\n" * 9)]
+PLUG_INS = [
+    b"[elbo_compare.implementations]\nmine = mine:Vae\n",
+    b"Metadata-Version: 2.1\nName: mine\nVersion: 1.0\n\n[elbo_compare.implementations]\npyro = mine:Vae",
+]
+BENCH = [b'{"device": "cpu", "units": {"steps/a": "whole"}}']
+
+
+def _rows_of_a_model(body: bytes, folder: Path) -> Any:
+    return given_rows(as_written(body, folder, "x.npy"))
+
+
+def _rows_of_a_pair(name: str) -> Callable[[bytes, Path], Any]:
+    return lambda body, folder: named_data(as_written(body, folder, name))
+
+
+ALONE = (
+    Door("profile", lambda: [PROFILE.encode()], _profile, _says_the_toml, cost=3),
+    Door("-k", lambda: [b"vae and not (pyro or jax)", b"gaussian"], _words(selector), _truly),
+    Door("--args", lambda: ARGUMENTS, _words(arguments), _truly),
+    Door("--init", lambda: [*ARGUMENTS, b'{"latent_dim": 8}'], _words(read_init), _init_says),
+    Door("--set", lambda: [b"beta=4.0", b"mode=sum", b"to=(3, 4)"], _words(lambda text: constants_of([text])), _truly),
+    Door("rows of a model", lambda: [_npy(np.ones((40, 8)))], _rows_of_a_model, _is_array, _promising, cost=2),
+    Door("rows of a pair", lambda: [_npy(np.eye(40))], _rows_of_a_pair("x.npy"), _is_array, _promising, cost=2),
+    Door("arrays of a pair", lambda: [_npz()], _rows_of_a_pair("x.npz"), _is_array, cost=3),
+    Door("IDX", lambda: [IMAGES, gzip.compress(IMAGES), PROMISES], _data(read_idx, "images"), _idx_says, cost=2),
+    Door(".amat", lambda: ROWS, _data(lambda path: read_amat(path, columns=4), "x.amat"), _amat_says, cost=2),
+    Door(".mat", lambda: [_mat()], _data(lambda path: read_mat(path, ("data",)), "x.mat"), _truly, cost=60),
+    Door(
+        "plug-in", lambda: PLUG_INS, _plug_in, lambda _, lines: any("numpy-oracle" in line for line in lines), cost=20
+    ),
+    Door("bench record", lambda: BENCH, _bench, _truly, cost=3),
+)
