@@ -1,6 +1,6 @@
 """Harmed input at every door: `python benchmarks/fuzz.py [--tries 100000] [--seed 0] [--out reports/published/fuzz]`.
 
-Each door of tests/compare/doors.py gets its share of the tries, by what one costs there; a fault is a traceback, an
+Each door of tests/compare/doors.py and folder_doors.py gets its share of the tries, by what one costs there; a fault is a traceback, an
 exit code that means something else, several lines, a file outside the folder, an input understood as something else,
 or an address space past MEMORY. Writes fuzz.json and README.md; exit code 1 where there was a fault.
 """
@@ -19,7 +19,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "compare"))
 
-from doors import ALONE, Door, Sample, fault, harmed
+from doors import ALONE, Door, fault, harmed
+from folder_doors import Sample
 
 from elbo_compare.compare import environment
 

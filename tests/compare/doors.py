@@ -16,13 +16,11 @@ import struct
 import sys
 import tomllib
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
-from claim_rows import cell, drawn, evaluated
 from scipy.io import savemat
 
 from elbo_compare.compare import environment
@@ -30,17 +28,11 @@ from elbo_compare.compare.bench.kept import opened
 from elbo_compare.compare.checking.command import constants_of
 from elbo_compare.compare.checking.models.check import read_init
 from elbo_compare.compare.checking.models.data import given_rows
-from elbo_compare.compare.commands.diff import diff_command
 from elbo_compare.compare.commands.doctor import diagnose
-from elbo_compare.compare.commands.judge import judge_folder
-from elbo_compare.compare.commands.why import why_command
-from elbo_compare.compare.judging.frames import write_frame
 from elbo_compare.compare.launching import ending
 from elbo_compare.compare.matching.data import named_data
 from elbo_compare.compare.planning.select import selector
-from elbo_compare.compare.planning.spec import parse_spec, read_spec
-from elbo_compare.compare.running.codec import dumps
-from elbo_compare.compare.running.store import Store, _digest, sealed, unsealed
+from elbo_compare.compare.planning.spec import read_spec
 from elbo_compare.compare.semantics.explain_target import arguments
 from elbo_compare.suites.datasets.formats import DataError, read_amat, read_idx, read_mat
 
@@ -152,125 +144,9 @@ def as_written(body: bytes, folder: Path, name: str) -> str:
     return str(path)
 
 
-def _truly(*_: Any) -> bool:
+def truly(*_: Any) -> bool:
     """Whatever was understood is right: the harm left something sound, or nothing was promised of the content."""
     return True
-
-
-# A result folder: a run record and cells, each with a digest of its own, and the frames that judging wrote.
-
-
-def write_results(folder: Path) -> Path:
-    """A small run as `compare run` stores one."""
-    store = Store(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    results = [evaluated(cell()), evaluated(cell(implementation="pyro")), drawn(cell(procedure="draw", size=0))]
-    spec = json.loads(json.dumps(asdict(parse_spec(PROFILE, "small"))))
-    store.write_record(
-        {
-            "profile": "small",
-            "spec": spec,
-            "digest": "d",
-            "command": "compare run --profile small.toml",
-            "planned": len(results),
-            "date": "2026-01-02 03:04 UTC",
-            "fingerprint": "f",
-            "environments": {"f": {"python": "3.11.9", "packages": {"torch": "2.13.0"}, "device": "cpu"}},
-        }
-    )
-    for each in results:
-        store.write(each)
-    return folder
-
-
-class Sample:
-    """A judged folder, made once, that every try gets a copy of."""
-
-    def __init__(self, place: Path) -> None:
-        self.folder = write_results(place / "run")
-        with contextlib.redirect_stdout(io.StringIO()):
-            judge_folder(self.folder)
-        self.cell = next(self.folder.glob("cells/*/*.json")).relative_to(self.folder)
-
-    def with_file(self, folder: Path, name: str | Path, body: bytes) -> Path:
-        """A copy with one file replaced."""
-        copy = folder / "run"
-        shutil.copytree(self.folder, copy)
-        (copy / name).write_bytes(body)
-        return copy
-
-    def doors(self) -> tuple[Door, ...]:
-        """Of everything in the folder that a verb reads."""
-        record = (self.folder / "run.json").read_bytes()
-        measured, verdicts = ((self.folder / f"{name}.parquet").read_bytes() for name in ("measurements", "verdicts"))
-        one = (self.folder / self.cell).read_bytes()
-        same = self.folder
-
-        def judged(name: str | Path) -> Callable[[bytes, Path], Any]:
-            return lambda body, folder: judge_folder(self.with_file(folder, name, body)).exit_code
-
-        def told(name: str) -> Callable[[bytes, Path], Any]:
-            return lambda body, folder: why_command("MATCH-001", "pyro", self.with_file(folder, name, body))
-
-        def compared(name: str) -> Callable[[bytes, Path], Any]:
-            return lambda body, folder: diff_command(same, self.with_file(folder, name, body), as_json=False)
-
-        def drawn_frame(body: bytes, folder: Path) -> Any:
-            """A frame of other content under a seal that fits: what `diff` and `why` make of it."""
-            rng, copy = random.Random(body), folder / "run"
-            shutil.copytree(self.folder, copy)
-            name = rng.choice(("measurements", "verdicts"))
-            write_frame(copy, name, odd_frame(pd.read_parquet(self.folder / f"{name}.parquet"), rng))
-            code = diff_command(same, copy, as_json=rng.random() < 0.5)
-            why_command("MATCH-001", "pyro", copy)
-            return code
-
-        def same_json(sample: bytes) -> Callable[[bytes, Any], bool]:
-            return lambda body, _code: json.loads(body) == json.loads(sample)
-
-        def exactly(sample: bytes) -> Callable[[bytes, Any], bool]:
-            return lambda body, code: body == sample or code == 3
-
-        return (
-            Door("run record", lambda: [record], judged("run.json"), same_json(record), cost=60),
-            Door("run record, sealed", lambda: [record], judged("run.json"), _truly, resealed_record, cost=60),
-            Door("cell", lambda: [one], judged(self.cell), exactly(one), cost=60),
-            Door("cell, sealed", lambda: [one], judged(self.cell), _truly, resealed_cell, cost=60),
-            Door("verdicts", lambda: [verdicts], told("verdicts.parquet"), exactly(verdicts), cost=20),
-            Door("measurements", lambda: [measured], compared("measurements.parquet"), exactly(measured), cost=30),
-            Door("frame, sealed", lambda: [b"seed"], drawn_frame, _truly, lambda _, r: r.randbytes(8), cost=60),
-        )
-
-
-def resealed_record(body: bytes, rng: random.Random) -> bytes:
-    """A run record of other content whose digest fits."""
-    content = json.loads(body)
-    content.pop("sha256")
-    content = renamed(content, rng)
-    with contextlib.suppress(ValueError, TypeError):
-        content = content | {"sha256": _digest(dumps(content))}
-    return json.dumps(content).encode()
-
-
-def resealed_cell(body: bytes, rng: random.Random) -> bytes:
-    """A cell's result of other content whose digest fits."""
-    return sealed(json.dumps(renamed(json.loads(unsealed(body)), rng)).encode())
-
-
-def odd_frame(frame: pd.DataFrame, rng: random.Random) -> pd.DataFrame:
-    """A frame with a column gone, of another type, or with numbers and text that no run writes; or without rows."""
-    column = rng.choice(list(frame.columns))
-    change = rng.randrange(5)
-    if change == 0:
-        return frame.drop(columns=column)
-    if change == 1:
-        return frame.iloc[: rng.randrange(2)]
-    if change == 2:
-        return frame.assign(**{column: rng.choice((*NUMBERS, "x", "=1+1", "\x1b[31m", "a\nb", None))})
-    if change == 3:
-        return pd.concat([frame, frame.sample(n=5, replace=True, random_state=rng.randrange(2**31))])
-    numbers = frame.select_dtypes("number").columns
-    return frame.assign(**{name: rng.choice(NUMBERS) for name in numbers})
 
 
 # Files and words that stand alone.
@@ -398,18 +274,18 @@ def _rows_of_a_pair(name: str) -> Callable[[bytes, Path], Any]:
 
 ALONE = (
     Door("profile", lambda: [PROFILE.encode()], _profile, _says_the_toml, cost=3),
-    Door("-k", lambda: [b"vae and not (pyro or jax)", b"gaussian"], _words(selector), _truly),
-    Door("--args", lambda: ARGUMENTS, _words(arguments), _truly),
+    Door("-k", lambda: [b"vae and not (pyro or jax)", b"gaussian"], _words(selector), truly),
+    Door("--args", lambda: ARGUMENTS, _words(arguments), truly),
     Door("--init", lambda: [*ARGUMENTS, b'{"latent_dim": 8}'], _words(read_init), _init_says),
-    Door("--set", lambda: [b"beta=4.0", b"mode=sum", b"to=(3, 4)"], _words(lambda text: constants_of([text])), _truly),
+    Door("--set", lambda: [b"beta=4.0", b"mode=sum", b"to=(3, 4)"], _words(lambda text: constants_of([text])), truly),
     Door("rows of a model", lambda: [_npy(np.ones((40, 8)))], _rows_of_a_model, _is_array, _promising, cost=2),
     Door("rows of a pair", lambda: [_npy(np.eye(40))], _rows_of_a_pair("x.npy"), _is_array, _promising, cost=2),
     Door("arrays of a pair", lambda: [_npz()], _rows_of_a_pair("x.npz"), _is_array, cost=3),
     Door("IDX", lambda: [IMAGES, gzip.compress(IMAGES), PROMISES], _data(read_idx, "images"), _idx_says, cost=2),
     Door(".amat", lambda: ROWS, _data(lambda path: read_amat(path, columns=4), "x.amat"), _amat_says, cost=2),
-    Door(".mat", lambda: [_mat()], _data(lambda path: read_mat(path, ("data",)), "x.mat"), _truly, cost=60),
+    Door(".mat", lambda: [_mat()], _data(lambda path: read_mat(path, ("data",)), "x.mat"), truly, cost=60),
     Door(
         "plug-in", lambda: PLUG_INS, _plug_in, lambda _, lines: any("numpy-oracle" in line for line in lines), cost=20
     ),
-    Door("bench record", lambda: BENCH, _bench, _truly, cost=3),
+    Door("bench record", lambda: BENCH, _bench, truly, cost=3),
 )

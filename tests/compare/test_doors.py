@@ -3,7 +3,8 @@
 import random
 
 import pytest
-from doors import ALONE, Door, Sample, fault, harmed
+from doors import ALONE, Door, fault, harmed
+from folder_doors import Sample
 
 TRIES = 100  # of the cheapest doors, about 1,000 of all; 100,000: benchmarks/fuzz.py
 
