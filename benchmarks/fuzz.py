@@ -1,8 +1,8 @@
 """Harmed input at every door: `python benchmarks/fuzz.py [--tries 100000] [--seed 0] [--out reports/published/fuzz]`.
 
-Each door of tests/compare/doors.py and folder_doors.py gets its share of the tries, by what one costs there; a fault is a traceback, an
-exit code that means something else, several lines, a file outside the folder, an input understood as something else,
-or an address space past MEMORY. Writes fuzz.json and README.md; exit code 1 where there was a fault.
+Each door of tests/compare/doors.py and folder_doors.py gets its share of the tries, by what one costs there; a fault is
+a traceback, an exit code that means something else, several lines, a file outside the folder, an input understood as
+something else, or an address space past MEMORY. Writes fuzz.json and README.md; exit code 1 where there was a fault.
 """
 
 import argparse
