@@ -4,7 +4,9 @@ from collections.abc import Callable, Iterable, Sequence
 from math import inf, isfinite
 
 from elbo_compare.compare.records import Outcome, SuiteVerdict
+from elbo_compare.suites.questions import authors_code
 from elbo_compare.suites.questions import density_ratio as ratio
+from elbo_compare.suites.questions import questioned_code as code
 from elbo_compare.suites.questions.catalogue import BY_ID
 from elbo_compare.suites.questions.ledger import Effect
 from elbo_compare.suites.questions.question import Question
@@ -150,6 +152,68 @@ def _density_ratio(verdicts: Verdicts) -> list[str]:
     ]
 
 
+def _questioned_code(verdicts: Verdicts) -> list[str]:
+    def of(claim: str) -> SuiteVerdict | None:
+        return next(iter(_of(verdicts, claim)), None)
+
+    share, mean, biases = (of(claim) for claim in ("CODE-003", "CODE-005", "CODE-009"))
+    counted = _pick(verdicts, "rows counted / rows")
+    dropped = _pick(verdicts, "lower bound of the code − mean −ELBO of all rows")
+    largest = _pick(verdicts, "clamped − plain log p(x|z), largest")
+    lead = _of(verdicts, "CODE-008", "every step")
+    return [
+        *_beside_the_authors(verdicts),
+        f"It clamps probabilities to [10⁻⁷, 1 − 10⁻⁷], that is logits to ±{code.EDGE:.2f}"
+        + (", which changes nothing at initial weights." if holds(verdicts, "CODE-002") else ".")
+        if holds(verdicts, "CODE-001")
+        else "",
+        f"At trained weights {100 * share.value:.0f}% of {share.n:,} pixels lie there."
+        if holds(verdicts, "CODE-003") and share
+        else "",
+        "They have no gradient." if holds(verdicts, "CODE-004") else "",
+        f"The clamp makes log p(x|z) look better by {_signed(mean.value)} nats on average over {mean.n:,} rows and by "
+        f"{_signed(largest.value)} at one of them."
+        if holds(verdicts, "CODE-005") and mean and largest
+        else "",
+        f"Its lower bound drops the rows after the last full {code.BLOCK} but divides by all of them (MUT-171)"
+        + (
+            f": a factor {counted.value:.3f} at {counted.n:,} rows, here {_signed(dropped.value)} nats of −ELBO."
+            if counted and dropped and holds(verdicts, "CODE-007")
+            else "."
+        )
+        if holds(verdicts, "CODE-006")
+        else "",
+        "It warms up by epoch, these models by step: they agree where an epoch begins, ours lead by at most "
+        f"{_signed(lead[0].value)} within one."
+        if holds(verdicts, "CODE-008") and lead
+        else "",
+        "It keeps torch's uniform biases at initialisation, here they are 0: that moves a datum's ELBO before training "
+        f"by {_signed(biases.value)} nats (root mean square)."
+        if holds(verdicts, "CODE-009") and biases
+        else "",
+    ]
+
+
+def _beside_the_authors(verdicts: Verdicts) -> list[str]:
+    """What the published measurement on the authors' own code says: none of it was run here."""
+    found = [each for each in verdicts if each.case.endswith(code.AUTHORS)]
+    worst = {
+        name: max(
+            (each.value for each in found if each.quantity.startswith(name) and "@initial" in each.case), default=None
+        )
+        for name in ("ELBO, largest difference", "KL, largest difference", "gradient")
+    }
+    if not found or None in worst.values():
+        return []
+    models = len({each.case for each in found if "@initial" in each.case})
+    elbo, kl, gradient = worst.values()
+    return [
+        f"At initial weights {models} of these models equal the authors' own, run beside them, to {elbo:.2g} nats in "
+        f"the ELBO, {kl:.2g} in the KL and {gradient:.2g} in gradients (measured "
+        f"{authors_code.record()['date']} by benchmarks/questioned_code.py, not in this run)."
+    ]
+
+
 def _interval(verdict: SuiteVerdict | None) -> str:
     if verdict is None:
         return ""
@@ -165,5 +229,6 @@ _ANSWERS: dict[str, Callable[[Verdicts], list[str]]] = {
     "UNI": _univariate,
     "GGD": _generalised_normal,
     "RATIO": _density_ratio,
+    "CODE": _questioned_code,
 }
 assert _ANSWERS.keys() == BY_ID.keys()

@@ -12,7 +12,7 @@ GROUP = ["problem", "dataset", "protocol", "implementation", "dtype"]
 
 
 def build(data: ReportData) -> Section:
-    """Estimates by cell, after training beside the published ones, and the two lines of public code."""
+    """Estimates by cell, after training beside the published ones, and the lines of public code."""
     rows = data.quantity("log_px_mean")
     if rows.empty:
         return not_measured("likelihood", TITLE, "no cell estimated log p(x) by importance sampling.")
@@ -123,8 +123,8 @@ def _lines(lines: Frame | None) -> list[Block]:
         Table(
             name="likelihood-lines",
             caption=(
-                "Two lines of the papers' public code (jmtomczak/vae_vpflows) that move such numbers, computed here "
-                "from their formulas, nats per datum. Which version made a published table is not known; both are "
+                "Lines of the papers' public code (jmtomczak/vae_vpflows) that move such numbers, computed here "
+                "from their formulas, nats per datum. Which version made a published table is not known; all are "
                 "mutants that the claims must catch."
             ),
             frame=frame,

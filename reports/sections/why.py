@@ -22,6 +22,7 @@ LINE = """\
 log_p_z = -0.5 * sum(z**2)
 log_q_z = -0.5 * sum(log_var + (z - mean)**2 / exp(log_var))
 KL = -(log_p_z - log_q_z)"""
+CODE = "CODE"  # the question that measures how these models differ from the authors' code
 CLAIMS = {
     "KL-002": "the line, at one sample",
     "KL-003": "with the constants written out",
@@ -53,15 +54,23 @@ def build(data: ReportData) -> Section:
         Prose(text=_below_zero(data)),
         Prose(text=WHY),
         Prose(text=_harm(data)),
-        Prose(
-            text="Is this the questioned code? The line stands in the authors' public code of volume-preserving-flow "
-            "VAEs, jmtomczak/vae_vpflows (Tomczak and Welling 2016, arXiv 1611.09630; 2017, arXiv 1706.02326). It was "
-            "read there and written anew here; that code itself is not run."
-        ),
+        _whose(data.further.get("questions_answers")),
         _measured(data),
         *_sources(data.further.get("questions_answers")),
     ]
     return Section(anchor="why", title=TITLE, blocks=tuple(blocks))
+
+
+def _whose(answers: Frame | None) -> Prose:
+    """Where the line stands, and what the question CODE measured of the differences to that code."""
+    text = (
+        "Is this the questioned code? The line stands in the authors' public code of volume-preserving-flow "
+        "VAEs, jmtomczak/vae_vpflows (Tomczak and Welling 2016, arXiv 1611.09630; 2017, arXiv 1706.02326). It was "
+        "read there and written anew here. "
+    )
+    if answers is None or not (answers["id"] == CODE).any():
+        return Prose(text=text + "How the two differ was not measured in this run.")
+    return Prose(text=text + str(answers.set_index("id").loc[CODE, "answer"]) + f" Claims: question {CODE}.")
 
 
 def _below_zero(data: ReportData) -> str:
@@ -117,7 +126,9 @@ def _sources(answers: Frame | None) -> list[Block]:
     if answers is None or answers.empty:
         return [Prose(text="Neighbouring questions: not measured in this run.", absent=True)]
     texts = [
-        f"{row['title'].rstrip('?')}? {row['answer']} Source: {row['source']}." for row in answers.to_dict("records")
+        f"{row['title'].rstrip('?')}? {row['answer']} Source: {row['source']}."
+        for row in answers.to_dict("records")
+        if row["id"] != CODE
     ]
     return [Prose(text="What stands around the question, and what was measured of it:"), *map(_prose, texts)]
 

@@ -8,7 +8,7 @@ import pytest
 
 from elbo_compare.compare.questions.judging import question_verdicts
 from elbo_compare.compare.records import Outcome, ProgramResult, Status
-from elbo_compare.suites.questions import density_ratio, generalised_normal, normaliser, univariate
+from elbo_compare.suites.questions import density_ratio, generalised_normal, normaliser, questioned_code, univariate
 from elbo_compare.suites.questions.question import QuestionClaim, Row
 
 AGREES, DIFFERS, INCONCLUSIVE = Outcome.AGREES, Outcome.DIFFERS, Outcome.INCONCLUSIVE
@@ -49,6 +49,7 @@ def small_suite():
     patch.setattr(univariate, "SAMPLED", ("same scale",))
     patch.setattr(generalised_normal, "PAIRS", generalised_normal.PAIRS[1:3])
     patch.setattr(density_ratio, "LARGEST", 1000)
+    patch.setattr(questioned_code, "ROWS", 100)
     try:
         yield
     finally:
@@ -56,10 +57,11 @@ def small_suite():
 
 
 def measured_results():
-    """Results of all questions: the real rows of three, and of the classifier's what few repetitions give."""
+    """Results of all questions: the real rows of four, and of the classifier's what few repetitions give."""
     return [
         a_result("NORM", normaliser.measure()),
         a_result("UNI", univariate.measure()),
         a_result("GGD", generalised_normal.measure()),
+        a_result("CODE", questioned_code.measure()),
         a_result("RATIO", density_ratio.measure(repetitions={100: 30, 1000: 10}, misspecified={1000: 10})),
     ]

@@ -109,26 +109,27 @@ def planted(tmp_path, monkeypatch):
     """The suite with a question that dies and one that raises."""
     (tmp_path / "planted.py").write_text(PLANTED)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    bodies = {"NORM": "measure", "UNI": "dead", "GGD": "wrong", "RATIO": "measure"}
+    bodies = {"NORM": "measure", "UNI": "dead", "GGD": "wrong", "RATIO": "measure", "CODE": "measure"}
     each = [Program(name=name, code=f"planted:{body}", group="", packages=()) for name, body in bodies.items()]
     return replace(QUESTIONS_SUITE, programs=lambda: each)
 
 
 def test_a_crash_costs_its_own_question_and_resume_runs_it_alone(tmp_path, planted):
     folder = tmp_path / "out"
-    assert run_suites(folder, [planted], say=lambda line: None) == 4
+    assert run_suites(folder, [planted], say=lambda line: None) == 5
     found = {each.program: each for each in SuiteStore(folder, "questions").results()}
     assert {name: each.status for name, each in found.items()} == {
         "NORM": Status.OK,
         "UNI": Status.CRASHED,
         "GGD": Status.FAILED,
         "RATIO": Status.OK,
+        "CODE": Status.OK,
     }
     assert found["UNI"].reason.startswith("the process ended with code 3: planted: no reason")
     assert found["GGD"].reason == "ValueError: planted"
     said = []
     assert run_suites(folder, [planted], say=said.append) == 1
-    assert said == ["3 of 4 questions are there; 1 are to be run"]
+    assert said == ["4 of 5 questions are there; 1 are to be run"]
     judged = command_module.judge_in(folder, QUESTIONS_SUITE)
     assert judged.exit_code == 3
     assert any("UNI-001 inconclusive: measuring it crashed" in line for line in judged.lines)
@@ -137,7 +138,7 @@ def test_a_crash_costs_its_own_question_and_resume_runs_it_alone(tmp_path, plant
 def test_another_environment_makes_results_stale(tmp_path, planted, monkeypatch):
     run_suites(tmp_path / "out", [planted], say=lambda line: None)
     monkeypatch.setattr(machine, "fingerprint", lambda: "another")
-    assert run_suites(tmp_path / "out", [planted], say=lambda line: None) == 4
+    assert run_suites(tmp_path / "out", [planted], say=lambda line: None) == 5
 
 
 def test_a_real_question_is_measured_in_its_process(tmp_path):

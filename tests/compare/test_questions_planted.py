@@ -10,7 +10,15 @@ from question_rows import AGREES, DIFFERS, INCONCLUSIVE, a_claim, a_result, a_ro
 from elbo_compare.compare.judging.judge import ErrorBudgetExceededError
 from elbo_compare.compare.questions.judging import BUDGET, judge_row, question_verdicts
 from elbo_compare.compare.statistics import ErrorBudget
-from elbo_compare.suites.questions import density_ratio, generalised_normal, ledger_entries, normaliser, univariate
+from elbo_compare.suites.complex_step import clip, sigmoid, softplus
+from elbo_compare.suites.questions import (
+    density_ratio,
+    generalised_normal,
+    ledger_entries,
+    normaliser,
+    questioned_code,
+    univariate,
+)
 from elbo_compare.suites.questions.ledger import Effect
 from elbo_compare.suites.questions.question import RATIO, Rule
 
@@ -223,3 +231,59 @@ def test_a_classifier_that_knows_the_densities_is_neither_optimistic_nor_noisier
 
 def test_the_suite_spends_a_tenth_of_what_the_claims_on_implementations_may():
     assert BUDGET.alpha == pytest.approx(ErrorBudget().alpha / 10)
+
+
+# --- The questioned code ---
+
+
+WRONG_PIXELS = {
+    "no clamp": lambda x, logits: x * logits - softplus(logits),
+    "clamped at 1e-6": lambda x, logits: _clamped_at(x, logits, 1e-6),
+    "clamped below only": lambda x, logits: _clamped_at(x, logits, questioned_code.CLAMP, above=1.0 - 1e-9),
+    "gradient kept": lambda x, logits: (
+        questioned_code.clamped_pixels(x, np.real(logits))
+        + (1j * np.imag(x * logits - softplus(logits)) if np.iscomplexobj(logits) else 0.0)
+    ),
+}
+
+
+def _clamped_at(x, logits, below, above=None):
+    p = clip(sigmoid(logits), below, 1.0 - below if above is None else above)
+    return x * np.log(p) + (1.0 - x) * np.log(1.0 - p)
+
+
+def _code(**planted):
+    return {
+        claim for claim, found in outcomes_of("CODE", questioned_code.measure(**planted)).items() if DIFFERS in found
+    }
+
+
+def test_the_questioned_code_is_as_it_was_read(small):
+    outcomes = outcomes_of("CODE", questioned_code.measure())
+    assert outcomes == {claim.id: {AGREES} for claim in questioned_code.CLAIMS}
+
+
+@pytest.mark.parametrize(
+    "name, caught",
+    [
+        ("no clamp", {"CODE-001", "CODE-004", "CODE-005"}),
+        ("clamped at 1e-6", {"CODE-001", "CODE-004"}),
+        ("clamped below only", {"CODE-001"}),
+        ("gradient kept", {"CODE-004"}),
+    ],
+)
+def test_another_clamp_is_caught(small, name, caught):
+    assert _code(pixels=WRONG_PIXELS[name]) >= caught
+
+
+def test_another_lower_bound_and_another_warm_up_are_caught():
+    assert _code(bound=lambda each: float(each.mean())) == {"CODE-006", "CODE-007"}
+    assert _code(bound=lambda each: float(each[:2_000].mean())) == {"CODE-006", "CODE-007"}
+    assert _code(weight=lambda step: min(step / 4_000, 1.0)) == {"CODE-008"}  # by step, as these models
+    assert _code(weight=lambda step: min((step // 40 + 1) / 100, 1.0)) == {"CODE-008"}  # epoch / 100
+
+
+def test_biases_of_zero_and_pixels_that_never_saturate_are_caught(small, monkeypatch):
+    at = questioned_code._at
+    monkeypatch.setattr(questioned_code, "_at", lambda case, part, rows: at(questioned_code.INITIAL, part, rows))
+    assert _code() >= {"CODE-003", "CODE-005", "CODE-009"}

@@ -5,7 +5,14 @@ import pytest
 from scipy import stats
 
 from elbo_compare.suites.exact import gaussian_kl
-from elbo_compare.suites.questions import density_ratio, generalised_normal, ledger_entries, normaliser, univariate
+from elbo_compare.suites.questions import (
+    density_ratio,
+    generalised_normal,
+    ledger_entries,
+    normaliser,
+    questioned_code,
+    univariate,
+)
 from elbo_compare.suites.questions.catalogue import CLAIMS, QUESTIONS
 from elbo_compare.suites.questions.densities import generalised_normal as generalised_terms
 from elbo_compare.suites.questions.densities import laplace, normal
@@ -19,10 +26,15 @@ FEW = {100: 40, 10_000: 3}
 @pytest.fixture(scope="module")
 def rows():
     """The rows of every question, the classifier's with few repetitions."""
+    monkeypatch = pytest.MonkeyPatch()
+    monkeypatch.setattr(questioned_code, "ROWS", 100)
+    code = list(questioned_code.measure())
+    monkeypatch.undo()
     return {
         "NORM": list(normaliser.measure()),
         "UNI": list(univariate.measure()),
         "GGD": list(generalised_normal.measure()),
+        "CODE": code,
         "RATIO": list(density_ratio.measure(repetitions=FEW, misspecified={10_000: 3})),
     }
 
