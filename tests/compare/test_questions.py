@@ -23,6 +23,7 @@ from elbo_compare.reports.content import FirstScreen
 from elbo_compare.reports.data import ReportData
 from elbo_compare.reports.rendering import rendered, to_html
 from elbo_compare.reports.sections import questions as section
+from elbo_compare.reports.sections import why
 from elbo_compare.suites.questions import normaliser
 from elbo_compare.suites.questions.catalogue import BY_ID, QUESTIONS
 
@@ -224,6 +225,16 @@ def test_the_section_shows_question_answer_numbers_and_drawings_escaped(measured
     assert "<script" not in page
     assert page.count("<img ") == 2
     assert "The constants ledger by density" in page
+
+
+def test_whose_code_it_is_is_answered_where_the_reader_asks_it(measured):
+    answers = question_frame(measured, question_verdicts(measured))
+    whose, others = why._whose(answers), why._sources(answers)
+    assert "Is this the questioned code?" in whose.text
+    assert "clamps probabilities" in whose.text
+    assert "(MUT-171): a factor 0.867 at 2,307 rows" in whose.text
+    assert "clamps" not in " ".join(block.text for block in others)
+    assert "was not measured in this run" in why._whose(None).text
 
 
 def test_the_section_says_why_it_is_absent():

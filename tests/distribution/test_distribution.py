@@ -14,7 +14,11 @@ from built_wheel import NAMESAKES, ROOT, pip
 PACKAGE = "elbo_compare"
 FOLDERS = ("suites", "compare", "reports")
 DATA = {".py", ".typed", ".npz", ".json", ".toml", ".css", ".j2", ".js"}  # what a package folder may hold
-TABLES = {"compare": ("profiles/*.toml", "vectors/*.json"), "reports": ("templates/*",), "suites": ("weights/*.*",)}
+TABLES = {
+    "compare": ("profiles/*.toml", "vectors/*.json"),
+    "reports": ("templates/*",),
+    "suites": ("weights/*.*", "questions/*.json"),
+}
 PYTHON_LINES = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
