@@ -29,6 +29,7 @@ from elbo_compare.compare.checking.command import constants_of
 from elbo_compare.compare.checking.models.check import read_init
 from elbo_compare.compare.checking.models.data import given_rows
 from elbo_compare.compare.commands.doctor import diagnose
+from elbo_compare.compare.errors import UsageError
 from elbo_compare.compare.launching import ending
 from elbo_compare.compare.matching.data import named_data
 from elbo_compare.compare.planning.select import selector
@@ -67,6 +68,7 @@ class Door:
     meant: Callable[[bytes, Any], bool]
     strike: Callable[[bytes, random.Random], bytes] | None = None
     cost: int = 1  # in tries of the cheapest door
+    coded: bool = False  # whether what `enter` returns is an exit code
 
 
 def outcome(door: Door, body: bytes, folder: Path) -> tuple[int, str, Any]:
@@ -75,7 +77,7 @@ def outcome(door: Door, body: bytes, folder: Path) -> tuple[int, str, Any]:
 
     def command() -> int:
         value.append(door.enter(body, folder))
-        return value[0] if type(value[0]) is int else 0
+        return value[0] if door.coded else 0
 
     err = io.StringIO()
     with contextlib.redirect_stderr(err), contextlib.redirect_stdout(io.StringIO()):
@@ -197,9 +199,8 @@ def _data(read: Callable[[Path], Any], name: str) -> Callable[[bytes, Path], Any
     def entered(body: bytes, folder: Path) -> Any:
         try:
             return read(Path(as_written(body, folder, name)))
-        except DataError as error:  # a cell that needs the data tells it as its reason
-            ending.interruption.tell(f"compare: {error}")
-            return 2
+        except DataError as error:  # as a cell tells it that needs the data
+            raise UsageError(str(error)) from error
 
     return entered
 

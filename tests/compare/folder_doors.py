@@ -95,13 +95,24 @@ class Sample:
             return lambda body, code: body == sample or code == 3
 
         return (
-            Door("run record", lambda: [record], judged("run.json"), same_json(record), cost=60),
-            Door("run record, sealed", lambda: [record], judged("run.json"), truly, resealed_record, cost=60),
-            Door("cell", lambda: [one], judged(self.cell), exactly(one), cost=60),
-            Door("cell, sealed", lambda: [one], judged(self.cell), truly, resealed_cell, cost=60),
+            Door("run record", lambda: [record], judged("run.json"), same_json(record), cost=60, coded=True),
+            Door(
+                "run record, sealed", lambda: [record], judged("run.json"), truly, resealed_record, cost=60, coded=True
+            ),
+            Door("cell", lambda: [one], judged(self.cell), exactly(one), cost=60, coded=True),
+            Door("cell, sealed", lambda: [one], judged(self.cell), truly, resealed_cell, cost=60, coded=True),
             Door("verdicts", lambda: [verdicts], told("verdicts.parquet"), exactly(verdicts), cost=20),
-            Door("measurements", lambda: [measured], compared("measurements.parquet"), exactly(measured), cost=30),
-            Door("frame, sealed", lambda: [b"seed"], drawn_frame, truly, lambda _, r: r.randbytes(8), cost=60),
+            Door(
+                "measurements",
+                lambda: [measured],
+                compared("measurements.parquet"),
+                exactly(measured),
+                cost=30,
+                coded=True,
+            ),
+            Door(
+                "frame, sealed", lambda: [b"seed"], drawn_frame, truly, lambda _, r: r.randbytes(8), cost=60, coded=True
+            ),
         )
 
 
