@@ -10,7 +10,7 @@ report: $(INSTALLED)
 	$(BIN)/compare all --resume $(ARGS)
 
 test: lint
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

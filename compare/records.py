@@ -252,7 +252,7 @@ class CellResult:
 
 
 class Strength(StrEnum):
-    """How strong a claim is, strongest first (COST is described, never judged)."""
+    """How strong a claim is, strongest first."""
 
     EXACT = "exact"
     POINTWISE = "pointwise"
@@ -260,7 +260,6 @@ class Strength(StrEnum):
     ORDERING = "ordering"
     TRAINING = "training"
     FIELD = "checked field"
-    COST = "cost"
 
 
 class Outcome(StrEnum):

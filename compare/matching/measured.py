@@ -1,7 +1,7 @@
 """What both sides gave at several tapes and two batch sizes, as arrays: what a formula is fitted to."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -26,7 +26,7 @@ class Measured:
     """first: the totals of the first side (a loss; or a pair's). second: the second side's totals; terms: its terms, by
     batch size. sites: the second side's. gradients: of one run, by total or term, then by weight.
 
-    first_terms: where the first side is a pair too. unit: the unit roundoff of the dtype that was computed in.
+    first_sites: where the first side is a pair too. unit: the unit roundoff of the dtype that was computed in.
     """
 
     sizes: tuple[int, ...]
@@ -36,7 +36,6 @@ class Measured:
     sites: Sequence[SiteFacts]
     one: Run
     other: Run
-    first_terms: Mapping[Term, Mapping[int, Series]] = field(default_factory=dict)
     first_sites: Sequence[SiteFacts] = ()
     unit: float = UNIT
 
@@ -99,7 +98,6 @@ def measured(
         sites=sites,
         one=first[sizes[0]][0],
         other=second[sizes[0]][0],
-        first_terms=terms(first),
         first_sites=first_sites,
         unit=unit,
     )
