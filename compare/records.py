@@ -24,6 +24,8 @@ class Procedure(StrEnum):
     FIT_PATH = "fit-path"  # training on everybody's noise
     FIT = "fit"  # training on own random numbers
     LIKELIHOOD = "likelihood"  # log p(x) of test data by importance sampling, own random numbers
+    SPREAD = "spread"  # own random numbers at several data: how far one value and one gradient vary
+    FIT_PAIRS = "fit-pairs"  # several trainings on noise that the estimators share
     TIME = "time"  # the clock; never shared
 
 
@@ -92,6 +94,13 @@ class Quantity(StrEnum):
     LOG_PX_MEAN               value: mean over n data; standard_error over data; scale: the Monte Carlo error of that
                               mean; reference: mean log p(x) where known; note: draws at each
     LOG_WEIGHT_DEVIATION      max |log weight - log p(x)| where every draw should be log p(x); scale: absolute terms
+    SPREAD
+    ELBO_SPREAD, GRADIENT_SPREAD  index: datum; variance of one value, and trace of the covariance of the gradient for
+                              both heads, from n draws
+    FIT_PAIRS
+    PAIR_ELBO                 index: training; value: mean over n held-out data of the ELBO with the analytic KL, by
+                              the oracle at the weights that it ended with
+    ELBO_SPREAD, GRADIENT_SPREAD  index: training; as above at those weights, mean over the data of `note`
     TIME
     COMPILE_S, FIRST_STEP_S, STEADY_STEP_S, DRAWS_PER_SECOND  index: round; unit s or 1/s
     PEAK_BYTES                what the worker held at most during n steps, unit B; no row where that can't be read
@@ -134,6 +143,9 @@ class Quantity(StrEnum):
     LOG_PX = "log_px"
     LOG_PX_MEAN = "log_px_mean"
     LOG_WEIGHT_DEVIATION = "log_weight_deviation"
+    ELBO_SPREAD = "elbo_spread"
+    GRADIENT_SPREAD = "gradient_spread"
+    PAIR_ELBO = "pair_elbo"
     COMPILE_S = "compile_s"
     FIRST_STEP_S = "first_step_s"
     STEADY_STEP_S = "steady_step_s"
@@ -147,11 +159,11 @@ class Cell:
 
     `size` is what the procedure counts: rows of the batch (EVALUATE, TIME), draws (DRAW, GRADIENT), steps (FIT...).
     `datum` picks the row of the test set for DRAW and GRADIENT. `chunk` bounds memory; it is part of the cell
-    because it changes the order of random numbers. `data`: rows of the test set (LIKELIHOOD, whose `size` counts draws
-    at each). `protocol` names how FIT trains (`suites.protocol`). `replicas`: seeds that FIT trains in one program,
-    where the implementation can; 0: one by one. `library`: through whose public ELBO objects a plug-in goes, "" by hand
-    and for ours (see `suites.roster`). The key is stable: it depends on nothing but these fields, without `library` and
-    those that are at their default and were added later.
+    because it changes the order of random numbers. `data`: rows of the test set (LIKELIHOOD, SPREAD, whose `size`
+    counts draws at each), or trainings (FIT_PAIRS). `protocol` names how FIT trains (`suites.protocol`). `replicas`:
+    seeds that FIT trains in one program, where the implementation can; 0: one by one. `library`: through whose public
+    ELBO objects a plug-in goes, "" by hand and for ours (see `suites.roster`). The key is stable: it depends on nothing
+    but these fields, without `library` and those that are at their default and were added later.
     """
 
     problem: str

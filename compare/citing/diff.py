@@ -25,7 +25,7 @@ Values: TypeAlias = Any  # pandas.Series
 
 SAME, CHANGED = 0, 1
 IDENTITY = ("problem", "weights", "dataset", "implementation", "estimator", "procedure", "dtype", "seed", "datum")
-COUNTS_DRAWS = (Procedure.DRAW, Procedure.GRADIENT)
+COUNTS_DRAWS = (Procedure.DRAW, Procedure.GRADIENT, Procedure.SPREAD)
 # Numbers that rounding alone may move, with the factor of their scale that it may move them by.
 ROUNDED = dict.fromkeys(
     (

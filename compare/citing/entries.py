@@ -108,6 +108,8 @@ def _worst(rows: Frame, evidence: Evidence) -> tuple[str, str]:
     row: Frame = ranked.sort_values(["rank", "size"], ascending=[True, False], kind="stable").iloc[0]
     against = f" against {row['other']}" if row["other"] else ""
     number = f"difference {row['difference']:.3g} {row['unit']}, tolerance {row['tolerance']:.3g}"
+    if row["outcome"] == "agrees" and abs(row["difference"]) > row["tolerance"]:  # apart, or on one side, as stated
+        number = f"difference {row['difference']:.3g} {row['unit']}: the claim is no bound on it"
     told = f"{row['label']}{against}: {row['outcome']}"
     return f"{told}, {number}" if row["difference"] == row["difference"] else told, reproduces(row, evidence)
 

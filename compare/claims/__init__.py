@@ -2,6 +2,7 @@
 
 from elbo_compare.compare.claims import (
     bounds,
+    choosing,
     constants,
     device,
     elbo,
@@ -19,7 +20,7 @@ from elbo_compare.compare.claims.claim import Claim, Context, Judgement, Rows, S
 
 FAMILIES = (
     *(matching, kl, elbo, flows, bounds, estimators),
-    *(gradient, linear_gaussian, likelihood, training, fields, constants, device),
+    *(gradient, linear_gaussian, likelihood, training, choosing, fields, constants, device),
 )
 CLAIMS: tuple[Claim, ...] = tuple(claim for family in FAMILIES for claim in family.CLAIMS)
 _BY_ID = {claim.id: claim for claim in CLAIMS}

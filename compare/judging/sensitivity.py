@@ -48,12 +48,14 @@ FLOW = "about a flow; wrong flows are planted where the flow-* checks judge, oth
 WEIGHED = (
     "weighs the draws that LG-001 and LG-004 judge; mistakes in the weighing are bounds, which have checks of their own"
 )
+ORDERED = "orders two right estimators by their variance; a mistake that moves no order passes, and is others' to see"
 NOT_FOR_MUTANTS: Mapping[str, str] = {
     **dict.fromkeys((f"FLOW-00{number}" for number in range(1, 6)), FLOW),
     **dict.fromkeys(("BOUND-001", "BOUND-002", "BOUND-003", "BOUND-005", "BOUND-006", "BOUND-007"), OTHER_ESTIMATOR),
     **dict.fromkeys(("EST-001", "EST-002", "EST-003", "EST-004", "LIB-001"), OTHER_ESTIMATOR),
     **dict.fromkeys(("GRAD-004", "GRAD-005", "GRAD-006", "GRAD-007"), OTHER_ESTIMATOR),
     **dict.fromkeys(("LIK-001", "LIK-002"), WEIGHED),
+    **dict.fromkeys((f"CHOOSE-00{number}" for number in range(1, 7)), ORDERED),
     "MATCH-002": "MATCH-001 about the other library: the same judgement on another row",
     "MATCH-009": "MATCH-001 about a further library, which a plug-in brings: the same judgement on another row",
     "ELBO-004": "ties a library's vectorised draws to its ELBO object, which a mutant does not have; broken ELBO "

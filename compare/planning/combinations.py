@@ -12,6 +12,12 @@ from elbo_compare.suites.contract import KLTerm
 from elbo_compare.suites.estimators import ESTIMATORS
 
 BY_HAND = cells.HAND | {cells.ORACLE}
+DIFFERENTIATE = frozenset(
+    {
+        *(Procedure.GRADIENT, Procedure.SPREAD, Procedure.TIME),
+        *(Procedure.FIT, Procedure.FIT_PATH, Procedure.FIT_PAIRS),
+    }
+)
 
 
 def meant(cell: Cell) -> bool:
@@ -29,8 +35,7 @@ def _is_defined(cell: Cell) -> bool:
 
 def _needs_gradients_of_the_oracle(cell: Cell) -> bool:
     """Where the oracle's gradient is not derived by hand it has directional derivatives, which train nothing."""
-    needed = cell.procedure in (Procedure.GRADIENT, Procedure.FIT, Procedure.FIT_PATH, Procedure.TIME)
-    return cell.implementation == cells.ORACLE and needed and not cells.derived_by_hand(cell)
+    return cell.implementation == cells.ORACLE and cell.procedure in DIFFERENTIATE and not cells.derived_by_hand(cell)
 
 
 def _could_have(cell: Cell) -> bool:

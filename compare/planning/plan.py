@@ -24,6 +24,7 @@ from elbo_compare.suites.roster import BY_NAME, ORACLE
 ZERO_VARIANCE_DRAWS = 1_000  # where every draw should be the exact value: each one is judged, no mean is
 INFINITE_VARIANCE_DRAWS = 1_000  # described: no number of draws decides anything there
 AT_ONE_DATUM = (Procedure.DRAW, Procedure.GRADIENT)
+IN_ONE_CELL = (Procedure.LIKELIHOOD, Procedure.SPREAD, Procedure.FIT_PAIRS)  # several data, or trainings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +67,7 @@ def _cells(block: Block, spec: Spec, placed: Placement) -> Iterator[Cell]:
     names = implementations(block.implementations)
     data = range(block.data if block.procedure in AT_ONE_DATUM else 1)
     axes = product(expand(block.problems), data, block.estimators, block.dtypes, names, range(block.seeds))
-    rows = block.data if block.procedure is Procedure.LIKELIHOOD else 0
+    rows = block.data if block.procedure in IN_ONE_CELL else 0
     for (problem, weights), datum, estimator, dtype, name, offset in axes:
         for place in places(block.procedure, name, placed.of(name)):
             if offers(name, dtype, place):

@@ -28,12 +28,12 @@ LONGEST_TIMEOUT_S = 30 * 86_400.0
 class Block:
     """One rectangle of cells: every problem x implementation x estimator x dtype x datum x seed of it.
 
-    `problems`: patterns such as `vae@trained` or `gaussian-kl@*`. `size`: what the procedure counts (see `Cell`);
-    0 for DRAW and GRADIENT means: as many draws as the margins need. `data`: how many data, one cell each (DRAW,
-    GRADIENT); rows of the test set in one cell for LIKELIHOOD. `seeds`: how many seeds. `chunk`: draws per vectorised
-    block. `dataset`: another data set than the problem's own, of as many pixels; where its files are not there, its
-    cells are not run. `protocol`: how FIT trains (`suites.protocol`). `replicas`: how many of the seeds FIT trains in
-    one program, by implementations that can.
+    `problems`: patterns such as `vae@trained` or `gaussian-kl@*`. `size`: what the procedure counts (see `Cell`); 0 for
+    DRAW and GRADIENT means: as many draws as the margins need. `data`: how many data, one cell each (DRAW, GRADIENT);
+    in one cell: rows of the test set (LIKELIHOOD, SPREAD), trainings (FIT_PAIRS). `seeds`: how many seeds. `chunk`:
+    draws per vectorised block. `dataset`: another data set than the problem's own, of as many pixels; where its files
+    are not there, its cells are not run. `protocol`: how FIT trains (`suites.protocol`). `replicas`: how many of the
+    seeds FIT trains in one program, by implementations that can.
     """
 
     procedure: Procedure
@@ -185,7 +185,8 @@ def _block(table: Mapping[str, Any], where: str) -> Block:
     block = Block(**values)
     if block.size == 0 and block.procedure not in (Procedure.DRAW, Procedure.GRADIENT):
         raise SpecError(
-            f"{where} needs a 'size': how many rows (evaluate, time) or steps (fit, fit-path), or draws (likelihood)."
+            f"{where} needs a 'size': how many rows (evaluate, time), steps (fit, fit-path, fit-pairs) or draws "
+            "(likelihood, spread)."
         )
     return block
 

@@ -75,7 +75,7 @@ class LoadedImplementation:
 
 
 def _procedure(procedure: Procedure):
-    from elbo_compare.compare.procedures import draw, evaluate, fit, gradient, likelihood
+    from elbo_compare.compare.procedures import draw, evaluate, fit, fit_pairs, gradient, likelihood, spread
 
     return {
         Procedure.EVALUATE: evaluate.evaluate,
@@ -83,6 +83,8 @@ def _procedure(procedure: Procedure):
         Procedure.GRADIENT: gradient.gradient,
         Procedure.FIT_PATH: fit.fit_path,
         Procedure.LIKELIHOOD: likelihood.likelihood,
+        Procedure.SPREAD: spread.spread,
+        Procedure.FIT_PAIRS: fit_pairs.fit_pairs,
     }[procedure]
 
 

@@ -129,6 +129,22 @@ def weighed(of: Cell, n: int = DRAWS, sd: float = 3.0) -> CellResult:
     )
 
 
+def spread(of: Cell, pairs: int = 64) -> CellResult:
+    """Every row of a right SPREAD or FIT_PAIRS cell: quieter gradients with the analytic KL, and quieter values only
+    where the weights are initial ones; a little ahead."""
+    analytic = "analytic" in of.estimator
+    louder = of.procedure is Procedure.FIT_PAIRS or of.weights == "trained"
+    value = (1.5 if louder else 0.5) if analytic else 1.0
+    rows = []
+    for i in range(pairs):
+        rows += [
+            row(Quantity.ELBO_SPREAD, 9.0 * value * (1 + i / 900), index=i, n=1_000),
+            row(Quantity.GRADIENT_SPREAD, (5.0 if analytic else 7.0) * (1 + i / 900), index=i, n=1_000),
+            row(Quantity.PAIR_ELBO, -100.0 + 0.1 * analytic + i / 900, index=i, n=297),
+        ]
+    return result(of, rows)
+
+
 def path(of: Cell) -> CellResult:
     """Every row of a correct FIT_PATH cell."""
     return result(

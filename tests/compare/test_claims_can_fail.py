@@ -1,7 +1,7 @@
 """Every claim agrees with right rows, differs for a planted mistake and, if statistical, cannot decide on few draws."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import nan
 
 import pytest
@@ -15,6 +15,7 @@ from claim_rows import (
     drawn,
     evaluated,
     path,
+    spread,
     weighed,
 )
 
@@ -53,6 +54,12 @@ def draw_case(wrong: dict[str, Plant], partners: tuple[CellResult, ...] = (), **
 def gradient_case(wrong: dict[str, Plant], partners: tuple[CellResult, ...] = (), **fields) -> Case:
     of = cell(**({"procedure": Procedure.GRADIENT, "problem": "linear-gaussian", "weights": "generic"} | fields))
     return Case(right=differentiated(of), wrong=wrong, partners=partners, few=differentiated(of, n=1_000))
+
+
+def spread_case(wrong: dict[str, Plant], procedure: Procedure = Procedure.SPREAD, weights: str = "initial") -> Case:
+    fields = {"procedure": procedure, "problem": "vae-small", "weights": weights, "data": 64}
+    of, other = cell(**fields, estimator="analytic-kl"), cell(**fields)
+    return Case(right=spread(of), wrong=wrong, partners=(spread(other),), few=spread(of, 12))
 
 
 ANALYTIC, LG = {"estimator": "analytic-kl"}, {"problem": "linear-gaussian", "weights": "generic"}
@@ -197,6 +204,14 @@ CASES = {
     "TRAIN-002": Case(
         right=path(cell(procedure=Procedure.FIT_PATH)), wrong={"one update more": plant(Q.PATH_DISTANCE, value=1e-3)}
     ),
+    "CHOOSE-001": spread_case({"a louder gradient": plant(Q.GRADIENT_SPREAD, factor=1.6)}),
+    "CHOOSE-002": spread_case(
+        {"a louder value": plant(Q.ELBO_SPREAD, factor=2.5), "nan": plant(Q.ELBO_SPREAD, value=nan)}
+    ),
+    "CHOOSE-003": spread_case({"a quieter value": plant(Q.ELBO_SPREAD, factor=0.5)}, weights="trained"),
+    "CHOOSE-004": spread_case({"behind": plant(Q.PAIR_ELBO, shift=-0.2)}, Procedure.FIT_PAIRS),
+    "CHOOSE-005": spread_case({"a louder gradient": plant(Q.GRADIENT_SPREAD, factor=1.6)}, Procedure.FIT_PAIRS),
+    "CHOOSE-006": spread_case({"a quieter value": plant(Q.ELBO_SPREAD, factor=0.5)}, Procedure.FIT_PAIRS),
     "UNIT-001": evaluate_case(
         {
             "a mean that is labelled a sum": plant(Q.RAW_LOSS, part="- sum", reference=735.0),
@@ -249,9 +264,26 @@ def test_a_planted_mistake_differs(identifier, mistake):
 def test_few_draws_are_inconclusive(claim):
     case = CASES[claim.id]
     assert case.few is not None
-    verdicts = verdicts_on(claim.id, case.few, *case.partners)
+    pairs = len(case.few.measurements) // 3 if claim.id.startswith("CHOOSE") else 0
+    partners = [replace(each, measurements=each.measurements[: 3 * pairs]) for each in case.partners if pairs]
+    verdicts = verdicts_on(claim.id, case.few, *(partners or case.partners))
     assert {verdict.outcome for verdict in verdicts} == {Outcome.INCONCLUSIVE}
-    assert all("1000 draws" in verdict.reason for verdict in verdicts)
+    assert all(("12 pairs are too few" if pairs else "1000 draws") in verdict.reason for verdict in verdicts)
+
+
+@pytest.mark.parametrize("identifier", [f"CHOOSE-00{number}" for number in range(1, 7)])
+def test_an_order_of_equals_is_not_decided(identifier):
+    """Where one estimator is the other under another name, no side is taken."""
+    case = CASES[identifier]
+    equal = replace(case.partners[0], cell=case.right.cell)
+    assert {verdict.outcome for verdict in verdicts_on(identifier, equal, *case.partners)} == {Outcome.INCONCLUSIVE}
+
+
+def test_pairs_that_are_not_all_there_are_not_judged():
+    case = CASES["CHOOSE-004"]
+    short = replace(case.partners[0], measurements=case.partners[0].measurements[:-3])
+    (verdict,) = verdicts_on("CHOOSE-004", case.right, short)
+    assert (verdict.outcome, "to be paired with" in verdict.reason) == (Outcome.INCONCLUSIVE, True)
 
 
 @pytest.mark.parametrize("identifier", CASES)
@@ -277,7 +309,8 @@ def test_an_unknown_id_names_the_known_ones():
 
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.id)
 def test_only_what_is_sampled_spends_from_the_budget(claim):
-    drawn_from = claim.procedure in (Procedure.DRAW, Procedure.GRADIENT, Procedure.LIKELIHOOD)
+    own = (Procedure.DRAW, Procedure.GRADIENT, Procedure.LIKELIHOOD, Procedure.SPREAD, Procedure.FIT_PAIRS)
+    drawn_from = claim.procedure in own
     sampling = drawn_from and claim.strength in (Strength.EXPECTATION, Strength.ORDERING)
     assert claim.statistical is sampling
     assert (claim.scope is Scope.PAIR) is bool(CASES[claim.id].partners)

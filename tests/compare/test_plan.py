@@ -5,7 +5,7 @@ from dataclasses import replace
 from itertools import islice
 
 import pytest
-from claim_rows import differentiated, drawn
+from claim_rows import differentiated, drawn, spread
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -162,6 +162,7 @@ def test_the_error_budget_covers_every_statistical_verdict_of_the_profile(profil
     """Counted on rows that every such claim would judge; where q's gradient is known to be constant there are none."""
     spec = read_spec(profile)
     made = {Procedure.DRAW: drawn, Procedure.GRADIENT: differentiated}
+    made |= dict.fromkeys((Procedure.SPREAD, Procedure.FIT_PAIRS), spread)
     cells = {replace(cell, size=50_000) for block in spec.cells for cell in _cells(block, spec, ON_CPU)}
     constant = {cell for cell in cells if (cell.problem, cell.estimator) == ("gaussian-kl", "analytic-kl")}
     results = [made[cell.procedure](cell) for cell in cells - constant if cell.procedure in made and meant(cell)]
