@@ -23,7 +23,7 @@ def assert_elbo_claims(
 
     model: a whole model, as an instance, a class or a factory, in place of a function; data: rows for it, FILE.npy,
     `digits` or `mnist`, else made in the shape that its layers take; its options are those of `check_model`: init
-    (its arguments), loss (a name), likelihood, objective, constants, batch.
+    (its arguments), loss (a name), likelihood, objective, constants, batch, frozen.
 
         def test_kl():
             assert_elbo_claims(my_vae.kl)

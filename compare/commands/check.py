@@ -17,6 +17,9 @@ def check(
     data: Annotated[
         str | None, typer.Option(metavar="ROWS", help="A whole model's data: FILE.npy, digits, mnist.")
     ] = None,
+    frozen: Annotated[
+        list[str] | None, typer.Option(metavar="PART", help="A whole model's part that is not trained, on purpose.")
+    ] = None,
     kind: Kind = None,
     mapping: Mapping = None,
     framework: Framework = None,
@@ -41,7 +44,7 @@ def check(
     raise typer.Exit(
         check_command(
             target,
-            model={"init": init, "loss": loss, "data": data},
+            model={"init": init, "loss": loss, "data": data, "frozen": frozen},
             kind=kind,
             mapping=mapping or (),
             framework=framework,

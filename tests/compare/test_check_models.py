@@ -41,7 +41,9 @@ RIGHT = {
     "Steps": ("TraceMeanField_ELBO", "eq. 7"),
     "RowByRow": ("TraceMeanField_ELBO", "a batch of 4 alone"),
     "TwoLatents": ("TraceMeanField_ELBO", "2 latents"),
-    "Epsilon": ("TraceMeanField_ELBO", "float32 rounding only"),
+    "Epsilon": ("TraceMeanField_ELBO", "log(p + e) with an epsilon of about 1e-08"),
+    "FloatInside": ("TraceMeanField_ELBO", "judged to float32's rounding: float makes float32"),
+    "Narrow": ("TraceMeanField_ELBO", "eq. 7"),
 }
 
 
@@ -62,7 +64,7 @@ def test_an_epsilon_that_looks_like_a_weight_is_no_other_objective():
     torch.manual_seed(0)
     result = check_model(models()["EpsilonInAWideOne"], names=models())
     assert result.verdict is CheckVerdict.RIGHT, result.as_text()
-    assert "float32 rounding only" in result.as_text()
+    assert "epsilon of about 1e-08" in result.as_text()
 
 
 WRONG = {
@@ -84,6 +86,8 @@ WRONG = {
     "SignOfKl": "-1 x the KL",
     "LogVarSign": "log sigma^2 weighs 0.5, where -0.5 is right",
     "NoKl": "the KL is missing",
+    "NearlyLogVar": "log sigma^2 weighs -0.50005, where -0.5 is right",
+    "NearlyMean": "mean^2 weighs 0.5000005, where 0.5 is right",
     "OneHead": "from one head",
 }
 OTHER = {"SecondDraw": "second draw", "HalfMissing": "2 x KL"}

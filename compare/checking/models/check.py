@@ -1,18 +1,22 @@
 """Checks one whole model in this process: runs it, finds its parts by value, judges sampler, loss and gradients."""
 
 import inspect
+import re
 import sys
 import time
-from collections.abc import Mapping
+import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from elbo_compare.compare.checking.failure import FunctionError, TargetError
 from elbo_compare.compare.checking.models.data import checked_rows, given_rows
+from elbo_compare.compare.checking.models.gradients import within
 from elbo_compare.compare.checking.models.judging import GOOD, judged
 from elbo_compare.compare.checking.models.making import instance, is_model
 from elbo_compare.compare.checking.models.opening import bridge_of, opened
 from elbo_compare.compare.checking.result import CheckResult, CheckVerdict
+from elbo_compare.compare.errors import unknown
 from elbo_compare.compare.files import parse_json
 from elbo_compare.suites.contract import Array
 
@@ -31,6 +35,7 @@ def check_model(
     objective: str | None = None,
     constants: Mapping[str, Any] | None = None,
     batch: int | None = None,
+    frozen: str | Sequence[str] = (),
     target: str = "",
 ) -> CheckResult:
     """Judge a whole model as it stands; never raises for what the model does (`CheckResult.message` says it).
@@ -38,8 +43,8 @@ def check_model(
     model: a class, an instance, or a function that makes one. names: what stands around it (its module's names), where
     a loss function may be. init: its arguments, a mapping or a list (or JSON). loss: the method or function that
     gives the loss, else found. data: FILE.npy, `digits`, `mnist` or an array of rows; else made, in the shape that its
-    layers take. likelihood, objective, constants, batch: as in `check_function`. Raises TargetError where it can't be
-    made.
+    layers take. likelihood, objective, constants, batch: as in `check_function`. frozen: parts that are not to be
+    trained, by the beginnings of their weights' names. Raises TargetError where it can't be made.
     """
     started = time.perf_counter()
     label = target or getattr(model, "__name__", type(model).__name__)
@@ -52,8 +57,11 @@ def check_model(
             f"{label} is of type {type(made).__name__}: no torch, flax or equinox module, and no model is read of it."
         )
     rows = given_rows(data) if isinstance(data, str) else None if data is None else checked_rows(data, "data")
-    with bridge_of(made).kept(made):
-        chosen = _best(made, around, label, loss, rows, batch, likelihood, objective, constants or {})
+    with bridge_of(made).kept(made), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what a test run makes errors of is no verdict on a model
+        options = {"likelihood": likelihood, "objective": objective, "constants": constants or {}}
+        options["frozen"] = (frozen,) if isinstance(frozen, str) else tuple(frozen)
+        chosen = _best(made, around, label, loss, rows, batch, options)
     return replace(chosen, timings={"checking": time.perf_counter() - started})
 
 
@@ -64,15 +72,15 @@ def _best(
     loss: str | None,
     rows: Array | None,
     batch: int | None,
-    likelihood: str | None,
-    objective: str | None,
-    constants: Mapping[str, Any],
+    options: dict[str, Any],
 ) -> CheckResult:
     """The first way to the loss that leaves something to judge."""
     chosen: CheckResult | None = None
     try:
-        for number, each in enumerate(opened(model, around, loss=loss, rows=rows, constants=constants, batch=batch)):
-            result = judged(each, model, label, likelihood=likelihood, objective=objective, constants=constants)
+        ways = opened(model, around, loss=loss, rows=rows, constants=options["constants"], batch=batch)
+        for number, each in enumerate(ways):
+            _known(options["frozen"], each.program.weights())
+            result = judged(each, model, label, **options)
             if chosen is None or (chosen.verdict in AGAIN and result.verdict not in AGAIN):
                 chosen = result
             if chosen.verdict not in AGAIN or number + 1 == MOST_WAYS:
@@ -87,6 +95,14 @@ def _best(
         chosen = chosen or CheckResult(target=label, verdict=CheckVerdict.FAILED, message=message)
     assert chosen is not None
     return chosen
+
+
+def _known(frozen: Sequence[str], weights: Mapping[str, bool]) -> None:
+    """Raises TargetError where a part that is said to be frozen holds no weight."""
+    for part in frozen:
+        if not any(within(name, [part]) for name in weights):
+            parts = list(dict.fromkeys(re.split(r"[.\[/]", name)[0] for name in weights))
+            raise TargetError(f"--frozen: {unknown('part', part, parts)}")
 
 
 def read_init(text: str) -> Any:

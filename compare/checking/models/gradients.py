@@ -4,7 +4,7 @@ The right gradient comes from the oracle's slopes by mean, sigma, z and output, 
 networks with every cut undone. Allowed is 100 times what it changes by when the data move by one roundoff.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -28,13 +28,14 @@ class Compared:
     """own against right, weight by weight.
 
     off: name -> (difference, allowed), for those that differ; difference, allowed: where their ratio is largest;
-    frozen: not trained as the model stands; unread: no slope.
+    frozen: not trained as the model stands; fixed: the same, and declared; unread: no slope.
     """
 
     off: Mapping[str, tuple[float, float]]
     difference: float
     allowed: float
     frozen: tuple[str, ...] = ()
+    fixed: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
     cuts: tuple[Cut, ...] = ()
     lost: bool = False  # no gradient at all
@@ -67,8 +68,8 @@ def _sum(parts: list[dict[str, Array]]) -> dict[str, Array]:
     return {name: np.sum([part[name] for part in parts], axis=0) for name in parts[0]}
 
 
-def compared(probed: Probed, found: Found, probe: Probe) -> Compared:
-    """The loss's own gradient against the right one, at one probe."""
+def compared(probed: Probed, found: Found, probe: Probe, declared: Sequence[str] = ()) -> Compared:
+    """The loss's own gradient against the right one, at one probe. declared: parts that are not to be trained."""
     program = probed.program
     right = right_gradient(probed, found, probe)
     nudged = replace(probe.setting, x=probe.setting.x * (1 + 2 * program.roundoff))
@@ -77,7 +78,7 @@ def compared(probed: Probed, found: Found, probe: Probe) -> Compared:
     largest = max((float(np.linalg.norm(part)) for part in right.values()), default=0.0)
     least = LEAST * roundoff_of(found, program.roundoff) * largest
     allowed = {name: SLACK * float(np.linalg.norm(part - again[name])) + least for name, part in right.items()}
-    return judged(program.weights(), own, right, allowed, probe.run.cuts)
+    return judged(program.weights(), own, right, allowed, probe.run.cuts, declared)
 
 
 def own_gradient(probed: Probed, probe: Probe) -> dict[str, Array]:
@@ -86,12 +87,26 @@ def own_gradient(probed: Probed, probe: Probe) -> dict[str, Array]:
     return probed.program.pull_back(probe.run, {probe.run.loss: np.ones_like(probe.loss)})
 
 
+def within(name: str, parts: Sequence[str]) -> bool:
+    """Whether a weight is one of these parts or lies in one."""
+    return any(name == part or name.startswith((f"{part}.", f"{part}[", f"{part}/")) for part in parts)
+
+
 def judged(
-    trained: Mapping[str, bool], own: Gradient, right: Gradient, allowed: Mapping[str, float], cuts: list[Cut]
+    trained: Mapping[str, bool],
+    own: Gradient,
+    right: Gradient,
+    allowed: Mapping[str, float],
+    cuts: list[Cut],
+    declared: Sequence[str] = (),
 ) -> Compared:
     """The comparison, weight by weight."""
+    fixed = tuple(name for name in right if within(name, declared) and not np.any(own[name]))
+    right = {name: part for name, part in right.items() if name not in fixed}
     distance = {name: float(np.linalg.norm(own[name] - part)) for name, part in right.items()}
-    frozen = tuple(name for name, is_trained in trained.items() if not is_trained and np.any(right[name]))
+    frozen = tuple(
+        name for name, is_trained in trained.items() if not is_trained and name in right and np.any(right[name])
+    )
     off = {
         name: (distance[name], allowed[name])
         for name in right
@@ -103,9 +118,10 @@ def judged(
         difference=distance.get(worst, 0.0),
         allowed=allowed.get(worst, 0.0),
         frozen=frozen,
+        fixed=fixed,
         unread=tuple(name for name in right if not np.any(right[name]) and not np.any(own[name])),
         cuts=tuple(cuts),
-        lost=not any(np.any(part) for part in own.values()),
+        lost=bool(right) and not any(np.any(part) for part in own.values()),
     )
 
 

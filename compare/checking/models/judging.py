@@ -1,6 +1,6 @@
 """The verdict on one way to a whole model's loss: sampler, loss, gradients, evaluation, and the library beside it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from elbo_compare.compare.checking.models.evaluation import in_evaluation
 from elbo_compare.compare.checking.models.objective import Found, objective_of, roundoff_of, worst_value
 from elbo_compare.compare.checking.models.opening import ROWS, Opened
 from elbo_compare.compare.checking.models.probing import Probed, ShiftingError, latents_of, probe
+from elbo_compare.compare.checking.models.roughness import roughness
 from elbo_compare.compare.checking.models.sampling import Sampler, judge_sampler, unread
 from elbo_compare.compare.checking.models.unsampled import never_sampled
 from elbo_compare.compare.checking.objectives import linear
@@ -37,6 +38,7 @@ class ResultDraft:
     likelihood: str | None
     objective: str | None
     constants: Mapping[str, Any]
+    frozen: Sequence[str] = ()
     claims: list[ClaimVerdict] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     message: str = ""
@@ -72,7 +74,7 @@ class ResultDraft:
             declared_by=self.by,
             terms=(term,),
             diagnosis=cause,
-            notes=(*self.notes, *given),
+            notes=(*self.notes, *given, *(f"old source: {each}" for each in self.opened.notes)),
         )
 
 
@@ -84,10 +86,17 @@ def judged(
     likelihood: str | None,
     objective: str | None,
     constants: Mapping[str, Any],
+    frozen: Sequence[str] = (),
 ) -> CheckResult:
     """The verdict. Raises FunctionError where the model raises, or gives no number, at one of the probes."""
     case = ResultDraft(
-        label=label, opened=opened, model=model, likelihood=likelihood, objective=objective, constants=constants
+        label=label,
+        opened=opened,
+        model=model,
+        likelihood=likelihood,
+        objective=objective,
+        constants=constants,
+        frozen=frozen,
     )
     latents = latents_of(opened.run)
     if not latents:
@@ -173,23 +182,26 @@ def _right(
 
 def _checked(case: ResultDraft, probed: Probed, found: Found) -> Diagnosis | None:
     """Value, gradients and the library at the model's own weights; what is wrong, if anything."""
-    distance = worst_value(found, roundoff_of(found, probed.program.roundoff))
-    if distance.ratio > 1 and not found.coarse:  # an identity to 1e-9 that is no rounding: a small epsilon
-        found = replace(found, coarse=True)
-        distance = worst_value(found, roundoff_of(found, probed.program.roundoff))
-    agrees = distance.ratio <= 1
+    exact = worst_value(found, probed.program.roundoff)
+    rough = roughness(probed, found) if exact.ratio > 1 and probed.program.roundoff < SMALL else None
+    found = replace(found, coarse=rough is not None and bool(rough.text))
+    distance = worst_value(found, roundoff_of(found, probed.program.roundoff)) if rough and rough.narrow else exact
+    agrees = distance.ratio <= 1 or (rough is not None and not rough.narrow)
     case.claims.append(
         ClaimVerdict(
             name="value",
             statement="the loss is its formula at its own networks' mean, sigma, z and output",
             outcome=Outcome.AGREES if agrees else Outcome.DIFFERS,
-            difference=distance.difference,
-            tolerance=distance.tolerance,
+            difference=rough.left if rough and not rough.narrow else distance.difference,
+            tolerance=rough.allowed if rough and not rough.narrow else distance.tolerance,
             where=f"{len(probed.probes)} runs",
+            note=rough.text if rough else "",
         )
     )
+    if not agrees:
+        return mistakes.of_nearness(probed, found, distance)
     first = probed.probes[0]
-    compared = gradients.compared(probed, found, first)
+    compared = gradients.compared(probed, found, first, case.frozen)
     case.claims.append(
         ClaimVerdict(
             name="gradient",
@@ -200,20 +212,19 @@ def _checked(case: ResultDraft, probed: Probed, found: Found) -> Diagnosis | Non
             where=f"{len(probed.program.weights())} weights",
         )
     )
-    if found.coarse and probed.program.roundoff < SMALL:
+    if rough and rough.text:
+        case.notes.append(f"off by {distance.difference:.2g} nats: {rough.text}")
+    if probed.program.roundoff > SMALL:
         case.notes.append(
-            f"right to float32 rounding only (off by {distance.difference:.2g}): an added epsilon, float32 inside, or "
-            "what is too small to tell at these weights"
+            f"it runs in float32 only: {distance.tolerance:.2g} nats of the loss are rounding; less is not seen"
         )
+    if compared.fixed:
+        case.notes.append(f"fixed on purpose (--frozen): {_names(compared.fixed)}, whose gradient is not judged")
     if compared.unread:
         case.notes.append(f"never read: {_names(compared.unread)}")
     cause = mistakes.of_gradient(probed, found, first, compared)
-    if cause is None and not agrees:
-        title, room = found.identified.reading.title, distance.tolerance
-        text = f"is {title} only to {distance.difference:.2g} nats, where {room:.1g} is rounding"
-        cause = Diagnosis(form=DifferenceForm.SINGLE, text=text, advice="an added epsilon, a clamp, or float32 inside")
     if cause is None:
-        library = libraries.beside(probed, found, first)
+        library = libraries.beside(probed, found, first, compared.fixed)
         case.claims += libraries.claims_of(library, found)
         case.message = libraries.sentence(library, found)
         wanted = [each for each in case.claims if each.name.endswith("_ELBO") and each.outcome is Outcome.DIFFERS]

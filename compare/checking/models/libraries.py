@@ -1,5 +1,6 @@
 """What the library's own ELBO objects give on the person's networks, beside the person's loss."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
@@ -51,8 +52,9 @@ class Library:
         return next((each for each in reversed(self.objects) if each.same is same), None)
 
 
-def beside(probed: Probed, found: Found, probe: Probe) -> Library:
-    """Run the library's objects at the probe's noise on a model and guide made of the person's networks."""
+def beside(probed: Probed, found: Found, probe: Probe, fixed: Collection[str] = ()) -> Library:
+    """Run the library's objects at the probe's noise on a model and guide made of the person's networks; fixed: weights
+    that are not trained, on purpose."""
     package, module = LIBRARIES[probed.program.framework]
     if find_spec(package) is None:
         return Library(name=package, why_not=f"{package} is not installed")
@@ -83,10 +85,10 @@ def beside(probed: Probed, found: Found, probe: Probe) -> Library:
         )
     except Exception as error:  # the library on these networks: said, never a verdict
         return Library(name=bridge.NAME, why_not=f"it raises {type(error).__name__}: {str(error)[:100]}")
-    return _compared(probed, found, probe, bridge.NAME, losses)
+    return _compared(probed, found, probe, bridge.NAME, losses, fixed)
 
 
-def _compared(probed: Probed, found: Found, probe: Probe, name: str, losses: dict) -> Library:
+def _compared(probed: Probed, found: Found, probe: Probe, name: str, losses: dict, fixed: Collection[str]) -> Library:
     roundoff = roundoff_of(found, probed.program.roundoff)
     one, reading = found.observations[probed.probes.index(probe)], found.identified.reading
     batch = one.batch if found.identified.reduction is Reduction.MEAN else 1
@@ -104,7 +106,7 @@ def _compared(probed: Probed, found: Found, probe: Probe, name: str, losses: dic
     largest = max(float(np.linalg.norm(part)) for part in right.values()) or 1.0
     objects = []
     for each, (value, gradient) in losses.items():
-        off = max(float(np.linalg.norm(own[n] / scale - gradient[n])) for n in own)
+        off = max(float(np.linalg.norm(own[n] / scale - gradient[n])) for n in own if n not in fixed)
         room = SLACK * LEAST * roundoff * largest / abs(scale)
         difference = abs(total(probe.loss) / scale - (value - constant - _of_x_alone(one, found)))
         objects.append(Beside(name=each, value=value, difference=difference, allowed=allowed, gradients=off / room))

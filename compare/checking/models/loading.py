@@ -17,6 +17,7 @@ from types import ModuleType
 from typing import Any
 
 from elbo_compare.compare.checking.failure import TargetError
+from elbo_compare.compare.checking.models.aged import became, of_syntax
 from elbo_compare.compare.checking.models.making import TREES, is_model, takes_weights
 from elbo_compare.compare.checking.names import Role, read_name
 from elbo_compare.compare.checking.target import WHOLE
@@ -70,7 +71,9 @@ def _imported(place: str) -> ModuleType:
     except ModuleNotFoundError as error:
         raise TargetError(f"{place} needs {error.name!r}, which is not installed here.") from error
     except Exception as error:
-        raise TargetError(f"{place} raises {type(error).__name__} on import: {_first_line(error)}.") from error
+        raise TargetError(
+            f"{place} raises {type(error).__name__} on import: {_first_line(error)}{became(str(error))}."
+        ) from error
 
 
 def _statement_by_statement(file: Path) -> tuple[ModuleType, list[str]]:
@@ -81,7 +84,7 @@ def _statement_by_statement(file: Path) -> tuple[ModuleType, list[str]]:
     try:
         tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
     except SyntaxError as error:
-        raise TargetError(f"{file}: {_of_old(error)}") from error
+        raise TargetError(f"{file}: {of_syntax(error)}") from error
     package = _package_of(path)
     name = f"{package}.{path.stem}" if package else path.stem
     module = ModuleType(name if name not in sys.modules or package else f"checked_{path.stem}")
@@ -125,24 +128,13 @@ def _run(node: ast.stmt, module: ModuleType, path: Path, defined: set[str]) -> I
         code = compile(ast.Module(body=[node], type_ignores=[]), str(path), "exec")
         exec(code, vars(module))
     except ModuleNotFoundError as error:
-        yield f"line {node.lineno} needs {error.name!r}, which is not installed"
+        yield f"line {node.lineno} needs {error.name!r}, which is not installed{became(str(error))}"
     except (Exception, SystemExit) as error:
-        yield f"line {node.lineno} raises {type(error).__name__} ({_first_line(error)})"
+        yield f"line {node.lineno} raises {type(error).__name__} ({_first_line(error)}){became(str(error))}"
 
 
 def _first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or ["no message"])[0][:120]
-
-
-def _of_old(error: SyntaxError) -> str:
-    """What Python 3 made of an old source, in one line."""
-    text = (error.text or "").strip()
-    old = "print" in (error.msg or "") or text.startswith(("print ", "exec ", "except ")) or "<>" in text
-    if isinstance(error, TabError):
-        return f"line {error.lineno} mixes tabs and spaces, which Python 2 took: indent it with spaces (2to3)."
-    if old:
-        return f"line {error.lineno} is Python 2 ({text[:60]!r}): convert the file (2to3), then check it again."
-    return f"line {error.lineno} is no Python: {error.msg}."
 
 
 def whole(target: str, *, asked: bool) -> Loaded | None:

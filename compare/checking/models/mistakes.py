@@ -1,5 +1,6 @@
 """From a loss or gradient that is off to the cause: named only where the named thing equals what was seen."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -14,6 +15,7 @@ from elbo_compare.compare.checking.models.objective import WANTED, Found, missin
 from elbo_compare.compare.checking.models.probing import Probe, Probed
 from elbo_compare.compare.checking.models.sampling import second_draw
 from elbo_compare.compare.checking.names import Role, WrittenAs
+from elbo_compare.compare.checking.readings import Distance
 from elbo_compare.suites.bridge.program import as_rows
 
 TAKEN = {  # the form that the KL takes the sampler's sigma for
@@ -45,6 +47,18 @@ def of_value(probed: Probed, found: Found | None) -> Diagnosis | None:
         text = f"{missing} is missing: the loss is the other term alone"
         return Diagnosis(form=DifferenceForm.TERMS, text=text, advice="add it to what is minimised")
     return _formula(probed)
+
+
+def of_nearness(probed: Probed, found: Found, distance: Distance) -> Diagnosis:
+    """Why the loss is near its formula and not it: a piece's weight where one explains it, else by how much."""
+    named = _formula(probed, NEARLY)
+    if named is not None:
+        return named
+    text = (
+        f"is {found.identified.reading.title} only to {distance.difference:.2g} nats, where {distance.tolerance:.1g} "
+        "is rounding; no float32, no epsilon and no clamp in it explains that"
+    )
+    return Diagnosis(form=DifferenceForm.SINGLE, text=text, advice="a factor or a constant that is nearly right")
 
 
 def _of_the_mean(probed: Probed) -> Found | None:
@@ -103,9 +117,14 @@ def of_gradient(probed: Probed, found: Found, probe: Probe, outcome: Compared) -
         frozen = next(iter(outcome.frozen))
         text = f"has the right value, but {frozen}{more} would not be trained: requires_grad is False"
         return Diagnosis(
-            form=DifferenceForm.GRADIENT, text=text, advice="train them, or say that they are fixed on purpose"
+            form=DifferenceForm.GRADIENT, text=text, advice=f"train them; if it is meant: --frozen {_part(frozen)}"
         )
     return None
+
+
+def _part(weight: str) -> str:
+    """The part of a model that a weight lies in: what `--frozen` takes."""
+    return re.split(r"[.\[/]", weight)[0]
 
 
 LOSING = ("item", "tolist", "numpy", "__float__")
@@ -113,10 +132,11 @@ LOSING = ("item", "tolist", "numpy", "__float__")
 # The Gaussian KL's pieces, and what each weighs in the analytic and in the sampled one.
 PIECES = ("log sigma^2", "mean^2", "sigma^2", "z^2", "e^2", "sigma", "|mean|")
 ANALYTIC = (-0.5, 0.5, 0.5, 0.0, 0.0, 0.0, 0.0)
+APART, NEARLY = 1e-6, 3e-8  # what a weight is off by that is told: in a wrong loss, in one that is nearly right
 SAMPLED = (-0.5, 0.0, 0.0, 0.5, -0.5, 0.0, 0.0)
 
 
-def _formula(probed: Probed) -> Diagnosis | None:
+def _formula(probed: Probed, apart: float = APART) -> Diagnosis | None:
     """The loss as reconstruction + weights of the KL's pieces, where that holds on every probe."""
     for output in () if probed.heavy else probed.outputs()[:4]:
         observations = [probed.observation(each, output) for each in probed.probes]
@@ -124,7 +144,7 @@ def _formula(probed: Probed) -> Diagnosis | None:
             for per_datum in ((0, 0), (1, 1), (0, 1), (1, 0)):
                 weights = _weights(observations, data, per_datum)
                 if weights is not None:
-                    return _named(weights, data, per_datum, observations[0])
+                    return _named(weights, data, apart)
     return None
 
 
@@ -155,7 +175,7 @@ def _pieces(one: Observation) -> list[np.ndarray]:
     return [part.sum(1) for part in parts]
 
 
-def _named(weights: np.ndarray, data: DataTerm, per_datum: tuple[int, int], one: Observation) -> Diagnosis | None:
+def _named(weights: np.ndarray, data: DataTerm, apart: float) -> Diagnosis | None:
     """`the weight of sigma^2 is 1, where 0.5 is right`."""
     own, constant = weights[1:-1], weights[-1]
     if not weights[0]:
@@ -163,17 +183,17 @@ def _named(weights: np.ndarray, data: DataTerm, per_datum: tuple[int, int], one:
     scale = 1.0 if data.weighted else weights[0]
     pieces = own / scale
     laws: tuple[tuple[float, ...], ...] = (ANALYTIC, SAMPLED)
-    near = min(laws, key=lambda right: float(np.sum(np.abs(pieces - right) > 1e-6)))
+    near = min(laws, key=lambda right: float(np.sum(np.abs(pieces - right) > apart)))
     off = [
-        f"{name} weighs {short(float(got))}, where {short(right)} is right"
+        f"{name} weighs {float(got):.8g}, where {short(right)} is right"
         for name, got, right in zip(PIECES, pieces, near, strict=True)
-        if abs(got - right) > 1e-6
+        if abs(got - right) > apart
     ]
     if not off or len(off) > 3:
         return None
     kind = "analytic" if near is ANALYTIC else "sampled"
     text = f"is {data.name} + the {kind} KL with a mistake: {'; '.join(off)}"
-    del constant, one, per_datum
+    del constant
     return Diagnosis(
         form=DifferenceForm.FORMULA, text=text, advice="the KL is 0.5 sum(mean^2 + sigma^2 - 1 - log sigma^2)"
     )

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from elbo_compare.compare.checking.failure import FunctionError, TargetError
+from elbo_compare.compare.checking.models.aged import became, heard
 from elbo_compare.compare.checking.models.data import Feed, feeds
 from elbo_compare.compare.checking.models.entering import Way, ways
 from elbo_compare.compare.checking.models.making import is_model
@@ -28,6 +29,7 @@ class Opened:
     way: Way
     feed: Feed
     run: Run
+    notes: tuple[str, ...] = ()  # what torch made of old source
     heavy: bool = False  # its data are wide: fewer runs say the same
 
 
@@ -86,9 +88,10 @@ class _Tried:
     def error(self, fed: list[Feed]) -> FunctionError:
         if self.ran and not self.by_loss:
             return FunctionError(f"it runs and gives {self.seen}, but no loss was found; name it, as in --loss NAME.")
+        raised = self.by_loss or self.raised
         shapes = ", ".join(dict.fromkeys(feed.text for feed in fed[: 3 * SHOWN]))
         return FunctionError(
-            f"it raises {self.by_loss or self.raised} (fed x of {shapes}); give what it takes: --data FILE.npy, "
+            f"it raises {raised} (fed x of {shapes}){became(raised)}; give what it takes: --data FILE.npy, "
             "--loss NAME, --set NAME=VALUE."
         )
 
@@ -97,7 +100,8 @@ def _first(bridge: Any, model: Any, way: Way, fed: list[Feed], tried: _Tried, *,
     for feed in fed:
         program = bridge.open_program(model, way.enter, single=single)
         x = feed.batch(ROWS, 0)
-        run = program.run(Setting(x=x))
+        with heard() as notes:
+            run = program.run(Setting(x=x))
         if run.error:
             tried.raised = tried.raised or run.error
             if tried.ran and tried.fits == feed.shape:
@@ -115,7 +119,7 @@ def _first(bridge: Any, model: Any, way: Way, fed: list[Feed], tried: _Tried, *,
             continue
         if not (run.of_x[run.loss] or run.draws[run.loss]):
             return None
-        return Opened(program=program, way=way, feed=feed, run=run, heavy=x[0].size > HEAVY_ROW)
+        return Opened(program=program, way=way, feed=feed, run=run, heavy=x[0].size > HEAVY_ROW, notes=tuple(notes))
     return None
 
 

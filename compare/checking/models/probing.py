@@ -7,6 +7,7 @@ import numpy as np
 
 from elbo_compare.compare.checking.experiment import Observation
 from elbo_compare.compare.checking.failure import FunctionError
+from elbo_compare.compare.checking.models.aged import became
 from elbo_compare.compare.checking.models.data import Feed
 from elbo_compare.compare.checking.models.parts import Ends, Latent, Values, find_latents, latent_values, outputs_of
 from elbo_compare.compare.checking.names import Role
@@ -109,7 +110,7 @@ def one_probe(
     ends = ends or Ends.of(program, setting, last_of(latents))
     run = program.run(setting)
     if run.error:
-        raise FunctionError(f"the model raises {run.error} (x {setting.x.shape}).")
+        raise FunctionError(f"the model raises {run.error} (x {setting.x.shape}){became(run.error)}.")
     if run.loss is None:
         raise FunctionError("its loss came out once, and then no more.")
     if steps and len(run.steps) + len(run.arrays) != steps:

@@ -257,6 +257,31 @@ class Epsilon(VAE):
         return -(x * (recon_x + 1e-8).log() + (1 - x) * (1 - recon_x + 1e-8).log()).sum()
 
 
+class FloatInside(VAE):
+    def data_term(self, recon_x, x):
+        return functional.binary_cross_entropy(recon_x.float(), x.float(), reduction="sum")
+
+
+class Narrow(VAE):
+    """A trained posterior: sigma is far below |mean|, and z loses its digits."""
+
+    def __init__(self):
+        super().__init__()
+        with torch.no_grad():
+            self.log_var.bias -= 14.0
+            self.mean.bias += 30.0
+
+
+class NearlyLogVar(VAE):
+    def kl_term(self, mu, logvar, z):
+        return super().kl_term(mu, logvar, z) - 0.5 * (1e-4 * logvar).sum()
+
+
+class NearlyMean(VAE):
+    def kl_term(self, mu, logvar, z):
+        return super().kl_term(mu, logvar, z) + 0.5 * (1e-6 * mu**2).sum()
+
+
 class EpsilonInAWideOne(Epsilon):
     """Its probabilities are near 1/2: the epsilon looks like a weight of 1 - 3e-8."""
 
@@ -308,3 +333,10 @@ class RowByRow(VAE):
 
     def decode(self, z):
         return torch.stack([super(RowByRow, self).decode(row) for row in z])
+
+
+class OldWords(VAE):
+    """Right, in the words of torch 0.3."""
+
+    def data_term(self, recon_x, x):
+        return functional.binary_cross_entropy(recon_x, x, size_average=False)
