@@ -14,9 +14,9 @@ from elbo_compare.compare.launching.target import CALLING, IMPORTING
 from elbo_compare.compare.launching.target_child import Tell
 from elbo_compare.compare.matching.data import named_data
 from elbo_compare.compare.matching.loading import load_programs
-from elbo_compare.compare.matching.programs import FRAMEWORKS, rows_for
+from elbo_compare.compare.matching.programs import FRAMEWORKS
 from elbo_compare.compare.matching.result import MatchResult, MatchVerdict
-from elbo_compare.compare.matching.session import Plan, Side, against, match_sides, observe, opened
+from elbo_compare.compare.matching.session import Plan, Side, against, match_sides, observe, opened, with_data
 from elbo_compare.compare.matching.travelling import from_json, packed, to_json, unpacked
 from elbo_compare.compare.matching.tying import read_ties
 from elbo_compare.suites.contract import DType
@@ -52,10 +52,11 @@ def _answer(request: dict[str, Any], tell: Tell) -> dict[str, Any]:
         with opened(sides[0], DType.FLOAT64) as other:
             result = against(from_json(request["observed"]), other, sides[0], plan, ties)
         return _told(result, request)
-    plan = Plan(data=data if data is not None else rows_for(sides, places))
+    plan = Plan(data=data or (), places=places)
     if request["part"] == "both":
         return _told(match_sides(sides[0], sides[1], plan, ties), request)
     with opened(sides[0], DType.FLOAT64) as one:
+        plan = with_data(plan, sides, [one])
         observed = observe(one, sides[0], plan)
     return {"observed": to_json(observed), "rows": [packed(each) for each in plan.data]}
 

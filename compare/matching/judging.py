@@ -75,6 +75,8 @@ def _explained(total: str, one: Named, found: Measured) -> JudgedTotal:
     if same and judged is not None and not judged.same:
         fields["differences"] = [f"equal values, other gradients: {more.pop('why')}"]
         same = False
+    elif "why" in fields:
+        fields["differences"] = [*said, f"and other gradients than that formula's: {fields['why']}"]
     fields.pop("why", None)
     return JudgedTotal(verdict=MatchVerdict.SAME if same else MatchVerdict.DIFFERS, fields=fields)
 

@@ -3,19 +3,15 @@
 import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
 from functools import partial
-from math import isfinite
 from types import ModuleType
 from typing import Any
 
-from elbo_compare.compare.checking.failure import FunctionError, TargetError
-from elbo_compare.compare.matching.data import as_rows, made_up, named_data
+from elbo_compare.compare.checking.failure import TargetError
+from elbo_compare.compare.matching.data import as_rows, named_data
 from elbo_compare.compare.matching.result import MatchResult
-from elbo_compare.compare.matching.session import Plan, Side, called, match_sides, opened, set_up
-from elbo_compare.suites.bridge.pairs.records import Total
-from elbo_compare.suites.bridge.tape import Tape
-from elbo_compare.suites.contract import DType
+from elbo_compare.compare.matching.session import Plan, Side, match_sides
+from elbo_compare.suites.contract import Array
 
 FRAMEWORKS = {"torch": ("torch", "pyro"), "jax": ("jax", "numpyro", "flax", "equinox", "haiku", "optax")}
 
@@ -31,39 +27,14 @@ def match_programs(
         )
     cut = len(programs) - 2
     sides = [_side(each) for each in (programs[:cut], programs[cut:])]
-    result: MatchResult = match_sides(sides[0], sides[1], Plan(data=_rows(sides, data)), tie or {})
-    return result
+    places = [inspect.getsourcefile(_function(each)) or "" for each in programs]
+    return match_sides(sides[0], sides[1], Plan(data=_rows(data), places=places), tie or {})
 
 
-def _rows(sides: Sequence[Side], data: Any) -> Any:
+def _rows(data: Any) -> Sequence[Array]:
     if isinstance(data, str):
         return named_data(data)
-    if data is not None:
-        return as_rows(data if isinstance(data, (tuple, list)) else [data], "data")
-    places = [inspect.getsourcefile(_function(each)) or "" for side in sides for each in side.programs]
-    return rows_for(sides, places)
-
-
-def rows_for(sides: Sequence[Side], places: Sequence[str]) -> Any:
-    """Rows that every side here takes; zeros and ones where another process runs a side, which may want them."""
-    with ExitStack() as stack:
-        open_ = [stack.enter_context(opened(side, DType.FLOAT64)) for side in sides]
-        weights = [weight for side in open_ for weight in side.weights()]
-
-        def runs(rows: Any) -> str:
-            plan = Plan(data=rows)
-            try:
-                for side, described in zip(open_, sides, strict=True):
-                    set_up(side, described, plan)
-                    with called(described.label):
-                        run = side.run(plan.rows(plan.sizes[0], 0), Tape(0))
-                    if not all(isfinite(run.values.get(each.value, 0.0)) for each in Total):
-                        return f"{described.label} is not finite there"
-            except FunctionError as error:
-                return str(error)[:200]
-            return ""
-
-        return made_up(weights, places, runs, binary=len(sides) == 1)
+    return () if data is None else as_rows(data if isinstance(data, (tuple, list)) else [data], "data")
 
 
 def _side(programs: Sequence[Callable[..., Any]]) -> Side:
@@ -93,7 +64,9 @@ def _function(program: Any) -> Any:
             program = program.func
         elif inspect.ismethod(program):
             program = program.__func__
+        elif hasattr(program, "__wrapped__"):
+            program = inspect.unwrap(program)
         elif inspect.isfunction(program):
-            return inspect.unwrap(program)
+            return program
         else:
             return type(program)

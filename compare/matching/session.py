@@ -12,11 +12,12 @@ import numpy as np
 
 from elbo_compare.compare.checking.failure import FunctionError, TargetError
 from elbo_compare.compare.errors import CompareError
+from elbo_compare.compare.matching.data import made_up
 from elbo_compare.compare.matching.judging import judge
 from elbo_compare.compare.matching.measured import SIZES, TAPES, UNIT, measured
 from elbo_compare.compare.matching.result import MatchResult, MatchVerdict
 from elbo_compare.compare.matching.tying import Tied, tie
-from elbo_compare.suites.bridge.pairs.records import OWN_ONLY, Asked, Run, SiteFacts, Total, Weight
+from elbo_compare.suites.bridge.pairs.records import OWN_ONLY, Asked, ProgramError, Run, SiteFacts, Total, Weight
 from elbo_compare.suites.bridge.tape import Tape
 from elbo_compare.suites.contract import Array, DType
 
@@ -35,9 +36,11 @@ class Side:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """The data, rows first, and how often both sides run."""
+    """The data, rows first (none: made up in a shape that the programs take), and how often both sides run. places:
+    the programs' files, which may name that shape."""
 
-    data: Sequence[Array]
+    data: Sequence[Array] = ()
+    places: Sequence[str] = ()
     sizes: tuple[int, ...] = SIZES
     tapes: int = TAPES
 
@@ -77,9 +80,33 @@ def match_sides(first: Side, second: Side, plan: Plan, ties: Mapping[str, str]) 
 def _matched(first: Side, second: Side, plan: Plan, ties: Mapping[str, str]) -> MatchResult:
     with ExitStack() as stack:
         one, other = (stack.enter_context(opened(each, DType.FLOAT64)) for each in (first, second))
+        plan = with_data(plan, (first, second), (one, other))
         set_up(other, second, plan)  # weights that both share are made by whoever comes first
         observed = observe(one, first, plan)
         return against(observed, other, second, plan, ties)
+
+
+def with_data(plan: Plan, described: Sequence[Side], sides: Sequence[Any]) -> Plan:
+    """The plan with rows that every side here takes; zeros and ones where another process runs a side, which may want
+    them. Raises TargetError that asks for --data."""
+    if plan.data:
+        return plan
+    weights = [weight for side in sides for weight in side.weights()]
+
+    def runs(rows: Sequence[Array]) -> str:
+        tried = replace(plan, data=rows)
+        try:
+            for side, each in zip(sides, described, strict=True):
+                set_up(side, each, tried)
+                with called(each.label):
+                    run = side.run(tried.rows(tried.sizes[0], 0), Tape(0))
+                if not all(math.isfinite(run.values.get(total.value, 0.0)) for total in Total):
+                    return f"{each.label} is not finite there"
+        except FunctionError as error:
+            return str(error)[:200]
+        return ""
+
+    return replace(plan, data=made_up(weights, plan.places, runs, binary=len(sides) == 1))
 
 
 def set_up(side: Any, described: Side, plan: Plan) -> None:
@@ -201,12 +228,18 @@ def called(label: str) -> Iterator[None]:
         yield
     except CompareError:
         raise
+    except ProgramError as error:
+        raise FunctionError(f"{label}: {error}") from error
     except Exception as error:
         text = (" ".join(str(error).split()) or "no message")[:300]
         raise FunctionError(f"{label} raises {type(error).__name__}: {text}") from error
 
 
-def opened(side: Side, dtype: DType) -> Any:
+@contextmanager
+def opened(side: Side, dtype: DType) -> Iterator[Any]:
     """The side's context, of its framework."""
     module = import_module(f"elbo_compare.suites.bridge.pairs.{side.framework}_side")
-    return module.opened(side.programs, dtype)
+    with ExitStack() as stack:
+        with called(side.label):
+            one = stack.enter_context(module.opened(side.programs, dtype))
+        yield one

@@ -20,10 +20,8 @@ from numpyro.infer import SVI, Trace_ELBO
 from numpyro.infer.autoguide import AutoGuide
 from numpyro.primitives import Messenger
 
+from elbo_compare.suites.tracing.compiling import QUICK_TO_COMPILE
 from elbo_compare.suites.tracing.site import Node, Plate, Traced
-
-# Compiling is most of the time here, and each draw is made once or a few dozen times. IEEE arithmetic stays what it is.
-QUICK_TO_COMPILE: dict[str, Any] = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

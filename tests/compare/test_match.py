@@ -148,6 +148,46 @@ def test_a_torch_loss_against_a_numpyro_pair_in_two_processes(tmp_path):
     assert content["tied"]["encoder.w"] == "encoder.hidden.weight"
 
 
+@pytest.mark.skipif(find_spec("numpyro") is None, reason="numpyro is not installed")
+def test_a_hand_written_jax_loss_is_the_same():
+    """Its weights are a global that a compiled function keeps; they are put back."""
+    programs = jax_programs("right")
+    assert_same_objective(*programs, data=ROWS)
+    weights = programs[0].__globals__["weights"]
+    assert float(weights["encoder"]["b"][0]) == np.float32(0.1)
+    assert str(weights["encoder"]["b"].dtype) == "float32"
+
+
+@pytest.mark.skipif(find_spec("numpyro") is None, reason="numpyro is not installed")
+def test_a_hand_written_jax_loss_with_two_differences():
+    """Weights as an argument, made by the file's own init; the cut is seen in the gradient, apart from the weight."""
+    with pytest.raises(AssertionError) as caught:
+        assert_same_objective(*jax_programs("beta_and_detached"), data=ROWS)
+    assert "KL(z) weighs 4 times as much (beta = 4)" in str(caught.value)
+    assert "other gradients than that formula's: the latents are detached in log p(x)" in str(caught.value)
+
+
+@pytest.mark.skipif(find_spec("numpyro") is None, reason="numpyro is not installed")
+def test_a_jax_loss_whose_weights_are_nowhere():
+    from elbo_compare.suites.bridge.pairs.jax_holders import Held
+    from elbo_compare.suites.bridge.pairs.records import ProgramError
+
+    program = load_programs([f"{TARGETS / 'match_jax.py'}:no_weights"], {})[0]
+    assert list(Held(program).weights) == [
+        f"theta.{layer}.{part}" for layer in program.__globals__["LAYERS"] for part in "wb"
+    ]
+    del program.__globals__["init"]
+    with pytest.raises(ProgramError, match=r"as in functools.partial\(loss, theta\)"):
+        Held(program)
+
+
+def jax_programs(loss):
+    return (
+        *load_programs([f"{TARGETS / 'match_jax.py'}:{loss}"], {}),
+        *load_programs([f"{TARGETS / 'match_numpyro.py'}:{name}" for name in ("model", "guide")], {}),
+    )
+
+
 @pytest.mark.parametrize(
     ("targets", "says"),
     [(["a.py:f", "b.py:g"], "2 targets arrived"), (["a.py:f"] * 5, "5 targets arrived")],

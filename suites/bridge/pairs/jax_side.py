@@ -1,4 +1,4 @@
-"""One side of a comparison in JAX: a NumPyro pair (or a hand-written loss), its weights, its runs at a tape.
+"""One side of a comparison in JAX: a NumPyro pair or a hand-written loss, its weights, its runs at a tape.
 
 Within its context JAX computes in float64, afterwards as before. Weights are a tree that is passed along, so that
 nothing of the program is changed.
@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from elbo_compare.suites.bridge.pairs.jax_loss import JaxLoss
 from elbo_compare.suites.bridge.pairs.jax_weights import JaxGradients, described, leaves_of, mapped, to_numpy
 from elbo_compare.suites.bridge.pairs.records import OWN_ONLY, Asked, Run, SiteFacts, Weight
 from elbo_compare.suites.bridge.tape import Tape
@@ -22,7 +23,7 @@ from elbo_compare.suites.contract import Array, DType
 
 @dataclass(kw_only=True)
 class JaxSide:
-    """pair: of `numpyro_pair`. tree, state: parameters and mutable state, once they are made."""
+    """pair: of `numpyro_pair`, or a `JaxLoss`. tree, state: parameters and mutable state, once they are made."""
 
     pair: Any
     dtype: Any
@@ -92,6 +93,11 @@ class JaxSide:
 @contextmanager
 def opened(programs: Sequence[Callable[..., Any]], dtype: DType) -> Iterator[JaxSide]:
     """A side whose weights have `dtype` within."""
-    module = import_module("elbo_compare.suites.bridge.pairs.numpyro_pair")
     with jax.enable_x64(dtype is DType.FLOAT64):
-        yield JaxSide(pair=module.NumPyroPair(model=programs[0], guide=programs[1]), dtype=jnp.dtype(dtype.value))
+        if len(programs) > 1:
+            module = import_module("elbo_compare.suites.bridge.pairs.numpyro_pair")
+            yield JaxSide(pair=module.NumPyroPair(model=programs[0], guide=programs[1]), dtype=jnp.dtype(dtype.value))
+        else:
+            side = JaxSide(pair=JaxLoss(programs[0]), dtype=jnp.dtype(dtype.value))
+            side.set_up([])  # its weights are there before any data
+            yield side

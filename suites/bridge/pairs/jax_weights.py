@@ -45,7 +45,10 @@ def mapped(tree: Any, function: Callable[[str, Any], Any], name: str = "") -> An
     if hasattr(tree, "shape"):
         return function(name, tree)
     return jax.tree_util.tree_map_with_path(
-        lambda path, leaf: function(name + "." + jax.tree_util.keystr(path).strip(".[]'"), leaf), tree
+        lambda path, leaf: (
+            function(name + "." + jax.tree_util.keystr(path).strip(".[]'"), leaf) if hasattr(leaf, "shape") else leaf
+        ),
+        tree,
     )
 
 

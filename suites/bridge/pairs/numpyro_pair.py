@@ -18,6 +18,7 @@ from elbo_compare.suites.bridge.pairs.jax_weights import JaxGradients, leaves_of
 from elbo_compare.suites.bridge.pairs.records import OWN_ONLY, SAMPLERS, Asked, Run, SiteFacts, Term, Total
 from elbo_compare.suites.bridge.pairs.site_terms import facts, moved, terms
 from elbo_compare.suites.bridge.tape import Tape
+from elbo_compare.suites.tracing.compiling import QUICK_TO_COMPILE
 from elbo_compare.suites.tracing.numpyro_trace import Started, divergence, quiet, started, traced
 from elbo_compare.suites.tracing.site import WRAPPERS, Traced
 
@@ -208,8 +209,7 @@ class _Compiled:
     shapes: list[tuple[int, ...]] = field(default_factory=list)
     first: int = 0
     errors: dict[str, str] = field(default_factory=dict)
-    values: Any = None
-    pull: Any = None
+    programs: dict[str, Any] = field(default_factory=dict)
 
     def measure(self, params: Any, state: Any, args: list[Any]) -> None:
         """Note the draws' shapes; compiling waits for the first use."""
@@ -221,13 +221,24 @@ class _Compiled:
 
             jax.eval_shape(look, params)
         self.shapes, self.first = noting.shapes, len(once.shapes)
-        self.values = jax.jit(self._values)
 
-        def pull(weight: Any, tree: Any, *given: Any) -> Any:
-            found, back = jax.vjp(lambda each: self._values(each, *given)[0], tree)
-            return back({key: weight[key].astype(each.dtype) for key, each in found.items()})[0]
+    def values(self, *given: Any) -> Any:
+        """(values, scales) by key; compiled on the first call."""
+        return self._run("values", self._values, given)
 
-        self.pull = jax.jit(pull)
+    def pull(self, weight: Mapping[str, Any], *given: Any) -> Any:
+        """The gradient of the values, weighed, by the tree of weights."""
+
+        def back(weight: Any, tree: Any, *rest: Any) -> Any:
+            found, pulled = jax.vjp(lambda each: self._values(each, *rest)[0], tree)
+            return pulled({key: weight[key].astype(each.dtype) for key, each in found.items()})[0]
+
+        return self._run("pull", back, (weight, *given))
+
+    def _run(self, name: str, function: Callable[..., Any], given: Any) -> Any:
+        if name not in self.programs:
+            self.programs[name] = jax.jit(function).lower(*given).compile(compiler_options=QUICK_TO_COMPILE)
+        return self.programs[name](*given)
 
     def _values(self, tree: Any, state: Any, noises: list[Any], key: Any, args: list[Any]) -> tuple[Any, Any]:
         held, moves = self.pair.held(tree, state), bool(jax.tree.leaves(state))

@@ -46,21 +46,28 @@ def _parts(thing: Any) -> Iterator[tuple[str, Any]]:
         yield from ((str(key), value) for key, value in thing.items())
     elif isinstance(thing, (list, tuple)):
         yield from ((str(place), value) for place, value in enumerate(thing))
-    elif not isinstance(thing, (type, ModuleType)) and hasattr(thing, "__dict__") and _own(type(thing)):
+    elif not isinstance(thing, (type, ModuleType)) and hasattr(thing, "__dict__") and is_own(type(thing)):
         yield from vars(thing).items()
         call = vars(type(thing)).get("__call__")
         if isinstance(call, FunctionType):
             yield "", call
 
 
-def _of_function(function: FunctionType) -> Iterator[tuple[str, Any]]:
-    if not _own(function):
-        return
-    names, code = [], [function.__code__]
+def names_in(function: FunctionType) -> list[str]:
+    """The globals that a function's code names, and the functions within it, in order."""
+    names: list[str] = []
+    code = [function.__code__]
     while code:
         one = code.pop(0)
         names += [each for each in one.co_names if each not in names]
         code += [each for each in one.co_consts if isinstance(each, CodeType)]
+    return names
+
+
+def _of_function(function: FunctionType) -> Iterator[tuple[str, Any]]:
+    if not is_own(function):
+        return
+    names = names_in(function)
     for free, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=False):
         try:
             yield free, cell.cell_contents
@@ -73,7 +80,7 @@ def _of_function(function: FunctionType) -> Iterator[tuple[str, Any]]:
         yield "", wrapped
 
 
-def _own(thing: Any) -> bool:
+def is_own(thing: Any) -> bool:
     """Whether it is the person's: of no installed library."""
     import sys
 

@@ -12,7 +12,12 @@ import numpy as np
 
 from elbo_compare.suites.contract import Array
 
+NAMED = ("loss", "elbo", "total_loss")  # what is minimised, where a program returns several things
 PROJECTIONS = 6  # random directions per tensor: two unequal gradients agree on all of them with probability zero
+
+
+class ProgramError(ValueError):
+    """A program that can't be run as it stands; one line that says what to give."""
 
 
 class What(StrEnum):

@@ -6,21 +6,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from elbo_compare.suites.bridge.pairs.records import Run, Total
+from elbo_compare.suites.bridge.pairs.records import NAMED, ProgramError, Run, Total
 from elbo_compare.suites.bridge.pairs.torch_weights import Gradients
 from elbo_compare.suites.bridge.tape import Tape
 from elbo_compare.suites.bridge.torch_tape import TorchTape
 from elbo_compare.suites.bridge.user_arrays import leaves
 
 
-class NoLossError(ValueError):
-    """The program returned nothing that could be minimised."""
-
-
 def run_loss(loss: Callable[..., Any], args: Sequence[Any], tape: Tape, gradients: Gradients | None) -> Run:
     """The loss's value at the tape, and with `gradients` its gradient. One value per datum is summed.
 
-    Raises NoLossError where no number comes back, and whatever the loss raises.
+    Raises ProgramError where no number comes back, and whatever the loss raises.
     """
     with TorchTape(tape):
         value = loss_of(loss(*args))
@@ -40,9 +36,9 @@ def loss_of(result: Any) -> Tensor:
         numbers = [each for _, each in leaves(result) if isinstance(each, float)]
         if numbers:
             return torch.tensor(numbers[0])
-        raise NoLossError(
+        raise ProgramError(
             f"the loss returned {type(result).__name__}, no tensor and no number: return what is minimised"
         )
-    named = [each for name, each in found if name.rpartition(".")[2].lower() in ("loss", "elbo", "total_loss")]
+    named = [each for name, each in found if name.rpartition(".")[2].lower() in NAMED]
     scalars = [each for _, each in found if each.numel() == 1]
     return (named or scalars or [found[0][1]])[0]

@@ -19,8 +19,9 @@ from elbo_compare.suites.semantics.explaining.mending import mending, mending_te
 from elbo_compare.suites.semantics.explaining.named import elbo_classes, kind_of, one_line
 from elbo_compare.suites.semantics.explaining.numpyro_facts import columns, extract, sites_of
 from elbo_compare.suites.semantics.explaining.roles import ELBOS
+from elbo_compare.suites.tracing.compiling import QUICK_TO_COMPILE
 from elbo_compare.suites.tracing.numpyro_enumeration import enumerated
-from elbo_compare.suites.tracing.numpyro_trace import QUICK_TO_COMPILE, quiet, started, traced
+from elbo_compare.suites.tracing.numpyro_trace import quiet, started, traced
 
 SEED = 0
 ROWS = 16  # draws of one call of the compiled function, where a draw is small

@@ -1,0 +1,6 @@
+"""How a program of JAX is compiled that is run once or a few dozen times."""
+
+from typing import Any
+
+# Compiling is most of the time there. IEEE arithmetic stays what it is.
+QUICK_TO_COMPILE: dict[str, Any] = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
