@@ -12,6 +12,7 @@ from elbo_compare.compare.commands.bench import bench
 from elbo_compare.compare.commands.check import check
 from elbo_compare.compare.commands.data import data
 from elbo_compare.compare.commands.match import match
+from elbo_compare.compare.commands.search import search
 from elbo_compare.compare.commands.vectors import AsJson, Seconds, vectors
 from elbo_compare.compare.errors import printable
 from elbo_compare.compare.launching import ending, interruption
@@ -35,6 +36,7 @@ app = typer.Typer(
 app.command()(bench)
 app.command()(check)
 app.command()(match)
+app.command()(search)
 app.add_typer(vectors, name="vectors")
 app.add_typer(data, name="data")
 

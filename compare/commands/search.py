@@ -1,0 +1,39 @@
+"""`compare search`: its options. The command line imports this: nothing heavy on top."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from elbo_compare.compare.commands.vectors import AsJson
+from elbo_compare.compare.errors import UsageError, unknown
+from elbo_compare.compare.terminal import note, say
+
+INCOMPLETE = 3
+
+
+def search(
+    models: Annotated[int, typer.Option(min=1, metavar="N", help="Random models.")] = 10,
+    seed: Annotated[int, typer.Option(metavar="S", min=0, help="The same models on every machine.")] = 0,
+    first: Annotated[int, typer.Option(metavar="K", min=0, help="Number of the first model.")] = 0,
+    ways: Annotated[int, typer.Option(min=0, metavar="W", help="ELBO classes and options per model, 0: all.")] = 6,
+    library: Annotated[str | None, typer.Option(help="pyro or numpyro.  [default: both]")] = None,
+    as_json: AsJson = False,
+    output: Annotated[Path | None, typer.Option("-o", metavar="FILE", help="The JSON, beside the text.")] = None,
+) -> None:
+    """Search for divergences: random models through every ELBO class against exact answers. 1: a new one, 3: lost."""
+    from elbo_compare.compare import files
+    from elbo_compare.compare.searching.searching import Request
+    from elbo_compare.compare.searching.searching import search as searched
+    from elbo_compare.compare.searching.text import as_json as jsoned
+    from elbo_compare.compare.searching.text import new, text
+    from elbo_compare.suites.semantics.case import Library
+
+    if library is not None and library not in list(Library):
+        raise UsageError(unknown("library", library, list(Library)))
+    libraries = (Library(library),) if library else tuple(Library)
+    found = searched(Request(models=models, seed=seed, first=first, ways=ways, libraries=libraries), note)
+    if output is not None:
+        files.write_atomically(output, jsoned(found).encode())
+    say(jsoned(found) if as_json else "\n".join(text(found)))
+    raise typer.Exit(1 if new(found) else INCOMPLETE if found.lost else 0)

@@ -1,0 +1,1 @@
+"""`compare search`: random models with exact answers, run through every ELBO class, judged, shrunk and grouped."""

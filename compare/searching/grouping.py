@@ -1,0 +1,132 @@
+"""Candidates of one cause: the same library and class, the same productions left after shrinking. No framework."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from math import isfinite, sqrt
+from typing import Any
+
+from elbo_compare.compare.records import Outcome
+from elbo_compare.compare.statistics import equivalence
+from elbo_compare.suites.semantics.case import Library
+from elbo_compare.suites.semantics.searching.description import Pair, from_json
+from elbo_compare.suites.semantics.searching.recognised import recognised
+from elbo_compare.suites.semantics.searching.rendering import program
+from elbo_compare.suites.semantics.searching.simulating import simulate
+
+SIMULATED = 40_000  # draws of the second route
+LEVEL = 1e-6  # of its tests
+SPREAD = 0.05  # its margin, in standard deviations of one draw
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """`example`: the smallest candidate; `count`: how many there are; `finding`: the registered one that it is known
+    for, found after the search. `simulated`: the oracle's numbers by simulation agree; `peer`: the other library."""
+
+    library: Library
+    elbo: str
+    core: tuple[str, ...]
+    kinds: tuple[str, ...]
+    example: Mapping[str, Any]
+    count: int
+    ways: tuple[str, ...]
+    finding: str
+    simulated: str
+    peer: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def survives(self) -> bool:
+        """The oracle's two methods agree with each other."""
+        return self.simulated == str(Outcome.AGREES)
+
+    def with_peer(self, peer: Mapping[str, Any]) -> "Group":
+        """The same, with the other library's outcome."""
+        return replace(self, peer=peer)
+
+    @property
+    def title(self) -> str:
+        """Pyro, TraceMeanField_ELBO: mask on the model's latent."""
+        reused = ("object used with another pair before",) if self.example["reused"] else ()
+        return f"{self.library}, {self.elbo}: {', '.join((*reused, *self.core)) or 'nothing beyond normals'}"
+
+
+def grouped(candidates: Mapping[Library, Sequence[Mapping[str, Any]]]) -> list[Group]:
+    """One group per library, class and core; known findings last, the frequent ones first."""
+    sorted_by: dict[tuple, list[Mapping[str, Any]]] = {}
+    for library, found in candidates.items():
+        for each in found:
+            elbo = each["elbo"].removeprefix("Jit")
+            sorted_by.setdefault((library, elbo, tuple(each["core"]), each["reused"]), []).append(each)
+    groups = [_group(library, elbo, core, members) for (library, elbo, core, _), members in sorted_by.items()
+              if any(not each["presumed"] for each in members)]  # fmt: skip
+    return sorted(groups, key=lambda group: (bool(group.finding), -group.count, group.title))
+
+
+def _group(library: Library, elbo: str, core: tuple[str, ...], members: Sequence[Mapping[str, Any]]) -> Group:
+    example = min((each for each in members if not each["presumed"]), key=lambda each: (each["theta"], each["index"]))
+    return Group(
+        library=library,
+        elbo=elbo,
+        core=core,
+        kinds=tuple(example["kinds"]),
+        example=example,
+        count=len(members),
+        ways=tuple(sorted({each["way"] for each in members})),
+        finding=recognised(library, elbo, example["kinds"], core, reused=example["reused"]),
+        simulated=simulated(from_json(example["pair"]), example),
+    )
+
+
+def simulated(pair: Pair, example: Mapping[str, Any]) -> str:
+    """Whether a simulation gives the quadrature's loss and gradient: *agrees*, *differs*, *inconclusive*."""
+    found, right = simulate(pair, example["index"], SIMULATED), example["exact"]
+    tests = [(found.value - right["value"], found.value_error)]
+    tests += [(mean - slope, error) for mean, error, slope in
+              zip(found.gradient, found.gradient_error, right["gradient"], strict=True)]  # fmt: skip
+    outcomes = set()
+    for difference, error in tests:
+        floor = 1e-6 * (1 + abs(right["value"]))  # of the simulation's central differences
+        margin = SPREAD * error * sqrt(SIMULATED) + floor
+        outcomes.add(equivalence(difference, error, margin, LEVEL).outcome)
+    return str(next((each for each in (Outcome.DIFFERS, Outcome.INCONCLUSIVE) if each in outcomes), Outcome.AGREES))
+
+
+def pasted(group: Group) -> str:
+    """The smallest pair as a program for whoever maintains the library; it prints loss and gradient."""
+    pair, example = from_json(group.example["pair"]), group.example
+    way = example["way_fields"]
+    lines = [line for line in program(pair, group.library).splitlines() if line.strip()]
+    if not example["way_fields"]["double"]:
+        lines.insert(2, "torch.set_default_dtype(torch.float32)")
+    return "\n".join([*lines, *_call(group.library, way, pair.theta)])
+
+
+def _call(library: Library, way: Mapping[str, Any], theta: Sequence[float]) -> list[str]:
+    if library is Library.NUMPYRO:
+        options = "max_plate_nesting=2" if way["elbo"] == "TraceEnum_ELBO" else "num_particles=10000"
+        made = f"numpyro.infer.{way['elbo']}({options}).loss(jax.random.PRNGKey(0), {{'t': t}}, model, guide)"
+        return ["import jax, numpyro.infer", f"loss = lambda t: {made}",
+                f"print(jax.value_and_grad(loss)(jnp.array({list(theta)})))"]  # fmt: skip
+    options = "alpha=0.5, " if way["elbo"] == "RenyiELBO" else ""
+    options += "max_plate_nesting=2"
+    if way["particles"] == "vectorised":
+        options += ", num_particles=10000, vectorize_particles=True"
+    guide = "pyro.infer.config_enumerate(guide, 'parallel')" if way["enumerated"] else "guide"
+    lines = [f"elbo = pyro.infer.{way['elbo']}({options})"]
+    if way["reused"]:
+        other = f"lambda: pyro.sample('a', dist.Normal(pyro.param('t', torch.zeros({len(theta)}))[0], 1.0))"
+        lines += [f"elbo.loss_and_grads(lambda: pyro.sample('a', dist.Normal(0.0, 1.0)), {other})",
+                  "pyro.clear_param_store()"]  # fmt: skip
+    return [*lines, f"print(elbo.loss_and_grads(model, {guide}), pyro.param('t').grad)"]
+
+
+def numbers(group: Group) -> str:
+    """value 1.2 +- 0.1 where 1.5 is right; gradient 0 ..."""
+    said = []
+    for kind in sorted(group.example["off"], reverse=True):
+        each = group.example["off"][kind]
+        mean, exact, half = (float(each[name]) for name in ("mean", "exact", "high"))
+        half = half - (mean - exact)
+        within = f" +- {half:.2g}" if isfinite(half) else ""
+        said.append(f"{each['quantity']} {mean:.5g}{within}, right {exact:.5g}")
+    return "; ".join(said)

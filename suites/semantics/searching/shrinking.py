@@ -1,0 +1,211 @@
+"""Smaller pairs and plainer ways: the single steps of shrinking. Each step takes one thing away."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+from elbo_compare.suites.semantics.case import Library
+from elbo_compare.suites.semantics.searching.description import (
+    SUPPORTS,
+    Expression,
+    Family,
+    Pair,
+    Site,
+    Support,
+    Via,
+)
+from elbo_compare.suites.semantics.searching.ways import WAYS, Particles, Way
+
+BASELINE = frozenset(("model: normal latent", "guide: normal latent", "model: normal data", "local latent"))
+_NORMAL = (Expression(const=(0.0,)), Expression(const=(1.0,)))
+
+
+def plainer(way: Way, library: Library) -> Iterator[Way]:
+    """Ways with one thing less that the library has."""
+    known = set(WAYS[library])
+    tries = [
+        replace(way, reused=False),
+        replace(way, elbo=way.elbo.removeprefix("Jit")),
+        replace(way, elbo=way.elbo.removeprefix("Jit"), reused=False),
+        replace(way, double=True),
+        replace(way, particles=Particles.VECTORISED),
+        replace(way, enumerated=False),
+    ]
+    yield from (each for each in dict.fromkeys(tries) if each != way and each in known)
+
+
+def smaller(pair: Pair) -> Iterator[Pair]:
+    """Every pair that lacks one thing of this one, the largest things first."""
+    for step in (_without_site, _without_plate, _without_weight, _without_parent, _plain_site, _fewer_parameters):
+        yield from (compact(found) for found in step(pair))
+
+
+def size(pair: Pair) -> tuple[int, ...]:
+    """What shrinking makes less: scalars, sites, parents, weights, parameters."""
+    sites = (*pair.model, *pair.guide)
+    weights = sum(len(site.scale) + len(site.mask) + bool(site.log_density) + bool(site.event) for site in sites)
+    parents = sum(len(each.parents) for site in sites for each in site.parameters)
+    other = sum(site.family not in (Family.NORMAL,) for site in sites)
+    python = sum(p.via is not Via.TENSOR for s in sites for e in s.parameters for p in e.parents)
+    return (len(sites), sum(pair.count(site) for site in sites), parents + python, weights, other, len(pair.theta))
+
+
+def compact(pair: Pair) -> Pair:
+    """Without the plates and entries of t that nothing uses."""
+    sites = (*pair.model, *pair.guide)
+    plates = tuple(plate for plate in pair.plates if any(plate.name in site.plates for site in sites))
+    pair = replace(pair, plates=plates)
+    used: dict[int, int] = {}
+    guide = []
+    for site in pair.guide:
+        parameters = []
+        for expression in site.parameters:
+            if expression.theta is not None:
+                count = pair.count(site) if expression.each else 1
+                start = len(used)
+                used |= {expression.theta + k: start + k for k in range(count)}
+                expression = replace(expression, theta=start, each=expression.each and count > 1)
+            parameters.append(expression)
+        guide.append(replace(site, parameters=tuple(parameters)))
+    return replace(pair, guide=tuple(guide), theta=tuple(pair.theta[old] for old in used))
+
+
+def _without_site(pair: Pair) -> Iterator[Pair]:
+    guided = {site.name for site in pair.guide}
+    for name in dict.fromkeys(site.name for site in (*pair.model, *pair.guide)):
+        if len(guided - {name}) == 0:
+            continue
+        yield _mapped(pair, lambda site, gone=name: None if site.name == gone else _orphan(site, gone))
+
+
+def _orphan(site: Site, gone: str) -> Site:
+    parameters = []
+    for expression in site.parameters:
+        parents = tuple(parent for parent in expression.parents if parent.name != gone)
+        changed = replace(expression, parents=parents)
+        if changed.bare and not expression.bare:
+            changed = _constant(site, len(parameters))
+        parameters.append(changed)
+    return replace(site, parameters=tuple(parameters))
+
+
+def _constant(site: Site, position: int) -> Expression:
+    """A number that every family takes there."""
+    return Expression(const=(0.5,)) if position == 0 else Expression(const=(1.3,))
+
+
+def _without_plate(pair: Pair) -> Iterator[Pair]:
+    for plate in pair.plates:
+        if plate.rows or plate.subsample:
+            yield replace(pair, plates=tuple(replace(each, rows=0, subsample=()) if each is plate else each
+                                             for each in pair.plates))  # fmt: skip
+        yield _mapped(pair, lambda site, name=plate.name: _first_cells(pair, site, name))
+
+
+def _first_cells(pair: Pair, site: Site, plate: str) -> Site:
+    """The site outside a plate: what it had in the plate's first cell."""
+    if plate not in site.plates:
+        return site
+    where = pair.axes(site).index(plate)
+    outer = [k for k, cell in enumerate(pair.cells(replace(site, event=0))) if cell[where] == 0]
+    every = [k for k, cell in enumerate(pair.cells(site)) if cell[where] == 0]
+
+    def cut(numbers: tuple, kept: Sequence[int]) -> tuple:
+        return tuple(numbers[k] for k in kept) if len(numbers) > 1 else numbers
+
+    parameters = tuple(replace(each, const=cut(each.const, every)) for each in site.parameters)
+    return replace(
+        site,
+        plates=tuple(name for name in site.plates if name != plate),
+        parameters=parameters,
+        observed=cut(site.observed, every),
+        scale=cut(site.scale, outer),
+        mask=cut(site.mask, outer),
+    )
+
+
+def _without_weight(pair: Pair) -> Iterator[Pair]:
+    for side in ("model", "guide"):
+        for site in getattr(pair, side):
+            for name in ("scale", "mask"):
+                numbers = getattr(site, name)
+                if numbers:
+                    yield _one(pair, side, site, replace(site, **{name: ()}))
+                if len(numbers) > 1:
+                    yield _one(pair, side, site, replace(site, **{name: (min(numbers),)}))
+            if site.log_density:
+                yield _one(pair, side, site, replace(site, log_density=0.0))
+    if any(site.event for site in pair.model):
+        yield _mapped(pair, lambda site: replace(site, event=0))
+
+
+def _without_parent(pair: Pair) -> Iterator[Pair]:
+    for side in ("model", "guide"):
+        for site in getattr(pair, side):
+            for name in site.parents:
+                yield _one(pair, side, site, _orphan(site, name))
+            if any(parent.via is not Via.TENSOR for each in site.parameters for parent in each.parents):
+                yield _one(pair, side, site, _by_tensor(site))
+    latents = [site.name for site in pair.model]
+    ordered = tuple(sorted(pair.guide, key=lambda site: latents.index(site.name) if site.name in latents else -1))
+    if ordered != pair.guide and not any(site.parents for site in pair.guide):
+        yield replace(pair, guide=ordered)
+
+
+def _by_tensor(site: Site) -> Site:
+    return replace(site, parameters=tuple(
+        replace(each, parents=tuple(replace(parent, via=Via.TENSOR) for parent in each.parents))
+        for each in site.parameters
+    ))  # fmt: skip
+
+
+def _plain_site(pair: Pair) -> Iterator[Pair]:
+    """A latent becomes normal on both sides, data become normal, a guide takes the model's family."""
+    guide = {site.name: site for site in pair.guide}
+    for site in pair.model:
+        other = guide.get(site.name)
+        if site.observed:
+            if site.family is not Family.NORMAL and not site.parents:
+                yield _one(pair, "model", site, replace(site, family=Family.NORMAL, parameters=_NORMAL))
+            elif site.family is not Family.NORMAL:
+                first = next(each for each in site.parameters if each.parents)
+                made = replace(site, family=Family.NORMAL, parameters=(first, Expression(const=(1.0,))))
+                yield _one(pair, "model", site, made)
+        elif other is not None and SUPPORTS.get(site.family) is not Support.REAL:
+            whole = _one(pair, "model", site, replace(site, family=Family.NORMAL, parameters=_NORMAL))
+            yield _one(whole, "guide", other, _normal_guide(other))
+            if other.family is not site.family and not any(each.parents for each in site.parameters):
+                parameters = (Expression(const=(0.6,)),) * len(other.parameters)
+                yield _one(pair, "model", site, replace(site, family=other.family, parameters=parameters))
+
+
+def _normal_guide(site: Site) -> Site:
+    location = next((each for each in site.parameters if not each.bare), site.parameters[0])
+    return replace(site, family=Family.NORMAL, parameters=(replace(location, const=(0.0,)), Expression(const=(0.8,))))
+
+
+def _fewer_parameters(pair: Pair) -> Iterator[Pair]:
+    for site in pair.guide:
+        for k, expression in enumerate(site.parameters):
+            if expression.theta is None:
+                continue
+            if expression.each:
+                shared = _with(site, k, replace(expression, each=False))
+                yield _one(pair, "guide", site, shared)
+            if len(pair.theta) > 1 and not expression.parents:
+                yield _one(pair, "guide", site, _with(site, k, _constant(site, k)))
+
+
+def _with(site: Site, position: int, expression: Expression) -> Site:
+    made = list(site.parameters)
+    made[position] = expression
+    return replace(site, parameters=tuple(made))
+
+
+def _one(pair: Pair, side: str, old: Site, new: Site) -> Pair:
+    return replace(pair, **{side: tuple(new if each is old else each for each in getattr(pair, side))})
+
+
+def _mapped(pair: Pair, change: Callable[[Site], Site | None]) -> Pair:
+    model = tuple(site for site in map(change, pair.model) if site is not None)
+    guide = tuple(site for site in map(change, pair.guide) if site is not None)
+    return replace(pair, model=model, guide=guide)

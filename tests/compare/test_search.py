@@ -1,0 +1,118 @@
+"""`compare search`: its judging, its grouping, and one small search that finds what is known, blind."""
+
+import numpy as np
+import pytest
+
+from elbo_compare.compare.records import Outcome
+from elbo_compare.compare.searching.grouping import grouped, pasted
+from elbo_compare.compare.searching.judging import differing, judged, worst
+from elbo_compare.compare.searching.searching import Request, search
+from elbo_compare.compare.searching.text import new, text
+from elbo_compare.compare.statistics import ErrorBudget
+from elbo_compare.suites.semantics.case import Library
+from elbo_compare.suites.semantics.searching.description import Expression, Family, Pair, Site, to_json
+from elbo_compare.suites.semantics.searching.exact import Exact
+from elbo_compare.suites.semantics.searching.recognised import TRAITS, recognised
+from elbo_compare.suites.semantics.searching.ways import BLOCKS, Measured
+
+LEVEL = ErrorBudget(tests=5000).per_test
+RIGHT = Exact(value=1.0, gradient=(0.5,), value_error=1e-9, gradient_error=(1e-9,))
+
+
+def drawn(rng, *, shift=0.0, slope=0.0, per_block=1500, spread=2.0):
+    """Block means of a library that is off by `shift` and `slope` standard deviations of one draw."""
+    noise = rng.standard_normal((2, BLOCKS)) * spread / np.sqrt(per_block)
+    values, slopes = noise + np.array([[1.0 + shift * spread], [0.5 + slope * spread]])
+    return Measured(values=values.tolist(), gradients=[[each] for each in slopes], per_block=per_block)
+
+
+def test_no_false_alarm_over_a_thousand_seeds():
+    """Right draws, normal and skewed (one-sided exponentials): none is told to differ, nearly all agree."""
+    outcomes = []
+    for seed in range(1000):
+        rng = np.random.default_rng(seed)
+        outcomes.append(worst(judged(drawn(rng), RIGHT, LEVEL)))
+        skewed = rng.exponential(size=(BLOCKS, 50)).mean(1)
+        measured = Measured(values=skewed.tolist(), gradients=[[0.5]] * BLOCKS, per_block=50)
+        outcomes.append(worst(judged(measured, RIGHT, LEVEL)))
+    assert outcomes.count(Outcome.DIFFERS) == 0
+    assert outcomes.count(Outcome.AGREES) > 1990
+
+
+@pytest.mark.parametrize("off", [{"shift": 0.25}, {"slope": -0.25}])
+def test_a_quarter_of_a_deviation_differs(off):
+    found = judged(drawn(np.random.default_rng(0), **off), RIGHT, LEVEL)
+    assert set(differing(found)) == {"value" if "shift" in off else "gradient"}
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_no_number_differs(value):
+    measured = Measured(values=[value] * BLOCKS, gradients=[[0.5]] * BLOCKS, per_block=4)
+    assert set(differing(judged(measured, RIGHT, LEVEL))) == {"value"}
+
+
+def test_without_variance_rounding_decides():
+    for off, outcome in ((1e-10, Outcome.AGREES), (1e-6, Outcome.DIFFERS)):
+        measured = Measured(values=[1.0 + off] * BLOCKS, gradients=[[0.5]] * BLOCKS, per_block=4)
+        assert worst(judged(measured, RIGHT, LEVEL)) is outcome
+
+
+def test_recognised_by_class_kind_and_core():
+    core = ("mask on the model's latent",)
+    assert recognised(Library.PYRO, "TraceMeanField_ELBO", ["value"], core, reused=False) == "FIND-PYRO-007"
+    assert recognised(Library.PYRO, "Trace_ELBO", ["value"], core, reused=False) == ""
+    assert recognised(Library.PYRO, "JitTrace_ELBO", ["value"], (), reused=True) == "FIND-PYRO-022"
+    assert recognised(Library.NUMPYRO, "TraceMeanField_ELBO", ["value"], core, reused=False) == ""
+
+
+def test_traits_name_registered_findings():
+    from elbo_compare.suites.semantics.findings import FINDINGS
+
+    registered = {finding.id: finding for finding in FINDINGS}
+    for library, traits in TRAITS.items():
+        for identifier in traits:
+            assert registered[identifier].library is library
+
+
+def candidate(**changes):
+    site = Site(name="a", family=Family.NORMAL, parameters=(Expression(theta=0), Expression(const=(1.0,))))
+    prior = Site(name="a", family=Family.NORMAL, parameters=(Expression(const=(0.0,)), Expression(const=(1.0,))))
+    off = {
+        "quantity": "value",
+        "outcome": "differs",
+        "mean": 0.6,
+        "exact": 0.245,
+        "low": 0.3,
+        "high": 0.4,
+        "margin": 0.1,
+    }
+    way = {"elbo": "Trace_ELBO", "particles": "vectorised", "enumerated": False, "reused": False, "double": True}
+    return {
+        "index": 0, "elbo": "Trace_ELBO", "way": "Trace_ELBO", "way_fields": way, "reused": False, "kinds": ["value"],
+        "core": [], "presumed": False, "theta": 1, "off": {"value": off}, "source": {"line": "", "says": ""},
+        "pair": to_json(Pair(model=(prior,), guide=(site,), theta=(0.7,))),
+        "exact": {"value": 0.245, "gradient": (0.7,)}, **changes,
+    }  # fmt: skip
+
+
+def test_second_route_refuses_a_wrong_oracle():
+    right, wrong = candidate(), candidate(exact={"value": 0.6, "gradient": (0.7,)}, core=["to_event"])
+    outcomes = {group.core: group for group in grouped({Library.PYRO: [right, wrong]})}
+    assert outcomes[()].survives
+    assert not outcomes[("to_event",)].survives
+
+
+def test_search_finds_what_is_known_blind():
+    """Pyro's mean-field class on a masked latent: found, shrunk, confirmed by simulation, recognised afterwards."""
+    pytest.importorskip("pyro")
+    found = search(Request(models=1, first=18, ways=0, libraries=(Library.PYRO,)), lambda _: None)
+    assert not found.lost
+    by_finding = {group.finding: group for group in found.groups}
+    group = by_finding["FIND-PYRO-007"]
+    assert group.survives
+    program = pasted(group)
+    assert len(program.splitlines()) <= 15
+    assert "mask" in program
+    said = "\n".join(text(found))
+    assert "Registered findings found again blind:" in said
+    assert all(not group.finding for group in new(found))
