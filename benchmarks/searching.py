@@ -1,7 +1,7 @@
-"""An hour of `compare search`, published: `python benchmarks/searching.py --models 300 -o reports/published/search`.
+"""An hour of `compare search`, published: `python benchmarks/searching.py -o reports/published/search`.
 
-Writes search.json (every run, candidate, group and program), search.txt (counts, programs, tables) and false_alarms.json: classes that
-are right on pairs that they are right on, under many seeds, at the level of the search.
+Writes search.json (every run, candidate, group and program), search.txt (counts, programs, tables) and
+false_alarms.json: classes on pairs that they are right on, under many seeds, at the level of the search.
 """
 
 import argparse

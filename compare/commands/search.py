@@ -18,6 +18,9 @@ def search(
     first: Annotated[int, typer.Option(metavar="K", min=0, help="Number of the first model.")] = 0,
     ways: Annotated[int, typer.Option(min=0, metavar="W", help="ELBO classes and options per model, 0: all.")] = 6,
     library: Annotated[str | None, typer.Option(help="pyro or numpyro.  [default: both]")] = None,
+    elbo: Annotated[
+        str, typer.Option(metavar="CLASS", help="This class alone, as TraceGraph_ELBO.  [default: all]")
+    ] = "",
     as_json: AsJson = False,
     output: Annotated[Path | None, typer.Option("-o", metavar="FILE", help="The JSON, beside the text.")] = None,
 ) -> None:
@@ -28,11 +31,16 @@ def search(
     from elbo_compare.compare.searching.text import as_json as jsoned
     from elbo_compare.compare.searching.text import new, text
     from elbo_compare.suites.semantics.case import Library
+    from elbo_compare.suites.semantics.searching.ways import WAYS
 
     if library is not None and library not in list(Library):
         raise UsageError(unknown("library", library, list(Library)))
     libraries = (Library(library),) if library else tuple(Library)
-    found = searched(Request(models=models, seed=seed, first=first, ways=ways, libraries=libraries), note)
+    known = {way.elbo for each in libraries for way in WAYS[each]}
+    if elbo and elbo not in known:
+        raise UsageError(unknown("ELBO class", elbo, known))
+    asked = Request(models=models, seed=seed, first=first, ways=ways, elbo=elbo, libraries=libraries)
+    found = searched(asked, note)
     if output is not None:
         files.write_atomically(output, jsoned(found).encode())
     say(jsoned(found) if as_json else "\n".join(text(found)))

@@ -76,7 +76,7 @@ class _Bench:
         self.library = Library(request["library"])
         self.backend = import_module(f"elbo_compare.suites.semantics.searching.measure_{self.library}")
         self.seed, self.level = int(request["seed"]), float(request["level"])
-        self.ways_per_pair = int(request["ways"])
+        self.ways_per_pair, self.elbo = int(request["ways"]), str(request.get("elbo", ""))
         self.known: list[tuple[str, frozenset[str], frozenset[str]]] = []
         self.shrinks = bool(request["shrink"])
 
@@ -100,7 +100,9 @@ class _Bench:
 
     def ways(self, pair: Pair, index: int) -> list[Way]:
         """Those that apply, or some of them, drawn by seed and index."""
-        every = [way for way in WAYS[self.library] if applicable(way, pair, self.library)]
+        every = [
+            way for way in WAYS[self.library] if self.elbo in ("", way.elbo) and applicable(way, pair, self.library)
+        ]
         if not self.ways_per_pair or len(every) <= self.ways_per_pair:
             return every
         chosen = np.random.default_rng([self.seed, index, 1]).choice(len(every), self.ways_per_pair, replace=False)

@@ -11,20 +11,21 @@ from elbo_compare.suites.semantics.case import Library
 from elbo_compare.suites.semantics.searching.ways import WAYS
 
 CHILD = "elbo_compare.compare.searching.child:answer"
-CHUNK = 20  # pairs of one process: what a crash costs
-PAIR_S = 120.0  # that a pair may take in all its ways, shrinking included
+CHUNK = 100  # pairs of one process: what a crash costs
+PAIR_S = 600.0  # that a pair may take in all its ways, shrinking included
 QUANTITIES = 12  # of a run, at most: the loss and the entries of t
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """`models` pairs from `first` on, of `seed`; `ways` of each library's ways for a pair, 0: all."""
+    """`models` pairs from `first` on, of `seed`; `ways` of a library's ways for a pair, 0: all; `elbo`: one class."""
 
     models: int = 20
     seed: int = 0
     first: int = 0
     ways: int = 0
+    elbo: str = ""
     libraries: tuple[Library, ...] = tuple(Library)
     shrink: bool = True
 
@@ -83,6 +84,6 @@ def _with_peers(request: Request, groups: Sequence[Group]) -> list[Group]:
 def _asked(request: Request, library: Library, more: Mapping[str, Any], seconds: float) -> Mapping[str, Any] | str:
     """The child's answer, or why there is none."""
     asked = {"library": str(library), "seed": request.seed, "level": request.level, "ways": request.ways,
-             "shrink": request.shrink, **more}  # fmt: skip
+             "shrink": request.shrink, "elbo": request.elbo, **more}  # fmt: skip
     returned = run_target(CHILD, asked, "compare search", Limits(calls_s=seconds))
     return returned.answer if returned.answer is not None else returned.reason

@@ -105,8 +105,9 @@ def test_second_route_refuses_a_wrong_oracle():
 def test_search_finds_what_is_known_blind():
     """Pyro's mean-field class on a masked latent: found, shrunk, confirmed by simulation, recognised afterwards."""
     pytest.importorskip("pyro")
-    found = search(Request(models=1, first=18, ways=0, libraries=(Library.PYRO,)), lambda _: None)
+    found = search(Request(models=1, first=18, elbo="TraceMeanField_ELBO", libraries=(Library.PYRO,)), lambda _: None)
     assert not found.lost
+    assert {run["outcome"] for run in found.pairs[Library.PYRO][0]["runs"]} >= {"differs"}
     by_finding = {group.finding: group for group in found.groups}
     group = by_finding["FIND-PYRO-007"]
     assert group.survives

@@ -19,7 +19,7 @@ TINY = 1e-300
 
 
 def log_density(family: Family, value: Array, arguments: Sequence[Array]) -> Array:
-    """log p(value), in nats; the arguments in the order of `description.PARAMETERS`, links applied."""
+    """log p(value), in nats; the arguments in the order of `PARAMETERS`, links applied, a Bernoulli by its logit."""
     return _LOG_DENSITIES[family](value, *arguments)
 
 
@@ -40,8 +40,8 @@ def _beta(z: Array, a: Array, b: Array) -> Array:
     return normaliser + (a - 1) * np.log(z) + (b - 1) * np.log1p(-z)
 
 
-def _bernoulli(z: Array, probs: Array) -> Array:
-    return special.xlogy(z, probs) + special.xlog1py(1 - z, -probs)
+def _bernoulli(z: Array, logit: Array) -> Array:
+    return z * logit - np.logaddexp(0.0, logit)
 
 
 def _categorical(z: Array, first: Array, second: Array) -> Array:

@@ -8,6 +8,7 @@ and scored by neither.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import scipy.special as special
@@ -39,6 +40,7 @@ class Exact:
     gradient_error: tuple[float, ...]
 
 
+@lru_cache(maxsize=64)
 def exact(pair: Pair) -> Exact:
     """The expected loss of `Trace_ELBO`'s definition and its gradient at the pair's t."""
     low, high = (_Integral(pair, order) for order in ORDERS)
@@ -180,9 +182,9 @@ class _Grid:
 
 
 def _linked(link: Link, expression: Expression, value: Array) -> Array:
-    if expression.bare or link is Link.IDENTITY:
-        return value
-    return np.exp(value) if link is Link.EXP else special.expit(value)
+    if link is Link.LOGIT:  # as a logit: far out, a probability would round to 0
+        return special.logit(value) if expression.bare else value
+    return value if expression.bare or link is Link.IDENTITY else np.exp(value)
 
 
 def _deep(value: Array, depth: int) -> Array:

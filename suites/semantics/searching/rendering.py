@@ -91,7 +91,8 @@ class _Writer:
     def statement(self, site: Site) -> str:
         if site.family is Family.FACTOR:
             return f"{self.module}.factor('{site.name}', {self.expression(site, 0)})"
-        observed = f", obs={self.numbers(site, site.observed, tensor=True, event=True)}" if site.observed else ""
+        levels = tuple(map(int, site.observed)) if site.family is Family.CATEGORICAL else site.observed
+        observed = f", obs={self.numbers(site, levels, tensor=True, event=True)}" if site.observed else ""
         auxiliary = ", infer={'is_auxiliary': True}" if site.auxiliary else ""
         event = ".to_event(1)" if site.event else ""
         call = f"{self.module}.sample('{site.name}', {self.distribution(site)}{event}{observed}{auxiliary})"

@@ -59,7 +59,7 @@ WAYS: Mapping[Library, tuple[Way, ...]] = {
         Way(elbo="TraceEnum_ELBO", enumerated=True),
         *(Way(elbo=f"Jit{name}") for name in _PYRO),
         Way(elbo="JitTraceEnum_ELBO", enumerated=True),
-        *(Way(elbo=f"Jit{name}", reused=True) for name in _PYRO),
+        *(Way(elbo=f"Jit{name}", reused=True) for name in _PYRO if name != "TraceMeanField_ELBO"),  # it compiles anew
         *(Way(elbo=name, double=False) for name in _PYRO[:3]),
     ),
     Library.NUMPYRO: (
@@ -89,4 +89,6 @@ def applicable(way: Way, pair: Pair, library: Library) -> bool:
 
 def per_block(way: Way, library: Library) -> int:
     """Draws in a block: what one call gives where it is vectorised, what patience allows where it is not."""
-    return 4 if library is Library.PYRO and way.particles is Particles.LOOPED else 1500
+    if library is Library.NUMPYRO:
+        return 750
+    return 4 if way.particles is Particles.LOOPED else 1500
