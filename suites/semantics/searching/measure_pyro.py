@@ -76,7 +76,8 @@ def _call(elbo: Any, model: Callable, guide: Callable, size: int) -> tuple[float
     value = float(elbo.loss_and_grads(model, guide))
     if not size:
         return value, torch.zeros(0)
-    t = pyro.param("t").unconstrained()
+    parameter: Any = pyro.param("t")  # with an attribute that Tensor lacks
+    t = parameter.unconstrained()
     slope = torch.zeros(size) if t.grad is None else t.grad.detach().clone()
     t.grad = None
     return value, slope
