@@ -29,6 +29,8 @@ def _exact(told_of: Told) -> str:
 
 def _site(site: Told, classes: Sequence[Told]) -> list[str]:
     lines = [f"{site['name']}:"]
+    if site["deterministic"]:
+        return [f"{site['name']}: a recorded value, without a density"]
     for role in ("guide", "model"):
         side = site[role]
         if side is not None and not (role == "guide" and site["observed"]):
@@ -75,8 +77,9 @@ def _class(each: Told) -> list[str]:
     if each["adds_up"] is not None:
         parts[0] += ", the sum of the terms" if each["adds_up"] else f", but the terms add up to {_nats(each['total'])}"
     if each["estimates_elbo"]:
-        parts.append(_difference(each["difference"]))
-        parts.append(_gradient(each["gradient"]))
+        reference = (each["difference"] or {}).get("beside") == each["name"]
+        parts.append("the reference" if reference else _difference(each["difference"]))
+        parts.append("" if reference else _gradient(each["gradient"]))
     else:
         parts.append(each["objective"])
         parts.append(_above(each["difference"]))
@@ -86,13 +89,14 @@ def _class(each: Told) -> list[str]:
 def _difference(estimate: Told | None) -> str:
     if estimate is None:
         return "its mean was not compared"
+    other = f"that of {estimate['beside']}" if estimate["beside"] else "the exact one"
     if estimate["same"]:
-        return f"value that of the reference at each of {estimate['n']} draws"
+        return f"value {other} at each of {estimate['n']} draws"
     if estimate["seen"]:
         return f"mean ELBO off by {interval(estimate)}"
     if estimate["n"] < LEAST or not _finite(estimate["low"]):
         return f"its mean was not compared: {estimate['n']} draws are too few"
-    return f"mean ELBO less exact {interval(estimate)}: no bias seen"
+    return f"mean ELBO less {other} {interval(estimate)}: no bias seen"
 
 
 def _gradient(slope: Told | None) -> str:
@@ -109,8 +113,12 @@ def _gradient(slope: Told | None) -> str:
 
 
 def _above(estimate: Told | None) -> str:
-    if estimate is None or estimate["n"] < LEAST or not _finite(estimate["low"]):
+    if estimate is None or not _finite(estimate["low"]):
         return ""
+    if estimate["n"] < LEAST and estimate["low"] != estimate["high"]:
+        return ""
+    if estimate["same"]:
+        return f"the ELBO here, at each of {estimate['n']} draws"
     return f"its mean less the ELBO {interval(estimate)}"
 
 

@@ -1,7 +1,7 @@
 """Draws from a pair until its classes and findings are told apart from what is exact, or the time is up."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import hypot, inf, isfinite, isnan, nan, sqrt
 from time import monotonic
 
@@ -12,7 +12,7 @@ from elbo_compare.compare.statistics import MEAN_MARGIN, equivalence, student_fa
 from elbo_compare.suites.semantics.case import Library
 from elbo_compare.suites.semantics.explaining.applying import Candidate, candidates
 from elbo_compare.suites.semantics.explaining.facts import INTENDED, Block, ClassFacts, Draw, Exact, Pair, joined
-from elbo_compare.suites.semantics.explaining.roles import ELBOS
+from elbo_compare.suites.semantics.explaining.roles import ELBOS, draws_discretely
 
 LEAST_S, MOST_S = 1.0, 5.0  # of drawing: always; while a finding that has its shape here is undecided
 POINTWISE = 3  # draws after which two classes that agree at each are taken for the same estimator
@@ -27,7 +27,8 @@ UNIT = {32: 2.0**-24, 64: 2.0**-53}
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
-    """A mean of n draws with its interval, in nats; `same`: zero at every draw, to rounding."""
+    """A mean of n draws with its interval, in nats; `same`: zero at every draw, to rounding. `beside`: the class whose
+    draws it was compared with, draw by draw; empty: the exact number."""
 
     mean: float
     low: float
@@ -35,6 +36,7 @@ class Estimate:
     n: int
     same: bool = False
     outcome: Outcome = Outcome.INCONCLUSIVE
+    beside: str = ""
 
     @property
     def seen(self) -> bool:
@@ -149,11 +151,14 @@ def _references(pair: Pair) -> tuple[str, str]:
     """The classes whose mean and whose gradient's mean are exact; empty where there is none."""
     runs = {each.kind: each.name for each in pair.classes if not each.error and each.particles == 1}
     marginal = any(site.guide is None and site.model and site.model.enumerate for site in pair.sites)
-    scored = any(site.guide and site.guide.draw is Draw.SCORE for site in pair.sites)
+    guides = [site.guide for site in pair.sites if site.guide]
+    scored = any(guide.draw is Draw.SCORE and not guide.given for guide in guides)
     if marginal:
         name = runs.get("TraceEnum_ELBO", "")
         return name, name
     value = INTENDED if pair.mended and "Trace_ELBO" in runs else runs.get("Trace_ELBO", "")
+    if any(guide.draw is Draw.SCORE and guide.given for guide in guides):
+        return value, ""  # a factor of the guide whose gradient is wrong where a reparameterised draw enters it
     if scored and pair.library is Library.NUMPYRO:
         return value, ("" if pair.mended else runs.get("TraceGraph_ELBO", ""))
     return value, value
@@ -182,9 +187,8 @@ def _measured(pair: Pair, exact: Exact | None, applying: Sequence[Candidate], re
               twins: Mapping[str, str], blocks: Sequence[Block]) -> Measured:  # fmt: skip
     whole = _rejoined(blocks)
     n = len(next(iter(whole.values.values())))
-    sides = [site.guide or site.model for site in pair.sites if not site.observed]
-    discrete = any(side is not None and side.draw is Draw.SCORE for side in sides)
-    judge = _Judge(level=ALPHA / (2 * len(pair.classes) + len(applying)), bits=pair.bits, discrete=discrete)
+    judge = _Judge(level=ALPHA / (2 * len(pair.classes) + len(applying)), bits=pair.bits,
+                   discrete=draws_discretely(pair.sites, "Trace_ELBO", pair.library))  # fmt: skip
     value, slope = (twins.get(each, "") for each in references)
     classes = {}
     for facts in pair.classes:
@@ -251,19 +255,35 @@ class _Judge:
 
     def of_class(self, pair: Pair, facts: ClassFacts, names: tuple[str, str, str], block: Block,
                  exact: Exact | None) -> ClassMeasured:  # fmt: skip
-        """A class against the exact numbers, or against the reference at the same draws; names: the class (or its
-        twin), and the references of value and gradient."""
+        """A class against the exact numbers, or against the reference at the same draws, whichever is the narrower;
+        names: the class (or its twin), and the references of value and gradient."""
         own, value, slope = names
+        judge = replace(self, discrete=draws_discretely(pair.sites, facts.kind, pair.library))
         draws, gradients = block.values[own], block.gradients[own]
+        twin = own == value and facts.name != own
+        beside = "" if exact and not twin and (own == value or judge._narrower(draws, block, value, exact)) else value
         scale = float(np.abs(draws[np.isfinite(draws)]).max(initial=0.0))
-        others = np.full(len(draws), exact.value) if exact else block.values.get(value)
-        slopes = np.tile(exact.gradient, (len(draws), 1)) if exact else block.gradients.get(slope)
+        others = block.values.get(beside) if beside else np.full(len(draws), exact.value) if exact else None
         with np.errstate(invalid="ignore"):  # inf less inf
-            difference = None if others is None else self.estimate(draws - others, scale, float(np.std(others)))
+            difference = None if others is None else judge.estimate(draws - others, scale, float(np.std(others)))
         gradient = None
+        beside_slope = slope if beside or not exact else ""
+        slopes = block.gradients.get(beside_slope) if beside_slope else None
+        if slopes is None and exact:
+            slopes = np.tile(exact.gradient, (len(draws), 1))
         if slopes is not None and facts.kind in ELBOS and len(pair.directions):
-            gradient = self.slope(gradients, slopes, pair.directions)
-        return ClassMeasured(mean=self.estimate(draws, 0.0), difference=difference, gradient=gradient)
+            gradient = judge.slope(gradients, slopes, pair.directions)
+        return ClassMeasured(mean=judge.estimate(draws, 0.0), gradient=gradient,
+                             difference=None if difference is None else replace(difference, beside=beside))  # fmt: skip
+
+    def _narrower(self, draws: np.ndarray, block: Block, name: str, exact: Exact) -> bool:
+        """Whether the exact number tells more of a class than the reference's draws, which must agree with it."""
+        others = block.values.get(name)
+        if others is None or not np.isfinite(others).all() or not np.isfinite(draws).all() or self.discrete:
+            return True
+        scale = float(np.abs(others).max(initial=0.0))
+        trusted = not self.estimate(others - exact.value, scale).seen
+        return not trusted or float(np.var(draws)) <= float(np.var(draws - others))
 
     def slope(self, gradients: np.ndarray, slopes: np.ndarray, directions: Sequence[str]) -> Slope:
         """The worst direction: the one whose mean is the most standard errors from zero."""

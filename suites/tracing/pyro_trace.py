@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from pyro.distributions.util import scale_and_mask
+from pyro.distributions.util import is_identically_zero, scale_and_mask
 from pyro.infer.enum import get_importance_trace
 from pyro.infer.util import check_fully_reparametrized
 from pyro.poutine.messenger import Messenger
@@ -89,7 +89,7 @@ def _nodes(trace: Any) -> dict[str, Node]:
 
 
 def _node(name: str, record: Any) -> Node:
-    frames = record["cond_indep_stack"]
+    frames, parts = record["cond_indep_stack"], record.get("score_parts")  # the guide's alone have parts
     return Node(
         name=name,
         fn=record["fn"],
@@ -101,5 +101,6 @@ def _node(name: str, record: Any) -> Node:
         infer=record["infer"] or {},
         plates=tuple(Plate(name=f.name, size=int(f.full_size or f.size), rows=int(f.size)) for f in frames),
         nesting=max((-frame.dim for frame in frames if frame.vectorized), default=0),
+        partly=record["fn"].has_rsample and parts is not None and not is_identically_zero(parts.score_function),
         record=record,
     )

@@ -19,6 +19,7 @@ class Draw(StrEnum):
 
     REPARAMETERISED = "reparameterised"  # has_rsample
     SCORE = "score function"  # no reparameterisation: a discrete site, or one that the user detached
+    PARTLY = "reparameterised in part"  # a rejection sampler: through the draw, and by its score
     POINT = "point"  # a Delta: no integral is done
 
 
@@ -45,7 +46,7 @@ class Node:
 
     log_prob: scaled and masked as the library does it, over the batch. scale, mask: of the handlers in force (NumPyro's
     put their mask into `fn`). infer: what the site says of itself. nesting: plates that lie within one another there.
-    record: the library's own.
+    partly: the score of the draw enters the gradient beside the draw itself. record: the library's own.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Node:
     infer: Mapping[str, Any]
     plates: tuple[Plate, ...] = ()
     nesting: int = 0
+    partly: bool = False
     record: Any = None
 
     @cached_property
@@ -104,6 +106,8 @@ class Node:
         """How the value comes about."""
         if type(self.base).__name__ == "Delta":
             return Draw.POINT
+        if self.partly:
+            return Draw.PARTLY
         return Draw.REPARAMETERISED if self.fn.has_rsample else Draw.SCORE
 
     @property

@@ -17,8 +17,10 @@ class Candidate:
 
     Its cost in the ELBO is the mean of a column that the draws give, what the class has less what is intended.
     `measure` is "kl" (analytic term less the sampled one, of `sites`), "prior" (log p of `sites`), "guide" (nothing but
-    what follows), "given" (`nats`, the same at each draw), "gradient" (of the class), "class" (its value) or "fact".
-    Where a plate of the guide lacks the mini-batch factor, (factor - 1) log q is added.
+    what follows), "given" (`nats`, the same at each draw), "gradient" (of the class), "class" (its value), "trial"
+    (`draws`, of an experiment with the library's own objects) or "fact" (`fact`, which was observed: `seen`). Where a
+    plate of the guide lacks the mini-batch factor, (factor - 1) log q is added. `condition`: what else has to happen
+    for the cost to be paid, in words; empty where training this pair pays it.
     """
 
     id: str
@@ -28,6 +30,9 @@ class Candidate:
     nats: float = 0.0
     factor: float = 1.0
     fact: str = ""
+    draws: tuple[float, ...] = ()
+    seen: bool = True
+    condition: str = ""
 
 
 def candidates(pair: Pair) -> tuple[Candidate, ...]:
@@ -134,7 +139,7 @@ def _of_families(site: Site, library: Library) -> Iterator[str]:
 
 def _of_class(facts: ClassFacts, pair: Pair) -> Iterator[Candidate]:
     """Findings about a class on sites that are not reparameterised, and about subsampling."""
-    latents = [site for site in pair.sites if site.guide is not None and not site.observed]
+    latents = [site for site in pair.sites if site.guide is not None and not site.observed and not site.guide.given]
     scored = tuple(site.name for site in latents if site.guide and site.guide.draw is Draw.SCORE)
     if scored and pair.directions and not facts.error:
         if pair.library is Library.NUMPYRO and facts.kind in ("Trace_ELBO", "TraceMeanField_ELBO"):

@@ -24,7 +24,8 @@ class Side:
     included. `log_prob`: scaled and masked sum in nats. `log_density`: of a Delta, summed. `edge`: parameters or data
     lie where a finding about the family begins (a shared end, a concentration of 8, a grey pixel). `normal_dims`:
     dimensions whose density has the factor (2 pi)^(-1/2), a transformed normal's too, weighted by scale and mask.
-    `clamp`: nats that clamped probabilities add to log p here (library less unclamped float64).
+    `clamp`: nats that clamped probabilities add to log p here (library less unclamped float64). `given`: observed on
+    this side, a factor too.
     """
 
     family: str
@@ -44,6 +45,7 @@ class Side:
     baseline: bool = False
     edge: bool = False
     clamp: float = 0.0
+    given: bool = False
 
     @property
     def batch_factor(self) -> float:
@@ -55,7 +57,7 @@ class Side:
 class Site:
     """One name. `kl`: the library's own term (KL scaled and masked as it does it), None where none is registered or
     the guide lacks the site; `error`: what TraceMeanField_ELBO raises for this site. `exact_kl`: an independent value
-    of an analytic KL, where one is at hand."""
+    of an analytic KL, where one is at hand. `deterministic`: it records a value and has no density."""
 
     name: str
     model: Side | None = None
@@ -64,6 +66,7 @@ class Site:
     kl: float | None = None
     error: str = ""
     exact_kl: float | None = None
+    deterministic: bool = False
 
     @property
     def term(self) -> float:

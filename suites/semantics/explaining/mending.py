@@ -33,3 +33,8 @@ def mending_text(changes: Mending) -> str:
     parts = [f"the prior as q({name})" for name in changes.unscored]
     parts += [f"{factor:g} times log q({name})" for name, factor in changes.factors.items()]
     return " and ".join(parts)
+
+
+def has_exact(sites: Sequence[Site]) -> bool:
+    """Whether the pair as it is written says what is meant: an exact value of it is asked for then alone."""
+    return any(not site.observed for site in sites) and not mending(sites).factors

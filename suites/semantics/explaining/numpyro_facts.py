@@ -96,6 +96,7 @@ def _side(node: Node) -> tuple[Static, Arrays]:
         "family": node.family, "shown": node.shown, "own_mask": node.own_mask, "batch": tuple(batch),
         "elements": node.elements, "normal_dims": node.normal_dims, "draw": node.draw, "plates": node.plates,
         "discrete": node.discrete, "enumerate": str(node.infer.get("enumerate") or ""),
+        "given": node.observed,
     }  # fmt: skip
     arrays = {
         "scale": jnp.asarray(node.scale, dtype=float), "kept": kept, "log_prob": jnp.sum(node.log_prob),
@@ -125,6 +126,7 @@ def _numbers(static: Static, arrays: Arrays) -> Side:
         enumerate=static["enumerate"],
         edge=bool(arrays["edge"]),
         clamp=float(arrays["clamp"]),
+        given=static["given"],
     )
 
 

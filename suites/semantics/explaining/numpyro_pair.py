@@ -15,12 +15,12 @@ from numpyro.primitives import Messenger
 from elbo_compare.suites.semantics.case import Library
 from elbo_compare.suites.semantics.explaining.directions import Directions
 from elbo_compare.suites.semantics.explaining.facts import INTENDED, Block, ClassFacts, Exact
-from elbo_compare.suites.semantics.explaining.mending import mending, mending_text
+from elbo_compare.suites.semantics.explaining.mending import has_exact, mending, mending_text
 from elbo_compare.suites.semantics.explaining.named import elbo_classes, kind_of, one_line
 from elbo_compare.suites.semantics.explaining.numpyro_facts import columns, extract, sites_of
 from elbo_compare.suites.semantics.explaining.roles import ELBOS
 from elbo_compare.suites.tracing.compiling import QUICK_TO_COMPILE
-from elbo_compare.suites.tracing.numpyro_enumeration import enumerated
+from elbo_compare.suites.tracing.numpyro_exact import exact_elbo
 from elbo_compare.suites.tracing.numpyro_trace import quiet, started, traced
 
 SEED = 0
@@ -121,21 +121,19 @@ class NumPyroPair:
         )  # fmt: skip
 
     def exact(self) -> Exact | None:
-        """See `numpyro_enumeration`."""
-        latents = [site for site in self.sites if not site.observed]
-        if self._eager or not latents or any(not (side := site.guide or site.model) or not side.discrete
-                                             for site in latents):  # fmt: skip
+        """See `numpyro_exact`."""
+        if self._eager or not has_exact(self.sites):
             return None
-        if any(side.scale != (1.0, 1.0) for site in self.sites for side in (site.model,) if site.guide is None and side
-               and not all(each.guide for each in latents)):  # fmt: skip
+        try:
+            with quiet():
+                found = exact_elbo(self.model, self.guide, self.args, self.kwargs, self._params, self._started.held)
+        except Exception:  # the pair may refuse values that its draws do not reach
             return None
-        with quiet():
-            found = enumerated(self.model, self.guide, self.args, self.kwargs, self._params, self._started.held)
         if found is None:
             return None
-        value, slopes, states = found
+        value, slopes, route = found
         gradient = self._directions.along([np.asarray(leaf, dtype=float) for leaf in jax.tree.leaves(slopes)])
-        return Exact(value=value, gradient=gradient, route=f"sum over all {states} states")
+        return Exact(value=value, gradient=gradient, route=route)
 
     def _loss(self, elbo: Any, model: Callable, guide: Callable) -> Function:
         """(key, parameters) -> the ELBO and its gradient, by the call that SVI.update makes."""

@@ -10,12 +10,13 @@ HALF_LOG_2PI = 0.5 * log(2 * pi)
 
 def optimised(sites: Sequence[Site]) -> tuple[str, ...]:
     """The objective in plain words, then a line for each thing that weighs a site otherwise than once."""
+    sites = [site for site in sites if not site.deterministic]
     likelihood = [site for site in sites if site.observed and site.model is not None]
     latent = [site for site in sites if site.model is not None and not site.observed]
     data = ", ".join(site.name for site in likelihood)
     names = ", ".join(site.name for site in latent)
     first = f"Maximised on average: E_q[log p({data})]" if data else "Maximised on average (no site is observed): 0"
-    draws = {site.guide.draw for site in sites if site.guide is not None}
+    draws = {site.guide.draw for site in sites if site.guide is not None and not site.guide.given}
     drawn = not draws or bool(draws - {Draw.POINT})
     first += f" - {_beta(likelihood, latent, drawn=drawn)}" if latent else ""
     first += f", z = {names}" if latent else ""
@@ -35,13 +36,18 @@ def _own_scale(side: Side, factor: float) -> float | None:
 
 def _beta(likelihood: Sequence[Site], latent: Sequence[Site], *, drawn: bool) -> str:
     """Effective beta: the scale of log p and log q of the latents over that of the likelihood."""
-    what = "KL(q(z) || p(z))" if drawn else "(-log p(z)) at a point (MAP, no integral)"
+    moved = any(site.guide is not None and site.guide.log_density for site in latent)
+    point = "MAP of the unconstrained values: log q holds log |du/dz|" if moved else "MAP, no integral"
+    what = "KL(q(z) || p(z))" if drawn else f"(-log p(z)) at a point ({point})"
     over = {_own_scale(site.model, site.model.batch_factor) for site in likelihood if site.model}
     prior = {_own_scale(site.model, site.model.batch_factor) for site in latent if site.model}
     guide = {_own_scale(site.guide, site.model.batch_factor) for site in latent if site.guide and site.model}
     scales = over | prior | guide
     if None in scales or len(over) > 1 or len(prior) > 1 or len(guide) > 1:
         shown = "; ".join(f"{site.name} {_scale(site)}" for site in (*latent, *likelihood))
+        alike = all(site.guide is None or site.model is None or site.guide.scale == site.model.scale for site in latent)
+        if not alike:
+            return f"E_q[log q(z) - log p(z)], each with its own scale, which is no KL (in the model: {shown})"
         return f"KL(q(z) || p(z)), each site with its own scale ({shown})"
     unit = next(iter(over), 1.0) or 1.0
     beta, beta_q = (next(iter(each), 1.0) or 0.0 for each in (prior, guide))
@@ -67,7 +73,8 @@ def _batches(likelihood: Sequence[Site], latent: Sequence[Site]) -> str:
     if many and globals_:
         return (
             f"No mini-batch factor: each datum counts once. Right for a whole data set; if the arguments are one of "
-            f"many mini-batches, {', '.join(globals_)} weighs N/B times too much in each step."
+            f"many mini-batches, {', '.join(globals_)} {'weigh' if len(globals_) > 1 else 'weighs'} N/B times too much "
+            f"in each step."
         )
     return "No mini-batch factor: each datum counts once."
 

@@ -40,6 +40,7 @@ def _site(name: str, model: Node | None, guide: Node | None) -> Site:
         observed=bool(model is not None and model.observed),
         kl=kl,
         error=error,
+        deterministic=bool(model is not None and model.infer.get("_deterministic")),
     )
 
 
@@ -84,6 +85,7 @@ def _side(node: Node) -> Side:
         baseline=bool(node.infer.get("baseline")),
         edge=_edge(node.base),
         clamp=_clamp(node),
+        given=node.observed,
     )
 
 

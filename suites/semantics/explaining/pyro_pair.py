@@ -16,10 +16,10 @@ from pyro.poutine.messenger import Messenger
 from elbo_compare.suites.semantics.case import Library
 from elbo_compare.suites.semantics.explaining.directions import Directions
 from elbo_compare.suites.semantics.explaining.facts import INTENDED, Block, ClassFacts, Exact
-from elbo_compare.suites.semantics.explaining.mending import mending, mending_text
+from elbo_compare.suites.semantics.explaining.mending import has_exact, mending, mending_text
 from elbo_compare.suites.semantics.explaining.named import elbo_classes, kind_of, one_line
 from elbo_compare.suites.semantics.explaining.pyro_facts import sites_of, terms_of
-from elbo_compare.suites.tracing.pyro_enumeration import enumerated
+from elbo_compare.suites.tracing.pyro_exact import exact_elbo
 from elbo_compare.suites.tracing.pyro_trace import quiet, traced
 from elbo_compare.suites.tracing.site import Traced
 
@@ -97,11 +97,11 @@ class PyroPair:
         changes = mending(self.sites)
         self.mended = mending_text(changes)
         self._mended = (_Reweighted(changes.unscored, {})(model), _Reweighted((), changes.factors)(guide))
-        self._elbos = {shown.removesuffix("()"): each for shown, each in elbos.items()}
-        asked = tuple(self._class(name, each, asked=True) for name, each in self._elbos.items())
-        lacking = [each for each in REFERENCES if each not in self._elbos and self._enumerates(each)]
-        self._elbos |= {name: getattr(module, name)() for name in lacking}
-        self.classes = (*asked, *(self._class(name, self._elbos[name], asked=False) for name in lacking))
+        self.elbos = {shown.removesuffix("()"): each for shown, each in elbos.items()}
+        asked = tuple(self._class(name, each, asked=True) for name, each in self.elbos.items())
+        lacking = [each for each in REFERENCES if each not in self.elbos and self._enumerates(each)]
+        self.elbos |= {name: getattr(module, name)() for name in lacking}
+        self.classes = (*asked, *(self._class(name, self.elbos[name], asked=False) for name in lacking))
 
     def block(self, first: int, n: int, names: Collection[str], *, terms: bool) -> Block:
         """Draws of `names`, and of the sites' terms where `terms` asks for them."""
@@ -111,8 +111,8 @@ class PyroPair:
         with quiet():
             for seed in range(first, first + n):
                 for name in names:
-                    elbo = self._elbos["Trace_ELBO" if name == INTENDED else name]
-                    value, gradient = self._draw(elbo, seed, self._mended if name == INTENDED else None)
+                    elbo = self.elbos["Trace_ELBO" if name == INTENDED else name]
+                    value, gradient = self.step(elbo, seed, self._mended if name == INTENDED else None)
                     values[name].append(value)
                     gradients[name].append(gradient)
                 if terms:
@@ -127,19 +127,21 @@ class PyroPair:
         )
 
     def exact(self) -> Exact | None:
-        """See `pyro_enumeration`."""
-        latents = [site for site in self.sites if not site.observed]
-        if not latents or any(not (side := site.guide or site.model) or not side.discrete for site in latents):
+        """See `pyro_exact`."""
+        if not has_exact(self.sites):
             return None
         with quiet():
-            found = enumerated(self.model, self.guide, self.args, self.kwargs)
+            try:
+                found = exact_elbo(self.model, self.guide, self.args, self.kwargs)
+            except Exception:  # the pair may refuse values that its draws do not reach
+                return None
             if found is None:
                 return None
-            value, states = found
+            value, route = found
             leaves = list(self._parameters.values())
             slopes = torch.autograd.grad(value, leaves, allow_unused=True) if leaves and value.requires_grad else ()
             gradient = self._along([None if each is None else each.detach() for each in slopes] or [None] * len(leaves))
-        return Exact(value=float(value.detach()), gradient=gradient, route=f"sum over all {states} states")
+        return Exact(value=float(value.detach()), gradient=gradient, route=route)
 
     def _traced(self, seed: int) -> Traced:
         pyro.set_rng_seed(seed)
@@ -164,15 +166,15 @@ class PyroPair:
         value, error = float("nan"), ""
         try:
             if getattr(elbo, "max_plate_nesting", 0) == float("inf"):
-                self._draw(elbo, SEED)  # TraceEnum_ELBO guesses it once, and draws while it does
-            value, _ = self._draw(elbo, SEED)
+                self.step(elbo, SEED)  # TraceEnum_ELBO guesses it once, and draws while it does
+            value, _ = self.step(elbo, SEED)
         except Exception as raised:  # whatever the class raises on this pair is what is told
             error = one_line(raised)
         particles = int(getattr(elbo, "num_particles", 1))
         kind = kind_of(elbo, module.__all__)
         return ClassFacts(name=name, kind=kind, value=value, error=error, particles=particles, asked=asked)
 
-    def _draw(self, elbo: Any, seed: int, pair: tuple[Callable, Callable] | None = None) -> tuple[float, np.ndarray]:
+    def step(self, elbo: Any, seed: int, pair: tuple[Callable, Callable] | None = None) -> tuple[float, np.ndarray]:
         """The ELBO of one call under `seed`, and minus the gradient of its surrogate loss along the directions."""
         model, guide = pair or (self.model, self.guide)
         pyro.set_rng_seed(seed)

@@ -17,7 +17,7 @@ from elbo_compare.suites.tracing.site import Draw
 # Estimates of the ELBO; the other classes bound or optimise something else, and their mean is no bias.
 ELBOS = ("Trace_ELBO", "TraceMeanField_ELBO", "TraceGraph_ELBO", "TraceEnum_ELBO")
 OTHER_OBJECTIVE = {
-    "TraceTMC_ELBO": "a bound of log p(x) by tensor Monte Carlo, the ELBO where no site is marked for enumeration",
+    "TraceTMC_ELBO": "tensor Monte Carlo's estimate of log p(x)",
     "RenyiELBO": "a Rényi bound of order alpha (0: IWAE), no estimate of the ELBO",
     "ReweightedWakeSleep": "two losses: -log mean weight for the model, the weighted -log q for the guide",
     "TraceTailAdaptive_ELBO": "a gradient alone; its value is inf by design",
@@ -41,6 +41,9 @@ class Role(StrEnum):
     LIKELIHOOD = "log-likelihood"  # an observed site: + log p(x | z)
     AUXILIARY = "auxiliary"  # only in the guide: - log q
     PRIOR = "drawn from the prior"  # only in the model: + log p at a draw from it
+    GIVEN = "observed in the guide"  # a factor too: - log q at the value
+    LEFT_OUT = "left out"
+    DETERMINISTIC = "deterministic"  # a recorded value, without a density
     RAISES = "raises"
 
 
@@ -54,6 +57,8 @@ class Told:
 
 def told(site: Site, kind: str, library: Library, *, jointly: bool = False) -> Told:
     """Roles and term of a site under a class of the given kind; jointly: it sums over states of the whole pair."""
+    if site.deterministic:
+        return Told(roles=(Role.DETERMINISTIC,))
     if jointly:
         return Told(roles=_own(site, kind, library))
     if kind == "TraceMeanField_ELBO":
@@ -61,6 +66,8 @@ def told(site: Site, kind: str, library: Library, *, jointly: bool = False) -> T
     own = _own(site, kind, library)
     if own == (Role.PRIOR,) and kind == "TraceEnum_ELBO" and library is Library.NUMPYRO:
         return Told(roles=own, term=0.0)  # integrated, by one draw from the prior
+    if own == (Role.LEFT_OUT,):
+        return Told(roles=own, term=0.0)
     if kind in OTHER_OBJECTIVE and kind != "TraceTMC_ELBO":
         return Told(roles=tuple(dict.fromkeys((Role.WEIGHT, *own))), term=site.term)
     return Told(roles=own, term=site.term)
@@ -70,6 +77,8 @@ def _own(site: Site, kind: str, library: Library) -> tuple[Role, ...]:
     """The roles under a class that samples."""
     if site.observed:
         return (Role.LIKELIHOOD,)
+    if site.guide is not None and site.guide.given:  # TraceTMC_ELBO skips what is observed there
+        return (Role.LEFT_OUT,) if kind == "TraceTMC_ELBO" else (Role.GIVEN,)
     side = site.guide or site.model
     marked = side.enumerate if side is not None and kind in ("TraceEnum_ELBO", "TraceTMC_ELBO") else ""
     if marked and (library is Library.PYRO or marked == "parallel"):
@@ -81,6 +90,8 @@ def _own(site: Site, kind: str, library: Library) -> tuple[Role, ...]:
         return (*shared, Role.POINT)
     if site.guide.draw is Draw.REPARAMETERISED:
         return (*shared, Role.REPARAMETERISED)
+    if site.guide.draw is Draw.PARTLY:
+        return (*shared, Role.REPARAMETERISED, Role.NO_SCORE if kind == "TraceTMC_ELBO" else Role.SCORE)
     if kind == "TraceTMC_ELBO" or (library is Library.NUMPYRO and kind in ("Trace_ELBO", "RenyiELBO")):
         return (*shared, Role.NO_SCORE)
     if kind == "ReweightedWakeSleep":
@@ -96,8 +107,11 @@ def _mean_field(site: Site) -> Told:
         return Told(roles=(Role.LIKELIHOOD,), term=site.term)
     model, guide = site.model, site.guide
     how = () if guide is None else {
-        Draw.POINT: (Role.POINT,), Draw.REPARAMETERISED: (Role.REPARAMETERISED,), Draw.SCORE: (Role.NO_SCORE,)
+        Draw.POINT: (Role.POINT,), Draw.REPARAMETERISED: (Role.REPARAMETERISED,), Draw.SCORE: (Role.NO_SCORE,),
+        Draw.PARTLY: (Role.REPARAMETERISED,),
     }[guide.draw]  # fmt: skip
+    if guide is not None and guide.given:
+        return Told(roles=(Role.GIVEN,), term=site.term)
     if model is None or guide is None:
         return Told(roles=(Role.AUXILIARY, *how), term=site.term)
     if site.kl is None:
@@ -113,10 +127,18 @@ def sums_jointly(sites: Sequence[Site], kind: str, library: Library) -> bool:
     return any({Role.ENUMERATED, Role.SAMPLES} & set(_own(site, kind, library)) for site in sites)
 
 
+def draws_discretely(sites: Sequence[Site], kind: str, library: Library) -> bool:
+    """Whether a class draws values that are not continuous: a few draws may all be alike then."""
+    summed = {Role.ENUMERATED}
+    sides = [(site, site.guide or site.model) for site in sites if not site.observed]
+    return any(side is not None and side.draw is Draw.SCORE and not side.given
+               and not summed & set(_own(site, kind, library)) for site, side in sides)  # fmt: skip
+
+
 def total(site_terms: Sequence[Told], facts: ClassFacts) -> float | None:
     """The sum of the terms, which the class returned if the roles are right; None where it has no such sum: sites
     summed together, several particles, another objective, or nothing returned."""
-    terms = [each.term for each in site_terms]
+    terms = [each.term for each in site_terms if Role.DETERMINISTIC not in each.roles]
     single = facts.particles == 1 and facts.kind in ELBOS and not facts.error
     return fsum(terms) if single and all(map(isfinite, terms)) else None
 
@@ -131,6 +153,8 @@ def raising_site(sites: Sequence[Site], kind: str) -> str:
 def site_remarks(site: Site, library: Library) -> tuple[str, ...]:
     """What holds for the site whatever the class: scales, masks, plates that differ, divergences that are inexact."""
     model, guide = site.model, site.guide
+    if guide is not None and guide.given and guide.draw is Draw.SCORE and guide.family == "Unit":
+        return ("a factor with has_rsample=False: right only where no reparameterised draw enters it",)
     if model is None or guide is None or site.observed:
         return ()
     found = [
