@@ -38,13 +38,12 @@ def _explain(request: Mapping[str, Any], tell: Tell) -> dict[str, Any]:
     library = request["library"] or _library()
     backend = import_module(f"elbo_compare.suites.semantics.explaining.{library}_pair")
     elbos = named_elbo(request["elbo"], backend) if request["elbo"] else {}
-    from elbo_compare.compare.semantics.explained import explanation
-    from elbo_compare.compare.semantics.measuring import measure
+    from elbo_compare.compare.semantics.explained import explained
 
     tell(CALLING)
     args, kwargs = arguments(request["args"])
     pair = backend.prepare(model, guide, args, kwargs, elbos)
-    return explanation(pair, measure(pair, request["seconds"]))
+    return explained(pair, request["seconds"])
 
 
 def named_elbo(text: str, backend: Any) -> dict[str, Any]:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 from elbo_compare.compare.errors import UsageError
 from elbo_compare.compare.semantics.explain_child import named_elbo, plain
 from elbo_compare.compare.semantics.explain_text import text
-from elbo_compare.compare.semantics.explained import explanation
-from elbo_compare.compare.semantics.measuring import measure
+from elbo_compare.compare.semantics.explained import explained
 from elbo_compare.suites.semantics.case import Library
 
 if TYPE_CHECKING:
@@ -48,7 +47,7 @@ def explain(
 
     backend = import_module(f"elbo_compare.suites.semantics.explaining.{_library(elbo)}_pair")
     pair = backend.prepare(model, guide, args, kwargs, _elbos(elbo, backend))
-    told = explanation(pair, measure(pair))
+    told = explained(pair)
     frame = pandas.DataFrame([row for each in told["classes"] for row in _rows(each, told)])
     frame.attrs = {"explanation": plain(told), "text": "\n".join(text(plain(told)))}
     return frame

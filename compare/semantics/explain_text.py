@@ -20,6 +20,7 @@ def text(told_of: Told) -> list[str]:
     for each in told_of["classes"]:
         lines += _class(each)
     lines += [*_constants(told_of["classes"]), *told_of["remarks"], "", *_findings(told_of["findings"])]
+    lines.append(f"{len(told_of['without_shape'])} further findings have no shape here; --json says what each needs.")
     return lines
 
 
@@ -145,7 +146,8 @@ def _constants(classes: Sequence[Told]) -> list[str]:
 
 
 def _findings(findings: Sequence[Told]) -> list[str]:
-    costly = [each for each in findings if each["costs"]]
+    costly = [each for each in findings if each["costs"] and not each["condition"]]
+    waiting = [each for each in findings if each["costs"] and each["condition"]]
     free = [each for each in findings if not each["costs"]]
     lines = [
         "Findings that cost something on this pair:" if costly else "No finding is seen to cost anything on this pair."
@@ -153,20 +155,24 @@ def _findings(findings: Sequence[Told]) -> list[str]:
     for identifier in dict.fromkeys(each["id"] for each in costly):
         same = [each for each in costly if each["id"] == identifier]
         lines += [f"  {identifier}  {same[0]['title']}", *(f"    {_finding(each)}" for each in same)]
+    if waiting:
+        lines.append("Findings that depend on what else the program does:")
+    for each in waiting:
+        lines += [f"  {each['id']}  {each['title']}", f"    {_finding(each)}; {each['condition']}"]
     lines += [f"  {each['id']} ({each['class']}) has its shape here; {_nothing(each)}." for each in free]
     return lines
 
 
 def _finding(each: Told) -> str:
     where = f" at {', '.join(each['sites'])}" if each["sites"] else ""
-    cost = each["fact"] or "; ".join(part for part in (_cost(each["cost"]), _slope(each["gradient"])) if part)
-    return f"{each['class']}{where}: {cost}"
+    measured = "; ".join(part for part in (_cost(each["cost"]), _slope(each["gradient"])) if part)
+    return f"{each['class']}{where}: {' '.join(part for part in (measured, each['fact']) if part)}"
 
 
 def _cost(cost: Told | None) -> str:
     if cost is None:
         return ""
-    return f"ELBO off by {interval(cost)}" if cost["seen"] else f"in the ELBO {interval(cost)}, no bias seen"
+    return f"off by {interval(cost)}" if cost["seen"] else f"{interval(cost)}, no bias seen"
 
 
 def _slope(slope: Told | None) -> str:
@@ -175,6 +181,8 @@ def _slope(slope: Told | None) -> str:
 
 def _nothing(each: Told) -> str:
     cost = each["cost"]
+    if cost is None and each["fact"]:
+        return f"not seen: {each['fact']}"
     if cost is None:
         return _gradient(each["gradient"]) or "its cost could not be measured"
     if cost["same"]:

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from importlib import import_module
 from math import isclose, isfinite
 from typing import Any
 
-from elbo_compare.compare.semantics.measuring import UNIT, ClassMeasured, FindingMeasured, Measured
+from elbo_compare.compare.semantics.measuring import MOST_S, UNIT, ClassMeasured, FindingMeasured, Measured, measure
 from elbo_compare.suites.semantics.explaining.applying import order_remark
 from elbo_compare.suites.semantics.explaining.facts import ClassFacts, Pair
+from elbo_compare.suites.semantics.explaining.needs import needs_of
 from elbo_compare.suites.semantics.explaining.objective import constants, optimised
 from elbo_compare.suites.semantics.explaining.roles import (
     ELBOS,
@@ -25,13 +27,21 @@ from elbo_compare.suites.semantics.findings import FINDINGS
 TITLES = {finding.id: finding.title for finding in FINDINGS}
 
 
+def explained(pair: Pair, most_s: float = MOST_S, draws: int | None = None) -> dict[str, Any]:
+    """The explanation of a pair that is ready to be drawn from, in `most_s` seconds of drawing or by `draws` draws."""
+    tried = import_module(f"elbo_compare.suites.semantics.explaining.{pair.library}_trials").trials(pair)
+    return explanation(pair, measure(pair, most_s, draws, tried))
+
+
 def explanation(pair: Pair, measured: Measured) -> dict[str, Any]:
     """Everything that is told of a pair. Numbers are in nats with ELBO sign, but `loss`, which is the library's."""
     asked = [each for each in pair.classes if each.asked]
     classes = [_class(each, pair, measured.classes.get(each.name, ClassMeasured())) for each in asked]
     kinds = {each.kind for each in asked}
     remark = order_remark(pair.order)
-    findings = [_finding(each) for each in measured.findings if each.candidate.kind in kinds]
+    names = {each.kind: each.name.partition("(")[0] for each in reversed(asked)}
+    findings = [_finding(each, names[each.candidate.kind]) for each in measured.findings
+                if each.candidate.kind in kinds]  # fmt: skip
     return {
         "library": str(pair.library),
         "versions": pair.versions,
@@ -44,6 +54,7 @@ def explanation(pair: Pair, measured: Measured) -> dict[str, Any]:
         "classes": classes,
         "findings": findings,
         "wrong": _is_wrong(classes, findings),
+        "without_shape": needs_of(str(pair.library), {each["id"] for each in findings}),
         "remarks": [*pair.remarks, *([remark] if remark and "TraceMeanField_ELBO" in kinds else [])],
     }
 
@@ -89,13 +100,13 @@ def _adds_up(added: float, value: float, terms: Sequence[Told], bits: int) -> bo
     return isclose(added, value, abs_tol=64 * UNIT[bits] * (size + 1), rel_tol=0.0)
 
 
-def _finding(each: FindingMeasured) -> dict[str, Any]:
+def _finding(each: FindingMeasured, name: str) -> dict[str, Any]:
     found = each.candidate
     gradient = each.gradient
     return {
         "id": found.id,
         "title": TITLES.get(found.id, ""),
-        "class": found.kind,
+        "class": name,
         "sites": list(found.sites),
         "costs": each.costs,
         "cost": _plain(each.cost),
@@ -104,6 +115,7 @@ def _finding(each: FindingMeasured) -> dict[str, Any]:
             **(_plain(gradient.worst) or {}),
         },
         "fact": found.fact,
+        "condition": found.condition,
     }  # fmt: skip
 
 
@@ -120,4 +132,4 @@ def _is_wrong(classes: Sequence[Mapping[str, Any]], findings: Sequence[Mapping[s
         (each["difference"] or {}).get("seen") or (each["gradient"] or {}).get("seen")
         for each in classes if each["estimates_elbo"]
     )  # fmt: skip
-    return bool(off or any(each["costs"] for each in findings))
+    return bool(off or any(each["costs"] and not each["condition"] for each in findings))

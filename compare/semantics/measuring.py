@@ -80,12 +80,14 @@ class FindingMeasured:
     def costs(self) -> bool:
         """Seen to cost something, in value or gradient, or to be the fact that it states."""
         if self.candidate.measure == "fact":
-            return True
+            return self.candidate.seen
         return bool((self.cost and self.cost.seen) or (self.gradient and self.gradient.seen))
 
     @property
     def settled(self) -> bool:
         """Further draws would change nothing."""
+        if self.candidate.measure in ("fact", "trial"):
+            return True
         return self.costs or (self.cost is not None and self.cost.outcome is Outcome.AGREES)
 
 
@@ -100,9 +102,10 @@ class Measured:
     n: int
 
 
-def measure(pair: Pair, most_s: float = MOST_S, draws: int | None = None) -> Measured:
-    """The classes and the candidates of a pair, measured within `most_s` seconds of drawing, or by `draws` draws."""
-    exact, applying = pair.exact(), candidates(pair)
+def measure(pair: Pair, most_s: float = MOST_S, draws: int | None = None, trials: Sequence[Candidate] = ()) -> Measured:
+    """The classes and the candidates of a pair, measured within `most_s` seconds of drawing, or by `draws` draws;
+    trials: candidates that were tried already."""
+    exact, applying = pair.exact(), (*candidates(pair), *trials)
     reference, slope_reference = _references(pair)
     names = [each.name for each in pair.classes if not each.error]
     names += [INTENDED] if reference == INTENDED else []
@@ -265,7 +268,8 @@ class _Judge:
         scale = float(np.abs(draws[np.isfinite(draws)]).max(initial=0.0))
         others = block.values.get(beside) if beside else np.full(len(draws), exact.value) if exact else None
         with np.errstate(invalid="ignore"):  # inf less inf
-            difference = None if others is None else judge.estimate(draws - others, scale, float(np.std(others)))
+            gaps = None if others is None else np.where(draws == others, 0.0, draws - others)
+            difference = None if gaps is None else judge.estimate(gaps, scale, float(np.std(others)))
         gradient = None
         beside_slope = slope if beside or not exact else ""
         slopes = block.gradients.get(beside_slope) if beside_slope else None
@@ -316,6 +320,10 @@ def _finding(each: Candidate, pair: Pair, block: Block, classes: Mapping[str, Cl
     measured = classes.get(facts.name, ClassMeasured())
     if each.measure == "fact":
         return FindingMeasured(candidate=each)
+    if each.measure == "trial":
+        found = np.array(each.draws)
+        size = float(np.abs(block.values[facts.name]).max(initial=0.0)) if facts.name in block.values else 0.0
+        return FindingMeasured(candidate=each, cost=judge.estimate(found, size, float(np.std(found))))
     if each.measure in ("gradient", "class"):
         cost = measured.difference if each.measure == "class" else None
         return FindingMeasured(candidate=each, cost=cost, gradient=measured.gradient)

@@ -25,7 +25,7 @@ class Side:
     lie where a finding about the family begins (a shared end, a concentration of 8, a grey pixel). `normal_dims`:
     dimensions whose density has the factor (2 pi)^(-1/2), a transformed normal's too, weighted by scale and mask.
     `clamp`: nats that clamped probabilities add to log p here (library less unclamped float64). `given`: observed on
-    this side, a factor too.
+    this side, a factor too. `infer_kl`: what the site says of its KL (NumPyro's config_kl).
     """
 
     family: str
@@ -46,6 +46,7 @@ class Side:
     edge: bool = False
     clamp: float = 0.0
     given: bool = False
+    infer_kl: str = ""
 
     @property
     def batch_factor(self) -> float:

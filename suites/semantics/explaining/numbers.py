@@ -50,20 +50,13 @@ def changed(number: Number) -> Iterator[float]:
 
 
 def _numbers(function: Callable) -> Iterator[Number]:
-    while isinstance(function, partial):
-        function = function.func
-    owner = getattr(function, "__self__", None)
-    inner: Any = inspect.unwrap(getattr(function, "__func__", function))
-    if not inspect.isfunction(inner):
-        owner, inner = inner, getattr(type(inner), "forward", None) or getattr(type(inner), "__call__", None)
-        if not inspect.isfunction(inner):
-            return
-    names = inner.__code__.co_names
-    for name in names:
-        if type(inner.__globals__.get(name)) is float:
-            yield Number(name=name, value=inner.__globals__[name], holder=inner.__globals__)
-        if owner is not None and type(vars(owner).get(name) if hasattr(owner, "__dict__") else None) is float:
-            yield Number(name=name, value=getattr(owner, name), holder=owner)
+    owner, inner = _code_of(function)
+    if inner is None:
+        return
+    for name in inner.__code__.co_names:
+        for holder, values in ((inner.__globals__, inner.__globals__), (owner, getattr(owner, "__dict__", {}))):
+            if type(values.get(name)) is float:
+                yield Number(name=name, value=values[name], holder=holder)
     for name, cell in _cells(inner).items():
         try:
             value = cell.cell_contents
@@ -73,6 +66,17 @@ def _numbers(function: Callable) -> Iterator[Number]:
             yield Number(name=name, value=value, holder=inner)
         elif inspect.isfunction(value) and value is not inner:  # what a decorator or a handler wraps
             yield from _numbers(value)
+
+
+def _code_of(function: Any) -> tuple[Any, Any]:
+    """(the object whose method runs, the function that runs); None for a function where it has no Python code."""
+    while isinstance(function, partial):
+        function = function.func
+    owner, inner = getattr(function, "__self__", None), inspect.unwrap(getattr(function, "__func__", function))
+    if not inspect.isfunction(inner):
+        owner = inner
+        inner = getattr(type(owner), "forward", None) or getattr(type(owner), "__call__", None)  # noqa: B004
+    return owner, inner if inspect.isfunction(inner) else None
 
 
 def _cells(function: Any) -> dict[str, Any]:

@@ -96,7 +96,7 @@ def _side(node: Node) -> tuple[Static, Arrays]:
         "family": node.family, "shown": node.shown, "own_mask": node.own_mask, "batch": tuple(batch),
         "elements": node.elements, "normal_dims": node.normal_dims, "draw": node.draw, "plates": node.plates,
         "discrete": node.discrete, "enumerate": str(node.infer.get("enumerate") or ""),
-        "given": node.observed,
+        "given": node.observed, "infer_kl": str(node.infer.get("kl") or ""),
     }  # fmt: skip
     arrays = {
         "scale": jnp.asarray(node.scale, dtype=float), "kept": kept, "log_prob": jnp.sum(node.log_prob),
@@ -127,6 +127,7 @@ def _numbers(static: Static, arrays: Arrays) -> Side:
         edge=bool(arrays["edge"]),
         clamp=float(arrays["clamp"]),
         given=static["given"],
+        infer_kl=static["infer_kl"],
     )
 
 

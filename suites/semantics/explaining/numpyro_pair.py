@@ -73,6 +73,16 @@ class NumPyroPair:
         self._rows = 4 if sum(np.size(leaf) for _, leaf in leaves) > LARGE else ROWS
         self._prepare_functions({shown.removesuffix("()"): each for shown, each in elbos.items()})
 
+    @property
+    def compiles(self) -> bool:
+        """Whether a compiler can follow the pair."""
+        return not self._eager
+
+    @property
+    def mutable(self) -> bool:
+        """Whether the pair has mutable state."""
+        return bool(jax.tree.leaves(self._started.mutable))
+
     def _prepare_functions(self, elbos: dict[str, Any]) -> None:
         asked = set(elbos)
         example = (jax.random.key(SEED), self._params)
@@ -83,6 +93,7 @@ class NumPyroPair:
         unguided = any("guide" not in each and not each["observed"] for each in shapes.values())
         elbos |= {name: getattr(module, name)() for name in REFERENCES
                   if name not in elbos and (name != "TraceEnum_ELBO" or unguided)}  # fmt: skip
+        self.elbos: dict[str, Any] = elbos
         errors: dict[str, str] = {}
         for name, each in elbos.items():
             try:
@@ -138,7 +149,7 @@ class NumPyroPair:
     def _loss(self, elbo: Any, model: Callable, guide: Callable) -> Function:
         """(key, parameters) -> the ELBO and its gradient, by the call that SVI.update makes."""
         call = elbo.loss
-        if jax.tree.leaves(self._started.mutable):
+        if self.mutable:
 
             def call(*given: Any, **named: Any) -> Any:
                 return elbo.loss_with_mutable_state(*given, **named)["loss"]
