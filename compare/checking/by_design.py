@@ -17,6 +17,7 @@ from elbo_compare.compare.checking.identify import Identified, Standing
 from elbo_compare.compare.checking.judging import JudgedReading, Subject, judged
 from elbo_compare.compare.checking.names import Role
 from elbo_compare.compare.checking.objectives import Name, Objective, find_floors, linear
+from elbo_compare.compare.checking.priors import fixed_priors
 from elbo_compare.compare.checking.readings import Quantity, Reading, Reduction
 
 FLOORED = ("bernoulli", "normal", "multinomial")  # with --likelihood: the one that it names
@@ -61,6 +62,8 @@ def _objectives(subject: Subject, found: Identified | None, quantity: Quantity) 
     with np.errstate(all="ignore"):
         for other in find_floors(subject.columns, subject.position, readings, subject.numbers, "reconstruction"):
             yield other.objective, other.reading, other.reduction
+        named = [r for r in subject.readings(quantity) if accepted(subject, r)]
+        yield from fixed_priors(subject.columns, subject.position, named, "reconstruction", subject.numbers)
 
 
 def _linear(subject: Subject, found: Identified) -> Known | None:
@@ -147,7 +150,15 @@ def _moved(callee: Callee) -> Iterator[tuple[str, float, Callee]]:
 def _with_attribute(function: Callable[..., Any], name: str, value: float) -> Callable[..., Any] | None:
     try:
         holder = copy.deepcopy(getattr(function, "__self__", function))
-        setattr(holder, name, value)
+        *path, last = name.split(".")
+        inner = holder
+        for each in path:  # a copy of its own: a configuration of the class is shared
+            setattr(inner, each, copy.deepcopy(getattr(inner, each)))
+            inner = getattr(inner, each)
+        if isinstance(inner, dict):
+            inner[last] = value
+        else:
+            setattr(inner, last, value)
     except Exception:  # an object that can't be copied or changed declares nothing
         return None
     return getattr(holder, function.__name__) if inspect.ismethod(function) else holder

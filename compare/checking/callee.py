@@ -3,6 +3,7 @@
 import copy
 import functools
 import inspect
+import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -21,6 +22,7 @@ NORMALS = {  # the normal distribution of each library, by the framework of its 
     "jaxlib": ("numpyro.distributions", "tensorflow_probability.substrates.jax.distributions", "distrax"),
 }
 PLAIN = (int, float, list, dict)
+CONFIGURATION = re.compile(r"config|cfg|hparams|args|opts?$|options|params|settings")
 BATCH_NAMES = frozenset({"batch_size", "batchsize", "bs", "n_batch", "num_batch"})
 
 
@@ -92,11 +94,34 @@ class Callee:
         """Numbers that the function takes by name or holds as an attribute, with their values."""
         found = {p.name: p.default for p in self.parameters if not p.required} | dict(self.constants)
         holder = getattr(self.function, "__self__", self.function)
-        held = {} if inspect.isroutine(holder) or inspect.ismodule(holder) else dict(getattr(holder, "__dict__", {}))
-        found = {f"self.{name}": value for name, value in held.items()} | found
+        held = {} if inspect.isroutine(holder) or inspect.ismodule(holder) else _held(holder)
+        found = {f"self.{name}": value for name, value in held.items()} | _nested(held) | found
         if isinstance(self.function, functools.partial):
             found |= self.function.keywords
         return {k: float(v) for k, v in found.items() if isinstance(v, (int, float)) and not isinstance(v, bool)}
+
+
+def _held(holder: Any) -> dict[str, Any]:
+    """The attributes of an object, those of its class too where they are numbers or a configuration."""
+    of_class = {
+        name: value
+        for base in reversed(type(holder).__mro__)
+        for name, value in vars(base).items()
+        if not name.startswith("_") and (isinstance(value, (int, float)) or CONFIGURATION.search(name.lower()))
+    }
+    return of_class | dict(getattr(holder, "__dict__", {}))
+
+
+def _nested(held: Mapping[str, Any]) -> dict[str, Any]:
+    """Numbers of a configuration that is held: `self.config.kl_weight`, `self.params["beta"]`, one level deep."""
+    found: dict[str, Any] = {}
+    for name, value in held.items():
+        if isinstance(value, Mapping):
+            found |= {f"self.{name}.{key}": each for key, each in value.items() if isinstance(key, str)}
+        elif CONFIGURATION.search(name.lower()):
+            inner = {key: getattr(value, key, None) for key in dir(value) if not key.startswith("_")}
+            found |= {f"self.{name}.{key}": each for key, each in inner.items()}
+    return found
 
 
 def _applied(module: Any) -> Callable[..., Any]:

@@ -73,12 +73,13 @@ def check_function(
     """
     started = time.perf_counter()
     label = target or getattr(function, "__name__", type(function).__name__)
+    chosen = _choice(FunctionKind, kind, "kind")
     options = Options(
+        kind=chosen,
         likelihood=_among(LIKELIHOODS, likelihood, "likelihood"),
         objective=_choice(Name, objective, "objective"),
         shapes=Shapes(batch=batch, latent=latent, observed=observed),
     )
-    chosen = _choice(FunctionKind, kind, "kind")
     callee = callee_of(function, constants or {}, tuple(args))
     log_weights = log_weights_of(callee) if chosen is None else ""
     options_read = () if log_weights else assignments(callee, chosen, read_mapping(mapping))

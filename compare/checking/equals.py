@@ -84,7 +84,7 @@ def fits(kind: Kind, variant: Variant, reading: Reading) -> bool:
 
 def suspects(reading: Reading, kind: FunctionKind) -> Iterator[Suspect]:
     """Whole functions of the catalogue first, then losses in which one KL of the catalogue replaces the right one."""
-    if reading.prior is not None or reading.given or reading.likelihood is None:
+    if reading.prior is not None or reading.fixed or reading.given or reading.likelihood is None:
         return
     for each, sign in kinds_of(reading, kind):
         for variant in catalogue.of_kind(each):

@@ -70,7 +70,7 @@ def _beside(reading: Reading) -> tuple[Reading, ...]:
 
 
 def _guarded(subject: Subject, one: JudgedReading) -> JudgedReading | None:
-    """Judged again with the guard that the scans suggest; None where no guard explains every claim."""
+    """JudgedReading again with the guard that the scans suggest; None where no guard explains every claim."""
     dtype = one.experiment.dtype
     for guard in find_guards(one.experiment, one.term, subject.numbers):
         reading = replace(one.term.reading, guard=guard)
@@ -145,7 +145,7 @@ def _by_form(subject: Subject, found: Identified | None, quantity: Quantity, one
     if found is not None and found.standing is Standing.MISREAD:
         return diagnosis.misread(subject.signature, found.reading)
     if found is not None:
-        cause = diagnosis.linear(found)
+        cause = _under_other_names(subject, found.reading, diagnosis.linear(found))
         off = off_somewhere(one.record, subject.position, found)
         return replace(cause, text=f"{cause.text}; not so at {off}: something else is off there") if off else cause
     formula = formula_of(subject, quantity)
@@ -154,6 +154,14 @@ def _by_form(subject: Subject, found: Identified | None, quantity: Quantity, one
     ratio = diagnosis.ratio_text(one.record, subject.position, one.term.reading, None)
     text = f"is none of the known mistakes and no sum of the terms of a KL and a likelihood; {ratio}"
     return Diagnosis(form=DifferenceForm.UNKNOWN, text=text.rstrip("; "))
+
+
+def _under_other_names(subject: Subject, reading: Reading, cause: Diagnosis) -> Diagnosis:
+    """The same, with the form that the spread has to be taken for where its name says another."""
+    spread = subject.signature.find(Role.SPREAD)
+    if spread is None or not reading.has_kl or accepted(subject, reading):
+        return cause
+    return replace(cause, text=f"{cause.text}, if {spread.name} is taken for {reading.spread.value}")
 
 
 def off_somewhere(record: Record, position: int, found: Identified) -> str:

@@ -5,10 +5,11 @@ factor * batch^i * latent^j * observed^k must explain. Nothing is asked of names
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, product
 from math import isclose
+from typing import Any
 
 import numpy as np
 
@@ -96,7 +97,7 @@ class Columns:
 
     def __init__(self, observations: Sequence[Observation]) -> None:
         self.groups = by_size(observations)
-        self._known: dict[tuple[object, int], Array] = {}
+        self._known: dict[tuple[object, int], Any] = {}
 
     def data(self, reading: Reading, one: Observation) -> Array:
         """(batch, observed) elements of the reconstruction term; (batch, 1) where it comes in as a number."""
@@ -108,6 +109,13 @@ class Columns:
         """(batch, latent) elements of the KL."""
         key = (reading.sampled, reading.spread, reading.prior, reading.joint)
         return self._once(key, one, lambda: kl_elements(reading, one.inputs))
+
+    def kept(self, key: object, one: Observation, make: Callable[[], Any]) -> Any:
+        """Any other column of an observation."""
+        known = self._known.get((key, id(one)))
+        if known is None:
+            known = self._known[key, id(one)] = make()
+        return known
 
     def _once(self, key: object, one: Observation, make: object) -> Array:
         known = self._known.get((key, id(one)))

@@ -13,7 +13,6 @@ import numpy as np
 from elbo_compare.compare.checking import oracle
 from elbo_compare.compare.checking.experiment import Observation
 from elbo_compare.compare.checking.fitting import EXACT, Columns, Law, Size, explain, solve
-from elbo_compare.compare.checking.inputs import Inputs
 from elbo_compare.compare.checking.names import Role
 from elbo_compare.compare.checking.readings import REDUCED_UNITS, Reading, Reduction, reductions
 from elbo_compare.suites.contract import Array
@@ -103,7 +102,11 @@ def _same(one: Law | None, other: Law | None) -> bool:
 
 
 def fitted(
-    columns: Columns, position: int, readings: Sequence[Reading], others: Sequence[Reading] = ()
+    columns: Columns,
+    position: int,
+    readings: Sequence[Reading],
+    others: Sequence[Reading] = (),
+    strangers: Sequence[tuple[str, ...]] = STRANGERS,
 ) -> Formula | None:
     """The exact formula of fewest terms under one of the readings; None where there is none.
 
@@ -111,40 +114,47 @@ def fitted(
     """
     first = next(iter(columns.groups.values()))[0]
     allowed = [r for r in reductions(first.terms[position].value, first) if r is not Reduction.ELEMENTS]
-    tried = [(strangers, reading) for strangers in STRANGERS for reading in readings] + [((), r) for r in others]
-    for strangers, reading in tried:
+    tried = [(strange, reading) for strange in strangers for reading in readings] + [((), r) for r in others]
+    for strange, reading in tried:
         if not reading.joint:
-            found = _fit(columns, position, reading, strangers)
+            found = _fit(columns, position, reading, strange)
             if found is not None and allowed:
                 formulas = [_formula(reading, reduction, *found) for reduction in allowed]
                 return min(formulas, key=lambda formula: len(formula.off))
     return None
 
 
-def _terms(reading: Reading, one: Observation, strangers: Sequence[str]) -> dict[str, Array]:
+def _terms(columns: Columns, reading: Reading, one: Observation, strangers: Sequence[str]) -> dict[str, Array]:
     """(batch,) of every column."""
-    inputs = one.inputs
     found: dict[str, Array] = {}
     if reading.has_kl:
-        mean, spread = inputs[Role.MEAN], inputs[Role.SPREAD]
-        log_var = oracle.log_var_of(spread, reading.spread)
-        latent = {
-            "mean^2": lambda: mean**2,
-            "sigma^2": lambda: np.exp(log_var),
-            "log sigma^2": lambda: log_var,
-            "mean": lambda: mean,
-            "sigma": lambda: np.exp(log_var / 2),
-            "sigma^4": lambda: np.exp(2 * log_var),
-            "log^2 sigma^2": lambda: log_var**2,
-        } | _sampled(reading, one, mean, log_var)
-        if reading.prior is not None:
-            latent |= _to_prior(inputs[Role.PRIOR_MEAN], inputs[Role.PRIOR_SPREAD], reading, mean, log_var)
+        latent = _latent(reading, one)
+        form = (reading.spread, reading.prior, reading.sampled)
         for name in (*_wanted(reading), *strangers):
             if name in latent and name not in found:
-                found[name] = latent[name]().sum(1)
+                make = latent[name]
+                found[name] = columns.kept((name, form), one, lambda make=make: make().sum(1))
     if reading.has_data and reading.data is not None:
-        found |= _data(reading, inputs)
+        found |= _data(columns, reading, one)
     return found
+
+
+def _latent(reading: Reading, one: Observation) -> dict[str, Callable[[], Any]]:
+    """(batch, latent) of every column that a KL, right or wrong, may have."""
+    inputs = one.inputs
+    mean, log_var = inputs[Role.MEAN], oracle.log_var_of(inputs[Role.SPREAD], reading.spread)
+    latent = {
+        "mean^2": lambda: mean**2,
+        "sigma^2": lambda: np.exp(log_var),
+        "log sigma^2": lambda: log_var,
+        "mean": lambda: mean,
+        "sigma": lambda: np.exp(log_var / 2),
+        "sigma^4": lambda: np.exp(2 * log_var),
+        "log^2 sigma^2": lambda: log_var**2,
+    } | _sampled(reading, one, mean, log_var)
+    if reading.prior is not None:
+        latent |= _to_prior(inputs[Role.PRIOR_MEAN], inputs[Role.PRIOR_SPREAD], reading, mean, log_var)
+    return latent
 
 
 def _wanted(reading: Reading) -> dict[str, float]:
@@ -178,14 +188,21 @@ def _to_prior(
     }
 
 
-def _data(reading: Reading, inputs: Inputs) -> dict[str, Array]:
-    x, output = inputs[Role.X], inputs[Role.OUTPUT]
-    if reading.data is not None and reading.data.spread is not None:
-        own = oracle.log_var_of(inputs[Role.OUTPUT_SPREAD], reading.data.spread)
-        return {OWN_SQUARE: ((x - output) ** 2 * np.exp(-own)).sum(1), OWN_LOG: own.sum(1)}
-    if reading.data is not None and reading.data.likelihood == "bernoulli" and reading.data.form.value == "probs":
+def _data(columns: Columns, reading: Reading, one: Observation) -> dict[str, Array]:
+    data, inputs = reading.data, one.inputs
+    if data is None:
+        return {}
+    if data.spread is None and not (data.likelihood == "bernoulli" and data.form.value == "probs"):
+        return {data.name: columns.kept(("sum", data), one, lambda: columns.data(reading, one).sum(1))}
+
+    def parts() -> dict[str, Array]:
+        x, output = inputs[Role.X], inputs[Role.OUTPUT]
+        if data.spread is not None:
+            own = oracle.log_var_of(inputs[Role.OUTPUT_SPREAD], data.spread)
+            return {OWN_SQUARE: ((x - output) ** 2 * np.exp(-own)).sum(1), OWN_LOG: own.sum(1)}
         return {"x log p": (x * np.log(output)).sum(1), "(1 - x) log(1 - p)": ((1 - x) * np.log1p(-output)).sum(1)}
-    return {reading.data.name: reading.data.of(inputs).value.sum(1)} if reading.data else {}
+
+    return columns.kept(("parts", data), one, parts)
 
 
 def _fit(
@@ -196,7 +213,7 @@ def _fit(
         rows, values, names = [], [], []
         for one in group:
             with np.errstate(all="ignore"):
-                terms = _terms(reading, one, strangers)
+                terms = _terms(columns, reading, one, strangers)
             names, value = [*terms], one.terms[position].value
             if value.size == one.batch:
                 rows.append(np.stack([*terms.values(), np.ones(one.batch)], axis=1))

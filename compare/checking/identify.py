@@ -53,9 +53,10 @@ def candidate_readings(
     """Every reading that the arguments allow, the named forms first."""
     has_z, has_kl = signature.find(Role.Z) is not None, signature.find(Role.MEAN) is not None
     sampled = (True, False) if has_z and signature.kind is not FunctionKind.LOG_WEIGHT else (has_z,)
-    spreads = _ordered(signature.form(Role.SPREAD)) if has_kl else (WrittenAs.LOG_VAR,)
+    spread_of_q = signature.find(Role.SPREAD)
+    spreads = _ordered(spread_of_q.form, spread_of_q.forms) if has_kl and spread_of_q else (WrittenAs.LOG_VAR,)
     prior = signature.find(Role.PRIOR_SPREAD)
-    priors = _ordered(prior.form) if prior else (None,)
+    priors = _ordered(prior.form, prior.forms) if prior else (None,)
     given = signature.find(Role.DATA_TERM) is not None and signature.find(Role.OUTPUT) is None
     own = signature.find(Role.OUTPUT_SPREAD)
     terms = (None,) if given else data_terms(likelihood)
@@ -64,7 +65,11 @@ def candidate_readings(
     found: dict[Reading, None] = {}
     for quantity in quantities:
         for spread in spreads:
-            for p in priors if len(priors) == 1 or spread is spreads[0] else (priors[spreads.index(spread)],):
+            for p in (
+                priors
+                if len(priors) == 1 or spread is spreads[0]
+                else (priors[min(spreads.index(spread), len(priors) - 1)],)
+            ):
                 for kl in sampled:
                     for data in terms:
                         found[_reading(quantity, kl, data, given, spread, p)] = None
@@ -82,8 +87,8 @@ def _reading(
     return reading if reading.has_kl else replace(reading, sampled=False, spread=WrittenAs.LOG_VAR, prior=None)
 
 
-def _ordered(first: WrittenAs) -> tuple[WrittenAs, ...]:
-    return tuple(dict.fromkeys((first, *SPREADS)))
+def _ordered(first: WrittenAs, allowed: Sequence[WrittenAs]) -> tuple[WrittenAs, ...]:
+    return tuple(dict.fromkeys((first, *SPREADS, *allowed)))
 
 
 def quantities_of(kind: FunctionKind) -> tuple[Quantity, ...]:

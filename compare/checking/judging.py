@@ -23,7 +23,7 @@ from elbo_compare.compare.checking.likelihoods import Domain
 from elbo_compare.compare.checking.names import Role, WrittenAs
 from elbo_compare.compare.checking.objectives import Name
 from elbo_compare.compare.checking.readings import UNIT_ROUNDOFF, Quantity, Reading, Reduction
-from elbo_compare.compare.checking.signature import Argument, Signature
+from elbo_compare.compare.checking.signature import Argument, FunctionKind, Signature
 from elbo_compare.compare.records import Outcome
 from elbo_compare.suites.contract import DType
 
@@ -35,6 +35,7 @@ class Options:
     likelihood: str | None = None
     objective: Name | None = None
     shapes: Shapes = field(default_factory=Shapes)
+    kind: FunctionKind | None = None  # where it was said
 
 
 @dataclass(frozen=True, kw_only=True)

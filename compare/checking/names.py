@@ -30,6 +30,9 @@ class WrittenAs(StrEnum):
     LOG_SIGMA = "log_sigma"
     SIGMA = "sigma"
     VAR = "var"
+    RAW = "raw_sigma"  # softplus of it is sigma
+    PRECISION = "precision"
+    LOG_PRECISION = "log_precision"
     LOGITS = "logits"
     PROBS = "probs"
     LOCATION = "location"
@@ -37,6 +40,7 @@ class WrittenAs(StrEnum):
 
 
 SPREADS = (WrittenAs.LOG_VAR, WrittenAs.LOG_SIGMA, WrittenAs.SIGMA, WrittenAs.VAR)
+RARE_SPREADS = (WrittenAs.RAW, WrittenAs.PRECISION, WrittenAs.LOG_PRECISION)  # tried where a name allows them
 OUTPUTS = (WrittenAs.LOGITS, WrittenAs.PROBS, WrittenAs.LOCATION)
 
 # Each name in lower case without underscores and digits' separators; "ours" comes first.
@@ -63,15 +67,40 @@ NAMES: dict[tuple[Role, WrittenAs], str] = {
         Role.SPREAD,
         WrittenAs.LOG_SIGMA,
     ): "logsigma logstd logscale logsd logstddev lnsigma logstds lnstd logs lsigma logsig logsigmas",
-    (Role.SPREAD, WrittenAs.SIGMA): "sigma std scale sd stddev stdev sigmas stds scales standarddeviation s sig",
+    (
+        Role.SPREAD,
+        WrittenAs.SIGMA,
+    ): "sigma std scale sd stddev stdev sigmas stds scales standarddeviation s sig stddevs",
     (Role.SPREAD, WrittenAs.VAR): "var variance vars sigma2 sigmasq sigmasquared std2 variances qv v cov sigmasqr",
+    (
+        Role.SPREAD,
+        WrittenAs.RAW,
+    ): "rawsigma sigmaraw rho rawscale scaleraw rawstd stdraw prestd presigma prescale unconstrainedscale "
+    "unconstrainedstd rhos",
+    (Role.SPREAD, WrittenAs.PRECISION): "precision prec precisions",
+    (Role.SPREAD, WrittenAs.LOG_PRECISION): "logprecision logprec",
     (Role.PRIOR_MEAN, WrittenAs.PLAIN): "pm",
     (Role.PRIOR_SPREAD, WrittenAs.VAR): "pv",
     (Role.KEY, WrittenAs.PLAIN): "key rng rngkey prngkey generator gen seed",
 }
 LOOKUP = {name: pair for pair, names in NAMES.items() for name in names.split()}
 OURS = (
-    *("x", "logits", "probs", "location", "output", "z", "mean", "log_var", "log_sigma", "sigma", "var"),
+    *(
+        "x",
+        "logits",
+        "probs",
+        "location",
+        "output",
+        "z",
+        "mean",
+        "log_var",
+        "log_sigma",
+        "sigma",
+        "var",
+        "raw_sigma",
+        "precision",
+        "log_precision",
+    ),
     *("prior_mean", "prior_log_var", "prior_log_sigma", "prior_sigma", "prior_var"),
     *("output_log_var", "output_log_sigma", "output_sigma", "output_var", "recon_loss", "key"),
 )
@@ -83,7 +112,10 @@ DECODED = "recon recons rec reconstruct reconstructed reconstruction reconstruct
 )
 OBSERVED = (
     "x xs data target targets true input inputs inp image images img imgs batch orig original real label labels "
-    + ("gt truth y obs observed observation observations feature features counts count clicks xb sequence pixels")
+    + (
+        "gt truth y obs observed observation observations feature features counts count clicks xb sequence pixels "
+        "adj adjacency"
+    )
 )
 SIZES = "size num n dim dims weight weights index idx len length type shape channels width height norm mask reduction"
 NUMBER = "loss losses error err bce mse nll cost xent ce crossentropy l1 l2 mae"

@@ -38,6 +38,7 @@ class Name(StrEnum):
     ANNEALING = "annealing"
     IWAE = "iwae"
     RENYI = "renyi"
+    PRIOR = "prior"
 
 
 SOURCES = {
@@ -48,6 +49,7 @@ SOURCES = {
     Name.PER_PIXEL: "the same optimum as the ELBO's",
     Name.IWAE: "IWAE, Burda et al. 2016, arXiv 1509.00519",
     Name.RENYI: "variational Renyi bound, Li and Turner 2016, arXiv 1602.02311",
+    Name.PRIOR: "a Gaussian prior of its own",
     Name.ANNEALING: "KL annealing, Bowman et al. 2016, arXiv 1511.06349",
 }
 

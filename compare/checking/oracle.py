@@ -13,6 +13,7 @@ from math import log, pi
 import numpy as np
 
 from elbo_compare.compare.checking.names import Role, WrittenAs
+from elbo_compare.suites.complex_step import softplus
 from elbo_compare.suites.contract import Array
 
 HALF_LOG_2PI = 0.5 * log(2 * pi)
@@ -34,6 +35,10 @@ def log_var_of(spread: Array, form: WrittenAs) -> Array:
         return spread
     if form is WrittenAs.LOG_SIGMA:
         return 2 * spread
+    if form is WrittenAs.RAW:
+        return 2 * np.log(softplus(spread))
+    if form in (WrittenAs.PRECISION, WrittenAs.LOG_PRECISION):
+        return -np.log(spread) if form is WrittenAs.PRECISION else -spread
     return np.log(spread) * (2 if form is WrittenAs.SIGMA else 1)
 
 
@@ -43,6 +48,11 @@ def spread_of(log_var: Array, form: WrittenAs) -> Array:
         return log_var
     if form is WrittenAs.LOG_SIGMA:
         return log_var / 2
+    if form is WrittenAs.RAW:
+        sigma = np.exp(log_var / 2)
+        return sigma + np.log(-np.expm1(-sigma))
+    if form in (WrittenAs.PRECISION, WrittenAs.LOG_PRECISION):
+        return np.exp(-log_var) if form is WrittenAs.PRECISION else -log_var
     return np.exp(log_var / 2) if form is WrittenAs.SIGMA else np.exp(log_var)
 
 
@@ -52,7 +62,16 @@ def log_var_slope(spread: Array, form: WrittenAs) -> Array:
         return np.ones_like(spread)
     if form is WrittenAs.LOG_SIGMA:
         return np.full_like(spread, 2.0)
+    if form is WrittenAs.RAW:
+        return 2 * np.exp(-np.logaddexp(0, -spread)) / np.logaddexp(0, spread)
+    if form in (WrittenAs.PRECISION, WrittenAs.LOG_PRECISION):
+        return -1 / spread if form is WrittenAs.PRECISION else np.full_like(spread, -1.0)
     return (2 if form is WrittenAs.SIGMA else 1) / spread
+
+
+def _magnified(log_var: Array, form: WrittenAs) -> Array:
+    """What one roundoff of 1 + exp(raw) comes to in log sigma: as log(1 + exp(raw)) is mostly written, 1 / sigma."""
+    return np.exp(-log_var / 2) if form is WrittenAs.RAW else np.zeros_like(log_var)
 
 
 def analytic_kl(mean: Array, spread: Array, form: WrittenAs) -> Elements:
@@ -60,7 +79,8 @@ def analytic_kl(mean: Array, spread: Array, form: WrittenAs) -> Elements:
     log_var = log_var_of(spread, form)
     variance, chain = np.exp(log_var), log_var_slope(spread, form)
     by_log_var = (variance - 1) / 2
-    rounding = (1 + np.abs(log_var)) * variance / 2 + 0.5
+    magnified = _magnified(log_var, form)
+    rounding = (1 + np.abs(log_var)) * variance / 2 + 0.5 + magnified * (1 + variance)
     return Elements(
         value=(mean**2 + variance - 1 - log_var) / 2,
         scale=1.5 * mean**2 + rounding + np.abs(log_var),
@@ -79,8 +99,9 @@ def sampled_kl(z: Array, mean: Array, spread: Array, form: WrittenAs) -> Element
     square = shift**2 * precision / 2
     # z - mean is wrong by roundoff times (|z| + |mean|), which sigma^2 then divides; exp(-log_var) by |log_var|.
     cancellation = (np.abs(z) + np.abs(mean)) * np.abs(shift) * precision
-    rounding = cancellation + (1 + np.abs(log_var)) * square
-    pull = np.abs(shift) * precision * (1 + np.abs(log_var)) + (np.abs(z) + np.abs(mean)) * precision
+    magnified = _magnified(log_var, form)
+    rounding = cancellation + (1 + np.abs(log_var)) * square + magnified * (1 + 2 * square)
+    pull = np.abs(shift) * precision * (1 + np.abs(log_var) + 2 * magnified) + (np.abs(z) + np.abs(mean)) * precision
     return Elements(
         value=z**2 / 2 - square - log_var / 2,
         # The 0.5 log(2 pi) of both densities may be kept: then it is part of what is added up.
@@ -103,6 +124,7 @@ def analytic_kl_to(
     ratio, square = variance * precision, shift**2 * precision
     size = (np.abs(mean) + np.abs(other)) * np.abs(shift) * precision
     rounding = (1 + np.abs(log_var) + np.abs(prior_log_var)) * (ratio + square) / 2 + size + 0.5
+    rounding = rounding + (_magnified(log_var, form) + _magnified(prior_log_var, other_form)) * (1 + ratio + square)
     chain, other_chain = log_var_slope(spread, form), log_var_slope(other_spread, other_form)
     pull = (np.abs(mean) + np.abs(other)) * precision * (2 + np.abs(prior_log_var))
     return Elements(

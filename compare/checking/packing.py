@@ -4,7 +4,7 @@ The source says what is in them; a call packs the parts again.
 """
 
 import ast
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -13,10 +13,12 @@ import numpy as np
 
 from elbo_compare.compare.checking.names import read_name
 from elbo_compare.compare.checking.source import own_nodes
-from elbo_compare.suites.bridge.user_arrays import side_by_side
+from elbo_compare.suites.bridge.user_arrays import logarithm, side_by_side
 
 HALVES = frozenset({"chunk", "split", "array_split", "tensor_split"})
 DISTRIBUTION = frozenset({"loc", "scale"})  # what is asked for these is a distribution, not a record of arrays
+MEANS = frozenset({"mean", "mu"})
+GAUSSIAN = MEANS | {"std", "stddev", "sigma", "var", "variance", "logvar", "log_var", "logstd", "log_std", "log_sigma"}
 UNUSED = "_"
 
 
@@ -26,6 +28,7 @@ class Way(StrEnum):
     TUPLE = "unpacked in order"
     KEYS = "by key or attribute"
     HALVES = "cut along the last axis of latents"
+    GAUSSIAN = "a Gaussian with its mean and its spread in several forms"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,13 +38,30 @@ class Packed:
     name: str
     way: Way
     parts: tuple[str, ...]
+    nest: Any = None  # of nested tuples: the names as they are nested
+    keyed: bool = False  # asked for by string keys, so that it is no array
 
     def pack(self, values: Mapping[str, Any]) -> Any:
         """The argument, from the values of its parts (None for a part that the body throws away)."""
         given = [values.get(part) for part in self.parts]
+        if self.nest is not None:
+            return _nested(self.nest, values)
         if self.way is Way.HALVES:
             return side_by_side(given)
+        if self.way is Way.GAUSSIAN:
+            return Gaussian(*given)
         return tuple(given) if self.way is Way.TUPLE else Parts(zip(self.parts, given, strict=True))
+
+
+class Gaussian:
+    """What people keep a Gaussian in: its mean and standard deviation, and what follows from them by any name."""
+
+    def __init__(self, mean: Any, std: Any) -> None:
+        self.mean = self.mu = self.loc = mean
+        self.std = self.stddev = self.sigma = std
+        self.var = self.variance = std * std
+        self.logvar = self.log_var = logarithm(self.var)
+        self.logstd = self.log_std = self.log_sigma = self.logvar / 2
 
 
 class Parts(dict[str, Any]):
@@ -62,7 +82,8 @@ def packed_in(function: Callable[..., Any], names: Sequence[str]) -> tuple[Packe
     for name in names:
         one = _packed(own_nodes(function), name)
         parts = [part for part in one.parts if part != UNUSED] if one else []
-        if one and len(set(parts)) == len(parts) >= 2 and not taken & set(parts) and all(map(read_name, parts)):
+        enough = len(parts) >= 2 or (one is not None and one.keyed and parts)
+        if one and enough and len(set(parts)) == len(parts) and not taken & set(parts) and all(map(read_name, parts)):
             found.append(one)
             taken |= set(parts)
     return tuple(found)
@@ -70,11 +91,15 @@ def packed_in(function: Callable[..., Any], names: Sequence[str]) -> tuple[Packe
 
 def _packed(nodes: Sequence[ast.AST], name: str) -> Packed | None:
     keys: dict[str, None] = {}
+    keyed = False
     called = {id(node.func) for node in nodes if isinstance(node, ast.Call)}
     for node in nodes:
         target = node.targets[0] if isinstance(node, ast.Assign) and len(node.targets) == 1 else None
         if isinstance(node, ast.Assign) and isinstance(target, (ast.Tuple, ast.List)):
-            parts = tuple(part.id if isinstance(part, ast.Name) else UNUSED for part in target.elts)
+            parts = tuple(_called(part) for part in target.elts)
+            if _is(node.value, name) and any(isinstance(part, (ast.Tuple, ast.List)) for part in target.elts):
+                nest = _nest(target)
+                return Packed(name=name, way=Way.TUPLE, parts=tuple(_flat(nest)), nest=nest)
             if _is(node.value, name):
                 return Packed(name=name, way=Way.TUPLE, parts=parts)
             if _halves(node.value, name) and len(parts) == 2:
@@ -82,9 +107,39 @@ def _packed(nodes: Sequence[ast.AST], name: str) -> Packed | None:
         if isinstance(node, ast.Subscript) and _is(node.value, name):
             key = getattr(node.slice, "value", None)
             keys |= {key: None} if isinstance(key, str) else {}
+            keyed = keyed or isinstance(key, str)
         if isinstance(node, ast.Attribute) and _is(node.value, name) and id(node) not in called:
-            keys |= {} if hasattr(np.ndarray, node.attr) else {node.attr: None}
-    return Packed(name=name, way=Way.KEYS, parts=tuple(keys)) if keys and not DISTRIBUTION & set(keys) else None
+            is_data = hasattr(np.ndarray, node.attr) and not callable(getattr(np.ndarray, node.attr))
+            keys |= {} if is_data else {node.attr: None}
+    if not keys or DISTRIBUTION & set(keys):
+        return None
+    if set(keys) <= GAUSSIAN and MEANS & set(keys) and len(keys) > 1:
+        return Packed(name=name, way=Way.GAUSSIAN, parts=(f"{name}_mean", f"{name}_std"))
+    return Packed(name=name, way=Way.KEYS, parts=tuple(keys), keyed=keyed)
+
+
+def _nest(target: ast.AST) -> Any:
+    """`(mu, logvar), recon` as nested tuples of names."""
+    return tuple(map(_nest, target.elts)) if isinstance(target, (ast.Tuple, ast.List)) else _called(target)
+
+
+def _flat(nest: Any) -> Iterator[str]:
+    for part in nest:
+        if isinstance(part, tuple):
+            yield from _flat(part)
+        else:
+            yield part
+
+
+def _nested(nest: Any, values: Mapping[str, Any]) -> Any:
+    return tuple(_nested(part, values) if isinstance(part, tuple) else values.get(part) for part in nest)
+
+
+def _called(part: ast.AST) -> str:
+    """`mu`, or `self.mu`, of a target that is assigned to."""
+    if isinstance(part, ast.Attribute):
+        return part.attr
+    return part.id if isinstance(part, ast.Name) else UNUSED
 
 
 def _is(node: ast.AST, name: str) -> bool:

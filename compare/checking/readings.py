@@ -88,6 +88,14 @@ class Reading:
     level: float = 0.0
     scale: float = 1.0
     guard: Guard | None = None
+    fixed: tuple[float, float] | None = None  # mean and variance of a Gaussian prior that is not N(0, 1)
+
+    @property
+    def prior_text(self) -> str:
+        """`N(0, I)`, `N(0, 4 I)`, `p`."""
+        if self.prior is not None:
+            return "p"
+        return "N({:g}, {:g} I)".format(*self.fixed) if self.fixed else "N(0, I)"
 
     @property
     def output(self) -> WrittenAs:
@@ -145,6 +153,11 @@ class Target:
 def kl_elements(reading: Reading, inputs: Inputs) -> Elements:
     """The KL of a reading by element."""
     q = (inputs[Role.MEAN], inputs[Role.SPREAD], reading.spread)
+    if reading.prior is None and reading.fixed is not None:
+        other = (np.full_like(q[0], reading.fixed[0]), np.full_like(q[0], reading.fixed[1]), WrittenAs.VAR)
+        return (
+            oracle.sampled_kl_to(inputs[Role.Z], *q, *other) if reading.sampled else oracle.analytic_kl_to(*q, *other)
+        )
     if reading.prior is None:
         part = oracle.sampled_kl(inputs[Role.Z], *q) if reading.sampled else oracle.analytic_kl(*q)
         if reading.guard is None or reading.guard.spread is None:

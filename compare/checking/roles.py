@@ -10,7 +10,17 @@ from itertools import permutations, product
 
 from elbo_compare.compare.checking.callee import BATCH_NAMES, Callee, Parameter
 from elbo_compare.compare.checking.failure import TargetError
-from elbo_compare.compare.checking.names import LOOKUP, OURS, WORDS, Role, WrittenAs, forms_of, read_name, words_of
+from elbo_compare.compare.checking.names import (
+    LOOKUP,
+    OURS,
+    RARE_SPREADS,
+    WORDS,
+    Role,
+    WrittenAs,
+    forms_of,
+    read_name,
+    words_of,
+)
 from elbo_compare.compare.checking.signature import (
     CANONICAL,
     Argument,
@@ -23,9 +33,16 @@ from elbo_compare.compare.checking.source import handed_to, methods_called
 ASKED = {"log_prob", "rsample", "entropy", "stddev", "scale", "base_dist", "loc", "batch_shape", "scale_diag"}
 GIVEN_TO = {"kl_divergence", "kl", "kl_div", "kl_normal"}
 WEIGHTS = re.compile(
-    r"beta|weight|shape|gamma|alpha|lam|anneal|step|epoch|capacity|free|num|size|dim|coef|warm|temp|eps|^n_|^k$|^c$"
+    r"beta|weight|shape|gamma|alpha|lam|anneal|step|epoch|capacity|free|num|size|dim|coef|warm|temp|eps|^norm$|^n_|^k$|^c$"
 )
 SWITCHES = re.compile(r"^mode$|distribution|_type$|reduction|likelihood|^train(ing)?$|^device$")  # words, no arrays
+DENSITY = re.compile(
+    r"log_?(p|prob|normal|density|gauss|pdf|standard|prior|stand|unit)|nll|prior|gaussian_l|std_?normal"
+)
+ALONE = {  # what arguments that stand without others are: log N(x; 0, I), log Bernoulli(x; mean)
+    frozenset({Role.X}): (Role.X, Role.Z),
+    frozenset({Role.X, Role.MEAN}): (Role.MEAN, Role.OUTPUT),
+}
 MOST = 24  # assignments that are tried: each costs a few calls
 NEEDED = {
     FunctionKind.ANALYTIC_KL: {Role.MEAN, Role.SPREAD},
@@ -34,6 +51,7 @@ NEEDED = {
     FunctionKind.NEGATIVE_ELBO: {Role.MEAN, Role.SPREAD},
     FunctionKind.LOG_WEIGHT: {Role.X, Role.OUTPUT, Role.Z, Role.MEAN, Role.SPREAD},
     FunctionKind.RECONSTRUCTION: {Role.X, Role.OUTPUT},
+    FunctionKind.LOG_PRIOR: {Role.Z},
 }
 UNKNOWN_ROLES = (Role.MEAN, Role.SPREAD, Role.X, Role.OUTPUT, Role.Z)
 DEFAULT_FORM = {
@@ -42,7 +60,7 @@ DEFAULT_FORM = {
     Role.OUTPUT: WrittenAs.OUTPUT_UNKNOWN,
 }
 DEFAULT_FORM[Role.OUTPUT_SPREAD] = WrittenAs.LOG_VAR
-ALL_SPREADS = (WrittenAs.LOG_VAR, WrittenAs.SIGMA, WrittenAs.LOG_SIGMA, WrittenAs.VAR)
+ALL_SPREADS = (WrittenAs.LOG_VAR, WrittenAs.SIGMA, WrittenAs.LOG_SIGMA, WrittenAs.VAR, *RARE_SPREADS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,6 +160,10 @@ def _of_distributions(names: list[str]) -> list[Argument]:
 def _distinct(arguments: list[Argument]) -> Iterable[list[Argument]]:
     """Where two names read as one role: the readings in which one of them is something else."""
     roles = [argument.role for argument in arguments]
+    if frozenset(roles) in ALONE and len(set(roles)) == len(roles):
+        one, other = ALONE[frozenset(roles)]
+        yield [_moved(a, other) if a.role is one else a for a in arguments]
+        return
     of_the_decoder = Role.OUTPUT in roles and roles.count(Role.MEAN) == 1
     for role, other in (
         (Role.X, Role.OUTPUT),
@@ -226,6 +248,8 @@ def _complete(callee: Callee, arguments: list[Argument], kind: FunctionKind | No
 
 def kind_of(label: str, roles: set[Role]) -> FunctionKind:
     """The kind that these roles make."""
+    if roles == {Role.Z} and DENSITY.search(label.lower()):
+        return FunctionKind.LOG_PRIOR
     if not {Role.MEAN, Role.SPREAD} & roles and {Role.X, Role.OUTPUT} <= roles:
         return FunctionKind.RECONSTRUCTION
     if roles & {Role.X, Role.OUTPUT, Role.DATA_TERM}:

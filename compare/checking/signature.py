@@ -19,12 +19,14 @@ class FunctionKind(StrEnum):
     LOG_WEIGHT = "log_weight"
     RECONSTRUCTION = "reconstruction"
     LOG_DENSITY = "log_density"
+    LOG_PRIOR = "log_prior"
 
 
 CANONICAL = {
     FunctionKind.ANALYTIC_KL: ("mean", "log_var"),
     FunctionKind.SAMPLED_KL: ("z", "mean", "log_var"),
     FunctionKind.NEGATIVE_ELBO: ("x", "logits", "z", "mean", "log_var"),
+    FunctionKind.LOG_PRIOR: ("z",),
     FunctionKind.LOG_WEIGHT: ("x", "logits", "z", "mean", "log_var"),
 }
 

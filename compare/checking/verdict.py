@@ -6,21 +6,24 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from elbo_compare.compare.checking import diagnosis, explaining
+from elbo_compare.compare.checking import apart, diagnosis, explaining
 from elbo_compare.compare.checking.beyond import beyond
-from elbo_compare.compare.checking.by_design import Designed, designed
+from elbo_compare.compare.checking.by_design import Designed, accepted, designed
 from elbo_compare.compare.checking.callee import Callee
 from elbo_compare.compare.checking.diagnosis import Diagnosis, DifferenceForm
+from elbo_compare.compare.checking.divergences import no_kl
 from elbo_compare.compare.checking.experiment import Experiment, Observation
 from elbo_compare.compare.checking.failure import FunctionError
 from elbo_compare.compare.checking.fitting import EXACT, GUARDED, SINGLE
 from elbo_compare.compare.checking.identify import Identified, Standing, identify, quantities_of
 from elbo_compare.compare.checking.inputs import ORDINARY
 from elbo_compare.compare.checking.judging import JudgedReading, Options, Subject, judged, subject_of
+from elbo_compare.compare.checking.objectives import Name
 from elbo_compare.compare.checking.readings import Quantity, Reduction, reductions
 from elbo_compare.compare.checking.result import CheckVerdict, TermResult
 from elbo_compare.compare.checking.signature import FunctionKind
 from elbo_compare.compare.checking.source import mentioned, numbers
+from elbo_compare.compare.checking.standard_normal import log_prior
 from elbo_compare.compare.checking.terms import Layout, layout_of
 from elbo_compare.compare.checking.wording import equation_of, name_notes, standing_notes
 from elbo_compare.suites.bridge.user_arrays import DETACHED, Term
@@ -129,6 +132,8 @@ def _called(layout: Layout, position: int) -> str:
 
 def _on(subject: Subject) -> Finding:
     """The finding on the term that would be minimised."""
+    if subject.signature.kind is FunctionKind.LOG_PRIOR:
+        return _log_prior(subject)
     (quantity,) = quantities_of(subject.signature.kind)
     found = subject.identified(quantity, tiers=(EXACT, SINGLE))
     if found is not None and found.standing is Standing.RIGHT and not subject.changing:
@@ -137,12 +142,15 @@ def _on(subject: Subject) -> Finding:
         other = _density(subject)
         if other is not None:
             return other
+        another = no_kl(subject) if found is None else ""
+        if another:
+            return Finding(verdict=CheckVerdict.NOT_JUDGED, message=f"{subject.signature.name}: {another}")
     guarded = subject.identified(quantity, tiers=(GUARDED,)) if found is None else None
     if guarded is not None and guarded.standing is Standing.RIGHT:
         finding = _right(subject, guarded)
         if finding.diagnosis is not None and finding.diagnosis.form is DifferenceForm.GUARD:
             return finding
-    by_design = designed(subject, found, quantity)
+    by_design = designed(subject, found, quantity) if found is None or accepted(subject, found.reading) else None
     if by_design is not None and by_design.by:
         return _designed(subject, by_design, found, quantity)
     why = explaining.wrong(subject, found, quantity)
@@ -224,6 +232,19 @@ def _finding(
     )
 
 
+def _log_prior(subject: Subject) -> Finding:
+    """log N(z; 0, I), up to a constant."""
+    one, text = log_prior(subject)
+    name = subject.signature.name
+    if one is None:
+        return Finding(verdict=CheckVerdict.NOT_JUDGED, message=f"{name}: a density of z that is not log N(z; 0, I)")
+    if one.right:
+        return _finding(subject, one, CheckVerdict.RIGHT, None)
+    advice = "log N(z; 0, I) is -0.5 sum z^2 - 0.5 log(2 pi) for each latent"
+    cause = Diagnosis(form=DifferenceForm.FORMULA, text=f"equals {text}, no log N(z; 0, I)", advice=advice)
+    return _finding(subject, one, CheckVerdict.WRONG, None, diagnosis=cause)
+
+
 def _density(subject: Subject) -> Finding | None:
     other = explaining.density(subject)
     if other is None:
@@ -255,7 +276,8 @@ def _designed(subject: Subject, found: Designed, fit: Identified | None, quantit
             form=DifferenceForm.EXTREME, text=text, advice="look for a clamp, a floor, a detach or an overflow"
         )
     if verdict is CheckVerdict.OTHER_OBJECTIVE:
-        text = f"is not the ELBO: {objective.text}"
+        prior = objective.name is Name.PRIOR
+        text = f"has another prior than N(0, I): {objective.formula}" if prior else f"is not the ELBO: {objective.text}"
         cause = Diagnosis(
             form=DifferenceForm.OBJECTIVE, text=text, advice=f"if it is meant: --objective {objective.name}"
         )
@@ -274,21 +296,34 @@ def _designed(subject: Subject, found: Designed, fit: Identified | None, quantit
 
 def _wrong(subject: Subject, found: Identified | None, why: explaining.Wrong) -> Finding:
     """A term that is no right reading and no objective; a legitimate variant is right after all."""
-    value = subject.neutral[0].terms[subject.position].value
-    shaped = Reduction.ELEMENTS in reductions(value, subject.neutral[0])
     if why.diagnosis.form is DifferenceForm.LEGITIMATE:
         return _finding(subject, why.judged, CheckVerdict.RIGHT, found, diagnosis=why.diagnosis)
-    unknown = why.diagnosis.form is DifferenceForm.UNKNOWN
+    if why.diagnosis.form is not DifferenceForm.UNKNOWN:
+        return _finding(subject, why.judged, CheckVerdict.WRONG, found, diagnosis=why.diagnosis)
+    return _unknown(subject, why) or _finding(subject, why.judged, CheckVerdict.WRONG, found, diagnosis=why.diagnosis)
+
+
+def _unknown(subject: Subject, why: explaining.Wrong) -> Finding | None:
+    """A term that no formula fits: not judged where a term of its own stands beside what is recognised."""
+    name, value = subject.signature.name, subject.neutral[0].terms[subject.position].value
     beyond = next((name for name, words in BEYOND.items() if re.search(words, subject_words(subject))), "")
-    if unknown and beyond:
-        text = f"{subject.signature.name} has {beyond}, which is not judged here; the rest can't be told from it."
+    parts = apart.parts_of(subject)
+    separate = parts is not None and parts.outcome is apart.Outcome.SEPARATE
+    text = ""
+    if beyond:
+        rest = parts.text if parts and separate else "the rest can't be told from it"
+        text = f"{name} has {beyond}, which is not judged here; {rest}."
+    elif Reduction.ELEMENTS in reductions(value, subject.neutral[0]):
+        text = f"{name} returns {value.shape}, one value per datum and dimension, and no KL: not judged."
+    elif parts and separate:
+        text = f"not the whole of {name} is known: {parts.text}."
+    elif subject.signature.kind is FunctionKind.RECONSTRUCTION:
+        text = f"{name} is no likelihood that is known here (--likelihood names those that are): not judged."
+    if text:
         return Finding(verdict=CheckVerdict.NOT_JUDGED, message=text)
-    if shaped and unknown:
-        text = (
-            f"{subject.signature.name} returns {value.shape}, one value per datum and dimension, and no KL: not judged."
-        )
-        return Finding(verdict=CheckVerdict.NOT_JUDGED, message=text)
-    return _finding(subject, why.judged, CheckVerdict.WRONG, found, diagnosis=why.diagnosis)
+    if parts is not None and parts.text:
+        return _finding(subject, why.judged, CheckVerdict.WRONG, None, diagnosis=parts.diagnosis)
+    return None
 
 
 def subject_words(subject: Subject) -> str:
@@ -334,7 +369,9 @@ def _logged(subject: Subject, name: str, *, cut_off: bool) -> TermResult:
         return TermResult(name=name, read_as="", reduction="", right=True, note="no loss term: not judged")
     term: Term = one.terms[subject.position]
     quantities = [Quantity.RECONSTRUCTION, Quantity.NEGATIVE_ELBO] if subject.readings(Quantity.RECONSTRUCTION) else []
-    if subject.signature.kind is FunctionKind.RECONSTRUCTION:
+    if subject.signature.kind is FunctionKind.LOG_PRIOR:
+        quantities = []
+    elif subject.signature.kind is FunctionKind.RECONSTRUCTION:
         quantities = [Quantity.RECONSTRUCTION]
     elif subject.signature.kind in (FunctionKind.ANALYTIC_KL, FunctionKind.SAMPLED_KL, FunctionKind.LOG_DENSITY):
         quantities = [Quantity.KL]

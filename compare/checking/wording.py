@@ -1,7 +1,7 @@
 """The equation of what is right, and what to know beside it: in the field's words."""
 
 from elbo_compare.compare.checking.fitting import short
-from elbo_compare.compare.checking.names import Role, WrittenAs
+from elbo_compare.compare.checking.names import RARE_SPREADS, Role, WrittenAs
 from elbo_compare.compare.checking.readings import Quantity, Reading, Reduction
 from elbo_compare.compare.checking.signature import Signature
 
@@ -10,6 +10,10 @@ VARIANCE = {
     WrittenAs.LOG_SIGMA: "exp(2 {})",
     WrittenAs.SIGMA: "{}^2",
     WrittenAs.VAR: "{}",
+} | {
+    WrittenAs.RAW: "softplus({})^2",
+    WrittenAs.PRECISION: "1 / {}",
+    WrittenAs.LOG_PRECISION: "exp(-{})",
 }
 REDUCED = {
     Reduction.SUM: "summed over the batch",
@@ -40,7 +44,7 @@ def _quantity(reading: Reading, signature: Signature) -> str:
 def _kl(reading: Reading) -> str:
     if reading.joint:
         return "KL(q1 || N(0, I)) + KL(q2 || N(0, I))"
-    prior = "p" if reading.prior else "N(0, I)"
+    prior = reading.prior_text
     return "(log q(z) - log p(z))" if reading.sampled else f"KL(q || {prior})"
 
 
@@ -77,7 +81,8 @@ def name_notes(signature: Signature, reading: Reading) -> tuple[str, ...]:
     if signature.positive and reading.sign > 0 and reading.quantity is Quantity.NEGATIVE_ELBO:
         notes.append(f"a loss to be minimised, though named {signature.name}")
     spread = signature.find(Role.SPREAD)
-    if spread is not None and reading.has_kl and spread.forms and len(spread.forms) > 1:
+    unusual = reading.spread in RARE_SPREADS
+    if spread is not None and reading.has_kl and (unusual or len(spread.forms) > 1):
         notes.append(f"by its use {spread.name} is the {_word(reading.spread)}")
     output = signature.find(Role.OUTPUT)
     if (
@@ -90,12 +95,18 @@ def name_notes(signature: Signature, reading: Reading) -> tuple[str, ...]:
 
 
 def _word(form: WrittenAs) -> str:
-    return {
+    words = {
         WrittenAs.LOG_VAR: "log variance",
         WrittenAs.LOG_SIGMA: "log sigma",
         WrittenAs.SIGMA: "sigma",
         WrittenAs.VAR: "variance",
-    }[form]
+    }
+    words |= {
+        WrittenAs.RAW: "raw sigma (softplus)",
+        WrittenAs.PRECISION: "precision",
+        WrittenAs.LOG_PRECISION: "log precision",
+    }
+    return words[form]
 
 
 def _outputs(reading: Reading) -> str:

@@ -296,6 +296,13 @@ def side_by_side(arrays: Sequence[Any]) -> Any:
     return getattr(import_module(module), name)(list(arrays), 1)
 
 
+def logarithm(array: Any) -> Any:
+    """The natural logarithm in an array's own framework."""
+    framework = type(array).__module__.split(".")[0]
+    return getattr(import_module(LOGARITHM.get(framework, "jax.numpy")), "log")(array)  # noqa: B009
+
+
+LOGARITHM = {"torch": "torch", "tensorflow": "tensorflow.math", "numpy": "numpy"}
 JOINING = {"torch": ("torch", "cat"), "tensorflow": ("tensorflow", "concat"), "numpy": ("numpy", "concatenate")}
 
 

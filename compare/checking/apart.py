@@ -1,0 +1,358 @@
+"""What a loss is made of that no formula fits: which part is recognised, and whether the rest is a term of its own.
+
+The data side (x, output) and the latent side (z, mean, spread) are told apart by value: where
+f(d, k) - f(d, k0) - f(d0, k) + f(d0, k0) is zero everywhere, f is a sum of both, and each is compared alone. A rest
+that depends on other arguments than the KL's is a separate term, which is not judged; one that depends on the KL's own
+arguments is a mistaken KL.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+import numpy as np
+
+from elbo_compare.compare.checking.by_design import accepted
+from elbo_compare.compare.checking.diagnosis import Diagnosis, DifferenceForm
+from elbo_compare.compare.checking.experiment import Observation
+from elbo_compare.compare.checking.failure import FunctionError
+from elbo_compare.compare.checking.fitting import Law, Size, explain
+from elbo_compare.compare.checking.identify import candidate_readings
+from elbo_compare.compare.checking.inputs import ORDINARY, Inputs, Sizes, Trial, neutral
+from elbo_compare.compare.checking.judging import Subject
+from elbo_compare.compare.checking.names import Role
+from elbo_compare.compare.checking.oracle import analytic_kl, log_density
+from elbo_compare.compare.checking.readings import Quantity, Reading, kl_elements
+from elbo_compare.compare.checking.source import mentioned
+from elbo_compare.suites.contract import Array
+
+PROBES = 10  # of each side, at every size
+CROSSED = 3  # calls at which both sides differ from the first
+SEPARATE, SINGLE = 1e-8, 5e-5  # left over, relative to the values: float64, float32
+DATA_SIDE = ("x", "output", "data_term", "output_log_var", "output_spread")
+DATA_ROLES = (Role.X, Role.OUTPUT, Role.OUTPUT_SPREAD, Role.DATA_TERM)
+# Terms that join the data of a batch on purpose, by the names in the source: covariances, kernels, a batch's posterior.
+JOINING = re.compile(
+    r"cov|mmd|kernel|\bdip|\btc\b|total_corr|matmul|logsumexp|contrast|orthog|whiten|decorr|sinkhorn|aggregat|moment"
+    r"|diag|cdist|gram|hsic|corrcoef|roll|perm"
+)
+
+
+class Outcome(StrEnum):
+    """What follows from the parts."""
+
+    SEPARATE = "a separate term beside what is recognised"
+    MISTAKEN = "a mistaken part"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """What was recognised and what was not, in words; `advice`: what to do."""
+
+    outcome: Outcome
+    text: str
+    advice: str = ""
+
+    @property
+    def diagnosis(self) -> Diagnosis:
+        """The cause of a mistaken part."""
+        return Diagnosis(form=DifferenceForm.TERMS, text=self.text, advice=self.advice)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recognised:
+    """One side: a weight times a known quantity. `reading` is the KL's."""
+
+    weight: Law
+    text: str
+    reading: Reading | None = None
+
+
+Probes = dict[Size, list[Observation]]
+
+
+def parts_of(subject: Subject) -> Parts | None:
+    """The parts of a term that is no sum of known ones; None where its two sides can't be told apart."""
+    if subject.signature.find(Role.MEAN) is None or subject.signature.find(Role.SPREAD) is None:
+        return None
+    try:
+        with np.errstate(all="ignore"):
+            return _parts(subject)
+    except FunctionError:
+        return None
+
+
+def _parts(subject: Subject) -> Parts | None:
+    has_data = any(subject.signature.find(role) for role in DATA_ROLES)
+    if has_data and not _separable(subject):
+        return None
+    latents = _probes(subject, lambda first, other: _with_data_of(first, other))
+    kl = _kl(subject, latents)
+    data = _data(subject, _probes(subject, lambda first, other: _with_data_of(other, first))) if has_data else None
+    if kl is not None:
+        return _beside_a_kl(subject, kl)
+    if _constant(subject, latents):
+        text = f"depends on neither {_names(subject, Role.MEAN, Role.SPREAD)}: there is no KL in it"
+        return Parts(outcome=Outcome.MISTAKEN, text=text, advice="the KL is missing: add it to what is minimised")
+    known = f"{data.text}, weight {data.weight.text}" if data else ""
+    separate = _separate(subject, latents)
+    if separate:
+        return Parts(outcome=Outcome.SEPARATE, text="; ".join(part for part in (known, separate) if part))
+    if data is None and has_data:
+        return None
+    beside = f"its reconstruction term is right ({known}); " if known else ""
+    names = _names(subject, Role.Z, Role.MEAN, Role.SPREAD)
+    return Parts(
+        outcome=Outcome.MISTAKEN,
+        text=f"{beside}what is left, of {names}, is no KL to N(0, I)" if known else "",
+        advice="0.5 * sum(mean^2 + sigma^2 - 1 - log sigma^2) over the latents is",
+    )
+
+
+def _beside_a_kl(subject: Subject, kl: Recognised) -> Parts:
+    """The KL is there; the data side is none of the known ones."""
+    reading, weight = kl.reading, kl.weight
+    if weight.factor < 0:
+        text = f"contains {weight.text} x {kl.text}"
+        return Parts(outcome=Outcome.MISTAKEN, text=text, advice="the KL's sign is flipped")
+    if weight.powers[1]:
+        text = f"contains {kl.text} with the weight {weight.text}"
+        return Parts(outcome=Outcome.MISTAKEN, text=text, advice="sum the KL over the latent dimensions")
+    if reading is not None and not accepted(subject, reading):
+        argument = subject.signature.find(Role.SPREAD)
+        name = argument.name if argument else "spread"
+        text = f"contains {kl.text} if {name} is taken for {reading.spread.value}"
+        return Parts(outcome=Outcome.MISTAKEN, text=text, advice=f"convert {name}, rename it, or pass --map")
+    asked = subject.options.likelihood
+    if asked:
+        text = (
+            f"{kl.text} is in it, weight {weight.text}; its reconstruction term is no {asked} one, which was asked for"
+        )
+        return Parts(outcome=Outcome.MISTAKEN, text=text, advice="leave --likelihood out to have it found by value")
+    rest = _names(subject, Role.X, Role.OUTPUT, Role.OUTPUT_SPREAD, Role.DATA_TERM)
+    return Parts(
+        outcome=Outcome.SEPARATE,
+        text=f"{kl.text} is in it, weight {weight.text}; the rest, a term of {rest}, is no likelihood known here",
+    )
+
+
+def _names(subject: Subject, *roles: Role) -> str:
+    found = [argument.name for role in roles if (argument := subject.signature.find(role))]
+    return " and ".join([", ".join(found[:-1]), found[-1]] if len(found) > 1 else found)
+
+
+# Probes: two neutral cases put together.
+
+
+def _with_data_of(one: Trial, other: Trial) -> Trial:
+    """The latent side of `other` beside the data side of `one`."""
+    return replace(other, **{name: getattr(one, name) for name in DATA_SIDE})
+
+
+def _cases(subject: Subject) -> dict[Sizes, list[Trial]]:
+    sizes = [subject.experiment.sizes(size) for size in ORDINARY]
+    return {size: [neutral(size, replicate) for replicate in range(PROBES)] for size in sizes}
+
+
+def _observed(subject: Subject, case: Trial) -> Observation:
+    one = subject.experiment.observe(case, differentiate=False)
+    if not np.isfinite(one.terms[subject.position].value).all():
+        raise FunctionError("It is no number at the probes.")
+    return one
+
+
+def probes_of(subject: Subject) -> Probes:
+    """Neutral calls, by size."""
+    return _probes(subject, lambda first, other: other)
+
+
+def _probes(subject: Subject, mixed: Callable[[Trial, Trial], Trial]) -> Probes:
+    found: Probes = {}
+    for size, cases in _cases(subject).items():
+        key = (size.batch, size.latent, size.observed)
+        found[key] = [_observed(subject, mixed(cases[0], case)) for case in cases]
+    return found
+
+
+def _separable(subject: Subject) -> bool:
+    """Whether the mixed differences of data and latent side are zero."""
+    for cases in _cases(subject).values():
+        first = cases[0]
+        base = _value(subject, first)
+        for case in cases[1 : 1 + CROSSED]:
+            data, latent = (_value(subject, _with_data_of(*pair)) for pair in ((case, first), (first, case)))
+            both = _value(subject, case)
+            size = max(np.abs(part).max() for part in (base, data, latent, both))
+            if np.abs(both - data - latent + base).max() > _allowed(subject) * size:
+                return False
+    return True
+
+
+def _value(subject: Subject, case: Trial) -> Array:
+    return _observed(subject, case).terms[subject.position].value.ravel()
+
+
+def _allowed(subject: Subject) -> float:
+    return SINGLE if subject.neutral[0].terms[subject.position].dtype == "float32" else SEPARATE
+
+
+def _changes(subject: Subject, probes: Sequence[Observation]) -> list[Array]:
+    """What the value changes by from the first probe."""
+    values = [one.terms[subject.position].value.ravel() for one in probes]
+    return [value - values[0] for value in values[1:]]
+
+
+def _constant(subject: Subject, probes: Probes) -> bool:
+    return all(np.abs(change).max() == 0 for group in probes.values() for change in _changes(subject, group))
+
+
+# What a side equals, up to a constant.
+
+
+def weights_of(
+    subject: Subject, probes: Probes, columns: Sequence[Callable[[Inputs], Array]]
+) -> tuple[Law, ...] | None:
+    """The laws by which (batch, axis) quantities enter, where the value's changes are explained by them alone."""
+    solved: list[dict[Size, float]] = [{} for _ in columns]
+    for size, group in probes.items():
+        whole = np.concatenate(_changes(subject, group))
+        rows = [_column(subject, group, column) for column in columns]
+        matrix = np.stack(rows, axis=1)
+        if len(matrix) != len(whole) or not np.isfinite(matrix).all():
+            return None
+        found = np.linalg.lstsq(matrix, whole, rcond=None)[0]
+        scale = max(np.abs(one.terms[subject.position].value).max() for one in group) + np.abs(matrix * found).max()
+        if np.abs(matrix @ found - whole).max() > _allowed(subject) * scale:
+            return None
+        for column, coefficient in zip(solved, found, strict=True):
+            column[size] = float(coefficient)
+    laws = [explain(column) for column in solved]
+    return None if any(law is None for law in laws) else tuple(law for law in laws if law)
+
+
+def _column(subject: Subject, group: Sequence[Observation], quantity: Callable[[Inputs], Array]) -> Array:
+    parts = [quantity(one.inputs).sum(1) for one in group]
+    parts = [part if one.terms[subject.position].value.size == one.batch > 1 else part.sum(keepdims=True)
+             for part, one in zip(parts, group, strict=True)]  # fmt: skip
+    return np.concatenate([part - parts[0] for part in parts[1:]])
+
+
+def _kl_of(reading: Reading) -> Callable[[Inputs], Array]:
+    return lambda inputs: kl_elements(reading, inputs).value
+
+
+def _kl(subject: Subject, probes: Probes) -> Recognised | None:
+    readings = candidate_readings(subject.signature, (Quantity.KL,))
+    for reading in sorted(readings, key=lambda each: not accepted(subject, each)):
+        laws = weights_of(subject, probes, [_kl_of(reading)])
+        if laws:
+            name = "KL(q || p)" if reading.prior else "KL(q || N(0, I))"
+            name = "log q(z) - log p(z)" if reading.sampled else name
+            return Recognised(weight=laws[0], text=name, reading=reading)
+    return None
+
+
+def _data(subject: Subject, probes: Probes) -> Recognised | None:
+    for reading in candidate_readings(subject.signature, (Quantity.RECONSTRUCTION,), subject.options.likelihood):
+        term = reading.data
+        if term is not None:
+            laws = weights_of(subject, probes, [lambda inputs, term=term: term.of(inputs).value])
+            if laws and laws[0].factor > 0:
+                return Recognised(weight=laws[0], text=term.name)
+    return None
+
+
+def _separate(subject: Subject, latents: Probes) -> str:
+    """What is recognised on the latent side, and the term that stands beside it; "" where nothing is."""
+    if subject.signature.find(Role.PRIOR_SPREAD):
+        found = _two_latents(subject, latents)
+        if found:
+            return found
+    if subject.signature.find(Role.Z):
+        found = _beside_z(subject)
+        if found:
+            return found
+    if JOINING.search(f"{subject.signature.name.lower()} {mentioned(subject.callee.function)}") and _joins(subject):
+        return "a term that joins the data of a batch (no KL of one datum) is not known here"
+    return ""
+
+
+def _two_latents(subject: Subject, latents: Probes) -> str:
+    """Two KLs to N(0, I), each with a weight of its own."""
+    for reading in candidate_readings(subject.signature, (Quantity.KL,)):
+        if reading.joint and accepted(subject, reading) and reading.prior is not None:
+            other, form = reading.prior, reading.spread
+
+            def first(inputs: Inputs, form: object = form) -> Array:
+                return analytic_kl(inputs[Role.MEAN], inputs[Role.SPREAD], form).value  # type: ignore[arg-type]
+
+            def second(inputs: Inputs, other: object = other) -> Array:
+                return analytic_kl(inputs[Role.PRIOR_MEAN], inputs[Role.PRIOR_SPREAD], other).value  # type: ignore[arg-type]
+
+            laws = weights_of(subject, latents, [first, second])
+            if laws and all(law.factor > 0 for law in laws):
+                weighed = f"{laws[0].text} x KL(q1 || N(0, I)) + {laws[1].text} x KL(q2 || N(0, I))"
+                return f"{weighed}: two latents, weighed apart"
+    return ""
+
+
+def _beside_z(subject: Subject) -> str:
+    """An analytic KL beside a term of z; or log q(z) beside another prior than N(0, I)."""
+
+    def still(first: Trial, other: Trial) -> Trial:
+        return replace(_with_data_of(first, other), z=first.z)
+
+    probes = _probes(subject, still)
+    name = _names(subject, Role.Z)
+    for reading in candidate_readings(subject.signature, (Quantity.KL,)):
+        if not accepted(subject, reading) or reading.prior is not None:
+            continue
+        q = reading.spread
+        if not reading.sampled:
+            laws = weights_of(subject, probes, [_kl_of(reading)])
+            if laws and laws[0].factor > 0 and not laws[0].powers[1]:
+                return (
+                    f"KL(q || N(0, I)) is in it, weight {laws[0].text}; the rest, a term of {name}, is not known here"
+                )
+            continue
+
+        def log_q(inputs: Inputs, q: object = q) -> Array:
+            return log_density(inputs[Role.Z], inputs[Role.MEAN], inputs[Role.SPREAD], q).value  # type: ignore[arg-type]
+
+        laws = weights_of(subject, probes, [log_q])
+        if laws and laws[0].factor > 0 and not laws[0].powers[1] and _of_z_alone(subject, log_q, laws[0]):
+            rest = f"the rest, a term of {name} (another prior?), is unknown here"
+            return f"log q(z) is in it, weight {laws[0].text}; {rest}"
+    return ""
+
+
+def _of_z_alone(subject: Subject, log_q: Callable[[Inputs], Array], weight: Law) -> bool:
+    """Whether the value without log q is the same at another mean and spread, at another z too."""
+    for size, cases in _cases(subject).items():
+        key = (size.batch, size.latent, size.observed)
+        for z in cases[1:3]:
+            group = [_observed(subject, replace(_with_data_of(cases[0], case), z=z.z)) for case in cases[:4]]
+            left = np.concatenate(_changes(subject, group)) - weight.at(key) * _column(subject, group, log_q)
+            scale = max(np.abs(one.terms[subject.position].value).max() for one in group)
+            if np.abs(left).max() > _allowed(subject) * scale * 100:
+                return False
+    return True
+
+
+def _joins(subject: Subject) -> bool:
+    """Whether a batch is neither the sum nor the mean of its parts."""
+    if subject.experiment.shapes.batch is not None:
+        return False
+    case = neutral(subject.experiment.sizes(ORDINARY[1]), 0)
+    cut = len(case.mean) // 2
+    whole, one, other = (
+        _value(subject, part) for part in (case, case.rows(slice(0, cut)), case.rows(slice(cut, None)))
+    )
+    if whole.size > 1:
+        return whole.size != one.size + other.size or bool(
+            np.abs(np.concatenate([one, other]) - whole).max() > _allowed(subject) * np.abs(whole).max()
+        )
+    rows = len(case.mean)
+    total, mean = one + other, (cut * one + (rows - cut) * other) / rows
+    return all(np.abs(whole - each).max() > _allowed(subject) * np.abs(whole).max() for each in (total, mean))
