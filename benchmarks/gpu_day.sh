@@ -74,9 +74,10 @@ pack() {
   done
 }
 
-# granted BOX: seconds for a part: its share of the whole time (twice that at the second try), at most what is left.
-TRY=1
-granted() { smaller $(($1 * TRY * LIMIT / 480)) "$(left)"; }
+# granted BOX: seconds for a part: its share of the whole time (twice that at the second try), at most what is left
+# (then without what judging and the pages need).
+TRY=1 PAGES=$((40 * LIMIT / 480))
+granted() { smaller $(($1 * TRY * LIMIT / 480)) $(($(left) - (TRY - 1) * PAGES)); }
 
 # Cut itself, it lets the part keep what it has, and packs.
 RUNNING=''
@@ -154,7 +155,7 @@ bench() {
   box=$(granted "$2")
   shift 3
   part "$name" "$box" "$PYTHON" -m elbo_compare bench -o "$WORK/bench" --device "$DEVICE" --resume --measure-only \
-    --rounds "$ROUNDS" --starters "$STARTERS" --box "$(larger 1 $(((box - 6) / units)))" "$@" \
+    --rounds "$ROUNDS" --starters "$STARTERS" --box "$(larger 1 $(((box - 8) / units)))" "$@" \
     ${CHOSEN[@]+"${CHOSEN[@]}"}
 }
 # units COUNT EXPR: how many units a part has; in a small rehearsal one, by its name.
@@ -167,7 +168,7 @@ everything() {
   bench ceilings 35 1 --part ceilings
   bench "steps, vae at batch 100" 80 1 --part steps --setting '100,'
   bench "steps, vae at batch 1,000" 50 1 --part steps --setting '1,000,'
-  [ "$DEVICE" = cpu ] || [ -n "$SMALL" ] || bench "steps, hidden 4,096 at batch 4,096" 50 1 --part steps --setting hidden
+  [ "$DEVICE" = cpu ] || bench "steps, hidden 4,096 at batch 4,096" 50 1 --part steps --setting hidden
   units 4 'torch-hand and vae-small'
   bench "32 replicas" 40 "$UNITS" --part replicas ${ONLY[@]+"${ONLY[@]}"}
   units 4 'pyro and gaussian-kl and not numpyro'
@@ -177,7 +178,7 @@ everything() {
 STARTERS=$(smaller $((($(nproc) + 1) / 2)) 8) ROUNDS=7 CHOSEN=() CLAIMS=()
 [ "$DEVICE" = cpu ] || CLAIMS=(-j "$(smaller "$(nproc)" 6)")
 if [ -n "$SMALL" ]; then
-  ROUNDS=2 CHOSEN=(-k 'torch-hand and joined and not compiled') CLAIMS+=(-k 'gaussian-kl@2-typical')
+  ROUNDS=2 CHOSEN=(-k 'torch-hand and (joined or graph or TF32) and not compiled') CLAIMS+=(-k 'gaussian-kl@2-typical')
 fi
 
 # As a function, so that bash has read the whole script before a part begins.
@@ -198,9 +199,10 @@ day() {
   [ ! -d "$WORK/claims" ] || part judging "$(smaller 40 "$(left)")" "$PYTHON" -m elbo_compare judge "$WORK/claims"
   grep -hE '^(Cells|Verdicts):' "$WORK/part.log" | while read -r line; do say "$line"; done
   TRY=2
-  [ "$(left)" -lt 30 ] || everything # what was cut gets what others left
+  [ "$(left)" -lt $((PAGES + 30)) ] || everything # what was cut gets what others left
   [ ! -d "$WORK/bench" ] || part "bench's page" "$(left)" "$PYTHON" -m elbo_compare bench --draw -o "$WORK/bench"
-  [ ! -d "$WORK/claims" ] || part "claims' page" "$(left)" "$PYTHON" -m elbo_compare report "$WORK/claims"
+  [ ! -d "$WORK/claims" ] || part "claims' page" "$(left)" "$PYTHON" -m elbo_compare report "$WORK/claims" \
+    --single-file
   pack
   say "ended; see docs/gpu.md for what to do with $(ls "$OUT" | wc -l) files of $(du -sk "$OUT" | cut -f 1) KiB"
 }

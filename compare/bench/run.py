@@ -31,6 +31,7 @@ HAND, LIBRARIES = named(Kind.HAND), named(Kind.LIBRARY)
 DRAWN = tuple((name, *problem) for problem in (("vae", "trained"), ("gaussian-kl", "40-typical")) for name in LIBRARIES)
 REPLICATED = tuple((name, problem) for name in HAND for problem in ("vae", "vae-small"))
 CURVED = HAND + LIBRARIES
+LARGE = {"hidden": 4096, "batch": 4096, "batches": 4}  # what a GPU is asked beside `vae`
 Say = Callable[[str], None]
 Measure = Callable[[Box], Measured]
 
@@ -61,7 +62,7 @@ class Plan:
             Setting(problem="vae", weights="initial", batch=batch, batches=batches, device=device)
             for batch, batches in ((100, 40), (1000, 4))
         ]
-        large = Setting(problem="vae", weights="initial", batch=4096, batches=4, hidden=4096, device=device)
+        large = Setting(problem="vae", weights="initial", device=device, **LARGE)
         every = (*small, large) if self.device is Device.CUDA else tuple(small)
         return tuple(setting for setting in every if self.settings_named(setting.label))
 

@@ -5,14 +5,15 @@ with the graph. What a capture makes lies in a pool of the graph's own: `torch.c
 it is held by the allocator (reserved) and, while a replay runs, in use by nobody that asks the allocator (allocated).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from types import SimpleNamespace
 from typing import Any
 
 import pretend_device
 import torch
 from nested import tensors_in
-from pretend_device import RANDOM, Watching, where
+from pretend_device import RANDOM, Watching, watched, where
 
 
 class Capture:
@@ -91,6 +92,16 @@ def graph(made: Graph, **_: Any) -> Iterator[None]:
         Watching.capture = None
     made.capture.end()
     Graph.pools += made.capture.pool_bytes
+
+
+def profiled(step: Callable[[], Any]) -> list[Any]:
+    """In place of the bridge's profiler: with the blind spot of a real one, a graph captured before is one launch.
+
+    torch's own wants CUDA's events and complains, at length, at every operation."""
+    before = Graph.replays
+    _, ledger = watched(step)
+    count = ledger.operations.total() + Graph.replays - before
+    return [SimpleNamespace(name="aten::any", device_type="DeviceType.CUDA", cpu_children=())] * count
 
 
 class Stream:

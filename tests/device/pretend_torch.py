@@ -12,7 +12,6 @@ from dataclasses import fields, is_dataclass, replace
 from functools import partial
 from math import isfinite
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -178,21 +177,17 @@ def launches() -> Complaints:
     from elbo_compare.suites.bridge import torch_counts
     from elbo_compare.suites.torch_hand import forms
 
-    with Pretending(), patched(torch_counts, profiled=profiled), patched(forms, profiled=profiled):
+    with (
+        Pretending(),
+        patched(torch_counts, profiled=pretend_graphs.profiled),
+        patched(forms, profiled=pretend_graphs.profiled),
+    ):
         joined, captured = (
             prepare(form_of_name(f"torch-hand {each}"), small_case(Device.CUDA)) for each in ("joined", "CUDA graph")
         )
         joined.step(1), captured.step(1)
         few, many = captured.count()["launches"], joined.count()["launches"]
     return [] if few >= many else [f"{few:g} launches of the captured step, {many:g} of the same step uncaptured"]
-
-
-def profiled(step: Callable[[], Any]) -> list[Any]:
-    """A profiler with the blind spot of a real one: a graph captured before is one launch."""
-    before = pretend_graphs.Graph.replays
-    _, ledger = watched(step)
-    count = ledger.operations.total() + pretend_graphs.Graph.replays - before
-    return [SimpleNamespace(name="aten::any", device_type="DeviceType.CUDA", cpu_children=())] * count
 
 
 def memory() -> Complaints:
