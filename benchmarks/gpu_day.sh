@@ -149,13 +149,15 @@ PYTHON
 claims() { part claims "$(granted "$1")" "$PYTHON" -m elbo_compare run --profile gpu --device "$DEVICE" --resume \
   -o "$WORK/claims" ${CLAIMS[@]+"${CLAIMS[@]}"}; }
 
-# bench NAME BOX UNITS ARGUMENTS...: so many units share the box; some seconds are for starting and writing.
+# bench NAME BOX UNITS ARGUMENTS...: so many units share the box. Before the first, frameworks are asked for devices, as
+# `doctor` asks them: it says how long that takes here; after the last, tables are written.
+STARTING=0 WRITING=6
 bench() {
   local name=$1 box units=$3
   box=$(granted "$2")
   shift 3
   part "$name" "$box" "$PYTHON" -m elbo_compare bench -o "$WORK/bench" --device "$DEVICE" --resume --measure-only \
-    --rounds "$ROUNDS" --starters "$STARTERS" --box "$(larger 1 $(((box - 8) / units)))" "$@" \
+    --rounds "$ROUNDS" --starters "$STARTERS" --box "$(larger 1 $(((box - STARTING - WRITING) / units)))" "$@" \
     ${CHOSEN[@]+"${CHOSEN[@]}"}
 }
 # units COUNT EXPR: how many units a part has; in a small rehearsal one, by its name.
@@ -193,13 +195,15 @@ day() {
   fi
   export PYTHONPATH="$WORK/site:${REHEARSAL:+$REHEARSAL:}$REPO${PYTHONPATH:+:$PYTHONPATH}"
   cd "$WORK" || exit 2
+  STARTING=$SECONDS
   "$PYTHON" -m elbo_compare doctor >"$OUT/doctor.txt" 2>&1 || say "doctor: $(tail -n 1 "$OUT/doctor.txt")"
+  STARTING=$((SECONDS - STARTING))
   say "doctor: $(grep -m 1 '^GPU' "$OUT/doctor.txt")"
   everything
   [ ! -d "$WORK/claims" ] || part judging "$(smaller 40 "$(left)")" "$PYTHON" -m elbo_compare judge "$WORK/claims"
   grep -hE '^(Cells|Verdicts):' "$WORK/part.log" | while read -r line; do say "$line"; done
   TRY=2
-  [ "$(left)" -lt $((PAGES + 30)) ] || everything # what was cut gets what others left
+  [ "$(left)" -lt $((PAGES + 20)) ] || everything # what was cut gets what others left
   [ ! -d "$WORK/bench" ] || part "bench's page" "$(left)" "$PYTHON" -m elbo_compare bench --draw -o "$WORK/bench"
   [ ! -d "$WORK/claims" ] || part "claims' page" "$(left)" "$PYTHON" -m elbo_compare report "$WORK/claims" \
     --single-file
