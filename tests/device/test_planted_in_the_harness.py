@@ -12,20 +12,19 @@ from patching import patched
 
 from elbo_compare.compare import environment, gpu
 from elbo_compare.compare.planning import availability
-from elbo_compare.suites.contract import Device
 
 Complaints = list[str]
 
 
 def automatic(tmp_path) -> Complaints:
     """`auto` where torch sees a GPU and JAX does not: JAX's cells are planned on the CPU, and that is said."""
+    wanted = {"torch-hand": "cuda", "pyro": "cuda", "jax-hand": "cpu", "numpyro": "cpu"}
     with patched(gpu, name_and_driver=lambda: "a card"), patched(availability, sees_cuda=lambda name: name == "torch"):
         placed = availability.placement("auto")
-        found = {name: placed.of(name) for name in ("torch-hand", "pyro", "jax-hand", "numpyro")}
+        found = {name: placed.of(name) for name in wanted}
         said = placed.in_words()
-    wanted = dict.fromkeys(("torch-hand", "pyro"), Device.CUDA) | dict.fromkeys(("jax-hand", "numpyro"), Device.CPU)
     complaints = [
-        f"{name} is planned on {found[name]}, not {wanted[name]}" for name in found if found[name] != wanted[name]
+        f"{name} is planned on {found[name]}, not {wanted[name]}" for name in wanted if found[name] != wanted[name]
     ]
     return complaints + [f"{part!r} is not said" for part in ("jax on cpu", "elbo-compare[cuda]") if part not in said]
 
