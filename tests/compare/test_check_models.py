@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from processes import GENEROUS_S
 
 pytest.importorskip("torch")
 import torch
@@ -215,7 +216,7 @@ def test_the_example_right_and_once_wrong():
 
 
 def test_from_the_command_line():
-    answer = check_target(f"{FILE}:VAE", model={"init": '{"width": 5}', "loss": "loss_function"})
+    answer = check_target(f"{FILE}:VAE", timeout_s=GENEROUS_S, model={"init": '{"width": 5}', "loss": "loss_function"})
     assert answer.exit_code == 0, answer.text
     assert "TraceMeanField_ELBO of your own networks" in answer.text
     assert json.loads(answer.json)["kind"] == "whole model"

@@ -56,7 +56,7 @@ def test_a_result_survives_strict_json_bit_for_bit(result):
     assert again.cell.key == result.cell.key
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None)
 @given(st.data())
 def test_a_truncated_or_altered_file_is_set_aside_and_never_read(tmp_path, make_cell, data):
     store = Store(tmp_path)

@@ -24,7 +24,7 @@ def test_sealing_is_undone_by_unsealing_whatever_the_body(body):
     assert unsealed(sealed(body)) == body
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None)
 @given(st.data())
 def test_one_flipped_bit_anywhere_is_found_and_never_read_as_data(tmp_path, make_cell, data):
     store = Store(tmp_path)
