@@ -30,6 +30,7 @@ FINDINGS: tuple[Finding, ...] = (
         workaround_quantity="trace",
         upstream="introduced by jax pull request 13288, whose author puts the float64 error down to 'the function "
         "approximation error'; jax issue 40653 is another error of algdiv",
+        since="jax 0.4.0, the first release with algdiv; 0.3.25 subtracts logarithms of gamma functions",
     ),
     Finding(
         id="FIND-NUMPYRO-007",

@@ -52,12 +52,13 @@ FINDINGS: tuple[Finding, ...] = (
         id="FIND-PYRO-009",
         library=PYRO,
         cases=("SEM-RENYI-001",),
-        quantities=("loss",),
+        quantities=("loss", "tmc"),
         title="RenyiELBO raises the weights of local latents in a subsampled plate to the power N/B",
         documentation="'In the special case alpha = 0, the objective function is that of the important weighted "
         "autoencoder'; NumPyro's docstring has local latents in a subsampled plate for its example",
         happens="loss = -sum_b log mean_k w_kb^(N/B): no lower bound of (N/B) log p(x); the factor inside is right "
-        "for global latents (pull request 2194, after Li and Turner 2016, eq. 9)",
+        "for global latents (pull request 2194, after Li and Turner 2016, eq. 9); TraceTMC_ELBO with several samples "
+        "of a local latent does the same",
         harm="0.54 nats at the draws of SEM-RENYI-001; on average the bound exceeds (N/B) log p(x) by 0.26 nats at "
         "three particles, by 0.4 in the limit",
         status=OPEN,
@@ -74,12 +75,13 @@ FINDINGS: tuple[Finding, ...] = (
     Finding(
         id="FIND-PYRO-010",
         library=PYRO,
-        cases=("SEM-KL-001",),
-        quantities=("mean_field",),
+        cases=("SEM-KL-001", "SEM-KL-009"),
+        quantities=("mean_field", "softmax", "normalize"),
         title="torch's divergence of folded distributions is that of their bases",
         documentation=ANALYTIC_SENTENCE,
         happens="equal transforms are taken for injective, AbsTransform with bijective = False too: "
-        "KL(|N(1, s^2)| || |N(-1, s^2)|) = 2 / s^2, not 0",
+        "KL(|N(1, s^2)| || |N(-1, s^2)|) = 2 / s^2, not 0; SoftmaxTransform and Pyro's Normalize likewise (SEM-KL-009; "
+        "no log_prob, so that Trace_ELBO is no workaround there)",
         harm="never too small; 8 nats at s = 0.5, where it is 0; 0.55 for 0.26 at |N(1, 0.5^2)| and |N(0.3, 0.8^2)|",
         status=OPEN,
         routes=("quadrature over the folded densities", "Trace_ELBO gives 0 at every draw"),
@@ -172,10 +174,11 @@ FINDINGS: tuple[Finding, ...] = (
         id="FIND-PYRO-015",
         library=PYRO,
         cases=("SEM-SUPPORT-003",),
-        quantities=("trace_differentiable", "mean_field_differentiable"),
+        quantities=("trace_differentiable", "mean_field_differentiable", "jit_trace_differentiable"),
         title="differentiable_loss turns an infinite loss into nan",
         documentation="ELBO.__call__, which goes through it: 'computes the ELBO loss'",
-        happens="loss + (surrogate_loss - torch_item(surrogate_loss)) = inf + (inf - inf), without the nan warning",
+        happens="loss + (surrogate_loss - torch_item(surrogate_loss)) = inf + (inf - inf), without the nan warning; "
+        "JitTrace_ELBO likewise, JitTraceMeanField_ELBO and JitTraceEnum_ELBO not",
         harm="nan, where the loss is inf",
         status=OPEN,
         routes=("closed form", "loss and loss_and_grads of the same object give inf"),
@@ -191,11 +194,21 @@ FINDINGS: tuple[Finding, ...] = (
         id="FIND-PYRO-016",
         library=PYRO,
         cases=("SEM-STRUCTURE-006",),
-        quantities=("TraceGraph_ELBO", "RenyiELBO", "ReweightedWakeSleep"),
-        title="elbo(model, guide) does not work for three of the ELBO objects",
+        quantities=(
+            "TraceGraph_ELBO",
+            "RenyiELBO",
+            "ReweightedWakeSleep",
+            "JitTrace_ELBO",
+            "JitTraceGraph_ELBO",
+            "JitTraceMeanField_ELBO",
+            "JitTraceEnum_ELBO",
+        ),
+        title="elbo(model, guide) does not work for seven of the ELBO objects",
         documentation="ELBO, which names TraceGraph_ELBO: 'Derived classes now provide a more idiomatic PyTorch "
         "interface via __call__'",
-        happens="TraceGraph_ELBO, RenyiELBO and ReweightedWakeSleep have no differentiable_loss: AttributeError",
+        happens="TraceGraph_ELBO, RenyiELBO and ReweightedWakeSleep have no differentiable_loss: AttributeError, as "
+        "has JitTraceGraph_ELBO; the other Jit objects end in a RuntimeError, 'Cannot insert a Tensor that requires "
+        "grad as a constant', where model or guide are modules with parameters of their own",
         harm="no number",
         status=OPEN,
         routes=("the call raises", "source: ELBOModule.forward calls differentiable_loss"),

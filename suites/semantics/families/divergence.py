@@ -113,6 +113,12 @@ def _betas_by_jax(measured: Numbers) -> Numbers:
     return {"mean_field": _betas(measured)["mean_field"] - (transcribed + log(72)), "log_beta": transcribed}
 
 
+def _not_injective(_: Numbers) -> Numbers:
+    """Of the bases: a shift by 1 in two dimensions; a factor of 2 on loc (1, 2) and scale 1."""
+    doubled = sum(-log(2) + (4 + loc**2 - 1) / 2 for loc in (1.0, 2.0))
+    return {"softmax": 2 * 1.0**2 / 2, "normalize": doubled}
+
+
 CASES = (
     Case(
         id="SEM-KL-001",
@@ -125,6 +131,19 @@ CASES = (
                       program="kl/kl_001_pyro.py", computes=lambda _: {"mean_field": (1 - -1) ** 2 / (2 * 0.5**2)}),
         ),
         oracle=lambda _: {"trace": 0.0, "mean_field": 0.0},
+    ),
+    Case(
+        id="SEM-KL-009",
+        title="Normals that softmax and Normalize make equal",
+        statement="KL = 0: softmax(z + 1) = softmax(z), 2 z / |2 z| = z / |z|; neither distribution has a log_prob",
+        source="torch.distributions.SoftmaxTransform 2.13, pyro.distributions.transforms.Normalize 1.9.2, both with "
+               "bijective = False; torch.distributions.kl._kl_transformed_transformed 2.13",
+        behaviours=(
+            Behaviour(library=Library.PYRO, formula="KL of the bases, N((1, 2), I) || N((0, 1), I) and "
+                                                    "N((2, 4), 4 I) || N((1, 2), I)",
+                      program="kl/kl_009_pyro.py", computes=_not_injective),
+        ),
+        oracle=lambda _: {"softmax": 0.0, "normalize": 0.0, "softmax_density": 0.0, "normalize_density": 0.0},
     ),
     Case(
         id="SEM-KL-002",

@@ -46,11 +46,11 @@ def _guide_unscaled(measured: Numbers) -> Numbers:
     return {"trace": _log_q(measured) - FACTOR * log_joint, "mean_field": _kl() - FACTOR * _log_likelihood(measured)}
 
 
-def _log_weights(measured: Numbers) -> np.ndarray:
+def _log_weights(measured: Numbers, drawn: str = "z") -> np.ndarray:
     """log p(x, z) - log q(z) of each particle and datum, shape (particle, batch)."""
     weights = np.empty((PARTICLES, BATCH))
     for k, b in product(range(PARTICLES), range(BATCH)):
-        z = measured[f"z_{k}_{b}"]
+        z = measured[f"{drawn}_{k}_{b}"]
         weights[k, b] = log_normal(X[b], z) + log_normal(z) - log_normal(z, 0.5 * X[b], SIGMA_RENYI)
     return weights
 
@@ -61,11 +61,15 @@ def _log_mean_exp(values: np.ndarray) -> np.ndarray:
 
 
 def _factor_outside(measured: Numbers) -> Numbers:
-    return {"loss": float(-FACTOR * _log_mean_exp(_log_weights(measured)).sum())}
+    draws = {"loss": "z"} | ({"tmc": "t"} if "tmc" in measured else {})
+    return {name: float(-FACTOR * _log_mean_exp(_log_weights(measured, z)).sum()) for name, z in draws.items()}
 
 
 def _factor_inside(measured: Numbers) -> Numbers:
-    return {"loss": float(-_log_mean_exp(FACTOR * _log_weights(measured)).sum())}
+    return {
+        name: float(-_log_mean_exp(FACTOR * _log_weights(measured, z)).sum())
+        for name, z in (("loss", "z"), ("tmc", "t"))
+    }
 
 
 def _joint(measured: Numbers) -> Numbers:

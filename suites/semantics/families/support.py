@@ -43,11 +43,14 @@ def _infinite(_: Numbers) -> Numbers:
 
 def _infinite_pyro(_: Numbers) -> Numbers:
     methods = {f"{name}{method}": inf for name in ("trace", "mean_field") for method in ("", "_and_grads")}
-    return methods | {"trace_differentiable": nan, "mean_field_differentiable": nan}
+    names = ("trace_differentiable", "mean_field_differentiable", "jit_trace_differentiable")
+    return methods | dict.fromkeys(names, nan)
 
 
 def _infinite_everywhere(_: Numbers) -> Numbers:
-    return {f"{name}{way}": inf for name in ("trace", "mean_field") for way in ("", "_and_grads", "_differentiable")}
+    uncompiled = [f"{name}{way}" for name in ("trace", "mean_field") for way in ("", "_and_grads", "_differentiable")]
+    compiled = [f"jit_{name}_differentiable" for name in ("trace", "mean_field", "enum")]
+    return dict.fromkeys((*uncompiled, *compiled), inf)
 
 
 CASES = (

@@ -3,7 +3,7 @@
 import pyro
 import pyro.distributions as dist
 import torch
-from pyro.infer import RenyiELBO
+from pyro.infer import RenyiELBO, TraceTMC_ELBO
 
 torch.set_default_dtype(torch.float64)
 SIZE, BATCH, PARTICLES = 6, 2, 3
@@ -17,17 +17,21 @@ def model():
         pyro.sample("x", dist.Normal(z, 1.0), obs=X)
 
 
-def guide():
+def guide(infer=None):
     with pyro.plate("data", SIZE, subsample=torch.arange(BATCH)):
-        drawn.append(pyro.sample("z", dist.Normal(0.5 * X, 0.9)).tolist())
+        drawn.append(pyro.sample("z", dist.Normal(0.5 * X, 0.9), infer=infer).tolist())
 
 
 def measure() -> dict[str, float]:
-    """The loss with alpha = 0 (IWAE) and the draws z_<particle>_<datum> behind it."""
+    """The losses with alpha = 0 (IWAE) and of Tensor Monte Carlo; z_<particle>_<datum>, t_<particle>_<datum>: draws."""
     drawn.clear()
     pyro.set_rng_seed(0)
     loss = RenyiELBO(alpha=0, num_particles=PARTICLES).loss(model, guide)
-    return {"loss": loss} | {f"z_{k}_{b}": drawn[k][b] for k in range(PARTICLES) for b in range(BATCH)}
+    numbers = {"loss": loss} | {f"z_{k}_{b}": drawn[k][b] for k in range(PARTICLES) for b in range(BATCH)}
+    drawn.clear()
+    marked = {"enumerate": "parallel", "num_samples": PARTICLES, "expand": True}
+    numbers["tmc"] = TraceTMC_ELBO(max_plate_nesting=1).loss(lambda _: model(), guide, marked)
+    return numbers | {f"t_{k}_{b}": drawn[0][k][b] for k in range(PARTICLES) for b in range(BATCH)}
 
 
 if __name__ == "__main__":
