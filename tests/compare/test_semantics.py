@@ -59,7 +59,7 @@ def _changed(results, case, library, **changes):
 @pytest.fixture
 def scales(registered):
     """The cases on scale and one on a divergence: their oracles cost nothing."""
-    return [each for each in registered if each.program.startswith(("SEM-SCALE", "SEM-KL-001"))]
+    return [each for each in registered if each.program.startswith(("SEM-SCALE", "SEM-KL-001", "SEM-KL-009"))]
 
 
 @pytest.fixture(scope="module")

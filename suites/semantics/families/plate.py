@@ -223,7 +223,7 @@ CASES = (
             Behaviour(library=Library.NUMPYRO, formula="as stated", program="renyi/renyi_001_numpyro.py"),
         ),
         oracle=_factor_outside,
-        given=tuple(f"z_{k}_{b}" for k in range(PARTICLES) for b in range(BATCH)),
+        given=tuple(f"{name}_{k}_{b}" for name in "zt" for k in range(PARTICLES) for b in range(BATCH)),
     ),
     Case(
         id="SEM-RENYI-002",
