@@ -99,6 +99,7 @@ def test_a_planted_fault_is_caught_and_named(name):
     result = checked(name)
     verdict = CheckVerdict.OTHER_OBJECTIVE if name in OTHER else CheckVerdict.WRONG
     assert (result.verdict, result.exit_code) == (verdict, 1), result.as_text()
+    assert result.diagnosis is not None
     said = f"{result.diagnosis.text} {result.diagnosis.advice}"
     assert (WRONG | OTHER)[name] in said, said
     assert len(result.as_text().splitlines()) <= 5
@@ -116,6 +117,50 @@ def test_a_weight_by_an_attribute_is_by_design():
     assert (result.verdict, result.declared_by) == (CheckVerdict.BY_DESIGN, "its attribute beta")
     assert "scaled by 4" in result.message
     assert checked("HalfMissing", objective="beta").exit_code == 0
+
+
+def test_a_weight_that_is_given_is_by_design_and_a_weight_of_one_announces_the_elbo():
+    given = checked("WeightGiven", constants={"kld_weight": 0.00025})
+    assert given.verdict is CheckVerdict.BY_DESIGN, given.as_text()
+    assert given.declared_by == "--set kld_weight=0.00025"
+    assert "beta x KL, beta = 0.000125 x observed" in given.equation or "beta = 0.00025 x observed" in given.equation
+    for announced in ({"kld_weight": 1.0}, {}):
+        one = checked("WeightGiven", constants=announced)
+        assert one.verdict is CheckVerdict.WRONG, one.as_text()
+        assert "averaged over the batch and the observed dimensions" in one.as_text()
+
+
+def test_a_flow_that_keeps_volumes_is_judged_and_another_as_far_as_it_goes():
+    result = checked("Householder")
+    text = result.as_text()
+    assert result.verdict is CheckVerdict.RIGHT, text
+    assert "keeps volumes (|det| = 1): log q at z_0, log p(z) at z_T" in text
+    assert "a guide with a flow is not made of them" in text
+    wrong = checked("HouseholderDetached")
+    assert wrong.verdict is CheckVerdict.WRONG, wrong.as_text()
+    bent = checked("Bent")
+    assert bent.verdict is CheckVerdict.NOT_JUDGED
+    assert "the loss is the ELBO with its log-determinant, to 1e-5" in bent.message
+    planar = checked("Planar")
+    assert planar.verdict is CheckVerdict.NOT_JUDGED, planar.as_text()
+    without = checked("BentWithoutDeterminant")
+    assert without.verdict is CheckVerdict.NOT_JUDGED, without.as_text()
+    assert "whose log |det| lies between" in without.message
+
+
+def test_free_bits_are_judged_under_their_own_formula():
+    result = checked("FreeBits")
+    text = result.as_text()
+    assert (result.verdict, result.objective, result.declared_by) == (
+        CheckVerdict.BY_DESIGN,
+        "free-bits",
+        "its attribute free_bits",
+    ), text
+    assert "max(KL, 0.05)" in text
+    assert "not run, they have no floor" in result.message
+    wrong = checked("FreeBitsDetached")
+    assert wrong.verdict is CheckVerdict.WRONG, wrong.as_text()
+    assert "detach in whole_models.py" in wrong.as_text()
 
 
 def test_the_sentence_comes_out_of_the_librarys_object(monkeypatch):

@@ -2,14 +2,18 @@
 
 import inspect
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from math import isclose
 from typing import Any
 
+from elbo_compare.compare.checking.fitting import by_size
+from elbo_compare.compare.checking.identify import REDUCED
 from elbo_compare.compare.checking.models.entering import WEIGHTS
 from elbo_compare.compare.checking.models.objective import Found, total
 from elbo_compare.compare.checking.models.opening import Opened
-from elbo_compare.compare.checking.models.probing import Probe
-from elbo_compare.compare.checking.objectives import Objective
+from elbo_compare.compare.checking.models.probing import Probe, Probed
+from elbo_compare.compare.checking.objectives import Name, Objective
+from elbo_compare.compare.checking.readings import Floor
 from elbo_compare.compare.checking.source import surface
 
 CLOSE = 1e-6
@@ -27,19 +31,54 @@ def declared(
     """What declares the objective; "" where nothing does."""
     if asked is not None and str(asked).replace("_", "-") == objective.name:
         return "--objective"
-    for name, value in constants.items():
-        if isinstance(value, (int, float)) and (WEIGHTS.match(name) or isclose(value, objective.number, rel_tol=CLOSE)):
-            return f"--set {name}={value}"
-    for name in opened.way.given:
-        if WEIGHTS.match(name.split(" ")[0]):
-            return f"its argument {name.split(' ')[0]}"
+    given = _given(opened, objective, constants)
+    if given:
+        return given
     by_default = _default(opened.way.function, objective.number)
     if by_default:
         return f"its argument {by_default}"
+    if found.identified.reading.floor is not Floor.NONE:
+        levels = (name for name in _attributes(model, objective.number) if _moves(opened, probe, model, name))
+        return next((f"its attribute {name}" for name in levels), "")
     for name in _attributes(model, objective.number):
         if _bears(opened, probe, found, model, name):
             return f"its attribute {name}"
     return ""
+
+
+def _given(opened: Opened, objective: Objective, constants: Mapping[str, Any]) -> str:
+    """The number that was given as the weight; one of 1 announces the ELBO, not a weight that depends on the sizes."""
+    sized = "beta x KL" in objective.formula
+    for name, value in constants.items():
+        if not isinstance(value, (int, float)) or (sized and isclose(value, 1.0)):
+            continue
+        if WEIGHTS.match(name) or isclose(value, objective.number, rel_tol=CLOSE):
+            return f"--set {name}={value}"
+    named = (name.split(" ")[0] for name in opened.way.given)
+    return next((f"its argument {name}" for name in named if WEIGHTS.match(name) and not sized), "")
+
+
+def at_one_size(probed: Probed, found: Found) -> tuple[Probed, Found, Objective]:
+    """The probes of the first batch size, the loss with its weights as they are there, and the objective: a beta that
+    depends on the sizes."""
+    one, first = found.identified, found.observations[0]
+    (size,) = by_size([first])
+    many = sum(each.batch == first.batch for each in found.observations)
+    law = REDUCED[one.reduction]
+    weights = {
+        name: part.at(size) / law.at(size)
+        for name, part in (("weight", one.fit.data), ("kl_weight", one.fit.kl))
+        if part is not None
+    }
+    reading = replace(one.reading, **{"scale": 1.0, "sign": 1, "constant": 0.0, **weights})
+    data = reading.data.name if reading.data else "reconstruction"
+    assert one.beta is not None
+    text = f"{data} + beta x KL, beta = {one.beta.text}"
+    sized = replace(
+        found, identified=replace(one, reading=reading), observations=found.observations[:many], coarse=False
+    )
+    objective = Objective(name=Name.BETA, formula=text, number=one.beta.factor)
+    return replace(probed, probes=probed.probes[:many]), sized, objective
 
 
 def _default(function: Any, number: float) -> str:
@@ -59,25 +98,32 @@ def _attributes(model: Any, number: float) -> Iterator[str]:
     yield from sorted(matching, key=lambda name: not isclose(held[name], number, rel_tol=CLOSE))[:8]
 
 
+def _moves(opened: Opened, probe: Probe, model: Any, name: str) -> bool:
+    """Whether the loss changes with an attribute that has the level's value."""
+    return getattr(model, name) > 0 and _changed_by(opened, probe, model, name) != 0.0
+
+
 def _bears(opened: Opened, probe: Probe, found: Found, model: Any, name: str) -> bool:
     """Whether twice the attribute adds the KL, at its weight, once more."""
+    changed = _changed_by(opened, probe, model, name)
+    return abs(changed) > CLOSE * abs(total(probe.loss)) and isclose(changed, kl_part(found, probe), rel_tol=1e-6)
+
+
+def _changed_by(opened: Opened, probe: Probe, model: Any, name: str) -> float:
+    """What twice the attribute adds to the loss; 0 where it can't be set."""
     before = getattr(model, name)
     try:
         setattr(model, name, 2 * before)
         run = opened.program.run(probe.setting)
     except Exception:  # an attribute that can't be set bears nothing
-        return False
+        return 0.0
     finally:
         setattr(model, name, before)
-    if run.error or run.loss is None:
-        return False
-    changed = total(opened.program.value(run, run.loss)) - total(probe.loss)
-    return abs(changed) > CLOSE * abs(total(probe.loss)) and isclose(changed, kl_part(found, probe), rel_tol=1e-6)
+    return 0.0 if run.error or run.loss is None else total(opened.program.value(run, run.loss)) - total(probe.loss)
 
 
 def kl_part(found: Found, probe: Probe) -> float:
     """The KL's part of the loss at a probe: its weight times the KL that the formula has."""
-    from elbo_compare.compare.checking.fitting import by_size
     from elbo_compare.compare.checking.readings import kl_elements
 
     one = next(each for each in found.observations if each.terms[0].value is probe.loss)

@@ -57,10 +57,14 @@ def right_gradient(probed: Probed, found: Found, probe: Probe, setting: Setting 
     for latent, values in zip(probed.latents, reread.latents, strict=True):
         assert values is not None
         here = slice(start, start := start + values.mean.shape[1])
+        at = latent.at if latent.base is None else latent.base
         if Role.Z in slopes and reading.sampled:
             parts.append((run, {latent.at: slopes[Role.Z][:, here]}))
-        parts.append((ends.far, {latent.at: sigma[:, here] / AFAR}))
-        parts.append((ends.none, {latent.at: slopes[Role.MEAN][:, here] - sigma[:, here] / AFAR}))
+        if latent.base is not None:  # the mean is z - sample + mean: see `parts.latent_values`
+            parts.append((run, {latent.at: slopes[Role.MEAN][:, here]}))
+            parts.append((run, {latent.base: -slopes[Role.MEAN][:, here]}))
+        parts.append((ends.far, {at: sigma[:, here] / AFAR}))
+        parts.append((ends.none, {at: slopes[Role.MEAN][:, here] - sigma[:, here] / AFAR}))
     return _sum([program.pull_back(one_run, cotangents) for one_run, cotangents in parts])
 
 

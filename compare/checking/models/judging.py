@@ -2,28 +2,33 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any
 
 from elbo_compare.compare.checking import diagnosis as diagnoses
 from elbo_compare.compare.checking.claims import ClaimVerdict
 from elbo_compare.compare.checking.diagnosis import Diagnosis, DifferenceForm
 from elbo_compare.compare.checking.failure import FunctionError
+from elbo_compare.compare.checking.fitting import SINGLE
 from elbo_compare.compare.checking.identify import Standing
 from elbo_compare.compare.checking.models import gradients, libraries, mistakes
-from elbo_compare.compare.checking.models.designing import declared
+from elbo_compare.compare.checking.models.designing import at_one_size, declared
 from elbo_compare.compare.checking.models.evaluation import in_evaluation
+from elbo_compare.compare.checking.models.floors import floors
+from elbo_compare.compare.checking.models.flowing import Flowing, flowing, with_log_dets
 from elbo_compare.compare.checking.models.objective import Found, objective_of, roundoff_of, worst_value
 from elbo_compare.compare.checking.models.opening import ROWS, Opened
 from elbo_compare.compare.checking.models.probing import Probed, ShiftingError, latents_of, probe
 from elbo_compare.compare.checking.models.roughness import roughness
 from elbo_compare.compare.checking.models.sampling import Sampler, judge_sampler, unread
 from elbo_compare.compare.checking.models.unsampled import never_sampled
-from elbo_compare.compare.checking.objectives import linear
+from elbo_compare.compare.checking.objectives import Objective, linear
 from elbo_compare.compare.checking.result import CheckResult, CheckVerdict, TermResult
 from elbo_compare.compare.checking.wording import equation_of, standing_notes
 from elbo_compare.compare.records import Outcome
 
 SMALL = 1e-12
+MOST_FLOORS = 4  # of the same values, that are told apart by their gradients
 GOOD = (CheckVerdict.RIGHT, CheckVerdict.BY_DESIGN)
 KINGMA = "Kingma and Welling 2014"
 
@@ -120,6 +125,8 @@ def judged(
         case.notes.append(f"seen at a batch of {ROWS} alone: its operations change with the batch")
     probed = replace(probed, probes=probes)
     sampler = judge_sampler(probed)
+    if sampler.transformed and (flow := flowing(probed)) is not None:
+        return _on_flow(case, flow)
     if sampler.cause or sampler.beyond:
         return _refused(case, sampler)
     case.claims += [sampler.claim] if sampler.claim else []
@@ -133,32 +140,82 @@ def _refused(case: ResultDraft, sampler: Sampler) -> CheckResult:
     return case.result(CheckVerdict.NOT_JUDGED, message=f"not judged: {sampler.beyond}")
 
 
+def _on_flow(case: ResultDraft, flow: Flowing) -> CheckResult:
+    """A sample that goes through a flow: the loss of one that keeps volumes, else its value alone."""
+    sample = "z_0 = mean + sigma e goes through a flow"
+    if flow.keeps_volumes:
+        found = objective_of(flow.probed, case.likelihood)
+        if found is not None and found.standing is Standing.RIGHT and not found.transformed:
+            case.notes.append(f"{sample} that keeps volumes (|det| = 1): log q at z_0, log p(z) at z_T")
+            return _on_loss(case, flow.probed, deep=0)
+        text = (
+            f"not judged: {sample} that keeps volumes; the loss is not a reconstruction, log q at z_0 and log p at z_T"
+        )
+        return case.result(CheckVerdict.NOT_JUDGED, message=text)
+    for mean in (False, True):
+        found = objective_of(with_log_dets(flow, mean=mean), case.likelihood, tiers=(SINGLE,))
+        if found is not None and found.standing is Standing.RIGHT and not found.transformed:
+            case.title = found.identified.reading.title
+            text = (
+                f"{sample}; at {len(flow.probed.probes)} runs the loss is the ELBO with its log-determinant, to 1e-5 "
+                "(the determinant by differences of the flow); not judged: its gradient, and smaller differences"
+            )
+            return case.result(CheckVerdict.NOT_JUDGED, message=text)
+    low, high = flow.spread
+    text = (
+        f"not judged: {sample} whose log |det| lies between {low:.3g} and {high:.3g}; the loss, with or without it, is "
+        "no sum of a reconstruction and a sampled KL"
+    )
+    return case.result(CheckVerdict.NOT_JUDGED, message=text)
+
+
 def _on_loss(case: ResultDraft, probed: Probed, *, deep: int) -> CheckResult:
     found = objective_of(probed, case.likelihood)
     if found is None or found.transformed or found.identified.reading.spread.value != "sigma":
         return _unfitted(case, probed, found, deep)
     one = found.identified
     case.title, case.reduction = one.reading.title, one.reduction.value
-    evaluation, notes = in_evaluation(probed.program, probed.feed)
     if one.standing is Standing.RIGHT:
-        return _right(case, probed, found, evaluation, notes)
+        return _right(case, probed, found, *in_evaluation(probed.program, probed.feed))
     objective = linear(one, one.reading.data.name if one.reading.data else "reconstruction")
     if objective is not None:
-        by = declared(case.opened, found, objective, probed.probes[0], case.model, case.constants, case.objective)
-        case.named, case.by = objective.name, by
-        case.equation = objective.text
-        wrong = _checked(case, probed, found)
-        if wrong or evaluation:
-            return case.result(CheckVerdict.WRONG, wrong or evaluation)
-        if by:
-            case.notes = [f"declared by {by}", *case.notes, *notes]
-            return case.result(CheckVerdict.BY_DESIGN)
-        advice = f"if it is meant: --objective {objective.name}"
-        text = f"is not the ELBO: {objective.text}"
-        return case.result(
-            CheckVerdict.OTHER_OBJECTIVE, Diagnosis(form=DifferenceForm.OBJECTIVE, text=text, advice=advice)
-        )
+        return _by_design(case, probed, found, objective)
+    if one.standing is Standing.MISMATCH and one.beta is not None and one.beta.factor > 0:
+        small, sized, objective = at_one_size(probed, found)
+        result = _by_design(case, small, sized, objective)
+        if result.verdict is CheckVerdict.BY_DESIGN:
+            return result
     return case.result(CheckVerdict.WRONG, diagnoses.linear(one))
+
+
+def _by_design(case: ResultDraft, probed: Probed, found: Found, objective: Objective) -> CheckResult:
+    """Another objective than the ELBO, judged under its own formula."""
+    evaluation, notes = in_evaluation(probed.program, probed.feed)
+    by = declared(case.opened, found, objective, probed.probes[0], case.model, case.constants, case.objective)
+    case.named, case.by = objective.name, by
+    case.equation = objective.text
+    wrong = _checked(case, probed, found)
+    if wrong or evaluation:
+        return case.result(CheckVerdict.WRONG, wrong or evaluation)
+    if by:
+        case.notes = [f"declared by {by}", *case.notes, *notes]
+        return case.result(CheckVerdict.BY_DESIGN)
+    advice = f"if it is meant: --objective {objective.name}"
+    text = f"is not the ELBO: {objective.text}"
+    return case.result(CheckVerdict.OTHER_OBJECTIVE, Diagnosis(form=DifferenceForm.OBJECTIVE, text=text, advice=advice))
+
+
+def _floored(case: ResultDraft, probed: Probed) -> CheckResult | None:
+    """The verdict under free bits or a capacity; of several that have the loss's values the first with its gradient."""
+    chosen: CheckResult | None = None
+    for found, objective in islice(floors(probed, case.likelihood, case.model, case.constants), MOST_FLOORS):
+        draft = replace(case, claims=list(case.claims), notes=list(case.notes))
+        draft.title, draft.reduction = found.identified.reading.title, found.identified.reduction.value
+        result = _by_design(draft, probed, found, objective)
+        if result.verdict is not CheckVerdict.WRONG:
+            return result
+        chosen = chosen or result
+    return chosen
 
 
 def _right(
@@ -240,7 +297,10 @@ def _names(names: tuple[str, ...]) -> str:
 
 
 def _unfitted(case: ResultDraft, probed: Probed, found: Found | None, deep: int) -> CheckResult:
-    """A loss that is no combination of the ELBO's terms at sigma: a named mistake, or not judged."""
+    """A loss that is no combination of the ELBO's terms at sigma: a floor, a named mistake, or not judged."""
+    under_a_floor = _floored(case, probed) if found is None and not deep else None
+    if under_a_floor is not None:
+        return under_a_floor
     cause = mistakes.of_value(probed, found)
     if cause is not None and cause.form is DifferenceForm.OBJECTIVE:
         return case.result(CheckVerdict.OTHER_OBJECTIVE, cause)

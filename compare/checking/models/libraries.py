@@ -14,7 +14,7 @@ from elbo_compare.compare.checking.models.objective import Found, roundoff_of, t
 from elbo_compare.compare.checking.models.parts import AFAR
 from elbo_compare.compare.checking.models.probing import Probe, Probed
 from elbo_compare.compare.checking.names import Role
-from elbo_compare.compare.checking.readings import Reduction, value_distance
+from elbo_compare.compare.checking.readings import Floor, Reduction, value_distance
 from elbo_compare.compare.records import Outcome
 
 LIBRARIES = {"torch": ("pyro", "pyro_networks"), "jax": ("numpyro", "numpyro_networks")}
@@ -61,6 +61,10 @@ def beside(probed: Probed, found: Found, probe: Probe, fixed: Collection[str] = 
     reading = found.identified.reading
     if reading.data is None:
         return Library(name=package, why_not="the likelihood is not known")
+    if any(each.base is not None for each in probed.latents):
+        return Library(name=package, why_not="a guide with a flow is not made of them")
+    if reading.floor is not Floor.NONE:
+        return Library(name=package, why_not="they have no floor under a KL")
     bridge = import_module(f"elbo_compare.suites.bridge.{module}")
     known = (reading.data.likelihood, reading.data.form.value)
     if known not in bridge.LIKELIHOODS:

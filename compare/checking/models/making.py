@@ -22,11 +22,9 @@ def is_model(found: Any) -> str:
     if hasattr(type(found), "train_state"):
         return "functions"
     owner = found if isinstance(found, type) else type(found)
-    for base in owner.__mro__:
-        root = base.__module__.split(".")[0]
-        if base.__name__ in {"Module", "Model", "Layer"} and root in {"torch", "flax", "equinox", "keras"}:
-            return root
-    return ""
+    roots = [base.__module__.split(".")[0] for base in owner.__mro__ if base.__name__ in {"Module", "Model", "Layer"}]
+    frameworks = ("torch", "flax", "equinox", "keras")  # a Keras model on torch is a torch module
+    return next((each for each in frameworks if each in roots), "")
 
 
 def instance(found: Any, label: str, init: Any, names: Mapping[str, Any]) -> Any:

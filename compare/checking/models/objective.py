@@ -49,10 +49,16 @@ def signature_of(label: str, *, positive: bool) -> Signature:
     return Signature(name=label, kind=FunctionKind.NEGATIVE_ELBO, arguments=(*arguments, spread), positive=positive)
 
 
-def objective_of(probed: Probed, likelihood: str | None = None, outputs: Sequence[int] | None = None) -> Found | None:
-    """The best standing that some candidate for the decoder's output gives the loss; None where nothing fits."""
+def objective_of(
+    probed: Probed,
+    likelihood: str | None = None,
+    outputs: Sequence[int] | None = None,
+    tiers: tuple[float, ...] = (),
+) -> Found | None:
+    """The best standing that some candidate for the decoder's output gives the loss; None where nothing fits. tiers:
+    how well, where that is not float64's rounding."""
     best: Found | None = None
-    for found in _fits(probed, likelihood, probed.outputs() if outputs is None else outputs):
+    for found in _fits(probed, likelihood, probed.outputs() if outputs is None else outputs, tiers):
         if best is None or _order(found) < _order(best):
             best = found
         if not best.transformed:  # an exact identity over all probes is no accident
@@ -65,13 +71,15 @@ def _order(found: Found) -> tuple[int, int]:
     return int(standing), int(bool(found.transformed))
 
 
-def _fits(probed: Probed, likelihood: str | None, outputs: Sequence[int]) -> Iterator[Found]:
+def _fits(
+    probed: Probed, likelihood: str | None, outputs: Sequence[int], asked: tuple[float, ...] = ()
+) -> Iterator[Found]:
     signature = signature_of(probed.label, positive=probed.positive)
     tier = EXACT if probed.program.roundoff < 1e-12 else SINGLE
     readings = candidate_readings(signature, [Quantity.NEGATIVE_ELBO], likelihood)
     plain = [each for each in readings if each.spread is WrittenAs.SIGMA]
     others = [each for each in readings if each.spread is not WrittenAs.SIGMA]
-    tiers = (tier,) if tier == SINGLE else (EXACT, SINGLE)
+    tiers = asked or ((tier,) if tier == SINGLE else (EXACT, SINGLE))
     for output in outputs:
         observations = tuple(probed.observation(each, output) for each in probed.probes)
         yield from _found(observations, signature, plain, tiers[:1], output)

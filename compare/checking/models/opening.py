@@ -34,8 +34,11 @@ class Opened:
 
 
 def bridge_of(model: Any) -> Any:
-    """The module of `suites.bridge` that runs models of this framework."""
-    return import_module(f"elbo_compare.suites.bridge.{BRIDGES[is_model(model)]}")
+    """The module of `suites.bridge` that runs models of this framework. Raises TargetError where there is none."""
+    framework = is_model(model)
+    if framework == "keras":
+        raise TargetError("a Keras model is run whole on Keras's torch backend alone: set KERAS_BACKEND=torch.")
+    return import_module(f"elbo_compare.suites.bridge.{BRIDGES[framework]}")
 
 
 def opened(
@@ -70,6 +73,11 @@ def opened(
                 yield made
         if done:
             return
+    if callable(getattr(model, "model", None)) and callable(getattr(model, "guide", None)):
+        raise TargetError(
+            "it is a model and a guide, whose loss is the library's own: compare explain MODEL GUIDE says which, "
+            "compare match LOSS MODEL GUIDE holds a loss against it."
+        )
     if not fed:
         raise TargetError("what it is fed can't be told from its layers; give rows, as in --data FILE.npy.")
     raise tried.error(fed)

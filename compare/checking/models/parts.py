@@ -31,6 +31,7 @@ class Latent:
     step: int
     draws: tuple[int, ...]
     deep: bool  # it depends on another latent through a network
+    base: int | None = None  # where a flow lies between: the sample mean + sigma e
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +85,8 @@ def _deep(run: Run) -> list[bool]:
 def latent_values(program: Program, setting: Setting, run: Run, latent: Latent, ends: "Ends") -> Values | None:
     """The latent's values; None where it has no rows for the data."""
     rows = len(setting.x)
-    z, mean, afar = (_value(program, each, latent.at) for each in (run, ends.none, ends.far))
+    at = latent.at if latent.base is None else latent.base
+    z, mean, afar = (_value(program, each, at) for each in (run, ends.none, ends.far))
     if z is None or mean is None or afar is None or z.shape[:1] != (rows,):
         return None
     noise = [drawn for d in latent.draws if (drawn := run.sampled[d].noise) is not None]
@@ -96,6 +98,11 @@ def latent_values(program: Program, setting: Setting, run: Run, latent: Latent, 
         e = noise[0].reshape(z.shape)
     if e is None:
         return None
+    if latent.base is not None:  # log q at the sample, log p at z: the mean moves along with z
+        flowed = program.value(run, latent.at)
+        if flowed.size != z.size:
+            return None
+        z, mean = as_rows(flowed, rows), as_rows(flowed, rows) - as_rows(z, rows) + as_rows(mean, rows)
     return Values(mean=as_rows(mean, rows), sigma=as_rows(sigma, rows), z=as_rows(z, rows), noise=as_rows(e, rows))
 
 
@@ -128,6 +135,8 @@ class Ends:
 
 def affine(values: Values, roundoff: float) -> bool:
     """Whether z = mean + sigma e, element by element, to within rounding."""
+    if not (np.isfinite(values.sigma).all() and np.isfinite(values.mean).all()):
+        return False  # a flow that overflows at the noise afar
     right = values.mean + values.sigma * values.noise
     size = np.abs(values.mean) + np.abs(values.sigma * values.noise) + np.abs(values.z)
     with np.errstate(all="ignore"):

@@ -23,6 +23,7 @@ class Sampler:
     cause: Diagnosis | None = None
     beyond: str = ""
     notes: tuple[str, ...] = ()
+    transformed: bool = False  # normal noise, and z is no mean + sigma e: a flow may lie between
 
 
 def unread(run: Run) -> Sampler:
@@ -59,7 +60,8 @@ def judge_sampler(probed: Probed) -> Sampler:
         if not all(affine(each, probed.program.roundoff) for each in _all(probed, place)):
             if kinds == {Drawn.NORMAL}:
                 return Sampler(
-                    beyond="z is not mean + sigma e element by element: a flow, a full covariance or another transform"
+                    beyond="z is not mean + sigma e element by element: a flow, a full covariance or another transform",
+                    transformed=True,
                 )
             return Sampler(
                 beyond="z is made of uniform noise: a relaxed discrete latent (Gumbel), or another transform"
