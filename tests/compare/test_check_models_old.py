@@ -14,12 +14,13 @@ from elbo_compare.compare.checking.models.check import check_model
 from elbo_compare.compare.checking.models.loading import load_model
 from elbo_compare.compare.checking.result import CheckVerdict
 
-FILE = str(Path(__file__).parent / "targets" / "whole_models.py")
+TARGETS = Path(__file__).parent / "targets"
+FILE, MORE = (str(TARGETS / name) for name in ("whole_models.py", "whole_objectives.py"))
 
 
 @cache
 def models():
-    return load_model(f"{FILE}:VAE").names
+    return load_model(f"{FILE}:VAE").names | load_model(f"{MORE}:FreeBits").names
 
 
 def checked(name, **options):
