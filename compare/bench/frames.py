@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy.special import stdtrit
 
 from elbo_compare.compare.bench.operations import step_flops
 from elbo_compare.compare.bench.records import FormTiming, Setting
@@ -151,8 +151,10 @@ def exponent(sizes: np.ndarray, seconds: np.ndarray) -> tuple[float, float, floa
     """b of seconds = a size^b, and its 95% interval; nan for fewer than two sizes, no interval for two."""
     if len(sizes) < 2:
         return nan, nan, nan
-    fit: Any = stats.linregress(np.log(sizes), np.log(seconds))
+    x, y = np.log(sizes) - np.log(sizes).mean(), np.log(seconds) - np.log(seconds).mean()
+    slope = float(x @ y / (x @ x))
     if len(sizes) < 3:
-        return float(fit.slope), nan, nan
-    half = float(stats.t.ppf(0.975, len(sizes) - 2)) * float(fit.stderr)
-    return float(fit.slope), float(fit.slope) - half, float(fit.slope) + half
+        return slope, nan, nan
+    rest, freedom = y - slope * x, len(sizes) - 2
+    half = float(stdtrit(freedom, 0.975) * np.sqrt(rest @ rest / freedom / (x @ x)))
+    return slope, slope - half, slope + half
