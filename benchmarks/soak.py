@@ -1,110 +1,156 @@
-"""Faults against real runs for as long as is asked: faults tried, cells lost, wrong results.
+"""Faults against real runs: `python benchmarks/soak.py [--faults 1000] [--seed 0] [--out reports/published/soak]`.
 
-    python benchmarks/soak.py [--minutes 30] [--seed 0] [--out reports/published/soak]
+Every fault of tests/faults (injections, worker_faults, folder_faults, cluster_faults) in turn, each at a moment that a
+seeded generator chooses; one to four of them strike one folder, which is then brought to its end and held against a
+run that nothing has disturbed, bit for bit, timings aside. A lost cell is a finished one whose file is gone, or one
+that is missing at the end; a wrong result is a number that differs; a leftover is a process or a temporary file.
+Damage that a fault itself did to files counts as neither: those cells must come back with the undisturbed numbers.
 
-Every fault of tests/faults/injections.py by a seeded generator's choice; between one and four of them strike the same
-folder, which is then brought to its end and held against a run that nothing has disturbed, bit for bit. A lost cell is
-a finished one whose file is gone or that is missing at the end; a wrong result is a number that differs. Damage that
-the fault itself did to files counts as neither: those cells must come back with the undisturbed numbers.
+It can be interrupted: with the same --out it goes on where it was.
 """
 
 import argparse
 import json
 import platform
 import random
+import shutil
 import sys
 import tempfile
 from collections import Counter
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "faults"))
 
+from cluster_faults import CLUSTER_FAULTS
+from folder_faults import FOLDER_FAULTS, copied, emptied, renamed_and_back
 from injections import INJECTIONS, complete, damage, finished
 from real_runs import Bench, make_bench
+from worker_faults import WORKER_FAULTS, late_nan
 
 from elbo_compare.compare import environment
 
+FAULTS = (*INJECTIONS, *WORKER_FAULTS, *FOLDER_FAULTS, *CLUSTER_FAULTS)
+REMOVES = (damage, emptied, copied, renamed_and_back, late_nan)  # they take finished cells away themselves
+TAG = "SOAK_OF_ELBO_COMPARE"
+LEAVE_S = 10.0  # until a process that is ending is one that was left behind
 
-def soak(bench: Bench, base: Path, seconds: float, seed: int) -> dict:
-    """Strike until the time is over; returns the figures."""
-    rng, start = random.Random(seed), monotonic()
-    whole = base / "whole"
-    complete(bench, whole)
-    undisturbed, judged = finished(whole), bench.frames(whole)
-    tried, lost, wrong, folders = Counter[str](), 0, 0, 0
-    while monotonic() - start < seconds:
-        folder = base / f"struck-{folders}"
-        folders += 1
-        before: dict[str, str] = {}
-        for inject in rng.choices(INJECTIONS, k=rng.randint(1, 4)):
-            inject(bench, folder, rng)
-            tried[inject.__name__] += 1
-            if inject is damage:  # files are harmed on purpose: the next resume has to find every one of them
-                before = {}
-                complete(bench, folder)
-            now = finished(folder)
-            lost += len(before.keys() - now.keys())
-            wrong += sum(now[name] != undisturbed.get(name) for name in now)
-            before = now
-        complete(bench, folder)
+
+def strike(bench: Bench, base: Path, rng: random.Random, undisturbed: dict[str, str], whole: Any, kinds: list) -> dict:
+    """One folder's row: the faults that struck it, and what was lost, wrong or left."""
+    folder = base / "struck"
+    before: dict[str, str] = {}
+    lost, wrong, said = 0, 0, []
+    for inject in kinds:
+        said.append(inject(bench, folder, rng))
+        if inject is damage:  # harmed on purpose: the next resume has to find every one of them
+            complete(bench, folder)
         now = finished(folder)
-        lost += len(undisturbed.keys() - now.keys())
+        if inject not in REMOVES:
+            lost += len(before.keys() - now.keys())
         wrong += sum(now[name] != undisturbed.get(name) for name in now)
-        wrong += not all(ours.equals(theirs) for ours, theirs in zip(bench.frames(folder), judged, strict=True))
-        print(f"{monotonic() - start:.0f} s: {tried.total()} faults, {lost} lost, {wrong} wrong", flush=True)
-    return {
-        "faults": dict(sorted(tried.items())),
-        "faults_tried": tried.total(),
-        "folders": folders,
-        "cells_of_a_folder": len(undisturbed),
-        "cells_lost": lost,
-        "wrong_results": wrong,
-        "seed": seed,
-        "wall_s": round(monotonic() - start),
-    }
+        before = now
+    complete(bench, folder)
+    now = finished(folder)
+    lost += len(undisturbed.keys() - now.keys())
+    wrong += sum(now[name] != undisturbed.get(name) for name in now)
+    wrong += not all(ours.equals(theirs) for ours, theirs in zip(bench.frames(folder), whole, strict=True))
+    left = [str(path.relative_to(folder)) for path in folder.rglob("*.tmp")] + alive()
+    shutil.rmtree(folder)
+    return {"kinds": [each.__name__ for each in kinds], "said": said, "lost": lost, "wrong": wrong, "left": left}
 
 
-def text(figures: dict) -> str:
+def alive() -> list[str]:
+    """Processes of a run that is over, after a moment to end in."""
+    end = monotonic() + LEAVE_S
+    while (found := _tagged()) and monotonic() < end:
+        sleep(0.1)
+    return found
+
+
+def _tagged() -> list[str]:
+    found = []
+    for place in Path("/proc").glob("[0-9]*"):
+        try:
+            if TAG.encode() in (place / "environ").read_bytes():
+                found.append((place / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")[:120])
+        except OSError:
+            continue
+    return found
+
+
+def upper_bound(tried: int) -> float:
+    """The upper end of a one-sided 95% interval for the rate of what was seen in none of `tried` (Clopper-Pearson)."""
+    return 1 - 0.05 ** (1 / tried)
+
+
+def text(state: dict, cells: int) -> str:
     """The page."""
-    rows = [f"| {name.replace('_', ' ')} | {count} |" for name, count in figures["faults"].items()]
+    rows = state["folders"]
+    tried = Counter(kind for row in rows for kind in row["kinds"])
+    bad = Counter(kind for row in rows if row["lost"] or row["wrong"] or row["left"] for kind in row["kinds"])
+    total = tried.total()
+    lost, wrong = sum(row["lost"] for row in rows), sum(row["wrong"] for row in rows)
+    left = sum(bool(row["left"]) for row in rows)
+    lines = [
+        f"| {kind.replace('_', ' ')} | {count} | {bad[kind]} | {'' if bad[kind] else f'{upper_bound(count):.2g}'} |"
+        for kind, count in sorted(tried.items())
+    ]
     return "\n".join(
         [
             "# Faults against real runs",
             "",
-            f"`python benchmarks/soak.py --seed {figures['seed']}` for {figures['wall_s'] / 60:.0f} minutes "
-            f"({environment.cpu_model()}, {environment.cores()} cores, Python {platform.python_version()}).",
+            f"`python benchmarks/soak.py --faults {state['asked']} --seed {state['seed']}`, "
+            f"{state['wall_s'] / 60:.0f} minutes ({environment.cpu_model()}, {environment.cores()} cores, "
+            f"Python {platform.python_version()}).",
             "",
-            f"**Faults tried: {figures['faults_tried']}. Cells lost: {figures['cells_lost']}. "
-            f"Wrong results: {figures['wrong_results']}.**",
+            f"**Faults tried: {total}, of {len(tried)} kinds. Cells lost: {lost}. Wrong results: {wrong}. "
+            f"Folders after which a process or a temporary file was left: {left}.**",
             "",
-            f"They struck {figures['folders']} result folders of {figures['cells_of_a_folder']} cells, one to four",
-            "faults each; every folder was then brought to its end by `--resume` and held against an undisturbed run,",
-            "bit for bit, timings aside.",
+            f"They struck {len(rows)} result folders of {cells} cells, one to four faults each; every folder was then",
+            "brought to its end by `--resume` and held against an undisturbed run, bit for bit, timings aside.",
+            "The last column is the upper end of a one-sided 95% interval for the rate of a kind of which none went",
+            f"wrong; over all kinds together it is {upper_bound(total):.2g}." if not bad else "wrong.",
             "",
-            "| fault | times |",
-            "|---|---:|",
-            *rows,
+            "| fault | times | in folders where something went wrong | rate at most |",
+            "|---|---:|---:|---:|",
+            *lines,
             "",
         ]
     )
 
 
 def main() -> int:
-    """Soak, write soak.json and README.md; 1 where a cell was lost or a result is wrong."""
+    """Soak, write soak.json and README.md after every folder; 1 where a cell was lost or a result is wrong."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--minutes", type=float, default=30)
+    parser.add_argument("--faults", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("reports/published/soak"))
     asked = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
-        planted = Path(name) / "planted"
-        planted.mkdir()
-        figures = soak(make_bench(planted), Path(name), 60 * asked.minutes, asked.seed)
     asked.out.mkdir(parents=True, exist_ok=True)
-    (asked.out / "soak.json").write_text(json.dumps(figures, indent=1) + "\n")
-    (asked.out / "README.md").write_text(text(figures))
-    return int(bool(figures["cells_lost"] or figures["wrong_results"]))
+    record = asked.out / "soak.json"
+    state = json.loads(record.read_text()) if record.exists() else {}
+    if state.get("seed") != asked.seed or "folders" not in state:
+        state = {"seed": asked.seed, "folders": [], "wall_s": 0.0}
+    state["asked"] = asked.faults
+    with tempfile.TemporaryDirectory() as name:
+        base = Path(name)
+        (base / "planted").mkdir()
+        bench = make_bench(base / "planted")
+        bench.environment[TAG] = "1"
+        complete(bench, base / "whole")
+        undisturbed, whole = finished(base / "whole"), bench.frames(base / "whole")
+        while (done := sum(len(row["kinds"]) for row in state["folders"])) < asked.faults:
+            start, number = monotonic(), len(state["folders"])
+            rng = random.Random(f"{asked.seed} {number}")
+            kinds = [FAULTS[(done + place) % len(FAULTS)] for place in range(rng.randint(1, 4))]
+            state["folders"].append(strike(bench, base, rng, undisturbed, whole, kinds))
+            state["wall_s"] = round(state["wall_s"] + monotonic() - start, 1)
+            record.write_text(json.dumps(state, indent=1) + "\n")
+            (asked.out / "README.md").write_text(text(state, len(undisturbed)))
+            print(f"{state['wall_s']:.0f} s: {state['folders'][-1]}", flush=True)
+    return int(any(row["lost"] or row["wrong"] or row["left"] for row in state["folders"]))
 
 
 if __name__ == "__main__":

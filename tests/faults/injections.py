@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from real_runs import GENEROUS_S, Bench, cell_files
+from real_runs import GENEROUS_S, Bench, cell_files, wait_for
 
 WAIT_S = 0.03  # per call of the trivial implementation: a run lasts about two seconds, imports included
 LONGEST_S = 2.0  # within which a run is struck
@@ -20,7 +20,7 @@ LONGEST_S = 2.0  # within which a run is struck
 def kill_harness(bench: Bench, folder: Path, rng: random.Random) -> str:
     """SIGKILL the harness at a random moment of a run."""
     process = _started(bench, folder)
-    time.sleep(rng.uniform(0.3, LONGEST_S))
+    moment(process, folder, rng)
     process.kill()
     process.communicate()
     return f"harness killed with {len(cell_files(folder))} cells stored"
@@ -29,13 +29,8 @@ def kill_harness(bench: Bench, folder: Path, rng: random.Random) -> str:
 def kill_worker(bench: Bench, folder: Path, rng: random.Random) -> str:
     """SIGKILL one worker at a random moment; the run itself goes on to its end."""
     process = _started(bench, folder)
-    end = time.monotonic() + LONGEST_S
-    pause = rng.uniform(0.3, LONGEST_S)
-    victims = []
-    while not victims and process.poll() is None and time.monotonic() < end:
-        time.sleep(pause)
-        pause = 0.01
-        victims = _workers_of(process.pid)
+    moment(process, folder, rng)
+    victims = workers_of(process.pid)
     if victims:
         subprocess.run(["kill", "-9", str(rng.choice(victims))], check=False, capture_output=True)
     _, err = process.communicate(timeout=GENEROUS_S)
@@ -46,7 +41,7 @@ def kill_worker(bench: Bench, folder: Path, rng: random.Random) -> str:
 def interrupt(bench: Bench, folder: Path, rng: random.Random) -> str:
     """SIGINT or SIGTERM at a random moment: the run ends."""
     process = _started(bench, folder)
-    time.sleep(rng.uniform(0.5, LONGEST_S))
+    moment(process, folder, rng)
     number = rng.choice([signal.SIGINT, signal.SIGTERM])
     process.send_signal(number)
     _, err = process.communicate(timeout=GENEROUS_S)
@@ -91,6 +86,17 @@ def complete(bench: Bench, folder: Path) -> str:
     raise AssertionError(f"the run could not be brought to its end: {said}")
 
 
+def moment(process: subprocess.Popen, folder: Path, rng: random.Random) -> None:
+    """Wait for a random moment of a run: one in four anywhere after half a second, else after one more cell is there,
+    however slow the machine is."""
+    if rng.random() < 0.25:
+        time.sleep(rng.uniform(0.5, LONGEST_S))
+        return
+    had = len(cell_files(folder))
+    wait_for(lambda: len(cell_files(folder)) > had or process.poll() is not None)
+    time.sleep(rng.uniform(0.0, LONGEST_S / 2))
+
+
 def finished(folder: Path) -> dict[str, str]:
     """The cells that ended well: file name -> its result as text, the time it took aside."""
     results = [json.loads(path.read_bytes())["result"] | {"elapsed_s": 0} for path in cell_files(folder)]
@@ -103,7 +109,8 @@ def _started(bench: Bench, folder: Path, command: tuple[str, ...] = ()) -> subpr
     return bench.start("run", *arguments, wait_s=WAIT_S, command=command)
 
 
-def _workers_of(pid: int) -> list[int]:
+def workers_of(pid: int) -> list[int]:
+    """The processes that a run has started."""
     try:
         tasks = list(Path(f"/proc/{pid}/task").iterdir())
         return [int(child) for task in tasks for child in (task / "children").read_text().split()]

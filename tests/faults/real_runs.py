@@ -48,15 +48,22 @@ class Bench:
     profile: Path
     environment: dict[str, str]
 
-    def start(self, verb: str, *arguments: object, wait_s: float = 0.0, command: tuple[str, ...] = ()):
-        """`compare VERB ARGUMENTS` in a process of its own."""
+    def start(
+        self,
+        verb: str,
+        *arguments: object,
+        wait_s: float = 0.0,
+        command: tuple[str, ...] = (),
+        environment: dict[str, str] | None = None,
+    ):
+        """`compare VERB ARGUMENTS` in a process of its own, with more in its environment."""
         words = [*command, sys.executable, "-m", "elbo_compare", verb, *map(str, arguments)]
         return subprocess.Popen(
             words,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env=self.environment | {"TRIVIAL_WAIT_S": str(wait_s)},
+            env=self.environment | {"TRIVIAL_WAIT_S": str(wait_s)} | (environment or {}),
         )
 
     def finish(self, verb: str, *arguments: object, **more) -> tuple[int, str, str]:
@@ -95,7 +102,8 @@ def cell_files(folder: Path) -> list[Path]:
 
 def make_bench(folder: Path) -> Bench:
     """The trivial package, installed in `folder`, with the profile."""
-    install(folder, {"trivial": "trivial_implementation:Trivial"}, HERE / "trivial_implementation.py")
+    sources = (HERE / "trivial_implementation.py", HERE / "planted" / "sitecustomize.py")
+    install(folder, {"trivial": "trivial_implementation:Trivial"}, *sources)
     profile = folder / "faults.toml"
     profile.write_text(PROFILE)
     path = os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")]))
