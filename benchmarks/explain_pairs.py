@@ -4,8 +4,9 @@
 
 The pairs are those of the tests and, below, every autoguide on positive, simplex, bounded and plated latents, and the
 libraries' handlers. Checks: the terms add up to what the class returned; a class raises where its line says so and
-nowhere else; what is told of value, gradient and findings is measured again under other seeds, and the two intervals
-meet. A line that no check reaches is counted as such. Exit code 1 where a check fails.
+nowhere else; what is told of value, gradient and findings is computed again from draws under other seeds, and an
+equivalence test says whether the two agree, differ, or stay apart by too little to tell (inconclusive). All checks of a
+run share one error budget. A line that no check reaches is counted as such. Exit code 1 where a check differs.
 """
 
 import importlib
@@ -13,18 +14,25 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from math import hypot, isfinite, sqrt
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "compare" / "targets"))
 
-from elbo_compare.compare.semantics import measuring  # noqa: E402
+from elbo_compare.compare.records import Outcome  # noqa: E402
 from elbo_compare.compare.semantics.explain_child import plain  # noqa: E402
 from elbo_compare.compare.semantics.explain_text import text  # noqa: E402
-from elbo_compare.compare.semantics.explained import explanation  # noqa: E402
+from elbo_compare.compare.semantics.explained import explained  # noqa: E402
+from elbo_compare.compare.statistics import equivalence, student_factor  # noqa: E402
+from elbo_compare.suites.semantics.explaining.facts import INTENDED  # noqa: E402
 
-DRAWS = 32
+DRAWS = 96  # told of, and as many under other seeds: what a standard deviation can be told from nothing by, at LEVEL
+MARGIN = 1.0  # standard deviations of one draw
+LEVEL = 1e-3 / 2000  # one wrong outcome of the run in a thousand runs; a run has fewer than 2,000 checks
 OTHER_SEEDS = 100_000
 Pairs = Iterator[tuple[str, Callable, Callable, tuple]]
 
@@ -120,7 +128,14 @@ def pyro_pairs() -> Pairs:  # noqa: C901 - a list of small models, one after the
 
         return guide
 
+    def correlated():
+        pyro.sample("z", dist.MultivariateNormal(torch.ones(2), torch.tensor([[1.0, 0.3], [0.3, 1.5]])))
+
+    def factorised():
+        pyro.sample("z", dist.Normal(torch.zeros(2), 1.0).to_event(1))
+
     line = Line()
+    yield "correlated guide, factorised prior", factorised, correlated, ()
     yield "obs_mask", obs_masked, lambda: None, ()
     yield "Markov sites", markov, normal("z0", "z1", "z2"), ()
     yield "factor", factor, normal("z"), ()
@@ -197,37 +212,71 @@ def numpyro_pairs() -> Pairs:  # noqa: C901 - likewise
     yield "block", handlers.block(centred, hide=["m"]), normal("z"), ()
 
 
-def checked(told: dict, again: dict) -> tuple[list[str], list[str], int]:
-    """(checks passed, checks failed, lines that no check reaches)."""
-    good, bad = [], []
+Check = tuple[str, Outcome]
 
-    def check(name: str, passed: bool) -> None:
-        (good if passed else bad).append(name)
 
-    for each, other in zip(told["classes"], again["classes"], strict=True):
+def checked(pair: Any, told: dict, again: dict) -> Iterator[Check]:
+    """Each printed line of classes and findings with the outcome of its check; again: told under other seeds."""
+    runs = [each["name"] for each in told["classes"] if not each["error"]]
+    block = Later(pair).block(0, DRAWS, sorted({*runs, *([INTENDED] if pair.mended else [])}), terms=False)
+    exact = pair.exact()
+    for each in told["classes"]:
         name = each["name"]
         raising = [site for site, roles in each["roles"].items() if "raises" in roles]
         if raising or each["error"]:
-            check(f"{name} raises", bool(each["error"]) and (each["kind"] != "TraceMeanField_ELBO" or bool(raising)))
+            fits = bool(each["error"]) and (each["kind"] != "TraceMeanField_ELBO" or bool(raising))
+            yield f"{name} raises", Outcome.AGREES if fits else Outcome.DIFFERS
             continue
         if each["adds_up"] is not None:
-            check(f"{name} adds up", each["adds_up"])
-        for what in ("difference", "gradient"):
-            if each["estimates_elbo"] and each[what]:
-                check(f"{name} {what}", _meet(each[what], other[what]))
+            yield f"{name} adds up", Outcome.AGREES if each["adds_up"] else Outcome.DIFFERS
+        if each["estimates_elbo"]:
+            yield from _class_checks(each, pair, block, exact)
     for each, other in zip(told["findings"], again["findings"], strict=True):
         where = f"{each['id']} {each['class']}"
-        check(f"{where} cost", each["cost"] is None or _meet(each["cost"], other["cost"]))
-        check(f"{where} says", each["costs"] or not ((each["cost"] or {}).get("seen")))
-    return good, bad, len(told["objective"]) + len(told["remarks"])
+        if each["cost"] and other["cost"] and each["id"] == other["id"]:
+            spread = float(each["cost"]["error"]) * sqrt(each["cost"]["n"])
+            yield f"{where} cost", _same(each["cost"], (float(other["cost"]["mean"]), float(other["cost"]["error"])),
+                                         spread)  # fmt: skip
+        seen = (each["cost"] or {}).get("seen") or (each["gradient"] or {}).get("seen")
+        fits = bool(each["costs"]) == bool(seen) or bool(each["fact"])
+        yield f"{where} says", Outcome.AGREES if fits else Outcome.DIFFERS
 
 
-def _meet(one: dict, other: dict) -> bool:
-    """Two intervals have a point in common, or say the same of what is not finite."""
-    ends = [float(each[end]) for each in (one, other) for end in ("low", "high")]
-    if one.get("direction") != other.get("direction"):
-        return True  # the worst direction is another one; nothing is claimed of this one
-    return (ends[0] <= ends[3] and ends[2] <= ends[1]) or str(one["mean"]) == str(other["mean"])
+def _class_checks(each: dict, pair: Any, block: Any, exact: Any) -> Iterator[Check]:
+    """What is told of value and gradient, recomputed from draws under other seeds."""
+    draws, gradients = block.values[each["name"]], block.gradients[each["name"]]
+    told = each["difference"]
+    beside = told and (told["beside"] or (None if exact else "Trace_ELBO"))
+    if told and beside != each["name"] and (beside is None or beside in block.values):
+        others = np.full(len(draws), exact.value) if beside is None else block.values[beside]
+        with np.errstate(invalid="ignore"):
+            gaps = np.where(draws == others, 0.0, draws - others)
+        yield f"{each['name']} value", _same(told, _moments(gaps), float(np.std(draws, ddof=1)))
+    slope = each["gradient"]
+    reference = exact.gradient if exact and not (told and told["beside"]) else block.gradients.get(beside)
+    if slope and reference is not None and slope["direction"] in pair.directions:
+        k = list(pair.directions).index(slope["direction"])
+        column = gradients[:, k] - (reference[..., k] if reference.ndim > 1 else reference[k])
+        yield f"{each['name']} gradient", _same(slope, _moments(column), float(np.std(gradients[:, k], ddof=1)))
+
+
+def _moments(draws: np.ndarray) -> tuple[float, float]:
+    return float(draws.mean()), float(draws.std(ddof=1) / sqrt(len(draws)))
+
+
+def _same(told: dict, other: tuple[float, float], spread: float) -> Outcome:
+    """Whether a told mean and one of other draws differ by less than a standard deviation of one draw.
+
+    An equivalence test at LEVEL, which is the whole run's budget over more checks than a run has.
+    """
+    mean, error = float(told["mean"]), float(told["error"])
+    if not isfinite(mean) or not isfinite(other[0]):
+        return Outcome.AGREES if str(mean) == str(other[0]) else Outcome.DIFFERS
+    if not isfinite(error):
+        return Outcome.INCONCLUSIVE  # nothing was told but that it was not compared
+    rounding = 1e-9 * (abs(mean) + 1)
+    factor = student_factor(LEVEL, int(told["n"]), over_normal=True)
+    return equivalence(mean - other[0], hypot(error, other[1]) * factor, MARGIN * spread + rounding, LEVEL).outcome
 
 
 def main(library: str, wanted: list[str]) -> int:
@@ -236,7 +285,7 @@ def main(library: str, wanted: list[str]) -> int:
     backend = importlib.import_module(f"elbo_compare.suites.semantics.explaining.{library}_pair")
     pairs = [(name, *each) for name, each in module.PAIRS.items()]
     pairs += list(pyro_pairs() if library == "pyro" else numpyro_pairs())
-    failed = count = lines = passed = 0
+    failed = count = lines = passed = unsettled = 0
     for name, model, guide, arguments in pairs:
         if wanted and name not in wanted:
             continue
@@ -245,20 +294,23 @@ def main(library: str, wanted: list[str]) -> int:
             sys.modules["pyro"].clear_param_store()
         try:
             pair = backend.prepare(model, guide, arguments, {}, {})
-            told, again = (
-                plain(explanation(each, measuring.measure(each, draws=DRAWS))) for each in (pair, Later(pair))
-            )
+            told, again = (plain(explained(each, draws=DRAWS)) for each in (pair, Later(pair)))
         except Exception as error:
             failed += 1
             print(f"{name:40} RAISES {type(error).__name__}: {' '.join(str(error).split())[:120]}", flush=True)
             continue
-        good, bad, unreached = checked(told, again)
-        count, passed, failed = count + 1, passed + len(good), failed + len(bad)
+        outcomes = list(checked(pair, told, again))
+        bad = [check for check, outcome in outcomes if outcome is Outcome.DIFFERS]
+        open_ = [check for check, outcome in outcomes if outcome is Outcome.INCONCLUSIVE]
+        agreeing = len(outcomes) - len(bad) - len(open_)
+        words = len(told["objective"]) + len(told["remarks"])
+        count, passed, failed, unsettled = count + 1, passed + agreeing, failed + len(bad), unsettled + len(open_)
         lines += len([line for line in text(told) if line])
         costly = sorted({each["id"] for each in told["findings"] if each["costs"]})
-        print(f"{name:40} {len(good):3} passed {len(bad):2} failed {unreached:2} in words alone "
+        print(f"{name:40} {agreeing:3} agree {len(bad):2} differ {len(open_):2} inconclusive {words:2} in words alone "
               f"{time.process_time() - began:5.1f} s  {' '.join(costly)} {'; '.join(bad)}", flush=True)  # fmt: skip
-    print(f"{library}: {count} pairs, {lines} lines, {passed} checks passed, {failed} failed")
+    print(f"{library}: {count} pairs, {lines} lines, {passed} checks agree, {failed} differ, {unsettled} inconclusive; "
+          f"margin {MARGIN:g} standard deviations of one draw, n = {DRAWS} and {DRAWS}, level {LEVEL:g}")  # fmt: skip
     return 1 if failed else 0
 
 

@@ -197,4 +197,4 @@ def _finite(value: Any) -> bool:
 
 
 def _nats(value: Any) -> str:
-    return f"{value:.6g} nats" if isinstance(value, float | int) else f"{value} nats"
+    return f"{value + 0.0:.6g} nats" if isinstance(value, float | int) else f"{value} nats"

@@ -72,7 +72,7 @@ def _class(facts: ClassFacts, pair: Pair, measured: ClassMeasured) -> dict[str, 
         "loss": -facts.value,
         "error": facts.error,
         "raises_at": raising_site(pair.sites, facts.kind) if facts.error else "",
-        "case": _case(facts.error),
+        "case": _case(facts, pair),
         "particles": facts.particles,
         "roles": {name: list(map(str, each.roles)) for name, each in by_site.items()},
         "terms": {name: each.term for name, each in by_site.items()},
@@ -119,11 +119,14 @@ def _finding(each: FindingMeasured, name: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _case(error: str) -> str:
-    """The case that a message belongs to."""
-    return (
-        "SEM-SCALE-004" if "expected scale > 0" in error.lower() or ("scale" in error and "positive" in error) else ""
-    )
+def _case(facts: ClassFacts, pair: Pair) -> str:
+    """The case that a message belongs to, or what it means where it says nothing."""
+    error = facts.error
+    if "expected scale > 0" in error.lower() or ("scale" in error and "positive" in error):
+        return "SEM-SCALE-004"
+    if facts.kind == "ReweightedWakeSleep" and not any(site.guide for site in pair.sites):
+        return "the guide draws nothing, and so no particle has a weight"
+    return ""
 
 
 def _is_wrong(classes: Sequence[Mapping[str, Any]], findings: Sequence[Mapping[str, Any]]) -> bool:

@@ -28,7 +28,7 @@ UNIT = {32: 2.0**-24, 64: 2.0**-53}
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
     """A mean of n draws with its interval, in nats; `same`: zero at every draw, to rounding. `beside`: the class whose
-    draws it was compared with, draw by draw; empty: the exact number."""
+    draws it was compared with, draw by draw; empty: the exact number. `error`: the standard error of the mean."""
 
     mean: float
     low: float
@@ -37,6 +37,7 @@ class Estimate:
     same: bool = False
     outcome: Outcome = Outcome.INCONCLUSIVE
     beside: str = ""
+    error: float = nan
 
     @property
     def seen(self) -> bool:
@@ -160,7 +161,7 @@ def _references(pair: Pair) -> tuple[str, str]:
         name = runs.get("TraceEnum_ELBO", "")
         return name, name
     value = INTENDED if pair.mended and "Trace_ELBO" in runs else runs.get("Trace_ELBO", "")
-    if any(guide.draw is Draw.SCORE and guide.given for guide in guides):
+    if pair.library is Library.PYRO and any(guide.draw is Draw.SCORE and guide.given for guide in guides):
         return value, ""  # a factor of the guide whose gradient is wrong where a reparameterised draw enters it
     if scored and pair.library is Library.NUMPYRO:
         return value, ("" if pair.mended else runs.get("TraceGraph_ELBO", ""))
@@ -240,21 +241,21 @@ class _Judge:
             return Estimate(mean=worst, low=worst, high=worst, n=n, outcome=Outcome.DIFFERS)
         mean, deviation = float(draws.mean()), float(draws.std(ddof=1)) if n > 1 else inf
         if float(np.abs(draws).max()) <= tolerance:
-            return Estimate(mean=mean, low=mean, high=mean, n=n, same=True, outcome=Outcome.AGREES)
+            return Estimate(mean=mean, low=mean, high=mean, n=n, same=True, outcome=Outcome.AGREES, error=0.0)
         floor = CANCELLING * tolerance
         if self.discrete and (
             n < DISCRETE_DRAWS or deviation <= tolerance
         ):  # the other values may not have come up yet
             return Estimate(mean=mean, low=-inf, high=inf, n=n)
         if deviation <= tolerance and abs(mean) > floor:  # the same amount at every draw
-            return Estimate(mean=mean, low=mean, high=mean, n=n, outcome=Outcome.DIFFERS)
+            return Estimate(mean=mean, low=mean, high=mean, n=n, outcome=Outcome.DIFFERS, error=0.0)
         error = deviation / sqrt(n)
         half = student_factor(self.level / tests, n) * error + floor
         margin = MEAN_MARGIN * spread if isfinite(spread) else 0.0
         # the factor for few draws goes into the standard error: `equivalence` knows the normal quantile
         judged = equivalence(mean, error * student_factor(self.level / tests, n, over_normal=True), max(margin, 0.0),
                              self.level / tests)  # fmt: skip
-        return Estimate(mean=mean, low=mean - half, high=mean + half, n=n, outcome=judged.outcome)
+        return Estimate(mean=mean, low=mean - half, high=mean + half, n=n, outcome=judged.outcome, error=error)
 
     def of_class(self, pair: Pair, facts: ClassFacts, names: tuple[str, str, str], block: Block,
                  exact: Exact | None) -> ClassMeasured:  # fmt: skip

@@ -149,7 +149,10 @@ def _numbered(node: Any) -> bool:
 
 
 def _scaled(trace: Any) -> bool:
-    return any(node["type"] == "sample" and node["scale"] is not None for node in trace.values())
+    return any(
+        node["scale"] is not None or (_numbered(node) and type(node["fn"]).__name__ == "MaskedDistribution")
+        for node in trace.values() if node["type"] == "sample"
+    )  # fmt: skip
 
 
 def _scored(trace: Any) -> Any:

@@ -154,9 +154,8 @@ def _summed(pair: tuple, noise: torch.Tensor, until: float) -> torch.Tensor:
         while below is not None:
             replayed = poutine.trace(poutine.replay(model, trace=guide_trace))
             model_trace, within = _run(replayed, below, None, args, kwargs)
-            if within.radices and any(float(torch.as_tensor(node["scale"]).max()) != 1
-                                      for node in model_trace.nodes.values() if node["type"] == "sample"):  # fmt: skip
-                raise UnknownDrawError
+            if within.radices and not all(map(_plain, model_trace.nodes.values())):
+                raise UnknownDrawError  # a sum over states of what is weighted or masked is no marginal
             inner.append(sum((_scored(node) for node in model_trace.nodes.values()), torch.tensor(0.0)))
             states += 1
             if states > MOST_RUNS or process_time() > until:
@@ -179,6 +178,14 @@ def _run(traced: Any, digits: list[int], noise: torch.Tensor | None, args: Seque
 def _numbered(node: Any) -> bool:
     latent = node["type"] == "sample" and not node["is_observed"] and not isinstance(node["fn"], _Subsample)
     return latent and not node["fn"].has_rsample and bool(getattr(node["fn"], "has_enumerate_support", False))
+
+
+def _plain(node: Any) -> bool:
+    """Whether a site counts once: no scale, and on a latent no mask."""
+    if node["type"] != "sample" or isinstance(node["fn"], _Subsample):
+        return True
+    masked = node["mask"] is not None or type(node["fn"]).__name__ == "MaskedDistribution"
+    return float(torch.as_tensor(node["scale"]).max()) == 1 and (node["is_observed"] or not masked)
 
 
 def _scored(node: Any) -> Any:

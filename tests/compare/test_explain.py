@@ -1,24 +1,19 @@
 """`compare explain`: what is told of a pair against the library's own loss, closed forms, and what each pair is for."""
 
 import json
-import os
-import re
 import subprocess
 import sys
 from importlib.util import find_spec
-from math import inf, log, pi
+from math import hypot, inf, log, pi
 from pathlib import Path
 
+import numpy as np
 import pytest
-
-from elbo_compare.compare.checking.failure import TargetError
-from elbo_compare.compare.semantics.explain_target import arguments, loaded
-from elbo_compare.compare.semantics.explaining import explain_pair
 
 HERE = Path(__file__).parent
 TARGETS = HERE / "targets"
 BOTH = ("pyro", "numpyro")
-COMPILED = ("distributions masked differently", "order violated", "learned switch")  # of NumPyro, by explain_all
+COMPILED = ("distributions masked differently", "learned switch")  # of NumPyro, by explain_all
 NUMPYRO_ONLY = ("distributions masked differently",)  # 0.7 nats under a spread of 1.5: NumPyro's draws are cheaper
 
 
@@ -44,7 +39,6 @@ EXPECTED = {
         ({"z": "analytic + mask ignored"},) * 2, {"pyro": ("020",), "numpyro": ("012",)},
     ),
     "factorised guide, correlated prior": (({"z": "analytic"}, {"z": "reparameterised"}), ()),
-    "correlated guide, factorised prior": (({"z": "reparameterised"},) * 2, ()),
     "autoguide on a LogNormal": (
         ({"z": "point", "z_unconstrained": "auxiliary + reparameterised"}, {"z": "reparameterised"}),
         {"pyro": ("008",), "numpyro": ()},
@@ -54,7 +48,7 @@ EXPECTED = {
     "latent missing in the guide": (({"a": "analytic", "b": "raises"},) * 2, ("004",)),
     "auxiliary site": (({"z": "analytic", "u": "auxiliary + reparameterised"},) * 2, ()),
     "unmarked auxiliary": (({"z": "analytic", "u": "raises"},) * 2, ()),
-    "subsampled": (({"z": "analytic", "x": "log-likelihood"},) * 2, ()),
+    "subsampled": (({"z": "analytic", "x": "log-likelihood"},) * 2, {"pyro": ("009",), "numpyro": ()}),
     "guide plate of the batch": (({"z": "analytic + wrong scale", "x": "log-likelihood"},) * 2, ("002",)),
     "discrete guide": (({"z": "raises"}, {"z": "no score function"}), ()),  # it has no parameter
     "learned switch": (
@@ -131,7 +125,7 @@ def test_terms_add_up_to_what_each_class_returned(explained, library):
         for each in explanation["classes"]:
             assert each["adds_up"] in (True, None), (name, each["name"], each["loss"], each["total"])
             checked += each["adds_up"] is True
-    assert checked > (60 if library == "pyro" else 15)
+    assert checked > (60 if library == "pyro" else 12)
 
 
 @pytest.mark.slow
@@ -141,7 +135,9 @@ def test_a_class_without_a_costly_finding_is_not_told_to_be_off(explained, libra
     under fixed seeds it is drawn once."""
     for name, explanation in _pairs(explained(library)):
         costly = {each["class"] for each in explanation["findings"] if each["costs"]}
-        marginal = "k" in {site["name"] for site in explanation["sites"] if site["guide"] is None}
+        marginal = any(site["guide"] is None and not site["observed"] for site in explanation["sites"])
+        if name == "factor of the guide":
+            continue  # whose gradient is wrong by what the guide says of itself
         for each in explanation["classes"]:
             if each["estimates_elbo"] and each["kind"] not in costly and not costly and not marginal:
                 assert not (each["difference"] or {}).get("seen"), (name, each["name"], each["difference"])
@@ -230,12 +226,75 @@ def test_flows_and_constants(explained, library):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("library", PYRO)
+def test_an_untrue_factor_of_the_guide_is_seen_and_no_class_is_blamed_for_it(explained, library):
+    """E_q log p - log q of q = LogNormal(0.2, 0.5), p = LogNormal(0, 1) and N(0.3 | z, 1), by quadrature."""
+    explanation = explained(library)["factor of the guide"]
+    assert explanation["exact"] == pytest.approx(-2.1166781, abs=1e-6)
+    trace = _class(explanation, "Trace_ELBO")
+    assert not trace["difference"]["seen"]
+    assert trace["gradient"]["seen"]
+    assert "FIND-PYRO-021" not in {each["id"] for each in explanation["findings"]}
+    assert trace["roles"]["jacobian"] == ["observed in the guide"]
+    assert _class(explanation, "TraceTMC_ELBO")["roles"]["jacobian"] == ["left out"]
+    assert "E_q[log p(x)]" in explanation["objective"][0]  # not of `twice`, which is recorded
+    assert trace["roles"]["twice"] == ["deterministic"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("library", PYRO)
+def test_roles_that_one_word_does_not_tell(explained, library):
+    rejected = explained(library)["rejection"]
+    assert _class(rejected, "Trace_ELBO")["roles"]["z"] == ["reparameterised", "score function"]
+    assert (_class(rejected, "RenyiELBO")["error"] != "", _class(rejected, "RenyiELBO")["raises_at"]) == (True, "z")
+    summed = explained(library)["summed in the model"]
+    off = _class(summed, "TraceTMC_ELBO")["difference"]
+    assert off["low"] == off["high"] == pytest.approx(-_class(summed, "TraceTMC_ELBO")["loss"] - summed["exact"])
+    assert _class(summed, "TraceGraph_ELBO")["raises_at"] == "z"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("library", PYRO)
+def test_the_power_in_a_renyi_bound_of_a_mini_batch_is_measured(explained, library):
+    """The same by NumPy: sum over data of log-mean-exp of 3 log w, less 3 log-mean-exp of log w, two particles."""
+    noise = np.random.default_rng(0).normal(size=(40_000, 2, 4))
+    data = np.array([0.3, -1.2, 2.0, 0.4])
+    z = 0.1 * data + 1.2 * noise
+    log_w = -0.5 * z**2 - 0.5 * (data - z) ** 2 + 0.5 * noise**2 - 0.5 * log(2 * pi) + log(1.2)
+    cost = ((np.logaddexp(*np.moveaxis(3 * log_w, 1, 0)) - log(2))
+            - 3 * (np.logaddexp(*np.moveaxis(log_w, 1, 0)) - log(2))).sum(1)  # fmt: skip
+    told = explained(library)["local latents of a mini-batch"]["findings"]
+    (found,) = [each["cost"] for each in told if each["id"] == "FIND-PYRO-009"]
+    assert found["seen"]
+    error = hypot(found["error"], cost.std() / len(cost) ** 0.5)
+    assert abs(found["mean"] - cost.mean()) < 5 * error  # of two independent means; 6e-7 by chance
+    assert error < 0.5 * cost.mean()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("library", PYRO)
+def test_what_a_compiled_object_keeps_is_tried_on_the_pair(explained, library):
+    told = explained(library)["messages"]["compiled"]["explanation"]
+    found = {each["id"]: each for each in told["findings"]}
+    for number in ("006", "022"):
+        one = found[f"FIND-PYRO-{number}"]
+        assert (one["costs"], one["class"], bool(one["condition"])) == (True, "JitTrace_ELBO", True)
+    assert "SCALE = 0.5 to 0.75" in found["FIND-PYRO-006"]["fact"]
+    assert found["FIND-PYRO-006"]["fact"].endswith("it moves by 0")
+    assert not told["wrong"]  # nothing of it happens while this pair is trained
+    assert told["without_shape"]["FIND-PYRO-023"].startswith("EnergyDistance")
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("library", LIBRARIES[1:])
 def test_mutable_state_is_trained_as_svi_update_does(explained, library):
     state = {each["name"]: each["error"] for each in explained(library)["mutable state"]["classes"]}
     assert not state["Trace_ELBO"]
     assert not state["TraceMeanField_ELBO"]
     assert "mutable state" in state["TraceGraph_ELBO"]
+    found = {each["id"]: each for each in explained(library)["mutable state"]["findings"]}
+    assert found["FIND-NUMPYRO-015"]["costs"]
+    assert found["FIND-NUMPYRO-015"]["condition"]
 
 
 @pytest.mark.slow
@@ -296,103 +355,3 @@ def test_a_pair_that_raises_is_told_with_its_case_and_keywords_reach_it(explaine
     (one,) = told["keywords"]["explanation"]["classes"]
     assert one["name"] == "Trace_ELBO(num_particles=1)"
     assert one["terms"]["x"] == pytest.approx(-0.5 * log(2 * pi) - 1.5**2 / 2, abs=1e-6)
-
-
-CLASSES = """
-class Pair:
-    def __init__(self, size): ...
-    def model(self): ...
-
-class Whole:
-    def model(self): return id(self)
-    def guide(self): return id(self)
-
-def keywords(): return {"x": 1.5}
-def both(): return [1], {"x": 1.5}
-def tensors(): return 1, 2
-number = 3
-"""
-
-
-@pytest.fixture
-def classes(tmp_path):
-    (tmp_path / "some_classes.py").write_text(CLASSES)
-    return f"{tmp_path / 'some_classes.py'}:"
-
-
-@pytest.mark.parametrize(
-    ("name", "says"),
-    [
-        ("Pair", "is a class that can't be made without arguments"),
-        ("Pair.model", "name an object of it, as in FILE.py:my_pair"),
-        ("modle", "No function 'modle'"),
-        ("number", "is of type int; name a function or a callable object"),
-    ],
-)
-def test_what_is_no_model_is_told_in_one_line(classes, name, says):
-    with pytest.raises(TargetError, match=re.escape(says)) as raised:
-        loaded(classes + name)
-    assert "\n" not in str(raised.value)
-
-
-def test_model_and_guide_of_a_class_are_methods_of_one_object(classes):
-    assert loaded(f"{classes}Whole.model")() != 0
-    from elbo_compare.compare.semantics import explain_target
-
-    owners = [loaded(f"{classes}Whole.{name}").__self__ for name in ("model", "guide")]
-    assert [type(each).__name__ for each in owners] == ["Whole", "Whole"]
-    assert explain_target._MADE
-
-
-def test_forms_of_arguments(classes):
-    assert arguments("[1, [2, 3]]") == ([1, [2, 3]], {})
-    assert arguments('[[1], {"x": 2}]') == ([1], {"x": 2})
-    assert arguments('{"x": 2}') == ([], {"x": 2})
-    assert arguments(f"{classes}both") == ([1], {"x": 1.5})
-    assert arguments(f"{classes}tensors") == ([1, 2], {})
-    with pytest.raises(TargetError, match="keyword arguments alone"):
-        arguments(f"{classes}keywords")
-    with pytest.raises(TargetError, match="not a JSON list"):
-        arguments("[1, 2")
-
-
-def test_torch_is_seeded_as_soon_as_it_is_imported(tmp_path):
-    """A stand-in under its name: whoever imports it, what is drawn while modules load is the same in every run."""
-    (tmp_path / "torch.py").write_text("SEEDS = []\nmanual_seed = SEEDS.append\n")
-    program = (
-        "import sys; from elbo_compare.compare.semantics.explain_target import seeded_imports;"
-        f"sys.path.insert(0, {str(tmp_path)!r}); seeded_imports(); import torch; print(torch.SEEDS, torch.__file__)"
-    )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout == f"[0] {tmp_path}/torch.py\n"
-
-
-def test_modules_of_neither_library_are_refused(tmp_path):
-    (tmp_path / "plain.py").write_text("def model(): pass\n")
-    told = explain_pair(f"{tmp_path}/plain.py:model", f"{tmp_path}/plain.py:model", "[]", None, 60)
-    assert told.exit_code == 2
-    assert "neither pyro nor numpyro" in told.text
-
-
-@pytest.mark.parametrize("library", LIBRARIES[:1])
-def test_a_pair_that_hangs_is_ended(tmp_path, library):
-    (tmp_path / "slow.py").write_text("import time\ndef model(): time.sleep(600)\n")
-    told = explain_pair(f"{tmp_path}/slow.py:model", f"{tmp_path}/slow.py:model", "[]", library, 2)
-    assert told.exit_code == 3
-    assert "No answer after 2 s" in told.text
-
-
-def test_an_elbo_that_is_no_call_of_a_class_is_refused_before_anything_is_imported():
-    told = explain_pair("a.py:m", "a.py:g", "[]", None, 60, elbo="__import__('os').system('true')")
-    assert told.exit_code == 2
-    assert "--elbo is a class with literal arguments" in told.text
-
-
-def test_explaining_imports_no_framework_in_the_parent():
-    program = (
-        "import sys, elbo_compare.compare.semantics.explaining, elbo_compare.compare.semantics.explain_child;"
-        "import elbo_compare.compare.semantics.explained, elbo_compare.compare.semantics.measuring;"
-        "print([name for name in ('torch', 'jax', 'pyro', 'numpyro') if name in sys.modules])"
-    )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=os.environ)
-    assert done.stdout == "[]\n"

@@ -37,4 +37,5 @@ def mending_text(changes: Mending) -> str:
 
 def has_exact(sites: Sequence[Site]) -> bool:
     """Whether the pair as it is written says what is meant: an exact value of it is asked for then alone."""
-    return any(not site.observed for site in sites) and not mending(sites).factors
+    changes = mending(sites)
+    return any(not site.observed for site in sites) and not changes.factors and not changes.unscored

@@ -23,7 +23,7 @@ from elbo_compare.suites.tracing.pyro_exact import exact_elbo
 from elbo_compare.suites.tracing.pyro_trace import quiet, traced
 from elbo_compare.suites.tracing.site import Traced
 
-SEED = 0
+SEED, OTHERS = 0, (1, 2, 3)
 # What the classes need beyond their defaults to run at all.
 ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
     "TraceTailAdaptive_ELBO": {"num_particles": 2, "vectorize_particles": True}
@@ -87,7 +87,7 @@ class PyroPair:
         values = [node.value for node in run.model.values()]
         self.bits = 64 if any(getattr(each, "dtype", None) == torch.float64 for each in values) else 32
         self.order = run.order
-        self.remarks: tuple[str, ...] = ()
+        self.remarks = self._changing(run)
         rows = [plate.rows for site in self.sites if site.model and not site.observed for plate in site.model.plates
                 if plate.rows < plate.size]  # fmt: skip
         self.latents_of_positions = max(rows, default=0) if isinstance(guide, AutoContinuous) else 0
@@ -142,6 +142,15 @@ class PyroPair:
             slopes = torch.autograd.grad(value, leaves, allow_unused=True) if leaves and value.requires_grad else ()
             gradient = self._along([None if each is None else each.detach() for each in slopes] or [None] * len(leaves))
         return Exact(value=float(value.detach()), gradient=gradient, route=route)
+
+    def _changing(self, run: Traced) -> tuple[str, ...]:
+        """Said where other draws have other sites: what is told of sites holds for the draw of seed 0."""
+        others = [set(self._traced(seed).names) for seed in OTHERS]
+        if all(names == set(run.names) for names in others):
+            return ()
+        unseen = sorted(set().union(*others) - set(run.names))
+        found = f"; other draws have {', '.join(unseen)} too" if unseen else ""
+        return (f"The sites change from draw to draw: those of seed 0 are told{found}.",)
 
     def _traced(self, seed: int) -> Traced:
         pyro.set_rng_seed(seed)

@@ -17,7 +17,7 @@ from elbo_compare.suites.semantics.explaining.facts import ClassFacts, Site
 from elbo_compare.suites.semantics.explaining.numbers import changed, numbers_of
 from elbo_compare.suites.semantics.explaining.roles import Role, told
 
-DRAWS, SECONDS = 200, 1.0
+DRAWS, SECONDS = 64, 2.0  # the seconds are for large pairs alone
 SAME = 1e-6  # of the size of a loss: two calls under one seed differ by rounding alone
 Elbo = Any
 

@@ -168,7 +168,7 @@ def raising_site(sites: Sequence[Site], kind: str) -> str:
 def site_remarks(site: Site, library: Library) -> tuple[str, ...]:
     """What holds for the site whatever the class: scales, masks, plates that differ, divergences that are inexact."""
     model, guide = site.model, site.guide
-    if guide is not None and guide.given and guide.draw is Draw.SCORE and guide.family == "Unit":
+    if library is Library.PYRO and guide is not None and guide.given and guide.draw is Draw.SCORE:
         return ("a factor with has_rsample=False: right only where no reparameterised draw enters it",)
     if model is None or guide is None or site.observed:
         return ()

@@ -1,0 +1,86 @@
+"""What `compare explain` decides without a framework: exact integrals, numbers that are read, what findings need."""
+
+import numpy as np
+import pytest
+
+from elbo_compare.suites.semantics.explaining import numbers
+from elbo_compare.suites.semantics.explaining.facts import Side, Site
+from elbo_compare.suites.semantics.explaining.mending import has_exact
+from elbo_compare.suites.semantics.explaining.needs import needs_of
+from elbo_compare.suites.semantics.findings import FINDINGS
+from elbo_compare.suites.tracing.quadrature import CLOSED, MOST_RUNS, integrated, rules
+from elbo_compare.suites.tracing.site import Draw, Plate
+
+RATE = 0.25
+
+
+def integral_of(function):
+    return lambda rule: (float(rule.weights @ function(rule.points)), float(rule.weights @ function(rule.points)))
+
+
+@pytest.mark.parametrize("dimensions", [1, 2, 3, 20])
+def test_a_quadratic_is_integrated_in_closed_form(dimensions):
+    generator = np.random.default_rng(dimensions)
+    matrix, slope = generator.normal(size=(dimensions, dimensions)), generator.normal(size=dimensions)
+    value, text = integrated(
+        integral_of(lambda e: np.einsum("ni,ij,nj->n", e, matrix, e) + e @ slope + 2), dimensions, 1
+    )
+    assert value == pytest.approx(np.trace(matrix) + 2, abs=1e-12)
+    assert text == CLOSED
+
+
+@pytest.mark.parametrize("dimensions", [1, 2])
+def test_a_smooth_integrand_is_integrated_and_not_called_a_closed_form(dimensions):
+    value, text = integrated(integral_of(lambda e: np.exp(0.4 * e.sum(1))), dimensions, 1)
+    assert value == pytest.approx(np.exp(0.08 * dimensions), abs=1e-9)
+    assert text.startswith("quadrature")
+
+
+def test_an_integrand_on_which_two_rules_differ_is_not_called_exact():
+    assert integrated(integral_of(lambda e: np.abs(e[:, 0])), 1, 1) is None  # a kink
+    assert integrated(integral_of(lambda e: np.cos(3 * e).sum(1)), 4, 1) is None  # no quadratic, too many dimensions
+
+
+def test_rules_stay_within_the_runs_that_are_allowed():
+    for dimensions in range(1, 40):
+        for states in (1, 8, 100):
+            runs = sum(len(rule.points) for couple in rules(dimensions, states) for rule in couple) * states
+            assert runs <= MOST_RUNS
+
+
+def test_floats_that_a_function_reads_are_found_changed_and_put_back():
+    beta = 0.5
+
+    class Model:
+        def __init__(self):
+            self.gamma, self.size = 2.0, 3
+
+        def forward(self):
+            return beta * self.gamma * RATE * self.size
+
+        def __call__(self):
+            return self.forward()
+
+    model = Model()
+    found = {each.name: each for each in numbers.numbers_of(model, model.forward)}
+    assert set(found) == {"beta", "gamma", "RATE"}  # sizes are none
+    before = model()
+    for number in found.values():
+        with numbers.changed(number):
+            assert model() == pytest.approx(before * numbers.CHANGE)
+        assert model() == before
+
+
+def test_every_registered_finding_has_a_rule():
+    said = needs_of("pyro", ()) | needs_of("numpyro", ())
+    assert set(said) == {each.id for each in FINDINGS if each.id.startswith(("FIND-PYRO-", "FIND-NUMPYRO-"))}
+    assert not [identifier for identifier, need in said.items() if "no rule" in need]
+
+
+def test_no_exact_value_is_asked_for_of_a_pair_that_means_something_else():
+    side = Side(family="Normal", shown="Normal")
+    discrete = Side(family="Bernoulli", shown="Bernoulli", draw=Draw.SCORE)
+    assert has_exact([Site(name="z", model=side, guide=side)])
+    assert not has_exact([Site(name="z", model=discrete)])  # a latent that the guide lacks: its prior is meant
+    small, large = (Side(family="Normal", shown="Normal", plates=(Plate(name="p", size=n, rows=4),)) for n in (4, 12))
+    assert not has_exact([Site(name="z", model=large, guide=small)])
