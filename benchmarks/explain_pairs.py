@@ -294,7 +294,8 @@ def main(library: str, wanted: list[str]) -> int:
             sys.modules["pyro"].clear_param_store()
         try:
             pair = backend.prepare(model, guide, arguments, {}, {})
-            told, again = (plain(explained(each, draws=DRAWS)) for each in (pair, Later(pair)))
+            both: tuple[Any, Any] = (pair, Later(pair))
+            told, again = (plain(explained(each, draws=DRAWS)) for each in both)
         except Exception as error:
             failed += 1
             print(f"{name:40} RAISES {type(error).__name__}: {' '.join(str(error).split())[:120]}", flush=True)

@@ -269,8 +269,11 @@ class _Judge:
         scale = float(np.abs(draws[np.isfinite(draws)]).max(initial=0.0))
         others = block.values.get(beside) if beside else np.full(len(draws), exact.value) if exact else None
         with np.errstate(invalid="ignore"):  # inf less inf
-            gaps = None if others is None else np.where(draws == others, 0.0, draws - others)
-            difference = None if gaps is None else judge.estimate(gaps, scale, float(np.std(others)))
+            difference = (
+                None
+                if others is None
+                else judge.estimate(np.where(draws == others, 0.0, draws - others), scale, float(np.std(others)))
+            )
         gradient = None
         beside_slope = slope if beside or not exact else ""
         slopes = block.gradients.get(beside_slope) if beside_slope else None

@@ -148,7 +148,7 @@ def _summed(pair: tuple, noise: torch.Tensor, until: float) -> torch.Tensor:
         if outer.read != len(noise):
             raise UnknownDrawError  # another branch of the guide draws something else
         numbered = [node for node in guide_trace.nodes.values() if _numbered(node)]
-        log_q = sum((node["unscaled_log_prob"].sum() for node in numbered), torch.tensor(0.0))
+        log_q: Any = sum((node["unscaled_log_prob"].sum() for node in numbered), torch.tensor(0.0))
         inner: list[torch.Tensor] = []
         below: list[int] | None = []
         while below is not None:
