@@ -131,6 +131,20 @@ CASES = (
         given=("z",),
     ),
     Case(
+        id="SEM-TMC-002",
+        title="TraceTMC_ELBO with a discrete guide site that is neither enumerated nor sampled in parallel",
+        statement="right: an unbiased draw of d loss / d logit, for example r(z) (z - s)",
+        source="pyro.infer.tracetmc_elbo 1.9.2, _compute_tmc_factors: -log q of the site; _compute_dice_factors: "
+               "+ log q of the same site, both inside one logarithm",
+        behaviours=(
+            Behaviour(library=Library.PYRO, formula="0: -log q and DiCE's log q cancel; Trace_ELBO: r(z) (z - s)",
+                      program="tmc/tmc_002_pyro.py", sampled=("trace_gradient",),
+                      computes=lambda measured: {"tmc_gradient": 0.0, "trace_gradient": _score_function(measured)}),
+        ),
+        oracle=lambda _: dict.fromkeys(("tmc_gradient", "trace_gradient"), exact_gradient()),
+        given=("z",),
+    ),
+    Case(
         id="SEM-ENUM-001",
         title="TraceEnum_ELBO sums a discrete latent out, in the guide or in the model",
         statement="loss = sum_z q(z) r(z) (guide), loss = -log sum_z p(x, z) (model)",

@@ -37,6 +37,8 @@ TRAITS: Mapping[Library, Mapping[str, Trait]] = {
         "FIND-PYRO-008": Trait(elbos=_MEAN_FIELD, uses=("Delta with a log_density",)),
         "FIND-PYRO-021": Trait(elbos=("TraceGraph_ELBO",), any_of=("dependence by branch", "dependence by item"),
                                kinds=(GRADIENT,)),
+        "FIND-PYRO-027": Trait(elbos=("TraceTMC_ELBO",), any_of=(*_DISCRETE_GUIDE, "auxiliary discrete site"),
+                               kinds=(GRADIENT,)),
         "FIND-PYRO-022": Trait(elbos=("Trace_ELBO", "TraceGraph_ELBO", "TraceEnum_ELBO"), reused=True),
     },
     Library.NUMPYRO: {
