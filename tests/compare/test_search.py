@@ -102,6 +102,7 @@ def test_second_route_refuses_a_wrong_oracle():
     assert not outcomes[("to_event",)].survives
 
 
+@pytest.mark.slow
 def test_search_finds_what_is_known_blind():
     """Pyro's mean-field class on a masked latent: found, shrunk, confirmed by simulation, recognised afterwards."""
     pytest.importorskip("pyro")
