@@ -10,7 +10,9 @@ named although its values are others than the function's. `--step N` takes every
 
 import argparse
 import functools
+import math
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -26,6 +28,7 @@ from elbo_compare.suites.contract import Likelihood
 from elbo_compare.suites.mutants import catalogue, correct
 from elbo_compare.suites.mutants.variant import Kind, Variant
 
+STRIDE = 367  # a prime beside the number of products: any part of a run is spread over mutants and wrappings
 KINDS = (Kind.ANALYTIC_KL, Kind.SAMPLED_KL, Kind.NEGATIVE_ELBO, Kind.LOG_WEIGHT)
 # Equal to the negative ELBO of another likelihood, up to a constant: RIGHT as that, in these words.
 OTHER_LIKELIHOODS = {
@@ -318,41 +321,92 @@ def false_cause(variant: Variant, named: str) -> bool:
     return not (np.shape(ours) == np.shape(theirs) and np.allclose(ours, theirs, rtol=1e-8, atol=1e-8))
 
 
+class Log:
+    """One line for each product, written at once: an interrupted run goes on where it stopped."""
+
+    HEADER = "framework,variant,product,outcome,verdict"
+
+    def __init__(self, path: Path | None) -> None:
+        self.path = path
+        there = path.read_text(encoding="utf-8").splitlines()[1:] if path and path.is_file() else []
+        self.rows = {tuple(line.split(",")[:3]): line for line in there}
+        if path and not there:
+            path.write_text(self.HEADER + "\n", encoding="utf-8")
+
+    def has(self, *key: str) -> bool:
+        """Whether a product was judged before."""
+        return key in self.rows
+
+    def add(self, *row: str) -> None:
+        """Keep one more."""
+        self.rows[row[:3]] = ",".join(row)
+        if self.path:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(",".join(row) + "\n")
+
+    def counts(self, framework: str, *, guards: bool) -> Counter[tuple[str, str]]:
+        """How many products of each wrapping (or guard) came to what."""
+        rows = [line.split(",") for line in self.rows.values()]
+        return Counter(
+            (product, what)
+            for each, _, product, what, _ in rows
+            if each == framework and ("guard" in product) is guards
+        )
+
+
+def judge_wrappings(log: Log, framework: str, step: int, until: float) -> None:
+    """Every product that is not in the log, spread over the whole: a stopped run is a sample."""
+    cases = list(products(framework))
+    for case in cases[::step] if step > 1 else [cases[i * STRIDE % len(cases)] for i in range(len(cases))]:
+        key = (framework, case.variant.id, case.wrapping)
+        if time.monotonic() > until:
+            return
+        if not log.has(*key):
+            what, result = outcome(case)
+            log.add(*key, what, str(result.verdict))
+            if what == "FALSE RIGHT":
+                print(case.variant.id, case.wrapping, result.as_text(), sep="\n", flush=True)
+
+
+def judge_guards(log: Log, step: int, until: float) -> None:
+    """Every KL mutant under every guard; is a cause named that is not there?"""
+    for variant, guard, function in list(guarded())[::step]:
+        key = ("numpy", variant.id, f"guard {guard}")
+        if time.monotonic() > until:
+            return
+        if not log.has(*key):
+            result = check_function(function, framework="numpy")
+            named = result.diagnosis.id if result.diagnosis else ""
+            false = false_cause(variant, named)
+            log.add(*key, "FALSE CAUSE" if false else "named" if named else "not named", str(result.verdict))
+            if false:
+                print("FALSE CAUSE", variant.id, guard, result.as_text(), sep="\n", flush=True)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--step", type=int, default=1, metavar="N", help="every N-th product")
     parser.add_argument("--torch", action="store_true", help="torch functions: gradients are judged too")
     parser.add_argument("--only", choices=("wrappings", "guards"), help="one of the two products")
-    parser.add_argument("--output", type=Path, help="one line for each product, CSV")
+    parser.add_argument("--output", type=Path, help="one line for each product, CSV; what is in it is not judged again")
+    parser.add_argument("--stop-after", type=float, default=math.inf, metavar="SECONDS", help="end, to go on later")
     chosen = parser.parse_args()
-    rows, counts, bad = [], Counter(), 0
-    cases = list(products("torch" if chosen.torch else "numpy"))[:: chosen.step]
-    for case in cases if chosen.only != "guards" else ():
-        what, result = outcome(case)
-        counts[case.wrapping, what] += 1
-        rows.append(f"{case.variant.id},{case.wrapping},{what},{result.verdict}")
-        if what == "FALSE RIGHT":
-            bad += 1
-            print(case.variant.id, case.wrapping, result.as_text(), sep="\n")
-    total = Counter()
-    for (wrapping, what), count in sorted(counts.items()):
-        total[what] += count
-        print(f"{wrapping:<10} {what:<20} {count}")
-    print("all", dict(total))
-    wrong = named = 0
-    planted = list(guarded())[:: chosen.step] if chosen.only != "wrappings" else []
-    for variant, guard, function in planted:
-        result = check_function(function, framework="numpy")
-        identity = result.diagnosis.id if result.diagnosis else ""
-        named += bool(identity)
-        if false_cause(variant, identity):
-            wrong += 1
-            print("FALSE CAUSE", variant.id, guard, result.as_text(), sep="\n")
-        rows.append(f"{variant.id},guard {guard},{identity or '-'},{result.verdict}")
-    print(f"mutants x guards: {wrong} false causes, {named} causes named, {len(planted)} products")
-    if chosen.output:
-        chosen.output.write_text("\n".join(["variant,product,outcome,verdict", *rows]) + "\n", encoding="utf-8")
-    return int(bool(bad or wrong))
+    log, until = Log(chosen.output), time.monotonic() + chosen.stop_after
+    framework = "torch" if chosen.torch else "numpy"
+    if chosen.only != "wrappings":
+        judge_guards(log, chosen.step, until)
+    if chosen.only != "guards":
+        judge_wrappings(log, framework, chosen.step, until)
+    wrapped, guards = log.counts(framework, guards=False), log.counts("numpy", guards=True)
+    for (wrapping, what), count in sorted(wrapped.items()):
+        print(f"{wrapping:<20} {what:<20} {count}")
+    for name, found in (("mutants x wrappings", wrapped), ("mutants x guards", guards)):
+        total: Counter[str] = Counter()
+        for (_, what), count in found.items():
+            total[what] += count
+        print(f"{name}: {sum(total.values())} products, {dict(total)}")
+    bad = {"FALSE RIGHT", "FALSE CAUSE"} & {what for _, what in (*wrapped, *guards)}
+    return int(bool(bad))
 
 
 if __name__ == "__main__":
