@@ -13,13 +13,15 @@ from elbo_compare.compare.checking.claims import TermRecord
 from elbo_compare.compare.checking.experiment import Experiment, Observation
 from elbo_compare.compare.checking.failure import FunctionError
 from elbo_compare.compare.checking.fitting import short
-from elbo_compare.compare.checking.inputs import ORDINARY, Trial, signs
+from elbo_compare.compare.checking.inputs import FAR_OUTPUT, ORDINARY, Trial, at_edge, signs
 from elbo_compare.compare.checking.likelihoods import Domain
 from elbo_compare.compare.checking.readings import value_distance
+from elbo_compare.suites.contract import DType
 
 BISECTIONS = 40
 SAID = 1e-3  # nats: what is off by less than this relative to its value is no clamp
 NARROW, BROAD = (-13.8, -16.0, -20.0, -25.0, -32.0, -42.0), (4.6, 6.0, 8.0, 11.0, 16.0, 21.0, 31.0)
+EDGES = (-6.0, -7.0, -8.0, -9.0, -10.0, -12.0)  # decimal logarithms of a probability
 MEANS, LOGITS = (30.0, 100.0, 1e3), (30.0, 60.0, 100.0)
 
 
@@ -30,6 +32,7 @@ class Scan:
     name: str
     values: Sequence[float]
     at: Callable[[float], Trial]
+    guard: bool = False  # values are decimal logarithms of what a guard against log 0 holds up
 
 
 def beyond(experiment: Experiment, term: TermRecord) -> str:
@@ -53,12 +56,18 @@ def _scans(experiment: Experiment, term: TermRecord) -> list[Scan]:
     def logit(size: float) -> Trial:
         return replace(case, output=size * signs(case.output))
 
+    def edge(decades: float) -> Trial:
+        return at_edge(case, experiment.domain, FAR_OUTPUT, 10.0**decades)
+
     scans = []
     if term.reading.has_kl and term.reading.prior is None:
         scans += [Scan(name="log sigma^2", values=each, at=spread) for each in (NARROW, BROAD)]
         scans.append(Scan(name="|mean|", values=MEANS, at=mean))
     if term.reading.has_data and experiment.domain is Domain.LOGIT:
         scans.append(Scan(name="|logit|", values=LOGITS, at=logit))
+    double = experiment.dtype is DType.FLOAT64  # 1 - 1e-8 is 1 in float32
+    if term.reading.has_data and experiment.domain is Domain.UNIT and not term.reading.guard and double:
+        scans.append(Scan(name="probabilities", values=EDGES, at=edge, guard=True))
     return scans
 
 
@@ -71,6 +80,10 @@ def _text(experiment: Experiment, term: TermRecord, scan: Scan) -> str:
         if off > 0:
             edge = _edge(experiment, term, scan, good, value)
             much = f"off by {off:.2g} nats" if np.isfinite(off) else "no number"
+            if scan.guard and not np.isfinite(off):
+                return f"no number where p is {10**edge:.1g} from 0 or 1"
+            if scan.guard:
+                return f"a guard: it acts where p is {10**edge:.1g} from 0 or 1 ({much} in a batch at {10**value:.0e})"
             return f"beyond {scan.name} = {short(edge)} it is another function ({much} at {value:g})"
         good = value
     return ""

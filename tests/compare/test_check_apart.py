@@ -55,6 +55,7 @@ KINDS = [
     ("keyed", RIGHT, "-ELBO"),
     ("nested", RIGHT, "-ELBO"),
     ("misnamed_and_weighed", WRONG, "2 x the KL, if sigma is taken for log_var"),
+    ("clamped_far_out", RIGHT, r"a guard: it acts where p is 1e-08 from 0 or 1 \(off by"),
     ("configured.loss", DESIGN, r"reconstruction \+ 2 x KL.*its attribute self.config.kl_weight"),
 ]
 

@@ -162,3 +162,7 @@ def nested(x, out):
 
 def misnamed_and_weighed(recon_x, x, mu, sigma, kl_weight=2.0):
     return _bce(recon_x, x) + kl_weight * _kl(mu, sigma)
+
+
+def clamped_far_out(recon_x, x, mu, logvar):
+    return _bce(np.clip(recon_x, 1e-8, 1 - 1e-8), x) + _kl(mu, logvar)
