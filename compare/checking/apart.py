@@ -21,6 +21,7 @@ from elbo_compare.compare.checking.fitting import Law, Size, explain
 from elbo_compare.compare.checking.identify import candidate_readings
 from elbo_compare.compare.checking.inputs import ORDINARY, Inputs, Sizes, Trial, neutral
 from elbo_compare.compare.checking.judging import Subject
+from elbo_compare.compare.checking.mistaken_data import INNER, SMALL, cross_entropy_parts, told
 from elbo_compare.compare.checking.names import Role
 from elbo_compare.compare.checking.oracle import analytic_kl, log_density
 from elbo_compare.compare.checking.readings import Quantity, Reading, kl_elements
@@ -89,9 +90,10 @@ def _parts(subject: Subject) -> Parts | None:
         return None
     latents = _probes(subject, lambda first, other: _with_data_of(first, other))
     kl = _kl(subject, latents)
-    data = _data(subject, _probes(subject, lambda first, other: _with_data_of(other, first))) if has_data else None
+    observed = _probes(subject, lambda first, other: _with_data_of(other, first)) if has_data else {}
+    data = _data(subject, observed) if has_data else None
     if kl is not None:
-        return _beside_a_kl(subject, kl)
+        return _mistaken_kl(subject, kl) or _mistaken_data(subject, kl, observed) or _beside_a_kl(subject, kl)
     if _constant(subject, latents):
         text = f"depends on neither {_names(subject, Role.MEAN, Role.SPREAD)}: there is no KL in it"
         return Parts(outcome=Outcome.MISTAKEN, text=text, advice="the KL is missing: add it to what is minimised")
@@ -110,8 +112,8 @@ def _parts(subject: Subject) -> Parts | None:
     )
 
 
-def _beside_a_kl(subject: Subject, kl: Recognised) -> Parts:
-    """The KL is there; the data side is none of the known ones."""
+def _mistaken_kl(subject: Subject, kl: Recognised) -> Parts | None:
+    """A KL that is there with a weight or a spread that it should not have."""
     reading, weight = kl.reading, kl.weight
     if weight.factor < 0:
         text = f"contains {weight.text} x {kl.text}"
@@ -124,6 +126,42 @@ def _beside_a_kl(subject: Subject, kl: Recognised) -> Parts:
         name = argument.name if argument else "spread"
         text = f"contains {kl.text} if {name} is taken for {reading.spread.value}"
         return Parts(outcome=Outcome.MISTAKEN, text=text, advice=f"convert {name}, rename it, or pass --map")
+    return None
+
+
+def _mistaken_data(subject: Subject, kl: Recognised, observed: Probes) -> Parts | None:
+    """A cross-entropy with a part mistaken, or right for outputs near 1/2 alone."""
+    if subject.signature.find(Role.OUTPUT) is None or subject.signature.find(Role.OUTPUT_SPREAD) is not None:
+        return None
+    beside = f"its KL is right (weight {kl.weight.text})"
+    names = [*cross_entropy_parts(observed[next(iter(observed))][0].inputs, logits=False)]
+    for logits in (False, True):
+        columns = [_part(name, logits=logits) for name in names]
+        laws = weights_of(subject, observed, columns, zero=True)
+        if laws:
+            mistake, text = told(dict(zip(names, laws, strict=True)))
+            advice = "-(x log p + (1 - x) log(1 - p)), summed over the dimensions, is the cross-entropy"
+            outcome = Outcome.MISTAKEN if mistake else Outcome.SEPARATE
+            return Parts(outcome=outcome, text=f"{beside}; {text}", advice=advice)
+    inner = _probes(subject, lambda first, other: _with_data_of(_inner(other), first))
+    near = _data(subject, inner)
+    if near is None:
+        return None
+    text = f"{beside}; its reconstruction term is the {near.text} for outputs between 0.3 and 0.7 alone"
+    return Parts(outcome=Outcome.MISTAKEN, text=text, advice="look for a clamp or a threshold of the output")
+
+
+def _inner(case: Trial) -> Trial:
+    return replace(case, output=0.5 + INNER * (case.output - 0.5))
+
+
+def _part(name: str, *, logits: bool) -> Callable[[Inputs], Array]:
+    return lambda inputs: cross_entropy_parts(inputs, logits=logits)[name]
+
+
+def _beside_a_kl(subject: Subject, kl: Recognised) -> Parts:
+    """The KL is there; the data side is none of the known ones."""
+    weight = kl.weight
     asked = subject.options.likelihood
     if asked:
         text = (
@@ -211,9 +249,10 @@ def _constant(subject: Subject, probes: Probes) -> bool:
 
 
 def weights_of(
-    subject: Subject, probes: Probes, columns: Sequence[Callable[[Inputs], Array]]
+    subject: Subject, probes: Probes, columns: Sequence[Callable[[Inputs], Array]], *, zero: bool = False
 ) -> tuple[Law, ...] | None:
-    """The laws by which (batch, axis) quantities enter, where the value's changes are explained by them alone."""
+    """The laws by which (batch, axis) quantities enter, where the value's changes are explained by them alone; zero:
+    some may have no weight."""
     solved: list[dict[Size, float]] = [{} for _ in columns]
     for size, group in probes.items():
         whole = np.concatenate(_changes(subject, group))
@@ -227,7 +266,10 @@ def weights_of(
             return None
         for column, coefficient in zip(solved, found, strict=True):
             column[size] = float(coefficient)
-    laws = [explain(column) for column in solved]
+    if zero:
+        largest = max(abs(each) for column in solved for each in column.values())
+        solved = [{s: c if abs(c) > SMALL * largest else 0.0 for s, c in column.items()} for column in solved]
+    laws = [explain(column) if not zero or any(column.values()) else Law(factor=0.0) for column in solved]
     return None if any(law is None for law in laws) else tuple(law for law in laws if law)
 
 

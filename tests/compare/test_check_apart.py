@@ -56,6 +56,9 @@ KINDS = [
     ("nested", RIGHT, "-ELBO"),
     ("misnamed_and_weighed", WRONG, "2 x the KL, if sigma is taken for log_var"),
     ("clamped_far_out", RIGHT, r"a guard: it acts where p is 1e-08 from 0 or 1 \(off by"),
+    ("logarithm_forgotten", WRONG, r"its KL is right.*-1 x log p -1 \(1 - x\)\(1 - p\), where"),
+    ("clamped_coarsely", WRONG, "between 0.3 and 0.7 alone"),
+    ("ones_weigh_more", NOT_JUDGED, "ones and zeros weigh apart, -3 x log p -1"),
     ("configured.loss", DESIGN, r"reconstruction \+ 2 x KL.*its attribute self.config.kl_weight"),
 ]
 

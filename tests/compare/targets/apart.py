@@ -166,3 +166,15 @@ def misnamed_and_weighed(recon_x, x, mu, sigma, kl_weight=2.0):
 
 def clamped_far_out(recon_x, x, mu, logvar):
     return _bce(np.clip(recon_x, 1e-8, 1 - 1e-8), x) + _kl(mu, logvar)
+
+
+def logarithm_forgotten(recon_x, x, mu, logvar):
+    return -(x * np.log(recon_x) + (1 - x) * (1 - recon_x)).sum(1) + _kl(mu, logvar)
+
+
+def clamped_coarsely(recon_x, x, mu, logvar):
+    return _bce(np.clip(recon_x, 0.1, 0.9), x) + _kl(mu, logvar)
+
+
+def ones_weigh_more(logits, x, mu, logvar):
+    return (3 * x * np.logaddexp(0, -logits) + (1 - x) * np.logaddexp(0, logits)).sum(1) + _kl(mu, logvar)
