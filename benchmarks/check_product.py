@@ -4,8 +4,7 @@ Wrappings: plain, in a tuple, a dict, a method, a partial, in place, in float32,
 code 0 for a mutant whose values, at 200 data with sigma from 0.005 to 20 and logits up to 60, are not right; what
 equals the ELBO of another likelihood up to a constant is counted apart. With --torch the same functions are torch's,
 their gradients the complex step's, so that a detached term is judged by its gradient; RIGHT is false there too where a
-gradient is not the right one. A false cause is a catalogue entry that is
-named although its values are others than the function's. `--step N` takes every N-th product (a sample).
+gradient is not the right one. A false cause: an entry is named whose values are others. `--step N` takes a sample.
 """
 
 import argparse
@@ -141,7 +140,7 @@ def in_torch(f: Callable[..., Any]) -> Callable[..., Any]:
         def backward(ctx, *grad_outputs):
             weight = float(grad_outputs[0].flatten()[0])  # of a sum or mean of the result: the same for every datum
             parts = [
-                torch.tensor(weight * complex_step.gradient(plain_of(f), name, **ctx.arguments))
+                torch.tensor(weight * complex_step.gradient(f.__complex__, name, **ctx.arguments))
                 for name in ctx.arguments
             ]
             return (None, *(part.to(grad_outputs[0].dtype) for part in parts))
@@ -152,11 +151,6 @@ def in_torch(f: Callable[..., Any]) -> Callable[..., Any]:
         return Bridged.apply(names, *arguments.values())
 
     return wrapped
-
-
-def plain_of(f: Callable[..., Any]) -> Callable[..., Any]:
-    """The complex-safe function under a user's function: without the real part."""
-    return f.__complex__  # type: ignore[attr-defined]
 
 
 def torch_wrappings(f: Callable[..., Any]) -> Iterator[tuple[str, Callable[..., Any]]]:
@@ -324,18 +318,12 @@ def false_cause(variant: Variant, named: str) -> bool:
 class Log:
     """One line for each product, written at once: an interrupted run goes on where it stopped."""
 
-    HEADER = "framework,variant,product,outcome,verdict"
-
     def __init__(self, path: Path | None) -> None:
         self.path = path
         there = path.read_text(encoding="utf-8").splitlines()[1:] if path and path.is_file() else []
         self.rows = {tuple(line.split(",")[:3]): line for line in there}
         if path and not there:
-            path.write_text(self.HEADER + "\n", encoding="utf-8")
-
-    def has(self, *key: str) -> bool:
-        """Whether a product was judged before."""
-        return key in self.rows
+            path.write_text("framework,variant,product,outcome,verdict\n", encoding="utf-8")
 
     def add(self, *row: str) -> None:
         """Keep one more."""
@@ -361,7 +349,7 @@ def judge_wrappings(log: Log, framework: str, step: int, until: float) -> None:
         key = (framework, case.variant.id, case.wrapping)
         if time.monotonic() > until:
             return
-        if not log.has(*key):
+        if key not in log.rows:
             what, result = outcome(case)
             log.add(*key, what, str(result.verdict))
             if what == "FALSE RIGHT":
@@ -374,7 +362,7 @@ def judge_guards(log: Log, step: int, until: float) -> None:
         key = ("numpy", variant.id, f"guard {guard}")
         if time.monotonic() > until:
             return
-        if not log.has(*key):
+        if key not in log.rows:
             result = check_function(function, framework="numpy")
             named = result.diagnosis.id if result.diagnosis else ""
             false = false_cause(variant, named)
@@ -388,7 +376,7 @@ def main() -> int:
     parser.add_argument("--step", type=int, default=1, metavar="N", help="every N-th product")
     parser.add_argument("--torch", action="store_true", help="torch functions: gradients are judged too")
     parser.add_argument("--only", choices=("wrappings", "guards"), help="one of the two products")
-    parser.add_argument("--output", type=Path, help="one line for each product, CSV; what is in it is not judged again")
+    parser.add_argument("--output", type=Path, help="CSV, one line for each product; what is in it is kept")
     parser.add_argument("--stop-after", type=float, default=math.inf, metavar="SECONDS", help="end, to go on later")
     chosen = parser.parse_args()
     log, until = Log(chosen.output), time.monotonic() + chosen.stop_after
@@ -405,8 +393,7 @@ def main() -> int:
         for (_, what), count in found.items():
             total[what] += count
         print(f"{name}: {sum(total.values())} products, {dict(total)}")
-    bad = {"FALSE RIGHT", "FALSE CAUSE"} & {what for _, what in (*wrapped, *guards)}
-    return int(bool(bad))
+    return int(bool({"FALSE RIGHT", "FALSE CAUSE"} & {what for _, what in (*wrapped, *guards)}))
 
 
 if __name__ == "__main__":

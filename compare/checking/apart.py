@@ -7,7 +7,7 @@ arguments is a mistaken KL.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -15,23 +15,34 @@ import numpy as np
 
 from elbo_compare.compare.checking.by_design import accepted
 from elbo_compare.compare.checking.diagnosis import Diagnosis, DifferenceForm
-from elbo_compare.compare.checking.experiment import Observation
 from elbo_compare.compare.checking.failure import FunctionError
-from elbo_compare.compare.checking.fitting import Law, Size, explain
+from elbo_compare.compare.checking.fitting import GUARDED, Law
 from elbo_compare.compare.checking.identify import candidate_readings
-from elbo_compare.compare.checking.inputs import ORDINARY, Inputs, Sizes, Trial, neutral
+from elbo_compare.compare.checking.inputs import ORDINARY, Inputs, Trial, neutral
 from elbo_compare.compare.checking.judging import Subject
-from elbo_compare.compare.checking.mistaken_data import INNER, SMALL, cross_entropy_parts, told
+from elbo_compare.compare.checking.mistaken_data import INNER, cross_entropy_parts, told
 from elbo_compare.compare.checking.names import Role
 from elbo_compare.compare.checking.oracle import analytic_kl, log_density
 from elbo_compare.compare.checking.readings import Quantity, Reading, kl_elements
+from elbo_compare.compare.checking.sides import (
+    Probes,
+    allowed_for,
+    cases_of,
+    changes,
+    column_of,
+    constant,
+    mixed_probes,
+    observed_at,
+    separable,
+    value_at,
+    weights_of,
+    with_data_of,
+)
 from elbo_compare.compare.checking.source import mentioned
 from elbo_compare.suites.contract import Array
 
-PROBES = 10  # of each side, at every size
-CROSSED = 3  # calls at which both sides differ from the first
-SEPARATE, SINGLE = 1e-8, 5e-5  # left over, relative to the values: float64, float32
-DATA_SIDE = ("x", "output", "data_term", "output_log_var", "output_spread")
+HAVE_GUARDS = ("bernoulli", "poisson")  # whose logarithm people guard: recognised to a guard's size
+CONSTANT = "a constant that no gradient sees: keep or drop the normalisers of both densities alike"
 DATA_ROLES = (Role.X, Role.OUTPUT, Role.OUTPUT_SPREAD, Role.DATA_TERM)
 # Terms that join the data of a batch on purpose, by the names in the source: covariances, kernels, a batch's posterior.
 JOINING = re.compile(
@@ -70,9 +81,6 @@ class Recognised:
     reading: Reading | None = None
 
 
-Probes = dict[Size, list[Observation]]
-
-
 def parts_of(subject: Subject) -> Parts | None:
     """The parts of a term that is no sum of known ones; None where its two sides can't be told apart."""
     if subject.signature.find(Role.MEAN) is None or subject.signature.find(Role.SPREAD) is None:
@@ -86,15 +94,21 @@ def parts_of(subject: Subject) -> Parts | None:
 
 def _parts(subject: Subject) -> Parts | None:
     has_data = any(subject.signature.find(role) for role in DATA_ROLES)
-    if has_data and not _separable(subject):
+    if has_data and not separable(subject):
         return None
-    latents = _probes(subject, lambda first, other: _with_data_of(first, other))
+    latents = mixed_probes(subject, lambda first, other: with_data_of(first, other))
     kl = _kl(subject, latents)
-    observed = _probes(subject, lambda first, other: _with_data_of(other, first)) if has_data else {}
+    observed = mixed_probes(subject, lambda first, other: with_data_of(other, first)) if has_data else {}
     data = _data(subject, observed) if has_data else None
+    if kl is not None and (data is not None or not has_data):
+        beside = f" and the {data.text}, weight {data.weight.text}" if data else ""
+        text = (
+            f"contains {kl.text}, weight {kl.weight.text}{beside}; what is left is a constant or below a guard's size"
+        )
+        return _mistaken_kl(subject, kl) or Parts(outcome=Outcome.MISTAKEN, text=text, advice=CONSTANT)
     if kl is not None:
         return _mistaken_kl(subject, kl) or _mistaken_data(subject, kl, observed) or _beside_a_kl(subject, kl)
-    if _constant(subject, latents):
+    if constant(subject, latents):
         text = f"depends on neither {_names(subject, Role.MEAN, Role.SPREAD)}: there is no KL in it"
         return Parts(outcome=Outcome.MISTAKEN, text=text, advice="the KL is missing: add it to what is minimised")
     known = f"{data.text}, weight {data.weight.text}" if data else ""
@@ -143,7 +157,7 @@ def _mistaken_data(subject: Subject, kl: Recognised, observed: Probes) -> Parts 
             advice = "-(x log p + (1 - x) log(1 - p)), summed over the dimensions, is the cross-entropy"
             outcome = Outcome.MISTAKEN if mistake else Outcome.SEPARATE
             return Parts(outcome=outcome, text=f"{beside}; {text}", advice=advice)
-    inner = _probes(subject, lambda first, other: _with_data_of(_inner(other), first))
+    inner = mixed_probes(subject, lambda first, other: with_data_of(_inner(other), first))
     near = _data(subject, inner)
     if near is None:
         return None
@@ -180,106 +194,6 @@ def _names(subject: Subject, *roles: Role) -> str:
     return " and ".join([", ".join(found[:-1]), found[-1]] if len(found) > 1 else found)
 
 
-# Probes: two neutral cases put together.
-
-
-def _with_data_of(one: Trial, other: Trial) -> Trial:
-    """The latent side of `other` beside the data side of `one`."""
-    return replace(other, **{name: getattr(one, name) for name in DATA_SIDE})
-
-
-def _cases(subject: Subject) -> dict[Sizes, list[Trial]]:
-    sizes = [subject.experiment.sizes(size) for size in ORDINARY]
-    return {size: [neutral(size, replicate) for replicate in range(PROBES)] for size in sizes}
-
-
-def _observed(subject: Subject, case: Trial) -> Observation:
-    one = subject.experiment.observe(case, differentiate=False)
-    if not np.isfinite(one.terms[subject.position].value).all():
-        raise FunctionError("It is no number at the probes.")
-    return one
-
-
-def probes_of(subject: Subject) -> Probes:
-    """Neutral calls, by size."""
-    return _probes(subject, lambda first, other: other)
-
-
-def _probes(subject: Subject, mixed: Callable[[Trial, Trial], Trial]) -> Probes:
-    found: Probes = {}
-    for size, cases in _cases(subject).items():
-        key = (size.batch, size.latent, size.observed)
-        found[key] = [_observed(subject, mixed(cases[0], case)) for case in cases]
-    return found
-
-
-def _separable(subject: Subject) -> bool:
-    """Whether the mixed differences of data and latent side are zero."""
-    for cases in _cases(subject).values():
-        first = cases[0]
-        base = _value(subject, first)
-        for case in cases[1 : 1 + CROSSED]:
-            data, latent = (_value(subject, _with_data_of(*pair)) for pair in ((case, first), (first, case)))
-            both = _value(subject, case)
-            size = max(np.abs(part).max() for part in (base, data, latent, both))
-            if np.abs(both - data - latent + base).max() > _allowed(subject) * size:
-                return False
-    return True
-
-
-def _value(subject: Subject, case: Trial) -> Array:
-    return _observed(subject, case).terms[subject.position].value.ravel()
-
-
-def _allowed(subject: Subject) -> float:
-    return SINGLE if subject.neutral[0].terms[subject.position].dtype == "float32" else SEPARATE
-
-
-def _changes(subject: Subject, probes: Sequence[Observation]) -> list[Array]:
-    """What the value changes by from the first probe."""
-    values = [one.terms[subject.position].value.ravel() for one in probes]
-    return [value - values[0] for value in values[1:]]
-
-
-def _constant(subject: Subject, probes: Probes) -> bool:
-    return all(np.abs(change).max() == 0 for group in probes.values() for change in _changes(subject, group))
-
-
-# What a side equals, up to a constant.
-
-
-def weights_of(
-    subject: Subject, probes: Probes, columns: Sequence[Callable[[Inputs], Array]], *, zero: bool = False
-) -> tuple[Law, ...] | None:
-    """The laws by which (batch, axis) quantities enter, where the value's changes are explained by them alone; zero:
-    some may have no weight."""
-    solved: list[dict[Size, float]] = [{} for _ in columns]
-    for size, group in probes.items():
-        whole = np.concatenate(_changes(subject, group))
-        rows = [_column(subject, group, column) for column in columns]
-        matrix = np.stack(rows, axis=1)
-        if len(matrix) != len(whole) or not np.isfinite(matrix).all():
-            return None
-        found = np.linalg.lstsq(matrix, whole, rcond=None)[0]
-        scale = max(np.abs(one.terms[subject.position].value).max() for one in group) + np.abs(matrix * found).max()
-        if np.abs(matrix @ found - whole).max() > _allowed(subject) * scale:
-            return None
-        for column, coefficient in zip(solved, found, strict=True):
-            column[size] = float(coefficient)
-    if zero:
-        largest = max(abs(each) for column in solved for each in column.values())
-        solved = [{s: c if abs(c) > SMALL * largest else 0.0 for s, c in column.items()} for column in solved]
-    laws = [explain(column) if not zero or any(column.values()) else Law(factor=0.0) for column in solved]
-    return None if any(law is None for law in laws) else tuple(law for law in laws if law)
-
-
-def _column(subject: Subject, group: Sequence[Observation], quantity: Callable[[Inputs], Array]) -> Array:
-    parts = [quantity(one.inputs).sum(1) for one in group]
-    parts = [part if one.terms[subject.position].value.size == one.batch > 1 else part.sum(keepdims=True)
-             for part, one in zip(parts, group, strict=True)]  # fmt: skip
-    return np.concatenate([part - parts[0] for part in parts[1:]])
-
-
 def _kl_of(reading: Reading) -> Callable[[Inputs], Array]:
     return lambda inputs: kl_elements(reading, inputs).value
 
@@ -296,12 +210,15 @@ def _kl(subject: Subject, probes: Probes) -> Recognised | None:
 
 
 def _data(subject: Subject, probes: Probes) -> Recognised | None:
-    for reading in candidate_readings(subject.signature, (Quantity.RECONSTRUCTION,), subject.options.likelihood):
-        term = reading.data
-        if term is not None:
-            laws = weights_of(subject, probes, [lambda inputs, term=term: term.of(inputs).value])
-            if laws and laws[0].factor > 0:
-                return Recognised(weight=laws[0], text=term.name)
+    readings = candidate_readings(subject.signature, (Quantity.RECONSTRUCTION,), subject.options.likelihood)
+    for allowed in (0.0, GUARDED):
+        for reading in readings:
+            term = reading.data
+            if term is not None and (not allowed or term.likelihood in HAVE_GUARDS):
+                column = [lambda inputs, term=term: term.of(inputs).value]
+                laws = weights_of(subject, probes, column, allowed=allowed)
+                if laws and laws[0].factor > 0:
+                    return Recognised(weight=laws[0], text=term.name)
     return None
 
 
@@ -312,7 +229,7 @@ def _separate(subject: Subject, latents: Probes) -> str:
         if found:
             return found
     if subject.signature.find(Role.Z):
-        found = _beside_z(subject)
+        found = _beside_z(subject, latents)
         if found:
             return found
     if JOINING.search(f"{subject.signature.name.lower()} {mentioned(subject.callee.function)}") and _joins(subject):
@@ -339,13 +256,13 @@ def _two_latents(subject: Subject, latents: Probes) -> str:
     return ""
 
 
-def _beside_z(subject: Subject) -> str:
+def _beside_z(subject: Subject, latents: Probes) -> str:
     """An analytic KL beside a term of z; or log q(z) beside another prior than N(0, I)."""
 
     def still(first: Trial, other: Trial) -> Trial:
-        return replace(_with_data_of(first, other), z=first.z)
+        return replace(with_data_of(first, other), z=first.z)
 
-    probes = _probes(subject, still)
+    probes = mixed_probes(subject, still)
     name = _names(subject, Role.Z)
     for reading in candidate_readings(subject.signature, (Quantity.KL,)):
         if not accepted(subject, reading) or reading.prior is not None:
@@ -362,6 +279,9 @@ def _beside_z(subject: Subject) -> str:
         def log_q(inputs: Inputs, q: object = q) -> Array:
             return log_density(inputs[Role.Z], inputs[Role.MEAN], inputs[Role.SPREAD], q).value  # type: ignore[arg-type]
 
+        laws = weights_of(subject, latents, [log_q, lambda inputs: inputs[Role.Z] ** 2], zero=True)
+        if laws and laws[0].factor > 0:
+            return ""  # another weight of z^2: a mistaken log p(z)
         laws = weights_of(subject, probes, [log_q])
         if laws and laws[0].factor > 0 and not laws[0].powers[1] and _of_z_alone(subject, log_q, laws[0]):
             rest = f"the rest, a term of {name} (another prior?), is unknown here"
@@ -371,13 +291,13 @@ def _beside_z(subject: Subject) -> str:
 
 def _of_z_alone(subject: Subject, log_q: Callable[[Inputs], Array], weight: Law) -> bool:
     """Whether the value without log q is the same at another mean and spread, at another z too."""
-    for size, cases in _cases(subject).items():
+    for size, cases in cases_of(subject).items():
         key = (size.batch, size.latent, size.observed)
         for z in cases[1:3]:
-            group = [_observed(subject, replace(_with_data_of(cases[0], case), z=z.z)) for case in cases[:4]]
-            left = np.concatenate(_changes(subject, group)) - weight.at(key) * _column(subject, group, log_q)
+            group = [observed_at(subject, replace(with_data_of(cases[0], case), z=z.z)) for case in cases[:4]]
+            left = np.concatenate(changes(subject, group)) - weight.at(key) * column_of(subject, group, log_q)
             scale = max(np.abs(one.terms[subject.position].value).max() for one in group)
-            if np.abs(left).max() > _allowed(subject) * scale * 100:
+            if np.abs(left).max() > allowed_for(subject) * scale * 100:
                 return False
     return True
 
@@ -389,12 +309,12 @@ def _joins(subject: Subject) -> bool:
     case = neutral(subject.experiment.sizes(ORDINARY[1]), 0)
     cut = len(case.mean) // 2
     whole, one, other = (
-        _value(subject, part) for part in (case, case.rows(slice(0, cut)), case.rows(slice(cut, None)))
+        value_at(subject, part) for part in (case, case.rows(slice(0, cut)), case.rows(slice(cut, None)))
     )
     if whole.size > 1:
         return whole.size != one.size + other.size or bool(
-            np.abs(np.concatenate([one, other]) - whole).max() > _allowed(subject) * np.abs(whole).max()
+            np.abs(np.concatenate([one, other]) - whole).max() > allowed_for(subject) * np.abs(whole).max()
         )
     rows = len(case.mean)
     total, mean = one + other, (cut * one + (rows - cut) * other) / rows
-    return all(np.abs(whole - each).max() > _allowed(subject) * np.abs(whole).max() for each in (total, mean))
+    return all(np.abs(whole - each).max() > allowed_for(subject) * np.abs(whole).max() for each in (total, mean))

@@ -9,7 +9,6 @@ from collections.abc import Callable
 import numpy as np
 
 from elbo_compare.compare.checking import oracle
-from elbo_compare.compare.checking.apart import probes_of, weights_of
 from elbo_compare.compare.checking.by_design import accepted
 from elbo_compare.compare.checking.failure import FunctionError
 from elbo_compare.compare.checking.identify import candidate_readings
@@ -17,6 +16,7 @@ from elbo_compare.compare.checking.inputs import Inputs
 from elbo_compare.compare.checking.judging import Subject
 from elbo_compare.compare.checking.names import Role, WrittenAs
 from elbo_compare.compare.checking.readings import Quantity
+from elbo_compare.compare.checking.sides import probes_of, weights_of
 from elbo_compare.compare.checking.signature import FunctionKind
 from elbo_compare.suites.contract import Array
 

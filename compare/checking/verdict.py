@@ -32,7 +32,7 @@ from elbo_compare.suites.bridge.user_arrays import DETACHED, Term
 BEYOND = {
     "a maximum mean discrepancy (InfoVAE, Zhao et al. 2019, arXiv 1706.02262)": r"mmd|kernel",
     "a total-correlation term (beta-TCVAE, Chen et al. 2018, arXiv 1802.04942)": r"total_corr|\btc\b|tc_loss|dwkl",
-    "a K-sample bound (IWAE, Burda et al. 2016, arXiv 1509.00519)": r"iwae|logsumexp|log_w",
+    "a K-sample bound (IWAE, Burda et al. 2016, arXiv 1509.00519)": r"iwae|logsumexp|log_w\b",
     "an adversarial term": r"discriminator|adversarial|critic",
 }
 
