@@ -128,6 +128,7 @@ def test_a_weight_that_is_given_is_by_design_and_a_weight_of_one_announces_the_e
         one = checked("WeightGiven", constants=announced)
         assert one.verdict is CheckVerdict.WRONG, one.as_text()
         assert "averaged over the batch and the observed dimensions" in one.as_text()
+        assert one.message == ""
 
 
 def test_a_flow_that_keeps_volumes_is_judged_and_another_as_far_as_it_goes():

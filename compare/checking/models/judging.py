@@ -182,10 +182,15 @@ def _on_loss(case: ResultDraft, probed: Probed, *, deep: int) -> CheckResult:
         return _by_design(case, probed, found, objective)
     if one.standing is Standing.MISMATCH and one.beta is not None and one.beta.factor > 0:
         small, sized, objective = at_one_size(probed, found)
-        result = _by_design(case, small, sized, objective)
+        result = _by_design(_copy(case), small, sized, objective)
         if result.verdict is CheckVerdict.BY_DESIGN:
             return result
     return case.result(CheckVerdict.WRONG, diagnoses.linear(one))
+
+
+def _copy(case: ResultDraft) -> ResultDraft:
+    """What is known so far, for a trial that may come to nothing."""
+    return replace(case, claims=list(case.claims), notes=list(case.notes))
 
 
 def _by_design(case: ResultDraft, probed: Probed, found: Found, objective: Objective) -> CheckResult:
@@ -209,7 +214,7 @@ def _floored(case: ResultDraft, probed: Probed) -> CheckResult | None:
     """The verdict under free bits or a capacity; of several that have the loss's values the first with its gradient."""
     chosen: CheckResult | None = None
     for found, objective in islice(floors(probed, case.likelihood, case.model, case.constants), MOST_FLOORS):
-        draft = replace(case, claims=list(case.claims), notes=list(case.notes))
+        draft = _copy(case)
         draft.title, draft.reduction = found.identified.reading.title, found.identified.reduction.value
         result = _by_design(draft, probed, found, objective)
         if result.verdict is not CheckVerdict.WRONG:

@@ -1,0 +1,228 @@
+"""Public VAE programs, whole and without an edit, under `compare check`: entered how, which verdict, which words.
+
+    python benchmarks/whole_models.py FOLDER --tree COMMIT [--only TEXT]
+
+FOLDER holds a checkout of each repository as `owner+name`, with its commit in a file COMMIT; nothing of them is kept.
+Each program is one command, in a process of its own with one thread; its CPU seconds (imports too) are counted, since
+the clock depends on what else runs. `wanted` is what a reading of the program says: the verdict, and words of it.
+Writes `programs.json` (everything) and `README.md` (the table), of all programs that were run so far.
+"""
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+OUT = ROOT / "reports" / "published" / "whole-models"
+LIMIT_S = 15.0
+RIGHT, BY_DESIGN, WRONG, NOT_JUDGED = "right", "by design", "wrong", "not judged"
+FAILED, NOT_LOADED = "failed", "not loaded"
+IMAGES = '{"in_channels": 3, "latent_dim": 8}'
+MEANS = "the squared error is a mean over pixels, the KL one over the batch times M_N"
+TOLD = "the sampler is right"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Public:
+    """One program. place: of its file in the repository; weight: M_N, where its loss asks for one; init: its arguments;
+    runs: `torch` or `flax`, which packages it wants; why: what a reader finds in it."""
+
+    repository: str
+    target: str
+    wanted: str
+    words: str
+    place: str = "."
+    init: str = ""
+    loss: str = ""
+    weight: str = ""
+    why: str = ""
+    runs: str = "torch"
+
+    @property
+    def options(self) -> list[str]:
+        """Of the command."""
+        given = {"--init": self.init, "--loss": self.loss, "--set": f"M_N={self.weight}" if self.weight else ""}
+        return [part for option, value in given.items() if value for part in (option, value)]
+
+
+def antixk(file: str, name: str, wanted: str, words: str, *, weight: str = "0.00025", init: str = IMAGES,
+           why: str = "") -> Public:  # fmt: skip
+    """One of the collection's models; 0.00025 is the weight in its own configurations."""
+    return Public(repository="AntixK/PyTorch-VAE", target=f"models/{file}.py:{name}", wanted=wanted, words=words,
+                  weight=weight, init=init, why=why)  # fmt: skip
+
+
+def questioned(file: str, loss: str, wanted: str, words: str, why: str) -> Public:
+    """One of the authors' models."""
+    init = (
+        '{"args": {"input_size": [1, 28, 28], "z1_size": 10, "cuda": false, "dynamic_binarization": false, '
+        '"warmup": 0, "number_combination": 2, "number_of_flows": 2}}'
+    )
+    return Public(repository="jmtomczak/vae_vpflows", target=f"models/{file}.py:VAE", init=init,
+                  loss=f"utils/training.py:{loss}", wanted=wanted, words=words, why=why)  # fmt: skip
+
+
+PROGRAMS = (
+    Public(repository="pytorch/examples", place="vae", target="main.py:VAE", wanted=RIGHT, words="TraceMeanField_ELBO"),
+    questioned("VAE", "train_vae", RIGHT, "Trace_ELBO of your own networks / batch", "the questioned code"),
+    questioned("VAE_HF", "train_vae_VPflow", FAILED, "expand", "a sum kept its dimension before torch 0.2"),
+    questioned("VAE_ccLinIAF", "train_vae_VPflow", FAILED, "old source: torch.tril's k", "told in one line"),
+    Public(repository="yunjey/pytorch-tutorial", place="tutorials/03-advanced/variational_autoencoder",
+           target="main.py:VAE", wanted=RIGHT, words="TraceMeanField_ELBO"),
+    Public(repository="google/flax", place="examples/vae", target="models.py:VAE", loss="train.py:compute_metrics",
+           init="[8]", wanted=RIGHT, words="TraceMeanField_ELBO", runs="flax"),
+    antixk("vanilla_vae", "VanillaVAE", BY_DESIGN, "M_N", why=MEANS),
+    antixk("vanilla_vae", "VanillaVAE", WRONG, "averaged over the batch and the observed", weight="1", why=MEANS),
+    antixk("beta_vae", "BetaVAE", NOT_JUDGED, TOLD, why="gamma |KL - C|, C grows with the steps"),
+    antixk("logcosh_vae", "LogCoshVAE", NOT_JUDGED, TOLD, why="log cosh in place of a likelihood"),
+    antixk("iwae", "IWAE", FAILED, "no array of x's size depends on z", why="several samples a datum"),
+    antixk("vampvae", "VampVAE", NOT_JUDGED, TOLD, why="a mixture of encoders for a prior"),
+    antixk("hvae", "HVAE", NOT_JUDGED, "a hierarchy", init='{"in_channels": 3, "latent1_dim": 8, "latent2_dim": 8}'),
+    antixk("info_vae", "InfoVAE", NOT_JUDGED, TOLD, why="an MMD beside the KL"),
+    antixk("dip_vae", "DIPVAE", NOT_JUDGED, TOLD, why="a penalty on the covariance of the means"),
+    antixk("vq_vae", "VQVAE", NOT_JUDGED, "no noise is drawn", weight="",
+           init='{"in_channels": 3, "embedding_dim": 8, "num_embeddings": 16}', why="a codebook"),
+    antixk("cat_vae", "CategoricalVAE", NOT_JUDGED, "Gumbel", why="a relaxed categorical latent"),
+    Public(repository="pyro-ppl/pyro", place="examples/vae", target="vae.py:VAE", wanted=NOT_LOADED,
+           words="a model and a guide", why="a pair"),
+    Public(repository="pyro-ppl/numpyro", place="examples", target="vae.py:model", wanted=NOT_LOADED,
+           words="A loss or a KL is judged here", why="half of a pair"),
+    Public(repository="sksq96/pytorch-vae", target="vae.py:VAE", wanted=FAILED, words="no loss was found",
+           why="its loss is in a notebook"),
+    Public(repository="1Konny/Beta-VAE", target="model.py:BetaVAE_H", wanted=FAILED, words="no loss was found",
+           why="its loss is in a solver"),
+    Public(repository="unnir/cVAE", target="cvae.py:CVAE", wanted=FAILED, words="c",
+           init='{"feature_size": 784, "latent_size": 8, "class_size": 10}', why="it wants labels beside x"),
+    Public(repository="altosaar/variational-autoencoder", target="train_variational_autoencoder_pytorch.py:"
+           "VariationalMeanField", init='{"latent_size": 8, "data_size": 784}', wanted=FAILED, words="device",
+           why="half of a model, in a script that names its device below"),
+    Public(repository="ethanluoyc/pytorch-vae", target="vae.py:VAE", init='{"encoder": 1, "decoder": 1}',
+           wanted=NOT_LOADED, words="--data", why="it wants two modules, which no JSON gives"),
+    Public(repository="wiseodd/generative-models", place="VAE/vanilla_vae", target="vae_pytorch.py:Q",
+           wanted=NOT_LOADED, words="tensorflow", why="a script that reads its data with TensorFlow"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What one command gave."""
+
+    program: Mapping[str, Any]
+    commit: str
+    tree: str
+    verdict: str
+    text: str
+    entered: str
+    exit_code: int
+    as_wanted: bool
+    cpu_s: float
+    wall_s: float
+
+
+def asked(program: Public, folder: Path, pythons: Mapping[str, str], tree: str) -> Answer:
+    """Run one program."""
+    checkout = folder / program.repository.replace("/", "+")
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    command = [pythons[program.runs], "-m", "elbo_compare", "check", program.target, *program.options, "--json"]
+    before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    done = subprocess.run(
+        [*command, "--timeout", "300"],
+        cwd=checkout / program.place,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    after, wall = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter() - started
+    given: dict[str, Any]
+    try:
+        given = json.loads(done.stdout)
+    except ValueError:
+        given = {"verdict": "no answer", "message": (done.stderr or done.stdout).strip()[-300:]}
+    commit = checkout / "COMMIT"
+    return Answer(
+        program=asdict(program) | {"options": program.options},
+        tree=tree,
+        commit=commit.read_text(encoding="utf-8").strip()[:10] if commit.is_file() else "",
+        verdict=str(given.get("verdict")),
+        text=told(given),
+        entered=str((given.get("parameters") or {}).get("loss", "")),
+        exit_code=done.returncode,
+        as_wanted=given.get("verdict") == program.wanted and program.words in told(given),
+        cpu_s=round(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, 1),
+        wall_s=round(wall, 1),
+    )
+
+
+def told(given: Mapping[str, Any]) -> str:
+    """The words of an answer: message, diagnosis, equation."""
+    diagnosis: Mapping[str, Any] = given.get("diagnosis") or {}
+    parts = (given.get("message"), diagnosis.get("text"), given.get("equation"), *(given.get("notes") or ()))
+    return " | ".join(str(part) for part in parts if part)
+
+
+def rows(answers: Mapping[str, Any]) -> Iterator[str]:
+    """The table."""
+    yield "# Public VAE programs, whole, under `compare check`\n"
+    as_read = sum(each["as_wanted"] for each in answers.values())
+    slow = sum(each["cpu_s"] > LIMIT_S for each in answers.values())
+    yield (
+        f"{len(answers)} programs, each entered without an edit by the command shown; {as_read} gave what a reading of "
+        f"the program says (verdict and words), {slow} took more than {LIMIT_S:.0f} CPU seconds (the command in one "
+        "thread, imports included; the machine was busy, so its clock is not shown). Nothing is right that was not "
+        "judged: what can't be judged or entered is *not judged*, *failed* or *not loaded*, and says why. Made by "
+        "`benchmarks/whole_models.py`; `programs.json` has every answer whole, with the commit of this project.\n"
+    )
+    yield "| program | commit | command | entered by | verdict | as read | says | CPU s |"
+    yield "|---|---|---|---|---|---|---|---|"
+    for each in answers.values():
+        one = each["program"]
+        options = " ".join(part if part.startswith("--") else f"'{part}'" for part in one["options"])
+        place = "" if one["place"] == "." else f" {one['place']}"
+        says = each["text"].replace("|", "/").replace("\n", " ")[:200]
+        command = f"{one['target']} {options}".strip()
+        yield (
+            f"| {one['repository']}{place} | {each['commit']} | `{command}` | {each['entered']} | {each['verdict']} | "
+            f"{'yes' if each['as_wanted'] else 'no'} | {says} | {each['cpu_s']} |"
+        )
+
+
+def main() -> None:
+    """Run what is asked for and write both files anew after each."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--only", default="")
+    parser.add_argument("--tree", required=True, help="the commit of this checkout")
+    parser.add_argument("--python", action="append", default=[], help="flax=PYTHON: another interpreter for these")
+    parser.add_argument("-o", type=Path, default=OUT, dest="out")
+    options = parser.parse_args()
+    pythons: dict[str, str] = dict.fromkeys(("torch", "flax"), sys.executable)
+    pythons |= {each.partition("=")[0]: each.partition("=")[2] for each in options.python}
+    options.out.mkdir(parents=True, exist_ok=True)
+    store = options.out / "programs.json"
+    answers = json.loads(store.read_text(encoding="utf-8")) if store.is_file() else {}
+    for program in PROGRAMS:
+        key = f"{program.repository} {program.place} {program.target} {program.weight}".strip()
+        if options.only not in key:
+            continue
+        answer = asked(program, options.folder, pythons, options.tree)
+        answers[key] = asdict(answer)
+        ok = answer.verdict == program.wanted and program.words in answer.text
+        print(
+            f"{'as wanted' if ok else 'OTHERWISE'}  {key}: {answer.verdict}, {answer.cpu_s} s CPU: {answer.text[:160]}",
+            flush=True,
+        )
+        store.write_text(json.dumps(answers, indent=1) + "\n", encoding="utf-8")
+        (options.out / "README.md").write_text("\n".join(rows(answers)) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
