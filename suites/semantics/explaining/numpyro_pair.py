@@ -205,7 +205,8 @@ class NumPyroPair:
             found = [{name: each(key, self._params) for name, each in self._functions.items()} for key in keys]
             return jax.tree.map(lambda *leaves: np.stack([np.asarray(leaf) for leaf in leaves]), *found)
         consts = {name: closed.consts for name, (closed, _) in self._functions.items()}
-        if self._compiled is None:
+        compiled = self._compiled
+        if compiled is None:
 
             def every(key: Any, params: Any, consts: Any) -> Any:
                 flat = jax.tree.leaves((key, params))
@@ -215,8 +216,8 @@ class NumPyroPair:
                 }  # fmt: skip
 
             lowered = jax.jit(jax.vmap(every, in_axes=(0, None, None))).lower(jnp.stack(keys), self._params, consts)
-            self._compiled = lowered.compile(compiler_options=QUICK_TO_COMPILE)
-        return jax.device_get(self._compiled(jnp.stack(keys), self._params, consts))
+            compiled = self._compiled = lowered.compile(compiler_options=QUICK_TO_COMPILE)
+        return jax.device_get(compiled(jnp.stack(keys), self._params, consts))
 
 
 class _Reweighted(Messenger):
