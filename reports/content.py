@@ -35,7 +35,10 @@ class Column:
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """A frame and how it is shown. The files hold the whole frame in full precision, the page `limit` rows."""
+    """A frame and how it is shown. The files hold the whole frame in full precision, the page `limit` rows.
+
+    `beside`: the frame of a run's folder that has these rows (findings.parquet): where it is there they are in no file
+    of their own."""
 
     name: str
     caption: str
@@ -43,6 +46,7 @@ class Table:
     columns: tuple[Column, ...]
     limit: int = 60
     folded: bool = False
+    beside: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,6 @@ line style, so that nothing hangs on colour.
 """
 
 import io
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 
 from elbo_compare.reports.content import Picture
 from elbo_compare.reports.formats import figure_text
+from elbo_compare.reports.svg import compact
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9", "#7F7F7F")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
@@ -30,7 +30,6 @@ LINES = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (6, 1.5, 1, 1.5)), (0, (3, 1, 1, 1
 # rows that were measured, and what is drawn knows no roster (it is another part): a test holds the two together.
 KNOWN = ("numpy-oracle", "torch-hand", "jax-hand", "pyro", "numpyro")
 LEGEND_WIDTH = 150  # characters across a figure at the legend's size
-COORDINATE = re.compile(rb"(\d\.\d\d)\d+")
 MARKED = 30  # points of a line; more are drawn without marks
 PANELS = 8  # more would shrink each panel below legibility; the tables hold all
 
@@ -223,5 +222,4 @@ def _legend(figure: Figure) -> None:
 def _save(figure: Figure) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    # Six decimals of a point are for nobody: two make a third of the file less.
-    return COORDINATE.sub(rb"\1", buffer.getvalue())
+    return compact(buffer.getvalue().decode()).encode()

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from elbo_compare.reports.content import Block, ClaimCard, Code, FirstScreen, Picture, Prose, Section, Table
 from elbo_compare.reports.formats import anchor, clean, file_name, markdown
-from elbo_compare.reports.tables import to_markdown
+from elbo_compare.reports.tables import forms, to_markdown
 
 
 def to_markdown_page(first: FirstScreen, sections: Iterable[str]) -> str:
@@ -21,10 +21,10 @@ def to_markdown_page(first: FirstScreen, sections: Iterable[str]) -> str:
     return "\n\n".join(line for line in (*lines, *sections) if line) + "\n"
 
 
-def section_to_markdown(section: Section) -> str:
-    """One section under its heading, with its anchor."""
+def section_to_markdown(section: Section, once: bool = False) -> str:
+    """One section under its heading, with its anchor. `once`: where the rows are that a frame beside the report has."""
     head = f'<a id="{anchor(section.anchor)}"></a>\n\n## {markdown(section.title)}'
-    return "\n\n".join(line for line in (head, *map(_block, section.blocks)) if line)
+    return "\n\n".join(line for line in (head, *(_block(block, once) for block in section.blocks)) if line)
 
 
 def _numbers(first: FirstScreen) -> str:
@@ -35,9 +35,9 @@ def _row(*entries: str) -> str:
     return "| " + " | ".join(markdown(entry) for entry in entries) + " |"
 
 
-def _block(block: Block) -> str:
+def _block(block: Block, once: bool) -> str:
     if isinstance(block, Table):
-        return _table(block)
+        return _table(block, once)
     if isinstance(block, Picture):
         file = f"{file_name(block.name)}.{'svg' if block.svg else 'png'}"
         return f"![{markdown(block.alt)}](figures/{file})\n\n{markdown(block.caption)}"
@@ -55,16 +55,20 @@ def _indented(text: str) -> str:
     return "\n".join(f"    {line}" for line in clean(text).splitlines())
 
 
-def _table(table: Table) -> str:
+def _table(table: Table, once: bool) -> str:
     if table.frame.empty:
         return f"{markdown(table.caption)}\n\nNone."
-    name = file_name(table.name)
+    file = f"../{table.beside}.parquet" if once and table.beside else _file(table, once)
     if table.folded:  # not for reading through: the file holds it
-        return f"{markdown(table.caption)} {len(table.frame):,} rows: tables/{name}.parquet."
+        return f"{markdown(table.caption)} {len(table.frame):,} rows: {file}."
     shown = to_markdown(table)
     rest = len(table.frame) - table.limit
-    more = f"\n\n{rest:,} further rows: tables/{name}.parquet." if rest > 0 else ""
+    more = f"\n\n{rest:,} further rows: {file}." if rest > 0 else ""
     return f"{markdown(table.caption)}\n\n{shown}{more}"
+
+
+def _file(table: Table, once: bool) -> str:
+    return f"tables/{file_name(table.name)}.{forms(table, once)[0]}"
 
 
 def _claim(card: ClaimCard) -> str:

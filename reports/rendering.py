@@ -3,7 +3,7 @@
 import base64
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from elbo_compare.reports.formats import anchor, file_name
 from elbo_compare.reports.markdown import section_to_markdown
 from elbo_compare.reports.tables import cells, forms, shown_columns, worst_outcome, write_table
 
+FOLDED_ROWS = 30
 _CODE = re.compile(r"`([^`\n]+)`")
 _ARXIV = re.compile(r"(\barXiv[: ])(\d{4}\.\d{4,5})\b")
 
@@ -32,8 +33,16 @@ class Rendered:
 def rendered(section: Section, addresses: Mapping[str, str] | None = None, once: bool = False) -> Rendered:
     """The section as HTML and Markdown. `addresses`: the pages of IDs, where the section is one of several pages:
     then IDs are linked there, and pictures are files."""
+    if once:  # the rows are in the frames: a folded table is for a look
+        section = replace(section, blocks=tuple(map(_shortened, section.blocks)))
     html = template("section.html.j2").render(section=section, addresses=addresses, once=once)
-    return Rendered(anchor=section.anchor, title=section.title, html=html, markdown=section_to_markdown(section))
+    return Rendered(anchor=section.anchor, title=section.title, html=html, markdown=section_to_markdown(section, once))
+
+
+def _shortened(block: Block) -> Block:
+    if isinstance(block, Table) and block.folded:
+        return replace(block, limit=min(block.limit, FOLDED_ROWS))
+    return block
 
 
 def written(section: Section, folder: Path, addresses: Mapping[str, str] | None = None, once: bool = False) -> Rendered:

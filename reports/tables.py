@@ -140,8 +140,10 @@ def _right(column: Column) -> bool:
 
 def forms(table: Table, once: bool = False) -> tuple[str, ...]:
     """The files of a table: Parquet always, CSV of a short one, LaTeX of one that the page shows unfolded; with `once`
-    its rows in one file alone: CSV where it is short and unfolded."""
+    its rows in one file alone: CSV where it is short and unfolded, none where a frame beside the report has them."""
     short = len(table.frame) < CSV_ROWS
+    if once and table.beside:
+        return ()
     if once:
         return ("parquet",) if table.folded or not short else ("csv",)
     return ("parquet", *(("csv",) if short and not table.folded else ()), *(() if table.folded else ("tex",)))

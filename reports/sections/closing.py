@@ -11,6 +11,7 @@ from elbo_compare.reports.data import ReportData, by_implementation, labels
 from elbo_compare.reports.formats import clean, file_name, latex
 from elbo_compare.reports.tables import plain_columns
 
+FIRST = 100  # commands in a report whose folder has the cells themselves
 LEDGER = {
     "offset_nats": "offset, nats",
     "offset_constants": "offset / (latent · ½ log 2π)",
@@ -27,6 +28,7 @@ def ledger(data: ReportData) -> Section:
         return not_measured("ledger", title, "no cell recorded log q(z|x) and log p(z) at shared noise.")
     table = Table(
         name="ledger",
+        beside="ledger",
         caption=(
             "Measured offset of each term from its fully normalised value. The ½ log 2π per latent dimension that "
             "hand-written code drops from both densities cancels in the KL and the ELBO, and does not in log q or "
@@ -90,11 +92,12 @@ def reproduce(data: ReportData) -> Section:
                 "command": [_command(base, *each) for each in zip(text, cells["key"], strict=True)],
             }
         )
+        first = f"; the first {FIRST} are here, `compare why` prints the others'" if data.once else ""
         blocks.append(
             Table(
                 name="reproduce",
-                caption=f"One command for each of the {len(frame):,} planned cells.",
-                frame=frame.drop_duplicates("cell"),
+                caption=f"One command for each of the {len(frame):,} planned cells{first}.",
+                frame=frame.drop_duplicates("cell").head(FIRST if data.once else None),
                 columns=(
                     Column(header="cell's key", source="key", kind=Kind.CODE),
                     Column(header="command", source="command", kind=Kind.CODE),

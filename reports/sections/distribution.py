@@ -135,6 +135,7 @@ def _table(moments: Frame, quantity: str, word: str) -> Table:
     unit = "nats" if word == "mean" else "nats²"
     return Table(
         name=f"kl-{word}",
+        beside="measurements",
         caption=f"KL term, {word} of own draws per datum, {unit}, with its 95% interval, beside the exact value.",
         frame=rows[["case", "implementation", "estimator", "seed", "n", "value", "low", "high", "reference", "key"]],
         columns=(

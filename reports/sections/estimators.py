@@ -245,6 +245,7 @@ def _cost_picture(frame: Frame) -> Picture:
 def _cost_table(frame: Frame) -> Table:
     return Table(
         name="cost-adjusted",
+        beside="efficiency",
         caption="Variance and time of each estimator over its baseline's, in the same implementation.",
         frame=frame,
         columns=(
@@ -275,6 +276,7 @@ def _variance_table(drawn: Frame) -> Table:
     rows = rows.sort_values(["case", "what", "estimator"], kind="stable")
     return Table(
         name="estimator-variances",
+        beside="measurements",
         caption=(
             "Variance of one value of each estimator at one datum with its 95% interval, beside the exact one where a "
             "closed form exists. An infinite exact variance (k3 where some σ² ≤ ½): a sample says nothing about it."

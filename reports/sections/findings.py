@@ -88,6 +88,7 @@ def _register(findings: Frame, semantics: Frame) -> Table:
     shown = findings.assign(state=states, **{n: [each[n] for each in worst] for n in worst[0]})
     return Table(
         name="findings",
+        beside="findings",
         caption=(
             f"{len(findings)} findings, sorted by harm. Number: the one of its cases that is furthest from the oracle, "
             "what the library gives and what would be right; a flag is a yes or no, a count has no unit, all others "
@@ -169,6 +170,7 @@ def _cases(semantics: Frame, whole: bool) -> Table:
     shown["told"] = shown["outcome"].replace(REGISTERED)
     return Table(
         name="semantics",
+        beside="semantics",
         caption=f"Every case of the semantics suite: {semantics['case'].nunique()} cases, {len(semantics)} verdicts.",
         frame=shown,
         columns=(
@@ -191,6 +193,7 @@ def _described(described: Frame | None) -> list[Block]:
     return [
         Table(
             name="semantics-described",
+            beside="semantics_described",
             caption="Described, not judged: a step's time over that of Trace_ELBO uncompiled, in the same round and "
             "process; median and quartiles over the rounds.",
             frame=described,
@@ -217,6 +220,7 @@ def _pairs(pairs: Frame | None) -> Block:
         return Prose(text=text, absent=True)
     return Table(
         name="semantics-pairs",
+        beside="semantics_pairs",
         caption="Every registered divergence at three choices of parameters, against numerical integration.",
         frame=pairs.assign(told=pairs["outcome"].replace(REGISTERED)),
         columns=(

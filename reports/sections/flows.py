@@ -50,6 +50,7 @@ def _same_noise(rows: Frame) -> Table:
     rows = rows.assign(what=rows["quantity"].map(what)).sort_values(["model", "what"], kind="stable")
     return Table(
         name="flow-same-noise",
+        beside="measurements",
         caption=(
             "KL term with a flow, nats per datum: log q of the sample before the flow − log p of the sample after it "
             "(− log-determinant), against the float64 oracle at the same noise, and, for the linear flows, averaged "
@@ -78,6 +79,7 @@ def _own_draws(rows: Frame) -> Table:
     rows = rows.assign(case=case(rows).map(short_case)).sort_values("case", kind="stable")
     return Table(
         name="flow-own-draws",
+        beside="measurements",
         caption=(
             "Mean of the KL term's own draws at one datum with its 95% interval, nats, beside the closed form (linear "
             "flows; a dash: there is none)."

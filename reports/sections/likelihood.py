@@ -39,6 +39,7 @@ def _estimates(rows: Frame) -> Table:
     rows = by_implementation(rows.assign(cell=labels(rows)))
     return Table(
         name="likelihood",
+        beside="measurements",
         caption=(
             "Mean log p(x) over test data, nats per datum, with the 95% interval over those data, the Monte Carlo "
             "error of the mean at these data, and the exact value where there is one."

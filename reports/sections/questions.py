@@ -113,6 +113,7 @@ def _rows(identifier: str, rows: Frame) -> Table:
     judged = rows[(rows["outcome"] != "") | (rows["low"].notna())]
     return Table(
         name=f"questions-{identifier}",
+        beside="questions",
         caption=f"{identifier}: every measured number with its interval.",
         frame=_in_words(judged, "outcome"),
         columns=(
@@ -137,6 +138,7 @@ def _rows(identifier: str, rows: Frame) -> Table:
 def _claims(identifier: str, claims: Frame) -> Table:
     return Table(
         name=f"question-claims-{identifier}",
+        beside="questions_claims",
         caption=f"{identifier}: why each claim should hold, its source and its tolerance.",
         frame=claims,
         columns=(

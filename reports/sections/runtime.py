@@ -62,6 +62,7 @@ def _table(timings: Frame) -> Table:
     shown["peak_mib"] = timings["peak_bytes"] / 2**20
     return Table(
         name="runtime",
+        beside="timings",
         caption=(
             "Compile, first step and steady step are separate numbers; steady step: median over rounds with the "
             "order-statistics interval; ratio: to torch-hand in the same rounds. Peak: the worker's resident "

@@ -21,7 +21,7 @@ def build(data: ReportData) -> Section:
         ),
         _mutants("variants", legitimate, "Legitimate variants: recognised, and no claim meant for them fails them."),
         _claims(claims),
-        _matrix(rows, 400 if data.addresses is None else 40),
+        _matrix(rows, 400),
     )
     return Section(anchor=ANCHOR, title=TITLE, blocks=blocks)
 
@@ -48,6 +48,7 @@ def _mutants(name: str, rows: Frame, caption: str) -> Table:
     )
     return Table(
         name=name,
+        beside="sensitivity",
         caption=caption,
         frame=frame,
         columns=(
@@ -66,6 +67,7 @@ def _mutants(name: str, rows: Frame, caption: str) -> Table:
 def _claims(claims: Frame) -> Table:
     return Table(
         name="sensitivity-claims",
+        beside="sensitivity-claims",
         caption="Every claim: how many mutants it catches, how many no weaker claim catches, or why it is kept.",
         frame=claims,
         columns=(
@@ -87,6 +89,7 @@ def _matrix(rows: Frame, limit: int) -> Table:
     frame = frame[order].reset_index()
     return Table(
         name="sensitivity-matrix",
+        beside="sensitivity",
         caption=(
             "The matrix: ✗ the claim caught the mutant, · it did not, – not meant for that variant, ? inconclusive, "
             "empty: does not apply."

@@ -101,6 +101,7 @@ def _final(rows: Frame) -> Table:
     last = by_implementation(last).assign(model=model(last))
     return Table(
         name="heldout-elbo",
+        beside="measurements",
         caption=(
             "Held-out ELBO after the last step, nats per datum, with the 95% interval over the held-out data; computed "
             "by the NumPy oracle at the weights that each implementation trained."
@@ -183,6 +184,7 @@ def _path_table(rows: Frame) -> Table:
     worst = rows.loc[groups["distance"].idxmax()].assign(steps=groups.size().to_numpy())
     return Table(
         name="training-paths",
+        beside="measurements",
         caption="Same-noise training paths: the step of the largest difference from the oracle's path.",
         frame=worst,
         columns=(
