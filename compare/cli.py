@@ -176,6 +176,19 @@ def report(
 
 
 @app.command()
+def site(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder of results, such as reports/published.")],
+    address: Annotated[str, typer.Option("--site", metavar="URL", help="Where it will stand, for BibTeX.")] = "",
+    draw: Annotated[bool, typer.Option("--draw/--no-draw", help="Draw judged folders again.")] = True,
+) -> None:
+    """Join the reports of a folder into one site: an index, the latest, and every ID in every report."""
+    with _drawing_processes() as drawing:
+        from elbo_compare.compare.commands.site import site_folder
+
+        say(f"Site: {site_folder(folder, drawing, note, site=address, draw=draw)}")
+
+
+@app.command()
 def mutants(
     ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Mutants.  [default: all]")] = None,
     jobs: Jobs = None,

@@ -3,8 +3,8 @@
     python -m elbo_compare.reports.building
 
 is such a process: pickles on its standard input, first the data and the report's folder, then one builder after
-another; a pickled reply on its standard output for each. A process of our own making, since a pool of the standard
-library's would import the caller's program once more.
+another, then maybe the next report's; a pickled reply on its standard output for each builder. A process of our own
+making, since a pool of the standard library's would import the caller's program once more.
 """
 
 import pickle
@@ -128,6 +128,9 @@ def main() -> None:
         data, folder = pickle.load(arriving)
         while True:
             build = pickle.load(arriving)
+            if isinstance(build, tuple):  # the next report's
+                data, folder = build
+                continue
             reply: tuple[Any, Exception | None]
             try:
                 reply = written(build(data), folder, data.addresses, data.once), None

@@ -41,7 +41,7 @@ def main(entry: Entry, addresses: Mapping[str, str]) -> str:
         f'<p class="kicker"><a href="../{entry.sort}.html">{escape(TITLES[entry.sort])}</a> · {escape(entry.head)}</p>',
         f"<h1>{escape(entry.id)}</h1>",
         f'<p class="statement">{_linked(entry.title, addresses)}</p>',
-        f'<p>Outcome: <span class="outcome {_css(outcome)}">{escape(outcome)}</span>'
+        f'<p>Outcome: <span class="outcome {css_of(outcome)}">{escape(outcome)}</span>'
         + (f" · {escape(clean(entry.place))}" if entry.place else "")
         + "</p>",
         "<dl>" + "".join(_field(name, text, addresses) for name, text in entry.fields if text) + "</dl>",
@@ -66,7 +66,7 @@ def index(sort: str, found: Iterable[Entry], after: str = "") -> str:
     rows = "\n".join(
         f'<tr><th scope="row" class="code"><a href="{entry.address}">{escape(entry.id)}</a></th>'
         f'<td class="text">{prose(clean(entry.title))}{_harm(entry)}</td><td class="short">{escape(entry.head)}</td>'
-        f'<td class="outcome {_css(entry.outcome)}">{escape(entry.outcome or "not measured")}</td></tr>'
+        f'<td class="outcome {css_of(entry.outcome)}">{escape(entry.outcome or "not measured")}</td></tr>'
         for entry in found
     )
     name = escape(TITLES[sort])
@@ -105,13 +105,16 @@ def _tables(rows: tuple[tuple[str, ...], ...], addresses: Mapping[str, str], nam
         if not groups or len(row) != len(groups[-1][0]):
             groups.append([])
         groups[-1].append(row)
-    return "\n".join(_table(head, rest, addresses, name) for head, *rest in groups)
+    return "\n".join(
+        _table(head, rest, addresses, f"{name}, {number}" if number > 1 else name)
+        for number, (head, *rest) in enumerate(groups, 1)
+    )
 
 
 def _table(head: tuple[str, ...], rows: list[tuple[str, ...]], addresses: Mapping[str, str], name: str) -> str:
     top = "".join(f'<th scope="col">{escape(clean(each))}</th>' for each in head)
     body = "".join(
-        "<tr>" + "".join(f'<td class="{_css(each)}">{_linked(each, addresses)}</td>' for each in row) + "</tr>"
+        "<tr>" + "".join(f'<td class="{css_of(each)}">{_linked(each, addresses)}</td>' for each in row) + "</tr>"
         for row in rows
     )
     return (
@@ -120,7 +123,7 @@ def _table(head: tuple[str, ...], rows: list[tuple[str, ...]], addresses: Mappin
     )
 
 
-def _css(outcome: str) -> str:
+def css_of(outcome: str) -> str:
     """A colour for the words of an outcome; a finding that is still there has none."""
     for word in ("differs", "inconclusive"):
         if word in outcome:

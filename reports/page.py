@@ -38,6 +38,7 @@ def write_report(
     addresses: Mapping[str, str] | None = None,
     entries: Callable[[], Sequence[Entry]] | None = None,
     single_file: bool = False,
+    above: str = "",
     frames_beside: bool = False,
     drawing: DrawingProcesses | None = None,
 ) -> Path:
@@ -47,7 +48,8 @@ def write_report(
     Frames as `elbo_compare.load` gives them (`further`: by name, those that a run may have beside its own); a missing
     column or an empty frame makes a section say "not measured". `entries` gives, while others draw, what has a page of
     its own (by default the claims), `addresses` are those pages, ID by ID. `frames_beside`: the frames lie in the
-    folder's parent and are not written again, nor is any table twice. `drawing`: processes that draw; without one, this
+    folder's parent and are not written again, nor is any table twice. `above`: the page
+    over several reports of which this is one, as an address. `drawing`: processes that draw; without one, this
     process does. Returns the path of the first page. Raises OSError where the folder can't be written.
     """
     data = ReportData(
@@ -66,7 +68,7 @@ def write_report(
     builders = drawing or DrawingProcesses(1)
     plain = plain_entries(data) if entries is None else []
     known = {entry.id: entry.address for entry in plain} if addresses is None else addresses
-    site = None if single_file else PageWriter(folder, known)
+    site = None if single_file else PageWriter(folder, known, above)
     if site is not None:
         data = replace(data, addresses=site.addresses)
 

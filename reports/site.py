@@ -65,11 +65,11 @@ assert_elbo_claims(loss_function)</pre>
 
 
 class PageWriter:
-    """Writes pages into one folder, all in one frame."""
+    """Writes pages into one folder, all in one frame; `above`: the page over several reports, of which this is one."""
 
-    def __init__(self, folder: Path, addresses: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, addresses: Mapping[str, str], above: str = "") -> None:
         self.folder, self.addresses = folder, addresses
-        values = {"pages": PAGES, "glossary": GLOSSARY, "footer": FOOTER}
+        values = {"pages": PAGES, "glossary": GLOSSARY, "footer": FOOTER, "above": above}
         self.frames = {root: template("page.html.j2").render(root=root, **values) for root in ("", "../")}
 
     def page(self, file: str, title: str, content: str) -> Path:

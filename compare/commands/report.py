@@ -20,10 +20,11 @@ ALWAYS = ("measurements", "verdicts", "ledger", "timings")  # judging leaves the
 
 
 def report_folder(
-    folder: Path, drawing: "DrawingProcesses | None" = None, single_file: bool = False, site: str = ""
+    folder: Path, drawing: "DrawingProcesses | None" = None, single_file: bool = False, site: str = "", above: str = ""
 ) -> Path:
     """Draw the report of a judged folder as DIR/report, whole or not at all; returns the first page's path. `drawing`:
-    the processes that do; `single_file`: one document; `site`: where the pages will stand, for BibTeX.
+    the processes that do; `single_file`: one document; `site`: where the pages will stand, for BibTeX;
+    `above`: the page over several reports, by address.
 
     Every frame of the folder is handed over: what other verbs left (mutants, semantics, questions) is shown with it.
     """
@@ -53,6 +54,7 @@ def report_folder(
             addresses=addresses(),
             entries=lambda: entries(evidence, site),
             single_file=single_file,
+            above=above,
             frames_beside=not single_file,
             drawing=drawing,
             **frames,
