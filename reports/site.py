@@ -97,7 +97,7 @@ class PageWriter:
             text = (files("elbo_compare.reports") / "templates" / file).read_text("utf-8")
             (self.folder / file.replace("report.css", "style.css")).write_text(text, encoding="utf-8")
         for file, anchors in ELSEWHERE.items():
-            self.page(file, named[anchors[0]].title, "\n".join(named[each].html for each in anchors))
+            self.page(file, named[anchors[0]].title, _headed("\n".join(named[each].html for each in anchors)))
         self.page("check.html", "Is my code right?", CHECK)
         top = f"<h1>Environment</h1>\n<p>{escape(facts(data))}</p>\n"
         self.page("environment.html", "Environment", top + "\n".join(named[each].html for each in ENVIRONMENT))
@@ -126,6 +126,11 @@ class PageWriter:
             figure=named["answer-figure"].html,
             addresses=self.addresses,
         )
+
+
+def _headed(html: str) -> str:
+    """A section that is a page of its own: its title is the page's first heading."""
+    return html.replace("<h2>", "<h1>", 1).replace("</h2>", "</h1>", 1)
 
 
 def _folded(sections: Iterable[Rendered]) -> str:

@@ -100,6 +100,7 @@ def test_every_page_can_be_read_without_seeing_it(site):
         assert re.search(r"<title>[^<]+</title>", text), name
         levels = [int(tag[1]) for tag in page.headings]
         assert not any(two > one + 1 for one, two in pairwise(levels)), name
+        assert levels.count(1) == 1, name
         assert all(image.get("alt") for image in page.images), name
         assert all(control.get("aria-label") for control in page.controls), name
         assert 'href="#content"' in text
