@@ -114,7 +114,7 @@ class JaxTrainer:
             self.running, loss = self.run(self.running, data)
             self.done += 1
         jax.block_until_ready(self.running.adam)
-        return float(loss[-1] if loss.ndim else loss)
+        return float(np.ravel(loss)[-1])  # chosen on the host: a number that chooses on the device would travel
 
     def weights(self) -> Params:
         """The weights by their canonical names."""

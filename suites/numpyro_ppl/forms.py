@@ -65,7 +65,7 @@ class NumPyroTrainer:
             self.state, loss = self.run(self.state, data)
             self.done += 1
         jax.block_until_ready(self.state)
-        return float(loss[-1] if loss.ndim else loss)
+        return float(np.ravel(loss)[-1])  # chosen on the host: a number that chooses on the device would travel
 
     def weights(self) -> Params:
         """The weights by their canonical names."""

@@ -73,6 +73,7 @@ def test_every_part_is_asked_once_in_order_of_worth_and_leaves_few_files(day, tm
     assert parts == ["ceilings", "steps", "steps", "replicas", "draws"]
     assert all("--resume" in call and "--device cpu" in call for call in calls[1:7])
     assert "--profile gpu" in calls[1]
+    assert "--single-file" in calls[-1]  # of a folder of pages only one would be copied
     assert "Verdicts: 3 agrees" in (tmp_path / "out" / "day.log").read_text()
 
 

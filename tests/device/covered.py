@@ -72,5 +72,6 @@ JAX_FAULTS = {
     "12: every batch travels": ("training by jax-hand", "arrays travel in 3 steps"),
     "14: a form takes the outline's weights": ("seeded weights", "its seeded weights are not the loop's"),
     "products in the default precision": ("jax-hand loop", "products not in full precision"),
-    "a number travels in a loop": ("loop of jax-hand loop", "Disallowed host-to-device transfer"),
+    "a number travels in a loop": ("jax-hand loop", "Disallowed host-to-device transfer"),
+    "a number travels with an epoch": ("jax-hand joined scan", "Disallowed host-to-device transfer"),
 }

@@ -17,6 +17,14 @@ FORMS: dict[str, tuple[int, int]] = {
     "pyro without validation": (3, 0),
     "pyro tutorial loop": (21, 1),  # the tutorial's batches lie on the host
 }
+# JAX's forms: nothing travels to the device in a call, however many steps it has; a guard forbids it. Its end is read.
+JAX_FORMS = dict.fromkeys(
+    (
+        *("jax-hand loop", "jax-hand donated", "jax-hand scan", "jax-hand joined", "jax-hand joined scan"),
+        *("numpyro update loop", "numpyro update scan", "numpyro example fori_loop"),
+    ),
+    0,
+)
 ENDS = 2  # of every call: a synchronisation, and the loss is read
 
 # A step of a session. Pyro's classes read their loss, and with validation look at every distribution's parameters.
