@@ -102,6 +102,14 @@ def test_agrees_with_simulation():
     assert compared > 50
 
 
+def test_simulation_of_data_that_no_latent_reaches():
+    """As shrinking leaves them: in a plate, without parents."""
+    data = Site(name="x", family=Family.NORMAL, parameters=NUMBER, plates=("i",), observed=(0.1, 0.2, 0.3))
+    pair = normal_pair(model=(normal_pair().model[0], data), plates=(Plate(name="i", size=3),))
+    right, found = exact(pair), simulate(pair, 0, 500)
+    assert abs(right.value - found.value) <= 6 * found.value_error
+
+
 def test_simulation_sees_a_wrong_oracle():
     pair = draw(3, 0)
     found = simulate(pair, 0, 2000)

@@ -99,6 +99,12 @@ def _loss(pair: Pair, theta: Array, drawn: Mapping[str, Array]) -> tuple[Array, 
 
 
 def _log_density(pair: Pair, site: Site, theta: Array, values: Mapping[str, Array]) -> Array:
+    """Axes: draw, then `Pair.shape`, also where nothing that was drawn reaches the site."""
+    draws = len(next(iter(values.values())))
+    return np.broadcast_to(_terms(pair, site, theta, values), (draws, *pair.shape(site)))
+
+
+def _terms(pair: Pair, site: Site, theta: Array, values: Mapping[str, Array]) -> Array:
     shape = pair.shape(site)
     value = np.broadcast_to(np.reshape(site.observed, shape if len(site.observed) > 1 else ()), shape) \
         if site.observed else values[site.name]  # fmt: skip
