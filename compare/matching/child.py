@@ -16,7 +16,16 @@ from elbo_compare.compare.matching.data import named_data
 from elbo_compare.compare.matching.loading import load_programs
 from elbo_compare.compare.matching.programs import FRAMEWORKS
 from elbo_compare.compare.matching.result import MatchResult, MatchVerdict
-from elbo_compare.compare.matching.session import Plan, Side, against, match_sides, observe, opened, with_data
+from elbo_compare.compare.matching.session import (
+    Plan,
+    Side,
+    against,
+    match_sides,
+    observe,
+    opened,
+    with_data,
+    with_spare,
+)
 from elbo_compare.compare.matching.travelling import from_json, packed, to_json, unpacked
 from elbo_compare.compare.matching.tying import read_ties
 from elbo_compare.suites.contract import DType
@@ -57,7 +66,7 @@ def _answer(request: dict[str, Any], tell: Tell) -> dict[str, Any]:
         return _told(match_sides(sides[0], sides[1], plan, ties), request)
     with opened(sides[0], DType.FLOAT64) as one:
         plan = with_data(plan, sides, [one])
-        observed = observe(one, sides[0], plan)
+        observed = with_spare(observe(one, sides[0], plan), one, sides[0], plan)
     return {"observed": to_json(observed), "rows": [packed(each) for each in plan.data]}
 
 

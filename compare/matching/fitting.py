@@ -146,6 +146,7 @@ def candidates(found: Measured) -> Iterator[list[Term]]:
     sampler's latents."""
     if Term(What.ENUMERATED, "") in found.terms:
         yield [Term(What.ENUMERATED, "")]
+    yield from ([term] for term in found.terms if term.what is What.IMPORTANCE)
     latents = [each for each in found.sites if not each.observed]
     observed = [each for each in found.sites if each.observed]
     plain = _likelihoods(observed, found, What.LOG_LIKELIHOOD)
@@ -159,6 +160,11 @@ def candidates(found: Measured) -> Iterator[list[Term]]:
     for likelihood in (plain, *others):
         for parts in PARTS:
             yield likelihood + _there([Term(what, site.name) for site in latents for what in parts], found)
+    yield plain + [term for term in found.terms if term.what is What.COORDINATE]
+    for site in latents:  # log N(0, I) where the model has another prior
+        own, standard = Term(What.LOG_P, site.name), Term(What.STANDARD, site.name)
+        if standard in found.terms:
+            yield plain + [standard if each == own else each for each in kls[0]]
     for draw in sorted({term.draw for term in found.terms if term.draw in SAMPLERS}):
         for likelihood in (plain, *(each for each in others if not any(term.clamp for term in each))):
             moved = _there(_at(likelihood, draw), found)

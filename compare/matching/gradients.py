@@ -58,6 +58,7 @@ class Path:
     term: Term
     pathwise: float
     direct: float
+    alone: bool = False  # the direct path is its only one
 
 
 def paths(one: ByWeight, terms: Mapping[Term, float], gradients: Mapping[str, ByWeight], unit: float) -> list[Path]:
@@ -84,7 +85,12 @@ def paths(one: ByWeight, terms: Mapping[Term, float], gradients: Mapping[str, By
         return []
     found = {key: _plain(share) for key, share in zip(keys, shares, strict=True)}
     return [
-        Path(term=term, pathwise=found.get((term, "pathwise"), 1.0), direct=found.get((term, "direct"), 1.0))
+        Path(
+            term=term,
+            pathwise=found.get((term, "pathwise"), 1.0),
+            direct=found.get((term, "direct"), 1.0),
+            alone=(term, "pathwise") not in found,
+        )
         for term in terms
     ]
 
@@ -111,11 +117,14 @@ def path_words(found: Sequence[Path]) -> list[str]:
         name = term_name(path.term)
         if path.pathwise == 0.0 and path.direct == 1.0:
             words.append(f"the latents are detached in {name}: no gradient passes through them")
+        elif path.direct == 0.0 and (path.alone or path.pathwise == 0.0):
+            left = ", or all of it but a constant is left out" if path.term.what is What.LOG_Q else ""
+            words.append(f"{name} is detached: it gives no gradient{left}")
+        elif path.direct == 0.0 and path.pathwise == 1.0 and path.term.what is What.LOG_LIKELIHOOD:
+            words.append(f"the weights of {name} are frozen: no gradient reaches them")
         elif path.direct == 0.0 and path.pathwise == 1.0:
             landing = ", as in sticking the landing" if path.term.what is What.LOG_Q else ""
             words.append(f"{name}: its own parameters are detached{landing}")
-        elif path.direct == 0.0 and path.pathwise == 0.0:
-            words.append(f"{name} is detached: it gives no gradient")
         elif (path.direct, path.pathwise) != (1.0, 1.0):
             words.append(
                 f"{name} has {path.pathwise:.4g} of its gradient through the latents, {path.direct:.4g} beside"
@@ -129,6 +138,10 @@ def term_name(term: Term) -> str:
         text = f"log p({term.site})"
     elif term.what is What.ENUMERATED:
         text = term.what.value
+    elif term.what is What.IMPORTANCE:
+        return f"log mean weight of {term.draw} draws"
+    elif term.what is What.COORDINATE:
+        text = f"KL({term.site})"
     elif term.what in (What.LOG_Q, What.LOG_P, What.KL):
         text = f"{term.what.value}({term.site})"
     else:

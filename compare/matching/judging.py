@@ -19,9 +19,10 @@ from elbo_compare.suites.bridge.tape import Drawn
 
 @dataclass(frozen=True, kw_only=True)
 class JudgedTotal:
-    """The judgement of one total; fields as in `MatchResult`."""
+    """The judgement of one total; fields as in `MatchResult`. untied: why the noise of both sides was not the same."""
 
     verdict: MatchVerdict
+    untied: str = ""
     fields: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -43,7 +44,9 @@ def judge(total: str, found: Measured, *, one_framework: bool = True) -> JudgedT
     enumerated = found.other.errors.get(Total.ENUM.value, "")
     apart += f"; TraceEnum_ELBO, which sums over the discrete sites, raises {enumerated}" if enumerated else ""
     if apart:
-        return JudgedTotal(verdict=MatchVerdict.NOT_JUDGED, fields={"message": f"{fields['message']}; {apart}"})
+        return JudgedTotal(
+            verdict=MatchVerdict.NOT_JUDGED, fields={"message": f"{fields['message']}; {apart}"}, untied=apart
+        )
     return JudgedTotal(verdict=MatchVerdict.NOT_EXPLAINED, fields=fields)
 
 

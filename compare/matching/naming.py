@@ -12,7 +12,16 @@ from elbo_compare.suites.bridge.pairs.records import Term, What
 
 HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
 EQUAL = 1e-7  # relative, of a fitted coefficient: what a solution of a dozen equations leaves of 2^-53
-OWN_SIGN = {What.LOG_LIKELIHOOD: -1.0, What.LOG_Q: 1.0, What.LOG_P: -1.0, What.KL: 1.0, What.ENUMERATED: 1.0}
+OWN_SIGN = {
+    What.LOG_LIKELIHOOD: -1.0,
+    What.LOG_Q: 1.0,
+    What.LOG_P: -1.0,
+    What.KL: 1.0,
+    What.ENUMERATED: 1.0,
+    What.IMPORTANCE: -1.0,
+    What.COORDINATE: 1.0,
+    What.STANDARD: -1.0,
+}
 
 
 @dataclass(frozen=True, kw_only=True)

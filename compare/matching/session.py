@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 from elbo_compare.compare.checking.failure import FunctionError, TargetError
 from elbo_compare.compare.errors import CompareError
 from elbo_compare.compare.matching.data import made_up
+from elbo_compare.compare.matching.expecting import LEAN, SAMPLED, Runs, foreign, in_expectation
 from elbo_compare.compare.matching.judging import judge
 from elbo_compare.compare.matching.measured import SIZES, TAPES, UNIT, measured
 from elbo_compare.compare.matching.result import MatchResult, MatchVerdict
@@ -22,6 +23,7 @@ from elbo_compare.suites.bridge.tape import Tape
 from elbo_compare.suites.contract import Array, DType
 
 MOST_DRAWS = 4
+SPARE = 256  # runs that one process makes for another; a quarter of them with gradients
 NORMAL = "normal"
 
 
@@ -53,7 +55,10 @@ class Plan:
 
 @dataclass(frozen=True, kw_only=True)
 class Observed:
-    """The first side, run: its weights and their values, its state, its sites where it is a pair, its runs."""
+    """The first side, run: its weights and their values, its state, its sites where it is a pair, its runs.
+
+    spare: runs at one set of rows, for a verdict in expectation by another process.
+    """
 
     label: str
     framework: str
@@ -63,6 +68,7 @@ class Observed:
     buffers: Sequence[Array]
     facts: Sequence[SiteFacts]
     runs: Mapping[int, Sequence[Run]]
+    spare: Mapping[int, Sequence[Run]] = field(default_factory=dict)
 
 
 def match_sides(first: Side, second: Side, plan: Plan, ties: Mapping[str, str]) -> MatchResult:
@@ -83,7 +89,7 @@ def _matched(first: Side, second: Side, plan: Plan, ties: Mapping[str, str]) -> 
         plan = with_data(plan, (first, second), (one, other))
         set_up(other, second, plan)  # weights that both share are made by whoever comes first
         observed = observe(one, first, plan)
-        return against(observed, other, second, plan, ties)
+        return against(observed, other, second, plan, ties, drawing(one, first, plan))
 
 
 def with_data(plan: Plan, described: Sequence[Side], sides: Sequence[Any]) -> Plan:
@@ -139,8 +145,43 @@ def observe(side: Any, described: Side, plan: Plan) -> Observed:
     )
 
 
-def against(first: Observed, other: Any, second: Side, plan: Plan, ties: Mapping[str, str]) -> MatchResult:
-    """The second side at the first one's weights, state, data and tapes; the result."""
+def drawing(side: Any, described: Side, plan: Plan, asked: Asked = LEAN) -> Runs:
+    """Runs of a side at one set of rows, as many as are asked for."""
+
+    def drawn(size: int, begin: int, count: int, gradients: bool) -> list[Run]:
+        with called(described.label):
+            return [
+                side.run(plan.rows(size, 0), Tape(tape), gradients=gradients, asked=asked)
+                for tape in range(begin, begin + count)
+            ]
+
+    return drawn
+
+
+def with_spare(first: Observed, side: Any, described: Side, plan: Plan) -> Observed:
+    """With runs for a verdict in expectation; the first of the larger batch have their gradients."""
+    more = drawing(side, described, plan)
+    size = max(SAMPLED)
+    spare = {each: more(each, 0, SPARE, False) for each in SAMPLED}
+    with_gradients = more(size, 0, SPARE // 4, True)
+    return replace(first, spare=spare | {size: [*with_gradients, *spare[size][len(with_gradients) :]]})
+
+
+def _recorded(first: Observed) -> Runs:
+    """The spare runs that another process has made."""
+
+    def drawn(size: int, begin: int, count: int, gradients: bool) -> list[Run]:
+        found = list(first.spare.get(size, ()))[begin : begin + count]
+        return [run for run in found if run.gradients] if gradients else found
+
+    return drawn
+
+
+def against(
+    first: Observed, other: Any, second: Side, plan: Plan, ties: Mapping[str, str], more: Runs | None = None
+) -> MatchResult:
+    """The second side at the first one's weights, state, data and tapes; the result. more: further runs of the first,
+    where it is in this process."""
     rows = plan.rows(plan.sizes[0], 0)
     set_up(other, second, plan)
     tied = tie(first.weights, other.weights(), ties)
@@ -153,10 +194,34 @@ def against(first: Observed, other: Any, second: Side, plan: Plan, ties: Mapping
     theirs: dict[int, list[Run]] = {}
     for wide in (False, True):
         theirs = joined(theirs, runs(other, second.label, plan, replace(asked, wide=wide)))
-        result = concluded(first, second.label, theirs, sites, tied, second.framework)
+        result, apart = concluded(first, second.label, theirs, sites, tied, second.framework)
         if result.verdict not in (MatchVerdict.NOT_EXPLAINED, MatchVerdict.NOT_JUDGED):
-            break
+            return result
+        if apart and foreign([*sites, *first.facts]) and (more or first.spare):
+            return _expected(result, apart, first, other, second, plan, sites, more)
     return result
+
+
+def _expected(
+    result: MatchResult,
+    apart: str,
+    first: Observed,
+    other: Any,
+    second: Side,
+    plan: Plan,
+    sites: Sequence[SiteFacts],
+    more: Runs | None,
+) -> MatchResult:
+    """The verdict in expectation, and why it is no closer one."""
+
+    def exact(size: int) -> Run | None:
+        with called(second.label):
+            return other.exact(plan.rows(size, 0)) if more else None
+
+    total = Total.TRACE.value if first.pair else Total.LOSS.value
+    judged = in_expectation(more or _recorded(first), drawing(other, second, plan), exact, total, sites)
+    fields = dict(judged.fields) | {"notes": [*judged.fields.get("notes", ()), apart]}
+    return replace(result, verdict=judged.verdict, **fields)
 
 
 def joined(before: Mapping[int, Sequence[Run]], now: dict[int, list[Run]]) -> dict[int, list[Run]]:
@@ -197,14 +262,14 @@ def concluded(
     sites: Sequence[SiteFacts],
     tied: Tied,
     framework: str,
-) -> MatchResult:
-    """The result of both sides' runs."""
+) -> tuple[MatchResult, str]:
+    """The result of both sides' runs; why their noise was not the same, empty where it was."""
     found = measured(first.runs, theirs, sites, first.facts, UNIT)
     total = Total.TRACE.value if first.pair else Total.LOSS.value
     judged = judge(total, found, one_framework=first.framework == framework)
     totals = {f"first: {name}": each[found.sizes[0]].values[0] for name, each in found.first.items()}
     totals |= {f"second: {name}": each[found.sizes[0]].values[0] for name, each in found.second.items()}
-    return MatchResult(
+    result = MatchResult(
         first=first.label,
         second=second,
         verdict=judged.verdict,
@@ -213,6 +278,7 @@ def concluded(
         totals={name: float(value) for name, value in totals.items()},
         **judged.fields,
     )
+    return result, judged.untied
 
 
 def draws_of(first: Run, second: Run) -> int:

@@ -35,6 +35,7 @@ def to_json(observed: Observed) -> dict[str, Any]:
         "buffers": [packed(each) for each in observed.buffers],
         "facts": [asdict(each) for each in observed.facts],
         "runs": [[size, [_run(each) for each in runs]] for size, runs in observed.runs.items()],
+        "spare": [[size, [_run(each) for each in runs]] for size, runs in observed.spare.items()],
     }
 
 
@@ -49,6 +50,7 @@ def from_json(content: Mapping[str, Any]) -> Observed:
         buffers=[unpacked(each) for each in content["buffers"]],
         facts=[SiteFacts(**each) for each in content["facts"]],
         runs={size: [_run_of(each) for each in runs] for size, runs in content["runs"]},
+        spare={size: [_run_of(each) for each in runs] for size, runs in content["spare"]},
     )
 
 

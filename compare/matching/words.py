@@ -44,14 +44,20 @@ def differences(one: Named, found: Measured) -> list[str]:
     if one.factor < 0:
         said.append("the sign is turned: what is minimised is the ELBO itself")
     whole = [each for each in one.terms if each.term.what is What.ENUMERATED]
+    for each in (bound for bound in one.terms if bound.term.what is What.IMPORTANCE):
+        said.append(f"it is the importance-weighted bound (IWAE) of {each.term.draw} draws, no ELBO")
+        return said
     for each in whole:
         said += _weight("TraceEnum_ELBO", each, 1.0, one.reduction)
     particles = _particles(one)
     if particles:
         return [*said, f"it is the average of {particles} draws, as with num_particles = {particles}"]
     for site in () if whole else found.sites:
-        terms = [each for each in one.terms if each.term.site == site.name]
+        terms = [each for each in one.terms if each.term.site.partition("[")[0] == site.name]
         said += _observed(site, terms, one.reduction) if site.observed else _latent(site, terms, one.reduction)
+    constant = constant_words(one.constant, found)
+    if constant and any(" is missing: its log q" in each for each in said):
+        said.append(f"a constant stands there, {constant}, as a clamped KL (free bits) leaves it")
     mixed = {each.term.site for each in one.terms if each.term.what is What.KL and each.weight}
     sampled = {each.term.site for each in one.terms if each.term.what is What.LOG_Q and each.weight}
     if not said and mixed and sampled and estimator(one, found) is None:
@@ -115,6 +121,10 @@ def _latent(site: SiteFacts, terms: Sequence[Weighed], rest: Reduction) -> Itera
     if not weights:
         yield f"site {site.name!r} is missing: its log q, log p and KL are absent"
         return
+    coordinates = [each for each in terms if each.term.what is What.COORDINATE]
+    if coordinates:
+        yield from _coordinates(site, coordinates, rest)
+        return
     if not any(what in (What.LOG_Q, What.LOG_P, What.KL) for what, _ in weights):
         yield from _parts(site, [each for each in terms if each.term.draw == 1])
         return
@@ -127,7 +137,21 @@ def _latent(site: SiteFacts, terms: Sequence[Weighed], rest: Reduction) -> Itera
     elif draws != [1]:
         yield f"the KL of {site.name} comes from a second draw (draw {draws[0]} of the tape)"
     q, p, kl = (weights.get((what, draws[0])) for what in (What.LOG_Q, What.LOG_P, What.KL))
-    yield from _densities(site, q, p, kl, rest)
+    standard = weights.get((What.STANDARD, draws[0]))
+    if standard is not None and p is None:
+        yield f"log N(0, I) stands where log p({site.name}) belongs: it is another prior than the model's"
+    yield from _densities(site, q, p or standard, kl, rest)
+
+
+def _coordinates(site: SiteFacts, terms: Sequence[Weighed], rest: Reduction) -> Iterator[str]:
+    """Which of a datum's latents the KL counts."""
+    absent = [each.term.site for each in terms if not each.weight]
+    if absent:
+        counted = len(terms) - len(absent)
+        yield f"the KL of {site.name} counts {counted} of {len(terms)} latents: {', '.join(absent)} absent"
+    for each in terms:
+        if each.weight:
+            yield from _weight(f"KL({each.term.site})", each, 1.0, rest)
 
 
 def _densities(

@@ -9,6 +9,7 @@ import pytest
 
 from elbo_compare.compare.checking.failure import TargetError
 from elbo_compare.compare.errors import UsageError
+from elbo_compare.compare.matching import expecting
 from elbo_compare.compare.matching.loading import load_programs
 from elbo_compare.compare.matching.process import match_targets
 from elbo_compare.compare.matching.result import MatchVerdict
@@ -130,8 +131,50 @@ def test_a_discrete_latent_that_is_drawn_lacks_the_score_function():
     assert "y has no reparameterised draw: Trace_ELBO's gradient has a score-function term there" in result.as_text()
 
 
-def test_a_discrete_latent_drawn_by_other_means_is_not_judged():
-    assert labelled("relaxed_label").verdict is MatchVerdict.NOT_JUDGED
+def in_expectation(loss, monkeypatch):
+    """Few draws: enough for these pairs, whose term is of the order of the rest."""
+    monkeypatch.setattr(expecting, "COUNTS", (64, 512))
+    monkeypatch.setattr(expecting, "GRADIENTS", 96)
+    place = f"{TARGETS / 'match_discrete.py'}"
+    one, model, guide = load_programs([f"{place}:{name}" for name in (loss, "model", "guide")], {})
+    sides = [Side(programs=each, framework="torch", label=loss) for each in ((one,), (model, guide))]
+    return match_sides(*sides, Plan(data=[ROWS[:, :3]], tapes=9), {})
+
+
+def test_a_discrete_latent_drawn_by_other_means_is_judged_in_expectation(monkeypatch):
+    """The pair is summed over its states; the interval of the mean excludes the margin, and the weight is told."""
+    result = in_expectation("twice_the_kl", monkeypatch)
+    assert (result.verdict, result.claim) == (MatchVerdict.DIFFERS, "in expectation, the pair exact by enumeration")
+    assert "KL(s) weighing" in result.differences[0]
+    assert "at level 1 - 1e-06; margin" in result.message
+    assert "not the same noise" in result.notes[0]
+
+
+def test_a_score_function_that_is_left_out_is_seen_in_the_expected_gradient(monkeypatch):
+    result = in_expectation("without_score", monkeypatch)
+    assert result.verdict is MatchVerdict.DIFFERS, result.as_text()
+    assert result.formula == "E[loss] = E[Trace_ELBO], averaged over the batch"
+    assert "equal expected values, other expected gradients" in result.differences[0]
+
+
+def test_what_the_draws_do_not_resolve_is_inconclusive(monkeypatch):
+    monkeypatch.setattr(expecting, "COUNTS", (16,))
+    result = labelled("relaxed_label")
+    assert (result.verdict, result.exit_code) == (MatchVerdict.INCONCLUSIVE, 3)
+    assert result.claim == "in expectation"
+
+
+@pytest.mark.parametrize(
+    ("loss", "cause"),
+    [
+        ("iwae", "it is the importance-weighted bound (IWAE) of 2 draws, no ELBO"),
+        ("one_latent_alone", "the KL of z counts 1 of 3 latents: z[1], z[2] absent"),
+    ],
+)
+def test_bounds_and_terms_that_are_no_elbo(loss, cause):
+    result = matched(loss)
+    assert result.verdict is MatchVerdict.DIFFERS, result.as_text()
+    assert cause in result.differences
 
 
 @pytest.mark.skipif(find_spec("numpyro") is None, reason="numpyro is not installed")

@@ -4,6 +4,7 @@ Written once over torch and jax.numpy alike: `xp` is the module, an array has me
 elementwise array; its sum over the batch is the column's value.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -55,6 +56,8 @@ def latent_columns(xp: Any, site: Latent, wide: bool) -> Iterator[tuple[What, An
     yield What.LOG_P, site.log_p
     if site.kl is not None:
         yield What.KL, site.kl
+    if wide:
+        yield What.STANDARD, -0.5 * site.weight * (site.value**2 + math.log(2.0 * math.pi))
     if not wide or site.guide is None or site.prior is None:
         return
     w, q, p = site.weight, site.guide, site.prior

@@ -81,6 +81,10 @@ class JaxSide:
         wanted = JaxGradients(self.names, self.turned) if gradients and self.tree else None
         return self.pair.run(self.arguments(rows), self.tree, self.state, tape, wanted, asked)
 
+    def exact(self, rows: Sequence[Array]) -> Run | None:
+        """Trace_ELBO's expected loss, summed over every state of discrete latents, with its gradient; None without."""
+        return self.pair.exact(self.arguments(rows), self.tree, self.state, JaxGradients(self.names, self.turned))
+
     def arguments(self, rows: Sequence[Array]) -> list[Any]:
         """Arrays: numbers in the side's dtype, labels as they are."""
         return [jnp.asarray(each, self.dtype if each.dtype.kind == "f" else None) for each in rows]

@@ -16,9 +16,10 @@ from numpyro.primitives import Messenger
 
 from elbo_compare.suites.bridge.pairs.jax_weights import JaxGradients, leaves_of, mapped
 from elbo_compare.suites.bridge.pairs.records import OWN_ONLY, SAMPLERS, Asked, Run, SiteFacts, Term, Total
-from elbo_compare.suites.bridge.pairs.site_terms import facts, moved, terms
+from elbo_compare.suites.bridge.pairs.site_terms import facts, importance, moved, terms
 from elbo_compare.suites.bridge.tape import Tape
 from elbo_compare.suites.tracing.compiling import QUICK_TO_COMPILE
+from elbo_compare.suites.tracing.numpyro_exact import exact_elbo
 from elbo_compare.suites.tracing.numpyro_trace import Started, divergence, quiet, started, traced
 from elbo_compare.suites.tracing.site import WRAPPERS, Traced
 
@@ -134,7 +135,9 @@ class NumPyroPair:
             noises = [jnp.asarray(tape.normal(shape, "numpyro")) for shape in one.shapes]
             given = (params, state, noises, jax.random.key(tape.seed), list(args))
             values, scales = one.values(*given)
-            grads = gradients.of(list(values), lambda weight: one.pull(weight, *given)) if gradients else {}
+            none = {key: jnp.zeros(()) for key in values}
+            keys = [Total.TRACE.value] if asked.lean else list(values)
+            grads = gradients.of(keys, lambda weight: one.pull(none | dict(weight), *given)) if gradients else {}
         return Run(
             values={key: float(each) for key, each in values.items() if not key.endswith(CUT)},
             scales={key: float(each) for key, each in scales.items()},
@@ -164,6 +167,16 @@ class NumPyroPair:
             jax.eval_shape(look, *args)
         return found
 
+    def exact(self, args: Sequence[Any], params: Any, state: Any, gradients: JaxGradients) -> Run | None:
+        """Minus the ELBO summed over every state of the discrete latents; None where they are too many."""
+        with quiet():
+            found = exact_elbo(self.model, self.guide, args, {}, params, lambda tree: self.held(tree, state))
+        if found is None:
+            return None
+        slopes = jax.tree.map(lambda leaf: -leaf, found[1])
+        by_weight = gradients.of([Total.TRACE.value], lambda _: slopes)
+        return Run(values={Total.TRACE.value: -found[0]}, gradients=by_weight)
+
     def loss(self, total: Total, args: Sequence[Any], held: Any, reading: Any, key: Any, *, moves: bool) -> Any:
         """The library's own loss at the noise that `reading` has, by the call that SVI.update makes. moves: there is
         mutable state."""
@@ -175,10 +188,15 @@ class NumPyroPair:
     def terms(self, args: Sequence[Any], held: Any, reading: Any, key: Any, asked: Asked, cut: bool) -> Any:
         """(values, scales) of every term by its key."""
         values, scales = {}, {}
+        runs: list[Traced] = []
         for draw, run in self._draws(args, held, reading, key, asked, cut):
+            runs += [run] if draw > 0 else []
             for term, elements, size in _terms(run, draw, asked.wide and not cut):
                 values[term.key + (CUT if cut else "")] = jnp.sum(elements)
                 scales[term.key] = size
+        bound = None if asked.wide or cut else importance(jnp, runs)
+        if bound is not None:
+            values[bound[0].key], scales[bound[0].key] = jnp.sum(bound[1]), bound[2]
         return values, scales
 
     def _draws(
@@ -245,8 +263,9 @@ class _Compiled:
         values, scales = self.pair.terms(args, held, Noises(noises), key, self.asked, False)
         if self.asked.wide:
             return values, scales
-        values |= self.pair.terms(args, held, Noises(noises), key, OWN_ONLY, True)[0]
-        for total in OBJECTIVES:
+        if not self.asked.lean:
+            values |= self.pair.terms(args, held, Noises(noises), key, OWN_ONLY, True)[0]
+        for total in (Total.TRACE,) if self.asked.lean else OBJECTIVES:
             try:
                 values[total.value] = self.pair.loss(total, args, held, Noises(noises), key, moves=moves)
             except (NotImplementedError, AssertionError, ValueError, RuntimeError) as error:

@@ -10,10 +10,11 @@ from pyro.infer.enum import config_enumerate
 from torch import Tensor
 
 from elbo_compare.suites.bridge.pairs.records import OWN_ONLY, SAMPLERS, Asked, Run, SiteFacts, Term, Total
-from elbo_compare.suites.bridge.pairs.site_terms import facts, moved, terms
+from elbo_compare.suites.bridge.pairs.site_terms import facts, importance, moved, terms
 from elbo_compare.suites.bridge.pairs.torch_weights import Gradients
 from elbo_compare.suites.bridge.tape import Tape
 from elbo_compare.suites.bridge.torch_tape import TorchTape
+from elbo_compare.suites.tracing.pyro_exact import exact_elbo
 from elbo_compare.suites.tracing.pyro_trace import divergence, quiet, traced
 from elbo_compare.suites.tracing.site import Traced
 
@@ -35,17 +36,22 @@ class PyroPair:
         columns, scales, grads = {}, {}, {}
         drawn: tuple[Any, ...] = ()
         nesting = 0
+        runs: list[Traced] = []
         for draw, run in self._draws(args, tape, asked):
+            runs += [run] if draw > 0 else []
             nesting = max(nesting, *(node.nesting for side in (run.model, run.guide) for node in side.values()))
             drawn = drawn or tuple((each.kind.value, each.shape) for each in tape.drawn)
             for term, elements, size in _terms(run, draw, asked.wide):
                 columns[term.key], scales[term.key] = elements.sum(), float(size.detach())
-            if gradients and draw == 1:
+            if gradients and draw == 1 and not asked.lean:
                 with quiet():
                     cut = self._traced(args, _cut(run))
                 for term, elements, _ in _terms(cut, draw, False):
                     grads[f"{term.key}@detached"] = gradients.of(elements.sum())
-        if gradients:
+        bound = None if asked.wide else importance(torch, runs)
+        if bound is not None:
+            columns[bound[0].key], scales[bound[0].key] = bound[1].sum(), float(bound[2].detach())
+        if gradients and not asked.lean:
             grads |= {key: gradients.of(each) for key, each in columns.items()}
         totals, errors, more = self._totals(args, tape, gradients, asked, nesting)
         return Run(
@@ -70,6 +76,16 @@ class PyroPair:
                 if values:
                     yield draw, self._traced(args, _values(first) | values)
 
+    def exact(self, args: Sequence[Any], gradients: Gradients | None) -> Run | None:
+        """Minus the ELBO summed over every state of the discrete latents; None where they are too many."""
+        with quiet():
+            found = exact_elbo(self.model, self.guide, args, {})
+        if found is None:
+            return None
+        loss = -found[0]
+        by_weight = {Total.TRACE.value: gradients.of(loss)} if gradients else {}
+        return Run(values={Total.TRACE.value: float(loss.detach())}, gradients=by_weight)
+
     def facts(self, args: Sequence[Any]) -> list[SiteFacts]:
         """The sites, in the guide's order, the observed ones last."""
         with quiet(), TorchTape(Tape(0)):
@@ -83,7 +99,8 @@ class PyroPair:
         """What the library's public objects return: value and gradient of the loss that its SVI would minimise."""
         values, errors, grads = {}, {}, {}
         for total, make in OBJECTS.items():
-            if asked.wide or (total is Total.ENUM and not asked.enumerate):
+            skipped = (total is Total.ENUM and not asked.enumerate) or (asked.lean and total is not Total.TRACE)
+            if asked.wide or skipped:
                 continue
             try:
                 with quiet(), TorchTape(Tape(tape.seed, given=tape.given)):

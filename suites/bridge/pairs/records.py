@@ -30,6 +30,10 @@ class What(StrEnum):
     KL = "KL"
     ENUMERATED = "TraceEnum_ELBO"  # all sites at once, the discrete ones summed over
 
+    IMPORTANCE = "log mean weight"  # the importance-weighted bound over as many draws as `Term.draw` says
+    STANDARD = "log N(0, I)"  # in place of the prior that the model has
+    COORDINATE = "KL of one latent"  # of two Gaussians; the site is z[0]
+
     LOG_VAR = "log var"
     NOISE2 = "e^2"
     PRIOR_LOG_VAR = "log prior var"
@@ -96,11 +100,12 @@ SAMPLERS = {
 @dataclass(frozen=True, kw_only=True)
 class Asked:
     """draws: runs of the guide on one tape. wide: parts, stand-ins and other samplers, instead of the ELBO objects.
-    enumerate: discrete sites are summed over by TraceEnum_ELBO."""
+    enumerate: discrete sites are summed over by TraceEnum_ELBO. lean: the sites' own terms and Trace_ELBO alone."""
 
     draws: int = 1
     wide: bool = False
     enumerate: bool = False
+    lean: bool = False
 
 
 OWN_ONLY = Asked()

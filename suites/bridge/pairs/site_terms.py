@@ -1,6 +1,6 @@
 """The terms of a traced pair, site by site, and what is said of its sites: written once over torch and jax.numpy."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from elbo_compare.suites.bridge.pairs.columns import (
@@ -12,10 +12,11 @@ from elbo_compare.suites.bridge.pairs.columns import (
     rounding,
     sampled_otherwise,
 )
-from elbo_compare.suites.bridge.pairs.records import SiteFacts, Term
+from elbo_compare.suites.bridge.pairs.records import SiteFacts, Term, What
 from elbo_compare.suites.tracing.site import Draw, Node, Traced
 
 Divergence = Callable[[Node, Node], Any]
+COORDINATES = 8  # latents of a datum that are told apart
 MADE_OF = ("Probs", "Logits")  # what the libraries append to a family: of what it is made
 
 
@@ -33,8 +34,39 @@ def terms(
             for what, clamp, elements in observed_columns(xp, site, wide):
                 yield Term(what, name, draw, clamp), elements, rounding(xp, what, site, elements)
         else:
-            for what, elements in latent_columns(xp, _latent(xp, model, guide, divergence), wide):
+            latent = _latent(xp, model, guide, divergence)
+            for what, elements in latent_columns(xp, latent, wide):
                 yield Term(what, name, draw), elements, abs(elements).sum()
+            if wide and draw == 1:
+                yield from _coordinates(xp, latent, name)
+
+
+def importance(xp: Any, runs: Sequence[Traced]) -> tuple[Term, Any, Any] | None:
+    """sum over the data of log mean_k exp(log p - log q) over several runs of the guide; None where a site has another
+    batch than the rest."""
+    weights = []
+    for run in runs:
+        parts = [node.log_prob for node in run.model.values()] + [-node.log_prob for node in run.guide.values()]
+        if len({tuple(each.shape) for each in parts}) != 1 or not len(parts[0].shape):
+            return None
+        weights.append(sum(parts[1:], start=parts[0]))
+    if len(weights) < 2:
+        return None
+    stacked = xp.stack(weights)
+    largest = xp.amax(stacked, 0)
+    elements = largest + xp.log(xp.exp(stacked - largest).mean(0))
+    return Term(What.IMPORTANCE, "", len(runs)), elements, abs(stacked).sum()
+
+
+def _coordinates(xp: Any, site: Latent, name: str) -> Iterator[tuple[Term, Any, Any]]:
+    """The analytic KL of two Gaussians, number by number of one datum, where they are few."""
+    q, p = site.guide, site.prior
+    if q is None or p is None or len(site.value.shape) < 2 or site.value.shape[-1] > COORDINATES:
+        return
+    ratio, shift = q.sigma / p.sigma, (q.mean - p.mean) / p.sigma
+    elements = site.weight * 0.5 * (ratio**2 + shift**2 - 1.0 - 2.0 * xp.log(ratio))
+    for place in range(site.value.shape[-1]):
+        yield Term(What.COORDINATE, f"{name}[{place}]"), elements[..., place], abs(elements).sum()
 
 
 def moved(xp: Any, run: Traced, draw: int, cut: Callable[[Any], Any]) -> dict[str, Any]:

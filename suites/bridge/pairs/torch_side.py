@@ -95,6 +95,11 @@ class TorchSide:
                 return run_loss(self.programs[0], arguments, tape, wanted)
             return self._pair.run(arguments, tape, wanted, asked)
 
+    def exact(self, rows: Sequence[Array]) -> Run | None:
+        """Trace_ELBO's expected loss, summed over every state of discrete latents, with its gradient; None without."""
+        with state_kept(self._modules()):
+            return self._pair.exact(self.arguments(rows), Gradients(self._named(), self.turned)) if self._pair else None
+
     def arguments(self, rows: Sequence[Array]) -> list[Any]:
         """Tensors: numbers in the side's dtype, labels as they are."""
         tensors = [torch.from_numpy(np.ascontiguousarray(each)) for each in rows]

@@ -141,6 +141,20 @@ def landing(x):
     return data_term(p, x) + sampled(z, mean.detach(), log_var.detach())
 
 
+def iwae(x):
+    weights = []
+    for _ in range(2):
+        mean, log_var, z, p = networks(x)
+        nll = F.binary_cross_entropy(p, x, reduction="none").sum(-1)
+        weights.append(-nll - (-0.5 * (log_var + (z - mean) ** 2 / log_var.exp()) + 0.5 * z**2).sum(-1))
+    return -(torch.logsumexp(torch.stack(weights), 0) - np.log(2)).sum()
+
+
+def one_latent_alone(x):
+    mean, log_var, _, p = networks(x)
+    return data_term(p, x) + kl(mean[:, :1], log_var[:, :1])
+
+
 def another_law(x):
     mean, log_var, _, p = networks(x)
     return data_term(p, x) + kl(mean, log_var) + mean.abs().sum()

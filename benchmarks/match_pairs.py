@@ -1,0 +1,179 @@
+"""Does `compare match` name each planted difference and accuse no right one? `python benchmarks/match_pairs.py DIR`
+
+Each row is two sides, what was planted (nothing: they are the same objective) and words that the answer must have. The
+row holds where the verdict is the expected one and the words are there. Seconds are of CPU, in a process where the
+libraries are already imported; they are a record of this machine, no claim.
+"""
+
+import argparse
+import json
+import os
+import platform
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from elbo_compare.compare.matching.loading import load_programs
+from elbo_compare.compare.matching.programs import match_programs
+
+ROOT = Path(__file__).parents[1]
+TARGETS = ROOT / "tests" / "compare" / "targets"
+FILES = {
+    "torch": TARGETS / "match_torch.py",
+    "numpyro": TARGETS / "match_numpyro.py",
+    "jax": TARGETS / "match_jax.py",
+    "discrete": TARGETS / "match_discrete.py",
+    "more": ROOT / "benchmarks" / "match_programs.py",
+}
+WIDTHS = {"discrete": 3, "more": 6}
+PAIR, LABELLED, NUMPYRO = (
+    "torch:model torch:guide",
+    "torch:labelled_model torch:labelled_guide",
+    "numpyro:model numpyro:guide",
+)
+SCALED, FULL = "torch:model_scaled torch:guide", "more:model more:full_guide"
+MORE, DEEP, DISCRETE = "more:model more:guide", "more:deep_model more:deep_guide", "discrete:model discrete:guide"
+SAME = (
+    ("torch:analytic_mean", PAIR),
+    ("torch:sampled_sum", PAIR),
+    ("torch:constant_dropped", PAIR),
+    ("torch:over_labels", LABELLED),
+    ("discrete:over_states", DISCRETE),
+    ("jax:right", NUMPYRO),
+    (PAIR, PAIR),
+    (PAIR, NUMPYRO),
+    ("more:right", MORE),
+    ("more:masked_right", "more:masked_model more:guide"),
+    ("more:subsampled_right", "more:subsampled_model more:subsampled_guide"),
+    ("more:full", FULL),
+    ("more:normal_loss", "more:normal_model more:guide"),
+    ("more:fifty_squares", "more:fixed_model more:guide"),
+    ("more:deep", DEEP),
+)
+PLANTED = (
+    ("torch:beta", PAIR, "KL times 4", "(beta = 4)"),
+    ("torch:over_pixels", PAIR, "likelihood / pixels", "the batch and the pixels"),
+    ("torch:squared_error", PAIR, "squared error", "squared error of x instead of log p(x)"),
+    ("torch:log_var_absent", PAIR, "log sigma^2 of q absent", "log sigma^2 of q(z) is absent"),
+    ("torch:second_draw", PAIR, "KL from a second draw", "KL of z comes from a second draw"),
+    ("torch:variance_as_sigma", PAIR, "sigma^2 for sigma in the sampler", "at z = mean + sigma^2 e"),
+    ("torch:eps_in_the_log", PAIR, "log(p + 1e-3)", "probabilities + 0.001 inside the logs"),
+    ("torch:z_detached", PAIR, "z.detach()", "the latents are detached in log p(x)"),
+    ("torch:sampled_sum", SCALED, "scale 0.1 on the model only", "the pair's scale 0.1 is on it"),
+    ("torch:one_label", LABELLED, "score function of y lost", "y has no reparameterised draw"),
+    ("discrete:twice_the_kl", DISCRETE, "discrete KL twice, other draws", "KL(s) weighing"),
+    ("discrete:without_score", DISCRETE, "score function of s lost, other draws", "other expected gradients"),
+    ("jax:beta_and_detached", NUMPYRO, "beta and a stop_gradient in JAX", "the latents are detached in log p(x)"),
+    (PAIR, SCALED, "a rewrite that scales the prior", "log p(z) weighs 10 times as much"),
+    (PAIR, "numpyro:model_scaled numpyro:guide", "torch against JAX, prior scaled", "log p(z) weighs 10 times as much"),
+    (MORE, "more:model more:scaled_guide", "scale 0.5 on the guide only", "log q(z) weighs 2 times as much"),
+    ("more:no_z2", DEEP, "site z2 missing", "site 'z2' is missing"),
+    ("more:lighter_z1", DEEP, "beta 0.3 on z1 alone", "KL(z1) weighs 0.3 times as much"),
+    ("more:standard_z1", DEEP, "N(0, I) for p(z1 | z2)", "log N(0, I) stands where log p(z1) belongs"),
+    ("more:no_log_variance", "more:normal_model more:guide", "log sigma^2 of x absent", "log sigma^2 of x is absent"),
+    ("more:kl_detached", "more:normal_model more:guide", "KL detached", "KL(z) is detached"),
+    ("more:plain_squares", "more:fixed_model more:guide", "squares without 1 / 2 sigma^2", "squared error of x"),
+    ("more:iwae", MORE, "IWAE of 3", "importance-weighted bound (IWAE) of 3 draws"),
+    ("more:three_draws", MORE, "mean of 3 draws", "average of 3 draws"),
+    ("more:free_bits", MORE, "free bits", "as a clamped KL (free bits) leaves it"),
+    ("more:frozen_decoder", MORE, "decoder frozen", "the weights of log p(x) are frozen"),
+    ("more:one_latent_alone", MORE, "KL of the first latent only", "z[1] absent"),
+    ("more:shared_noise", MORE, "one noise for the batch", "at one noise for the whole batch"),
+    ("more:sigma_for_variance", MORE, "sigma for sigma^2 in the KL", "sigma stands where sigma^2 belongs"),
+    ("more:right", "more:masked_model more:guide", "mask in the pair only", "without its mask"),
+    ("more:no_determinant", FULL, "log determinant of q absent", "all of it but a constant is left out"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One match. named: the words were there; seconds: of CPU."""
+
+    first: str
+    second: str
+    planted: str
+    verdict: str
+    claim: str
+    said: str
+    named: bool
+    seconds: float
+
+
+def rows(only: str) -> Iterator[Row]:
+    """Every match whose first side has `only` in its name."""
+    cases = [(*each, "", "") for each in SAME] + list(PLANTED)
+    for first, second, planted, words in cases:
+        if only in first:
+            yield _row(first, second, planted, words)
+
+
+def _row(first: str, second: str, planted: str, words: str) -> Row:
+    names = [*first.split(), *second.split()]
+    programs = [load_programs([f"{FILES[file]}:{name}"], {})[0] for file, _, name in (n.partition(":") for n in names)]
+    width = WIDTHS.get(names[0].partition(":")[0], 7)
+    data = (np.random.default_rng(0).random((60, width)) < 0.4).astype(float)
+    began = time.process_time()
+    result = match_programs(programs, data=data)
+    text = "; ".join(result.differences) or result.formula or result.message
+    right = result.exit_code == (1 if planted else 0)
+    return Row(
+        first=first, second=second, planted=planted, verdict=result.verdict.value, claim=result.claim, said=text,
+        named=right and words in text, seconds=round(time.process_time() - began, 1),
+    )  # fmt: skip
+
+
+def table(found: list[Row]) -> str:
+    """As Markdown."""
+    lines = [
+        "| first side | second side | planted | verdict | said | as expected | CPU s |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for each in found:
+        cells = (each.first, each.second, each.planted or "nothing", each.verdict, each.said)
+        shown = " | ".join(cell.replace("|", "\\|") for cell in cells)
+        lines.append(f"| {shown} | {'yes' if each.named else '**no**'} | {each.seconds} |")
+    return "\n".join(lines)
+
+
+def publish(folder: Path, found: list[Row]) -> None:
+    """README.md with the table, match_pairs.json with the rows and the machine."""
+    folder.mkdir(parents=True, exist_ok=True)
+    planted, right = ([each for each in found if bool(each.planted) is kind] for kind in (True, False))
+    load = os.getloadavg()[0]
+    summary = {
+        "planted": len(planted), "named": sum(each.named for each in planted), "right": len(right),
+        "same": sum(each.named for each in right), "most_seconds": max(each.seconds for each in found),
+        "load": round(load, 1), "cores": os.cpu_count(), "python": platform.python_version(),
+    }  # fmt: skip
+    content = {"summary": summary, "rows": [asdict(each) for each in found]}
+    (folder / "match_pairs.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    text = (
+        f"# `compare match` on {len(found)} matches\n\n"
+        f"{summary['named']} of {len(planted)} planted differences are named; "
+        f"{summary['same']} of {len(right)} right ones are the same. At most {summary['most_seconds']} s of CPU each, "
+        f"the libraries imported, on {summary['cores']} cores at a load of {summary['load']}: a record, no claim.\n\n"
+        "`file:name` is a program of `benchmarks/match_programs.py` (more) or `tests/compare/targets/match_*.py`; "
+        "made by `python benchmarks/match_pairs.py`.\n\n"
+    )
+    (folder / "README.md").write_text(text + table(found) + "\n", encoding="utf-8")
+
+
+def main() -> None:
+    """Write the folder, print the table."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--only", default="", help="rows whose first side has this in its name")
+    given = parser.parse_args()
+    found = []
+    for row in rows(given.only):
+        found.append(row)
+        mark = "as expected" if row.named else "NOT AS EXPECTED"
+        print(f"{mark}: {row.planted or 'right'}: {row.verdict}: {row.said} ({row.seconds} s)", flush=True)
+    publish(given.folder, found)
+
+
+if __name__ == "__main__":
+    main()
