@@ -1,6 +1,7 @@
 """Pyro pairs beyond one Gaussian latent, and hand-written losses on their networks: for `match_pairs.py`."""
 
 import math
+from typing import Any
 
 import pyro
 import pyro.distributions as dist
@@ -28,11 +29,11 @@ def two(network: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
     return mean, log_var
 
 
-def normal(mean: Tensor, log_var: Tensor) -> dist.Distribution:
+def normal(mean: Tensor, log_var: Tensor) -> Any:
     return dist.Normal(mean, (0.5 * log_var).exp()).to_event(1)
 
 
-def standard(rows: int) -> dist.Distribution:
+def standard(rows: int) -> Any:
     return dist.Normal(torch.zeros(rows, LATENT), 1.0).to_event(1)
 
 
