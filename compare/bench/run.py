@@ -21,7 +21,7 @@ from elbo_compare.compare.bench.steps import Bench
 from elbo_compare.compare.bench.targets import remarks, targets
 from elbo_compare.compare.files import atomic_file, write_atomically
 from elbo_compare.compare.launching.lifeline import temporary_folder
-from elbo_compare.suites.contract import Device, Kind
+from elbo_compare.suites.contract import Device, DType, Kind
 from elbo_compare.suites.forms import FORMS, TrainingForm
 from elbo_compare.suites.roster import named
 
@@ -62,7 +62,7 @@ class Plan:
             Setting(problem="vae", weights="initial", batch=batch, batches=batches, device=device)
             for batch, batches in ((100, 40), (1000, 4))
         ]
-        large = Setting(problem="vae", weights="initial", device=device, **LARGE)
+        large = Setting(problem="vae", weights="initial", dtype=DType.FLOAT32, device=device, **LARGE)
         every = (*small, large) if self.device is Device.CUDA else tuple(small)
         return tuple(setting for setting in every if self.settings_named(setting.label))
 

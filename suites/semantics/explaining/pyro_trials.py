@@ -7,10 +7,10 @@ from time import process_time
 from typing import Any
 
 import pyro
-import pyro.infer
 import torch
 from pyro import poutine
 from pyro.infer import TraceTailAdaptive_ELBO
+from pyro.infer.util import is_validation_enabled
 
 from elbo_compare.suites.semantics.explaining.applying import Candidate
 from elbo_compare.suites.semantics.explaining.facts import ClassFacts, Site
@@ -30,7 +30,7 @@ def trials(pair: Any) -> tuple[Candidate, ...]:
         if not facts.asked or facts.error:
             continue
         elbo = pair.elbos[facts.name]
-        with warnings.catch_warnings(), pyro.validation_enabled(pyro.infer.util.is_validation_enabled()):
+        with warnings.catch_warnings(), pyro.validation_enabled(is_validation_enabled()):
             warnings.simplefilter("ignore")
             for each in (_infinite, _subsampled, _ranked, _penalty, *((_called,) if named else ())):
                 found += each(pair, facts, elbo)
