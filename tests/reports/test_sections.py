@@ -126,7 +126,7 @@ def test_the_questioned_model_is_drawn_first_and_its_first_datum_before_others()
 def test_a_command_for_a_hostile_label_stays_one_argument():
     hostile = synthetic.cell(implementation="x; rm -rf ~ $(id)")
 
-    data = SimpleNamespace(measurements=pd.DataFrame([hostile]), environment={"command": "compare all"})
+    data = SimpleNamespace(measurements=pd.DataFrame([hostile]), environment={"command": "compare all"}, once=False)
     table = reproduce(data).blocks[-1]
     words = shlex.split(table.frame["command"].iloc[0])
     assert words[:3] == ["compare", "all", "-k"]
