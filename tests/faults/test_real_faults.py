@@ -7,10 +7,10 @@ import subprocess
 
 import pandas as pd
 import pytest
-from folder_faults import no_locks, renamed_and_back
+from folder_faults import renamed_and_back
 from injections import complete, damage, fill_disk, finished, interrupt, kill_harness, kill_worker
 from real_runs import GENEROUS_S, cell_files, wait_for
-from worker_faults import exiting_worker, noisy_worker
+from worker_faults import exiting_worker
 
 HOLDS_S = 2 * GENEROUS_S  # a cell of a run that must still be there when another one has been started and refused
 
@@ -59,9 +59,7 @@ def test_an_interruption_and_a_refused_write_are_recovered_from(bench, whole, tm
     assert_as_undisturbed(bench, folder, whole)
 
 
-@pytest.mark.parametrize(
-    "inject", [exiting_worker, noisy_worker, renamed_and_back, no_locks], ids=lambda inject: inject.__name__
-)
+@pytest.mark.parametrize("inject", [exiting_worker, renamed_and_back], ids=lambda inject: inject.__name__)
 def test_a_worker_or_a_folder_that_misbehaves_costs_no_cell(bench, whole, tmp_path, inject):
     folder = tmp_path / "out"
     assert inject(bench, folder, random.Random(5))
