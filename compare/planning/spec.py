@@ -244,7 +244,7 @@ def _value(value: Any, kind: Any, what: str) -> Any:
             return value
         raise SpecError(f"{what} must be an integer, {arrived}")
     if kind is float:
-        if type(value) in (int, float):
+        if type(value) is float or (type(value) is int and abs(value) < 2**1000):  # a larger one is no float
             return float(value)
         raise SpecError(f"{what} must be a number, {arrived}")
     if kind == tuple[str, ...]:

@@ -4,6 +4,7 @@ import gzip
 import io
 import subprocess
 import sys
+import warnings
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -138,7 +139,9 @@ def _plain(path: Path, read: Callable[[], list[Any]], how: str) -> list[Array]:
     if (size := path.stat().st_size) > LARGEST:
         raise DataError(f"{path.name} has {size:,} bytes; at most {LARGEST:,} are read.")
     try:
-        arrays = read()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about headers of old versions: the rows are what matters
+            arrays = read()
     except Exception as error:  # a header is a Python literal: whatever evaluating it leads to
         reason = " ".join(str(error).split())[:120] or type(error).__name__
         raise DataError(f"{path.name} can't be read ({reason}): save it with {how}.") from error

@@ -95,7 +95,7 @@ def fault(door: Door, body: bytes, folder: Path) -> str:
         shutil.rmtree(folder)
     if beside:
         return f"it left {beside} outside its folder"
-    if code in (0, 1, 3) and value is not None:
+    if code in (0, 1, 3) and (value is not None or not err):
         return "" if door.meant(body, value) else f"it was understood as {str(value)[:200]!r}"
     if code != 2:
         return f"exit code {code}: {err[-600:]}"

@@ -30,6 +30,7 @@ BLOCK = '[[cells]]\nprocedure = "evaluate"\nproblems = ["gaussian-kl@*"]\nsize =
         (BLOCK.replace("size = 2", "size = 99999999999999999999"), "below 2\\^63"),
         (BLOCK + "seeds = 1000000\n", "at most 100,000"),
         ("cell_timeout_s = inf\n" + BLOCK, "cell_timeout_s"),
+        ("alpha = 1" + "0" * 400 + "\n" + BLOCK, "must be a number"),
         ("cell_timeout_s = 1e300\n" + BLOCK, "cell_timeout_s"),
     ],
 )
