@@ -81,12 +81,16 @@ def _three(folder: Path) -> list[str]:
 
 
 def newest(published: Path = PUBLISHED, device: str = "cpu") -> Path:
-    """The newest published `standard` report of a device, by the date that its name starts with."""
-    found = sorted(path for path in published.glob(f"*-standard-{device}") if path.is_dir())
+    """The newest published `standard` report of a device, by the date of its run: two of one day differ by the hour."""
+    found = sorted(published.glob(f"*-standard-{device}/run.json"), key=_date)
     if not found:
         where = f"under {published.name}/ (a checkout has them, an installed package does not)"
         raise FileNotFoundError(f"No published standard report for {device} {where}.")
-    return found[-1]
+    return found[-1].parent
+
+
+def _date(record: Path) -> str:
+    return json.loads(record.read_text("utf-8"))["date"]
 
 
 def updated(readme: str, answer: str) -> str:
