@@ -12,9 +12,11 @@ from numpyro import handlers
 from numpyro.distributions.util import scale_and_mask
 from numpyro.primitives import Messenger
 
-from elbo_compare.suites.tracing.quadrature import Rule, agree, integrated, nothing_drawn
+from elbo_compare.suites.tracing.compiling import QUICK_TO_COMPILE
+from elbo_compare.suites.tracing.quadrature import Rule, agree, integrated, nothing_drawn, rules
 
 STATES = 4096
+SIZES = (1, 8, 64, 256, 600)  # of rules: compiling takes longer than a few nodes more
 WRAPPERS = ("Independent", "MaskedDistribution", "ExpandedDistribution")
 
 
@@ -77,6 +79,36 @@ class _Odometer(Messenger):
         return jnp.broadcast_to(value, fn.shape())
 
 
+class _Densities:
+    """(log q of the states, log p, log q) at given digits and noise; afterwards it knows which draws there are."""
+
+    def __init__(self, model: Callable, guide: Callable, args: Sequence[Any], kwargs: Mapping[str, Any],
+                 constrained: Callable) -> None:  # fmt: skip
+        self._model, self._guide, self._args, self._kwargs = model, guide, args, kwargs
+        self._constrained = constrained
+        self.radices: tuple[list[int], list[int]] = ([], [])  # of the guide's states, and of the model's
+        self.dimensions, self.scaled = 0, False
+
+    def __call__(self, digits_q: Any, digits_p: Any, noise: Any, params: Any, seed: Any = 0) -> Any:
+        held = self._constrained(params)
+        seeded = handlers.substitute(handlers.seed(self._guide, jax.random.key(seed)), data=held)
+        outer = _Odometer(seeded, digits_q, noise, normal=True)
+        guide_trace = handlers.trace(outer).get_trace(*self._args, **self._kwargs)
+        replayed = handlers.replay(handlers.seed(self._model, jax.random.key(seed + 1)), guide_trace)
+        inner = _Odometer(handlers.substitute(replayed, data=held), digits_p, None, normal=False)
+        model_trace = handlers.trace(inner).get_trace(*self._args, **self._kwargs)
+        self.radices, self.dimensions = (outer.radices, inner.radices), outer.read
+        self.scaled = bool(inner.radices) and _scaled(model_trace)  # a sum over such states is no marginal
+        numbered = [node for node in guide_trace.values() if _numbered(node)]
+        log_q = sum((jnp.sum(node["fn"].log_prob(node["value"])) for node in numbered), jnp.zeros(()))
+        return log_q, _scored(model_trace), _scored(guide_trace)
+
+    def nowhere(self, params: Any, seed: Any) -> Any:
+        """log p - log q at the first state without noise: the same under every seed, or something else is drawn."""
+        _, log_p, log_q = self(None, None, None, params, seed)
+        return log_p - log_q
+
+
 def exact_elbo(
     model: Callable, guide: Callable, args: Sequence[Any], kwargs: Mapping[str, Any], params: Any, constrained: Callable
 ) -> tuple[float, Any, str] | None:
@@ -86,61 +118,58 @@ def exact_elbo(
     support nor normal, where something else is drawn at random, where it takes more than 4096 states or 600 nodes, or
     where two rules differ.
     """
-    counts: dict[str, Any] = {}
-
-    def densities(digits_q: Any, digits_p: Any, noise: Any, params: Any, seed: int = 0) -> Any:
-        held = constrained(params)
-        seeded = handlers.substitute(handlers.seed(guide, jax.random.key(seed)), data=held)
-        outer = _Odometer(seeded, digits_q, noise, normal=True)
-        guide_trace = handlers.trace(outer).get_trace(*args, **kwargs)
-        replayed = handlers.replay(handlers.seed(model, jax.random.key(seed + 1)), guide_trace)
-        inner = _Odometer(handlers.substitute(replayed, data=held), digits_p, None, normal=False)
-        model_trace = handlers.trace(inner).get_trace(*args, **kwargs)
-        counts.update(q=outer.radices, p=inner.radices, noise=outer.read, scaled=_scaled(model_trace))
-        numbered = [node for node in guide_trace.values() if _numbered(node)]
-        log_q = sum((jnp.sum(node["fn"].log_prob(node["value"])) for node in numbered), jnp.zeros(()))
-        return log_q, _scored(model_trace), _scored(guide_trace)
-
+    densities = _Densities(model, guide, args, kwargs, constrained)
     try:
-        first, again = (jax.jit(lambda params, seed=seed: densities(None, None, None, params, seed))(params)
-                        for seed in (0, 10))  # fmt: skip
+        jax.eval_shape(densities.nowhere, params, 0)  # what is drawn, before anything is compiled
     except UnknownDrawError:
         return None
-    if not agree(float(first[1] - first[2]), float(again[1] - again[2])) or (counts["p"] and counts["scaled"]):
-        return None
-    states = [math.prod(counts[side]) for side in ("q", "p")]
-    if states[0] * states[1] > STATES:
-        return None
-    grids = [np.array(list(np.ndindex(*counts[side])), dtype=int).reshape(size, len(counts[side]))
-             for side, size in zip(("q", "p"), states, strict=True)]  # fmt: skip
+    states, dimensions = [math.prod(each) for each in densities.radices], densities.dimensions
     total = states[0] * states[1]
-    if counts["noise"]:
-        found = integrated(lambda rule: _integral(densities, rule, grids, params), counts["noise"], total)
+    affordable = total > 1 if not dimensions else bool(rules(dimensions, total))
+    if densities.scaled or total > STATES or not affordable:
+        return None
+    run = jax.jit(densities.nowhere).lower(params, 0).compile(compiler_options=QUICK_TO_COMPILE)
+    if not agree(float(run(params, 0)), float(run(params, 10))):
+        return None
+    grids = [np.array(list(np.ndindex(*radices)), dtype=int).reshape(size, len(radices))
+             for radices, size in zip(densities.radices, states, strict=True)]  # fmt: skip
+    integral = _Integral(densities, grids, params)
+    if dimensions:
+        found = integrated(integral, dimensions, total)
         if found is None:
             return None
         (value, slopes), text = found
     else:
-        (value, slopes), text = _integral(densities, nothing_drawn(), grids, params)[1], ""
+        (value, slopes), text = integral(nothing_drawn())[1], ""
     parts = [each for each in (f"sum over all {total} states" if total > 1 else "", text) if each]
-    return (value, slopes, " and ".join(parts)) if parts else None
+    return value, slopes, " and ".join(parts)
 
 
-def _integral(
-    densities: Callable, rule: Rule, grids: Sequence[np.ndarray], params: Any
-) -> tuple[float, tuple[float, Any]]:
-    grid_q, grid_p = map(jnp.asarray, grids)
+class _Integral:
+    """(value, (value, gradient)) by a rule. Rules are filled up to a few sizes, and each size is compiled once."""
 
-    def total(params: Any) -> Any:
-        within = jax.vmap(densities, in_axes=(None, 0, None, None))
+    def __init__(self, densities: Callable, grids: Sequence[np.ndarray], params: Any) -> None:
+        self._densities, self._params = densities, params
+        self._grids = tuple(map(jnp.asarray, grids))
+        self._compiled: dict[int, Callable] = {}
+
+    def __call__(self, rule: Rule) -> tuple[float, tuple[float, Any]]:
+        size = next(each for each in SIZES if each >= len(rule.points))
+        lacking = size - len(rule.points)  # the first point again, of no weight
+        given = (self._params, jnp.asarray(np.concatenate([rule.points, np.repeat(rule.points[:1], lacking, 0)])),
+                 jnp.asarray(np.concatenate([rule.weights, np.zeros(lacking)])))  # fmt: skip
+        if size not in self._compiled:
+            lowered = jax.jit(jax.value_and_grad(self._total)).lower(*given)
+            self._compiled[size] = lowered.compile(compiler_options=QUICK_TO_COMPILE)
+        value, slopes = self._compiled[size](*given)
+        return float(value), (float(value), slopes)
+
+    def _total(self, params: Any, points: Any, weights: Any) -> Any:
+        within = jax.vmap(self._densities, in_axes=(None, 0, None, None))
         states = jax.vmap(within, in_axes=(0, None, None, None))
-        log_q, log_p, scored_q = jax.vmap(states, in_axes=(None, None, 0, None))(
-            grid_q, grid_p, jnp.asarray(rule.points), params
-        )
+        log_q, log_p, scored_q = jax.vmap(states, in_axes=(None, None, 0, None))(*self._grids, points, params)
         at_noise = jnp.sum(jnp.exp(log_q[..., 0]) * (logsumexp(log_p, axis=-1) - scored_q[..., 0]), axis=-1)
-        return jnp.sum(jnp.asarray(rule.weights) * at_noise)
-
-    value, slopes = jax.jit(jax.value_and_grad(total))(params)
-    return float(value), (float(value), slopes)
+        return jnp.sum(weights * at_noise)
 
 
 def _numbered(node: Any) -> bool:

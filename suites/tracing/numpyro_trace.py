@@ -13,6 +13,7 @@ from typing import Any
 
 import jax
 import numpyro
+from jax.interpreters.partial_eval import dce_jaxpr
 from numpyro import handlers
 from numpyro.distributions.kl import kl_divergence
 from numpyro.distributions.util import scale_and_mask
@@ -123,7 +124,11 @@ def _node(name: str, record: Any, sizes: Mapping[str, int]) -> Node:
 def _first_values(init: Callable[[Any], Any], key: Any, *, keeps: bool) -> Any:
     if not keeps:
         try:
-            return jax.jit(init).lower(key).compile(compiler_options=QUICK_TO_COMPILE)(key)
+            closed, shape = jax.make_jaxpr(init, return_shape=True)(key)
+            jaxpr, _ = dce_jaxpr(closed.jaxpr, [True] * len(closed.jaxpr.outvars), instantiate=True)
+            run = jax.jit(lambda consts, key: jax.core.eval_jaxpr(jaxpr, consts, key))
+            compiled = run.lower(closed.consts, key).compile(compiler_options=QUICK_TO_COMPILE)
+            return jax.tree.unflatten(jax.tree.structure(shape), compiled(closed.consts, key))
         except Exception:  # whatever it is, it comes again below if it is the pair's own
             pass
     return init(key)

@@ -8,11 +8,14 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+import pyro
 import torch
+from pyro import poutine
 from pyro.distributions.util import is_identically_zero, scale_and_mask
 from pyro.infer.enum import get_importance_trace
 from pyro.infer.util import check_fully_reparametrized
 from pyro.poutine.messenger import Messenger
+from pyro.poutine.util import prune_subsample_sites
 from torch.distributions.kl import kl_divergence
 
 from elbo_compare.suites.tracing.site import Node, Plate, Traced
@@ -33,6 +36,18 @@ def traced(
     found = get_importance_trace("flat", float("inf"), model, given, tuple(args), dict(kwargs))
     model_nodes, guide_nodes = map(_nodes, found)
     return Traced(model=model_nodes, guide=guide_nodes)
+
+
+def drawn_names(
+    model: Callable[..., Any], guide: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], seed: int
+) -> set[str]:
+    """The sites of one run; no density is computed."""
+    pyro.set_rng_seed(seed)
+    with torch.no_grad():
+        guide_trace = poutine.trace(guide).get_trace(*args, **kwargs)
+        model_trace = poutine.trace(poutine.replay(model, trace=guide_trace)).get_trace(*args, **kwargs)
+    found = (prune_subsample_sites(each) for each in (guide_trace, model_trace))
+    return {name for trace in found for name, record in trace.nodes.items() if record["type"] == "sample"}
 
 
 def divergence(guide: Node, model: Node) -> Any | None:

@@ -24,8 +24,8 @@ from elbo_compare.suites.tracing.numpyro_exact import exact_elbo
 from elbo_compare.suites.tracing.numpyro_trace import quiet, started, traced
 
 SEED = 0
-ROWS = 16  # draws of one call of the compiled function, where a draw is small
-LARGE = 100_000  # parameters; beyond them a draw is no small one
+ROWS, FEW_ROWS = 16, 4  # draws of one call of the compiled function; where a draw is no small one
+LARGE = 100_000  # parameters; beyond them a draw is none
 REFERENCES = ("Trace_ELBO", "TraceGraph_ELBO", "TraceEnum_ELBO")
 module = numpyro.infer
 base_class: type = ELBO
@@ -52,9 +52,10 @@ def prepare(
 
 
 class NumPyroPair:
-    """See `facts.Pair`. Every function of (key, parameters) is traced once; one function of all of them is compiled."""
+    """See `facts.Pair`. All classes are traced as one function of the key, which is compiled once."""
 
     library = Library.NUMPYRO
+    order: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
     latents_of_positions = 0
     remarks: tuple[str, ...] = ()
 
@@ -67,55 +68,87 @@ class NumPyroPair:
         self._directions = Directions({_name(path): tuple(np.shape(leaf)) for path, leaf in leaves})
         self.directions = self._directions.names
         self._static: dict[str, Any] = {}
-        self._order: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
-        self._functions: dict[str, Any] = {}
-        self._eager = False
-        self._rows = 4 if sum(np.size(leaf) for _, leaf in leaves) > LARGE else ROWS
-        self._prepare_functions({shown.removesuffix("()"): each for shown, each in elbos.items()})
+        self._large = sum(np.size(leaf) for _, leaf in leaves) > LARGE
+        self._rows = FEW_ROWS if self._large else ROWS
+        self.elbos: dict[str, Any] = {shown.removesuffix("()"): each for shown, each in elbos.items()}
+        self._asked, self._errors = frozenset(self.elbos), dict[str, str]()
+        self.mended, self._changes = "", mending(())
+        self._compiled: Callable | None = self._compile()
+        self._first = self._call(0, self._rows)
+        self.sites = sites_of(self._static, jax.tree.map(lambda leaf: leaf[0], self._first[""][1]))
+        self.bits = 64 if self._first[""][0].dtype == np.float64 else 32
+        self.classes = tuple(
+            ClassFacts(
+                name=name, kind=kind_of(each, module.__all__), error=self._errors.get(name, ""),
+                asked=name in self._asked, particles=int(each.num_particles),
+                value=float(self._first[name][0][0]) if name in self._first else float("nan"),
+            )
+            for name, each in self.elbos.items()
+        )  # fmt: skip
 
     @property
     def compiles(self) -> bool:
         """Whether a compiler can follow the pair."""
-        return not self._eager
+        return self._compiled is not None
 
     @property
     def mutable(self) -> bool:
         """Whether the pair has mutable state."""
         return bool(jax.tree.leaves(self._started.mutable))
 
-    def _prepare_functions(self, elbos: dict[str, Any]) -> None:
-        asked = set(elbos)
-        example = (jax.random.key(SEED), self._params)
-        self._trace("", self._facts, example)
-        shapes = dict(self._static)
-        mended = mending(sites_of(shapes, self._example_arrays()))
-        self.mended = mending_text(mended)
-        unguided = any("guide" not in each and not each["observed"] for each in shapes.values())
-        elbos |= {name: getattr(module, name)() for name in REFERENCES
-                  if name not in elbos and (name != "TraceEnum_ELBO" or unguided)}  # fmt: skip
-        self.elbos: dict[str, Any] = elbos
-        errors: dict[str, str] = {}
-        for name, each in elbos.items():
+    def _every(self, seed: Any, params: Any) -> dict[str, Any]:
+        """The sites and every class at one key, in one trace; what a class raises is kept, and the others go on."""
+        key = jax.random.key(seed)
+        found: dict[str, Any] = {"": self._facts(key, params)}
+        self._choose(found[""][1])
+        for name, elbo in self.elbos.items():
             try:
-                self._trace(name, self._loss(each, self.model, self.guide), example)
+                found[name] = self._loss(elbo, self.model, self.guide)(key, params)
             except Exception as raised:  # whatever the class raises on this pair is what is told
-                errors[name] = one_line(raised)
+                self._errors[name] = one_line(raised)
         if self.mended:
-            pair = (_Reweighted(self.model, mended.unscored, {}), _Reweighted(self.guide, (), mended.factors))
-            self._trace(INTENDED, self._loss(elbos["Trace_ELBO"], *pair), example)
-        self._compiled: Callable | None = None
-        self._first = self._call(0, self._rows)
-        self.sites = sites_of(self._static, jax.tree.map(lambda leaf: leaf[0], self._first[""][1]))
-        self.bits = 64 if self._first[""][0].dtype == np.float64 else 32
-        self.order = self._order
-        self.classes = tuple(
-            ClassFacts(
-                name=name, kind=kind_of(each, module.__all__), error=errors.get(name, ""), asked=name in asked,
-                particles=int(each.num_particles),
-                value=float("nan") if name in errors else float(self._first[name][0][0]),
-            )
-            for name, each in elbos.items()
-        )  # fmt: skip
+            pair = (_Reweighted(self.model, self._changes.unscored, {}),
+                    _Reweighted(self.guide, (), self._changes.factors))  # fmt: skip
+            found[INTENDED] = self._loss(self.elbos["Trace_ELBO"], *pair)(key, params)
+        return found
+
+    def _choose(self, arrays: Any) -> None:
+        """The references that are of use beside the classes that are asked for, and what has to be mended."""
+        shapes = jax.tree.map(lambda leaf: np.ones(np.shape(leaf)), arrays)  # of which `mending` reads none
+        self._changes = mending(sites_of(self._static, shapes))
+        self.mended = mending_text(self._changes)
+        unguided = any("guide" not in each and not each["observed"] for each in self._static.values())
+        self.elbos |= {name: getattr(module, name)() for name in REFERENCES
+                       if name not in self.elbos and (name != "TraceEnum_ELBO" or unguided)}  # fmt: skip
+
+    def _compile(self) -> Callable | None:
+        """(seeds, parameters) -> `_every` of each seed, compiled; None for a pair that no compiler can follow.
+
+        A large pair is drawn from in a loop, which is traced and compiled as one draw; of a small one `_rows` draws are
+        one program, which is several times as fast for each.
+        """
+
+        def rows(seeds: Any, params: Any) -> Any:
+            if self._large:
+                return jax.lax.map(lambda seed: self._every(seed, params), seeds)
+            return jax.vmap(self._every, in_axes=(0, None))(seeds, params)
+
+        example = np.arange(self._rows, dtype=np.int32), self._params
+        try:
+            closed, shape = jax.make_jaxpr(rows, return_shape=True)(*example)
+        except jax.errors.JAXTypeError:
+            self._errors.clear()
+            self._rows = FEW_ROWS
+            return None
+        # What the pair holds of data goes in as an argument: a compiler would fold it.
+        lowered = jax.jit(lambda consts, *flat: jax.core.eval_jaxpr(closed.jaxpr, consts, *flat)).lower(
+            closed.consts, *jax.tree.leaves(example))  # fmt: skip
+        compiled, tree = lowered.compile(compiler_options=QUICK_TO_COMPILE), jax.tree.structure(shape)
+
+        def called(seeds: Any, params: Any) -> Any:
+            return jax.tree.unflatten(tree, compiled(closed.consts, seeds, *jax.tree.leaves(params)))
+
+        return called
 
     def block(self, first: int, n: int, names: Collection[str], *, terms: bool) -> Block:
         """Draws of every class; n is filled up to whole calls of the compiled function."""
@@ -123,7 +156,7 @@ class NumPyroPair:
             found = [self._first if start == 0 else self._call(start, self._rows)
                      for start in range(first, first + n, self._rows)]  # fmt: skip
         joined = {name: [np.concatenate(each) for each in zip(*(call[name] for call in found), strict=True)]
-                  for name in self._functions if name}  # fmt: skip
+                  for name in found[0] if name}  # fmt: skip
         table = np.concatenate([call[""][0] for call in found]).astype(float)
         return Block(
             values={name: values.astype(float) for name, (values, _) in joined.items()},
@@ -133,7 +166,7 @@ class NumPyroPair:
 
     def exact(self) -> Exact | None:
         """See `numpyro_exact`."""
-        if self._eager or not has_exact(self.sites):
+        if not self.compiles or not has_exact(self.sites):
             return None
         try:
             with quiet():
@@ -174,50 +207,14 @@ class NumPyroPair:
         """Guide and model with the keys of Trace_ELBO's single particle: the sites' terms and arrays."""
         run = traced(self.model, self.guide, self.args, self.kwargs, self._started.held(params), key)
         self._static, arrays = extract(run)
-        self._order = run.order
+        self.order = run.order
         return columns(arrays), arrays
 
-    def _example_arrays(self) -> dict[str, Any]:
-        """Arrays of the right structure, of which `mending` reads none."""
-        shapes = jax.eval_shape(self._facts, jax.random.key(SEED), self._params)[1] if not self._eager else (
-            self._facts(jax.random.key(SEED), self._params)[1])  # fmt: skip
-        return jax.tree.map(lambda leaf: np.ones(leaf.shape), shapes)
-
-    def _trace(self, name: str, function: Function, example: tuple[Any, Any]) -> None:
-        """Trace a function of (key, parameters). A pair that no compiler can follow is run as it is, op by op."""
-        if self._eager:
-            function(*example)
-            self._functions[name] = function
-            return
-        try:
-            closed, shape = jax.make_jaxpr(function, return_shape=True)(*example)
-        except jax.errors.JAXTypeError:
-            if name:
-                raise
-            self._eager, self._rows = True, 4
-            self._trace(name, function, example)
-            return
-        self._functions[name] = (closed, jax.tree.structure(shape))
-
     def _call(self, first: int, n: int) -> dict[str, Any]:
-        keys = [jax.random.key(seed) for seed in range(first, first + n)]
-        if self._eager:
-            found = [{name: each(key, self._params) for name, each in self._functions.items()} for key in keys]
-            return jax.tree.map(lambda *leaves: np.stack([np.asarray(leaf) for leaf in leaves]), *found)
-        consts = {name: closed.consts for name, (closed, _) in self._functions.items()}
-        compiled = self._compiled
-        if compiled is None:
-
-            def every(key: Any, params: Any, consts: Any) -> Any:
-                flat = jax.tree.leaves((key, params))
-                return {
-                    name: jax.tree.unflatten(tree, jax.core.eval_jaxpr(closed.jaxpr, consts[name], *flat))
-                    for name, (closed, tree) in self._functions.items()
-                }  # fmt: skip
-
-            lowered = jax.jit(jax.vmap(every, in_axes=(0, None, None))).lower(jnp.stack(keys), self._params, consts)
-            compiled = self._compiled = lowered.compile(compiler_options=QUICK_TO_COMPILE)
-        return jax.device_get(compiled(jnp.stack(keys), self._params, consts))
+        if self._compiled is not None:
+            return jax.device_get(self._compiled(np.arange(first, first + n, dtype=np.int32), self._params))
+        found = [self._every(seed, self._params) for seed in range(first, first + n)]
+        return jax.tree.map(lambda *leaves: np.stack([np.asarray(leaf) for leaf in leaves]), *found)
 
 
 class _Reweighted(Messenger):

@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+import numpy as np
 import torch
 from pyro.distributions.util import scale_and_mask
 
@@ -108,7 +109,7 @@ def _clamp(node: Node) -> float:
 def _over_batch(mask: Any, batch: torch.Size) -> torch.Tensor:
     """The mask over the batch; where it lies inside to_event, the share that it keeps of each event."""
     kept = torch.as_tensor(mask, dtype=torch.float64)
-    kept = kept.expand(torch.broadcast_shapes(kept.shape, batch)) if kept.dim() <= len(batch) else kept
+    kept = kept.expand(np.broadcast_shapes(kept.shape, batch)) if kept.dim() <= len(batch) else kept
     return kept.reshape(*kept.shape[: len(batch)], -1).mean(-1) if kept.dim() > len(batch) else kept
 
 

@@ -19,8 +19,9 @@ from elbo_compare.suites.semantics.explaining.facts import INTENDED, Block, Clas
 from elbo_compare.suites.semantics.explaining.mending import has_exact, mending, mending_text
 from elbo_compare.suites.semantics.explaining.named import elbo_classes, kind_of, one_line
 from elbo_compare.suites.semantics.explaining.pyro_facts import sites_of, terms_of
+from elbo_compare.suites.semantics.explaining.roles import ELBOS
 from elbo_compare.suites.tracing.pyro_exact import exact_elbo
-from elbo_compare.suites.tracing.pyro_trace import quiet, traced
+from elbo_compare.suites.tracing.pyro_trace import drawn_names, quiet, traced
 from elbo_compare.suites.tracing.site import Traced
 
 SEED, OTHERS = 0, (1, 2, 3)
@@ -29,6 +30,7 @@ ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
     "TraceTailAdaptive_ELBO": {"num_particles": 2, "vectorize_particles": True}
 }
 REFERENCES = ("Trace_ELBO", "TraceEnum_ELBO")
+GUESSING = ("TraceEnum_ELBO", "TraceTMC_ELBO")  # the nesting of the plates, by a run of the pair, which draws
 module = pyro.infer
 base_class: type = ELBO
 
@@ -98,6 +100,8 @@ class PyroPair:
         self.mended = mending_text(changes)
         self._mended = (_Reweighted(changes.unscored, {})(model), _Reweighted((), changes.factors)(guide))
         self.elbos = {shown.removesuffix("()"): each for shown, each in elbos.items()}
+        self._first: dict[str, tuple[float, np.ndarray]] = {}  # of each class that runs, under SEED
+        self._nesting: float | None = None
         asked = tuple(self._class(name, each, asked=True) for name, each in self.elbos.items())
         lacking = [each for each in REFERENCES if each not in self.elbos and self._enumerates(each)]
         self.elbos |= {name: getattr(module, name)() for name in lacking}
@@ -111,8 +115,7 @@ class PyroPair:
         with quiet():
             for seed in range(first, first + n):
                 for name in names:
-                    elbo = self.elbos["Trace_ELBO" if name == INTENDED else name]
-                    value, gradient = self.step(elbo, seed, self._mended if name == INTENDED else None)
+                    value, gradient = self._drawn(name, seed)
                     values[name].append(value)
                     gradients[name].append(gradient)
                 if terms:
@@ -125,6 +128,22 @@ class PyroPair:
             kl=columns[..., 1] if columns is not None else None,
             guide=columns[..., 2] if columns is not None else None,
         )
+
+    def _drawn(self, name: str, seed: int) -> tuple[float, np.ndarray]:
+        """The ELBO of one draw and its gradient; of another objective, whose gradient is compared with none, zeros."""
+        if name == INTENDED:
+            return self.step(self.elbos["Trace_ELBO"], seed, self._mended)
+        if seed == SEED:
+            return self._first[name]
+        elbo = self.elbos[name]
+        if kind_of(elbo, module.__all__) in ELBOS:
+            return self.step(elbo, seed)
+        nothing = np.zeros(len(self.directions))
+        if kind_of(elbo, module.__all__) == "TraceTailAdaptive_ELBO":
+            return self._first[name][0], nothing  # inf by design
+        pyro.set_rng_seed(seed)
+        loss = elbo.loss(self.model, self.guide, *self.args, **self.kwargs)
+        return -float(loss[0] if isinstance(loss, tuple) else loss), nothing
 
     def exact(self) -> Exact | None:
         """See `pyro_exact`."""
@@ -145,7 +164,7 @@ class PyroPair:
 
     def _changing(self, run: Traced) -> tuple[str, ...]:
         """Said where other draws have other sites: what is told of sites holds for the draw of seed 0."""
-        others = [set(self._traced(seed).names) for seed in OTHERS]
+        others = [drawn_names(self.model, self.guide, self.args, self.kwargs, seed) for seed in OTHERS]
         if all(names == set(run.names) for names in others):
             return ()
         unseen = sorted(set().union(*others) - set(run.names))
@@ -174,9 +193,13 @@ class PyroPair:
     def _class(self, name: str, elbo: Any, *, asked: bool) -> ClassFacts:
         value, error = float("nan"), ""
         try:
-            if getattr(elbo, "max_plate_nesting", 0) == float("inf"):
-                self.step(elbo, SEED)  # TraceEnum_ELBO guesses it once, and draws while it does
-            value, _ = self.step(elbo, SEED)
+            guesses = kind_of(elbo, module.__all__) in GUESSING or getattr(elbo, "vectorize_particles", False)
+            if guesses and elbo.max_plate_nesting == float("inf"):
+                if self._nesting is None:  # guessed once, for all of them: it runs the pair
+                    elbo.loss(self.model, self.guide, *self.args, **self.kwargs)
+                    self._nesting = elbo.max_plate_nesting
+                elbo.max_plate_nesting = self._nesting
+            self._first[name] = value, _ = self.step(elbo, SEED)
         except Exception as raised:  # whatever the class raises on this pair is what is told
             error = one_line(raised)
         particles = int(getattr(elbo, "num_particles", 1))
