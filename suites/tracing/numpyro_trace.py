@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax
+import jax.core
 import numpyro
 from jax.interpreters.partial_eval import dce_jaxpr
 from numpyro import handlers

@@ -47,7 +47,7 @@ def drawn_names(
         guide_trace = poutine.trace(guide).get_trace(*args, **kwargs)
         model_trace = poutine.trace(poutine.replay(model, trace=guide_trace)).get_trace(*args, **kwargs)
     found = (prune_subsample_sites(each) for each in (guide_trace, model_trace))
-    return {name for trace in found for name, record in trace.nodes.items() if record["type"] == "sample"}
+    return {name for trace in found for name, record in trace.nodes.items() if record.get("type") == "sample"}
 
 
 def divergence(guide: Node, model: Node) -> Any | None:
