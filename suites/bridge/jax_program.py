@@ -6,7 +6,7 @@ JAX's switch for float64 is on while a program runs, and afterwards what it was.
 import re
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from elbo_compare.suites.bridge.user_arrays import leaves
 from elbo_compare.suites.contract import Array
 
 Enter = Callable[[Any], Any]
-NUMBERS = re.compile(r"\d+")
+NUMBERS, PRODUCTS = re.compile(r"\d+"), re.compile(r"(\d+) ?\* ?(\d+)")
 
 
 @dataclass(kw_only=True)
@@ -53,12 +53,8 @@ class JaxProgram:
     @contextmanager
     def wide(self) -> Iterator[None]:
         """Within: float64 in JAX; afterwards its switch is what it was."""
-        before = jax.config.read("jax_enable_x64")
-        jax.config.update("jax_enable_x64", True)
-        try:
+        with quickly_compiled(), _set("jax_enable_x64", True):
             yield
-        finally:
-            jax.config.update("jax_enable_x64", before)
 
     def weights(self) -> dict[str, bool]:
         """See `Program`; in JAX every weight is trained."""
@@ -131,10 +127,11 @@ class JaxProgram:
         if not one.steps.draws:
             return []
         if "keys" not in one.compiled:
+            before = one.steps.behind(op.reads[0] for op in one.steps.draws)
 
             def keys(inputs: list[Any]) -> list[Any]:
                 empty = [jnp.zeros(op.shape, self.dtype) for op in one.steps.draws]
-                values = one.steps.evaluate(inputs, empty)
+                values = one.steps.evaluate(inputs, empty, only=before)
                 return [jax.random.key_data(values[op.reads[0]]) for op in one.steps.draws]
 
             one.compiled["keys"] = jax.jit(keys)
@@ -173,26 +170,50 @@ class JaxProgram:
     def pull_back(self, run: Run, cotangents: Mapping[int, Array]) -> dict[str, Array]:
         """See `Program`."""
         one, inputs, noises, setting = run.asked  # type: ignore[attr-defined]
-        numbers, count = tuple(cotangents), len(inputs) - 2
-        known = ("pull", setting.restored, numbers)
-        if known not in one.compiled:
-
-            def pulled(weights: list[Any], rest: list[Any], noises: list[Any], parts: list[Any]) -> Any:
-                def chosen(weights: list[Any]) -> list[Any]:
-                    values = one.steps.evaluate([*weights, *rest], noises, restored=setting.restored)
-                    return [values[number] for number in numbers]
-
-                return jax.vjp(chosen, weights)[1](parts)[0]
-
-            one.compiled[known] = jax.jit(pulled)
+        count, kind = len(inputs) - 2, ("pull", setting.restored)
+        numbers = one.compiled.get((*kind, "numbers"), ())
+        if not set(numbers) >= set(cotangents):  # one program for whatever is asked: compiling costs most
+            numbers = tuple(dict.fromkeys([*numbers, *cotangents, *([run.loss] if run.loss is not None else [])]))
+            one.compiled[*kind, "numbers"], one.compiled[kind] = numbers, _pulling(one.steps, numbers, setting.restored)
         with self.wide():
+            pulled = one.compiled[kind]
+            shapes = [(self.shape(run, n), run.arrays[n].dtype) for n in numbers]
             parts = [
-                jnp.asarray(np.asarray(part).reshape(self.shape(run, n)), run.arrays[n].dtype)
-                for n, part in cotangents.items()
+                np.asarray(cotangents[n], dtype).reshape(shape) if n in cotangents else np.zeros(shape, dtype)
+                for n, (shape, dtype) in zip(numbers, shapes, strict=True)
             ]
-            found = one.compiled[known](inputs[:count], inputs[count:], noises, parts)
+            found = pulled(inputs[:count], inputs[count:], noises, parts)
         names = list(self._named(self.view.weights))
         return {name: np.asarray(part, np.float64) for name, part in zip(names, found, strict=True)}
+
+
+def _pulling(steps: Steps, numbers: tuple[int, ...], restored: frozenset[int] | None) -> Any:
+    """(weights, the other inputs, noises, a cotangent for each of the arrays) -> the sum, by weight."""
+    needed = steps.behind(numbers)
+
+    def pulled(weights: list[Any], rest: list[Any], noises: list[Any], parts: list[Any]) -> Any:
+        def chosen(weights: list[Any]) -> list[Any]:
+            values = steps.evaluate([*weights, *rest], noises, restored=restored, only=needed)
+            return [values[number] for number in numbers]
+
+        return jax.vjp(chosen, weights)[1](parts)[0]
+
+    return jax.jit(pulled)
+
+
+@contextmanager
+def _set(switch: str, value: Any) -> Iterator[None]:
+    before = jax.config.read(switch)
+    jax.config.update(switch, value)
+    try:
+        yield
+    finally:
+        jax.config.update(switch, before)
+
+
+def quickly_compiled() -> AbstractContextManager[None]:
+    """Within, XLA leaves its costly optimisations: each program here runs a few times, compiling is what it costs."""
+    return _set("jax_disable_most_optimizations", True)
 
 
 def _kept(value: Any) -> Any:
@@ -204,11 +225,10 @@ def moved(weights: Any, by: float) -> Any:
     """Every weight moved by normal noise of that size over the root of its inputs, from a seed of its own."""
     found, shape = jax.tree_util.tree_flatten(weights)
     rng = np.random.default_rng(1999)
-    made = [
-        each
-        + by * jnp.asarray(rng.standard_normal(each.shape), each.dtype) / max(1, int(np.prod(each.shape[:-1]))) ** 0.5
-        for each in found
-    ]
+    made = []
+    for each in map(np.asarray, found):  # by NumPy: JAX would compile a sum for each shape
+        noise = rng.standard_normal(each.shape).astype(each.dtype)
+        made.append(each + (by * noise / max(1, int(np.prod(each.shape[:-1]))) ** 0.5).astype(each.dtype))
     return jax.tree_util.tree_unflatten(shape, made)
 
 
@@ -262,8 +282,9 @@ def prepared(model: Any) -> View:
 
 @contextmanager
 def kept(model: Any) -> Iterator[None]:
-    """A JAX module is never written to."""
-    yield
+    """A JAX module is never written to; what is compiled meanwhile is compiled quickly."""
+    with quickly_compiled():
+        yield
 
 
 def layer_sizes(model: Any) -> list[tuple[str, int, int]]:
@@ -315,7 +336,8 @@ def _sizes(view: View) -> list[int]:
         text = Path(str(traceback_file(view.owner))).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         text = ""
-    named = [int(n) for n in NUMBERS.findall(text) if 3 < int(n) < 5000]
+    named = [int(a) * int(b) for a, b in PRODUCTS.findall(text)] + [int(n) for n in NUMBERS.findall(text)]
+    named = [n for n in named if 3 < n < 5000]
     return list(
         dict.fromkeys([*weights[:1], *sorted({n for n in named if n >= 64}, reverse=True), *held, *sorted(set(named))])
     )

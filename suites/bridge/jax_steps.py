@@ -4,7 +4,7 @@
 from outside. A stop_gradient is a step of its own, and may be left out.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,15 @@ class Steps:
     outputs: list[int] = field(default_factory=list)
     size: int = 0
 
+    def behind(self, numbers: Iterable[int]) -> frozenset[int]:
+        """The places of the steps that arrays are made by, and of those before them."""
+        wanted, places = set(numbers), set()
+        for place in reversed(range(len(self.ops))):
+            if wanted.intersection(self.ops[place].makes):
+                places.add(place)
+                wanted.update(self.ops[place].reads)
+        return frozenset(places)
+
     @property
     def draws(self) -> list[Op]:
         """The draws whose noise comes from outside, in order."""
@@ -65,15 +74,21 @@ class Steps:
         *,
         restored: frozenset[int] | None = frozenset(),
         replaced: Mapping[int, Any] | None = None,
+        only: frozenset[int] | None = None,
     ) -> list[Any]:
-        """Every array by its number. restored: the cuts that are left out (None: all); replaced: step -> its result."""
+        """Every array by its number. restored: the cuts that are left out (None: all); replaced: step -> its result;
+        only: the steps that are run (None: all), the others' arrays being None."""
         values: list[Any] = [None] * self.size
         for number, value in [*self.constants.items(), *zip(self.inputs, inputs, strict=True)]:
             values[number] = value
         noise, cut = iter(noises), -1
         for place, op in enumerate(self.ops):
-            read = [values[number] for number in op.reads]
             cut += op.kind == "cut"
+            if only is not None and place not in only:
+                if op.kind == "draw":
+                    next(noise)
+                continue
+            read = [values[number] for number in op.reads]
             if op.kind == "draw":
                 made = [next(noise) if op.drawn is Drawn.NORMAL else read[1] + (read[2] - read[1]) * next(noise)]
             elif op.kind == "cut" and (restored is None or cut in restored):

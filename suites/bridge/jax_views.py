@@ -5,13 +5,16 @@ A view holds the weights and the key of the moment, so that whatever enters the 
 
 import inspect
 import re
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 KEYS = re.compile(r"(^|_)(key|rng|rngs|keys|prng|seed)s?$|^(rng|key)")
 TRAINS = {
@@ -67,6 +70,55 @@ class View:
     def train_state(self) -> Any:
         """What a loss takes for a `TrainState`: its weights and how they are applied."""
         raise NotImplementedError
+
+    @staticmethod
+    def captured(step: Callable[..., Any], arguments: Sequence[Any]) -> Any:
+        """The value of what a training step differentiates first, with what it would be called with. Raises TypeError
+        where it differentiates nothing."""
+        with _capturing():
+            try:
+                step(*arguments)
+            except _Captured as one:
+                return one.value
+        raise TypeError("it differentiates nothing")
+
+
+class _Captured(BaseException):
+    """The value of a loss."""
+
+    def __init__(self, value: Any):
+        super().__init__()
+        self.value = value
+
+
+def _capture(function: Callable[..., Any], *_: Any, **__: Any) -> Callable[..., Any]:
+    def call(*args: Any, **kwargs: Any) -> Any:
+        raise _Captured(function(*args, **kwargs))
+
+    return call
+
+
+DIFFERENTIATING = {
+    "jax": ("grad", "value_and_grad"),
+    "equinox": ("filter_grad", "filter_value_and_grad"),
+    "flax.nnx": ("grad", "value_and_grad"),
+}
+
+
+@contextmanager
+def _capturing() -> Iterator[None]:
+    """Within, whatever would be differentiated is called, and its value raised as `_Captured`."""
+    found = [
+        (sys.modules[owner], name) for owner, names in DIFFERENTIATING.items() if owner in sys.modules for name in names
+    ]
+    before = [getattr(owner, name) for owner, name in found]
+    try:
+        for owner, name in found:
+            setattr(owner, name, _capture)
+        yield
+    finally:
+        for (owner, name), one in zip(found, before, strict=True):
+            setattr(owner, name, one)
 
 
 class Linen(View):
@@ -201,5 +253,6 @@ def view_of(model: Any) -> View:
 def as_float(tree: Any, dtype: Any) -> Any:
     """Every float of a tree in one dtype."""
     return jax.tree_util.tree_map(
-        lambda each: jnp.asarray(each, dtype) if jnp.issubdtype(jnp.result_type(each), jnp.floating) else each, tree
+        lambda each: np.asarray(each).astype(dtype) if jnp.issubdtype(jnp.result_type(each), jnp.floating) else each,
+        tree,
     )

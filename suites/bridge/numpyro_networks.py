@@ -3,7 +3,7 @@
 As `pyro_networks`: the numbers are the ELBO objects' own; nothing of them is computed here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,10 +13,11 @@ import numpy as np
 import numpyro
 import numpyro.distributions as dist
 from numpyro.handlers import scale
-from numpyro.infer import Trace_ELBO, TraceMeanField_ELBO
+from numpyro.infer import SVI, Trace_ELBO, TraceMeanField_ELBO
 
 from elbo_compare.suites.bridge.jax_program import JaxProgram
 from elbo_compare.suites.bridge.jax_steps import traced
+from elbo_compare.suites.bridge.jax_views import View
 from elbo_compare.suites.bridge.program import Setting
 from elbo_compare.suites.contract import Array
 
@@ -67,9 +68,12 @@ def _losses(
     rest = inputs[-2:]
     data = jnp.asarray(np.asarray(setting.x).reshape(rows, -1), program.dtype)
 
+    latent, decoded = one.steps.behind(at for at, _, _, _ in sites), one.steps.behind([output])
+
     def arrays(weights: list[Any], fill: float | None, put: dict[int, Any] | None = None) -> list[Any]:
         noise = noises if fill is None else [jnp.full_like(each, fill) for each in noises]
-        return one.steps.evaluate([*weights, *rest], noise, restored=None, replaced=put)
+        only = latent if put is None else decoded
+        return one.steps.evaluate([*weights, *rest], noise, restored=None, replaced=put, only=only)
 
     def guide(weights: list[Any]) -> None:
         none, afar = arrays(weights, 0.0), arrays(weights, far)
@@ -110,3 +114,32 @@ def _losses(
 
 def _loss_of(elbo: Any, model: Any, guide: Any) -> Any:
     return lambda weights: elbo.loss(jax.random.PRNGKey(0), {}, model, guide, weights)
+
+
+class PairView(View):
+    """A NumPyro model and guide under Trace_ELBO; their parameters are made with the first data."""
+
+    alone = True
+
+    def __init__(self, model: Callable[..., Any], guide: Callable[..., Any], given: Mapping[str, Any]):
+        super().__init__()
+        self.owner = self.called = model
+        self.guide, self.given = guide, dict(given)
+
+    def begin(self, x: Any, key: Any) -> None:
+        """See `View`."""
+        if self.weights is None or self.made_for != x.shape[1:]:
+            svi = SVI(self.called, self.guide, numpyro.optim.SGD(1.0), Trace_ELBO())
+            self.weights = svi.get_params(svi.init(key, x, **self.given))
+            self.key, self.made_for = key, x.shape[1:]
+
+    def __call__(self, x: Any, **given: Any) -> Any:
+        """The object's loss of a batch."""
+        return Trace_ELBO().loss(self.key, self.weights, self.called, self.guide, x, **self.given, **given)
+
+
+def holder(
+    model: Callable[..., Any], guide: Callable[..., Any], names: Mapping[str, Any], given: Mapping[str, Any]
+) -> PairView:
+    """The pair as a view. given: arguments beside the data, by name."""
+    return PairView(model, guide, given)

@@ -4,7 +4,8 @@ The guide samples z from Normal(mean, sigma), the model puts that z in place of 
 the recognised likelihood. The numbers are the ELBO objects' own; nothing of them is computed here.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +15,7 @@ import pyro.distributions as dist
 import torch
 from pyro import poutine
 from pyro.infer import Trace_ELBO, TraceMeanField_ELBO
-from torch import Tensor
+from torch import Tensor, nn
 
 from elbo_compare.suites.bridge.program import Setting
 from elbo_compare.suites.bridge.tape import Tape
@@ -58,7 +59,8 @@ def losses(
     last = max(step for _, step, _, _ in sites)
 
     def guide() -> None:
-        none, afar = (program.run(replace(restored, filled=noise, until=last)) for noise in (0.0, far))
+        with _alone():
+            none, afar = (program.run(replace(restored, filled=noise, until=last)) for noise in (0.0, far))
         with pyro.plate("data", rows):
             for number, (at, _, sign, _) in enumerate(sites):
                 mean = none.arrays[at].reshape(rows, -1)
@@ -74,7 +76,8 @@ def losses(
                 prior = dist.Normal(x.new_zeros(rows, width), x.new_ones(rows, width)).to_event(1)
                 with poutine.scale(scale=kl_weight):
                     put[step] = pyro.sample(f"z{number}", prior)
-            run = program.run(restored, put)
+            with _alone():
+                run = program.run(restored, put)
             if run.error:
                 raise RuntimeError(run.error)
             pyro.sample("x", observed(run.arrays[output].reshape(rows, -1), weight).to_event(1), obs=x)
@@ -95,8 +98,49 @@ def losses(
     return found
 
 
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Within, no handler sees what is sampled: the person's own networks may be a Pyro pair, whose sites are theirs."""
+    stack, plates = poutine.runtime._PYRO_STACK, poutine.runtime._DIM_ALLOCATOR
+    before, taken = stack[:], plates._stack
+    stack.clear()
+    plates._stack = []
+    try:
+        yield
+    finally:
+        stack[:], plates._stack = before, taken
+
+
 def _by_name(weights: Mapping[str, Tensor], parts: Sequence[Tensor | None]) -> dict[str, Array]:
     return {
         name: np.zeros(tuple(each.shape)) if part is None else part.detach().to(torch.float64).numpy().copy()
         for (name, each), part in zip(weights.items(), parts, strict=True)
     }
+
+
+class _Holder(nn.Module):
+    """A pair of functions with the networks that stand beside them."""
+
+    def __init__(self, model: Callable[..., Any], guide: Callable[..., Any], networks: Mapping[str, nn.Module]):
+        super().__init__()
+        for name, each in networks.items():
+            self.add_module(name, each)
+        self.model, self.guide = model, guide
+
+
+def holder(
+    model: Callable[..., Any], guide: Callable[..., Any], names: Mapping[str, Any], given: Mapping[str, Any]
+) -> nn.Module:
+    """The pair as one module; its weights are those of every module among the names."""
+    return _Holder(model, guide, {name: each for name, each in names.items() if isinstance(each, nn.Module)})
+
+
+def objective(model: Callable[..., Any], guide: Callable[..., Any], name: str) -> Callable[..., Tensor]:
+    """(model's arguments) -> the loss of Pyro's ELBO object of that name; its parameter store stands as it stood."""
+    elbo = getattr(pyro.infer, name)()
+
+    def loss(*arguments: Any) -> Tensor:
+        with pyro.get_param_store().scope():
+            return elbo.differentiable_loss(model, guide, *arguments)
+
+    return loss

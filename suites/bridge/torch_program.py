@@ -128,7 +128,13 @@ class Recorder(TorchFunctionMode):
             self.numbers[id(put)], self.run.arrays[number] = number, put
             self.put_aside.append(made[0])
             result, made = put, [put]
-        numbers = tuple(self.number(each, draws, weighs=weighs, of_x=of_x) for each in made)
+        several = len(made) > 1  # what such an operation hands back unchanged is not made of the others
+        numbers = tuple(
+            self.numbers[id(each)]
+            if several and self.numbers.get(id(each)) in reads
+            else self.number(each, draws, weighs=weighs, of_x=of_x)
+            for each in made
+        )
         self.run.steps.append(
             Step(op=name, reads=tuple(reads), makes=numbers, place=_place() if name in DETACHING else "")
         )

@@ -51,7 +51,7 @@ def check_model(
     if isinstance(init, str):
         init = read_init(init)
     around = dict(names or _around(model))
-    made = instance(model, label, init, around)
+    made, how = instance(model, label, init, around)
     if not is_model(made):
         raise TargetError(
             f"{label} is of type {type(made).__name__}: no torch, flax or equinox module, and no model is read of it."
@@ -62,7 +62,8 @@ def check_model(
         options = {"likelihood": likelihood, "objective": objective, "constants": constants or {}}
         options["frozen"] = (frozen,) if isinstance(frozen, str) else tuple(frozen)
         chosen = _best(made, around, label, loss, rows, batch, options)
-    return replace(chosen, timings={"checking": time.perf_counter() - started})
+    notes = (*chosen.notes, how) if how else chosen.notes
+    return replace(chosen, notes=notes, timings={"checking": time.perf_counter() - started})
 
 
 def _best(

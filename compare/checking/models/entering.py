@@ -8,6 +8,8 @@ import itertools
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +33,11 @@ NOT_LOSS = re.compile(
 )
 MODEL_NAMES = frozenset(("model", "vae", "net", "network", "module", "m"))
 WEIGHTS = re.compile(r"^(M_N|.*weight|beta|lambda_?|alpha|gamma|anneal.*|kl_coeff?|coef|warm_?up|kld?_?w)$")
+LABELS = re.compile(r"label|target|class|^ys?$", re.IGNORECASE)
 STEPS = frozenset(("batch_idx", "batch_index", "idx", "i", "batch_nb", "optimizer_idx"))
+STEPPING = re.compile(
+    r"^(train|update|training|make)?_?(step|batch|update)(_fn)?$|train_step|update_step", re.IGNORECASE
+)
 RETURNED_LOSS = (
     "loss",
     "total_loss",
@@ -66,8 +72,21 @@ class Caller:
     extra: Mapping[str, Any]
 
     def forward(self, x: Any) -> Any:
-        """model(x)."""
-        return self.model(x, **{k: v(x) if inspect.isfunction(v) else v for k, v in self.extra.items()})
+        """model(x); a model that reads its data by names from a mapping gets one."""
+        given = {k: v(x) if inspect.isfunction(v) else v for k, v in self.extra.items()}
+        keys = _keys_read(self.model)
+        batch = {key: _zeros(x) if LABELS.search(key) else x for key in keys} if keys else x
+        return self.model(batch, **given)
+
+
+def _keys_read(model: Any) -> tuple[str, ...]:
+    """The names by which a forward reads its first parameter: `inputs["data"]`."""
+    try:
+        text, first = inspect.getsource(called(model)), next(iter(_required(model)), "")
+    except (OSError, TypeError):
+        return ()
+    pattern = rf"\b{re.escape(first)}(?:\[|\.get\(|\.pop\()\s*['\"](\w+)['\"]"
+    return tuple(dict.fromkeys(re.findall(pattern, text))) if first else ()
 
 
 def ways(model: Any, names: Mapping[str, Any], *, loss: str | None, constants: Mapping[str, Any]) -> Iterator[Way]:
@@ -75,37 +94,97 @@ def ways(model: Any, names: Mapping[str, Any], *, loss: str | None, constants: M
     caller = Caller(model=model, extra={k: v for k, v in constants.items() if k in _parameters(model)})
     alone = getattr(type(model), "alone", False)  # what was named is the loss
     named = [] if alone else _candidates(model, names, loss)
+    if loss is None and callable(getattr(model, "model", None)) and callable(getattr(model, "guide", None)):
+        yield from _of_pair(model, names, constants)
     if loss is None or loss == "forward" or alone:
         yield Way(label="forward", enter=_returned(caller), positive=_positive("", model))
     for label, function in named:
         around = {**names, **getattr(surface(function), "__globals__", {})}
-        yield from (_looped(caller, loop, around) for loop in (loops_in(function) if loss else ()))
+        yield from (_looped(caller, loop, around, constants) for loop in (loops_in(function) if loss else ()))
         yield from itertools.islice(_bound(caller, label, function, constants), MOST_WAYS)
     if loss is None and not alone:
-        yield from (_looped(caller, loop, names) for loop in _script(names))
+        yield from _stepped(caller, names, constants)
+        yield from (_looped(caller, loop, names, constants) for loop in _script(names))
 
 
 def _script(names: Mapping[str, Any]) -> list[Loop]:
     """The training loops of the model's file."""
+    return loops_of(_text(names), str(names.get("__file__")))
+
+
+def _text(names: Mapping[str, Any]) -> str:
+    """The text of the model's file; "" where there is none."""
     file = Path(str(names.get("__file__") or ""))
-    if file.suffix != ".py" or not file.is_file():
-        return []
     try:
-        return loops_of(file.read_text(encoding="utf-8"), str(file))
-    except UnicodeDecodeError:
-        return []
+        return file.read_text(encoding="utf-8") if file.suffix == ".py" else ""
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
-def _looped(caller: Caller, loop: Loop, names: Mapping[str, Any]) -> Way:
+def _looped(caller: Caller, loop: Loop, names: Mapping[str, Any], constants: Mapping[str, Any]) -> Way:
     def enter(x: Any) -> Mapping[str, Any]:
-        return {"loss": loop.loss(caller.model, names, x, _zeros(x)), "out": ()}
+        return {"loss": loop.loss(caller.model, names, x, _zeros(x), constants), "out": ()}
 
     return Way(label=loop.label, enter=enter)
+
+
+def _of_pair(model: Any, names: Mapping[str, Any], constants: Mapping[str, Any]) -> Iterator[Way]:
+    """A Pyro model and guide, as methods: by the ELBO object that their file names, else Trace_ELBO."""
+    if find_spec("pyro") is None:
+        return
+    called_there = [name for name in re.findall(r"\b(\w*_ELBO)\(", _text(names)) if not name.startswith("Jit")]
+    name = next(iter(called_there), "Trace_ELBO")
+    objective = import_module("elbo_compare.suites.bridge.pyro_networks").objective(model.model, model.guide, name)
+    parameters = [p for p in inspect.signature(model.model).parameters.values() if p.default is p.empty]
+
+    def enter(x: Any) -> Mapping[str, Any]:
+        others = [constants.get(p.name, _zeros(x)) for p in parameters[1:]]
+        return {"loss": objective(x, *others), "out": ()}
+
+    yield Way(label=f"{name}(model, guide)", enter=enter)
+
+
+def _stepped(caller: Caller, names: Mapping[str, Any], constants: Mapping[str, Any]) -> Iterator[Way]:
+    """The training steps of a JAX file: what they differentiate is the loss."""
+    captured = getattr(type(caller.model), "captured", None)
+    for label, function in names.items() if captured else ():
+        if STEPPING.search(label) and callable(function) and not isinstance(function, type):
+            yield _step(caller, label, function, captured, constants)
+
+
+def _step(caller: Caller, label: str, function: Any, captured: Any, constants: Mapping[str, Any]) -> Way:
+    plain = inspect.unwrap(function)
+    wanted = [p.name for p in inspect.signature(plain).parameters.values() if p.default is p.empty]
+
+    def enter(x: Any) -> Mapping[str, Any]:
+        given = [constants[name] if name in constants else _of_step(name, caller, x) for name in wanted]
+        return {"loss": captured(plain, given), "out": ()}
+
+    return Way(label=f"what {label} differentiates", enter=enter)
+
+
+def _of_step(name: str, caller: Caller, x: Any) -> Any:
+    simple = _simple(name, caller)
+    held = getattr(getattr(caller.model, "module", None), name, None)
+    if re.search("^opt|optim", name):
+        return ()
+    if simple is None and held is None:
+        raise TypeError(f"what {name} is can't be told: --set {name}=VALUE")
+    return simple(caller, x) if simple is not None and (held is None or name in {"batch", "x"}) else held
 
 
 def called(model: Any) -> Callable[..., Any]:
     """What a call of the model runs: its forward, or the `__call__` behind a view of a JAX module."""
     return getattr(model, "__dict__", {}).get("called") or surface(model)
+
+
+def _required(model: Any) -> list[str]:
+    """The parameters of a call but self, those without a default."""
+    try:
+        parameters = inspect.signature(called(model)).parameters.values()
+    except (TypeError, ValueError):
+        return []
+    return [p.name for p in parameters if p.default is p.empty and p.name != "self"]
 
 
 def _parameters(model: Any) -> list[str]:

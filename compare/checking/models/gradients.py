@@ -14,7 +14,7 @@ from elbo_compare.compare.checking.models.parts import AFAR, Ends
 from elbo_compare.compare.checking.models.probing import Probe, Probed, last_of
 from elbo_compare.compare.checking.names import Role
 from elbo_compare.compare.checking.readings import Reduction, target
-from elbo_compare.suites.bridge.program import Cut, Setting
+from elbo_compare.suites.bridge.program import Cut, Run, Setting
 from elbo_compare.suites.contract import Array
 
 SLACK = 100.0  # times the change under one roundoff: what training paths are allowed, too
@@ -65,11 +65,22 @@ def right_gradient(probed: Probed, found: Found, probe: Probe, setting: Setting 
             parts.append((run, {latent.base: -slopes[Role.MEAN][:, here]}))
         parts.append((ends.far, {at: sigma[:, here] / AFAR}))
         parts.append((ends.none, {at: slopes[Role.MEAN][:, here] - sigma[:, here] / AFAR}))
-    return _sum([program.pull_back(one_run, cotangents) for one_run, cotangents in parts])
+    return _sum([program.pull_back(one_run, cotangents) for one_run, cotangents in _by_run(parts)])
 
 
 def _sum(parts: list[dict[str, Array]]) -> dict[str, Array]:
     return {name: np.sum([part[name] for part in parts], axis=0) for name in parts[0]}
+
+
+def _by_run(parts: list[tuple[Run, dict[int, Array]]]) -> list[tuple[Run, dict[int, Array]]]:
+    """The same, one entry for each run: a pull back costs the same for one array as for several."""
+    runs: dict[int, tuple[Run, dict[int, Array]]] = {}
+    for run, cotangents in parts:
+        _, known = runs.setdefault(id(run), (run, {}))
+        for number, part in cotangents.items():
+            part = np.asarray(part).reshape(-1)
+            known[number] = known[number] + part if number in known else part
+    return list(runs.values())
 
 
 def compared(probed: Probed, found: Found, probe: Probe, declared: Sequence[str] = ()) -> Compared:

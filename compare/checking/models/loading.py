@@ -18,7 +18,8 @@ from typing import Any
 
 from elbo_compare.compare.checking.failure import TargetError
 from elbo_compare.compare.checking.models.aged import became, of_syntax
-from elbo_compare.compare.checking.models.making import TREES, is_model, takes_weights
+from elbo_compare.compare.checking.models.making import TREES, Pair, is_model, takes_weights
+from elbo_compare.compare.checking.models.scopes import no_arguments
 from elbo_compare.compare.checking.names import Role, read_name
 from elbo_compare.compare.checking.target import WHOLE
 from elbo_compare.compare.errors import unknown
@@ -62,7 +63,18 @@ def load_model(target: str) -> Loaded:
             why = f" (not run of its file: {'; '.join(left_out[-SHOWN:])})" if left_out else ""
             raise TargetError(f"{place}: {unknown('model', part, known)}{why}")
         found = getattr(found, part)
+    found = _pair(found, name, module) or found
     return Loaded(found=found, names=dict(vars(module)), left_out=tuple(left_out))
+
+
+def _pair(found: Any, name: str, module: ModuleType) -> Pair | None:
+    """The pair of which a function named model, beside one named guide, is a half."""
+    if name != "model" or not inspect.isfunction(found) or not inspect.isfunction(getattr(module, "guide", None)):
+        return None
+    known = {str(getattr(each, "__name__", "")).split(".")[0] for each in vars(module).values()}
+    known |= {str(getattr(each, "__module__", "")).split(".")[0] for each in vars(module).values()}
+    library = next((each for each in ("numpyro", "pyro") if each in known), "")
+    return Pair(library=library, model=found, guide=module.guide) if library else None
 
 
 def _imported(place: str) -> ModuleType:
@@ -91,7 +103,8 @@ def _statement_by_statement(file: Path) -> tuple[ModuleType, list[str]]:
     module.__file__, module.__package__ = str(path), package
     sys.modules[module.__name__] = module
     defined = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
-    left_out = [each for node in tree.body for each in _run(node, module, path, defined)]
+    with no_arguments(str(path)):
+        left_out = [each for node in tree.body for each in _run(node, module, path, defined)]
     return module, left_out
 
 
@@ -172,6 +185,8 @@ def _may_be_whole(file: Path, name: str) -> bool:
         elif isinstance(node, ast.ClassDef) and node.name == name:
             return bool(node.bases)
         elif isinstance(node, ast.FunctionDef) and node.name == name:
+            if name == "model" and any(isinstance(n, ast.FunctionDef) and n.name == "guide" for n in tree.body):
+                return True
             arguments = [each.arg for each in node.args.args]
             return not (arguments or node.args.vararg or node.args.kwonlyargs) or arguments[0] in TREES
         elif isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == name for t in node.targets):
@@ -181,7 +196,7 @@ def _may_be_whole(file: Path, name: str) -> bool:
 
 def is_whole(found: Any) -> bool:
     """Whether it is a module with an encoder and a decoder, or one that takes data alone, or a factory of one."""
-    if takes_weights(found):
+    if takes_weights(found) or isinstance(found, Pair):
         return True
     if inspect.isfunction(found):
         required = [p for p in inspect.signature(found).parameters.values() if p.default is p.empty]

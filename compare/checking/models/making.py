@@ -1,11 +1,13 @@
 """From a class or a factory to an instance: its arguments from --init, else none."""
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
 from elbo_compare.compare.checking.failure import TargetError
+from elbo_compare.compare.checking.models.constructing import as_its_file_makes_it, with_configurations
 
 TREES = frozenset(("params", "variables", "weights", "theta", "parameters"))  # what JAX code calls a tree of weights
 EXAMPLES = {  # what a size of this name may be, for the line that asks for it
@@ -16,9 +18,20 @@ EXAMPLES = {  # what a size of this name may be, for the line that asks for it
 }
 
 
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """A model and a guide of one file. library: `pyro` or `numpyro`."""
+
+    library: str
+    model: Callable[..., Any]
+    guide: Callable[..., Any]
+
+
 def is_model(found: Any) -> str:
     """The framework of a class or object that is a whole model: `torch`, `flax`, `equinox`, `keras`, `functions` (a JAX
     function with its weights); "" for another."""
+    if isinstance(found, Pair):
+        return {"pyro": "torch", "numpyro": "functions"}[found.library]
     if hasattr(type(found), "train_state"):
         return "functions"
     owner = found if isinstance(found, type) else type(found)
@@ -27,11 +40,23 @@ def is_model(found: Any) -> str:
     return next((each for each in frameworks if each in roots), "")
 
 
-def instance(found: Any, label: str, init: Any, names: Mapping[str, Any]) -> Any:
-    """The model itself. init: a mapping of keyword arguments or a list of positional ones, None where there are none.
+def instance(found: Any, label: str, init: Any, names: Mapping[str, Any]) -> tuple[Any, str]:
+    """(the model itself, how it was made where that is not plain). init: a mapping of keyword arguments or a list of
+    positional ones, None where there are none.
 
     Raises TargetError where arguments are missing, with what to give.
     """
+    if isinstance(found, type) and init is None and _lacking(found, 0, {}):
+        made = as_its_file_makes_it(found, names)
+        if made is not None:
+            return made[0], f"made {made[1]}"
+    return _made(found, label, init, names), ""
+
+
+def _made(found: Any, label: str, init: Any, names: Mapping[str, Any]) -> Any:
+    if isinstance(found, Pair):
+        module = {"pyro": "pyro_networks", "numpyro": "numpyro_networks"}[found.library]
+        return import_module(f"elbo_compare.suites.bridge.{module}").holder(found.model, found.guide, names, init or {})
     if takes_weights(found):
         return _with_weights(found, label, init, names)
     if not (isinstance(found, type) or inspect.isfunction(found)):
@@ -48,7 +73,7 @@ def instance(found: Any, label: str, init: Any, names: Mapping[str, Any]) -> Any
     if lacking:
         raise TargetError(f"{label} needs {', '.join(lacking)}; give them, as in --init '{_example(lacking)}'.")
     try:
-        return found(*args, **kwargs)
+        return found(*args, **with_configurations(found, kwargs))
     except Exception as error:
         text = (str(error).strip().splitlines() or ["no message"])[0][:200]
         hint = "" if init is None else f" with --init {init!r}"
@@ -101,7 +126,8 @@ def _with_weights(found: Any, label: str, init: Any, names: Mapping[str, Any]) -
     if lacking:
         raise TargetError(f"{chosen} needs {', '.join(lacking)}; give them, as in --init '{_example(lacking)}'.")
     try:
-        weights = maker(*args, **kwargs, **{name: views.a_key() for name in keyed})
+        with import_module("elbo_compare.suites.bridge.jax_program").quickly_compiled():
+            weights = maker(*args, **kwargs, **{name: views.a_key() for name in keyed})
     except Exception as error:
         text = (str(error).strip().splitlines() or ["no message"])[0][:200]
         raise TargetError(f"{chosen} can't make the weights of {label}: {type(error).__name__}: {text}.") from error

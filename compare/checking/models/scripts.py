@@ -1,17 +1,23 @@
 """The loss of a script: the statements of a training loop from the batch to `loss.backward()`, run once on one batch.
 
-Tutorials have no loss function: the loss is made inside `for x, _ in loader:`. The loop's own statements are run, in
-the names of its file, with the model in place of whatever the file calls its own; nothing is written anew.
+Tutorials have no loss function: the loss is made inside `for x, _ in loader:`, in a main block, a function or a method
+of a trainer. The loop's own statements are run, in the names of its file, with the model in place of whatever the file
+calls its own; nothing is written anew.
 """
 
 import ast
 import inspect
 import textwrap
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
+from elbo_compare.compare.checking.models.scopes import NotKnownError, Scope, Trainer, compiled, holders_of
+
 LOSS = "_the_loss"
+USUAL = frozenset(("model", "vae", "net", "network"))
+SURELY_COUNTED = ("enumerate", "tqdm_enumerate")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,34 +25,69 @@ class Loop:
     """One training loop: `label` (`training loop, line 62`), and its code up to the backward."""
 
     label: str
+    file: str
+    tree: ast.Module
+    nearby: tuple[ast.stmt, ...]
     before: tuple[Any, ...]
-    code: Any
+    code: tuple[tuple[Any, bool], ...]  # statement by statement, and whether it is a bare call
     target: Any
     enumerated: bool
     parameters: tuple[str, ...] = ()
+    trainer: ast.ClassDef | None = None
+    form: list[str] = field(default_factory=list)  # of a batch: the one that went through
 
-    def loss(self, model: Any, names: Mapping[str, Any], x: Any, labels: Any) -> Any:
+    def loss(self, model: Any, names: Mapping[str, Any], x: Any, labels: Any, given: Mapping[str, Any]) -> Any:
         """The loss of one batch. Whatever the statements raise passes through."""
-        scope = dict(names)
-        kinds = {name for name, value in names.items() if isinstance(value, type) and isinstance(model, value)}
-        own = {name for name, value in names.items() if type(value) in {names[kind] for kind in kinds}}
-        scope |= dict.fromkeys({*own, "model", "vae", "net"}, model) | dict.fromkeys(self.parameters, 1)
-        scope |= {name: getattr(model, name) for name in self.parameters if hasattr(model, name)}
-        scope |= {name: model for name in self.parameters if name in {"model", "vae", "net"}}
-        scope |= {"epoch": 1, "train_loader": [()], **({"args": names["args"]} if "args" in names else {})}
+        scope = self._scope(model, names, given)
         for statement in self.before:
             try:
-                exec(statement, scope)
+                scope.execute(statement)
             except Exception:  # what a loop's surroundings count or print is no matter of its loss
                 continue
-        scope["_batch"] = (0, (x, labels)) if self.enumerated else (x, labels)
-        try:
-            exec(self.target, scope)
-        except (ValueError, TypeError):
-            scope["_batch"] = (0, x) if self.enumerated else x
-            exec(self.target, scope)
-        exec(self.code, scope)
-        return scope[LOSS]
+        forms = {"pair": (x, labels), "rows": x, "list": [x], "dict": {"image": x, "data": x, "x": x}}
+        raised: Exception | None = None
+        for form in [*self.form] or forms:
+            scope["_batch"] = (0, forms[form]) if self.enumerated else forms[form]
+            try:
+                scope.execute(self.target)
+                self._body(scope)
+            except NotKnownError:
+                raise
+            except (ValueError, TypeError, AttributeError, LookupError) as error:
+                raised = raised or error
+                continue
+            self.form[:] = [form]
+            return scope[LOSS]
+        assert raised is not None
+        raise raised
+
+    def _body(self, scope: Scope) -> None:
+        for statement, bare in self.code:
+            try:
+                scope.execute(statement)
+            except (NameError, AttributeError):
+                if not bare:  # a bar or a log that is not there makes nothing of the loss
+                    raise
+
+    def _scope(self, model: Any, names: Mapping[str, Any], given: Mapping[str, Any]) -> Scope:
+        """What the statements read: the model by each name that its file gives it, numbers, the file's names."""
+        kinds = {key for key, value in names.items() if isinstance(value, type) and isinstance(model, value)}
+        own = {key for key, value in names.items() if type(value) in {names[kind] for kind in kinds}}
+        attributes: set[str] = set()
+        for kind in kinds | {type(model).__name__}:
+            held, of_self = holders_of(self.tree, kind)
+            own, attributes = own | held, attributes | of_self
+        known = dict.fromkeys(self.parameters, 1)
+        known |= {name: getattr(model, name) for name in self.parameters if hasattr(model, name)}
+        known |= {"epoch": 1, "train_loader": [()]} | dict.fromkeys(own or USUAL, model)
+        known |= {name: model for name in self.parameters if name in USUAL}
+        known |= {name: given[name] for name in given}
+        scope = Scope(names, (*reversed(self.nearby), *self.tree.body), known, self.file)
+        if self.trainer is not None:
+            owner = names.get(self.trainer.name)
+            if isinstance(owner, type):
+                scope["self"] = Trainer(owner, self.trainer, model, attributes or set(USUAL), scope, given)
+        return scope
 
 
 def loops_of(source: str, file: str, first: int = 1) -> list[Loop]:
@@ -56,31 +97,41 @@ def loops_of(source: str, file: str, first: int = 1) -> list[Loop]:
     except SyntaxError:
         return []
     ast.increment_lineno(tree, first - 1)
-    return list(_loops(tree.body, (), (), file))
+    return [replace(loop, tree=tree) for loop in _loops(tree.body, (), (), file, None)]
 
 
 def loops_in(function: Callable[..., Any]) -> list[Loop]:
-    """Those of one function."""
+    """Those of one function or method, in its file."""
     try:
+        file = inspect.getsourcefile(function) or ""
         lines, first = inspect.getsourcelines(function)
-        return loops_of("".join(lines), inspect.getsourcefile(function) or "", first)
-    except (OSError, TypeError):
+        found = loops_of(Path(file).read_text(encoding="utf-8"), file)
+    except (OSError, TypeError, UnicodeDecodeError):
         return []
+    return [loop for loop in found if first <= int(loop.label.rsplit(" ", 1)[1]) < first + len(lines)]
 
 
-def _loops(body: list[ast.stmt], before: tuple[ast.stmt, ...], names: tuple[str, ...], file: str) -> Iterator[Loop]:
+def _loops(
+    body: list[ast.stmt],
+    before: tuple[ast.stmt, ...],
+    names: tuple[str, ...],
+    file: str,
+    trainer: ast.ClassDef | None,
+) -> Iterator[Loop]:
     for place, node in enumerate(body):
         so_far = (*before, *body[:place])
-        if isinstance(node, ast.For):
+        if isinstance(node, (ast.For, ast.While)):
             stop = next((i for i, each in enumerate(node.body) if _backward(each) is not None), None)
-            if stop is not None:
-                yield _loop(node, stop, so_far, names, file)
+            if stop is not None and isinstance(node, ast.For):
+                yield _loop(node, stop, so_far, names, file, trainer)
             else:
-                yield from _loops(node.body, so_far, names, file)
+                yield from _loops(node.body, so_far, names, file, trainer)
         elif isinstance(node, ast.FunctionDef):
-            yield from _loops(node.body, (), tuple(each.arg for each in node.args.args), file)
-        elif isinstance(node, (ast.If, ast.With, ast.While)):
-            yield from _loops(node.body, so_far, names, file)
+            yield from _loops(node.body, (), tuple(each.arg for each in node.args.args), file, trainer)
+        elif isinstance(node, ast.ClassDef):
+            yield from _loops(node.body, (), (), file, node)
+        elif isinstance(node, (ast.If, ast.With, ast.Try)):
+            yield from _loops(node.body, so_far, names, file, trainer)
 
 
 def _backward(node: ast.stmt) -> ast.expr | None:
@@ -91,24 +142,35 @@ def _backward(node: ast.stmt) -> ast.expr | None:
     return None
 
 
-def _loop(node: ast.For, stop: int, before: tuple[ast.stmt, ...], names: tuple[str, ...], file: str) -> Loop:
+def _loop(
+    node: ast.For,
+    stop: int,
+    before: tuple[ast.stmt, ...],
+    names: tuple[str, ...],
+    file: str,
+    trainer: ast.ClassDef | None,
+) -> Loop:
     value = _backward(node.body[stop])
     assert value is not None
     kept = [each for each in node.body[:stop] if not _steps(each)]
     loss = ast.Assign(targets=[ast.Name(id=LOSS, ctx=ast.Store())], value=value)
     target = ast.Assign(targets=[node.target], value=ast.Name(id="_batch", ctx=ast.Load()))
-    enumerated = isinstance(node.iter, ast.Call) and getattr(node.iter.func, "id", "") in {
-        "enumerate",
-        "tqdm_enumerate",
-    }
+    iterated = node.iter
+    while isinstance(iterated, ast.Call) and getattr(iterated.func, "id", "") not in SURELY_COUNTED and iterated.args:
+        iterated = iterated.args[0]  # tqdm(enumerate(loader))
+    enumerated = isinstance(iterated, ast.Call) and getattr(iterated.func, "id", "") in SURELY_COUNTED
     simple = [each for each in before if isinstance(each, (ast.Assign, ast.If)) and not _makes(each)]
     return Loop(
         label=f"training loop, line {node.lineno}",
-        before=tuple(_compiled([each], file) for each in simple),
-        code=_compiled([*kept, loss], file),
-        target=_compiled([target], file),
+        file=file,
+        tree=ast.Module(body=[], type_ignores=[]),
+        nearby=before,
+        before=tuple(compiled([each], file) for each in simple),
+        code=tuple((compiled([each], file), isinstance(each, ast.Expr)) for each in [*kept, loss]),
+        target=compiled([target], file),
         enumerated=enumerated,
         parameters=names,
+        trainer=trainer,
     )
 
 
@@ -122,10 +184,5 @@ def _steps(node: ast.stmt) -> bool:
 
 
 def _makes(node: ast.stmt) -> bool:
-    """Whether a statement calls something: its result stands in the file's names already, or is no number."""
+    """Whether a statement calls something: what it makes is made where it is asked for."""
     return any(isinstance(each, (ast.Call, ast.For, ast.While)) for each in ast.walk(node) if each is not node)
-
-
-def _compiled(body: list[Any], file: str) -> Any:
-    module = ast.Module(body=body, type_ignores=[])
-    return compile(ast.fix_missing_locations(module), file, "exec")

@@ -1,0 +1,65 @@
+"""Programs that are entered without an edit: trainers, main blocks, mappings, pairs, JAX training steps."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch")
+import torch
+
+from elbo_compare.compare.checking.models.check import check_model
+from elbo_compare.compare.checking.models.loading import whole
+from elbo_compare.compare.checking.result import CheckVerdict
+
+TARGETS = Path(__file__).parent / "targets"
+
+
+@pytest.fixture(autouse=True)
+def _beside_the_targets(monkeypatch):
+    monkeypatch.syspath_prepend(str(TARGETS))
+    torch.manual_seed(16)
+
+
+def checked(name, file="whole_scripts.py", **options):
+    loaded = whole(f"{TARGETS / file}:{name}", asked=True)
+    assert loaded is not None
+    return check_model(loaded.found, names=loaded.names, target=name, **options)
+
+
+def test_a_class_is_made_as_its_main_block_makes_it_and_judged_by_the_loop_there():
+    before = list(sys.argv)
+    result = checked("Trained")
+    assert result.verdict is CheckVerdict.RIGHT, result.as_text()
+    assert "as line 22 of its file does: Trained(X, args.latent)" in result.as_text()
+    assert "training loop, line 121" in result.parameters["loss"]
+    assert sys.argv == before
+
+
+def test_the_loop_of_a_trainer_is_run_with_what_its_class_says_of_self():
+    result = checked("Trained", loss=f"{TARGETS / 'whole_scripts.py'}:Solver.train", constants={"beta": 4})
+    assert (result.verdict, result.declared_by) == (CheckVerdict.BY_DESIGN, "--set beta=4"), result.as_text()
+    asked = checked("Trained", loss=f"{TARGETS / 'whole_scripts.py'}:Solver.train")
+    assert "self.beta of Solver is not known: give it, as in --set beta=1" in asked.message
+
+
+def test_a_batch_that_is_read_by_name_and_settings_of_a_class_of_their_own():
+    assert checked("Mapped").verdict is CheckVerdict.RIGHT
+    result = checked("Configured", init={"config": {"width": 4, "shape": [1, 2]}})
+    assert result.verdict is CheckVerdict.RIGHT, result.as_text()
+
+
+def test_a_pyro_pair_is_judged_by_the_object_that_its_file_names():
+    pytest.importorskip("pyro")
+    result = checked("Pair")
+    assert result.verdict is CheckVerdict.RIGHT, result.as_text()
+    assert "your loss = Trace_ELBO of your own networks" in result.message
+    assert result.parameters["loss"] == "Trace_ELBO(model, guide)"
+    assert checked("SquaredPair").verdict is not CheckVerdict.RIGHT
+
+
+def test_a_numpyro_pair_and_a_jax_training_step():
+    pytest.importorskip("numpyro")
+    result = checked("model", "whole_jax_steps.py")
+    assert result.verdict is CheckVerdict.RIGHT, result.as_text()
+    assert "Trace_ELBO of your own networks (NumPyro" in result.message
