@@ -38,7 +38,7 @@ class Table:
     """A frame and how it is shown. The files hold the whole frame in full precision, the page `limit` rows.
 
     `beside`: the frame of a run's folder that has these rows (findings.parquet): where it is there they are in no file
-    of their own."""
+    of their own. `whole`: the page's point, which is shown without a box to scroll, on a phone a card for each row."""
 
     name: str
     caption: str
@@ -47,6 +47,7 @@ class Table:
     limit: int = 60
     folded: bool = False
     beside: str = ""
+    whole: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,10 +64,11 @@ class Picture:
 
 @dataclass(frozen=True, kw_only=True)
 class Prose:
-    """A paragraph of plain text."""
+    """A paragraph of plain text; `lead`: the words in bold with which it begins."""
 
     text: str
     absent: bool = False
+    lead: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

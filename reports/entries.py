@@ -1,12 +1,11 @@
 """Pages of permanent IDs, all made the same way, as plain strings: there are hundreds of them."""
 
-import re
 from collections.abc import Iterable, Mapping
 from html import escape
 
 from elbo_compare.reports.content import Entry
 from elbo_compare.reports.formats import anchor, clean
-from elbo_compare.reports.rendering import prose
+from elbo_compare.reports.rendering import linked, prose
 
 TITLES = {
     "claims": "Claims",
@@ -26,7 +25,6 @@ ABOUT = {
         "whole matrix into a run's report."
     ),
 }
-_ID = re.compile(r"\b[A-Z]+(?:-[A-Z]+)*-\d{3}[a-z]?\b")
 
 
 def title(entry: Entry) -> str:
@@ -44,7 +42,9 @@ def main(entry: Entry, addresses: Mapping[str, str]) -> str:
         f'<p>Outcome: <span class="outcome {css_of(outcome)}">{escape(outcome)}</span>'
         + (f" · {escape(clean(entry.place))}" if entry.place else "")
         + "</p>",
-        "<dl>" + "".join(_field(name, text, addresses) for name, text in entry.fields if text) + "</dl>",
+        "<dl>"
+        + "".join(_field(name, text, addresses) for name, text in entry.fields if text not in ("", entry.title))
+        + "</dl>",
     ]
     if entry.worst:
         parts.append(f"<h2>Worst case</h2><p>{_linked(entry.worst, addresses)}</p>")
@@ -72,7 +72,7 @@ def index(sort: str, found: Iterable[Entry], after: str = "") -> str:
     name = escape(TITLES[sort])
     return (
         f"<h1>{name}</h1>\n<p>{prose(ABOUT[sort])}</p>\n"
-        f'<div class="scroll" role="region" tabindex="0" aria-label="{name}"><table class="filtered">\n'
+        f'<div class="scroll" role="region" tabindex="0" aria-label="{name}"><table class="filtered cards">\n'
         '<thead><tr><th scope="col">ID</th><th scope="col">states</th><th scope="col">kind</th>'
         f'<th scope="col">outcome</th></tr></thead>\n<tbody>\n{rows}\n</tbody></table></div>\n{after}'
     )
@@ -90,12 +90,7 @@ def _field(name: str, text: str, addresses: Mapping[str, str]) -> str:
 
 def _linked(text: str, addresses: Mapping[str, str]) -> str:
     """Text as HTML in which an ID that has a page is a link to it."""
-
-    def link(found: re.Match[str]) -> str:
-        name = found.group()
-        return f'<a href="../{addresses[name]}">{name}</a>' if name in addresses else name
-
-    return _ID.sub(link, str(prose(clean(text))))
+    return str(linked(clean(text), addresses, "../"))
 
 
 def _tables(rows: tuple[tuple[str, ...], ...], addresses: Mapping[str, str], name: str) -> str:
@@ -128,7 +123,7 @@ def css_of(outcome: str) -> str:
     for word in ("differs", "inconclusive"):
         if word in outcome:
             return word
-    good = ("agrees", "holds, as stated", "caught", "as registered")
+    good = ("agrees", "holds, as stated", "caught", "as registered", "recognised")
     return "agrees" if outcome.startswith(good) else "short" if len(outcome) < 18 else "text"
 
 

@@ -60,14 +60,13 @@ class Mark(StrEnum):
     LINE = "line"
     STEP = "step"
     DOT = "dot"
-    WHISKER = "whisker"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Series:
     """Points of one name.
 
-    LINE, STEP, WHISKER: x, y, and low, high around y. DOT: y counts rows, low and high around x.
+    LINE, STEP: x, y, and low, high around y. DOT: y counts rows, low and high around x.
     """
 
     label: str

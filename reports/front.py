@@ -8,10 +8,9 @@ from elbo_compare.reports.data import ReportData
 from elbo_compare.reports.formats import MISSING, clean, count, number
 from elbo_compare.reports.sections.closing import find
 from elbo_compare.reports.sections.opening import negative
-from elbo_compare.reports.sections.summary import outcome_text, share
+from elbo_compare.reports.sections.summary import SAME_NOISE, outcome_text, share
 
 ALLOWED = 16  # roundings
-SAME_NOISE = ("MATCH-001", "MATCH-002")
 VERSIONS = ("torch", "pyro-ppl", "jax", "numpyro")
 LIBRARIES = {"pyro": "Pyro", "numpyro": "NumPyro"}
 
@@ -56,16 +55,17 @@ def _line(data: ReportData, text: str, *claims: str) -> Line:
     return Line(text=text if whole else f"Not confirmed by this run: {text[0].lower()}{text[1:]}", claims=told)
 
 
-def strip(data: ReportData) -> list[tuple[str, str]]:
-    """Counts, each with what it counts; where nothing was measured, that."""
+def strip(data: ReportData) -> list[tuple[str, str, str]]:
+    """Counts, each with what it counts, where nothing was measured, that; and the page that has more of it."""
+    verdicts, here = "evidence.html#verdicts", "environment.html"
     return [
-        *((f"verdicts on {word}", _agreeing(data, name)) for name, word in LIBRARIES.items()),
-        (f"worst in float64, in roundings of {ALLOWED} allowed", _worst(data)),
-        ("mutants caught", _mutants(data)),
-        ("findings reproduced", _findings(data)),
-        ("versions", ", ".join(f"{name} {find(data.environment, name) or MISSING}" for name in VERSIONS)),
-        ("device", find(data.environment, "device") or find(data.environment, "cpu") or MISSING),
-        ("to cite", "each claim's page has its BibTeX; the whole: environment"),
+        *((f"verdicts on {word}", _agreeing(data, name), verdicts) for name, word in LIBRARIES.items()),
+        (f"worst in float64, in roundings of {ALLOWED} allowed", _worst(data), "evidence.html#agreement"),
+        ("mutants caught", _mutants(data), "mutants.html"),
+        ("findings reproduced", _findings(data), "findings.html"),
+        ("versions", ", ".join(f"{name} {find(data.environment, name) or MISSING}" for name in VERSIONS), here),
+        ("device", find(data.environment, "device") or find(data.environment, "cpu") or MISSING, here),
+        ("to cite", "BibTeX, for the whole and on each claim's page", f"{here}#cite"),
     ]
 
 

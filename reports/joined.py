@@ -6,12 +6,14 @@ from html import escape
 from importlib.resources import files
 from pathlib import Path
 
+from elbo_compare.reports.documents import FOLDER, SOURCES, documents, write_documents
 from elbo_compare.reports.entries import TITLES, css_of
 from elbo_compare.reports.formats import clean, markdown
-from elbo_compare.reports.rendering import template
+from elbo_compare.reports.rendering import prose, template
 from elbo_compare.reports.site import FOOTER, GLOSSARY
 
 PAGES = (("latest", "latest/index.html"), ("every ID", "ids.html"))
+DOCUMENTATION = ("documentation", f"{FOLDER}/index.html")
 HEAD = ("report", "date", "what", "verdicts", "findings", "device", "versions", "Markdown")
 TITLE = "elbo-compare: all reports"
 
@@ -35,21 +37,33 @@ class Joined:
     outcomes: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
 
-def write_site(folder: Path, reports: Sequence[Joined], latest: Joined | None) -> Path:
-    """index.html, index.md, ids.html and latest/index.html over the reports, newest first; the path of the first."""
+def write_site(folder: Path, reports: Sequence[Joined], latest: Joined | None, sources: Path = SOURCES) -> Path:
+    """index.html, index.md, ids.html and latest/index.html over the reports, newest first, and docs/ of the documents
+    in `sources`; the path of the first."""
     for file, name in (("report.css", "style.css"), ("filter.js", "filter.js")):
         text = (files("elbo_compare.reports") / "templates" / file).read_text("utf-8")
         (folder / name).write_text(text, encoding="utf-8")
     (folder / "latest").mkdir(exist_ok=True)
-    _write(folder / "latest" / "index.html", "The latest report", _forward(latest), "../", latest)
-    _write(folder / "ids.html", "Every ID in every report", _ids(reports), "")
+    pages = (*PAGES, DOCUMENTATION) if documents(sources) else PAGES
+
+    def write(file: str, title: str, content: str, onwards: Joined | None = None) -> Path:
+        return _write(folder / file, title, content, "../" if "/" in file else "", pages, onwards)
+
+    write("latest/index.html", "The latest report", _forward(latest), latest)
+    write("ids.html", "Every ID in every report", _ids(reports))
+    write_documents(folder, write, sources)
     (folder / "index.md").write_text(_markdown(reports, latest), encoding="utf-8")
-    return _write(folder / "index.html", TITLE, _index(reports, latest), "")
+    return write("index.html", TITLE, _index(reports, latest))
 
 
-def _write(path: Path, title: str, content: str, root: str, onwards: Joined | None = None) -> Path:
+def _write(
+    path: Path, title: str, content: str, root: str, pages: Sequence[tuple[str, str]], onwards: Joined | None = None
+) -> Path:
     """One page; `onwards`: the report that a browser goes on to at once."""
-    frame = template("page.html.j2").render(root=root, pages=PAGES, glossary=GLOSSARY, footer=FOOTER, above="")
+    every = [name for name, _ in pages]
+    frame = template("page.html.j2").render(
+        root=root, pages=pages, glossary=GLOSSARY, footer=FOOTER, above="", short=every
+    )
     if onwards is not None:
         refresh = f'<meta http-equiv="refresh" content="0; url={escape(f"../{onwards.page}")}">'
         frame = frame.replace("<title>", f"{refresh}\n<title>", 1)
@@ -71,16 +85,22 @@ def _index(reports: Sequence[Joined], latest: Joined | None) -> str:
     head = "".join(f'<th scope="col">{each}</th>' for each in HEAD)
     rows = "\n".join(
         f'<tr><th scope="row">{_link(each.page, each.name)}{_small(each.note)}</th>'
-        + "".join(f'<td class="text short">{escape(clean(part)) or "—"}</td>' for part in _facts(each)[:-1])
-        + f'<td class="text">{escape(clean(each.versions)) or "—"}</td><td>{_link(each.text, "Markdown")}</td></tr>'
+        + "".join(_fact(name, part) for name, part in zip(HEAD[1:], _facts(each), strict=False))
+        + f'<td class="text short">{_link(each.text, "Markdown")}</td></tr>'
         for each in reports
     )
     return (
         f"<h1>All reports</h1>\n{_lead(latest)}\n"
         '<p><a href="ids.html">Every ID in every report</a>: what a claim, case, finding or mutant came to.</p>'
         '\n<div class="scroll" role="region" tabindex="0" aria-label="The reports, newest first">'
-        f'<table class="filtered"><thead><tr>{head}</tr></thead>\n<tbody>\n{rows}\n</tbody></table></div>'
+        f'<table class="filtered cards"><thead><tr>{head}</tr></thead>\n<tbody>\n{rows}\n</tbody></table></div>'
     )
+
+
+def _fact(name: str, told: str) -> str:
+    shown = prose(clean(told)) or "—"
+    kind = "text" if name in ("what", "versions") else "text short"
+    return f'<td class="{kind}{"" if told else " none"}" data-label="{name}">{shown}</td>'
 
 
 def _facts(report: Joined) -> tuple[str, ...]:

@@ -46,7 +46,7 @@ def _block(block: Block, once: bool) -> str:
     if isinstance(block, ClaimCard):
         return _claim(block)
     if isinstance(block, Prose):
-        return markdown(block.text)
+        return f"**{markdown(block.lead)}** {markdown(block.text)}" if block.lead else markdown(block.text)
     raise TypeError(f"No Markdown for {type(block).__name__}.")
 
 

@@ -11,7 +11,8 @@ from typing import Any
 import pandas as pd
 
 from elbo_compare.reports.formats import count, number
-from elbo_compare.reports.front import ALLOWED, SAME_NOISE
+from elbo_compare.reports.front import ALLOWED
+from elbo_compare.reports.sections.summary import SAME_NOISE
 
 PUBLISHED = Path(__file__).parent / "published"
 README = Path(__file__).resolve().parents[1] / "README.md"

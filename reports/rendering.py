@@ -18,6 +18,14 @@ from elbo_compare.reports.tables import cells, forms, shown_columns, worst_outco
 FOLDED_ROWS = 30
 _CODE = re.compile(r"`([^`\n]+)`")
 _ARXIV = re.compile(r"(\barXiv[: ])(\d{4}\.\d{4,5})\b")
+_ID = re.compile(r"\b[A-Z]+(?:-[A-Z]+)*-\d{3}[a-z]?\b")
+# How people write a number without a typesetter: 1.2e-07, a sign that is no hyphen (of a flag, a range or a name), a
+# power behind a caret.
+_TEN = re.compile(r"(?<!\w)(\d[\d.]*)e([+-]?)0*(\d+)\b")
+_SIGN = re.compile(r"(?<![\w.,;:@/%-])-(?=\.?\d)")
+_POWER = re.compile(r"(?<=[\w)|\]′])\^(\([^()\s]{1,12}\)|[-−]?\w{1,4}\b)")
+TRACKERS = {"pyro": "pyro-ppl/pyro", "numpyro": "pyro-ppl/numpyro", "pytorch": "pytorch/pytorch", "jax": "jax-ml/jax"}
+_TRACKED = re.compile(rf"\b({'|'.join(TRACKERS)}) (issue|pull request) (\d+)\b")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +89,7 @@ def _templates() -> jinja2.Environment:
         source=_data_uri,
         anchor=anchor,
         prose=prose,
+        linked=linked,
         picture_file=picture_file,
         forms=forms,
         file_name=file_name,
@@ -90,9 +99,34 @@ def _templates() -> jinja2.Environment:
 
 
 def prose(text: object) -> Markup:
-    """Text as HTML: `code` in backticks as code, an arXiv number as a link to its page; nothing in it is markup."""
-    marked = _CODE.sub(r"<code>\1</code>", str(escape(text)))
-    return Markup(_ARXIV.sub(r'<a href="https://arxiv.org/abs/\2">\1\2</a>', marked))
+    """Text as HTML: `code` in backticks as code and as it stands; elsewhere minus signs, powers (`x^2`) and powers of
+    ten as they are set, an arXiv number and a library's issue as links to their pages. Nothing in it is markup."""
+    return linked(text, {})
+
+
+def linked(text: object, addresses: Mapping[str, str] | None, root: str = "") -> Markup:
+    """`prose` in which an ID that has a page is a link to it. `root`: from this page to the report's first."""
+
+    def link(found: re.Match[str]) -> str:
+        name = found.group()
+        return f'<a class="id" href="{root}{addresses[name]}">{name}</a>' if addresses and name in addresses else name
+
+    parts = _CODE.split(str(escape(text)))
+    parts[::2] = [_ID.sub(link, _set(part)) for part in parts[::2]]
+    parts[1::2] = [f"<code>{part}</code>" for part in parts[1::2]]
+    return Markup("".join(parts))
+
+
+def _set(part: str) -> str:
+    part = _TEN.sub(lambda found: f"{found[1]}e{'−' if found[2] == '-' else ''}{found[3]}", part)
+    part = _POWER.sub(r"<sup>\1</sup>", _SIGN.sub("−", part))
+    part = _ARXIV.sub(r'<a href="https://arxiv.org/abs/\2">\1\2</a>', part)
+    return _TRACKED.sub(_tracked, part)
+
+
+def _tracked(found: re.Match[str]) -> str:
+    kind = "issues" if found[2] == "issue" else "pull"
+    return f'<a href="https://github.com/{TRACKERS[found[1]]}/{kind}/{found[3]}">{found[0]}</a>'
 
 
 def picture_file(picture: Picture) -> str:

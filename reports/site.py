@@ -10,6 +10,7 @@ from elbo_compare.reports.content import Entry, FirstScreen
 from elbo_compare.reports.data import ReportData
 from elbo_compare.reports.front import facts, lines, strip
 from elbo_compare.reports.rendering import Rendered, prose, template
+from elbo_compare.reports.sections.summary import counted
 
 PAGES = (
     ("why", "why.html"),
@@ -46,6 +47,7 @@ GLOSSARY = (
     ("finding", "where a library departs from its documentation or its peer; reproduced or no longer seen"),
 )
 FOOTER = "Numbers are nats per datum with ELBO sign (larger is better) unless a unit says otherwise."
+ON_EVERY_PAGE = ("why", "choose", "check", "findings", "claims", "evidence")  # hundreds of pages of IDs have no more
 ELSEWHERE = {"bench.html": ("runtime",), "why.html": ("why",), "choose.html": ("choose",)}
 ENVIRONMENT = ("environment", "reproduce", "cite", "corrections", "incomplete")
 CHECK = """\
@@ -69,7 +71,7 @@ class PageWriter:
 
     def __init__(self, folder: Path, addresses: Mapping[str, str], above: str = "") -> None:
         self.folder, self.addresses = folder, addresses
-        values = {"pages": PAGES, "glossary": GLOSSARY, "footer": FOOTER, "above": above}
+        values = {"pages": PAGES, "glossary": GLOSSARY, "footer": FOOTER, "above": above, "short": ON_EVERY_PAGE}
         self.frames = {root: template("page.html.j2").render(root=root, **values) for root in ("", "../")}
 
     def page(self, file: str, title: str, content: str) -> Path:
@@ -99,8 +101,9 @@ class PageWriter:
         for file, anchors in ELSEWHERE.items():
             self.page(file, named[anchors[0]].title, _headed("\n".join(named[each].html for each in anchors)))
         self.page("check.html", "Is my code right?", CHECK)
-        top = f"<h1>Environment</h1>\n<p>{escape(facts(data))}</p>\n"
-        self.page("environment.html", "Environment", top + "\n".join(named[each].html for each in ENVIRONMENT))
+        first_part, *parts_after = (named[each].html for each in ENVIRONMENT)
+        top = _headed(first_part).replace("</h1>", f"</h1>\n<p>{escape(facts(data))}</p>", 1)
+        self.page("environment.html", "Environment", "\n".join([top, *parts_after]))
         elsewhere = {*ENVIRONMENT, "answer-figure", *(each for some in ELSEWHERE.values() for each in some)}
         parts = [section for section in sections if section.anchor not in elsewhere]
         self.page("evidence.html", "Evidence", _folded(parts))
@@ -121,6 +124,7 @@ class PageWriter:
             first=first,
             facts=facts(data),
             lines=lines(data),
+            counted=counted(data.verdicts),
             strip=strip(data),
             doors=DOORS,
             figure=named["answer-figure"].html,

@@ -69,7 +69,7 @@ def _entry(
         sort=FOLDERS[each.sort],
         head=each.head,
         title=each.title,
-        fields=each.fields,
+        fields=each.fields + _reported(each),
         outcome=_told(each, rows),
         rows=tuple(lines[: shown + 1]),
         place=_place(evidence, shown, len(lines) - 1) if rows is not None else "",
@@ -95,7 +95,19 @@ def _told(each: Identified, rows: Frame | None) -> str:
     counts = told[told["outcome"] != ""]["outcome"].value_counts()
     if each.sort is Sort.FINDING and len(counts) == 1:
         return str(counts.index[0])
+    if each.sort is Sort.MUTANT:
+        return _caught(rows)
     return ", ".join(f"{outcome} {count:,}" for outcome, count in counts.items())
+
+
+def _caught(rows: Frame) -> str:
+    """A mutant is caught where one claim turns on it, however many others pass; a legitimate variant is to pass all."""
+    counts = rows["outcome"].value_counts()
+    caught, passed = int(counts.get("differs", 0)), int(counts.get("agrees", 0))
+    meant = caught + passed + int(counts.get("inconclusive", 0))
+    if bool(rows["legitimate"].iloc[0]):
+        return f"recognised: passes {passed} of {meant} claims meant for it" if not caught else f"failed by {caught}"
+    return f"caught by {caught} of {meant} claims" if caught else f"not caught by {meant} claims"
 
 
 def _worst(rows: Frame, evidence: Evidence) -> tuple[str, str]:
@@ -124,6 +136,18 @@ def _numbers(each: Identified, cases: Mapping[str, Frame]) -> list[tuple[str, ..
             head, *rest = source_rows(cases[case], source)
             lines += [(case, *row) for row in rest] if lines else [("case", *head), *((case, *row) for row in rest)]
     return lines
+
+
+def _reported(each: Identified) -> tuple[tuple[str, str], ...]:
+    """What a finding's page says beside its own words: its cases' mathematics, and how to report it."""
+    if each.sort is not Sort.FINDING:
+        return ()
+    known, fields = written(), dict(each.fields)
+    stated = [
+        f"{case}: {dict(known[case].fields)['Statement']}" for case in fields["Cases"].split(", ") if case in known
+    ]
+    open_ = f"`compare findings {each.id} --issue` prints a report for the maintainers: program, numbers, versions"
+    return (("Mathematics", "; ".join(stated)), ("To report it", open_))
 
 
 def _programs(evidence: Evidence) -> Mapping[str, str]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 PACKAGES = ("torch", "pyro-ppl", "jax", "numpyro")
 WHOLE = ("standard", "full")  # profiles of which one is the latest, where there is one
+WRITTEN = ("latest", "docs")  # folders of the site's own
 ABOVE = "../../index.html"  # from a report's first page to the site's
 
 
@@ -34,7 +35,7 @@ def site_folder(
     if not folder.is_dir():
         raise UsageError(f"{folder} is no folder. Name one that holds reports, such as reports/published.")
     found = []
-    for each in sorted(path for path in folder.iterdir() if path.is_dir() and path.name != "latest"):
+    for each in sorted(path for path in folder.iterdir() if path.is_dir() and path.name not in WRITTEN):
         joined = _joined(each, drawing, note, f"{site.rstrip('/')}/{each.name}/report" if site else "", draw)
         found += [] if joined is None else [joined]
     if not found:

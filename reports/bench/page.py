@@ -8,7 +8,7 @@ import pandas as pd
 
 from elbo_compare.reports.bench.sections import costs, draws, replicas, steps
 from elbo_compare.reports.content import Code, FirstScreen, Frame, Headline, Prose, Section, Table
-from elbo_compare.reports.formats import clean, count, number
+from elbo_compare.reports.formats import clean, count, interval, number
 from elbo_compare.reports.markdown import to_markdown_page
 from elbo_compare.reports.rendering import to_html, written
 from elbo_compare.reports.tables import plain_columns, write_frame
@@ -71,7 +71,8 @@ def first_screen(record: Mapping[str, Any], found: Mapping[str, Frame]) -> First
 
 def _missed(row: Mapping[str, Any]) -> str:
     by = f" ({row['by']})" if row["by"] else ""
-    return f"Missed: {row['target']} is {number(row['value'], 3)}; wanted {row['wanted']}{by}."
+    found = interval(*(float(row[each]) for each in ("value", "low", "high")))
+    return f"Missed: {row['target']} is {found}; wanted {row['wanted']}{by}."
 
 
 def headlines(frame: Frame) -> list[Headline]:

@@ -12,20 +12,25 @@ from elbo_compare.reports.sections.variance import ANALYTIC, SAMPLED, pairs
 
 TITLE = "Which estimator should I use?"
 INTRODUCTION = (
-    "Sampled KL is Trace_ELBO's, analytic KL TraceMeanField_ELBO's, where q and p have a closed form. Every row's "
-    "number is of this run: ratios are analytic over sampled, below 1 in favour of the analytic KL. A row that names a "
-    "claim CHOOSE-… was planned: its number is the median over pairs that differ in the estimator alone, in brackets "
-    "the interval for it at the level that the error budget allots to one test. The other rows are described: in "
-    "brackets the lowest and highest of the runs or implementations named, or an interval that is said to be one."
+    "Sampled KL is Trace_ELBO's, analytic KL TraceMeanField_ELBO's, where q and p have a closed form. Numbers are of "
+    "this run: analytic over sampled, so that below 1 the analytic KL is the quieter one; a lead in nats is analytic "
+    "less sampled. A row with a claim was planned and judged: the median over pairs that differ in the estimator "
+    "alone, in brackets its interval at the level that the error budget allots to one test. `vae` is MNIST's 28 × 28 "
+    "pixels, names with `-small` are 8 × 8 digits; `@initial` and `@trained` are their weights."
 )
 LIMITS = (
-    "Where this does not hold. No theorem stands behind these orders, and they were measured on the models and weights "
-    "named and no others. Before training the value's order is the other way round than after it (CHOOSE-002, "
-    "CHOOSE-003): what decides is whether Cov(log p(x|z), KL draw) is more than half of Var(KL draw). At an exact "
-    "posterior the sampled value has no variance at all (LG-004), the analytic one keeps all of the likelihood's. "
-    "Where the KL alone is wanted the analytic one is exact and nothing is to be chosen (KL-006). A flow without a "
-    "closed KL, a mixture or a learned prior leaves the sampled KL only. “Ahead” is after the steps of these runs, at "
-    "one learning rate: not at the end of a long training, which they do not reach."
+    "No theorem stands behind these orders, and they were measured on the models and weights named and no others. "
+    "Before training the value's order is the other way round than after it (CHOOSE-002, CHOOSE-003): what decides is "
+    "whether Cov(log p(x|z), KL draw) is more than half of Var(KL draw). At an exact posterior the sampled value has "
+    "no variance at all (LG-004), the analytic one keeps all of the likelihood's. Where the KL alone is wanted the "
+    "analytic one is exact and nothing is to be chosen (KL-006). A flow without a closed KL, a mixture or a learned "
+    "prior leaves the sampled KL only. “Best” is after the steps of these runs, at one learning rate: not at the end "
+    "of a long training, which they do not reach."
+)
+BATCH = (
+    "the same as for one datum: where each datum has noise of its own, both variances of a batch mean are sums over "
+    "its data / B², and their ratio is that of the data in it (algebra, not measured; which data are drawn adds the "
+    "same to both)"
 )
 CHOICES = {
     "CHOOSE-001": ("Gaussian q and p, weights given", "a quiet gradient", "analytic KL", "sampled KL"),
@@ -35,34 +40,96 @@ CHOICES = {
     "CHOOSE-005": ("Gaussian q and p, at the end of training", "a quiet gradient", "analytic KL", "sampled KL"),
     "CHOOSE-006": ("Gaussian q and p, at the end of training", "a quiet value", "sampled KL", "analytic KL"),
 }
+WORDS = {ANALYTIC: "analytic KL", SAMPLED: "sampled KL"}
 FLOWS = ("householder", "linear-iaf", "convex-linear-iaf")
+FLOW_WORDS = "a flow with a closed KL"
+NOT_HERE = "Where this does not hold."
+COLUMNS = ["situation", "wanted", "says", "number", "n", "where", "see"]
 FITTED = {"fitted_gradient_variance": "gradient", "fitted_elbo_variance": "value"}
 
 
 def build(data: ReportData) -> Section:
     """The decision table, then variance x time by library."""
     planned = list(_planned(data))
-    rows = [*planned, *_given_weights(data), *_trained(data), *_ahead(data), *_estimators(data), *_elsewhere(data)]
-    frame = pd.DataFrame(rows, columns=["situation", "wanted", "says", "number", "n", "where", "see"])
-    table = Table(
+    judged = set(data.verdicts.loc[data.verdicts["claim"] == "CHOOSE-004", "problem"])
+    ahead = list(_ahead(data))
+    unjudged = [_unjudged(row) for row in ahead if row[5] not in judged]
+    rows = [*_joined(planned), *unjudged, *_elsewhere(data), *_estimators(data)]
+    described = [*_given_weights(data), *_trained(data), *ahead]
+    absent = [] if planned else [Prose(text="The planned claims CHOOSE-001 to CHOOSE-006: not measured.", absent=True)]
+    blocks: list[Block] = [Prose(text=INTRODUCTION), *absent, _decision(rows), Prose(text=LIMITS, lead=NOT_HERE)]
+    if described:
+        blocks.append(_described(described))
+    blocks += _cost(data.further.get("efficiency"))
+    return Section(anchor="choose", title=TITLE, blocks=tuple(blocks))
+
+
+def _decision(rows: list[list]) -> Table:
+    return Table(
         name="choose",
-        caption="By situation: what this run says, its number, how many it rests on, where it was measured.",
-        frame=frame,
+        caption=(
+            "By situation: what to use, the number behind it and where it was measured, how many it rests on; (of 5): "
+            "the middle one of five implementations."
+        ),
+        frame=pd.DataFrame(rows, columns=COLUMNS),
         columns=(
             Column(header="situation", source="situation"),
             Column(header="you want", source="wanted"),
-            Column(header="this run says", source="says"),
+            Column(header="use", source="says"),
+            Column(header="number", source="number"),
+            Column(header="n", source="n"),
+            Column(header="claim", source="see", link=True),
+        ),
+        limit=80,
+        whole=True,
+    )
+
+
+def _described(rows: list[list]) -> Table:
+    return Table(
+        name="choose-described",
+        caption=(
+            "Described, not judged, at one datum or along trainings: in brackets the lowest and the highest of the "
+            "runs or implementations named."
+        ),
+        frame=pd.DataFrame(rows, columns=COLUMNS),
+        columns=(
+            Column(header="situation", source="situation"),
+            Column(header="quantity", source="wanted"),
+            Column(header="lower, or ahead", source="says"),
             Column(header="number", source="number"),
             Column(header="n", source="n"),
             Column(header="where", source="where"),
-            Column(header="see", source="see", link=True),
         ),
-        limit=80,
+        folded=True,
     )
-    absent = [] if planned else [Prose(text="The planned claims CHOOSE-001 to CHOOSE-006: not measured.", absent=True)]
-    blocks: list[Block] = [Prose(text=INTRODUCTION), *absent, table, Prose(text=LIMITS)]
-    blocks += _cost(data.further.get("efficiency"))
-    return Section(anchor="choose", title=TITLE, blocks=tuple(blocks))
+
+
+def _joined(planned: list[list]) -> Iterator[list]:
+    """One row for each situation and wish, with a line for each model; where the models disagree, each says its own.
+    Gaussians first, in the order of the claims."""
+    frame = pd.DataFrame(planned, columns=COLUMNS)
+    frame = frame.assign(flow=frame["situation"].str.startswith(FLOW_WORDS)).sort_values(["flow", "see"], kind="stable")
+    for (situation, wanted, see), rows in frame.groupby(["situation", "wanted", "see"], sort=False):
+        says = list(dict.fromkeys(rows["says"]))
+        lines = [f"{row['number']} at {row['where']}" for row in rows.to_dict("records")]
+        if len(says) > 1:
+            lines = [f"{line}: {one}" for line, one in zip(lines, rows["says"], strict=True)]
+        yield _row(
+            str(situation),
+            str(wanted),
+            says[0] if len(says) == 1 else "depends on the model",
+            ";\n".join(lines),
+            ", ".join(dict.fromkeys(rows["n"])),
+            see=str(see),
+        )
+
+
+def _unjudged(row: list) -> list:
+    """A lead that was seen and is no verdict: so few pairs of a model decide nothing at the budget's level."""
+    situation, wanted, says, shown, n, where, _ = row
+    told = f"not judged in this run (the profile `full` plans CHOOSE-004 on it); seen: {says}"
+    return _row(situation, wanted, told, f"{shown} (mean, lowest, highest) at {where}", n)
 
 
 def _row(situation: str, wanted: str, says: str, shown: str = "", n: str = "", where: str = "", see: str = "") -> list:
@@ -77,18 +144,18 @@ def _planned(data: ReportData) -> Iterator[list]:
         outcomes = set(group["outcome"])
         says = stated if outcomes == {"agrees"} else other if outcomes == {"differs"} else "not decided"
         if str(problem).startswith(FLOWS):
-            situation = situation.replace("Gaussian q and p", "a flow with a closed KL")
+            situation = situation.replace("Gaussian q and p", FLOW_WORDS)
         middle = group.iloc[(group["value"] - group["value"].median()).abs().argsort().iloc[0]]
         shown = interval(*(float(middle[each] + shift) for each, shift in _shifted(middle)))
-        among = f", of {len(group)} implementations the middle one" if len(group) > 1 else ""
+        among = f" (of {len(group)})" if len(group) > 1 else ""
         what = "trainings" if str(group["procedure"].iloc[0]) == "fit-pairs" else "test data"
         yield _row(
             situation,
             wanted,
             says,
             f"{shown} {'nats' if middle['unit'] == 'nats' else 'times'}",
-            f"{int(group['n'].min())} {what}{among}",
-            f"{problem}@{weights}",
+            f"{int(group['n'].min())} {what}",
+            f"{problem}@{weights}{among}",
             str(claim),
         )
 
@@ -111,12 +178,12 @@ def _given_weights(data: ReportData) -> Iterator[list]:
         ratio = rows["value_analytic"] / rows["value_sampled"]
         wanted = "a quiet gradient" if quantity == "gradient_variance" else "a quiet value (evaluation)"
         lower = rows["lower"].value_counts()
-        best = str(lower.index[0]) if lower.iloc[0] == len(rows) else "not separated in all"
+        best = str(lower.index[0]) if lower.iloc[0] == len(rows) else ""
         parts = rows["part"].replace("", np.nan).nunique()
         yield _row(
             "Gaussian q and p, weights given",
             wanted,
-            f"{best}" if best in (SAMPLED, ANALYTIC) else "neither throughout: the intervals overlap somewhere",
+            WORDS.get(best, "neither throughout: the intervals overlap somewhere"),
             _range(ratio),
             f"{rows['implementation'].nunique()} implementations" + (f" × {parts} heads" if parts else ""),
             str(name),
@@ -137,7 +204,8 @@ def _trained(data: ReportData) -> Iterator[list]:
         least = ratio.groupby("index").min()
         turned = [int(at) for at in least.index if least[at:].min() > 1]
         turn = f"; from step {turned[0]} on sampled is lower in every run" if turned and turned[0] else ""
-        better = ANALYTIC if (at_end < 1).all() else SAMPLED if (at_end > 1).all() else "depends on the run"
+        ends = {ANALYTIC: (at_end < 1).all(), SAMPLED: (at_end > 1).all()}
+        better = next((WORDS[name] for name, lowest in ends.items() if lowest), "depends on the run")
         yield _row(
             "Gaussian q and p, while training",
             f"a quiet {FITTED[str(quantity)]}",
@@ -159,7 +227,7 @@ def _ahead(data: ReportData) -> Iterator[list]:
     both = sides[0].merge(sides[1], on=on, suffixes=("_analytic", "_sampled"))
     for problem, group in both.groupby("problem", sort=False):
         ahead = group["value_analytic"] - group["value_sampled"]
-        says = "analytic ahead on average" if ahead.mean() > 0 else "sampled ahead on average"
+        says = "analytic KL ahead on average" if ahead.mean() > 0 else "sampled KL ahead on average"
         yield _row(
             "Gaussian q and p, training",
             f"the best model after {int(group['index_analytic'].max())} steps",
@@ -184,10 +252,10 @@ def _estimators(data: ReportData) -> Iterator[list]:
                 situation,
                 "a quiet gradient per second",
                 f"{estimator} over {worst['baseline']}" if better else f"{estimator}: not below its baseline in all",
-                "variance × time, worst: "
-                + interval(*(float(worst[each]) for each in ("product", "product_low", "product_high"))),
-                f"{len(group)} implementations",
-                str(name),
+                "variance × time over the baseline's: "
+                + interval(*(float(worst[each]) for each in ("product", "product_low", "product_high")))
+                + f" at {name}",
+                f"worst of {len(group)} implementations, {int(worst['draws']):,} draws",
             )
 
 
@@ -199,7 +267,7 @@ def _elsewhere(data: ReportData) -> Iterator[list]:
         "any",
         "sampled KL: a planar or autoregressive flow, a mixture or VampPrior has no closed form",
         f"{(flows['outcome'] == 'agrees').sum():,} of {len(flows):,} verdicts on flows agree" if len(flows) else "",
-        "" if len(flows) else "not measured in this run",
+        f"{flows['label'].nunique():,} cells" if len(flows) else "not measured in this run",
         "",
         str(flows["claim"].iloc[0]) if len(flows) else "",
     )
@@ -207,13 +275,11 @@ def _elsewhere(data: ReportData) -> Iterator[list]:
     known = set() if findings is None else set(findings["id"])
     discrete = [each for each in ("FIND-NUMPYRO-008", "FIND-PYRO-021") if each in known]
     for found in discrete:
-        title = findings.set_index("id").loc[found, "title"] if findings is not None else ""
-        yield _row("discrete latents", "a right gradient", f"read first: {title}", see=found)
+        row: Frame = findings.set_index("id").loc[found] if findings is not None else {}
+        yield _row("discrete latents", "a right gradient", f"read first: {row['title']}", str(row["harm"]), see=found)
     if not discrete:
         yield _row("discrete latents", "a right gradient", "not measured: the semantics suite is not in this folder")
-    yield _row(
-        "small or large batch", "either", "not measured: variances are of one datum; of a batch mean they fall as 1/B"
-    )
+    yield _row("small or large batch", "either", BATCH)
 
 
 def _cost(frame: Frame | None) -> list[Block]:

@@ -75,7 +75,7 @@ def reproduce(data: ReportData) -> Section:
     blocks: list[Block] = [
         Prose(
             text=(
-                "The first command repeats the whole run. Every row of every table belongs to a cell; -k with the "
+                "The first command repeats the whole run. Every row of every table belongs to a cell; `-k` with the "
                 "cell's label repeats that cell (and the cells whose labels begin with it: other seeds), from the same "
                 "seeds. Random numbers come from the cell's "
                 "key, so the same versions on the same device give the same numbers (timings aside)."
@@ -129,7 +129,7 @@ def cite(data: ReportData) -> Section:
     ]
     text = (
         "Cite one claim by its permanent ID and the version, for instance 'elbo-compare, claim "
-        f"{_example(data)}'; each ID is an anchor of this page."
+        f"{_example(data)}': an ID's address in a report never changes."
     )
     code = Code(text="\n".join(line for line in lines if line), label="BibTeX")
     return Section(anchor="cite", title="How to cite", blocks=(code, Prose(text=text)))

@@ -1,10 +1,14 @@
 """Runtime: described, never judged."""
 
-from elbo_compare.reports.content import Block, Column, Frame, Kind, Picture, Section, Table, not_measured
+from elbo_compare.reports.content import Block, Column, Frame, Kind, Picture, Prose, Section, Table, not_measured
 from elbo_compare.reports.data import ReportData, by_implementation, estimators_in_order
 from elbo_compare.reports.figures import Mark, Panel, Rule, Series, draw, ordered
 
 TITLE = "Runtime"
+ABOUT = (
+    "A training step of each implementation on this run's machine, described and never judged. All forms of a step, "
+    "the tutorials' loops and the machine's own ceilings are timed by `compare bench`, which has a report of its own."
+)
 WIDE = 4  # past this a linear axis would press the fast ones together
 CASE = ["problem", "dtype", "device", "size"]
 
@@ -14,7 +18,7 @@ def build(data: ReportData) -> Section:
     if data.timings.empty:
         return not_measured("runtime", TITLE, "no cell was timed; the profiles standard and full have timed cells.")
     timings = by_implementation(data.timings).sort_values(CASE, kind="stable")
-    blocks: list[Block] = []
+    blocks: list[Block] = [Prose(text=ABOUT)]
     if timings["ratio"].notna().any():
         blocks.append(_picture(timings[timings["ratio"].notna()]))
     return Section(anchor="runtime", title=TITLE, blocks=(*blocks, _table(timings)))
@@ -60,6 +64,8 @@ def _table(timings: Frame) -> Table:
     shown["where"] = shown["dtype"] + ", " + shown["device"]
     shown = shown.assign(ms_low=timings["steady_low"] * 1e3, ms_high=timings["steady_high"] * 1e3)
     shown["peak_mib"] = timings["peak_bytes"] / 2**20
+    itself = shown["implementation"] == "torch-hand"  # over its own time: 1, and no interval of anything
+    shown = shown.assign(**{end: shown[end].mask(itself) for end in ("ratio_low", "ratio_high")})
     return Table(
         name="runtime",
         beside="timings",
@@ -76,8 +82,6 @@ def _table(timings: Frame) -> Table:
             Column(header="problem", source="problem"),
             Column(header="dtype, device", source="where"),
             Column(header="batch", source="size", kind=Kind.COUNT),
-            Column(header="compile,\N{NO-BREAK SPACE}s", source="compile_s", kind=Kind.NUMBER, digits=3),
-            Column(header="first step,\N{NO-BREAK SPACE}s", source="first_step_s", kind=Kind.NUMBER, digits=3),
             Column(header="steady step, ms", source="milliseconds", low="ms_low", high="ms_high", kind=Kind.INTERVAL),
             Column(header="ratio", source="ratio", low="ratio_low", high="ratio_high", kind=Kind.INTERVAL),
             Column(
@@ -87,6 +91,8 @@ def _table(timings: Frame) -> Table:
                 high="draws_per_second_high",
                 kind=Kind.INTERVAL,
             ),
+            Column(header="compile,\N{NO-BREAK SPACE}s", source="compile_s", kind=Kind.NUMBER, digits=3),
+            Column(header="first step,\N{NO-BREAK SPACE}s", source="first_step_s", kind=Kind.NUMBER, digits=3),
             Column(header="n rounds", source="rounds", kind=Kind.COUNT),
             Column(header="peak,\N{NO-BREAK SPACE}MiB", source="peak_mib", kind=Kind.COUNT),
         ),

@@ -8,6 +8,7 @@ from elbo_compare.reports.figures import ordered
 from elbo_compare.reports.tables import OUTCOMES
 
 TITLE = "Verdicts by claim"
+SAME_NOISE = ("MATCH-001", "MATCH-002")  # the hand-written line against each library's term
 
 
 def build(data: ReportData) -> Section:
@@ -79,6 +80,22 @@ def apart(verdicts: Frame, ratio: Values) -> Values:
 
 def _worst_share(verdicts: Frame) -> Values:
     return share(verdicts).groupby(verdicts["claim"]).max()
+
+
+def counted(verdicts: Frame) -> str:
+    """Why the same comparison at the same noise stands there with several counts: one sentence that adds them up; ""
+    where nothing was compared."""
+    rows = verdicts[verdicts["claim"].isin(SAME_NOISE) & (verdicts["outcome"] != "not run")]
+    if rows.empty:
+        return ""
+    laplace = rows["problem"].str.startswith("laplace")
+    double = ~laplace & (rows["dtype"] == "float64")
+    parts = "; ".join(
+        f"{claim} has {len(mine):,} verdicts, {int(laplace[mine.index].sum()):,} of them with a Laplace prior, where "
+        f"nobody drops the constant, so that the answer counts {int((~laplace[mine.index]).sum()):,}"
+        for claim, mine in rows.groupby("claim", sort=True)
+    )
+    return f"{parts}. In float64 are {int(double.sum()):,} of what is counted, both libraries together."
 
 
 def verdict_columns(with_claim: bool = True) -> tuple[Column, ...]:

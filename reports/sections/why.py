@@ -4,7 +4,7 @@ from elbo_compare.reports.content import Block, Code, Column, Frame, Kind, Prose
 from elbo_compare.reports.data import ReportData
 from elbo_compare.reports.sections.flows import WHY
 from elbo_compare.reports.sections.opening import negative
-from elbo_compare.reports.sections.summary import outcome_text
+from elbo_compare.reports.sections.summary import counted, outcome_text
 
 TITLE = "Why: from KL(q‖p) to the line"
 STEPS = """\
@@ -22,6 +22,7 @@ LINE = """\
 log_p_z = -0.5 * sum(z**2)
 log_q_z = -0.5 * sum(log_var + (z - mean)**2 / exp(log_var))
 KL = -(log_p_z - log_q_z)"""
+WHOSE = "Is this the questioned code?"
 CODE = "CODE"  # the question that measures how these models differ from the authors' code
 CLAIMS = {
     "KL-002": "the line, at one sample",
@@ -51,9 +52,9 @@ def build(data: ReportData) -> Section:
             "eq. 6: unbiased, and equal to the ELBO objects' own term at the same z. Eq. 7, L^B, puts the mean (the "
             "analytic KL, their appendix B) in its place."
         ),
-        Prose(text=_below_zero(data)),
-        Prose(text=WHY),
-        Prose(text=_harm(data)),
+        Prose(text=_below_zero(data), lead="Negative values."),
+        Prose(text=WHY, lead="Why anyone samples."),
+        Prose(text=_harm(data), lead="When the constant does harm."),
         _whose(data.further.get("questions_answers")),
         _measured(data),
         *_sources(data.further.get("questions_answers")),
@@ -64,13 +65,14 @@ def build(data: ReportData) -> Section:
 def _whose(answers: Frame | None) -> Prose:
     """Where the line stands, and what the question CODE measured of the differences to that code."""
     text = (
-        "Is this the questioned code? The line stands in the authors' public code of volume-preserving-flow "
+        "The line stands in the authors' public code of volume-preserving-flow "
         "VAEs, jmtomczak/vae_vpflows (Tomczak and Welling 2016, arXiv 1611.09630; 2017, arXiv 1706.02326). It was "
         "read there and written anew here. "
     )
     if answers is None or not (answers["id"] == CODE).any():
-        return Prose(text=text + "How the two differ was not measured in this run.")
-    return Prose(text=text + str(answers.set_index("id").loc[CODE, "answer"]) + f" Claims: question {CODE}.")
+        return Prose(text=text + "How the two differ was not measured in this run.", lead=WHOSE)
+    told = str(answers.set_index("id").loc[CODE, "answer"])
+    return Prose(text=f"{text}{told} Claims: {CODE}-001 to {CODE}-009.", lead=WHOSE)
 
 
 def _below_zero(data: ReportData) -> str:
@@ -93,10 +95,10 @@ def _harm(data: ReportData) -> str:
         detail = f" ({offset['detail']})" if offset.get("detail") else ""
         number = f"log q alone is off by {float(offset['value']):.4g} nats in the case measured{detail}"
     return (
-        "When the constant does harm: wherever one of the two densities stands alone or beside one that kept its "
+        "Wherever one of the two densities stands alone or beside one that kept its "
         f"constant. {number[0].upper()}{number[1:]}. An entropy, a density that is reported, a likelihood of learned "
         "scale, a prior whose normaliser is another (Laplace, generalised normal) or holds what is learned: there the "
-        "value, and with a learned scale the gradient, is wrong. The question NORM lists each case with its number."
+        "value, and with a learned scale the gradient, is wrong. NORM-001 to NORM-003 list each case with its number."
     )
 
 
@@ -111,7 +113,9 @@ def _measured(data: ReportData) -> Table:
         rows.loc[len(rows)] = [claim, step, outcome, known[claim]]
     return Table(
         name="why-claims",
-        caption="Each step's claim and what its cells came to in this run; a dash: not measured.",
+        caption=(
+            "Each step's claim and what its cells came to in this run; a dash: not measured. " + counted(data.verdicts)
+        ),
         frame=rows,
         columns=(
             Column(header="claim", source="id", link=True),
@@ -125,13 +129,9 @@ def _measured(data: ReportData) -> Table:
 def _sources(answers: Frame | None) -> list[Block]:
     if answers is None or answers.empty:
         return [Prose(text="Neighbouring questions: not measured in this run.", absent=True)]
-    texts = [
-        f"{row['title'].rstrip('?')}? {row['answer']} Source: {row['source']}."
+    around = [
+        Prose(text=f"{row['answer']} Source: {row['source']}.", lead=f"{row['title'].rstrip('?')}?")
         for row in answers.to_dict("records")
         if row["id"] != CODE
     ]
-    return [Prose(text="What stands around the question, and what was measured of it:"), *map(_prose, texts)]
-
-
-def _prose(text: str) -> Prose:
-    return Prose(text=text)
+    return [Prose(text="What stands around the question, and what was measured of it:"), *around]

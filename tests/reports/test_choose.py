@@ -2,8 +2,10 @@
 
 import pandas as pd
 import pytest
+import synthetic
 
 from elbo_compare.compare.claims import CLAIMS as ALL
+from elbo_compare.reports.content import Table
 from elbo_compare.reports.data import CLAIMS, MEASUREMENTS, TIMINGS, VERDICTS, ReportData, complete
 from elbo_compare.reports.sections.choose import CHOICES, build
 
@@ -23,9 +25,9 @@ PLANNED = {
 }
 
 
-def table(*rows):
+def blocks(*rows, measurements=()):
     data = ReportData(
-        measurements=complete(pd.DataFrame(), MEASUREMENTS),
+        measurements=complete(pd.DataFrame(measurements), MEASUREMENTS),
         verdicts=complete(pd.DataFrame([PLANNED | row for row in rows]), VERDICTS),
         claims=complete(pd.DataFrame(), CLAIMS, numeric=frozenset()),
         environment={},
@@ -34,7 +36,12 @@ def table(*rows):
         timings=complete(pd.DataFrame(), TIMINGS),
         images={},
     )
-    (found,) = [block for block in build(data).blocks if getattr(block, "name", "") == "choose"]
+    return {block.name: block for block in build(data).blocks if isinstance(block, Table)}
+
+
+def table(*rows):
+    found = blocks(*rows)["choose"]
+    assert found.whole
     return found.frame[found.frame["see"].str.startswith("CHOOSE")]
 
 
@@ -45,8 +52,34 @@ def test_every_claim_on_the_choice_has_its_words():
 def test_a_planned_row_has_claim_number_interval_and_pairs():
     (row,) = table({}).to_dict("records")
     assert row["says"] == "analytic KL"
-    assert row["number"] == "0.70 [0.60, 0.80] times"
-    assert (row["n"], row["where"], row["see"]) == ("64 test data", "vae-small@trained", "CHOOSE-001")
+    assert row["number"] == "0.70 [0.60, 0.80] times at vae-small@trained"
+    assert (row["n"], row["see"]) == ("64 test data", "CHOOSE-001")
+
+
+def test_a_situation_is_one_row_with_a_line_for_each_model():
+    (row,) = table({}, {"problem": "vae", "value": 0.8}).to_dict("records")
+    assert row["number"] == "0.70 [0.60, 0.80] times at vae-small@trained;\n0.80 [0.60, 0.80] times at vae@trained"
+    assert row["says"] == "analytic KL"
+    (row,) = table({}, {"problem": "vae", "outcome": "differs"}).to_dict("records")
+    assert row["says"] == "depends on the model"
+    assert [line.rsplit(": ")[1] for line in row["number"].split(";\n")] == ["analytic KL", "sampled KL"]
+
+
+def test_a_lead_that_no_verdict_stands_behind_is_called_not_judged():
+    """MNIST's trainings in `standard` are too few pairs; only the model whose pairs were judged is a choice."""
+    fits = [
+        synthetic.row(synthetic.cell("fit", problem=problem, estimator=name), "heldout_elbo", value, index=300)
+        for problem in ("vae", "vae-small")
+        for name, value in (("sampled-kl", -102.0), ("analytic-kl", -100.0))
+    ]
+    judged = {"claim": "CHOOSE-004", "procedure": "fit-pairs", "weights": "initial", "unit": "nats", "reference": 0.0}
+    rows = blocks(judged, measurements=fits)["choose"].frame
+    (told,) = rows[rows["says"].str.startswith("not judged")].to_dict("records")
+    assert "at vae" in told["number"]
+    assert told["number"].startswith("2 nats") or told["number"].startswith("2.0 nats")
+    assert (told["n"], told["see"]) == ("1 pairs", "")
+    assert "`full` plans CHOOSE-004" in told["says"]
+    assert len(blocks(judged, measurements=fits)["choose-described"].frame) == 2
 
 
 @pytest.mark.parametrize(
@@ -62,12 +95,12 @@ def test_what_not_all_implementations_show_is_not_called_a_choice(outcomes, says
         "records"
     )
     assert row["says"] == says
-    assert "of 2 implementations" in row["n"]
+    assert row["number"].split(": ")[0].endswith("(of 2)")
 
 
 def test_a_training_s_lead_is_in_nats_and_a_flow_is_called_one():
     lead = {"claim": "CHOOSE-004", "procedure": "fit-pairs", "problem": "linear-iaf-small", "weights": "initial"}
     lead |= {"value": 0.1, "reference": 0.0, "difference": 0.1, "low": 0.08, "high": 0.12, "unit": "nats", "n": 56}
     (row,) = table(lead).to_dict("records")
-    assert (row["number"], row["n"]) == ("0.100 [0.080, 0.120] nats", "56 trainings")
+    assert (row["number"], row["n"]) == ("0.100 [0.080, 0.120] nats at linear-iaf-small@initial", "56 trainings")
     assert row["situation"].startswith("a flow with a closed KL")

@@ -138,7 +138,7 @@ def test_a_page_of_an_id_is_whole_and_third_party_text_is_no_markup(site):
     text = site["findings/FIND-PYRO-001.html"]
     assert "&lt;b&gt;lost&lt;/b&gt;" in text
     assert "print(&#x27;&lt;script&gt;&#x27;)" in text
-    assert '<a href="../claims/KL-001.html">KL-001</a> &amp; KL-999' in text
+    assert '<a class="id" href="../claims/KL-001.html">KL-001</a> &amp; KL-999' in text
     assert "<dt>Empty</dt>" not in text
     assert text.count("<table>") == 2  # the finding's row, and its cases' numbers, under heads of their own
     assert "compare run -k &#x27;a &lt; b&#x27; -o DIR" in text

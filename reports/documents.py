@@ -1,0 +1,161 @@
+"""The documentation as pages of a site: docs/*.md, readable as they are, in the frame of the other pages."""
+
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
+    from markdown_it.token import Token
+
+SOURCES = Path(__file__).resolve().parents[1] / "docs"  # beside a checkout's package; an installed one has none
+FOLDER = "docs"
+# In reading order, each with what a reader comes for; a page that is not named here comes last.
+ABOUT = {
+    "tutorial": "begin here: from your own VAE to a citation",
+    "how-to": "choose, cite, mail, join, compare, report",
+    "check": "your own loss, model or class, judged as it stands",
+    "pytest": "the same in a test of your own",
+    "gpu": "the day on which there is one",
+    "reference": "commands, flags, exit codes",
+    "verdicts": "how to read agrees, differs, inconclusive",
+    "architecture": "the design, and the walk of one verdict",
+    "layout": "where things are in the tree",
+}
+_BOX = re.compile(r"(\w+)(?:\[\(|\(\[|\[)(.*?)(?:\)\]|\]\)|\])")
+_ARROW = re.compile(r"^\s*(\w+)\S*?(?:[\[(].*?[\])]+)? (?:-->|-\.->) (.+)$")
+Write = Callable[[str, str, str], object]
+
+
+def documents(sources: Path = SOURCES) -> list[Path]:
+    """The Markdown files in reading order; none where there is no such folder."""
+    place = {name: at for at, name in enumerate(ABOUT)}
+    return sorted(sources.glob("*.md"), key=lambda path: (place.get(path.stem, len(place)), path.stem))
+
+
+def write_documents(site: Path, write: Write, sources: Path = SOURCES) -> Path | None:
+    """docs/NAME.html for each, and docs/index.html, whose path this is; None where there is nothing to write.
+
+    `write(file, title, content)` puts one page into its frame. A link to another document leads to its page, one into
+    the site to what is there (a report's pages for its Markdown form); what lies elsewhere in a checkout is named only.
+    """
+    found = documents(sources)
+    if not found:
+        return None
+    (site / FOLDER).mkdir(exist_ok=True)
+    titles = {}
+    for path in found:
+        text = path.read_text("utf-8")
+        titles[path.stem] = text.partition("\n")[0].removeprefix("#").strip()
+        write(f"{FOLDER}/{path.stem}.html", titles[path.stem], html(text, lambda link: address(link, site, sources)))
+    items = "\n".join(
+        f'<li><a href="{escape(name)}.html">{escape(title)}</a>{_about(name)}</li>' for name, title in titles.items()
+    )
+    write(f"{FOLDER}/index.html", "Documentation", f"<h1>Documentation</h1>\n<ul>\n{items}\n</ul>")
+    return site / FOLDER / "index.html"
+
+
+def _about(name: str) -> str:
+    return f": {escape(ABOUT[name])}" if name in ABOUT else ""
+
+
+def address(link: str, site: Path, sources: Path) -> str:
+    """Where a document's link leads from its page; "" where the site has nothing there."""
+    if re.match(r"https?://|#", link):
+        return link
+    path, mark, place = link.partition("#")
+    target = (sources / path).resolve()
+    if target.parent == sources.resolve() and target.suffix == ".md":
+        return f"{target.stem}.html{mark}{place}"
+    if not target.is_relative_to(site.resolve()) or not target.exists():
+        return ""
+    page = target.parent / "index.html"
+    target = page if target.name in ("report.md", "index.md") and page.exists() else target
+    return Path(os.path.relpath(target, site.resolve() / FOLDER)).as_posix() + mark + place
+
+
+def html(text: str, lead: Callable[[str], str] = lambda link: link) -> str:
+    """Markdown as HTML of a page: no markup of its own passes. `lead`: a link's address, "" for none."""
+    from markdown_it import MarkdownIt
+
+    reader = MarkdownIt("commonmark", {"html": False}).enable("table")
+    _rules(reader)
+    tokens = reader.parse(text)
+    for token in tokens:
+        if token.children:
+            token.children = list(_led(token.children, lead))
+    return str(reader.renderer.render(tokens, reader.options, {}))
+
+
+def _led(children: Sequence["Token"], lead: Callable[[str], str]) -> Iterator["Token"]:
+    """Inline tokens with their links led elsewhere; a link to nothing is its words alone."""
+    kept: list[bool] = []
+    for token in children:
+        if token.type == "link_open":
+            found = lead(str(token.attrGet("href") or ""))
+            kept.append(bool(found))
+            token.attrSet("href", found)
+        elif token.type == "link_close" and not kept.pop():
+            continue
+        if token.type != "link_open" or kept[-1]:
+            yield token
+
+
+def _rules(reader: "MarkdownIt") -> None:
+    def fence(_: Any, tokens: Sequence["Token"], index: int, *rest: Any) -> str:
+        token = tokens[index]
+        return picture(token.content) if token.info.strip() == "mermaid" else _code(token.content)
+
+    def code(_: Any, tokens: Sequence["Token"], index: int, *rest: Any) -> str:
+        return _code(tokens[index].content)
+
+    def table_open(*_: Any) -> str:
+        return '<div class="scroll" role="region" tabindex="0" aria-label="Table">\n<table class="plain">\n'
+
+    def table_close(*_: Any) -> str:
+        return "</table>\n</div>\n"
+
+    for name, rule in {
+        "fence": fence,
+        "code_block": code,
+        "table_open": table_open,
+        "table_close": table_close,
+    }.items():
+        reader.add_render_rule(name, rule)
+
+
+def _code(text: str) -> str:
+    return f'<pre tabindex="0">{escape(text.rstrip())}</pre>\n'
+
+
+def picture(mermaid: str) -> str:
+    """A flow chart in words, since nothing is drawn without a script: each group's boxes, and where each one leads."""
+    leads: dict[str, list[str]] = {}
+    for line in mermaid.splitlines():
+        if arrow := _ARROW.match(line):
+            leads.setdefault(arrow[1], []).extend(re.findall(r"\w+", re.sub(r"[\[(].*", "", arrow[2])))
+    groups: list[tuple[str, list[str]]] = [("", [])]
+    seen: set[str] = set()
+    for line in mermaid.splitlines():
+        if head := re.match(r"\s*subgraph \w+ \[(.*)\]", line):
+            groups.append((head[1], []))
+        elif line.strip() == "end":
+            groups.append(("", []))
+        else:
+            for name, words in _BOX.findall(line):
+                if name not in seen:
+                    seen.add(name)
+                    called, mark, rest = words.partition(":")
+                    onwards = f" → {', '.join(leads[name])}" if name in leads else ""
+                    groups[-1][1].append(
+                        f"<li><strong>{escape(called)}</strong>{mark}{escape(rest)}{escape(onwards)}</li>"
+                    )
+    parts = (
+        f"<div>{f'<p><strong>{escape(title)}</strong></p>' if title else ''}<ul>{''.join(items)}</ul></div>"
+        for title, items in groups
+        if items
+    )
+    return f'<div class="flow">{"".join(parts)}</div>\n'
