@@ -183,6 +183,8 @@ def _nothing(each: Told) -> str:
     cost = each["cost"]
     if cost is None and each["fact"]:
         return f"not seen: {each['fact']}"
+    if cost is None and (each["gradient"] or {}).get("same"):
+        return f"it costs nothing: the gradient is the right one at each of {each['gradient']['n']} draws"
     if cost is None:
         return _gradient(each["gradient"]) or "its cost could not be measured"
     if cost["same"]:

@@ -255,6 +255,18 @@ def test_roles_that_one_word_does_not_tell(explained, library):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("library", PYRO)
+def test_classes_that_vectorise_particles_run_as_they_do_alone(explained, library):
+    """Their particles take one more plate than those of the classes that guess the plates before them."""
+    for name in ("learned switch", "rejection", "local latents of a mini-batch"):
+        classes = {each["kind"]: each["error"] for each in explained(library)[name]["classes"]}
+        assert bool(classes["ReweightedWakeSleep"]) == (name == "rejection")
+        refused = "All distributions in the guide must be fully reparameterized"
+        assert (refused in classes["TraceTailAdaptive_ELBO"]) == (name != "local latents of a mini-batch")
+        assert bool(classes["TraceTailAdaptive_ELBO"]) == (name != "local latents of a mini-batch")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("library", PYRO)
 def test_the_power_in_a_renyi_bound_of_a_mini_batch_is_measured(explained, library):
     """The same by NumPy: sum over data of log-mean-exp of 3 log w, less 3 log-mean-exp of log w, two particles."""
     noise = np.random.default_rng(0).normal(size=(40_000, 2, 4))

@@ -7,6 +7,8 @@ from elbo_compare.suites.semantics.explaining import numbers
 from elbo_compare.suites.semantics.explaining.facts import Side, Site
 from elbo_compare.suites.semantics.explaining.mending import has_exact
 from elbo_compare.suites.semantics.explaining.needs import needs_of
+from elbo_compare.suites.semantics.explaining.objective import optimised
+from elbo_compare.suites.semantics.explaining.roles import raising_site
 from elbo_compare.suites.semantics.findings import FINDINGS
 from elbo_compare.suites.tracing.quadrature import CLOSED, MOST_RUNS, integrated, rules
 from elbo_compare.suites.tracing.site import Draw, Plate
@@ -86,3 +88,34 @@ def test_no_exact_value_is_asked_for_of_a_pair_that_means_something_else():
     assert not has_exact([Site(name="z", model=discrete)])  # a latent that the guide lacks: its prior is meant
     small, large = (Side(family="Normal", shown="Normal", plates=(Plate(name="p", size=n, rows=4),)) for n in (4, 12))
     assert not has_exact([Site(name="z", model=large, guide=small)])
+
+
+def side_of(family="Normal", **known):
+    return Side(family=family, shown=family, weight=1.0, **known)
+
+
+def test_a_point_beside_a_drawn_latent_is_no_part_of_a_divergence():
+    """E_q of a Delta has no KL: its density stands with the likelihood, outside of what is called KL(q || p)."""
+    point, drawn = side_of("Delta", draw=Draw.POINT), side_of()
+    sites = [Site(name="s", model=drawn, guide=point), Site(name="z", model=drawn, guide=drawn),
+             Site(name="x", model=drawn, observed=True)]  # fmt: skip
+    said = optimised(sites)
+    assert said[0] == "Maximised on average: E_q[log p(x, s)] - KL(q(z) || p(z)) (effective beta 1), z = z."
+    assert said[1] == "s: a point in the guide (MAP); no integral over it."
+    assert "point" not in " ".join(optimised(sites[1:]))
+
+
+def test_a_datum_that_is_weighted_by_hand_is_not_said_to_count_once():
+    sites = [Site(name="z", model=side_of(), guide=side_of()),
+             Site(name="x", model=side_of(scale=(10.0, 10.0)), observed=True)]  # fmt: skip
+    said = " ".join(optimised(sites))
+    assert "each datum of x counts 10 times" in said
+    assert "counts once" not in said
+    assert "each datum counts once" in " ".join(optimised([sites[0], Site(name="x", model=side_of(), observed=True)]))
+
+
+def test_a_class_that_raises_for_another_reason_raises_at_no_site():
+    scored = [Site(name="n", model=side_of(), guide=side_of("Poisson", draw=Draw.SCORE))]
+    refused = "NotImplementedError: All distributions in the guide must be fully reparameterized."
+    assert raising_site(scored, "TraceTailAdaptive_ELBO", refused) == "n"
+    assert raising_site(scored, "TraceTailAdaptive_ELBO", "ValueError: plates collide") == ""

@@ -13,19 +13,30 @@ def optimised(sites: Sequence[Site]) -> tuple[str, ...]:
     sites = [site for site in sites if not site.deterministic]
     likelihood = [site for site in sites if site.observed and site.model is not None]
     latent = [site for site in sites if site.model is not None and not site.observed]
-    data = ", ".join(site.name for site in likelihood)
-    names = ", ".join(site.name for site in latent)
-    first = f"Maximised on average: E_q[log p({data})]" if data else "Maximised on average (no site is observed): 0"
     draws = {site.guide.draw for site in sites if site.guide is not None and not site.guide.given}
     drawn = not draws or bool(draws - {Draw.POINT})
-    first += f" - {_beta(likelihood, latent, drawn=drawn)}" if latent else ""
-    first += f", z = {names}" if latent else ""
-    if latent and all(site.guide is None and site.model and site.model.enumerate for site in latent):
+    points = _points(sites, latent)
+    inside, moved = [*likelihood, *points], [site for site in latent if site not in points]
+    data, names = (", ".join(site.name for site in each) for each in (inside, moved))
+    first = f"Maximised on average: E_q[log p({data})]" if data else "Maximised on average (no site is observed): 0"
+    first += f" - {_beta(inside, moved, drawn=drawn)}, z = {names}" if moved else ""
+    if moved and all(site.guide is None and site.model and site.model.enumerate for site in moved) and not points:
         first = f"Maximised: log p({data}), {names} summed out by TraceEnum_ELBO"
     lines = [f"{first}."]
+    if points:
+        which = ", ".join(site.name for site in points)
+        lines.append(f"{which}: a point in the guide (MAP); no integral over {'it' if len(points) == 1 else 'them'}.")
     lines += [line for line in (_batches(likelihood, latent), _masks(sites)) if line]
     lines += [line for site in latent for line in _differing(site)]
     return tuple(lines)
+
+
+def _points(sites: Sequence[Site], latent: Sequence[Site]) -> list[Site]:
+    """Latents that are points beside others that are drawn; none where a Delta may hold what an auxiliary site drew."""
+    found = [site for site in latent if site.guide is not None and site.guide.draw is Draw.POINT]
+    auxiliary = any(site.model is None and site.guide is not None and not site.guide.given
+                    and site.guide.draw is not Draw.POINT for site in sites)  # fmt: skip
+    return [] if auxiliary or len(found) == len(latent) else found
 
 
 def _own_scale(side: Side, factor: float) -> float | None:
@@ -67,6 +78,10 @@ def _batches(likelihood: Sequence[Site], latent: Sequence[Site]) -> str:
     }  # fmt: skip
     if factors:
         return f"Mini-batch factor N/B: {'; '.join(sorted(factors))}."
+    weighted = [site for site in likelihood if site.model and site.model.scale != (1.0, 1.0)]
+    if weighted:
+        counted = "; ".join(f"each datum of {site.name} counts {_scale(site)} times" for site in weighted)
+        return f"No mini-batch factor of a plate; {counted}."
     plated = {plate.name for site in likelihood if site.model for plate in site.model.plates}
     globals_ = [site.name for site in latent if site.model and not plated & {each.name for each in site.model.plates}]
     many = sum(site.model.weight for site in likelihood if site.model) > 1
@@ -118,4 +133,4 @@ def constants(sites: Sequence[Site], analytic: Sequence[str]) -> str:
         return "½ log 2π: gone from the analytic KL; none elsewhere"
     left = in_p - in_q
     rest = f"{left:+.6g} nats stay in the ELBO" if abs(left) > 1e-9 * abs(in_p) else "nothing stays in the ELBO"
-    return f"½ log 2π: log p holds {in_p:+.6g}, log q {in_q:+.6g} nats; {rest}"
+    return f"½ log 2π: log p holds {in_p + 0.0:+.6g}, log q {in_q + 0.0:+.6g} nats; {rest}"

@@ -30,7 +30,7 @@ ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
     "TraceTailAdaptive_ELBO": {"num_particles": 2, "vectorize_particles": True}
 }
 REFERENCES = ("Trace_ELBO", "TraceEnum_ELBO")
-GUESSING = ("TraceEnum_ELBO", "TraceTMC_ELBO")  # the nesting of the plates, by a run of the pair, which draws
+GUESSING = ("TraceEnum_ELBO", "TraceTMC_ELBO")  # whichever number of particles they have
 module = pyro.infer
 base_class: type = ELBO
 
@@ -101,7 +101,7 @@ class PyroPair:
         self._mended = (_Reweighted(changes.unscored, {})(model), _Reweighted((), changes.factors)(guide))
         self.elbos = {shown.removesuffix("()"): each for shown, each in elbos.items()}
         self._first: dict[str, tuple[float, np.ndarray]] = {}  # of each class that runs, under SEED
-        self._nesting: float | None = None
+        self._nesting: dict[str, float] = {}
         asked = tuple(self._class(name, each, asked=True) for name, each in self.elbos.items())
         lacking = [each for each in REFERENCES if each not in self.elbos and self._enumerates(each)]
         self.elbos |= {name: getattr(module, name)() for name in lacking}
@@ -193,12 +193,11 @@ class PyroPair:
     def _class(self, name: str, elbo: Any, *, asked: bool) -> ClassFacts:
         value, error = float("nan"), ""
         try:
-            guesses = kind_of(elbo, module.__all__) in GUESSING or getattr(elbo, "vectorize_particles", False)
-            if guesses and elbo.max_plate_nesting == float("inf"):
-                if self._nesting is None:  # guessed once, for all of them: it runs the pair
-                    elbo.loss(self.model, self.guide, *self.args, **self.kwargs)
-                    self._nesting = elbo.max_plate_nesting
-                elbo.max_plate_nesting = self._nesting
+            if getattr(elbo, "max_plate_nesting", 0) == float("inf") and _guesses(elbo):
+                if _guesses(elbo) not in self._nesting:  # guessed once for all that guess alike: it runs the pair
+                    self.step(elbo, SEED)
+                    self._nesting[_guesses(elbo)] = elbo.max_plate_nesting
+                elbo.max_plate_nesting = self._nesting[_guesses(elbo)]
             self._first[name] = value, _ = self.step(elbo, SEED)
         except Exception as raised:  # whatever the class raises on this pair is what is told
             error = one_line(raised)
@@ -230,3 +229,10 @@ class PyroPair:
             np.zeros(shape) if each is None else each.detach().double().numpy()
             for each, shape in zip(slopes, shapes, strict=True)
         ])  # fmt: skip
+
+
+def _guesses(elbo: Any) -> str:
+    """How a class guesses the nesting of the plates, by a run of the pair, which draws; empty where it does not."""
+    if getattr(elbo, "vectorize_particles", False) and elbo.num_particles > 1:
+        return "one more for the particles"
+    return "plates" if kind_of(elbo, module.__all__) in GUESSING else ""

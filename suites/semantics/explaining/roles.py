@@ -149,8 +149,8 @@ def total(site_terms: Sequence[Told], facts: ClassFacts) -> float | None:
     return None if facts.name.startswith("Jit") and abs(added - facts.value) > 1e-6 * size else added
 
 
-def raising_site(sites: Sequence[Site], kind: str) -> str:
-    """The site for which a class raises; empty where none is known to."""
+def raising_site(sites: Sequence[Site], kind: str, error: str) -> str:
+    """The site for which a class raises what it raised; empty where none is known to."""
     detached = {
         "RenyiELBO": (Draw.PARTLY,), "ReweightedWakeSleep": (Draw.PARTLY,),
         "TraceTailAdaptive_ELBO": (Draw.SCORE, Draw.PARTLY),
@@ -159,8 +159,10 @@ def raising_site(sites: Sequence[Site], kind: str) -> str:
     def raises(site: Site) -> bool:
         if kind == "TraceMeanField_ELBO":
             return Role.RAISES in _mean_field(site).roles
-        lacking = kind == "TraceGraph_ELBO" and site.guide is None and not site.observed
-        return lacking or (site.guide is not None and site.guide.draw in detached)
+        if site.guide is None:
+            return kind == "TraceGraph_ELBO" and not site.observed and bool(site.model and site.model.discrete)
+        said = error.startswith(("NotImplementedError", "AssertionError without"))  # anything else has another reason
+        return said and site.guide.draw in detached
 
     return next((site.name for site in sites if raises(site)), "")
 
