@@ -21,6 +21,7 @@ from elbo_compare.suites.roster import distributions
 
 # What may change a number: NumPy and SciPy for everybody, and what our implementations are made of.
 NUMERIC = tuple(dict.fromkeys(("numpy", "scipy", *distributions())))
+OPTIONAL = distributions(optional=True)
 PACKAGES = (*NUMERIC, "funsor", "pandas", OURS)
 CODE = (
     "suites/**/*.py",
@@ -65,7 +66,8 @@ def describe(*, device: str, jobs: int, threads: int) -> dict[str, Any]:
 
 def relevant(environment: Mapping[str, Any]) -> dict[str, Any]:
     """What of the environment may change a number: the fields behind the fingerprint."""
-    packages = {name: environment["packages"].get(name) for name in NUMERIC}
+    recorded = environment["packages"]
+    packages = {name: recorded.get(name) for name in (*NUMERIC, *filter(recorded.get, OPTIONAL))}
     fields = ("python", "implementations", "code", "machine", "cpu", "gpu", "device", "jobs", "threads")
     later = {name: found for name in LATER if (found := environment.get(name))}
     return packages | {name: environment[name] for name in fields} | later
@@ -84,8 +86,8 @@ def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
 
 
 def versions() -> dict[str, str | None]:
-    """Version of each package that matters; None where it is not installed."""
-    return {name: installed_version(name) for name in PACKAGES}
+    """Version of each package that matters; None where it is not installed, an optional one only where it is."""
+    return {name: installed_version(name) for name in (*PACKAGES, *filter(installed_version, OPTIONAL))}
 
 
 def installed_version(name: str) -> str | None:

@@ -28,7 +28,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 LINES = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (6, 1.5, 1, 1.5)), (0, (3, 1, 1, 1, 1, 1)), (0, (8, 2)), "-", "--")
 # The roster's order, which gives each implementation its colour whichever of them a folder holds. A frame has only the
 # rows that were measured, and what is drawn knows no roster (it is another part): a test holds the two together.
-KNOWN = ("numpy-oracle", "torch-hand", "jax-hand", "pyro", "numpyro")
+KNOWN = ("numpy-oracle", "torch-hand", "jax-hand", "pyro", "numpyro", "tfp")
 LEGEND_WIDTH = 150  # characters across a figure at the legend's size
 MARKED = 30  # points of a line; more are drawn without marks
 PANELS = 8  # more would shrink each panel below legibility; the tables hold all

@@ -31,6 +31,7 @@ class Need(StrEnum):
     COMPILER = "a C++ compiler"
     CUDA = "a CUDA device"
     PYTHAE = "the package pythae (extra [peers])"
+    TFP = "the package tfp-nightly (extra [tfp])"
 
 
 class Precision(StrEnum):
@@ -129,6 +130,7 @@ def _family(implementation: str, framework: str, module: str, kind: Kind, plain:
 
 
 _COMPILER, _CUDA = ("need", Need.COMPILER), ("need", Need.CUDA)
+_TFP = ("need", Need.TFP)
 _LOSS = ("check", Check.LOSS)
 _TF32, _BFLOAT16 = ("precision", Precision.TF32), ("precision", Precision.BFLOAT16)
 
@@ -168,6 +170,11 @@ FORMS: tuple[TrainingForm, ...] = (
         *("numpyro", "update loop"),
         ("update loop", "jax.jit(svi.update), called in a Python loop"),
         ("update scan", "svi.update under one lax.scan per epoch"),
+    ),
+    *_ours(
+        *("tfp", "loop"),
+        ("loop", "the gradient of the library's loss and JAX's own Adam, compiled, in a Python loop", _TFP),
+        ("scan", "the same step under one lax.scan per epoch", _TFP),
     ),
     *_peer(
         *("pyro tutorial", "torch", "pyro_tutorial", "loop"),

@@ -52,7 +52,8 @@ FRAMEWORKS = {each.module: each for each in (TORCH, JAX)}  # those that have dev
 class Row:
     """One implementation. `folder`: of `suites`; `entry`: module:class within it; `framework`: what it computes with;
     `library`: the package whose public ELBO objects give its numbers; `classes`: estimator -> the name of that class;
-    `extra`: what installs all of it."""
+    `extra`: what installs all of it; `optional`: `all` means it only where it is installed, so that nothing changes for
+    who does without."""
 
     name: str
     kind: Kind
@@ -62,6 +63,7 @@ class Row:
     library: Package | None = None
     classes: Mapping[str, str] = field(default_factory=dict, hash=False)
     extra: str = ""
+    optional: bool = False
 
     @property
     def target(self) -> str:
@@ -99,6 +101,12 @@ _PYRO_CLASSES = {
     **dict.fromkeys(("iwae-1", "iwae-5", "iwae-20", "iwae-80"), "RenyiELBO"),
     **dict.fromkeys(("renyi-minus-1", "renyi-half", "renyi-2"), "RenyiELBO"),
     "trace-graph": "TraceGraph_ELBO",
+}
+_TFP_FUNCTIONS = {
+    **dict.fromkeys(("sampled-kl", "elbo-5", "stl"), "monte_carlo_variational_loss"),
+    "analytic-kl": "kl_divergence",
+    **dict.fromkeys(("iwae-1", "iwae-5", "iwae-20", "iwae-80"), "monte_carlo_variational_loss"),
+    **dict.fromkeys(("dreg-1", "dreg-5", "dreg-20", "dreg-80"), "monte_carlo_variational_loss"),
 }
 _PYRO_COMPILED = {
     "jit-trace": "JitTrace_ELBO",
@@ -150,6 +158,17 @@ ROSTER = (
         classes=_PYRO_CLASSES,
         extra="jax",
     ),
+    Row(
+        name="tfp",
+        kind=Kind.LIBRARY,
+        folder="tfp_ppl",
+        entry="implementation:TFP",
+        framework=JAX,
+        library=Package(module="tensorflow_probability", distribution="tfp-nightly", title="TensorFlow Probability"),
+        classes=_TFP_FUNCTIONS,
+        extra="tfp",
+        optional=True,
+    ),
 )
 BY_NAME = {row.name: row for row in ROSTER}
 TITLES = {row.name: row.library.title for row in ROSTER if row.library is not None}  # a library's name in a sentence
@@ -166,6 +185,10 @@ def library_classes(estimator: str) -> dict[str, str]:
     return {row.name: row.classes[estimator] for row in ROSTER if estimator in row.classes}
 
 
-def distributions() -> tuple[str, ...]:
-    """Every distribution whose version may change one of our numbers, each once."""
-    return tuple(dict.fromkeys(name for row in ROSTER for name in row.recorded))
+def distributions(*, optional: bool = False) -> tuple[str, ...]:
+    """Every distribution whose version may change one of our numbers, each once; or those that only optional rows
+    need, of which nothing is said where they are not installed."""
+    always = dict.fromkeys(name for row in ROSTER if not row.optional for name in row.recorded)
+    if not optional:
+        return tuple(always)
+    return tuple(dict.fromkeys(name for row in ROSTER for name in row.recorded if name not in always))

@@ -21,13 +21,14 @@ from elbo_compare.compare.bench.steps import Bench
 from elbo_compare.compare.bench.targets import remarks, targets
 from elbo_compare.compare.files import atomic_file, write_atomically
 from elbo_compare.compare.launching.lifeline import temporary_folder
+from elbo_compare.compare.planning.availability import of_all
 from elbo_compare.suites.contract import Device, DType, Kind
 from elbo_compare.suites.forms import FORMS, TrainingForm
 from elbo_compare.suites.roster import named
 
 PARTS = ("ceilings", "steps", "replicas", "draws", "curves")  # in order of worth, should a later one be cut
 TABLES = ("steps", "rounds", "ceilings", "draws", "replicas", "curves", "exponents", "targets")
-HAND, LIBRARIES = named(Kind.HAND), named(Kind.LIBRARY)
+HAND, LIBRARIES = named(Kind.HAND), tuple(filter(of_all, named(Kind.LIBRARY)))
 DRAWN = tuple((name, *problem) for problem in (("vae", "trained"), ("gaussian-kl", "40-typical")) for name in LIBRARIES)
 REPLICATED = tuple((name, problem) for name in HAND for problem in ("vae", "vae-small"))
 CURVED = HAND + LIBRARIES
@@ -69,7 +70,7 @@ class Plan:
     @property
     def forms(self) -> list[TrainingForm]:
         """The selected forms; the one that all are compared with in time is always there."""
-        found = [form for form in FORMS if self.select(form.name)]
+        found = [form for form in FORMS if self.select(form.name) and of_all(form.implementation)]
         needed = {frames.BASELINE, *(form.plain for form in found)}
         return [form for form in FORMS if form in found or form.name in needed]
 

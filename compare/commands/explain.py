@@ -1,7 +1,7 @@
 """`compare explain` as exit code and text."""
 
 from elbo_compare.compare.errors import UsageError, unknown
-from elbo_compare.suites.semantics.case import Library
+from elbo_compare.suites.semantics.case import OF_PROGRAMS
 
 
 def explain_command(
@@ -11,7 +11,7 @@ def explain_command(
     pair, 2 it can't be loaded, 3 it raises or hangs. Raises UsageError for a library that does not exist."""
     from elbo_compare.compare.semantics.explaining import explain_pair
 
-    if library is not None and library not in list(Library):
-        raise UsageError(unknown("library", library, list(Library)))
+    if library is not None and library not in OF_PROGRAMS:
+        raise UsageError(unknown("library", library, OF_PROGRAMS))
     answer = explain_pair(model, guide, args, library, timeout_s, elbo=elbo)
     return answer.exit_code, answer.json if as_json else answer.text

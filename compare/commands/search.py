@@ -30,12 +30,12 @@ def search(
     from elbo_compare.compare.searching.searching import search as searched
     from elbo_compare.compare.searching.text import as_json as jsoned
     from elbo_compare.compare.searching.text import new, text
-    from elbo_compare.suites.semantics.case import Library
+    from elbo_compare.suites.semantics.case import OF_PROGRAMS, Library
     from elbo_compare.suites.semantics.searching.ways import WAYS
 
-    if library is not None and library not in list(Library):
-        raise UsageError(unknown("library", library, list(Library)))
-    libraries = (Library(library),) if library else tuple(Library)
+    if library is not None and library not in OF_PROGRAMS:
+        raise UsageError(unknown("library", library, OF_PROGRAMS))
+    libraries = (Library(library),) if library else OF_PROGRAMS
     known = {way.elbo for each in libraries for way in WAYS[each]}
     if elbo and elbo not in known:
         raise UsageError(unknown("ELBO class", elbo, known))

@@ -13,7 +13,7 @@ from elbo_compare.compare.launching.child import printed_by
 from elbo_compare.compare.records import Cell
 from elbo_compare.suites import datasets, registry
 from elbo_compare.suites.contract import Device, DType
-from elbo_compare.suites.roster import BY_NAME, FRAMEWORKS, ORACLE
+from elbo_compare.suites.roster import BY_NAME, FRAMEWORKS, ORACLE, Row
 
 PROBE_S = 180.0  # a framework on a cold, slow disk
 PROBES = {name: framework.sees_cuda for name, framework in FRAMEWORKS.items()}
@@ -27,7 +27,7 @@ print("\\nlibrary", registry.library_of(name, registry.load(name)), end="")
 
 
 def implementations(chosen: Iterable[str]) -> list[str]:
-    """The registered names that `chosen` means ("all": every one).
+    """The registered names that `chosen` means ("all": every one, an optional one only where it is installed).
 
     Raises UsageError for an unknown name, and where a plug-in has a name that is taken: it would be left out unsaid.
     """
@@ -37,8 +37,20 @@ def implementations(chosen: Iterable[str]) -> list[str]:
     for name in chosen:
         if name != "all" and name not in known:
             raise UsageError(" ".join([unknown("implementation", name, known), *registry.unreadable()]))
-        names += [other for other in (known if name == "all" else (name,)) if other not in names]
+        names += [other for other in (filter(of_all, known) if name == "all" else (name,)) if other not in names]
     return names
+
+
+def of_all(name: str) -> bool:
+    """Whether "all" means an implementation: an optional one of ours only where it is installed."""
+    row = BY_NAME.get(name)
+    return row is None or not row.optional or present(row)
+
+
+@cache
+def present(row: Row) -> bool:
+    """Whether the very distributions of a row are installed: another one may bring modules of the same name."""
+    return all(map(environment.installed_version, row.distributions))
 
 
 def offers(implementation: str, dtype: str, device: str) -> bool:

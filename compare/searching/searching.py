@@ -7,7 +7,7 @@ from typing import Any
 from elbo_compare.compare.launching.target import Limits, run_target
 from elbo_compare.compare.searching.grouping import Group, grouped
 from elbo_compare.compare.statistics import ErrorBudget
-from elbo_compare.suites.semantics.case import Library
+from elbo_compare.suites.semantics.case import OF_PROGRAMS, Library
 from elbo_compare.suites.semantics.searching.ways import WAYS
 
 CHILD = "elbo_compare.compare.searching.child:answer"
@@ -26,7 +26,7 @@ class Request:
     first: int = 0
     ways: int = 0
     elbo: str = ""
-    libraries: tuple[Library, ...] = tuple(Library)
+    libraries: tuple[Library, ...] = OF_PROGRAMS
     shrink: bool = True
 
     @property
@@ -68,7 +68,7 @@ def search(request: Request, say: Say) -> Searched:
 def _with_peers(request: Request, groups: Sequence[Group]) -> list[Group]:
     """Each group with what the other library's class gives for its smallest pair."""
     found: dict[int, Mapping[str, Any]] = {}
-    for library in Library:
+    for library in OF_PROGRAMS:
         mine = [(k, group) for k, group in enumerate(groups) if group.library is not library]
         if not mine:
             continue

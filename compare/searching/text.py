@@ -8,7 +8,7 @@ from typing import Any
 
 from elbo_compare.compare.searching.grouping import Group, numbers, pasted
 from elbo_compare.compare.searching.searching import Searched
-from elbo_compare.suites.semantics.case import Library
+from elbo_compare.suites.semantics.case import OF_PROGRAMS
 from elbo_compare.suites.semantics.searching.recognised import TRAITS
 from elbo_compare.suites.semantics.searching.ways import UNSEARCHED
 
@@ -59,7 +59,7 @@ def told(group: Group) -> Iterator[str]:
 
 
 def _peer(group: Group) -> str:
-    other = next(library for library in Library if library is not group.library)
+    other = next(library for library in OF_PROGRAMS if library is not group.library)
     outcome = group.peer.get("outcome", "not run")
     said = {"agrees": "is right there", "differs": "is off there too"}.get(outcome, f"{outcome} there")
     reason = f" ({group.peer['raised'][:120]})" if group.peer.get("raised") else ""

@@ -11,10 +11,10 @@ from elbo_compare.compare.checking.failure import TargetError
 from elbo_compare.compare.launching.target import CALLING, IMPORTING
 from elbo_compare.compare.launching.target_child import Tell
 from elbo_compare.compare.semantics.explain_target import arguments, loaded, seeded_imports
-from elbo_compare.suites.semantics.case import Library
+from elbo_compare.suites.semantics.case import OF_PROGRAMS
 
 SCALE_ZERO = ("expected scale > 0", "'scale' argument should be positive", "scale.*positive")
-LIBRARIES = tuple(map(str, Library))
+LIBRARIES = tuple(map(str, OF_PROGRAMS))
 
 
 def answer(request: dict[str, Any], tell: Tell) -> dict[str, Any]:

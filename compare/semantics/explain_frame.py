@@ -9,12 +9,12 @@ from elbo_compare.compare.errors import UsageError
 from elbo_compare.compare.semantics.explain_child import named_elbo, plain
 from elbo_compare.compare.semantics.explain_text import text
 from elbo_compare.compare.semantics.explained import explained
-from elbo_compare.suites.semantics.case import Library
+from elbo_compare.suites.semantics.case import OF_PROGRAMS
 
 if TYPE_CHECKING:
     import pandas
 
-LIBRARIES = tuple(map(str, Library))
+LIBRARIES = tuple(map(str, OF_PROGRAMS))
 
 
 def explain(

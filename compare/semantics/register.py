@@ -97,10 +97,12 @@ def _workaround(verdict: SuiteVerdict | None) -> str:
 
 
 def finding_frame(verdicts: Iterable[SuiteVerdict]) -> "pd.DataFrame":
-    """`finding_rows` as a frame."""
+    """`finding_rows` of what has a verdict as a frame."""
     import pandas as pd
 
-    return pd.DataFrame(finding_rows(verdicts))
+    judged = list(verdicts)
+    ids = {verdict.id for verdict in judged}
+    return pd.DataFrame([row for row in finding_rows(judged) if row["id"] in ids])
 
 
 def verdict_frame(verdicts: Iterable[SuiteVerdict]) -> "pd.DataFrame":

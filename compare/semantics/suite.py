@@ -3,22 +3,27 @@
 from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 
+from elbo_compare.compare.planning.availability import present
 from elbo_compare.compare.planning.suite import Program, Suite, SuiteJudgement
-from elbo_compare.compare.records import ProgramResult
+from elbo_compare.compare.records import ProgramResult, SuiteVerdict
 from elbo_compare.compare.semantics.judging import PAIRS, case_verdicts, finding_verdicts, pair_verdicts
 from elbo_compare.compare.semantics.register import described_frame, finding_frame, verdict_frame
 from elbo_compare.suites.roster import BY_NAME
-from elbo_compare.suites.semantics.case import Case, Library
+from elbo_compare.suites.semantics.case import Case, Finding, Library
 from elbo_compare.suites.semantics.catalogue import CASES
+from elbo_compare.suites.semantics.findings import FINDINGS
 from elbo_compare.suites.semantics.pairs import sweep
+from elbo_compare.suites.semantics.pairs.table import PAIRS as PAIRS_OF
 
 CASES_FRAME, FINDINGS_FRAME, PAIRS_FRAME = "semantics", "findings", "semantics_pairs"
 DESCRIBED_FRAME = "semantics_described"
 
 
 def programs(cases: Sequence[Case] = CASES) -> list[Program]:
-    """Every case in every library that has it, NumPyro's first (they take longest), then the sweeps."""
-    return [*(each for library in sorted(Library) for each in _cases(cases, library)), *map(_sweep, Library)]
+    """Every case in every library that has it, NumPyro's first (they take longest), then the sweeps. An optional
+    library's are there only where it is installed."""
+    libraries = [library for library in sorted(Library) if not BY_NAME[library].optional or present(BY_NAME[library])]
+    return [*(each for library in libraries for each in _cases(cases, library)), *map(_sweep, PAIRS_OF)]
 
 
 def _cases(cases: Sequence[Case], library: Library) -> Iterator[Program]:
@@ -60,7 +65,7 @@ def judged(results: Sequence[ProgramResult], whole: bool) -> SuiteJudgement:
     cases = case_verdicts(results)
     if not cases:
         return SuiteJudgement(verdicts={}, frames={})
-    findings = finding_verdicts(cases)
+    findings = finding_verdicts(cases, [each for each in FINDINGS if _concerns(each, cases)])
     pairs = pair_verdicts(results) if whole else []
     verdicts = {"Findings": findings, "Semantics, registered behaviours": cases}
     frames = {CASES_FRAME: verdict_frame(cases), FINDINGS_FRAME: finding_frame(findings)}
@@ -71,6 +76,11 @@ def judged(results: Sequence[ProgramResult], whole: bool) -> SuiteJudgement:
         verdicts["Registered divergences against their integrals"] = pairs
         frames[PAIRS_FRAME] = verdict_frame(pairs)
     return SuiteJudgement(verdicts=verdicts, frames=frames)
+
+
+def _concerns(finding: Finding, verdicts: Sequence[SuiteVerdict]) -> bool:
+    """An optional library's findings are passed over where none of its programs was to run."""
+    return not BY_NAME[finding.library].optional or any(each.subject == finding.library for each in verdicts)
 
 
 SEMANTICS = Suite(name="semantics", noun="semantics programs", programs=programs, judge=judged)

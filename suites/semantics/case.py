@@ -17,10 +17,16 @@ Formula = Callable[[Numbers], Numbers]
 
 
 class Library(StrEnum):
-    """Whose ELBO objects a program runs; its distributions may come from torch or JAX."""
+    """Whose ELBO objects or losses a program runs; its distributions may come from torch or JAX."""
 
     PYRO = "pyro"
     NUMPYRO = "numpyro"
+    TFP = "tfp"
+
+
+# Their models and guides are programs. TensorFlow Probability takes a log density and a distribution instead: it has no
+# sites to explain, to search or to scale.
+OF_PROGRAMS = (Library.PYRO, Library.NUMPYRO)
 
 
 class Status(StrEnum):

@@ -14,6 +14,7 @@ from elbo_compare.suites.semantics.families import (
     scale,
     structure,
     support,
+    surrogates,
 )
 
 FAMILIES: dict[str, tuple[Case, ...]] = {
@@ -29,6 +30,7 @@ FAMILIES: dict[str, tuple[Case, ...]] = {
     "support": support.CASES,
     "structure": structure.CASES,
     "compilation and random numbers": runtime.CASES,
+    "surrogates and divergences": surrogates.CASES,
 }
 CASES: tuple[Case, ...] = tuple(case for cases in FAMILIES.values() for case in cases)
 BY_ID: dict[str, Case] = {case.id: case for case in CASES}

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from elbo_compare.compare.judging.judge import judge
+from elbo_compare.compare.planning.availability import present
 from elbo_compare.compare.planning.plan import plan
 from elbo_compare.compare.planning.spec import parse_spec
 from elbo_compare.compare.records import CellResult, Outcome, Procedure, Status
@@ -15,6 +16,7 @@ from elbo_compare.compare.running.pool import Options
 from elbo_compare.compare.running.run import run
 from elbo_compare.compare.statistics import ErrorBudget
 from elbo_compare.suites.contract import Device
+from elbo_compare.suites.roster import BY_NAME
 
 PROFILE = """
 tests = 2000
@@ -40,6 +42,9 @@ chunk = 50000
 """
 ESTIMATOR = {"Trace_ELBO": "sampled-kl", "TraceMeanField_ELBO": "analytic-kl"}
 LIBRARIES = ("pyro", "numpyro")
+# What stands for the two classes in the sixth implementation, which is asked where it is installed.
+FUNCTIONS = {"Trace_ELBO": "monte_carlo_variational_loss", "TraceMeanField_ELBO": "kl_divergence"}
+SIXTH = pytest.mark.skipif(not present(BY_NAME["tfp"]), reason="tfp-nightly is not installed: extra [tfp]")
 # What each break must at least turn red, in the broken class's own cells: a value, a gradient or a distribution; and
 # the procedures that are run for it.
 CAUGHT_BY = {
@@ -139,6 +144,21 @@ def test_each_kind_of_break_is_caught_in_both_classes(library, kind, healthy, sa
     for class_name in ESTIMATOR:
         assert CAUGHT_BY[kind, class_name] <= blamed(red, class_name), sorted(blamed(red, class_name))
     assert {verdict.implementation for verdict in red} == {library}
+
+
+@SIXTH
+@pytest.mark.slow
+@pytest.mark.parametrize("class_name", sorted(ESTIMATOR))
+def test_a_broken_loss_of_the_sixth_turns_its_own_claims_red_and_nobody_elses(class_name, healthy, sabotage):
+    """A divergence draws no samples, so that none can be too wide."""
+    wrong = set[str]()
+    for kind in ("sign", *(each for each in RUN_FOR if (each, class_name) != ("wide", "TraceMeanField_ELBO"))):
+        sabotage("tfp", FUNCTIONS[class_name], kind)
+        red = reds(results_of(cells_of("tfp", RUN_FOR.get(kind, (Procedure.EVALUATE,)))), healthy)
+        assert CAUGHT_BY[kind, class_name] <= blamed(red, class_name), (kind, sorted(blamed(red, class_name)))
+        assert {verdict.implementation for verdict in red} == {"tfp"}, kind
+        wrong |= {verdict.estimator for verdict in red}
+    assert wrong == {ESTIMATOR[class_name]}
 
 
 # The relatives of the two classes, each with the estimators that go through it and the claims that must then be red.

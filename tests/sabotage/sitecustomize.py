@@ -1,4 +1,4 @@
-"""Breaks one installed ELBO class in a worker, so that tests can see whose claims go red.
+"""Breaks one installed ELBO class or loss in a worker, so that tests can see whose claims go red.
 
 Put on PYTHONPATH by tests/compare/test_sabotage.py with ELBO_SABOTAGE="<library>:<class>+...:<kind>", a class that
 inherits from another one before it (or it would inherit the break too and have two). Every worker reads it, and only
@@ -10,7 +10,11 @@ import importlib.util
 import os
 import sys
 
-MODULES = {"pyro": "pyro.infer", "numpyro": "numpyro.infer"}
+MODULES = {
+    "pyro": "pyro.infer",
+    "numpyro": "numpyro.infer",
+    "tfp": "tensorflow_probability.substrates.jax",
+}
 WIDER = 1.05
 CONSTANT_NATS = 0.01
 GRADIENT_FACTOR = 1.01
@@ -151,6 +155,45 @@ def break_numpyro(module, class_name, kind):
     elbo.loss_with_mutable_state = broken
 
 
+def break_tfp(module, function, kind):
+    """Break a public function of the library where it is looked up."""
+    import jax
+
+    owner = {"monte_carlo_variational_loss": module.vi, "kl_divergence": module.distributions}[function]
+    original = getattr(owner, function)
+
+    class Wide:
+        """A surrogate whose samples are too wide, scored where they lie."""
+
+        def __init__(self, whole):
+            self.whole = whole
+
+        def __getattr__(self, name):
+            return getattr(self.whole, name)
+
+        def experimental_sample_and_log_prob(self, *a, **k):
+            z = self.whole.mean() + WIDER * (self.whole.sample(*a, **k) - self.whole.mean())
+            return z, self.whole.log_prob(z)
+
+    def broken(first, second, *a, **k):
+        if kind == "wide":
+            return original(first, Wide(second), *a, **k)
+        if kind == "lost-site":  # the target, or the prior, has no density of z
+            if function == "kl_divergence":
+                return -first.entropy()
+            return original(
+                lambda z: first(z) - module.distributions.Normal(0 * z, 1.0).log_prob(z).sum(-1), second, **k
+            )
+        loss = original(first, second, *a, **k)
+        return {
+            "sign": lambda: -loss,
+            "constant": lambda: loss + CONSTANT_NATS,
+            "gradient": lambda: GRADIENT_FACTOR * loss - jax.lax.stop_gradient((GRADIENT_FACTOR - 1) * loss),
+        }[kind]()
+
+    setattr(owner, function, broken)
+
+
 def add_to_what_is_returned(module, class_name):
     """A constant on what the class's own public methods return, in either library, whatever they go through."""
     elbo = getattr(module, class_name)
@@ -166,7 +209,7 @@ def install():
     if not wanted:
         return
     library, classes, kind = wanted.split(":")
-    breaker = {"pyro": break_pyro, "numpyro": break_numpyro}[library]
+    breaker = {"pyro": break_pyro, "numpyro": break_numpyro, "tfp": break_tfp}[library]
     if kind == "returned":
 
         def breaker(module, class_name, kind):

@@ -10,11 +10,14 @@ from pathlib import Path
 import numpy as np
 from measured_once import measured
 
+from elbo_compare.compare.planning.availability import present
 from elbo_compare.suites import datasets, problems
 from elbo_compare.suites.contract import Device, DType, Problem, Training
 from elbo_compare.suites.estimators import CORE_ESTIMATORS, SAMPLED_KL
+from elbo_compare.suites.roster import BY_NAME
 
-BACKENDS = ("torch-hand", "jax-hand", "pyro", "numpyro")
+# The sixth implementation where it is installed; `test_tfp` says so where it is not.
+BACKENDS = ("torch-hand", "jax-hand", "pyro", "numpyro", *(["tfp"] if present(BY_NAME["tfp"]) else []))
 SAME_NOISE = (
     *(("gaussian-kl", weights) for weights in problems.WEIGHTS["gaussian-kl"]),
     ("linear-gaussian", "generic"),

@@ -12,11 +12,15 @@ from pathlib import Path
 import numpy as np
 from measured_once import measured
 
+from elbo_compare.compare.planning.availability import present
 from elbo_compare.suites import datasets, problems
 from elbo_compare.suites.contract import Device, DType, Estimator, Flow, Problem, Training
 from elbo_compare.suites.estimators import ESTIMATORS
+from elbo_compare.suites.roster import BY_NAME
 
 JAX_BACKENDS = ("jax-hand", "numpyro")
+# And the sixth implementation where it is installed; `test_tfp` says so where it is not.
+WITH_OPTIONAL = (*JAX_BACKENDS, *(["tfp"] if present(BY_NAME["tfp"]) else []))
 FLOWS = ("householder", "linear-iaf", "convex-linear-iaf", "planar", "iaf")
 LINEAR_FLOWS = FLOWS[:3]
 PRIORS = ("mixture", "vamp", "laplace")
@@ -72,7 +76,8 @@ def measure(name: str, dtype: DType) -> dict:
             found["evaluate", label, estimator, batch] = session.evaluate(problem.params, *inputs(problem, how, batch))
     if dtype is DType.FLOAT64:
         found |= _draws(implementation) | _training(implementation)
-        found |= _jacobians_by_hand() | _sobol() if name == "jax-hand" else _jacobians_of_transforms()
+        found |= _jacobians_by_hand() | _sobol() if name == "jax-hand" else {}
+        found |= _jacobians_of_transforms() if name == "numpyro" else {}
     return found
 
 

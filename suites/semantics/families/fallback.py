@@ -13,7 +13,7 @@ from typing import Any, cast
 import numpy as np
 import scipy  # its parts are loaded where they are first used: who lists the cases waits for none of them
 
-from elbo_compare.suites.semantics.case import Behaviour, Case, Formula, Library, Numbers
+from elbo_compare.suites.semantics.case import OF_PROGRAMS, Behaviour, Case, Formula, Library, Numbers
 
 SOURCE = (
     "TraceMeanField_ELBO (pyro.infer 1.9.2, numpyro.infer 0.22.0): 'uses analytic KL divergences when those are "
@@ -152,7 +152,7 @@ def _case(number: int, pair: str, exact: Callable[[], float]) -> Case:
         title=f"TraceMeanField_ELBO with {pair}",
         statement="loss = KL(q || p), or one draw of log q - log p where no closed form is registered",
         source=SOURCE,
-        behaviours=tuple(_behaviour(library, number) for library in Library),
+        behaviours=tuple(_behaviour(library, number) for library in OF_PROGRAMS),
         oracle=oracle,
         given=("trace", "trace_again"),
         tolerance=1e-9,

@@ -27,7 +27,8 @@ CASES = (
         title="The pathwise gradient with and without the score of log q",
         statement="Trace: (z, z e - 1/s); MeanField: (m, s - 1/s); sticking the landing: (z - e/s, z e - e^2/s)",
         source="pyro.infer.Trace_ELBO 1.9.2 (entropy_term = log q), numpyro.infer.Trace_ELBO 0.22.0; neither offers "
-        "the third, which takes a guide distribution that detaches its parameters in log_prob",
+        "the third, which takes a guide distribution that detaches its parameters in log_prob; TensorFlow "
+        "Probability's is GradientEstimators.DOUBLY_REPARAMETERIZED with one sample",
         behaviours=tuple(
             Behaviour(library=library, formula="as stated", program=f"gradient/gradient_001_{library}.py")
             for library in Library

@@ -8,7 +8,7 @@ from math import log
 
 import numpy as np
 
-from elbo_compare.suites.semantics.case import Behaviour, Case, Library, Numbers
+from elbo_compare.suites.semantics.case import OF_PROGRAMS, Behaviour, Case, Library, Numbers
 from elbo_compare.suites.semantics.gaussian import kl_standard, log_normal
 
 SIZE, BATCH, PARTICLES = 6, 2, 3
@@ -152,7 +152,7 @@ CASES = (
         behaviours=tuple(
             Behaviour(library=library, formula="Trace = log q - N/B log p(x, z); MeanField = KL - N/B log p(x | z)",
                       program=f"plate/plate_001_{library}.py", computes=_guide_unscaled)
-            for library in Library
+            for library in OF_PROGRAMS
         ),
         oracle=_same_plate,
         given=_Z,
@@ -164,7 +164,7 @@ CASES = (
         source="pyro.plate 1.9.2, numpyro.plate 0.22.0",
         behaviours=tuple(
             Behaviour(library=library, formula="as stated", program=f"plate/plate_002_{library}.py")
-            for library in Library
+            for library in OF_PROGRAMS
         ),
         oracle=_same_plate,
         given=_Z,
@@ -177,7 +177,7 @@ CASES = (
         source="Hoffman et al. 2013, section 2.1 (global and local latents); pyro.plate 1.9.2, numpyro.plate 0.22.0",
         behaviours=tuple(
             Behaviour(library=library, formula="as stated", program=f"plate/plate_003_{library}.py")
-            for library in Library
+            for library in OF_PROGRAMS
         ),
         oracle=lambda measured: {"trace": -hierarchy_log_evidence(), "mean_field": hierarchy_mean_field(measured)},
         given=("mu", *_Z),
@@ -243,7 +243,7 @@ CASES = (
         source="Li and Turner 2016, eq. 6; pyro.infer.RenyiELBO 1.9.2, numpyro.infer.RenyiELBO 0.22.0",
         behaviours=tuple(
             Behaviour(library=library, formula="as stated", program=f"renyi/renyi_003_{library}.py")
-            for library in Library
+            for library in OF_PROGRAMS
         ),
         oracle=_joint,
         given=tuple(f"z_{k}_{b}" for k in range(PARTICLES) for b in range(BATCH)),

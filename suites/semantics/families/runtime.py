@@ -1,6 +1,6 @@
 """Compiled objects and random numbers: what is frozen, what is run again, what repeats."""
 
-from elbo_compare.suites.semantics.case import Behaviour, Case, Library, Numbers
+from elbo_compare.suites.semantics.case import OF_PROGRAMS, Behaviour, Case, Library, Numbers
 from elbo_compare.suites.semantics.gaussian import kl_standard, log_normal
 
 _BEFORE, _AFTER = -log_normal(1.0, 0.0), -log_normal(1.0, 3.0)
@@ -166,7 +166,7 @@ CASES = (
         source="Kingma and Welling 2014, eq. 6 and 7, in float64 at the same draw",
         behaviours=tuple(
             Behaviour(library=library, formula="as stated", program=f"dtype/dtype_001_{library}.py")
-            for library in Library
+            for library in OF_PROGRAMS
         ),
         oracle=_float32,
         given=("z",),

@@ -2,7 +2,7 @@
 
 from math import log, pi
 
-from elbo_compare.suites.semantics.case import Behaviour, Case, Formula, Library, Numbers
+from elbo_compare.suites.semantics.case import OF_PROGRAMS, Behaviour, Case, Formula, Library, Numbers
 from elbo_compare.suites.semantics.gaussian import LOG_2_PI, entropy, kl_standard, log_normal
 
 _B_LOC, _B_SIGMA, _SLOPE, _A_SIGMA = 0.5, 0.7, 0.6, 0.4
@@ -60,7 +60,7 @@ def _both(number: int, formula: str, computes: Formula) -> tuple[Behaviour, ...]
     return tuple(
         Behaviour(library=library, formula=formula, computes=computes,
                   program=f"structure/structure_{number:03d}_{library}.py")
-        for library in Library
+        for library in OF_PROGRAMS
     )  # fmt: skip
 
 
@@ -144,7 +144,7 @@ CASES = (
         source="as SEM-STRUCTURE-005; the workaround for it",
         behaviours=tuple(
             Behaviour(library=library, formula="as stated", program=f"structure/structure_007_{library}.py")
-            for library in Library
+            for library in OF_PROGRAMS
         ),
         oracle=lambda _: dict.fromkeys(("trace", "mean_field"), -log_normal(1.5)),
     ),
@@ -155,7 +155,7 @@ CASES = (
         source="check_model_guide_match in pyro.util 1.9.2 and numpyro.util 0.22.0",
         behaviours=tuple(
             Behaviour(library=library, formula="as stated", program=f"structure/structure_008_{library}.py")
-            for library in Library
+            for library in OF_PROGRAMS
         ),
         oracle=lambda _: {"trace": 1.0, "mean_field": 1.0},
     ),

@@ -1,0 +1,1 @@
+"""TensorFlow Probability on JAX, through its public variational losses and divergences."""
