@@ -39,7 +39,8 @@ class Optimiser(NamedTuple):
 @lru_cache
 def optimiser(library: Public, form: Form, learning_rate: float) -> Optimiser:
     """Adam (beta 0.9, 0.999, epsilon 1e-8) on the batch mean of the library's losses."""
-    begin, moved, weights_of = optimizers.adam(learning_rate, b1=0.9, b2=0.999, eps=1e-8)
+    adam: Any = optimizers.adam(learning_rate, b1=0.9, b2=0.999, eps=1e-8)
+    begin, moved, weights_of = adam
 
     def init(weights: Weights, key: JaxArray) -> State:
         return State(begin(weights), jnp.zeros((), jnp.int32), key)
