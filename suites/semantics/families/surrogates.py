@@ -231,7 +231,7 @@ CASES = (
         id="SEM-CSISZAR-001",
         title="The divergences that the discrepancy functions stand for",
         statement="E_q f(p / q) = the divergence that f is named after; q = N(0.5, 1.2^2), p = N(0, 1)",
-        source=f"{_VI}, tfp.vi's Csiszar functions as documented; Liese and Vajda 2006 for f-divergences",
+        source=f"{_VI}, tfp.vi's Csiszar functions as documented",
         behaviours=(_behaviour("csiszar/csiszar_001_tfp.py"),),
         oracle=_divergences,
         tolerance=1e-7,
