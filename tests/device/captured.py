@@ -15,6 +15,7 @@ from covered import CAPTURED
 from patching import patched
 from pretend_device import DEVICE, PRODUCTS
 from torch._dynamo.backends.common import aot_autograd
+from torch._inductor import config as inductor
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from elbo_compare.suites.forms import Workload
@@ -51,7 +52,8 @@ def captured(name: str, case: Workload) -> list[str]:
     short = name.removeprefix("torch-hand ")
     losses: dict[Any, Any] = {}
     backend = patched(forms, BACKEND=aot_autograd(fw_compiler=keep), _COMPILED=losses)
-    with warnings.catch_warnings(), backend, FakeTensorMode():
+    no_triton = patched(inductor, triton_disable_device_detection=True)  # a CUDA build brings it, and asks the driver
+    with warnings.catch_warnings(), backend, no_triton, FakeTensorMode():
         warnings.simplefilter("ignore", DeprecationWarning)  # modules that Dynamo imports
         torch._dynamo.reset()
         for _ in range(2):  # a form prepared again finds what was compiled

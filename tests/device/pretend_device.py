@@ -371,7 +371,9 @@ def install() -> None:
     torch.Generator = Generator  # pyright: ignore[reportAttributeAccessIssue]
     torch.cuda.is_available = lambda: True
     torch.cuda.manual_seed_all = lambda seed: None
-    torch.cuda.is_current_stream_capturing = lambda: Watching.capture is not None  # asked by a CUDA build's optimisers
+    torch.cuda.is_current_stream_capturing = lambda: Watching.capture is not None  # a CUDA build asks the driver
+    torch.cuda.current_device, torch.cuda.device_count = lambda: 0, lambda: 1
+    torch.cuda.get_device_capability = lambda *_: (8, 0)
     torch.cuda.get_rng_state, torch.cuda.set_rng_state = Module.get_rng_state, Module.set_rng_state
     optimizer._foreach_supported_types.append(DeviceTensor)  # as CUDA's own tensors: Adam's default is foreach there
     whole = torch_arrays.open_device
