@@ -48,10 +48,10 @@ def _loss(elbo: Any, pair: Any, library: str) -> float:
         return float(sum(value.values()) if isinstance(value, dict) else value)
     pyro = sys.modules["pyro"]
     trains = any(value.requires_grad for value in pyro.get_param_store().values())
-    if getattr(elbo, "max_plate_nesting", 0) == math.inf:
-        elbo.max_plate_nesting = pair.elbos[type(elbo).__name__].max_plate_nesting  # the guess draws
-    pyro.set_rng_seed(0)
     call = elbo.loss_and_grads if trains or type(elbo).__name__ != "ReweightedWakeSleep" else elbo.loss
+    if getattr(elbo, "max_plate_nesting", 0) == math.inf:
+        call(pair.model, pair.guide, *pair.args, **pair.kwargs)  # some guess it by a run of the pair, which draws
+    pyro.set_rng_seed(0)
     value = call(pair.model, pair.guide, *pair.args, **pair.kwargs)
     return float(value[0] if isinstance(value, tuple) else value)
 
