@@ -44,10 +44,21 @@ def messages(library: str) -> dict[str, dict]:
         request = {"model": f"{module}:{model}", "guide": f"{module}:keyword_guide", "library": library, "seconds": 0.0,
                    "args": args or f"{module}:keywords", "elbo": "Trace_ELBO(num_particles=1)"}  # fmt: skip
         found[name] = answer(request, lambda stage: None)
-    if library == "pyro":
-        request |= {"model": f"{module}:scaled_model", "guide": f"{module}:placed_guide", "args": "[]",
-                    "elbo": "JitTrace_ELBO()"}  # fmt: skip
-        found["compiled"] = answer(request, lambda stage: None)
+    trials = {
+        "pyro": {
+            "compiled": ("scaled_model", "placed_guide", "JitTrace_ELBO()"),
+            "called": ("scaled_model", "placed_guide", "TraceGraph_ELBO()"),
+            "called alike": ("scaled_model", "placed_guide", "TraceMeanField_ELBO()"),
+        },
+        "numpyro": {
+            "marked": ("marked_model", "marked_guide", "TraceEnum_ELBO()"),
+            "guarded": ("guarded_model", "running_guide", "Trace_ELBO()"),
+        },
+    }
+    for name, (model, guide, elbo) in trials[library].items():
+        request |= {"model": f"{module}:{model}", "guide": f"{module}:{guide}", "elbo": elbo,
+                    "args": f"{module}:arguments" if name == "guarded" else "[]"}  # fmt: skip
+        found[name] = answer(request, lambda stage: None)
     return found
 
 

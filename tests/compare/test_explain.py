@@ -298,6 +298,37 @@ def test_what_a_compiled_object_keeps_is_tried_on_the_pair(explained, library):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("library", PYRO)
+def test_an_object_that_cannot_be_called_is_told_where_it_is_so(explained, library):
+    told = {
+        name: explained(library)["messages"][name]["explanation"]["findings"] for name in ("called", "called alike")
+    }
+    (one,) = [each for each in told["called"] if each["id"] == "FIND-PYRO-016"]
+    assert (one["costs"], "raises NotImplementedError" in one["fact"], bool(one["condition"])) == (True, True, True)
+    assert not [each for each in told["called alike"] if each["id"] == "FIND-PYRO-016"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("library", LIBRARIES[1:])
+def test_what_svi_does_with_a_pair_is_tried_on_it(explained, library):
+    """Of two numbers that the model reads one moves the loss, and of two latents one asks for an analytic term."""
+    findings = explained(library)["messages"]["marked"]["explanation"]["findings"]
+    (number,) = [each for each in findings if each["id"] == "FIND-NUMPYRO-006"]
+    assert number["fact"].startswith("from SCALE = 0.5 to 0.75")
+    assert (number["costs"], number["fact"].endswith("compiled, it moves by 0")) == (True, True)
+    (mark,) = [each for each in findings if each["id"] == "FIND-NUMPYRO-011"]
+    assert (mark["costs"], mark["sites"]) == (True, ["z"])
+    spread = float(mark["fact"].split("deviation ")[1].split(" nats")[0])
+    # log p - log q of N(0, 1/4) and N(0.7, 1/4) at 0.7 + e / 2: its slope in e is 0.7 * 0.5 / 0.25
+    assert spread == pytest.approx(1.4, rel=5 * (2 * 64) ** -0.5)  # five standard errors of 64 draws
+    states = {name: {each["id"]: each["costs"] for each in told["findings"]} for name, told in (
+        ("inf", explained(library)["mutable state"]),
+        ("guarded", explained(library)["messages"]["guarded"]["explanation"]))}  # fmt: skip
+    assert states["inf"]["FIND-NUMPYRO-014"]
+    assert not states["guarded"]["FIND-NUMPYRO-014"]
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("library", LIBRARIES[1:])
 def test_mutable_state_is_trained_as_svi_update_does(explained, library):
     state = {each["name"]: each["error"] for each in explained(library)["mutable state"]["classes"]}

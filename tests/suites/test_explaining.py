@@ -101,8 +101,21 @@ def test_a_point_beside_a_drawn_latent_is_no_part_of_a_divergence():
              Site(name="x", model=drawn, observed=True)]  # fmt: skip
     said = optimised(sites)
     assert said[0] == "Maximised on average: E_q[log p(x, s)] - KL(q(z) || p(z)) (effective beta 1), z = z."
-    assert said[1] == "s: a point in the guide (MAP); no integral over it."
+    assert said[1] == "s: a point in the guide (MAP); no integral is done."
     assert "point" not in " ".join(optimised(sites[1:]))
+
+
+def test_what_the_guide_lacks_is_no_part_of_a_divergence():
+    data = Site(name="x", model=side_of(), observed=True)
+    guided, lacking = Site(name="w", model=side_of(), guide=side_of()), Site(name="b", model=side_of())
+    summed = Site(name="k", model=side_of("Categorical", enumerate="parallel", draw=Draw.SCORE))
+    said = optimised([guided, summed, data])
+    assert said[0].endswith("KL(q(z) || p(z)) (effective beta 1), z = w.")
+    assert said[1].startswith("k: not in the guide; summed out by TraceEnum_ELBO")
+    said = optimised([guided, lacking, data])
+    assert said[0].endswith("z = w.")
+    assert said[1].startswith("b: not in the guide; drawn from the prior")
+    assert optimised([summed, data])[0] == "Maximised: log p(x), k summed out by TraceEnum_ELBO."
 
 
 def test_a_datum_that_is_weighted_by_hand_is_not_said_to_count_once():

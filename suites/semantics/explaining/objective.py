@@ -1,6 +1,6 @@
 """What a pair optimises, in one sentence: effective beta, mini-batch factor, weights that differ, masks, constants."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from math import log, pi
 
 from elbo_compare.suites.semantics.explaining.facts import Draw, Side, Site
@@ -16,19 +16,32 @@ def optimised(sites: Sequence[Site]) -> tuple[str, ...]:
     draws = {site.guide.draw for site in sites if site.guide is not None and not site.guide.given}
     drawn = not draws or bool(draws - {Draw.POINT})
     points = _points(sites, latent)
-    inside, moved = [*likelihood, *points], [site for site in latent if site not in points]
+    lacking = [site for site in latent if site.guide is None]
+    inside, moved = [*likelihood, *points], [site for site in latent if site not in (*points, *lacking)]
     data, names = (", ".join(site.name for site in each) for each in (inside, moved))
     first = f"Maximised on average: E_q[log p({data})]" if data else "Maximised on average (no site is observed): 0"
     first += f" - {_beta(inside, moved, drawn=drawn)}, z = {names}" if moved else ""
-    if moved and all(site.guide is None and site.model and site.model.enumerate for site in moved) and not points:
-        first = f"Maximised: log p({data}), {names} summed out by TraceEnum_ELBO"
-    lines = [f"{first}."]
-    if points:
-        which = ", ".join(site.name for site in points)
-        lines.append(f"{which}: a point in the guide (MAP); no integral over {'it' if len(points) == 1 else 'them'}.")
+    summed = [site.name for site in lacking if site.model and site.model.enumerate]
+    if lacking and not moved and len(summed) == len(lacking) and not points:
+        first = f"Maximised: log p({data}), {', '.join(summed)} summed out by TraceEnum_ELBO"
+        summed = []
+    lines = [f"{first}.", *_apart(points, [each for each in lacking if each.name in summed],
+                                   [each for each in lacking if each.model and not each.model.enumerate])]  # fmt: skip
     lines += [line for line in (_batches(likelihood, latent), _masks(sites)) if line]
     lines += [line for site in latent for line in _differing(site)]
     return tuple(lines)
+
+
+def _apart(points: Sequence[Site], summed: Sequence[Site], drawn: Sequence[Site]) -> Iterator[str]:
+    """Latents that are no part of the divergence: points of the guide, and what it lacks."""
+    said = (
+        (points, "a point in the guide (MAP); no integral is done"),
+        (summed, "not in the guide; summed out by TraceEnum_ELBO, drawn from the prior by the others"),
+        (drawn, "not in the guide; drawn from the prior, and log p at the draw is added"),
+    )
+    for sites, words in said:
+        if sites:
+            yield f"{', '.join(site.name for site in sites)}: {words}."
 
 
 def _points(sites: Sequence[Site], latent: Sequence[Site]) -> list[Site]:

@@ -242,6 +242,24 @@ def keywords():
     return (), {"x": 1.5}
 
 
+SCALE, IDLE = 0.5, 2.0
+
+
+def marked_model():
+    numpyro.sample("z", dist.Normal(0.0, SCALE), infer={"kl": "analytic"})
+    numpyro.sample("u", dist.Normal(0.0 * IDLE, 1.0))
+
+
+def marked_guide():
+    numpyro.sample("z", dist.Normal(numpyro.param("place", 0.7), 0.5))
+    numpyro.sample("u", dist.Normal(0.1, 0.8))
+
+
+def guarded_model(data):
+    """The same state, which takes no batch that is not finite."""
+    running_model(jnp.nan_to_num(data, posinf=0.0))
+
+
 PAIRS = {
     "plain": (normal_model, normal_guide, ()),
     "annealed in the model": (annealed_model, normal_guide, ()),
