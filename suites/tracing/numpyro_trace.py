@@ -75,9 +75,10 @@ def traced(
     guided = handlers.substitute(handlers.seed(guide, guide_key), data=dict(held))
     guide_trace = handlers.trace(guided).get_trace(*args, **kwargs)
     moved = {name: node["value"] for name, node in guide_trace.items() if node["type"] == "mutable"}
-    replayed = handlers.replay(handlers.seed(model, model_key), guide_trace)
+    marked = _Marks(handlers.seed(model, model_key))
+    replayed = handlers.replay(marked, guide_trace)
     model_trace = handlers.trace(handlers.substitute(replayed, data=dict(held) | moved)).get_trace(*args, **kwargs)
-    return Traced(model=_nodes(model_trace), guide=_nodes(guide_trace))
+    return Traced(model=_nodes(model_trace, marked.found), guide=_nodes(guide_trace, {}))
 
 
 def divergence(guide: Node, model: Node) -> Any | None:
@@ -99,13 +100,26 @@ def quiet() -> Iterator[None]:
         yield
 
 
-def _nodes(trace: Any) -> dict[str, Node]:
+class _Marks(Messenger):
+    """What the model's sites say of their KL: replay overwrites it by what the guide's say (FIND-NUMPYRO-011)."""
+
+    def __init__(self, fn: Callable[..., Any]) -> None:
+        super().__init__(fn)
+        self.found: dict[str, Any] = {}
+
+    def process_message(self, msg: Any) -> None:
+        """Note the mark."""
+        if msg["type"] == "sample" and "kl" in (msg.get("infer") or {}):
+            self.found[msg["name"]] = msg["infer"]["kl"]
+
+
+def _nodes(trace: Any, marks: Mapping[str, Any]) -> dict[str, Node]:
     # A frame at a site knows the drawn rows alone; the plate's own message has the full size.
     sizes = {name: int(node["args"][0]) for name, node in trace.items() if node["type"] == "plate"}
-    return {name: _node(name, node, sizes) for name, node in trace.items() if node["type"] == "sample"}
+    return {name: _node(name, node, sizes, marks) for name, node in trace.items() if node["type"] == "sample"}
 
 
-def _node(name: str, record: Any, sizes: Mapping[str, int]) -> Node:
+def _node(name: str, record: Any, sizes: Mapping[str, int], marks: Mapping[str, Any]) -> Node:
     fn, value, frames = record["fn"], record["value"], record["cond_indep_stack"]
     between = [record["intermediates"]] if record["intermediates"] else []
     return Node(
@@ -115,7 +129,7 @@ def _node(name: str, record: Any, sizes: Mapping[str, int]) -> Node:
         observed=bool(record["is_observed"]),
         log_prob=scale_and_mask(fn.log_prob(value, *between), record["scale"]),
         scale=1.0 if record["scale"] is None else record["scale"],
-        infer=record.get("infer") or {},
+        infer=dict(record.get("infer") or {}) | ({"kl": marks[name]} if name in marks else {}),
         plates=tuple(Plate(name=f.name, size=sizes.get(f.name, f.size), rows=f.size) for f in frames),
         nesting=max((-frame.dim for frame in frames), default=0),
         record=record,

@@ -95,8 +95,12 @@ def _state(pair: Any, facts: ClassFacts) -> Iterator[Candidate]:
     spoilt = [_spoilt(each) for each in pair.args]
     if all(one is other for one, other in zip(spoilt, pair.args, strict=True)):
         return
-    try:
-        after, _ = svi.stable_update(state, *spoilt, **pair.kwargs)
+
+    def stable(state: Any) -> Any:
+        return svi.stable_update(state, *spoilt, **pair.kwargs)[0]
+
+    try:  # compiled as SVI.run does it: otherwise a distribution may refuse its parameters
+        after = jax.jit(stable).lower(state).compile(compiler_options=QUICK_TO_COMPILE)(state)
     except Exception:  # the pair refuses such a batch by itself
         return
     finite = all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves(after.mutable_state)
