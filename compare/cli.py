@@ -11,6 +11,7 @@ import typer
 from elbo_compare.compare.commands.bench import bench
 from elbo_compare.compare.commands.check import check
 from elbo_compare.compare.commands.data import data
+from elbo_compare.compare.commands.history import history
 from elbo_compare.compare.commands.match import match
 from elbo_compare.compare.commands.search import search
 from elbo_compare.compare.commands.vectors import AsJson, Seconds, vectors
@@ -37,6 +38,7 @@ app.command()(bench)
 app.command()(check)
 app.command()(match)
 app.command()(search)
+app.command()(history)
 app.add_typer(vectors, name="vectors")
 app.add_typer(data, name="data")
 

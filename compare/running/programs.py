@@ -5,6 +5,7 @@ import os
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import nan
+from types import MappingProxyType
 from typing import Any
 
 from elbo_compare.compare.errors import WorkerError
@@ -40,15 +41,17 @@ class ProgramRun:
         return (lines[0] if self.crashed else lines[-1])[:400] if lines else ""
 
 
-def run_programs(codes: Sequence[str], timeout_s: float = 120.0) -> Generator[ProgramRun, None, None]:
+def run_programs(
+    codes: Sequence[str], timeout_s: float = 120.0, surroundings: Mapping[str, str] = MappingProxyType({})
+) -> Generator[ProgramRun, None, None]:
     """One ProgramRun per code, in order. A program that kills or hangs its process is reported, the rest goes on.
 
     The codes must belong to one group: torch and JAX never share a process. `timeout_s` bounds each program, the
-    import of a framework included. Closing the iterator ends the process.
+    import of a framework included. `surroundings`: further environment variables. Closing the iterator ends all.
     """
     pending = list(codes)
     while pending:
-        child = Connected(["-m", WORKER, str(timeout_s), *pending], os.environ | ENVIRONMENT)
+        child = Connected(["-m", WORKER, str(timeout_s), *pending], os.environ | ENVIRONMENT | dict(surroundings))
         try:
             while pending:
                 yield _run(json.loads(child.channel.receive()["line"]))

@@ -1,0 +1,128 @@
+"""Stored results of releases -> what each case and finding was in each: rows for a page, a CSV and a terminal. Pure."""
+
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from typing import Any
+
+from elbo_compare.compare.history.releases import place
+from elbo_compare.compare.records import Outcome, ProgramResult, Status, SuiteVerdict
+from elbo_compare.compare.semantics.judging import case_verdicts, subject_of
+from elbo_compare.suites.semantics.case import Finding, Library, expectations
+from elbo_compare.suites.semantics.catalogue import BY_ID
+from elbo_compare.suites.semantics.findings import FINDINGS
+
+
+class Standing(StrEnum):
+    """What a library does in a case under one release."""
+
+    RIGHT = "right"  # what the definition or the documentation promises
+    REGISTERED = "registered"  # what the catalogue says of the newest release, which is not right
+    OTHER = "other"  # neither, or a number is missing
+    RAISES = "raises"
+    NOT_INSTALLABLE = "not installable"
+    NOT_RUN = "not run"
+
+
+def standing(result: ProgramResult) -> tuple[Standing, str]:
+    """How a case stands under the release of a result, and the reason where it is neither right nor registered."""
+    case, library = subject_of(result)
+    if result.status is Status.NOT_RUN:
+        return Standing.NOT_RUN, result.reason
+    if result.status is not Status.OK:
+        return Standing.RAISES, result.reason
+    try:
+        found = expectations(BY_ID[case], library, result.measured)
+    except KeyError as error:
+        return Standing.OTHER, f"the program did not return {error}"
+    if all(each.right for each in found):
+        return Standing.RIGHT, ""
+    if all(each.reproduces or each.right for each in found):
+        shown = [each.quantity for each in found if not each.right]
+        mended = [each.quantity for each in found if each.right and not each.reproduces]
+        return Standing.REGISTERED, f"wrong: {', '.join(shown)}" + (f"; right: {', '.join(mended)}" if mended else "")
+    changed = [each for each in found if not each.reproduces and not each.right]
+    return Standing.OTHER, "; ".join(f"{each.quantity} is {each.measured:.6g}" for each in changed)
+
+
+Results = Mapping[str, Sequence[ProgramResult]]  # by version
+
+
+def case_rows(library: Library, results: Results, absent: Mapping[str, str]) -> list[dict[str, Any]]:
+    """One row per case and release; `absent`: releases that could not be had, with the reason."""
+    cases = sorted({each.program for mine in results.values() for each in mine})
+    rows = []
+    for version in sorted({*results, *absent}, key=place):
+        found = {each.program: each for each in results.get(version, ())}
+        for program in cases:
+            result = found.get(program)
+            if version in absent:
+                word, reason = Standing.NOT_INSTALLABLE, absent[version]
+            else:
+                word, reason = standing(result) if result else (Standing.NOT_RUN, "not in this table")
+            case = program.rpartition("-")[0]
+            rows.append({"library": str(library), "case": case, "title": BY_ID[case].title, "version": version,
+                         "standing": str(word), "reason": reason})  # fmt: skip
+    return rows
+
+
+class Shown(StrEnum):
+    """How a finding stands under one release."""
+
+    SHOWS = "shows"  # every quantity of it is wrong as registered in one of its cases
+    RIGHT = "right"  # every quantity is right in all of its cases
+    OTHER = "other"  # wrong in another way, or in part
+    UNKNOWN = "not known"  # one of its cases raises or was not run
+
+
+def finding_rows(library: Library, results: Results) -> list[dict[str, Any]]:
+    """One row per finding of a library: the releases by how they stand, and `since` and `fixed in` as measured."""
+    versions = sorted(results, key=place)
+    verdicts = {version: case_verdicts(results[version]) for version in versions}
+    return [
+        _finding(each, {version: shown(each, verdicts[version]) for version in versions})
+        for each in FINDINGS
+        if each.library is library
+    ]
+
+
+def shown(finding: Finding, verdicts: Sequence[SuiteVerdict]) -> Shown:
+    """How a finding stands, from the verdicts on the cases of one release; its workaround has no part in it."""
+    mine = [each for each in verdicts if each.id in finding.cases and each.subject == finding.library]
+    about = [each for each in mine if each.quantity in ("", *finding.quantities)]
+    if {each.id for each in about} != set(finding.cases) or any(each.quantity == "" for each in about):
+        return Shown.UNKNOWN
+    wrong = {each.quantity for each in about if not each.right and each.outcome is Outcome.AGREES}
+    if set(finding.quantities) <= wrong:
+        return Shown.SHOWS
+    return Shown.RIGHT if all(each.right for each in about) else Shown.OTHER
+
+
+def _finding(finding: Finding, stands: Mapping[str, Shown]) -> dict[str, Any]:
+    row: dict[str, Any] = {"finding": finding.id, "title": finding.title}
+    for word in Shown:
+        row[str(word)] = ", ".join(version for version, found in stands.items() if found is word) or "none"
+    known = [version for version, found in stands.items() if found is not Shown.UNKNOWN]
+    return row | {"since": _since(known, stands), "fixed in": _fixed(known, stands)}
+
+
+def _since(known: Sequence[str], stands: Mapping[str, Shown]) -> str:
+    """The first release that shows it, and how the one measured before it stands."""
+    showing = [version for version in known if stands[version] is Shown.SHOWS]
+    if not showing:
+        return ""
+    first = known.index(showing[0])
+    if not first:
+        return f"{showing[0]} or before"
+    before = "is right" if stands[known[first - 1]] is Shown.RIGHT else "is wrong otherwise"
+    return f"{showing[0]}; {known[first - 1]} {before}"
+
+
+def _fixed(known: Sequence[str], stands: Mapping[str, Shown]) -> str:
+    """The first release after the last that shows it, where that one is right."""
+    showing = [version for version in known if stands[version] is Shown.SHOWS]
+    if not showing:
+        return ""
+    later = known[known.index(showing[-1]) + 1 :]
+    if not later:
+        return "not yet"
+    return later[0] if stands[later[0]] is Shown.RIGHT else f"{later[0]} is wrong otherwise"

@@ -1,0 +1,197 @@
+"""`compare history`: a matrix of releases that are not installed here, what is stored, what the table says of it."""
+
+import csv
+
+import pytest
+
+from elbo_compare.compare.history import laying, running
+from elbo_compare.compare.history.laying import NotInstallableError
+from elbo_compare.compare.history.releases import OLD_TORCH, VERSIONS, Patch, Release, place, releases
+from elbo_compare.compare.history.table import Shown, Standing, finding_rows, shown, standing
+from elbo_compare.compare.history.writing import write
+from elbo_compare.compare.planning.suite import Program
+from elbo_compare.compare.records import ProgramResult, Status
+from elbo_compare.compare.running.programs import ProgramRun
+from elbo_compare.compare.semantics.judging import case_verdicts
+from elbo_compare.suites.semantics.case import Library
+from elbo_compare.suites.semantics.catalogue import BY_ID
+from elbo_compare.suites.semantics.findings import FINDINGS
+
+CASES = [BY_ID["SEM-SCALE-001"], BY_ID["SEM-SCALE-002"], BY_ID["SEM-SCALE-003"]]
+FINDING = next(each for each in FINDINGS if each.id == "FIND-PYRO-001")
+
+
+def numbers(name: str, kind: str) -> dict[str, float]:
+    """What a program returns: what is registered, what is right, or something else."""
+    case = BY_ID[name]
+    draws = {given: (0.3, -0.9, 1.1)[at % 3] for at, given in enumerate(case.given)}
+    behaviour = case.behaviour(Library.PYRO)
+    assert behaviour is not None
+    right = draws | dict(case.oracle(draws))
+    registered = right | (dict(behaviour.computes(draws)) if behaviour.computes else {})
+    return {"registered": registered, "right": right, "other": registered | {"mean_field": 17.0}}[kind]
+
+
+def result(name: str, kind: str) -> ProgramResult:
+    if kind == "raises":
+        return ProgramResult(program=f"{name}-pyro", status=Status.FAILED, reason="TypeError: no")
+    return ProgramResult(program=f"{name}-pyro", status=Status.OK, measured=numbers(name, kind))
+
+
+KINDS = {"1.4.0": "right", "1.5.0": "other", "1.8.0": "registered", "1.9.0": "registered", "1.9.1": "raises",
+         "1.9.2": "right"}  # fmt: skip
+
+
+@pytest.fixture
+def matrix(monkeypatch):
+    """Releases whose programs are answered by KINDS; what was laid, and which programs ran."""
+    seen: dict[str, list[str]] = {"laid": [], "ran": []}
+    now = {"version": ""}
+
+    def lay(release, folder):
+        if release.version == "9.9.9":
+            raise NotInstallableError("No matching distribution found for pyro-ppl==9.9.9")
+        seen["laid"].append(release.version)
+        now["version"] = release.version
+        return OLD_TORCH.words if place(release.version) < (1, 8, 4) else ""
+
+    def run_programs(codes, seconds, surroundings):
+        for code in codes:
+            seen["ran"].append(f"{now['version']} {code}")
+            found = result(code, KINDS[now["version"]])
+            error = found.reason if found.status is Status.FAILED else ""
+            yield ProgramRun(code=code, measured=found.measured, error=error, elapsed_s=0.1)
+
+    def programs(cases):
+        return [Program(name=f"{each.id}-pyro", code=each.id, group="pyro", packages=("pyro-ppl",)) for each in cases]
+
+    monkeypatch.setattr(running, "lay", lay)
+    monkeypatch.setattr(running, "run_programs", run_programs)
+    monkeypatch.setattr(running, "programs", programs)
+    return seen
+
+
+def run_all(folder, versions) -> list[str]:
+    said: list[str] = []
+    for version in versions:
+        running.run_release(folder, Release(library=Library.PYRO, version=version), CASES, said.append)
+    return said
+
+
+def rows(path):
+    with path.open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_matrix_gives_a_row_for_each_case_and_release_and_the_others_go_on(matrix, tmp_path):
+    run_all(tmp_path, ["1.8.0", "9.9.9", "1.4.0", "1.5.0", "1.9.0", "1.9.1", "1.9.2"])
+    said: list[str] = []
+    page, missing = write(tmp_path, Library.PYRO, said.append)
+    found = rows(tmp_path / "history-pyro.csv")
+    assert {(row["case"], row["version"]) for row in found} == {
+        (case.id, version) for case in CASES for version in (*KINDS, "9.9.9")
+    }
+    words = {row["version"]: row["standing"] for row in found if row["case"] == "SEM-SCALE-001"}
+    assert words == {"1.4.0": "right", "1.5.0": "other", "1.8.0": "registered", "1.9.0": "registered",
+                     "1.9.1": "raises", "1.9.2": "right", "9.9.9": "not installable"}  # fmt: skip
+    assert missing
+    assert any("9.9.9: not installable: No matching distribution" in line for line in said)
+    text = page.read_text("utf-8")
+    assert "TypeError: no" in text and OLD_TORCH.words in text and "No matching distribution" in text
+    assert (tmp_path / "history-pyro.md").exists()
+
+
+def test_since_and_fixed_in_are_what_was_measured(matrix, tmp_path):
+    run_all(tmp_path, KINDS)
+    write(tmp_path, Library.PYRO, lambda line: None)
+    (row,) = [each for each in rows(tmp_path / "history-pyro-findings.csv") if each["finding"] == FINDING.id]
+    assert row["since"] == "1.8.0; 1.5.0 is wrong otherwise"
+    assert row["fixed in"] == "1.9.2"
+    assert (row["shows"], row["right"]) == ("1.8.0, 1.9.0", "1.4.0, 1.9.2")
+    assert (row["other"], row["not known"]) == ("1.5.0", "1.9.1")
+
+
+def test_a_second_run_does_only_what_is_missing(matrix, tmp_path):
+    run_all(tmp_path, ["1.8.0"])
+    (tmp_path / "pyro" / "1.8.0" / "semantics" / "SEM-SCALE-002-pyro.json").unlink()
+    matrix["ran"].clear()
+    said = run_all(tmp_path, ["1.8.0", "1.8.0"])
+    assert matrix["ran"] == ["1.8.0 SEM-SCALE-002"]
+    assert said == ["pyro-ppl==1.8.0: 1 programs", "pyro-ppl==1.8.0: there already"]
+
+
+def test_a_release_that_could_not_be_had_is_tried_again(matrix, tmp_path):
+    assert run_all(tmp_path, ["9.9.9"]) == run_all(tmp_path, ["9.9.9"])
+    assert matrix["ran"] == []
+
+
+@pytest.mark.parametrize(("kind", "word"), [("registered", Standing.REGISTERED), ("right", Standing.RIGHT),
+                                            ("other", Standing.OTHER), ("raises", Standing.RAISES)])  # fmt: skip
+def test_each_standing(kind, word):
+    found, reason = standing(result("SEM-SCALE-001", kind))
+    assert found is word
+    assert bool(reason) == (word is not Standing.RIGHT)
+
+
+def test_a_number_that_an_old_release_does_not_return_is_no_registered_behaviour():
+    lacking = ProgramResult(program="SEM-SCALE-001-pyro", status=Status.OK, measured={"z": 0.3, "trace": 1.0})
+    assert standing(lacking)[0] is Standing.OTHER
+
+
+def test_a_finding_of_which_a_case_was_not_run_is_not_known():
+    verdicts = case_verdicts([result("SEM-SCALE-001", "registered")])
+    assert shown(FINDING, verdicts) is Shown.UNKNOWN
+    both = case_verdicts([result(name, "registered") for name in FINDING.cases])
+    assert shown(FINDING, both) is Shown.SHOWS
+
+
+def test_a_broken_workaround_hides_no_finding():
+    workaround = result("SEM-SCALE-003", "other")
+    results = {"1.8.0": [*(result(name, "registered") for name in FINDING.cases), workaround]}
+    (row,) = [each for each in finding_rows(Library.PYRO, results) if each["finding"] == FINDING.id]
+    assert row["shows"] == "1.8.0"
+
+
+def test_a_patch_is_made_and_told_only_where_its_line_is(tmp_path):
+    patch = Patch(file="a/b.py", begins="assert torch", becomes="pass\n", words="taken out")
+    assert laying._patched(tmp_path, patch) == ""
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "b.py").write_text("x = 1\nassert torch.__version__\ny = 2\n")
+    assert laying._patched(tmp_path, patch) == "taken out"
+    assert (tmp_path / "a" / "b.py").read_text() == "x = 1\npass\ny = 2\n"
+    assert laying._patched(tmp_path, patch) == ""
+
+
+def test_a_version_that_does_not_exist_is_one_line():
+    with pytest.raises(NotInstallableError) as caught:
+        laying._pip("install", "--no-index", "--no-deps", "pyro-ppl==0.0.0.1")
+    assert "pyro-ppl==0.0.0.1" in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_the_registry_s_versions_are_read_without_candidates(monkeypatch):
+    monkeypatch.setattr(laying, "_pip", lambda *arguments: "x (1.9)\nAvailable versions: 1.10.0, 1.9.2, 1.9.0rc1\n")
+    assert laying.available("x") == ["1.10.0", "1.9.2"]
+
+
+def test_new_asks_for_what_the_folder_lacks(monkeypatch, tmp_path):
+    from elbo_compare.compare.commands.history import _releases
+
+    monkeypatch.setattr(laying, "available", lambda name: ["1.10.0", "1.9.2", "1.9.1", "0.5.1"])
+    (tmp_path / "pyro" / "1.9.1").mkdir(parents=True)
+    assert [each.version for each in _releases("pyro", [], True, tmp_path)] == ["1.9.2", "1.10.0"]
+    assert [each.version for each in _releases("pyro", ["7.7"], False, tmp_path)] == ["7.7"]
+
+
+def test_what_is_asked_for_wrongly_is_a_line(command, tmp_path):
+    for arguments, said in (
+        (("--library", "piro"), "No library with a history 'piro'"),
+        (("--case", "SEM-X"), "No case"),
+    ):
+        code, _, err = command("history", *arguments, "-o", tmp_path / "out")
+        assert code == 2 and said in err
+
+
+def test_the_matrix_is_in_the_order_of_versions():
+    for library in VERSIONS:
+        found = [each.version for each in releases(library)]
+        assert found == sorted(set(found), key=place)
