@@ -51,7 +51,7 @@ def first_screen(library: str, cases: Frame, findings: Frame) -> FirstScreen:
         outcomes=tuple((word, str(int(counts[word]))) for word in SHORT if word in counts),
         tally="Cases by release",
         footer="Measured, not read off change logs. Right: what the definition promises. Registered: what the newest "
-        "release is known to do instead. Other: neither. Each release ran beside the frameworks that are installed now, "
+        "release is known to do instead. Other: neither. Each ran beside the frameworks that are installed now, "
         "not those of its time: what a release raises may be theirs.",
     )
 

@@ -1,5 +1,6 @@
 """Stored results of releases -> what each case and finding was in each: rows for a page, a CSV and a terminal. Pure."""
 
+import re
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any
@@ -29,7 +30,7 @@ def standing(result: ProgramResult) -> tuple[Standing, str]:
     if result.status is Status.NOT_RUN:
         return Standing.NOT_RUN, result.reason
     if result.status is not Status.OK:
-        return Standing.RAISES, result.reason
+        return Standing.RAISES, without_paths(result.reason)
     try:
         found = expectations(BY_ID[case], library, result.measured)
     except KeyError as error:
@@ -42,6 +43,11 @@ def standing(result: ProgramResult) -> tuple[Standing, str]:
         return Standing.REGISTERED, f"wrong: {', '.join(shown)}" + (f"; right: {', '.join(mended)}" if mended else "")
     changed = [each for each in found if not each.reproduces and not each.right]
     return Standing.OTHER, "; ".join(f"{each.quantity} is {each.measured:.6g}" for each in changed)
+
+
+def without_paths(reason: str) -> str:
+    """A reason without the files of the machine on which it was raised."""
+    return re.sub(r" ?\(?(?<![\w.])/(?:[\w.+-]+/)+[\w.+-]*\)?", "", reason)
 
 
 Results = Mapping[str, Sequence[ProgramResult]]  # by version

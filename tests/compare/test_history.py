@@ -7,7 +7,7 @@ import pytest
 from elbo_compare.compare.history import laying, running
 from elbo_compare.compare.history.laying import NotInstallableError
 from elbo_compare.compare.history.releases import OLD_TORCH, VERSIONS, Patch, Release, place, releases
-from elbo_compare.compare.history.table import Shown, Standing, finding_rows, shown, standing
+from elbo_compare.compare.history.table import Shown, Standing, finding_rows, shown, standing, without_paths
 from elbo_compare.compare.history.writing import write
 from elbo_compare.compare.planning.suite import Program
 from elbo_compare.compare.records import ProgramResult, Status
@@ -131,6 +131,12 @@ def test_each_standing(kind, word):
     found, reason = standing(result("SEM-SCALE-001", kind))
     assert found is word
     assert bool(reason) == (word is not Standing.RIGHT)
+
+
+def test_a_reason_names_no_file_of_the_machine():
+    said = "ImportError: cannot import name 'Normalize' from 'pyro.d' (/tmp/elbo-release-x1/pyro/d/__init__.py)"
+    assert without_paths(said) == "ImportError: cannot import name 'Normalize' from 'pyro.d'"
+    assert without_paths("loss / datum is 1/2 of a/b") == "loss / datum is 1/2 of a/b"
 
 
 def test_a_number_that_an_old_release_does_not_return_is_no_registered_behaviour():
