@@ -13,6 +13,16 @@ from injections import LONGEST_S, WAIT_S, complete
 from real_runs import GENEROUS_S, Bench, cell_files, wait_for
 
 CODES = (0, 2, 3)
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "pairs" / "pyro_pair.py"
+TARGET = """
+import torch
+
+def kl(mu, log_var):
+    return 0.5 * (log_var.exp() + mu**2 - 1 - log_var).sum(-1)
+
+def arguments():
+    return (torch.ones(3, 64),)
+"""
 
 
 def renamed_and_back(bench: Bench, folder: Path, rng: random.Random) -> str:
@@ -168,21 +178,49 @@ def _merge(aside: Path, folder: Path) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def signalled_verb(bench: Bench, folder: Path, rng: random.Random) -> str:
-    """SIGINT, SIGTERM or SIGHUP at a random moment of a verb that reads or writes the folder, drawing included."""
-    complete(bench, folder)
-    assert bench.finish("judge", folder)[0] in (0, 3)
-    verb = rng.choice(("judge", "report", "all", "diff", "why", "cite", "findings", "doctor"))
-    arguments = {
+def _verbs(bench: Bench, folder: Path, place: Path) -> dict[str, tuple[object, ...]]:
+    """Every verb that reads, writes or starts something, with arguments by which it works for a second or more."""
+    target = place / "theirs.py"
+    target.write_text(TARGET)
+    pair = [f"{EXAMPLE}:{name}" for name in ("model", "guide")]
+    return {
         "all": ("--profile", bench.profile, "-o", folder, "--resume"),
+        "run": ("--profile", bench.profile, "-o", folder, "--resume"),
+        "judge": (folder,),
+        "report": (folder,),
+        "site": (place / "site",),
         "diff": (folder, folder),
         "why": ("KL-001", "trivial", folder),
         "cite": ("KL-001",),
+        "plan": ("--profile", "standard"),
+        "list": (),
         "findings": (),
         "doctor": (),
-    }.get(verb, (folder,))
+        "data": ("list",),
+        "check": (f"{target}:kl",),
+        "vectors run": (f"{target}:kl", "--kind", "analytic_kl"),
+        "vectors write": (place / "vectors",),
+        "mutants": ("MUT-001", "MUT-002"),
+        "explain": (*pair, "--args", f"{target}:arguments"),
+        "match": (*pair, "--", *pair),
+        "search": ("--models", 2),
+        "run semantics": ("-o", place / "semantics"),
+        "run questions": ("-o", place / "questions"),
+        "bench": ("--part", "ceilings", "--rounds", 2, "-o", place / "bench"),
+    }
+
+
+def signalled_verb(bench: Bench, folder: Path, rng: random.Random) -> str:
+    """SIGINT, SIGTERM or SIGHUP at a random moment of any verb: no traceback, nothing half written."""
+    complete(bench, folder)
+    assert bench.finish("judge", folder)[0] in (0, 3)
+    place = folder.with_name(f"{folder.name}-verb")
+    place.mkdir()
+    shutil.copytree(folder, place / "site" / "2026-01-01-copy")
+    verb, arguments = rng.choice(sorted(_verbs(bench, folder, place).items()))
     number = rng.choice((signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
-    process = bench.start(verb, *arguments)
+    first, *rest = verb.split()
+    process = bench.start(first, *rest, *arguments)
     time.sleep(rng.uniform(0.05, 4.0))
     process.send_signal(number)
     _, err = process.communicate(timeout=GENEROUS_S)
@@ -191,6 +229,9 @@ def signalled_verb(bench: Bench, folder: Path, rng: random.Random) -> str:
     page = folder / "report" / "index.html"
     assert not page.exists() or page.read_bytes().rstrip().endswith(b"</html>"), "a report half written"
     assert bench.finish("judge", folder)[0] in (0, 3)
+    left = [str(path.relative_to(place)) for path in place.rglob("*.tmp")]
+    assert not left, (verb, left)
+    shutil.rmtree(place)
     return f"{signal.Signals(number).name} to {verb}: {process.returncode}"
 
 
