@@ -1,4 +1,4 @@
-"""Harmed input at every door: `python benchmarks/fuzz.py [--tries 100000] [--seed 0] [--out reports/published/fuzz]`.
+"""Harmed input at every door: `python benchmarks/fuzz.py [--tries 100000] [--seed 0] [-j 2]`.
 
 Each door of tests/compare/doors.py and folder_doors.py gets its share of the tries, by what one costs there; a fault is
 a traceback, an exit code that means something else, several lines, a file outside the folder, an input understood as
@@ -7,12 +7,16 @@ something else, or an address space past MEMORY. Writes fuzz.json and README.md;
 
 import argparse
 import json
+import os
 import platform
 import random
 import resource
 import sys
 import tempfile
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import cache, partial
+from multiprocessing import get_context
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -25,6 +29,19 @@ from folder_doors import Sample
 from elbo_compare.compare import environment
 
 MEMORY = 6 * 2**30  # bytes of address space, libraries included
+
+
+@cache
+def doors(place: Path) -> tuple[Door, ...]:
+    """Every door; the folders of this process are made in `place`."""
+    return (*ALONE, *Sample(place).doors())
+
+
+def opened(folder: Path, seed: int, number: int, tries: int) -> dict[str, Any]:
+    """`tried` for the door of that number, in a folder of this process; memory is limited."""
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, resource.RLIM_INFINITY))
+    (place := folder / f"process-{os.getpid()}" / "tries").mkdir(parents=True, exist_ok=True)
+    return tried(doors(place.parent)[number], tries, seed, place)
 
 
 def tried(door: Door, tries: int, seed: int, place: Path) -> dict[str, Any]:
@@ -40,10 +57,10 @@ def tried(door: Door, tries: int, seed: int, place: Path) -> dict[str, Any]:
     return row | {"seconds": round(monotonic() - start, 1)}
 
 
-def shares(doors: Sequence[Door], tries: int) -> dict[str, int]:
+def shares(doors: Sequence[Door], tries: int) -> list[int]:
     """Tries of each door: the dearer one of them is, the fewer, and together as many as asked."""
-    weight = {door.name: 1 / door.cost for door in doors}
-    return {name: max(round(tries * each / sum(weight.values())), 20) for name, each in weight.items()}
+    weights = [1 / door.cost for door in doors]
+    return [max(round(tries * each / sum(weights)), 20) for each in weights]
 
 
 def text(rows: list[dict[str, Any]], seed: int, wall_s: float) -> str:
@@ -77,15 +94,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--tries", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("-j", dest="jobs", type=int, default=2, help="doors side by side")
     parser.add_argument("--out", type=Path, default=Path("reports/published/fuzz"))
     asked = parser.parse_args()
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, resource.RLIM_INFINITY))
     start = monotonic()
-    with tempfile.TemporaryDirectory() as name:
-        (place := Path(name) / "tries").mkdir()
-        doors = (*ALONE, *Sample(Path(name)).doors())
-        counts = shares(doors, asked.tries)
-        rows = [tried(door, counts[door.name], asked.seed, place) for door in doors]
+    with tempfile.TemporaryDirectory() as name, ProcessPoolExecutor(asked.jobs, get_context("spawn")) as pool:
+        (own := Path(name) / "own").mkdir()
+        counts = shares(doors(own), asked.tries)
+        rows = list(pool.map(partial(opened, Path(name), asked.seed), range(len(counts)), counts))
     asked.out.mkdir(parents=True, exist_ok=True)
     (asked.out / "fuzz.json").write_text(json.dumps({"seed": asked.seed, "doors": rows}, indent=1) + "\n")
     (asked.out / "README.md").write_text(text(rows, asked.seed, monotonic() - start))

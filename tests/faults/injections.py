@@ -98,8 +98,12 @@ def moment(process: subprocess.Popen, folder: Path, rng: random.Random) -> None:
 
 
 def finished(folder: Path) -> dict[str, str]:
-    """The cells that ended well: file name -> its result as text, the time it took aside."""
-    results = [json.loads(path.read_bytes())["result"] | {"elapsed_s": 0} for path in cell_files(folder)]
+    """The cells that ended well: file name -> its result as text, the time it took and where aside.
+
+    A cluster's machine has a fingerprint of its own, as it runs another number of cells side by side.
+    """
+    aside = {"elapsed_s": 0, "fingerprint": ""}
+    results = [json.loads(path.read_bytes())["result"] | aside for path in cell_files(folder)]
     named = zip(cell_files(folder), results, strict=True)
     return {path.name: json.dumps(result) for path, result in named if result["status"] == "ok"}
 
