@@ -87,7 +87,7 @@ def all_(
         scheduler=scheduler,
         data_dir=data_dir,
     )
-    executed = _run(request)
+    executed = _run(request, judged=True)
     _run_suites(request, executed)
     raise typer.Exit(_judge_and_report(executed.store.folder, request.jobs, executed))
 
@@ -326,12 +326,15 @@ def _request(**asked: Any) -> "Request":
     return Request(**asked)
 
 
-def _run(request: "Request") -> "Executed":
+def _run(request: "Request", *, judged: bool = False) -> "Executed":
     from elbo_compare.compare.commands.run import execute, planned
+    from elbo_compare.compare.commands.run_suites import holds_suites
+    from elbo_compare.compare.running.expected import seconds_after
 
     prepared = planned(request)
     interruption.advise(interruption.RESUME)
-    return execute(prepared, note, STARTED)
+    suites = holds_suites(request.profile, request.expression)
+    return execute(prepared, note, STARTED, seconds_after(len(prepared.cells), suites) if judged else 0.0)
 
 
 def _given(context: typer.Context) -> list[str]:
@@ -358,11 +361,12 @@ def _run_suite(name: str, output: Path | None, jobs: int | None, resume: bool, g
 
 def _run_suites(request: "Request", executed: "Executed") -> None:
     from elbo_compare.compare.commands.run_suites import holds_suites, run_part
+    from elbo_compare.compare.running.expected import seconds_after
 
     if not holds_suites(request.profile, request.expression):
         return
     began = monotonic()
-    run_part(request.folder, request.jobs, note)
+    run_part(request.folder, request.jobs, note, seconds_after(len(executed.store.keys()), suites=False))
     executed.spans.append(("call", began, monotonic()))  # its programs import the frameworks and call into them
 
 

@@ -11,6 +11,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from elbo_compare.compare import environment
+from elbo_compare.compare.commands.first_verdict import FirstVerdict
 from elbo_compare.compare.commands.resume import unfinished
 from elbo_compare.compare.errors import DamagedRecordError, IncompleteError, StoreError, UsageError, unknown
 from elbo_compare.compare.planning.availability import Placement, placement, reason_not_to_run
@@ -19,6 +20,7 @@ from elbo_compare.compare.planning.select import selector
 from elbo_compare.compare.planning.spec import LONGEST_TIMEOUT_S, Spec, read_spec
 from elbo_compare.compare.records import Cell, CellResult, Status
 from elbo_compare.compare.running.account import Account, Span, account
+from elbo_compare.compare.running.expected import TimeLeft
 from elbo_compare.compare.running.memory import default_limit, parse_size
 from elbo_compare.compare.running.pool import Options
 from elbo_compare.compare.running.progress import progress
@@ -148,8 +150,8 @@ def _with_overrides(spec: Spec, request: Request) -> Spec:
     )
 
 
-def execute(plan_: Planned, say: Callable[[str], None], started: float | None = None) -> Executed:
-    """Run what is missing and store each result as it comes.
+def execute(plan_: Planned, say: Callable[[str], None], started: float | None = None, after_s: float = 0.0) -> Executed:
+    """Run what is missing and store each result as it comes. `after_s`: what follows, in the time left that is told.
 
     Raises StoreError for a folder that is foreign, in use or not writable, and KeyboardInterrupt through, after
     everything that has finished is on disk.
@@ -178,7 +180,7 @@ def execute(plan_: Planned, say: Callable[[str], None], started: float | None = 
         fresh = {options.fingerprint, *(cluster.environments if cluster else ())}
         pending = unfinished(store, plan_.cells, record, fresh, say)
         store.write_record(record)
-        broken, spans = _run_cells(pending, options, store, cluster)
+        broken, spans = _run_cells(pending, options, store, cluster, after_s)
         if cluster is not None:
             record["environments"] |= cluster.environments
         record["account"] = as_numbers(account(spans, monotonic() - started))
@@ -213,13 +215,16 @@ def _cluster(plan_: Planned, surroundings: dict[str, Any]) -> AbstractContextMan
 
 
 def _run_cells(
-    pending: list[Cell], options: Options, store: Store, cluster: "DaskCluster | None"
+    pending: list[Cell], options: Options, store: Store, cluster: "DaskCluster | None", after_s: float
 ) -> tuple[int, list[Span]]:
-    bar = progress(len(pending))
+    jobs = cluster.slots if cluster else options.jobs
+    bar = progress(len(pending), TimeLeft(cells=pending, jobs=jobs, after_s=after_s))
+    told = FirstVerdict(bar.note)
 
     def finish(result: CellResult) -> None:
         store.write(result)
         bar.done(result)
+        told.look(result)
 
     try:
         spans = run(pending, options, finish, reason_not_to_run, cluster.spread if cluster else None)

@@ -36,10 +36,10 @@ def holds_suites(profile: str, expression: str | None) -> bool:
     return profile in PROFILES and expression is None
 
 
-def run_part(folder: Path, jobs: int | None, say: Say) -> None:
-    """Every suite, without what is set aside for its own run, after a run's cells."""
+def run_part(folder: Path, jobs: int | None, say: Say, after_s: float = 0.0) -> None:
+    """Every suite, without what is set aside for its own run, after a run's cells and before what takes `after_s`."""
     with held(folder):
-        run_suites(folder, list(SUITES.values()), jobs=jobs, say=say)
+        run_suites(folder, list(SUITES.values()), jobs=jobs, say=say, after_s=after_s)
 
 
 def run_command(suite: Suite, folder: Path | None, jobs: int | None, resume: bool, say: Say) -> JudgedSuite:

@@ -39,18 +39,21 @@ MACHINE = ("cpu", "gpu", "machine", "jobs", "threads", "device")  # what machine
 
 @dataclass
 class DaskCluster:
-    """A cluster that is connected: `client` is Dask's. `environments`: those of its workers, by fingerprint."""
+    """A cluster that is connected: `client` is Dask's. `environments`: those of its workers, by fingerprint; `slots`:
+    how many cells they ran side by side together when they were looked at."""
 
     client: Any
     device: str
     local: Mapping[str, Any]
     environments: dict[str, dict[str, Any]] = field(default_factory=dict)
+    slots: int = 1
 
     def look(self) -> None:
         """Ask every worker what it is. Raises UsageError where there is none, or one has other versions or code."""
         slots = self._slots()
         if not slots:
             raise UsageError("The Dask cluster has no worker: start one with `dask worker ADDRESS`.")
+        self.slots = max(sum(slots.values()), 1)
         for address, count in slots.items():
             answer = self.client.run(remote.surroundings, self.device, count, workers=[address])
             self.meet(address, answer[address])

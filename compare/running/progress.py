@@ -2,11 +2,14 @@
 
 import sys
 from collections import Counter
+from collections.abc import Callable
+from threading import Lock
 from time import monotonic
 from typing import Any, TextIO
 
 from elbo_compare.compare.errors import printable
 from elbo_compare.compare.records import CellResult, Status
+from elbo_compare.compare.running.expected import TimeLeft
 
 LINE_EVERY_S = 5.0
 
@@ -14,8 +17,8 @@ LINE_EVERY_S = 5.0
 class Progress:
     """Plain lines: one every few seconds, and one for each cell that did not end well."""
 
-    def __init__(self, total: int, stream: TextIO | None = None) -> None:
-        self.total, self.stream = total, stream or sys.stderr
+    def __init__(self, total: int, time_left: TimeLeft, stream: TextIO | None = None) -> None:
+        self.total, self.time_left, self.stream = total, time_left, stream or sys.stderr
         self.counts: Counter[Status] = Counter()
         self.started = monotonic()
         self.last_line = 0.0
@@ -23,6 +26,7 @@ class Progress:
     def done(self, result: CellResult) -> None:
         """One more cell has ended."""
         self.counts[result.status] += 1
+        self.time_left.done(result, monotonic() - self.started)
         if result.status not in (Status.OK, Status.NOT_RUN):
             self.note(f"{result.status}: {result.cell.label}: {result.reason}")
         self.show(result.cell.label)
@@ -36,8 +40,7 @@ class Progress:
         now = monotonic()
         if now - self.last_line >= LINE_EVERY_S or self.finished == self.total:
             self.last_line = now
-            left = duration(self.left_s())
-            self.note(f"{self.finished}/{self.total} cells, about {left} left, last: {label}")
+            self.note(f"{self.finished}/{self.total} cells, {self.left()}, last: {label}")
 
     def close(self) -> None:
         """The run is over."""
@@ -47,24 +50,23 @@ class Progress:
         """Cells that have ended."""
         return sum(self.counts.values())
 
-    def left_s(self) -> float:
-        """Seconds left if the remaining cells take as long as the others did."""
-        elapsed = monotonic() - self.started
-        return elapsed / max(self.finished, 1) * (self.total - self.finished)
+    def left(self) -> str:
+        """`about 48 s left`: the rest of the cells and what follows them."""
+        return f"about {duration(self.time_left.seconds(monotonic() - self.started))} left"
 
 
 class TerminalProgress(Progress):
     """A bar that redraws itself, by rich."""
 
-    def __init__(self, total: int) -> None:
-        super().__init__(total)
+    def __init__(self, total: int, time_left: TimeLeft) -> None:
+        super().__init__(total, time_left)
         from rich.console import Console
         from rich.markup import escape
-        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
         from rich.progress import Progress as Bar
 
         self._escape = escape
-        columns: list[Any] = [BarColumn(30), MofNCompleteColumn(), TimeRemainingColumn()]
+        columns: list[Any] = [BarColumn(30), MofNCompleteColumn()]
         self._bar = Bar(*columns, TextColumn("{task.description}"), console=Console(stderr=True), transient=True)
         self._task = self._bar.add_task("", total=total)
         self._bar.start()
@@ -75,16 +77,37 @@ class TerminalProgress(Progress):
 
     def show(self, label: str) -> None:
         """Move the bar."""
-        self._bar.update(self._task, completed=self.finished, description=self._escape(printable(label)))
+        where = self._escape(printable(f"{self.left()}, last: {label}"))
+        self._bar.update(self._task, completed=self.finished, description=where)
 
     def close(self) -> None:
         """Take the bar away."""
         self._bar.stop()
 
 
-def progress(total: int) -> Progress:
+def progress(total: int, time_left: TimeLeft) -> Progress:
     """The kind that fits where standard error goes."""
-    return TerminalProgress(total) if sys.stderr.isatty() else Progress(total)
+    return TerminalProgress(total, time_left) if sys.stderr.isatty() else Progress(total, time_left)
+
+
+class Counted:
+    """Lines about programs that end in several threads: one every few seconds, with the time left by their rate."""
+
+    def __init__(self, total: int, say: Callable[[str], None], after_s: float = 0.0) -> None:
+        self.total, self.say, self.after_s = total, say, after_s
+        self.finished = 0
+        self.started = self.last_line = monotonic()
+        self.lock = Lock()
+
+    def done(self) -> None:
+        """One more has ended."""
+        with self.lock:
+            self.finished += 1
+            now = monotonic()
+            if now - self.last_line >= LINE_EVERY_S or self.finished == self.total:
+                self.last_line = now
+                left = (now - self.started) / self.finished * (self.total - self.finished) + self.after_s
+                self.say(f"{self.finished}/{self.total} programs, about {duration(left)} left")
 
 
 def duration(seconds: float) -> str:

@@ -19,6 +19,7 @@ from elbo_compare.compare.planning.suite import Program, Suite
 from elbo_compare.compare.records import ProgramResult, Status
 from elbo_compare.compare.running.codec import dumps
 from elbo_compare.compare.running.programs import ProgramRun, run_programs
+from elbo_compare.compare.running.progress import Counted
 from elbo_compare.compare.running.store import sealed, unsealed, write_result
 
 Say = Callable[[str], None]
@@ -67,17 +68,26 @@ def fingerprint() -> str:
     return environment.fingerprint(environment.describe(device="cpu", jobs=1, threads=1))
 
 
-def run_suites(folder: Path, suites: Sequence[Suite], *, jobs: int | None = None, whole: bool = False, say: Say) -> int:
+def run_suites(
+    folder: Path,
+    suites: Sequence[Suite],
+    *,
+    jobs: int | None = None,
+    whole: bool = False,
+    say: Say,
+    after_s: float = 0.0,
+) -> int:
     """Run what `folder` lacks or holds stale, crashed or unrun; returns how many programs that were.
 
     `whole`: the programs that are set aside too. Suites share the `jobs`, so that no core waits at the end; the first
-    one's programs begin first. Raises KeyboardInterrupt through: what has finished is stored, what is running is
-    dropped.
+    one's programs begin first. `after_s`: what follows, in the time left that is told. Raises KeyboardInterrupt
+    through: what has finished is stored, what is running is dropped.
     """
     now, stop = fingerprint(), Event()
     batches = [each for suite in suites for each in _batches(folder, suite, whole, now, say)]
+    count = Counted(sum(len(programs) for _, programs in batches), say, after_s)
     with ThreadPoolExecutor(max_workers=jobs or min(environment.cores(), 4)) as pool:
-        futures = [pool.submit(_run_batch, store, programs, now, stop) for store, programs in batches]
+        futures = [pool.submit(_run_batch, store, programs, now, stop, count.done) for store, programs in batches]
         try:
             done, _ = wait(futures, return_when=FIRST_EXCEPTION)
             for future in done:
@@ -88,7 +98,7 @@ def run_suites(folder: Path, suites: Sequence[Suite], *, jobs: int | None = None
                 future.cancel()
             lifeline.end_all()  # what a thread waits for comes to an end; its result is dropped
             raise
-    return sum(len(programs) for _, programs in batches)
+    return count.total
 
 
 def _batches(
@@ -113,11 +123,12 @@ def _fresh(result: ProgramResult | None, now: str) -> bool:
     return result is not None and result.fingerprint == now and result.status in done
 
 
-def _run_batch(store: SuiteStore, programs: Sequence[Program], now: str, stop: Event) -> None:
+def _run_batch(store: SuiteStore, programs: Sequence[Program], now: str, stop: Event, done: Callable[[], None]) -> None:
     runnable = []
     for program in programs:
         if program.lacking:
             store.write(_result(program, now, status=Status.NOT_RUN, reason=program.lacking))
+            done()
         else:
             runnable.append(program)
     if stop.is_set() or not runnable:
@@ -128,6 +139,7 @@ def _run_batch(store: SuiteStore, programs: Sequence[Program], now: str, stop: E
             runs.close()
             return
         store.write(_measured(program, run, now))
+        done()
 
 
 def _measured(program: Program, run: ProgramRun, now: str) -> ProgramResult:
