@@ -93,6 +93,11 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
     sync_folder(path.parent)
 
 
+def is_read_only(folder: Path) -> bool:
+    """Whether a folder is there and nothing can be written to it: by its mode, or its file system's."""
+    return folder.is_dir() and not os.access(folder, os.W_OK)
+
+
 def refuse_links(folder: Path, root: Path) -> None:
     """Raises OSError, ELOOP, where a folder between `root` and `folder` is a link: what is written there would land
     somewhere else. `root` itself may be one."""

@@ -10,9 +10,9 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from elbo_compare.compare import environment
+from elbo_compare.compare import environment, files
 from elbo_compare.compare.commands.first_verdict import FirstVerdict
-from elbo_compare.compare.commands.resume import unfinished
+from elbo_compare.compare.commands.resume import Standing, standing, unfinished
 from elbo_compare.compare.errors import DamagedRecordError, IncompleteError, StoreError, UsageError, unknown
 from elbo_compare.compare.planning.availability import Placement, placement, reason_not_to_run
 from elbo_compare.compare.planning.plan import plan, preflight
@@ -172,6 +172,8 @@ def execute(plan_: Planned, say: Callable[[str], None], started: float | None = 
         fingerprint=environment.fingerprint(surroundings),
         cell_memory=_memory_limit(plan_.request),
     )
+    if plan_.request.resume and files.is_read_only(store.folder) and _all_there(store, plan_, options.fingerprint, say):
+        return Executed(store=store, broken=0, spans=[], started=started)
     with store.held(), _cluster(plan_, surroundings) as cluster:
         store.sweep()
         record = _open(store, plan_, surroundings, options.fingerprint)
@@ -187,6 +189,19 @@ def execute(plan_: Planned, say: Callable[[str], None], started: float | None = 
         store.write_record(record)
         _check_kept(store, plan_.cells)
     return Executed(store=store, broken=broken, spans=spans, started=started)
+
+
+def _all_there(store: Store, plan_: Planned, fingerprint: str, say: Callable[[str], None]) -> bool:
+    """Whether a folder that can't be written to holds all that a run would measure: nothing is written then."""
+    if not store.exists() or plan_.request.executor != LOCAL:
+        return False
+    record = store.record()
+    fresh = record.get("digest") == plan_.spec.digest and all(
+        standing(store.read(cell), (fingerprint,)) is Standing.DONE for cell in plan_.cells
+    )
+    if fresh:
+        say(f"All {len(plan_.cells)} cells are there; nothing is to be run, and {store.folder} is left as it is.")
+    return fresh
 
 
 def _check_kept(store: Store, cells: list[Cell]) -> None:

@@ -115,11 +115,9 @@ class TimeLeft:
     cells: Iterable[Cell]
     jobs: int = 1
     after_s: float = 0.0
-    waiting: Counter[bool] = field(
-        default_factory=Counter
-    )  # seconds expected of untimed cells, by whether they compile
-    expected: Counter[bool] = field(default_factory=Counter)
-    taken: Counter[bool] = field(default_factory=Counter)
+    waiting: dict[bool, float] = field(default_factory=_none)  # seconds, of untimed cells, by whether they compile
+    expected: dict[bool, float] = field(default_factory=_none)
+    taken: dict[bool, float] = field(default_factory=_none)
     timed_s: float = 0.0
     untimed_until: float = 0.0  # seconds after the start when the last untimed cell ended
 

@@ -130,7 +130,7 @@ def test_a_crash_costs_its_own_question_and_resume_runs_it_alone(tmp_path, plant
     assert found["GGD"].reason == "ValueError: planted"
     said = []
     assert run_suites(folder, [planted], say=said.append) == 1
-    assert said == ["4 of 5 questions are there; 1 are to be run"]
+    assert said == ["4 of 5 questions are there; 1 are to be run", "1/1 programs, about 0 s left"]
     judged = command_module.judge_in(folder, QUESTIONS_SUITE)
     assert judged.exit_code == 3
     assert any("UNI-001 inconclusive: measuring it crashed" in line for line in judged.lines)

@@ -188,7 +188,7 @@ def test_a_crash_costs_its_own_case_and_resume_runs_it_again_alone(tmp_path, mon
     assert results["SEM-X-003"].reason == "RuntimeError: planted"
     said = []
     assert run_suites(tmp_path, [suite], jobs=1, say=said.append) == 1
-    assert said == ["2 of 3 semantics programs are there; 1 are to be run"]
+    assert said == ["2 of 3 semantics programs are there; 1 are to be run", "1/1 programs, about 0 s left"]
 
 
 def test_another_environment_makes_results_stale(tmp_path, monkeypatch):

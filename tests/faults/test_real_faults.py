@@ -7,7 +7,7 @@ import subprocess
 
 import pandas as pd
 import pytest
-from folder_faults import renamed_and_back
+from folder_faults import mountable, renamed_and_back
 from injections import complete, damage, fill_disk, finished, interrupt, kill_harness, kill_worker
 from real_runs import GENEROUS_S, cell_files, wait_for
 from worker_faults import exiting_worker
@@ -92,6 +92,32 @@ def test_a_full_file_system_ends_in_one_line_and_the_run_goes_on_when_there_is_r
     assert "is full (No space left on device). What has finished is kept; make room" in err
     assert "Traceback" not in err
     assert_as_undisturbed(bench, kept, whole)
+
+
+READ_ONLY = """
+mount --bind "$OUT" "$OUT" && mount -o remount,bind,ro "$OUT" || exit 99
+"$@" -o "$OUT/whole" --resume; echo "whole $?"
+"$@" -o "$OUT/lacking" --resume; echo "lacking $?"
+"""
+
+
+def test_resume_with_nothing_to_do_needs_no_writable_folder(bench, whole, tmp_path):
+    if not mountable():
+        pytest.skip("this system lets nobody mount")
+    for name in ("whole", "lacking"):
+        shutil.copytree(whole[0], tmp_path / name)
+    cell_files(tmp_path / "lacking")[0].unlink()
+    script = ("unshare", "-rm", "sh", "-c", READ_ONLY, "sh")
+    arguments = ("run", "--profile", bench.profile, "-j", 2)
+    process = bench.start(*arguments, command=script, environment={"OUT": str(tmp_path)})
+    out, err = process.communicate(timeout=GENEROUS_S)
+    if process.returncode == 99:
+        pytest.skip("this system lets nobody mount")
+    assert "whole 0" in out, out + err
+    assert "lacking 2" in out, out + err
+    assert "cells are there; nothing is to be run" in err
+    assert "lacking can't be written to: Read-only file system. Choose -o DIR." in err
+    assert "Traceback" not in err
 
 
 def test_a_second_run_into_the_folder_is_refused_with_process_and_host(bench, tmp_path):
