@@ -87,8 +87,7 @@ def all_(
         scheduler=scheduler,
         data_dir=data_dir,
     )
-    executed = _run(request, judged=True)
-    _run_suites(request, executed)
+    _run_suites(request, executed := _run(request, judged=True))
     raise typer.Exit(_judge_and_report(executed.store.folder, request.jobs, executed))
 
 
@@ -333,8 +332,8 @@ def _run(request: "Request", *, judged: bool = False) -> "Executed":
 
     prepared = planned(request)
     interruption.advise(interruption.RESUME)
-    suites = holds_suites(request.profile, request.expression)
-    return execute(prepared, note, STARTED, seconds_after(len(prepared.cells), suites) if judged else 0.0)
+    after_s = seconds_after(len(prepared.cells), holds_suites(request.profile, request.expression)) if judged else 0.0
+    return execute(prepared, note, STARTED, after_s)
 
 
 def _given(context: typer.Context) -> list[str]:
