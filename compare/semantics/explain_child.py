@@ -74,7 +74,10 @@ def _library() -> str:
 
 def _case(message: str) -> str:
     scale = any(re.search(pattern, message, re.IGNORECASE) for pattern in SCALE_ZERO)
-    return " (SEM-SCALE-004: neither library takes a scale of 0; start the warm-up above it)" if scale else ""
+    if scale:
+        return " (SEM-SCALE-004: neither library takes a scale of 0; start the warm-up above it)"
+    called = re.search(r"missing .*argument|takes .* positional argument|unexpected keyword argument", message)
+    return "; --args gives model and guide their arguments, as in '[1.0]' or FILE.py:FUNCTION" if called else ""
 
 
 def plain(value: Any) -> Any:

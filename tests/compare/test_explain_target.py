@@ -9,6 +9,7 @@ from importlib.util import find_spec
 import pytest
 
 from elbo_compare.compare.checking.failure import TargetError
+from elbo_compare.compare.semantics.explain_child import _case
 from elbo_compare.compare.semantics.explain_target import arguments, loaded
 from elbo_compare.compare.semantics.explaining import explain_pair
 
@@ -70,6 +71,17 @@ def test_forms_of_arguments(classes):
         arguments(f"{classes}keywords")
     with pytest.raises(TargetError, match="not a JSON list"):
         arguments("[1, 2")
+
+
+@pytest.mark.parametrize(("call", "hint"), [("model()", True), ("model(1, 2)", True), ("model(1, y=2)", True),
+                                            ("len(3)", False)])  # fmt: skip
+def test_a_pair_that_is_called_with_other_arguments_is_told_of_args(call, hint):
+    def model(x):
+        return x
+
+    with pytest.raises(TypeError) as raised:
+        eval(call, {"model": model})
+    assert ("--args gives" in _case(str(raised.value))) == hint
 
 
 def test_torch_is_seeded_as_soon_as_it_is_imported(tmp_path):
