@@ -196,7 +196,9 @@ def _taken_apart(
     function: Callable[..., Any], found: list[Parameter], constants: Mapping[str, Any]
 ) -> tuple[Packed, ...]:
     """The parameters that hold several arrays; in `found` their parts take their places."""
-    packed = packed_in(function, [p.name for p in found if p.required and p.name not in constants])
+    optional = {p.name for p in found if not p.required and p.default is None}
+    named = [p.name for p in found if (p.required or p.name in optional) and p.name not in constants]
+    packed = tuple(one for one in packed_in(function, named) if one.keyed or one.name not in optional)
     for one in packed:
         place = [p.name for p in found].index(one.name)
         found[place : place + 1] = [Parameter(name=part) for part in one.parts if part != UNUSED]

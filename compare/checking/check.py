@@ -22,7 +22,7 @@ from elbo_compare.compare.checking.objectives import Name
 from elbo_compare.compare.checking.result import CheckResult, CheckVerdict
 from elbo_compare.compare.checking.roles import Assignment, assignments
 from elbo_compare.compare.checking.signature import FunctionKind, read_mapping
-from elbo_compare.compare.checking.source import axis_sizes
+from elbo_compare.compare.checking.source import axis_sizes, reshaped_to_signals
 from elbo_compare.compare.checking.verdict import Finding, examined
 from elbo_compare.suites.contract import Likelihood
 
@@ -151,12 +151,21 @@ def _checked(assignment: Assignment, options: Options, framework: str | None, la
     result, finding = _at(assignment, options, framework, label, shapes)
     if finding is None or result.verdict in GOOD:
         return result
+    if result.verdict is CheckVerdict.NOT_JUDGED and reshaped_to_signals(assignment.callee.function):
+        signals = tuple(replace(options.shapes, layout=Layout.SIGNAL, observed=n) for n in (*named, None))
+        other, _ = _at(assignment, options, framework, label, signals)
+        result = min((other, result), key=lambda one: ORDER.index(one.verdict))
     pictures = PICTURES_TRIED if result.layout == Layout.MAP.value else ()
     for shape in (*_written_for(finding, options.shapes), *(replace(options.shapes, layout=each) for each in pictures)):
         other, _ = _at(assignment, options, framework, label, (shape,))
         if other.verdict in GOOD:
             return replace(other, notes=(_only_there(shape), *other.notes))
     return result
+
+
+def _sizes_that_the_source_names(used: Shapes, asked: Shapes) -> str:
+    sizes = ((used.observed, asked.observed, "observed dimensions"), (used.latent, asked.latent, "latents"))
+    return " and ".join(f"{n} {axis}" for n, given, axis in sizes if n and not given)
 
 
 def _only_there(shape: Shapes) -> str:
@@ -210,6 +219,9 @@ def _at(
             if experiment.shapes.layout not in (Layout.FLAT, Layout.MAP):
                 note = f"called with x {experiment.shapes.layout}, the first shape that it takes"
                 finding = replace(finding, notes=(*finding.notes, note))
+            named = _sizes_that_the_source_names(experiment.shapes, options.shapes)
+            if named:
+                finding = replace(finding, notes=(f"called with the {named} that the source names", *finding.notes))
     except FunctionError as error:
         return CheckResult(verdict=CheckVerdict.FAILED, message=str(error), **described), None
     described["parameters"] = finding.parameters or described["parameters"]

@@ -24,7 +24,7 @@ from elbo_compare.compare.checking.inputs import (
     ordinary,
 )
 from elbo_compare.compare.checking.likelihoods import Domain
-from elbo_compare.compare.checking.names import Role
+from elbo_compare.compare.checking.names import Role, WrittenAs
 from elbo_compare.compare.checking.signature import Signature
 from elbo_compare.compare.checking.source import surface
 from elbo_compare.suites.bridge.user_arrays import ADAPTERS, Call, Term, UserArrays, installed, open_arrays
@@ -32,6 +32,7 @@ from elbo_compare.suites.contract import DType
 
 Opened = TypeVar("Opened")
 LARGEST_LATENT = 1024
+LONG, FITTED_LONG = 20_000, 5  # observed dimensions from which a call is dear, and how many calls are made then
 MOST_SIZES = 6  # of the sizes that a source names
 
 # What a function raises that got another framework's arrays (None: it returned another framework's). Anything else is
@@ -80,7 +81,9 @@ class Experiment:
 
     def neutral(self) -> tuple[Observation, ...]:
         """Values alone, at inputs that any form of spread and output may hold."""
-        cases = [neutral(self.sizes(sizes), replicate) for sizes in ORDINARY for replicate in range(FITTED)]
+        long = self.sizes(ORDINARY[0]).observed > LONG
+        calls = FITTED_LONG if long else FITTED
+        cases = [neutral(self.sizes(sizes), replicate) for sizes in ORDINARY for replicate in range(calls)]
         return tuple(self.observe(case, differentiate=False) for case in cases)
 
     def observe(self, case: Trial, *, dtype: DType | None = None, differentiate: bool = True) -> Observation:
@@ -89,8 +92,11 @@ class Experiment:
         differentiate = differentiate or self.arrays.name == "jax"  # one compiled program for each shape, not two
         inputs = case.inputs(self.signature, dtype)
         arrays = {
-            a.name: self.shapes.shaped(a.role, inputs[a.role]) for a in self.signature.arguments if a.role in inputs
+            a.name: self.shapes.shaped(a.role, (-1 if a.form is WrittenAs.LOG_LIKELIHOOD else 1) * inputs[a.role])
+            for a in self.signature.arguments
+            if a.role in inputs
         }
+        minus = frozenset(a.name for a in self.signature.arguments if a.form is WrittenAs.LOG_LIKELIHOOD)
         roles = {a.name: a.role for a in self.signature.arguments if a.role not in (Role.X, Role.KEY)}
         keys = tuple(a.name for a in self.signature.arguments if a.role is Role.KEY)
         self.calls += 1
@@ -102,7 +108,7 @@ class Experiment:
             seed=self.calls,
         )
         found = called(self.function, call, self.arrays, self.signature.name, f"at {case.label} inputs, ")
-        terms = tuple(map(_flat_gradients(roles), found))
+        terms = tuple(map(_flat_gradients(roles, minus), found))
         if not terms:
             raise FunctionError(f"{self.signature.name} returned no floating-point number or array.")
         if self.together is not None:
@@ -127,11 +133,12 @@ def called(
         raise FunctionError(f"{label} ends the process: sys.exit({error.code!r}) {where}.") from error
 
 
-def _flat_gradients(roles: dict[str, Role]) -> Callable[[Term], Term]:
+def _flat_gradients(roles: dict[str, Role], minus: frozenset[str]) -> Callable[[Term], Term]:
     def flat(term: Term) -> Term:
         if term.gradients is None:
             return term
-        by_role = {roles[n]: part.reshape(len(part), -1) if part.ndim else part for n, part in term.gradients.items()}
+        parts = {n: -part if n in minus else part for n, part in term.gradients.items()}
+        by_role = {roles[n]: part.reshape(len(part), -1) if part.ndim else part for n, part in parts.items()}
         return replace(term, gradients=by_role)
 
     return flat
@@ -232,7 +239,7 @@ def _open(name: str) -> UserArrays:
 
 def shapes_of(signature: Signature, given: Shapes, named: Sequence[int] = ()) -> tuple[Shapes, ...]:
     """Shapes to try, simplest first. given: --batch, --latent, --observed; named: sizes in the source, tried last."""
-    layouts = tuple(Layout) if signature.find(Role.X) else (Layout.FLAT,)
+    layouts = tuple(each for each in Layout if each is not Layout.SIGNAL) if signature.find(Role.X) else (Layout.FLAT,)
     layouts = layouts if given.observed is None else (Layout.FLAT,)
     simple = [replace(given, layout=layout) for layout in layouts]
     maps = [replace(shape, latent_map=True) for shape in simple if shape.layout is not Layout.MNIST]

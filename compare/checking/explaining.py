@@ -9,13 +9,14 @@ import numpy as np
 from elbo_compare.compare.checking import diagnosis, equals
 from elbo_compare.compare.checking.by_design import accepted
 from elbo_compare.compare.checking.claims import Record, judge
+from elbo_compare.compare.checking.densities import log_density_of
 from elbo_compare.compare.checking.diagnosis import Diagnosis, DifferenceForm
 from elbo_compare.compare.checking.experiment import Observation
 from elbo_compare.compare.checking.failure import FunctionError
 from elbo_compare.compare.checking.fitting import EXACT, Columns, Size
 from elbo_compare.compare.checking.formula import Formula, fitted
-from elbo_compare.compare.checking.guards import Guard, has_edge
-from elbo_compare.compare.checking.identify import Identified, Standing
+from elbo_compare.compare.checking.guards import LARGEST_EPSILON, Guard, has_edge
+from elbo_compare.compare.checking.identify import Identified, Standing, contradicts
 from elbo_compare.compare.checking.judging import (
     JudgedReading,
     Subject,
@@ -37,9 +38,12 @@ from elbo_compare.compare.checking.readings import (
     reductions,
 )
 from elbo_compare.compare.checking.scanning import find_breaks, find_guards
+from elbo_compare.compare.checking.signature import unit_prior
+from elbo_compare.compare.records import Outcome
 from elbo_compare.suites.bridge.user_arrays import DETACHED
+from elbo_compare.suites.contract import DType
 
-DENSITY_NAME = re.compile(r"log_?(prob|normal|density|gauss|pdf|q|p|n)|density|nll|pdf|gaussian_l|likelihood|^normal")
+DENSITY_NAME = re.compile(r"log_?(prob|normal|density|gaus|pdf|q|p|n)|density|nll|pdf|gaussian_l|likelihood|^normal")
 BY_DESIGN = frozenset({"MUT-015", "MUT-029", "MUT-030", "MUT-034", "MUT-035"})  # objectives, with the catalogue's IDs
 SAME_FORMULA = 1e-6  # relative: extreme inputs magnify what a fit leaves over
 KL_FUNCTION = re.compile(r"kl|loss|elbo|diverg|regular|sampled|weight|bound|objective")
@@ -47,7 +51,7 @@ KL_FUNCTION = re.compile(r"kl|loss|elbo|diverg|regular|sampled|weight|bound|obje
 
 def explained(subject: Subject, one: JudgedReading, tier: float) -> JudgedReading:
     """A term that equals a reading at ordinary inputs and fails a claim, or holds to a guard's size only."""
-    guarded = _guarded(subject, one)
+    guarded = _guarded(subject, one) or _to_an_epsilon(subject, one, tier)
     if one.right or (guarded is not None and guarded.right):
         return guarded or one
     found = equals.find(one.record, subject.position, _beside(one.term.reading), subject.signature.kind)
@@ -80,6 +84,24 @@ def _guarded(subject: Subject, one: JudgedReading) -> JudgedReading | None:
         if trial.right:
             return _worded(trial, guard, one)
     return None
+
+
+def _to_an_epsilon(subject: Subject, one: JudgedReading, tier: float) -> JudgedReading | None:
+    """Right in float64 but for what an epsilon of the source moves, which float32 can't see; None otherwise."""
+    failed = {claim.name for claim in one.claims if claim.outcome is Outcome.DIFFERS}
+    small = [n for n in subject.numbers if 0 < abs(n) <= LARGEST_EPSILON]
+    if tier != EXACT or one.experiment.dtype is not DType.FLOAT64 or not small:
+        return None
+    if not failed <= {"extreme value", "gradient", "size"} or one.term.missing_gradient:
+        return None
+    term = replace(one.term, roundoff=UNIT_ROUNDOFF[DType.FLOAT32])
+    with np.errstate(all="ignore"):
+        trial = replace(one, term=term, claims=judge(term))
+        off = one.term.values(one.record.extreme).difference
+    if not trial.right:
+        return None
+    note = f"right to float32 rounding: an epsilon, {min(small, key=abs):g}, moves it by {off:.2g} nats at the extremes"
+    return replace(trial, note=note)
 
 
 def _worded(trial: JudgedReading, guard: Guard, one: JudgedReading) -> JudgedReading:
@@ -118,7 +140,9 @@ def wrong(subject: Subject, found: Identified | None, quantity: Quantity) -> Wro
             beside = (*(replace(r, sign=-1) for r in beside), *beside)
         match = equals.find(one.record, subject.position, beside, subject.signature.kind)
         named = _named_form(subject)
-        speaks = named is WrittenAs.LOG_VAR or not (found and found.standing is Standing.MISREAD)
+        misread = found is not None and found.standing is Standing.MISREAD
+        speaks = named is WrittenAs.LOG_VAR or not misread
+        speaks = speaks and not contradicts(subject.signature, one.term.reading)  # refused as what it is called
         if match and speaks:
             ratio = diagnosis.ratio_text(one.record, subject.position, one.term.reading, found)
             cause = diagnosis.from_catalogue(match[0], ratio)
@@ -136,6 +160,8 @@ def _called(subject: Subject, found: Identified | None, quantity: Quantity) -> l
             nearest.append(_nearest(subject, data, found, quantity))
         except FunctionError as error:
             refused = error
+    if not nearest and found is not None and found.reading.data is not None:  # logits by name, refused as logits
+        nearest = [_nearest(subject, found.reading.data, found, quantity)]
     if not nearest and refused is not None:
         raise refused
     return nearest
@@ -241,7 +267,7 @@ def _nearest(subject: Subject, data: DataTerm | None, found: Identified | None, 
         data=data,
         given=data is None and subject.signature.find(Role.DATA_TERM) is not None,
         spread=_named_form(subject) if subject.signature.find(Role.SPREAD) else WrittenAs.LOG_VAR,
-        prior=prior.form if prior else None,
+        prior=prior.form if prior else WrittenAs.VAR if unit_prior(subject.signature) else None,
     )
     if found is not None and found.fit.reading.has_kl and not found.fit.reading.sampled and found.fit.kl is not None:
         reading = replace(reading, sampled=False)
@@ -258,6 +284,14 @@ def density(subject: Subject) -> JudgedReading | str | None:
 
     None where the term is no log density, or its name promises a KL.
     """
+    label = subject.signature.name.lower()
+    asked = subject.signature.kind.value == "log_density"
+    named = bool(DENSITY_NAME.search(label)) and not KL_FUNCTION.search(label)
+    found = log_density_of(subject) if asked or named else None
+    if found is not None:
+        if found.as_named:
+            return found.judged
+        return replace(found.judged, diagnosis=diagnosis.misread(subject.signature, found.judged.term.reading))
     formula = formula_of(subject, Quantity.KL) if subject.signature.find(Role.Z) else None
     if formula is None or not formula.reading.sampled:
         return None
@@ -268,9 +302,6 @@ def density(subject: Subject) -> JudgedReading | str | None:
     halves = all(law.plain and abs(abs(law.factor) - 0.5) < 1e-6 for law in laws.values())
     if quantity is None or not halves or len({law.factor > 0 for law in laws.values()}) != 1:
         return None
-    label = subject.signature.name.lower()
-    asked = subject.signature.kind.value == "log_density"
-    named = bool(DENSITY_NAME.search(label)) and not KL_FUNCTION.search(label)
     if not asked and not named:
         if KL_FUNCTION.search(label) or subject.signature.kind.value != "sampled_kl":
             return None

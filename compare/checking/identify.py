@@ -18,7 +18,7 @@ from elbo_compare.compare.checking.fitting import (
 from elbo_compare.compare.checking.likelihoods import OWN_VARIANCE, data_terms
 from elbo_compare.compare.checking.names import SPREADS, Role, WrittenAs, words_of
 from elbo_compare.compare.checking.readings import Quantity, Reading, Reduction, reductions
-from elbo_compare.compare.checking.signature import FunctionKind, Signature
+from elbo_compare.compare.checking.signature import FunctionKind, Signature, unit_prior
 
 TIERS = (EXACT, SINGLE, GUARDED)
 CLOSE = 1e-7  # relative: a weight of 1.000001 is a weight
@@ -57,6 +57,7 @@ def candidate_readings(
     spreads = _ordered(spread_of_q.form, spread_of_q.forms) if has_kl and spread_of_q else (WrittenAs.LOG_VAR,)
     prior = signature.find(Role.PRIOR_SPREAD)
     priors = _ordered(prior.form, prior.forms) if prior else (None,)
+    priors = (WrittenAs.VAR,) if prior is None and unit_prior(signature) else priors
     given = signature.find(Role.DATA_TERM) is not None and signature.find(Role.OUTPUT) is None
     own = signature.find(Role.OUTPUT_SPREAD)
     terms = (None,) if given else data_terms(likelihood)

@@ -13,7 +13,7 @@ import numpy as np
 from elbo_compare.compare.checking.likelihoods import Domain
 from elbo_compare.compare.checking.names import Role
 from elbo_compare.compare.checking.oracle import spread_of
-from elbo_compare.compare.checking.signature import Signature
+from elbo_compare.compare.checking.signature import Signature, unit_prior
 from elbo_compare.suites.contract import Array, DType
 
 Inputs = Mapping[Role, Array]
@@ -29,6 +29,7 @@ class Layout(StrEnum):
     LAST = "(batch, 28, 28, 1)"
     COLOUR = "(batch, 3, 32, 32)"
     LARGE = "(batch, 3, 64, 64)"
+    SIGNAL = "(batch, 1, observed)"
 
 
 PICTURES = {Layout.MNIST: (784,), Layout.IMAGE: (1, 28, 28), Layout.LAST: (28, 28, 1), Layout.COLOUR: (3, 32, 32),
@@ -68,7 +69,8 @@ class Shapes:
     def shaped(self, role: Role, array: Array) -> Array:
         """A canonical array as the function wants it."""
         if role in (Role.X, Role.OUTPUT, Role.OUTPUT_SPREAD):
-            shape = PICTURES.get(self.layout) or ((*MAP_AXES, -1) if self.layout is Layout.MAP else None)
+            axes = {Layout.MAP: (*MAP_AXES, -1), Layout.SIGNAL: (1, -1)}
+            shape = PICTURES.get(self.layout) or axes.get(self.layout)
             return array.reshape(len(array), *shape) if shape else array
         if self.latent_map and array.ndim == 2:
             return array.reshape(len(array), -1, *LATENT_MAP)
@@ -135,6 +137,12 @@ class Trial:
             Role.DATA_TERM: self.data_term,
         }
         roles = {argument.role for argument in signature.arguments}
+        if unit_prior(signature):  # N(m, I), or N(0, s^2): the other number is not the function's to choose
+            whole[Role.PRIOR_MEAN] = whole[Role.PRIOR_MEAN] if Role.PRIOR_MEAN in roles else np.zeros_like(self.mean)
+            whole[Role.PRIOR_SPREAD] = (
+                whole[Role.PRIOR_SPREAD] if Role.PRIOR_SPREAD in roles else np.ones_like(self.mean)
+            )
+            roles |= {Role.PRIOR_MEAN, Role.PRIOR_SPREAD}
         return {role: array.astype(str(dtype)).astype(float) for role, array in whole.items() if role in roles}
 
     def rows(self, part: slice) -> "Trial":

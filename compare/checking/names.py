@@ -37,6 +37,7 @@ class WrittenAs(StrEnum):
     PROBS = "probs"
     LOCATION = "location"
     OUTPUT_UNKNOWN = "output"
+    LOG_LIKELIHOOD = "log_likelihood"  # of a reconstruction term that comes in as a number: minus the loss
 
 
 SPREADS = (WrittenAs.LOG_VAR, WrittenAs.LOG_SIGMA, WrittenAs.SIGMA, WrittenAs.VAR)
@@ -61,7 +62,7 @@ NAMES: dict[tuple[Role, WrittenAs], str] = {
     (
         Role.SPREAD,
         WrittenAs.LOG_VAR,
-    ): "logvar logvariance logvars lnvar lv logsigma2 logsigmasq logsigmasquared logstd2 "
+    ): "logvar logvariance logvariances logvars lnvar lv logsigma2 logsigmasq logsigmasquared logstd2 "
     "logsigmasqr logv logsig2 logsigma2s logcov",
     (
         Role.SPREAD,
@@ -119,7 +120,11 @@ OBSERVED = (
 )
 SIZES = "size num n dim dims weight weights index idx len length type shape channels width height norm mask reduction"
 NUMBER = "loss losses error err bce mse nll cost xent ce crossentropy l1 l2 mae"
+STRONG = "target targets original orig gt truth true input inputs"  # an observation, whatever stands beside it
+GIVEN = "log px p x y given z lik likelihood loglikelihood loglik logpx recon reconstruction prob data"
 WORDS = {
+    "STRONG": frozenset(STRONG.split()),
+    "GIVEN": frozenset(GIVEN.split()),
     "LATENT": frozenset(LATENT.split()),
     "PRIOR": frozenset(PRIOR.split()),
     "DECODED": frozenset(DECODED.split()),
@@ -127,6 +132,7 @@ WORDS = {
     "NUMBER": frozenset(NUMBER.split()),
     "SIZES": frozenset(SIZES.split()),
 }
+NO_CORE = frozenset({"scale", "cov", "qm", "qv", "pm", "pv", "sd", "sig", "lv", "scales", "prec", "loc"})
 # A name of these may stand for another form as well: the variance or its logarithm.
 EITHER = {
     "var": (WrittenAs.VAR, WrittenAs.LOG_VAR),
@@ -165,6 +171,8 @@ def read_name(name: str) -> tuple[Role, WrittenAs] | None:
     if plain in {"reconloss", "recloss"}:
         return Role.DATA_TERM, WrittenAs.PLAIN
     words = words_of(name)
+    if _log_likelihood(words):
+        return Role.DATA_TERM, WrittenAs.LOG_LIKELIHOOD
     if "log" in words and {"w", "weight", "weights", "prob", "px", "lik", "likelihood"} & set(words):
         return None
     gaussian = _gaussian(words)
@@ -173,7 +181,29 @@ def read_name(name: str) -> tuple[Role, WrittenAs] | None:
     if (WORDS["NUMBER"] & set(words) and len(words) > 1) or words in (["bce"], ["mse"], ["nll"]):
         known = WORDS["NUMBER"] | WORDS["DECODED"] | {"likelihood", "rec", "log", "neg", "negative", "pixel", "px"}
         return (Role.DATA_TERM, WrittenAs.PLAIN) if set(words) <= known else None
-    return _of_the_decoder(words) or _observed(words)
+    return _of_the_decoder(words) or _observed(words) or _of_its_core(words)
+
+
+def _log_likelihood(words: list[str]) -> bool:
+    """`log_px_given_z`, `log_likelihood`: a reconstruction term that comes in with the other sign."""
+    given = set(words)
+    named = given & {"px", "lik", "likelihood", "loglikelihood", "loglik", "logpx"} or {"p", "x"} <= given
+    log = {"log", "loglikelihood", "loglik", "logpx"} & given
+    return bool(named and log) and given <= WORDS["GIVEN"]
+
+
+def _of_its_core(words: list[str]) -> tuple[Role, WrittenAs] | None:
+    """`present_mu`, `future_log_sigma`, `logstd_noise`: a mean or a spread beside a word that says nothing here."""
+    if set(words) & (WORDS["NUMBER"] | WORDS["SIZES"] | {"kl", "kld", "beta", "factor", "grad", "lr"}):
+        return None
+    for k in range(1, len(words)):
+        for core, rest in (("".join(words[k:]), words[:k]), ("".join(words[:-k]), words[-k:])):
+            found = LOOKUP.get(core)
+            if set(rest) & {"log", "ln", "raw", "inv", "softplus"}:
+                continue
+            if len(core) > 1 and core not in NO_CORE and found and found[0] in (Role.MEAN, Role.SPREAD):
+                return found
+    return None
 
 
 def _of_the_decoder(words: list[str]) -> tuple[Role, WrittenAs] | None:
@@ -233,6 +263,9 @@ def _observed(words: list[str]) -> tuple[Role, WrittenAs] | None:
         and given <= WORDS["OBSERVED"] | {"in", "flat", "t", "0", "1", "train", "raw"}
         and given & WORDS["OBSERVED"]
     ):
+        return Role.X, WrittenAs.PLAIN
+    others = WORDS["NUMBER"] | WORDS["SIZES"] | {"kl", "std", "mean", "mu", "sigma", "var", "log"}
+    if given & WORDS["STRONG"] and not given & others:
         return Role.X, WrittenAs.PLAIN
     return None
 

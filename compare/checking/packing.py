@@ -113,7 +113,7 @@ def _packed(nodes: Sequence[ast.AST], name: str) -> Packed | None:
             keys |= {} if is_data else {node.attr: None}
     if not keys or DISTRIBUTION & set(keys):
         return None
-    if set(keys) <= GAUSSIAN and MEANS & set(keys) and len(keys) > 1:
+    if not keyed and set(keys) <= GAUSSIAN and MEANS & set(keys) and len(keys) > 1:
         return Packed(name=name, way=Way.GAUSSIAN, parts=(f"{name}_mean", f"{name}_std"))
     return Packed(name=name, way=Way.KEYS, parts=tuple(keys), keyed=keyed)
 

@@ -28,21 +28,24 @@ from elbo_compare.compare.checking.signature import (
     Signature,
     named_positive,
 )
-from elbo_compare.compare.checking.source import handed_to, methods_called
+from elbo_compare.compare.checking.source import asked_with, handed_to, methods_called, unused
 
 ASKED = {"log_prob", "rsample", "entropy", "stddev", "scale", "base_dist", "loc", "batch_shape", "scale_diag"}
 GIVEN_TO = {"kl_divergence", "kl", "kl_div", "kl_normal"}
 WEIGHTS = re.compile(
     r"beta|weight|shape|gamma|alpha|lam|anneal|step|epoch|capacity|free|num|size|dim|coef|warm|temp|eps|^norm$|^n_|^k$|^c$"
 )
-SWITCHES = re.compile(r"^mode$|distribution|_type$|reduction|likelihood|^train(ing)?$|^device$")  # words, no arrays
+SWITCHES = re.compile(
+    r"^mode$|distribution|_type$|reduction|likelihood|^train(ing)?$|^device$|^(use|is|do|with|has|return|apply|learn)_|^(reduce|average|verbose|binary)$"
+)  # words, no arrays
 DENSITY = re.compile(
-    r"log_?(p|prob|normal|density|gauss|pdf|standard|prior|stand|unit)|nll|prior|gaussian_l|std_?normal"
+    r"log_?(p|prob|normal|density|gaus|pdf|standard|prior|stand|unit)|nll|prior|gaussian_l|std_?normal"
 )
 ALONE = {  # what arguments that stand without others are: log N(x; 0, I), log Bernoulli(x; mean)
     frozenset({Role.X}): (Role.X, Role.Z),
     frozenset({Role.X, Role.MEAN}): (Role.MEAN, Role.OUTPUT),
 }
+DECODER = re.compile(r"^p_?x|^px|recon|decoder|^dec_|likelihood|x_?hat|^x_dist|output")
 MOST = 24  # assignments that are tried: each costs a few calls
 NEEDED = {
     FunctionKind.ANALYTIC_KL: {Role.MEAN, Role.SPREAD},
@@ -82,6 +85,10 @@ def assignments(callee: Callee, kind: FunctionKind | None, mapping: Mapping[str,
         if theirs not in known:
             raise TargetError(f"{callee.label} has no parameter {theirs!r} (it has {', '.join(known)}).")
     fixed, unread = _named(callee, mapping)
+    ignored = _ignored(callee, fixed, unread, mapping)
+    unread = [parameter for parameter in unread if parameter.name not in ignored]
+    fixed = {name: options for name, options in fixed.items() if name not in ignored}
+    callee = callee.given(**dict.fromkeys(ignored))
     callee = replace(callee, distributions=tuple(n for n, options in fixed.items() if options is DISTRIBUTION))
     found: dict[Signature, Assignment] = {}
     for one in _combined(callee, fixed, unread, kind):
@@ -121,17 +128,41 @@ def _named(callee: Callee, mapping: Mapping[str, str]) -> tuple[dict[str, tuple[
     return fixed, unread
 
 
+def _ignored(
+    callee: Callee, fixed: dict[str, tuple[Option, ...]], unread: list[Parameter], mapping: Mapping[str, str]
+) -> set[str]:
+    """Required parameters that the body never reads and that no KL or loss is the poorer for: they get None."""
+    never = unused(callee.function) - set(mapping)
+    roles = {options[0].role for options in fixed.values() if options and options[0]}
+    dull = {Role.Z, *(() if Role.OUTPUT in roles else (Role.X,))}
+    found = {parameter.name for parameter in unread} & never
+    found |= {n for n, options in fixed.items() if n in never and (options is DISTRIBUTION or _is(options, dull))}
+    return found if len(found) < len(fixed) + len(unread) else set()
+
+
+def _is(options: tuple[Option, ...], roles: set[Role]) -> bool:
+    return len(options) == 1 and options[0] is not None and options[0].role in roles
+
+
 def _is_distribution(callee: Callee, name: str) -> bool:
     """Whether it is asked for what a tensor has not (log_prob, scale), or handed to kl_divergence."""
     asked, given = set(methods_called(callee.function, name)), set(handed_to(callee.function, name))
     hint = read_name(name)
+    if hint is None and asked & {"mean", "variance", "sample"}:
+        return True
     return bool(asked & ASKED or (given & GIVEN_TO and (hint is None or hint[0] is Role.Z)))
+
+
+def _of_the_decoder(callee: Callee, name: str) -> bool:
+    """Whether a distribution is p(x|z): its name says so, or it is asked for the log probability of the data."""
+    data = [read_name(other) for other in asked_with(callee.function, name, "log_prob")]
+    return bool(DECODER.search(name.lower())) or any(pair is not None and pair[0] is Role.X for pair in data)
 
 
 def _combined(
     callee: Callee, fixed: dict[str, tuple[Option, ...]], unread: list[Parameter], kind: FunctionKind | None
 ) -> Iterable[Assignment]:
-    made = _of_distributions([name for name, options in fixed.items() if options is DISTRIBUTION])
+    made = _of_distributions(callee, [name for name, options in fixed.items() if options is DISTRIBUTION])
     for chosen in product(*(options for options in fixed.values() if options)):
         arguments = [*made, *(argument for argument in chosen if argument is not None)]
         arrays = [p for p in unread if not _is_number(p.name)]
@@ -146,9 +177,14 @@ def _combined(
                 yield from _complete(callee, ordered, kind)
 
 
-def _of_distributions(names: list[str]) -> list[Argument]:
-    """The first is q, a second one or one with a prior's name is p, both normal."""
+def _of_distributions(callee: Callee, names: list[str]) -> list[Argument]:
+    """The first is q, a second one or one with a prior's name is p; the decoder's is p(x|z); all normal."""
     made = []
+    decoders = [name for name in names if _of_the_decoder(callee, name)][:1]
+    for name in decoders:
+        made.append(Argument(name=f"{name}.loc", role=Role.OUTPUT, form=WrittenAs.LOCATION))
+        made.append(Argument(name=f"{name}.scale", role=Role.OUTPUT_SPREAD, form=WrittenAs.SIGMA))
+    names = [name for name in names if name not in decoders]
     for position, name in enumerate(names):
         prior = position > 0 or (len(names) > 1 and words_of(name)[0] in WORDS["PRIOR"])
         mean, spread = (Role.PRIOR_MEAN, Role.PRIOR_SPREAD) if prior else (Role.MEAN, Role.SPREAD)
@@ -238,7 +274,7 @@ def _complete(callee: Callee, arguments: list[Argument], kind: FunctionKind | No
     missing = NEEDED[chosen] - roles
     if chosen is FunctionKind.NEGATIVE_ELBO and Role.DATA_TERM not in roles:
         missing |= {Role.X, Role.OUTPUT} - roles
-    if missing or len(roles) != len(arguments) or (Role.PRIOR_MEAN in roles) > (Role.PRIOR_SPREAD in roles):
+    if missing or len(roles) != len(arguments):
         return
     signature = Signature(
         name=callee.label, kind=chosen, arguments=tuple(arguments), positive=named_positive(callee.label, chosen)
@@ -295,6 +331,8 @@ def _is_number(name: str) -> bool:
 
 
 def _set(name: str) -> str:
+    if re.match(r"(use|is|do|with|has|return|apply|learn)_", name.lower()):
+        return f"--set {name}=True"
     return f"--set {name}={'WORD' if SWITCHES.search(name.lower()) else 1}"
 
 

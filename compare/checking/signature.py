@@ -69,6 +69,11 @@ class Signature:
         return found.form if found else WrittenAs.PLAIN
 
 
+def unit_prior(signature: Signature) -> bool:
+    """Whether the prior has a mean and no spread, or a spread and no mean: the other is that of N(0, I)."""
+    return (signature.find(Role.PRIOR_MEAN) is None) is not (signature.find(Role.PRIOR_SPREAD) is None)
+
+
 def read_mapping(pairs: Iterable[str]) -> dict[str, str]:
     """`["h=log_var"]` -> {"h": "log_var"}. Raises TargetError for a pair that is no pair or an unknown name of ours."""
     mapping = {}

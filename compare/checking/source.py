@@ -3,6 +3,7 @@
 import ast
 import functools
 import inspect
+import re
 import textwrap
 from collections.abc import Callable, Iterator
 from math import prod
@@ -112,6 +113,48 @@ def methods_called(function: Callable[..., Any], name: str) -> tuple[str, ...]:
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == name
     ]
     return tuple(dict.fromkeys(found))
+
+
+def unused(function: Callable[..., Any]) -> frozenset[str]:
+    """Parameters that the body never reads, or gives another value before it does."""
+    tree = _tree(function)
+    if tree is None:
+        return frozenset()
+    names = {a.arg for a in (*tree.args.posonlyargs, *tree.args.args, *tree.args.kwonlyargs)}
+    if any(isinstance(n, ast.Call) and getattr(n.func, "id", "") in ("locals", "eval", "vars") for n in _own(tree)):
+        return frozenset()
+    read: set[str] = set()
+    written: set[str] = set()
+    for statement in tree.body:
+        loaded = {n.id for n in ast.walk(statement) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+        if isinstance(statement, ast.AugAssign) and isinstance(statement.target, ast.Name):
+            loaded |= {statement.target.id}
+        read |= loaded - written
+        if isinstance(statement, ast.Assign):
+            written |= {target.id for target in statement.targets if isinstance(target, ast.Name)} - read
+    return frozenset(names - read) if names & read else frozenset()  # a body that reads none is a stub
+
+
+def asked_with(function: Callable[..., Any], name: str, method: str) -> tuple[str, ...]:
+    """The variables that the body hands to `name.method(...)`."""
+    tree = _tree(function)
+    found: list[str] = []
+    for node in _own(tree) if tree else ():
+        called = node.func if isinstance(node, ast.Call) else None
+        if isinstance(called, ast.Attribute) and called.attr == method and getattr(called.value, "id", "") == name:
+            found += [n.id for a in node.args for n in ast.walk(a) if isinstance(n, ast.Name)]  # type: ignore[union-attr]
+    return tuple(found)
+
+
+def reshaped_to_signals(function: Callable[..., Any]) -> bool:
+    """Whether the body gives an array the shape (-1, 1, n)."""
+    for node in own_nodes(function):
+        name = getattr(node.func, "attr", "") if isinstance(node, ast.Call) else ""
+        if name in ("view", "reshape") and isinstance(node, ast.Call):
+            text = ", ".join(ast.unparse(argument).strip("()[]") for argument in node.args)
+            if re.search(r"(?:^|, )-1, 1, \w+$", text):
+                return True
+    return False
 
 
 def mentioned(function: Callable[..., Any]) -> str:

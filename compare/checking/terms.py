@@ -46,6 +46,8 @@ def layout_of(function: Callable[..., Any], signature: Signature, keys: Sequence
     names = tuple(keys)
     if all(key.isdigit() for key in keys):
         names = returned_names(function, len(keys)) or names
+    if keys[0] == "0" and all(key.startswith("1.") for key in keys[1:]):  # the loss, and what is logged of it
+        return Layout(position=0, names=names, named=True)
     parts = [_part(name, signature) for name in names]
     if signature.kind not in (FunctionKind.NEGATIVE_ELBO, FunctionKind.LOG_WEIGHT):
         wanted = Part.DATA if signature.kind is FunctionKind.RECONSTRUCTION else Part.KL

@@ -251,6 +251,8 @@ def _density(subject: Subject) -> Finding | None:
         return None
     if isinstance(other, str):
         return Finding(verdict=CheckVerdict.NOT_JUDGED, message=f"{subject.signature.name}: {other}")
+    if other.diagnosis is not None:
+        return _finding(subject, other, CheckVerdict.WRONG, None, diagnosis=other.diagnosis)
     if other.right:
         return _finding(subject, other, CheckVerdict.RIGHT, None)
     return _finding(subject, explaining.explained(subject, other, EXACT), CheckVerdict.WRONG, None)

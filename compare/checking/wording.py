@@ -3,7 +3,7 @@
 from elbo_compare.compare.checking.fitting import short
 from elbo_compare.compare.checking.names import RARE_SPREADS, Role, WrittenAs
 from elbo_compare.compare.checking.readings import Quantity, Reading, Reduction
-from elbo_compare.compare.checking.signature import Signature
+from elbo_compare.compare.checking.signature import Signature, unit_prior
 
 VARIANCE = {
     WrittenAs.LOG_VAR: "exp({})",
@@ -29,7 +29,7 @@ def equation_of(reading: Reading, reduction: Reduction, signature: Signature) ->
 
 
 def _quantity(reading: Reading, signature: Signature) -> str:
-    kl = _kl(reading)
+    kl = _kl(reading, signature)
     data = _data(reading, signature)
     if reading.quantity is Quantity.NEGATIVE_ELBO:
         return f"-ELBO = {data} + {kl}" if reading.sign > 0 else f"ELBO = -({data} + {kl})"
@@ -41,10 +41,14 @@ def _quantity(reading: Reading, signature: Signature) -> str:
     return f"{sign}{'log N(z; mean, sigma^2)' if reading.quantity is Quantity.LOG_Q else 'log N(z; 0, I)'}"
 
 
-def _kl(reading: Reading) -> str:
+def _kl(reading: Reading, signature: Signature) -> str:
     if reading.joint:
         return "KL(q1 || N(0, I)) + KL(q2 || N(0, I))"
     prior = reading.prior_text
+    if unit_prior(signature) and reading.prior is not None:
+        mean, spread = signature.find(Role.PRIOR_MEAN), signature.find(Role.PRIOR_SPREAD)
+        variance = VARIANCE.get(spread.form, "{}").format(spread.name) if spread else "I"
+        prior = f"N({mean.name if mean else 0}, {variance})"
     return "(log q(z) - log p(z))" if reading.sampled else f"KL(q || {prior})"
 
 

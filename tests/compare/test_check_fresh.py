@@ -1,0 +1,44 @@
+"""The kinds that a fresh set of public functions brought, each in a function of our own: verdict and words."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from elbo_compare.compare.checking.check import check_function
+from elbo_compare.compare.checking.failure import TargetError
+from elbo_compare.compare.checking.result import CheckVerdict
+from elbo_compare.compare.checking.target import load
+
+FRESH = Path(__file__).parent / "targets" / "fresh.py"
+RIGHT, WRONG, OTHER = CheckVerdict.RIGHT, CheckVerdict.WRONG, CheckVerdict.OTHER_OBJECTIVE
+
+KINDS = [
+    ("of_a_decoder", RIGHT, r"-log N\(x \| .*KL\(q \|\| N\(0, I\)\), averaged over the batch"),
+    ("without_its_kl", WRONG, "KL is missing"),
+    ("of_string_keys", RIGHT, r"KL\(q \|\| N\(0, I\)\), averaged over the batch"),
+    ("log_normal_of_elements", RIGHT, r"log N\(z; mean, sigma\^2\), one value per datum and dimension"),
+    ("log_normal_misnamed", WRONG, "logvar.*log_sigma|log_sigma.*logvar"),
+    ("to_a_moved_prior", RIGHT, r"KL\(q \|\| N\(prior_mean, I\)\)"),
+    ("between_two_times", RIGHT, r"KL\(q \|\| p\)"),
+    ("noisy_squares", RIGHT, r"N\(x \| x_recon, exp\(2 logstd_noise\)\)"),
+    ("of_a_log_likelihood", RIGHT, "the given reconstruction loss"),
+    ("entropy_of_logits", WRONG, "probabilities.*called logits"),
+    ("with_tiny_epsilons", RIGHT, "right to float32 rounding: an epsilon, 1e-16"),
+    ("of_signals", OTHER, r"reconstruction \+ 4 x KL"),
+    ("OfRecords", RIGHT, r"Bernoulli\(pred_pose\)"),
+]
+
+
+@pytest.mark.parametrize(("name", "verdict", "says"), KINDS, ids=[kind[0] for kind in KINDS])
+def test_each_fresh_kind_has_its_verdict_and_its_words(name, verdict, says):
+    result = check_function(load(f"{FRESH}:{name}"))
+    assert result.verdict is verdict, result.as_text(verbose=True)
+    assert re.search(says, result.as_text(), re.DOTALL), result.as_text(verbose=True)
+
+
+def test_a_switch_without_default_is_asked_for_as_a_switch():
+    with pytest.raises(TargetError, match="--set use_bce=True"):
+        check_function(load(f"{FRESH}:with_a_switch"))
+    result = check_function(load(f"{FRESH}:with_a_switch"), constants={"use_bce": True})
+    assert result.verdict is RIGHT, result.as_text(verbose=True)
