@@ -25,6 +25,7 @@ ABOUT = {
     "architecture": "the design, and the walk of one verdict",
     "layout": "where things are in the tree",
 }
+_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)  # markers of what is generated
 _BOX = re.compile(r"(\w+)(?:\[\(|\(\[|\[)(.*?)(?:\)\]|\]\)|\])")
 _ARROW = re.compile(r"^\s*(\w+)\S*?(?:[\[(].*?[\])]+)? (?:-->|-\.->) (.+)$")
 Write = Callable[[str, str, str], object]
@@ -83,7 +84,7 @@ def html(text: str, lead: Callable[[str], str] = lambda link: link) -> str:
 
     reader = MarkdownIt("commonmark", {"html": False}).enable("table")
     _rules(reader)
-    tokens = reader.parse(text)
+    tokens = reader.parse(_COMMENT.sub("", text))
     for token in tokens:
         if token.children:
             token.children = list(_led(token.children, lead))
@@ -112,8 +113,9 @@ def _rules(reader: "MarkdownIt") -> None:
     def code(_: Any, tokens: Sequence["Token"], index: int, *rest: Any) -> str:
         return _code(tokens[index].content)
 
-    def table_open(*_: Any) -> str:
-        return '<div class="scroll" role="region" tabindex="0" aria-label="Table">\n<table class="plain">\n'
+    def table_open(_: Any, tokens: Sequence["Token"], index: int, *rest: Any) -> str:
+        number = sum(token.type == "table_open" for token in tokens[: index + 1])
+        return f'<div class="scroll" role="region" tabindex="0" aria-label="Table {number}">\n<table class="plain">\n'
 
     def table_close(*_: Any) -> str:
         return "</table>\n</div>\n"

@@ -1,6 +1,7 @@
-"""The README's answer: the sentence, numbers and three findings of a published report, between two markers.
+"""The README's answer (sentence, numbers, three findings of a published report) and the numbers of the verdict that
+docs/architecture.md follows, each between two markers.
 
-`python -m elbo_compare.reports.readme` rewrites it from the newest published `standard` report; a test compares them.
+`python -m elbo_compare.reports.readme` rewrites both from the newest published `standard` report; tests compare them.
 """
 
 import json
@@ -12,11 +13,13 @@ import pandas as pd
 
 from elbo_compare.reports.formats import count, number
 from elbo_compare.reports.front import ALLOWED
-from elbo_compare.reports.sections.summary import SAME_NOISE
+from elbo_compare.reports.sections.summary import SAME_NOISE, counted
 
 PUBLISHED = Path(__file__).parent / "published"
 README = Path(__file__).resolve().parents[1] / "README.md"
+ARCHITECTURE = README.parent / "docs" / "architecture.md"
 START, END = "<!-- answer:", "<!-- /answer -->"
+CLAIM, CELL = "KL-002", "vae@initial/pyro/sampled-kl/evaluate/float64/cpu"  # the verdict that is followed
 
 
 def block(folder: Path) -> str:
@@ -41,6 +44,8 @@ def block(folder: Path) -> str:
             _roundings(folder),
             *map(_row, answer["numbers"][1:]),
             "",
+            counted(pd.read_parquet(folder / "verdicts.parquet")),
+            "",
             f"Verdicts: {counts}; findings reproduced: {_findings(folder)}. Three of those that are open:",
             "",
             *_three(folder),
@@ -62,7 +67,7 @@ def _roundings(folder: Path) -> str:
     label = "hand-written sampled KL − Trace_ELBO's KL at the same noise, worst in float64"
     return (
         f"| {label} | {number(worst, 2)} roundings | of {ALLOWED} allowed; at most {number(largest, 2)} nats "
-        f"| {count(float(len(rows)))} |"
+        f"| {count(float(len(rows)))} comparisons, both libraries |"
     )
 
 
@@ -94,14 +99,36 @@ def _date(record: Path) -> str:
     return json.loads(record.read_text("utf-8"))["date"]
 
 
-def updated(readme: str, answer: str) -> str:
-    """The README with the text between the markers replaced."""
-    before, marker, rest = readme.partition(START)
+def walk(folder: Path) -> str:
+    """Markdown of one verdict's numbers: what was measured, what the oracle has, how far apart, what is allowed."""
+    rows = pd.read_parquet(folder / "verdicts.parquet")
+    row = rows[(rows["claim"] == CLAIM) & (rows["label"] == CELL)].iloc[0]
+    name = folder.name
+    return "\n".join(
+        [
+            f"In [`{name}`](../reports/published/{name}/report/report.md), nats per datum:",
+            "",
+            "| value | the oracle's | \\|difference\\| | allowed, 16 u S | outcome |",
+            "|---|---|---|---|---|",
+            f"| {float(row['value'])!r} | {float(row['reference'])!r} | {number(abs(row['difference']), 2)} "
+            f"| {number(row['tolerance'], 2)} | {row['outcome']} |",
+        ]
+    )
+
+
+def updated(text: str, answer: str, start: str = START, end: str = END) -> str:
+    """A document with the text between the markers replaced."""
+    before, marker, rest = text.partition(start)
     comment, _, after = rest.partition("\n")
-    _, end, after = after.partition(END)
-    if not (marker and end):
-        raise ValueError(f"The README has no lines {START!r} and {END!r}.")
-    return f"{before}{marker}{comment}\n\n{answer}\n\n{end}{after}"
+    _, closed, after = after.partition(end)
+    if not (marker and closed):
+        raise ValueError(f"The document has no lines {start!r} and {end!r}.")
+    return f"{before}{marker}{comment}\n\n{answer}\n\n{closed}{after}"
+
+
+def architecture(text: str, folder: Path) -> str:
+    """docs/architecture.md with the numbers of that folder's verdict."""
+    return updated(text, walk(folder), "<!-- walk:", "<!-- /walk -->")
 
 
 def _row(item: dict[str, Any]) -> str:
@@ -110,10 +137,15 @@ def _row(item: dict[str, Any]) -> str:
     if item.get("interval"):
         bound = "[{}, {}]".format(*(number(float(end)) for end in item["interval"]))
     if item.get("tolerance") is not None:
-        bound += f"{'; ' if bound else ''}tolerance {float(item['tolerance']):.3g}"
-    n = "" if item.get("n") is None else count(float(item["n"]))
+        bound += f"{'; ' if bound else ''}tolerance {_limit(float(item['tolerance']))}"
+    n = "" if item.get("n") is None else f"{count(float(item['n']))} {item.get('counted') or ''}".rstrip()
     label = item["label"].replace("|", "\\|")
     return f"| {label} | {value} | {bound} | {n} |"
+
+
+def _limit(value: float) -> str:
+    """A chosen limit is exact: 0.05, not 0.0500."""
+    return number(value, 3).rstrip("0").rstrip(".") if 1e-3 <= value < 1 else number(value, 3)
 
 
 def _versions(record: dict[str, Any]) -> str:
@@ -130,13 +162,15 @@ def _gpu(published: Path) -> str:
 
 
 def main() -> int:
-    """Rewrite the README's answer; 2, with one line, where there is no published report to take it from."""
+    """Rewrite both; 2, with one line, where there is no published report to take them from."""
     try:
-        answer = block(newest())
+        folder = newest()
+        answer = block(folder)
     except FileNotFoundError as error:
         sys.stderr.write(f"{error}\n")
         return 2
     README.write_text(updated(README.read_text("utf-8"), answer), encoding="utf-8")
+    ARCHITECTURE.write_text(architecture(ARCHITECTURE.read_text("utf-8"), folder), encoding="utf-8")
     return 0
 
 

@@ -4,7 +4,7 @@ for (const table of document.querySelectorAll("table.filtered")) {
   const field = document.createElement("input");
   const count = document.createElement("span");
   field.type = "search";
-  field.placeholder = "filter: pyro open gradient";
+  field.placeholder = "words that a row must hold";
   field.setAttribute("aria-label", "Filter the rows");
   const show = () => {
     const words = field.value.toLowerCase().split(/\s+/).filter(Boolean);

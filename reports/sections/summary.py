@@ -89,13 +89,20 @@ def counted(verdicts: Frame) -> str:
     if rows.empty:
         return ""
     laplace = rows["problem"].str.startswith("laplace")
-    double = ~laplace & (rows["dtype"] == "float64")
-    parts = "; ".join(
-        f"{claim} has {len(mine):,} verdicts, {int(laplace[mine.index].sum()):,} of them with a Laplace prior, where "
-        f"nobody drops the constant, so that the answer counts {int((~laplace[mine.index]).sum()):,}"
-        for claim, mine in rows.groupby("claim", sort=True)
+    double = int((~laplace & (rows["dtype"] == "float64")).sum())
+    alike: dict[tuple[int, int], list[str]] = {}
+    for claim, mine in rows.groupby("claim", sort=True):
+        alike.setdefault((len(mine), int(laplace[mine.index].sum())), []).append(str(claim))
+    parts = [_added_up(claims, many, out) for (many, out), claims in alike.items()]
+    return f"{'; '.join(parts)}. Of what is counted {double:,} are in float64, both libraries together."
+
+
+def _added_up(claims: list[str], many: int, out: int) -> str:
+    have, each = ("have", " each") if len(claims) > 1 else ("has", "")
+    return (
+        f"{' and '.join(claims)} {have} {many:,} verdicts{each}, {out:,} of them with a Laplace prior, where nobody "
+        f"drops the constant; the answer counts the other {many - out:,}"
     )
-    return f"{parts}. In float64 are {int(double.sum()):,} of what is counted, both libraries together."
 
 
 def verdict_columns(with_claim: bool = True) -> tuple[Column, ...]:

@@ -1,14 +1,18 @@
 """Drawings: readable by any viewer, deterministic, safe for hostile names."""
 
+import re
 import struct
+import sys
 import xml.etree.ElementTree as ElementTree
 import zlib
 
 import numpy as np
 import pytest
+import synthetic
 
 from elbo_compare.reports.figures import COLOURS, KNOWN, LINES, MARKERS, Mark, Panel, Rule, Series, draw, ordered
 from elbo_compare.reports.images import grey_png
+from elbo_compare.reports.page import write_report
 from elbo_compare.suites.roster import BY_NAME
 
 
@@ -92,3 +96,31 @@ def test_points_are_marked_however_many_and_long_lines_are_not(mark, n, marked):
     series = Series(label="a", x=x, y=x, mark=mark)
     drawn = draw("example", [Panel(title="", x_label="", series=[series])], caption="", alt="").svg
     assert (drawn.count(b"<use ") - drawn.count(b"xtick") >= n) == marked
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.8, 1.3), (0.9, 4.0), (0.02, 3.0), (1e-3, 0.5), (1e-9, 1e3)])
+def test_a_logarithmic_axis_has_more_than_one_readable_tick(low, high):
+    x = np.array([low, high])
+    series = [Series(label="a", x=x, y=np.zeros(2), mark=Mark.DOT)]
+    drawn = draw("ticks", [Panel(title="", x_label="", rows=["r"], series=series, log_x=True)], caption="", alt="").svg
+    words = [node.text or "" for node in ElementTree.fromstring(drawn).iter() if node.tag.endswith(("text", "tspan"))]
+    assert sum(bool(re.match(r"[\d.−]", word)) for word in words) >= 2, words
+
+
+def test_no_figure_of_a_report_has_an_empty_row(monkeypatch, tmp_path):
+    """Every panel that the sections hand over has a mark beside each of its names."""
+    seen = []
+
+    def checked(name, panels, **kept):
+        for panel in panels:
+            places = [series.y[np.isfinite(series.x)] for series in panel.series]
+            marked = set(np.round(np.concatenate(places)).astype(int)) if panel.rows and places else set()
+            seen.append((name, panel.title, [row for at, row in enumerate(panel.rows) if at not in marked]))
+        return draw(name, panels, **kept)
+
+    for module in [module for name, module in sys.modules.items() if name.startswith("elbo_compare.reports.sections.")]:
+        if hasattr(module, "draw"):
+            monkeypatch.setattr(module, "draw", checked)
+    write_report(tmp_path, **synthetic.everything())
+    assert len(seen) > 10
+    assert [each for each in seen if each[2]] == []

@@ -1,5 +1,6 @@
 """The published reports: small, each frame and picture once, their pages whole, read by every verb as before."""
 
+import html
 import posixpath
 import random
 import re
@@ -78,7 +79,9 @@ def test_the_published_reports_are_one_site_with_a_latest():
     for folder in REPORTS:
         assert f">{folder.name}</a>" in text, f"{folder.name}: run compare site reports/published --no-draw"
     assert f"../{newest().name}/report/index.html" in (PUBLISHED / "latest" / "index.html").read_text("utf-8")
-    for name in ("index.html", "ids.html", "latest/index.html"):
+    documents = [path.relative_to(PUBLISHED).as_posix() for path in (PUBLISHED / "docs").glob("*.html")]
+    assert {"docs/index.html", "docs/tutorial.html"} <= set(documents)
+    for name in ("index.html", "ids.html", "latest/index.html", *documents):
         page = PUBLISHED / name
         for link in set(re.findall(r'(?:href|src)="([^"#]+)', page.read_text("utf-8"))):
             assert (page.parent / link).is_file(), (name, link)
@@ -101,3 +104,46 @@ def test_thirty_random_rows_of_its_pages_are_what_its_frames_say():
         share = (mine["difference"].abs() / mine["tolerance"]).max()
         if row[8] not in ("no bound", ""):
             assert float(row[8]) == pytest.approx(share, rel=6e-3), key  # three digits are printed
+
+
+def rows_of(page, first):
+    """The rows of the page's table whose first head is `first`, as header -> text."""
+    plain = re.sub(r"<(?!/?(?:tr|th|td|table))[^>]*>", "", (newest() / "report" / page).read_text("utf-8"))
+    for table in re.findall(r"<table.*?</table>", plain, re.DOTALL):
+        head, *rows = [
+            [html.unescape(text) for text in re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, re.DOTALL)]
+            for row in re.findall(r"<tr>(.*?)</tr>", table, re.DOTALL)
+        ]
+        if head[0] == first:
+            return [dict(zip(head, row, strict=True)) for row in rows]
+    raise AssertionError(f"{page} has no table that begins with {first}")
+
+
+def numbers(text):
+    return [float(each) for each in re.findall(r"-?[\d.]+(?:e-?\d+)?", text.replace("−", "-").replace(",", ""))]
+
+
+def test_thirty_random_cells_of_its_evidence_and_times_are_what_its_frames_say():
+    """Fifteen of the matrix of verdicts, fifteen of the times, by seed, recomputed by other code than the pages'."""
+    draws, verdicts = random.Random(1312), pd.read_parquet(newest() / "verdicts.parquet")
+    names = sorted(verdicts["implementation"].unique())
+    shown = [
+        (row["claim"], name, row[name]) for row in rows_of("evidence.html", "claim") for name in names if name in row
+    ]
+    for claim, name, told in draws.sample([each for each in shown if each[2] != "—"], 15):
+        mine = verdicts[(verdicts["claim"] == claim) & (verdicts["implementation"] == name)]["outcome"]
+        counts = {
+            word: int(many) for word, many in re.findall(r"(agrees|differs|inconclusive|not run)\s([\d,]+)", told)
+        }
+        assert counts == mine.value_counts().to_dict(), (claim, name)
+    timings = pd.read_parquet(newest() / "timings.parquet")
+    for row in draws.sample(rows_of("bench.html", "implementation"), 15):
+        dtype, device = row["dtype, device"].split(", ")
+        key = {"implementation": row["implementation"], "estimator": row["estimator"], "problem": row["problem"]}
+        key |= {"dtype": dtype, "device": device}
+        (mine,) = timings[(timings[list(key)] == pd.Series(key)).all(axis=1)].to_dict("records")
+        wanted = [1e3 * mine[name] for name in ("steady_step_s", "steady_low", "steady_high")]
+        assert numbers(row["steady step, ms"]) == pytest.approx(wanted, rel=2e-2), key  # two digits of the half-width
+        assert numbers(row["ratio"])[0] == pytest.approx(mine["ratio"], rel=2e-2), key
+        wanted = [mine[name] for name in ("draws_per_second", "draws_per_second_low", "draws_per_second_high")]
+        assert numbers(row["draws per second"]) == pytest.approx(wanted, abs=0.5), key  # whole numbers are printed

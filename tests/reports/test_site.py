@@ -161,3 +161,30 @@ def test_the_stylesheet_has_a_dark_form_and_no_colour_past_its_variables(site):
     assert "prefers-color-scheme: dark" in style
     rules = style[style.index("* {") :].replace("background: #fff; max-width: 100%", "")  # drawings stay on white
     assert not re.findall(r"#[0-9a-fA-F]{3,6}\b", rules)
+
+
+def test_nothing_reads_as_a_slip_of_the_pen(site):
+    """No literal backtick, no arXiv number without its link, no zero with a sign, no hyphen for a minus."""
+    for name, text in site.items():
+        if not name:
+            continue
+        told = re.sub(r"<(pre|code|style|script)\b.*?</\1>", "", text, flags=re.DOTALL)
+        told = re.sub(r'<(td|th)[^>]*class="code[^>]*>.*?</\1>', "", told, flags=re.DOTALL)
+        plain = re.sub(r"<[^>]+>", "", told)
+        assert "`" not in plain, name
+        assert len(re.findall(r"\barXiv[: ]\d{4}\.\d{4,5}", plain)) == told.count('<a href="https://arxiv.org/abs/'), (
+            name
+        )
+        assert not re.search(r"(?<![\w.])[-−]0(?:\.0*)?(?![\w.])", plain), name
+        assert not re.search(r"(?<=[\s(\[])-\d", plain), name
+
+
+def test_on_a_phone_lists_are_cards_and_what_is_cut_off_has_a_cue(site):
+    style = (site[""] / "style.css").read_text("utf-8")
+    assert '<table class="filtered cards">' in site["claims.html"]
+    assert '<table class="cards">' in site["choose.html"]
+    phone = style[style.index("@media (max-width") :]
+    assert ".cards td { display: block; }" in phone
+    assert ".cards tr[hidden] { display: none; }" in phone  # the filter still hides rows
+    assert re.search(r"^\.scroll, \.display, pre \{[^}]*(?:var\(--shade\)[^}]*){2}\}", style, re.MULTILINE)
+    assert ".drawing + figcaption::before" in phone

@@ -1,20 +1,27 @@
 """What numbers and outcomes are called: a claim that things are apart, a finding that is still there, a floor."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
 import synthetic
 
+from elbo_compare.reports.bench.page import _missed as missed
 from elbo_compare.reports.bench.sections.steps import in_common
 from elbo_compare.reports.content import Kind
 from elbo_compare.reports.data import MEASUREMENTS, ReportData, complete
 from elbo_compare.reports.page import first_screen
+from elbo_compare.reports.readme import newest
 from elbo_compare.reports.sections.claims import build as claims
 from elbo_compare.reports.sections.estimators import _curves, _falls, _floor
 from elbo_compare.reports.sections.findings import build as findings
 from elbo_compare.reports.sections.findings import kind_of
 from elbo_compare.reports.sections.gallery import chosen
 from elbo_compare.reports.sections.questions import _joined, _rows
+from elbo_compare.reports.sections.questions import build as questions
+from elbo_compare.reports.sections.runtime import build as runtime
+from elbo_compare.reports.sections.summary import _matrix
 from elbo_compare.reports.sections.training import _curve, trained_from
 from elbo_compare.reports.tables import cells, state, wanted, worst_outcome
 
@@ -175,3 +182,38 @@ def test_the_first_tile_counts_roundings_and_says_what_n_counts():
     tile = {"label": "worst", "value": 0.2857, "unit": "roundings", "tolerance": 16, "n": 140, "counted": "comparisons"}
     (shown,) = first_screen(data(answer={"numbers": [tile]}, verdicts=synthetic.verdicts())).numbers
     assert (shown.value, shown.unit, shown.bounds) == ("0.29", "roundings", "of 16 allowed · n = 140 comparisons")
+
+
+CLAIM = synthetic.claims(1)
+
+
+def test_implementations_that_most_claims_are_not_about_stand_last():
+    """On a phone the first columns of the matrix are all one sees: no dashes there."""
+    few = synthetic.verdicts(("numpy-oracle",), 1).head(1)
+    many = pd.concat([few.assign(implementation="pyro", claim=f"KL-{i:03d}") for i in range(9)])
+    columns = [column.header for column in _matrix(data(verdicts=pd.concat([few, many]), claims=CLAIM)).columns]
+    assert columns[:3] == ["claim", "pyro", "numpy-oracle"]
+
+
+@pytest.mark.parametrize("measured", [True, False])
+def test_a_pointer_to_the_sweep_says_where_it_was_not_measured(measured):
+    names = ("questions", "questions_answers", "questions_claims")
+    frames = {name: pd.read_parquet(newest() / f"{name}.parquet") for name in names}
+    frames["questions_answers"] = frames["questions_answers"][lambda rows: rows["id"] == "UNI"]
+    frames |= {"semantics_pairs": frames["questions"]} if measured else {}
+    told = [text for block in questions(data(further=frames)).blocks for _, text in getattr(block, "fields", ())]
+    assert any("the sweep in" in text for text in told)
+    assert any("It was not measured in this run" in text for text in told) is not measured
+
+
+def test_a_missed_target_is_told_with_its_interval():
+    row = {"target": "share", "value": 0.72, "low": 0.64, "high": 0.74, "wanted": "≥ 75%", "by": "jax"}
+    assert missed(row) == "Missed: share is 0.720 [0.640, 0.740]; wanted ≥ 75% (jax)."
+
+
+def test_the_reference_of_a_ratio_has_no_interval():
+    rows = synthetic.timings(("torch-hand", "pyro"))
+    (table,) = [block for block in runtime(data(timings=rows)).blocks if hasattr(block, "frame")]
+    told = {row.split(" | ")[0]: row for row in texts(table)}
+    assert " | 1.0" not in told["torch-hand"].replace("[", "")
+    assert re.search(r" \| [\d.]+ \[[\d., ]+\] \| ", told["pyro"])
