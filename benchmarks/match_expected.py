@@ -26,8 +26,14 @@ def _pair(file: str, model: str, guide: str) -> str:
 
 
 def _torch(file: str, right: str, wrong: str, model: str, guide: str, planted: str, *words: str, data: str = "binary"):
-    return Expected(right=f"{file}:{right}", first=f"{file}:{wrong}", second=_pair(file, model, guide),
-                    planted=planted, words=words, data=data)  # fmt: skip
+    return Expected(
+        right=f"{file}:{right}",
+        first=f"{file}:{wrong}",
+        second=_pair(file, model, guide),
+        planted=planted,
+        words=words,
+        data=data,
+    )
 
 
 EXPECTED = (
@@ -381,14 +387,14 @@ EXPECTED = (
         second=_pair("structures", "narrow_model", "guide"),
         planted="rewrite: exp(log var) as sigma",
         words=("q(z)", "another"),
-    ),  # fmt: skip
+    ),
     Expected(
         right=_pair("structures", "narrow_model", "guide"),
         first=_pair("structures", "rewritten_model", "guide"),
         second=_pair("structures", "narrow_model", "before_guide"),
         planted="rewrite: plate of 500 on x alone",
         words=("log p(x)", "scale"),
-    ),  # fmt: skip
+    ),
     Expected(
         right=_pair("torch_twins", "bernoulli_model", "guide"),
         first=_pair("torch_twins", "bernoulli_model", "guide"),
@@ -396,7 +402,7 @@ EXPECTED = (
         planted="Pyro, NumPyro: prior of scale 2",
         words=("another prior than the model's",),
         changed="",
-    ),  # fmt: skip
+    ),
     Expected(
         right="",
         first=_pair("torch_twins", "loose_model", "guide"),
@@ -404,14 +410,14 @@ EXPECTED = (
         planted="Pyro, NumPyro: sigma 0.2 for 0.1 of x",
         words=("log p(x)", "0.25"),
         data="real",
-    ),  # fmt: skip
+    ),
     Expected(
         right="",
         first=_pair("torch_twins", "deep_model", "deep_guide"),
         second=_pair("numpyro_models", "deep_model_annealed", "deep_guide"),
         planted="Pyro, NumPyro: scale 0.5 on the model's z1",
         words=("log p(z1) weighs 2 times", "scale 0.5"),
-    ),  # fmt: skip
+    ),
     # A loss of one framework against a pair of the other.
     Expected(
         right="torch_twins:loss",
@@ -419,19 +425,19 @@ EXPECTED = (
         second=_pair("numpyro_models", "bernoulli_model", "guide"),
         planted="torch, NumPyro: log var absent",
         words=("log sigma^2 of q(z) is absent",),
-    ),  # fmt: skip
+    ),
     Expected(
         right="numpyro_models:unmasked_loss",
         first="numpyro_models:two_keys",
         second=_pair("torch_twins", "bernoulli_model", "guide"),
         planted="JAX, Pyro: KL from a second draw",
         words=("KL of z comes from a second draw",),
-    ),  # fmt: skip
+    ),
     Expected(
         right="",
         first="torch_twins:at_the_mean",
         second=_pair("numpyro_models", "bernoulli_model", "guide"),
         planted="torch, NumPyro: decoded at the mean",
         words=("log p(x)", "zero noise"),
-    ),  # fmt: skip
+    ),
 )

@@ -15,10 +15,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+from match_expected import EXPECTED
 
 from elbo_compare.compare.matching.loading import load_programs
 from elbo_compare.compare.matching.programs import match_programs
-from match_expected import EXPECTED
 
 ROOT = Path(__file__).parents[1]
 TARGETS = ROOT / "tests" / "compare" / "targets"
@@ -26,24 +26,24 @@ FILES = {
     "torch": TARGETS / "match_torch.py",
     "numpyro": TARGETS / "match_numpyro.py",
     "jax": TARGETS / "match_jax.py",
-    "discrete": TARGETS / "match_discrete.py",
+    "drawn": TARGETS / "match_discrete.py",
     "more": ROOT / "benchmarks" / "match_programs.py",
 }
 MODELS = ROOT / "benchmarks" / "match_models"
-WIDTHS = {"discrete": 3, "more": 6}
+WIDTHS = {"drawn": 3, "more": 6}
 PAIR, LABELLED, NUMPYRO = (
     "torch:model torch:guide",
     "torch:labelled_model torch:labelled_guide",
     "numpyro:model numpyro:guide",
 )
 SCALED, FULL = "torch:model_scaled torch:guide", "more:model more:full_guide"
-MORE, DEEP, DISCRETE = "more:model more:guide", "more:deep_model more:deep_guide", "discrete:model discrete:guide"
+MORE, DEEP, DISCRETE = "more:model more:guide", "more:deep_model more:deep_guide", "drawn:model drawn:guide"
 SAME = (
     ("torch:analytic_mean", PAIR),
     ("torch:sampled_sum", PAIR),
     ("torch:constant_dropped", PAIR),
     ("torch:over_labels", LABELLED),
-    ("discrete:over_states", DISCRETE),
+    ("drawn:over_states", DISCRETE),
     ("jax:right", NUMPYRO),
     (PAIR, PAIR),
     (PAIR, NUMPYRO),
@@ -66,8 +66,8 @@ PLANTED = (
     ("torch:z_detached", PAIR, "z.detach()", "the latents are detached in log p(x)"),
     ("torch:sampled_sum", SCALED, "scale 0.1 on the model only", "the pair's scale 0.1 is on it"),
     ("torch:one_label", LABELLED, "score function of y lost", "y has no reparameterised draw"),
-    ("discrete:twice_the_kl", DISCRETE, "discrete KL twice, other draws", "KL(s) weighing"),
-    ("discrete:without_score", DISCRETE, "score function of s lost, other draws", "other expected gradients"),
+    ("drawn:twice_the_kl", DISCRETE, "discrete KL twice, other draws", "KL(s) weighing"),
+    ("drawn:without_score", DISCRETE, "score function of s lost, other draws", "other expected gradients"),
     ("jax:beta_and_detached", NUMPYRO, "beta and a stop_gradient in JAX", "the latents are detached in log p(x)"),
     (PAIR, SCALED, "a rewrite that scales the prior", "log p(z) weighs 10 times as much"),
     (PAIR, "numpyro:model_scaled numpyro:guide", "torch against JAX, prior scaled", "log p(z) weighs 10 times as much"),
@@ -204,7 +204,10 @@ def main() -> None:
     for row in rows(given.only):
         found.append(row)
         mark = "as expected" if row.named else "NOT AS EXPECTED"
-        print(f"{mark}: {row.planted or 'right'}: {row.verdict}: {row.said} ({row.seconds} s)", flush=True)
+        print(
+            f"{mark}: {row.first.split()[0]}: {row.planted or 'right'}: {row.verdict}: {row.said} ({row.seconds} s)",
+            flush=True,
+        )
     publish(given.folder, found)
 
 

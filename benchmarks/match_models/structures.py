@@ -1,4 +1,4 @@
-"""Pyro pairs with several latents, plates, scales, masks and priors of their own; losses by hand, one difference each."""
+"""Pyro pairs with several latents, plates, scales, masks, priors of their own; losses by hand, one difference each."""
 
 import math
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from elbo_compare.compare.matching.measured import Measured, Series
 from elbo_compare.suites.bridge.pairs.columns import CLAMPS
-from elbo_compare.suites.bridge.pairs.records import SAMPLERS, SiteFacts, Term, What
+from elbo_compare.suites.bridge.pairs.records import EXPECTED, SAMPLERS, SiteFacts, Term, What
 from elbo_compare.suites.contract import Array
 
 # Roundings that a sum may be off by, in units of roundoff x the sum of its absolute terms. Every term comes out of
@@ -139,6 +139,7 @@ LIKELIHOODS = (
     What.LOGITS_SQUARED_ERROR,
     What.ABSOLUTE_ERROR,
 )
+ALONE = (What.LOG_FACTORIAL, What.LOG_CHOOSE)  # what the data alone determine: a loss may leave it out
 
 
 def candidates(found: Measured) -> Iterator[list[Term]]:
@@ -150,25 +151,55 @@ def candidates(found: Measured) -> Iterator[list[Term]]:
     latents = [each for each in found.sites if not each.observed]
     observed = [each for each in found.sites if each.observed]
     plain = _likelihoods(observed, found, What.LOG_LIKELIHOOD)
+    plain += [term for term in found.terms if term.what in ALONE and term.draw == 1]
     others = list(_other_likelihoods(observed, found))
     kls = list(_kls(latents, found))
-    for kl in kls:
-        yield from _distinct([plain + kl, *(_at(plain, draw) + kl for draw in _drawn_again(found))])
-    again = [1, *_drawn_again(found)]
-    yield [term for draw in again for term in _at(plain + kls[0], draw)]  # several particles
+    yield from _own(plain, kls, latents, found)
     yield from (likelihood + kl for kl in kls for likelihood in others)
     for likelihood in (plain, *others):
         for parts in PARTS:
             yield likelihood + _there([Term(what, site.name) for site in latents for what in parts], found)
     yield plain + [term for term in found.terms if term.what is What.COORDINATE]
-    for site in latents:  # log N(0, I) where the model has another prior
-        own, standard = Term(What.LOG_P, site.name), Term(What.STANDARD, site.name)
-        if standard in found.terms:
-            yield plain + [standard if each == own else each for each in kls[0]]
+    for chosen in ([each] for each in latents) if len(latents) == 1 else (*([each] for each in latents), latents):
+        yield from _standard_priors(chosen, plain, kls, found)
     for draw in sorted({term.draw for term in found.terms if term.draw in SAMPLERS}):
         for likelihood in (plain, *(each for each in others if not any(term.clamp for term in each))):
             moved = _there(_at(likelihood, draw), found)
             yield from (moved + kl for kl in (*kls, *(_at(kl, draw) for kl in kls[:1])))
+
+
+def _own(
+    plain: list[Term], kls: Sequence[list[Term]], latents: Sequence[SiteFacts], found: Measured
+) -> Iterator[list[Term]]:
+    """The pair's own terms: at the guide's draw, at later ones, summed over discrete latents, without determinants."""
+    if any(term.what is What.KL and _steady(term, found) for kl in kls for term in kl):
+        yield plain + kls[1]  # a global latent's: else a constant would take its place
+    if any(term.draw == EXPECTED for term in found.terms):
+        yield from (_there(_at(plain + kl, EXPECTED), found) for kl in kls[:3])
+    for kl in kls:
+        yield from _distinct([plain + kl, *(_at(plain, draw) + kl for draw in _drawn_again(found))])
+    for what in (What.LOG_DET_Q, What.LOG_DET_P):
+        determinants = _there([Term(what, site.name) for site in latents], found)
+        if determinants:
+            yield plain + kls[0] + determinants
+    yield [term for draw in (1, *_drawn_again(found)) for term in _at(plain + kls[0], draw)]  # several particles
+
+
+def _standard_priors(
+    sites: Sequence[SiteFacts], plain: list[Term], kls: Sequence[list[Term]], found: Measured
+) -> Iterator[list[Term]]:
+    """log N(0, I), or the KL to it in closed form, where the model has another prior."""
+    for own, other in ((What.LOG_P, What.STANDARD), (What.KL, What.KL_STANDARD)):
+        stands = {Term(own, site.name): Term(other, site.name) for site in sites}
+        if all(each in found.terms for each in stands.values()):
+            for kl in kls[:2]:
+                if any(each in stands for each in kl):
+                    yield plain + [stands.get(each, each) for each in kl]
+
+
+def _steady(term: Term, found: Measured) -> bool:
+    """Whether a term is the same at every tape of a batch size."""
+    return all(_constant(each) for each in found.terms[term].values())
 
 
 def _distinct(sets: Sequence[list[Term]]) -> Iterator[list[Term]]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from elbo_compare.suites.bridge.pairs.records import SAMPLERS, Gradient, Term, What
+from elbo_compare.suites.bridge.pairs.records import EXPECTED, SAMPLERS, Gradient, Term, What
 
 # Unit roundoffs of the norms that are added up. A gradient is a product of as many matrices as there are layers, each
 # off by about sqrt(width) roundings, and of a sum over the batch: 1,024 is 16 layers of 4,096. A cut path is off by 1.
@@ -140,6 +140,8 @@ def term_name(term: Term) -> str:
         text = term.what.value
     elif term.what is What.IMPORTANCE:
         return f"log mean weight of {term.draw} draws"
+    elif term.what is What.KL_STANDARD:
+        text = f"KL(q({term.site}) || N(0, I))"
     elif term.what is What.COORDINATE:
         text = f"KL({term.site})"
     elif term.what in (What.LOG_Q, What.LOG_P, What.KL):
@@ -153,6 +155,6 @@ def term_name(term: Term) -> str:
             else f"+ {-term.clamp:g} inside the logs"
         )
         text += f", probabilities {place}"
-    if term.draw == 1:
+    if term.draw in (1, EXPECTED):
         return text
     return f"{text} {SAMPLERS.get(term.draw) or ('at a second draw' if term.draw == 2 else f'at draw {term.draw}')}"

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from elbo_compare.compare.matching.fitting import Fitted, nearly
-from elbo_compare.compare.matching.gradients import Compared, compared, path_words, paths
+from elbo_compare.compare.matching.fitting import ALONE, Fitted, nearly
+from elbo_compare.compare.matching.gradients import Compared, compared, path_words, paths, term_name
 from elbo_compare.compare.matching.measured import Measured, Series
 from elbo_compare.compare.matching.naming import Named, constant_words, named
 from elbo_compare.compare.matching.result import MatchVerdict
-from elbo_compare.compare.matching.words import differences, estimator, formula
-from elbo_compare.suites.bridge.pairs.records import Total, What
+from elbo_compare.compare.matching.words import differences, estimator, formula, mixture
+from elbo_compare.suites.bridge.pairs.records import Term, Total, What
 from elbo_compare.suites.bridge.tape import Drawn
 
 
@@ -40,6 +40,9 @@ def judge(total: str, found: Measured, *, one_framework: bool = True) -> JudgedT
         if one.fitted.exact:
             return _explained(total, one, found)
     fields = _unexplained(nearest, found, y)
+    another = elsewhere(found)
+    if another and not untied(found, one_framework=one_framework):
+        return JudgedTotal(verdict=MatchVerdict.DIFFERS, fields=fields | {"differences": another})
     apart = untied(found, one_framework=one_framework)
     enumerated = found.other.errors.get(Total.ENUM.value, "")
     apart += f"; TraceEnum_ELBO, which sums over the discrete sites, raises {enumerated}" if enumerated else ""
@@ -53,7 +56,7 @@ def judge(total: str, found: Measured, *, one_framework: bool = True) -> JudgedT
 def _explained(total: str, one: Named, found: Measured) -> JudgedTotal:
     fit = one.fitted
     said, which = differences(one, found), estimator(one, found)
-    same = one.same and not said and which is not None
+    same = one.same and not said
     fields: dict[str, Any] = {
         "differences": said,
         "estimator": which.value if which else "",
@@ -64,14 +67,23 @@ def _explained(total: str, one: Named, found: Measured) -> JudgedTotal:
         f"{' and '.join(map(str, found.sizes))}",
     }
     notes = []
-    if same and which is not None:
-        fields["formula"] = f"{total} = {which.value}" + _rest(one, found)
+    if same:
+        fields["formula"] = f"{total} = {_objective(one, which)}" + _rest(one, found)
+        alone = [term_name(each.term) for each in one.terms if each.weight and each.term.what in ALONE]
+        notes += [f"up to {each}, which the data alone determine" for each in alone]
         constant = constant_words(one.constant, found)
         notes += [f"up to a constant, {constant}, that no gradient sees"] if constant else []
         if any(site.observed and site.family == "Bernoulli" for site in found.sites):
             notes.append("judged at these weights: a clamp that begins beyond their outputs is not seen")
     else:
         fields["formula"] = f"{total} = {formula(one, found)}"
+    analytic, sampled = mixture(one)
+    if same and (which is None or (which is Total.ENUM and analytic)):
+        notes.append(
+            f"no ELBO object of the library returns it: the KL of {analytic} is analytic, {sampled or 'the rest'} is "
+            "sampled; in expectation it is the same, and the gradient is held against that of these terms"
+        )
+        which = None
     judged, more = _gradients(total, one, found, which if same else None)
     fields |= more
     fields["notes"] = notes
@@ -82,6 +94,13 @@ def _explained(total: str, one: Named, found: Measured) -> JudgedTotal:
         fields["differences"] = [*said, f"and other gradients than that formula's: {fields['why']}"]
     fields.pop("why", None)
     return JudgedTotal(verdict=MatchVerdict.SAME if same else MatchVerdict.DIFFERS, fields=fields)
+
+
+def _objective(one: Named, which: Total | None) -> str:
+    analytic, _ = mixture(one)
+    if which is None:
+        return f"Trace_ELBO with the analytic KL of {analytic}"
+    return which.value + (f" with the analytic KL of {analytic}" if which is Total.ENUM and analytic else "")
 
 
 def _rest(one: Named, found: Measured) -> str:
@@ -158,6 +177,25 @@ def _own_sum(found: Measured) -> str:
                 "what the terms would explain is not what it minimises"
             )
     return ""
+
+
+def elsewhere(found: Measured) -> list[str]:
+    """Of two pairs: which site's law is another, told by its log density at the same noise. What hangs on a latent
+    whose own law is another differs with it, and is not told apart; a site that one pair lacks is."""
+    ours, theirs = ({each.name for each in side} for side in (found.first_sites, found.sites))
+    said = [f"site {name!r} is in one pair alone" for name in sorted(ours ^ theirs)] if ours else []
+    for site in found.sites:
+        for what, name in ((What.LOG_Q, "q"), (What.LOG_P, "p"), (What.LOG_LIKELIHOOD, "p")):
+            term = Term(what, site.name)
+            one, other = found.first_terms.get(term), found.terms.get(term)
+            if said or one is None or other is None:
+                continue
+            size = found.sizes[0]
+            off = np.abs(one[size].values - other[size].values)
+            if (off > 128 * found.unit * (one[size].scales + other[size].scales)).any():
+                values = f"{one[size].values[0]:.8g}, the second's {other[size].values[0]:.8g}"
+                said.append(f"{name}({site.name}) is another law: its log density is {values}, at the same noise")
+    return said
 
 
 def untied(found: Measured, *, one_framework: bool) -> str:

@@ -1,7 +1,7 @@
 """What both sides gave at several tapes and two batch sizes, as arrays: what a formula is fitted to."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -26,7 +26,7 @@ class Measured:
     """first: the totals of the first side (a loss; or a pair's). second: the second side's totals; terms: its terms, by
     batch size. sites: the second side's. gradients: of one run, by total or term, then by weight.
 
-    first_sites: where the first side is a pair too. unit: the unit roundoff of the dtype that was computed in.
+    first_sites, first_terms: where the first side is a pair too. unit: the unit roundoff of the dtype.
     """
 
     sizes: tuple[int, ...]
@@ -37,6 +37,7 @@ class Measured:
     one: Run
     other: Run
     first_sites: Sequence[SiteFacts] = ()
+    first_terms: Mapping[Term, Mapping[int, Series]] = field(default_factory=dict)
     unit: float = UNIT
 
     def per_datum(self, site: str) -> float:
@@ -52,7 +53,7 @@ def gathered(runs: Mapping[int, Sequence[Run]], keys: Sequence[str]) -> dict[str
             found[key] = {
                 size: Series(
                     values=np.array([run.values[key] for run in side]),
-                    scales=np.array([run.scales.get(key, _own_size(run, key)) for run in side]),
+                    scales=np.array([run.scales[key] if key in run.scales else _own_size(run, key) for run in side]),
                 )
                 for size, side in runs.items()
             }
@@ -99,5 +100,6 @@ def measured(
         one=first[sizes[0]][0],
         other=second[sizes[0]][0],
         first_sites=first_sites,
+        first_terms=terms(first) if first_sites else {},
         unit=unit,
     )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from elbo_compare.compare.matching.fitting import Fitted, reproduced
+from elbo_compare.compare.matching.fitting import ALONE, Fitted, reproduced
 from elbo_compare.compare.matching.measured import Measured, Series
 from elbo_compare.suites.bridge.pairs.records import Term, What
 
@@ -21,12 +21,14 @@ OWN_SIGN = {
     What.IMPORTANCE: -1.0,
     What.COORDINATE: 1.0,
     What.STANDARD: -1.0,
+    What.KL_STANDARD: 1.0,
 }
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reduction:
-    """1 / (batch^a x numbers per datum^b): how a sum was divided. of: whose numbers (latents, pixels)."""
+    """1 / (batch^a x numbers per datum^b): how a sum was divided; a = -1: multiplied, as where a loss lacks the scale
+    size / batch of the pair's subsampling. of: whose numbers (latents, pixels)."""
 
     batch: int = 0
     inner: float = 1.0
@@ -39,6 +41,8 @@ class Reduction:
     @property
     def words(self) -> str:
         """summed; averaged over the batch and the latents."""
+        if self.batch < 0:
+            return "multiplied by the batch size"
         over = (["the batch"] if self.batch else []) + ([f"the {self.of}"] if self.of else [])
         return f"averaged over {' and '.join(over)}" if over else "summed"
 
@@ -74,6 +78,7 @@ class Named:
         return all(
             each.weight == 1.0 and each.reduction == self.reduction and each.term.what in OWN_SIGN
             for each in self.terms
+            if each.term.what not in ALONE
         )
 
 
@@ -153,6 +158,7 @@ def _weighed(term: Term, values: tuple[float, ...], found: Measured, number: Cal
 def _reductions(term: Term, found: Measured) -> Iterator[Reduction]:
     yield SUMMED
     yield Reduction(batch=1)
+    yield Reduction(batch=-1)
     inner = {"latents": 0.0, "pixels": 0.0}
     for site in found.sites:
         inner["pixels" if site.observed else "latents"] += found.per_datum(site.name)
@@ -183,14 +189,14 @@ def closely(value: float) -> float:
 def _plainness(weight: float) -> int:
     """1 first; then 2 and small shares (the mean of three draws), whole numbers, short decimals, longer, anything."""
     size = abs(weight)
-    share = 1.0 / round(1.0 / size) if 0 < size < 1 else size
+    share = 0 < size < 1 and 1.0 / round(1.0 / size) == size
     if size == 1.0:
         return 0
-    if size == 2.0 or (share == size and size >= 1 / 16):
+    if size == 2.0 or (share and size >= 1 / 16):
         return 1
     if size >= 1 and size == round(size) and size <= 64:
         return 2
-    if size == float(f"{size:.2g}") or share == size:
+    if size == float(f"{size:.2g}") or share:
         return 3
     return 4 if size == float(f"{size:.4g}") else 5
 

@@ -46,7 +46,9 @@ def tie(first: Sequence[Weight], second: Sequence[Weight], said: Mapping[str, st
     free = [each for each in first if each.name not in names.values()]
     how = ["as said"] if said else []
     how += [f"{len(shared)} shared"] if shared else []
-    if left:
+    if left and not free and names:
+        how.append(f"{len(left)} of the second side alone: as they are there")
+    elif left:
         found, word = _matched(free, left)
         names |= found
         how.append(word)

@@ -1,16 +1,28 @@
 """How a formula differs from the pair's own objective, site by site, in words."""
 
+import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
+from elbo_compare.compare.matching.fitting import ALONE
 from elbo_compare.compare.matching.gradients import term_name
 from elbo_compare.compare.matching.measured import Measured
-from elbo_compare.compare.matching.naming import IRREGULAR, SUMMED, Named, Reduction, Weighed, constant_words
-from elbo_compare.suites.bridge.pairs.records import SAMPLERS, SiteFacts, Term, Total, What
+from elbo_compare.compare.matching.naming import (
+    HALF_LOG_2PI,
+    IRREGULAR,
+    SUMMED,
+    Named,
+    Reduction,
+    Weighed,
+    constant_words,
+)
+from elbo_compare.suites.bridge.pairs.records import EXPECTED, SAMPLERS, SiteFacts, Term, Total, What
 
 # A Gaussian term in parts, as it is right: log q - log p at a draw, and KL(q || p).
 SAMPLED_PARTS = {What.LOG_VAR: -0.5, What.NOISE2: -0.5, What.PRIOR_RESIDUAL2: 0.5, What.PRIOR_LOG_VAR: 0.5}
 ANALYTIC_PARTS = {What.LOG_VAR: -0.5, What.MEAN2: 0.5, What.VAR: 0.5, What.PRIOR_LOG_VAR: 0.5}
 OWN = (What.LOG_LIKELIHOOD, What.LOG_Q, What.LOG_P)
+DENSITIES = (What.LOG_Q, What.LOG_P, What.KL, What.STANDARD, What.KL_STANDARD)
 PART_NAMES = {
     What.LOG_VAR: "log sigma^2 of q",
     What.NOISE2: "((z - mean) / sigma)^2",
@@ -24,8 +36,9 @@ PART_NAMES = {
 
 
 def estimator(one: Named, found: Measured) -> Total | None:
-    """Which ELBO object has these terms, whatever their weights: all KLs sampled, or analytic wherever one is known."""
-    if any(each.term.what is What.ENUMERATED for each in one.terms):
+    """Which ELBO object has these terms, whatever their weights: all KLs sampled, or analytic wherever one is known;
+    TraceEnum_ELBO where discrete latents are summed over."""
+    if any(each.term.what is What.ENUMERATED or each.term.draw == EXPECTED for each in one.terms):
         return Total.ENUM
     latents = [site.name for site in found.sites if not site.observed]
     analytic = {each.term.site for each in one.terms if each.term.what is What.KL and each.weight}
@@ -53,16 +66,53 @@ def differences(one: Named, found: Measured) -> list[str]:
     if particles:
         return [*said, f"it is the average of {particles} draws, as with num_particles = {particles}"]
     for site in () if whole else found.sites:
-        terms = [each for each in one.terms if each.term.site.partition("[")[0] == site.name]
-        said += _observed(site, terms, one.reduction) if site.observed else _latent(site, terms, one.reduction)
+        terms = [
+            replace(each, term=replace(each.term, draw=1)) if each.term.draw == EXPECTED else each
+            for each in one.terms
+            if each.term.site.partition("[")[0] == site.name and each.term.what not in ALONE
+        ]
+        said += _observed(site, terms, one.reduction) if site.observed else _latent(site, terms, one, found)
     constant = constant_words(one.constant, found)
     if constant and any(" is missing: its log q" in each for each in said):
         said.append(f"a constant stands there, {constant}, as a clamped KL (free bits) leaves it")
-    mixed = {each.term.site for each in one.terms if each.term.what is What.KL and each.weight}
+    return [*_squares(one, found), *said] if said else said
+
+
+def mixture(one: Named) -> tuple[str, str]:
+    """(latents whose KL is analytic, latents whose KL is sampled) of a formula, each empty without."""
+    analytic = {each.term.site for each in one.terms if each.term.what is What.KL and each.weight}
     sampled = {each.term.site for each in one.terms if each.term.what is What.LOG_Q and each.weight}
-    if not said and mixed and sampled and estimator(one, found) is None:
-        said.append(f"the KL of {', '.join(sorted(mixed))} is analytic, that of {', '.join(sorted(sampled))} sampled")
-    return said
+    return ", ".join(sorted(analytic)), ", ".join(sorted(sampled))
+
+
+def _squares(one: Named, found: Measured) -> Iterator[str]:
+    """A normal likelihood of a fixed spread that weighs, beside the KL, as a bare sum of squares does."""
+    for site in found.sites:
+        own = [each for each in one.terms if each.term == Term(What.LOG_LIKELIHOOD, site.name)]
+        spread = _log_variance(Term(What.OBSERVED_LOG_VAR, site.name), site, found)
+        latent = {(each.weight, each.reduction) for each in one.terms
+                  if each.term.what in (What.KL, What.LOG_Q, What.LOG_P) and each.weight}  # fmt: skip
+        if not own or spread is None or len(latent) != 1 or site.family != "Normal":
+            continue
+        weight, reduction = next(iter(latent))
+        for share, said in ((2.0, "the squared error"), (1.0, "half of the squared error")):
+            plain = abs(own[0].weight / weight - share * math.exp(-spread)) < 1e-6 * share * math.exp(-spread)
+            if plain and reduction == own[0].reduction:
+                yield f"{said} of {site.name} stands instead of log p({site.name})"
+
+
+def _log_variance(term: Term, site: SiteFacts, found: Measured) -> float | None:
+    """What a site's variance is the exponential of, where one number holds for all of it; negative for an observed one,
+    whose column has the sign of a log density."""
+    columns = found.terms.get(term)
+    if columns is None:
+        return None
+    ends = [(each.values.min(), each.values.max(), size) for size, each in columns.items()]
+    each_datum = [value / (size * found.per_datum(site.name)) for low, high, size in ends for value in (low, high)]
+    scale = site.model_scale
+    if max(each_datum) - min(each_datum) > 1e-9 * (1.0 + abs(each_datum[0])) or scale != 1.0:
+        return None
+    return float(each_datum[0])
 
 
 def _particles(one: Named) -> int:
@@ -116,18 +166,19 @@ def _drawn(term: Term) -> Iterator[str]:
         yield f"log p({term.site}) comes from a later draw than the guide's (draw {term.draw} of the tape)"
 
 
-def _latent(site: SiteFacts, terms: Sequence[Weighed], rest: Reduction) -> Iterator[str]:
+def _latent(site: SiteFacts, terms: Sequence[Weighed], one: Named, found: Measured) -> Iterator[str]:
     weights = {(each.term.what, each.term.draw): each for each in terms if each.weight}
     if not weights:
         yield f"site {site.name!r} is missing: its log q, log p and KL are absent"
         return
     coordinates = [each for each in terms if each.term.what is What.COORDINATE]
     if coordinates:
-        yield from _coordinates(site, coordinates, rest)
+        yield from _coordinates(site, coordinates, one.reduction)
         return
-    if not any(what in (What.LOG_Q, What.LOG_P, What.KL) for what, _ in weights):
+    if not any(what in DENSITIES for what, _ in weights):
         yield from _parts(site, [each for each in terms if each.term.draw == 1])
         return
+    yield from _determinants(site, weights)
     draws = sorted({draw for _, draw in weights})
     if len(draws) > 1:
         yield f"the KL of {site.name} mixes draws {', '.join(map(str, draws))} of the tape"
@@ -136,11 +187,53 @@ def _latent(site: SiteFacts, terms: Sequence[Weighed], rest: Reduction) -> Itera
         yield f"the KL of {site.name} is taken {SAMPLERS[draws[0]]}"
     elif draws != [1]:
         yield f"the KL of {site.name} comes from a second draw (draw {draws[0]} of the tape)"
-    q, p, kl = (weights.get((what, draws[0])) for what in (What.LOG_Q, What.LOG_P, What.KL))
-    standard = weights.get((What.STANDARD, draws[0]))
+    yield from _of_one_draw(site, {what: each for (what, _), each in weights.items()}, one, found)
+
+
+def _of_one_draw(site: SiteFacts, weights: dict[What, Weighed], one: Named, found: Measured) -> Iterator[str]:
+    """What the densities and the KL of one site, all at one draw, say of its prior and their weights."""
+    q, p, kl = (weights.get(what) for what in (What.LOG_Q, What.LOG_P, What.KL))
+    standard, closed = weights.get(What.STANDARD), weights.get(What.KL_STANDARD)
     if standard is not None and p is None:
         yield f"log N(0, I) stands where log p({site.name}) belongs: it is another prior than the model's"
-    yield from _densities(site, q, p or standard, kl, rest)
+    if closed is not None and kl is None:
+        yield f"KL(q || N(0, I)) stands where KL({site.name}) belongs: it is another prior than the model's"
+    width = _other_width(site, q, p, one, found)
+    if width:
+        yield width
+        return
+    yield from _densities(site, q, p or standard, kl or closed, one.reduction)
+
+
+def _determinants(site: SiteFacts, weights: dict[tuple[What, int], Weighed]) -> Iterator[str]:
+    """What a loss has of the transforms' determinants; they are taken out of `weights`."""
+    for what, name, sign in ((What.LOG_DET_Q, "q", 1.0), (What.LOG_DET_P, "p", -1.0)):
+        each = weights.pop((what, 1), None)
+        if each is not None:
+            yield _determinant(f"the log determinant of {name}({site.name})", sign * each.weight)
+
+
+def _determinant(name: str, missing: float) -> str:
+    if abs(missing - 1.0) < 1e-9:
+        return f"{name} is absent"
+    if abs(missing - 2.0) < 1e-9:
+        return f"{name} has the other sign"
+    return f"{name} weighs {1 - missing:.6g} times as much"
+
+
+def _other_width(site: SiteFacts, q: Weighed | None, p: Weighed | None, one: Named, found: Measured) -> str:
+    """Where another weight of log p and the constant beside it are what a normal prior of another width gives."""
+    own = _log_variance(Term(What.PRIOR_LOG_VAR, site.name), site, found)
+    if q is None or p is None or own is None or q.weight != 1.0 or p.weight in (0.0, 1.0) or p.weight < 0:
+        return ""
+    width, count = math.exp(0.5 * own), found.per_datum(site.name)
+    other = width / math.sqrt(p.weight)
+    expected = count * (math.log(other) - p.weight * math.log(width) + (1 - p.weight) * HALF_LOG_2PI)
+    per_datum = [value / size for value, size in zip(one.constant, found.sizes, strict=True)]
+    if any(abs(each - expected) > 1e-6 * (1.0 + abs(expected)) for each in per_datum):
+        return ""
+    name = f"log p({site.name})"
+    return f"{name} is of another prior than the model's: of standard deviation {other:.6g}, not {width:.6g}"
 
 
 def _coordinates(site: SiteFacts, terms: Sequence[Weighed], rest: Reduction) -> Iterator[str]:
@@ -181,6 +274,8 @@ def _weight(name: str, each: Weighed, scale: float, rest: Reduction, *, beta: bo
     """`KL(z) weighs 4 times as much (beta = 4)`; `KL(z) is summed, the rest averaged over the batch`; a scale."""
     if each.reduction == IRREGULAR:
         yield f"{name} weighs {each.weight:.6g} at one batch size and otherwise at the other: no plain reduction"
+    elif each.reduction.batch < 0 or rest.batch < 0:
+        yield from _subsampled(name, each, scale, rest)
     elif each.reduction != rest:
         times = "" if each.weight == 1.0 else f" and weighs {each.weight:.6g} times as much"
         yield f"{name} is {each.reduction.words}{times}, the rest {rest.words}"
@@ -193,10 +288,27 @@ def _weight(name: str, each: Weighed, scale: float, rest: Reduction, *, beta: bo
         yield f"{name} weighs {each.weight:.10g} times as much{because}"
 
 
+def _subsampled(name: str, each: Weighed, scale: float, rest: Reduction) -> Iterator[str]:
+    """The pair's plate multiplies by size / batch, and the loss does not do so for this term, or for the rest."""
+    if (each.reduction, each.weight) == (rest, 1.0):
+        return
+    lacking = each.reduction.batch < 0
+    yield (
+        f"{name} lacks the scale size / batch: the pair's scale {scale:.6g} is on it, and not in the loss"
+        if lacking
+        else f"{name} has the pair's scale size / batch, {scale:.6g} here, and the rest of the loss does not"
+    )
+
+
 def _parts(site: SiteFacts, terms: Sequence[Weighed]) -> Iterator[str]:
     """A Gaussian term that is no multiple of the KL: which of its parts is off."""
     weights = {each.term.what: each.weight for each in terms}
     right = ANALYTIC_PARTS if What.MEAN2 in weights else SAMPLED_PARTS
+    of_prior = [weights.get(what, 0.0) for what in (What.MEAN2, What.VAR, What.PRIOR_RESIDUAL2) if what in weights]
+    if len(set(of_prior)) == 1 and of_prior[0] not in (0.0, 0.5) and weights.get(What.LOG_VAR) == -0.5:
+        times = (0.5 / of_prior[0]) ** 0.5 if of_prior[0] > 0 else float("nan")
+        yield f"the prior of {site.name} is another than the model's: standard deviation {times:.6g} times as large"
+        return
     if weights.get(What.VAR2) == 0.5 and not weights.get(What.VAR):
         yield f"in the KL of {site.name} exp(log variance) is taken for sigma, and squared again"
         return

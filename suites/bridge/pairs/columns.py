@@ -5,8 +5,8 @@ elementwise array; its sum over the batch is the column's value.
 """
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from elbo_compare.suites.bridge.pairs.records import BY_LOG_VAR, BY_ROOT, BY_VARIANCE, SHARED, ZERO_NOISE, What
@@ -25,7 +25,7 @@ class Gaussian:
 @dataclass(frozen=True, kw_only=True)
 class Latent:
     """A latent site at one draw. log_q, log_p, kl: scaled and masked as the library does it; kl None: none registered.
-    weight: scale times mask, by which a part counts."""
+    weight: scale times mask, by which a part counts. log_det_q, log_det_p: of the distributions' transforms."""
 
     value: Any
     log_q: Any
@@ -34,11 +34,14 @@ class Latent:
     guide: Gaussian | None
     prior: Gaussian | None
     weight: Any = 1.0
+    log_det_q: Any | None = None
+    log_det_p: Any | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Observed:
-    """An observed site. mean, sigma of its law; logits of a Bernoulli; probability: the mean lies in (0, 1)."""
+    """An observed site. mean, sigma of its law; logits of a Bernoulli; probability: the mean lies in (0, 1).
+    alone: what of log_p the data alone determine."""
 
     value: Any
     log_p: Any
@@ -48,6 +51,7 @@ class Observed:
     probability: bool = False
     weight: Any = 1.0
     unmasked: Any | None = None
+    alone: Mapping[What, Any] = field(default_factory=dict)
 
 
 def latent_columns(xp: Any, site: Latent, wide: bool) -> Iterator[tuple[What, Any]]:
@@ -56,14 +60,21 @@ def latent_columns(xp: Any, site: Latent, wide: bool) -> Iterator[tuple[What, An
     yield What.LOG_P, site.log_p
     if site.kl is not None:
         yield What.KL, site.kl
+    for what, log_det in ((What.LOG_DET_Q, site.log_det_q), (What.LOG_DET_P, site.log_det_p)):
+        if log_det is not None:
+            yield what, log_det
+    if site.prior is not None:
+        yield What.PRIOR_LOG_VAR, site.weight * 2.0 * xp.log(site.prior.sigma)
     if wide:
         yield What.STANDARD, -0.5 * site.weight * (site.value**2 + math.log(2.0 * math.pi))
+    if wide and site.guide is not None:
+        log_var = 2.0 * xp.log(site.guide.sigma)
+        yield What.KL_STANDARD, 0.5 * site.weight * (site.guide.sigma**2 + site.guide.mean**2 - 1.0 - log_var)
     if not wide or site.guide is None or site.prior is None:
         return
     w, q, p = site.weight, site.guide, site.prior
     yield What.LOG_VAR, w * 2.0 * xp.log(q.sigma)
     yield What.NOISE2, w * ((site.value - q.mean) / q.sigma) ** 2
-    yield What.PRIOR_LOG_VAR, w * 2.0 * xp.log(p.sigma)
     yield What.PRIOR_RESIDUAL2, w * ((site.value - p.mean) / p.sigma) ** 2
     yield What.MEAN2, w * ((q.mean - p.mean) / p.sigma) ** 2
     yield What.VAR, w * (q.sigma / p.sigma) ** 2
@@ -71,9 +82,14 @@ def latent_columns(xp: Any, site: Latent, wide: bool) -> Iterator[tuple[What, An
     yield What.VAR2, w * (q.sigma / p.sigma) ** 4
 
 
-def observed_columns(xp: Any, site: Observed, wide: bool) -> Iterator[tuple[What, float, Any]]:
-    """(what, clamp, elements) of an observed site, with the sign of a log density; with `wide` its stand-ins."""
+def observed_columns(xp: Any, site: Observed, wide: bool, guards: bool = True) -> Iterator[tuple[What, float, Any]]:
+    """(what, clamp, elements) of an observed site, with the sign of a log density; with `wide` its stand-ins.
+
+    guards: with probabilities cut off too."""
     yield What.LOG_LIKELIHOOD, 0.0, site.log_p
+    yield from ((what, 0.0, elements) for what, elements in site.alone.items())
+    if site.sigma is not None:
+        yield What.OBSERVED_LOG_VAR, 0.0, -site.weight * 2.0 * xp.log(site.sigma)
     if wide and site.unmasked is not None:
         yield What.UNMASKED, 0.0, site.unmasked
     if not wide or site.mean is None:
@@ -83,20 +99,19 @@ def observed_columns(xp: Any, site: Observed, wide: bool) -> Iterator[tuple[What
     yield What.ABSOLUTE_ERROR, 0.0, -w * abs(x - mean)
     if site.sigma is not None:
         yield What.STANDARDISED_ERROR, 0.0, -w * ((x - mean) / site.sigma) ** 2
-        yield What.OBSERVED_LOG_VAR, 0.0, -w * 2.0 * xp.log(site.sigma)
     if site.logits is not None:
         yield What.LOGITS_SQUARED_ERROR, 0.0, -w * (x - site.logits) ** 2
         yield What.TWICE_SIGMOID, 0.0, w * (x * mean - xp.log1p(xp.exp(mean)))
     if site.probability:
-        yield from _cross_entropies(xp, w, x, mean)
+        yield from _cross_entropies(xp, w, x, mean, CLAMPS if guards else ())
 
 
-def _cross_entropies(xp: Any, w: Any, x: Any, mean: Any) -> Iterator[tuple[What, float, Any]]:
+def _cross_entropies(xp: Any, w: Any, x: Any, mean: Any, clamps: Sequence[float]) -> Iterator[tuple[What, float, Any]]:
     """The Bernoulli's log density with probabilities cut off; a negative clamp is added inside of the logs instead."""
-    for clamp in (0.0, *CLAMPS):
+    for clamp in (0.0, *clamps):
         p = xp.clip(mean, clamp, 1.0 - clamp) if clamp else mean
         yield What.CROSS_ENTROPY, clamp, w * (x * xp.log(p) + (1.0 - x) * xp.log1p(-p))
-    for clamp in CLAMPS:
+    for clamp in clamps:
         yield What.CROSS_ENTROPY, -clamp, w * (x * xp.log(mean + clamp) + (1.0 - x) * xp.log(1.0 - mean + clamp))
 
 

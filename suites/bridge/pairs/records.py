@@ -33,6 +33,9 @@ class What(StrEnum):
     IMPORTANCE = "log mean weight"  # the importance-weighted bound over as many draws as `Term.draw` says
     STANDARD = "log N(0, I)"  # in place of the prior that the model has
     COORDINATE = "KL of one latent"  # of two Gaussians; the site is z[0]
+    KL_STANDARD = "KL to N(0, I)"  # of a Gaussian guide, in closed form, in place of the model's prior
+    LOG_DET_Q = "log determinant of q"  # of the transform that the site's distribution has
+    LOG_DET_P = "log determinant of p"
 
     LOG_VAR = "log var"
     NOISE2 = "e^2"
@@ -51,6 +54,9 @@ class What(StrEnum):
     TWICE_SIGMOID = "cross-entropy, sigmoid applied twice"
     LOGITS_SQUARED_ERROR = "squared error of the logits"
     UNMASKED = "log density without the mask"
+
+    LOG_FACTORIAL = "log x!"  # parts of a likelihood that the data alone determine: no gradient sees them
+    LOG_CHOOSE = "the log of the combinatorial coefficient"
 
 
 class Total(StrEnum):
@@ -85,6 +91,9 @@ class Term:
         what, site, draw, clamp = key.rsplit("|", 3)
         return cls(What(what), site, int(draw), float(clamp))
 
+
+# The discrete latents summed over, each state weighed by q: a term's expectation over them.
+EXPECTED = -9
 
 # Draws that are none of the guide's own: the same base noise by another sampler, as people write it by mistake.
 ZERO_NOISE, BY_VARIANCE, BY_LOG_VAR, BY_ROOT, SHARED = 0, -1, -2, -3, -4

@@ -31,7 +31,7 @@ def terms(
         model, guide = run.model.get(name), run.guide.get(name)
         if model is not None and model.observed:
             site = _observed(xp, model, probability)
-            for what, clamp, elements in observed_columns(xp, site, wide):
+            for what, clamp, elements in observed_columns(xp, site, wide, guards=draw == 1):
                 yield Term(what, name, draw, clamp), elements, rounding(xp, what, site, elements)
         else:
             latent = _latent(xp, model, guide, divergence)
@@ -150,7 +150,54 @@ def _observed(xp: Any, node: Node, probability: Callable[[str, Any], bool]) -> O
         probability=mean is not None and probability(family, mean),
         weight=_weight(xp, node, value if mean is None else mean),
         unmasked=_unmasked(xp, node) if node.masks else None,
+        alone=_alone(xp, node),
     )
+
+
+def _alone(xp: Any, node: Node) -> dict[What, Any]:
+    """log x! and combinatorial coefficients of a law of counts, by the site's scale and masks."""
+    x, family, count = node.value, node.family, getattr(node.base, "total_count", None)
+    gamma = _log_gamma(xp)
+    if family.startswith("Multinomial") and count is not None:
+        elements = gamma(x.sum(-1) + 1.0) - gamma(x + 1.0).sum(-1)
+        return {What.LOG_CHOOSE: _weight(xp, node, elements) * elements}
+    if family.startswith("Binomial") and count is not None:
+        elements = gamma(count + 1.0) - gamma(x + 1.0) - gamma(count - x + 1.0)
+        return {What.LOG_CHOOSE: _weight(xp, node, elements) * elements}
+    if family == "Poisson" or family.startswith(("NegativeBinomial", "GammaPoisson")):
+        elements = -gamma(x + 1.0)
+        return {What.LOG_FACTORIAL: _weight(xp, node, elements) * elements}
+    return {}
+
+
+def _log_gamma(xp: Any) -> Callable[[Any], Any]:
+    if hasattr(xp, "lgamma"):
+        return lambda x: xp.lgamma(xp.as_tensor(x, dtype=xp.get_default_dtype()))
+    from jax.scipy.special import gammaln
+
+    return lambda x: gammaln(xp.asarray(x, dtype=float))
+
+
+def _log_det(xp: Any, node: Node | None) -> Any | None:
+    """log |d value / d base| of a transformed distribution, by the site's scale and masks: what its base's density is
+    divided by. None without a transform, and where the value can't be taken back."""
+    transforms = [] if node is None else getattr(node.base, "transforms", [])
+    if node is None or not transforms:
+        return None
+    value, between = node.value, (node.record or {}).get("intermediates")
+    try:
+        if between:
+            value = between[0][0]
+        else:
+            for transform in reversed(transforms):
+                value = transform.inv(value) if hasattr(transform, "inv") else transform._inverse(value)
+        elements = node.base.base_dist.log_prob(value)
+        own = node.base.log_prob(node.value, *([between] if between else []))
+    except (NotImplementedError, ValueError, TypeError, KeyError, RuntimeError):
+        return None
+    while len(elements.shape) > len(own.shape):
+        elements = elements.sum(-1)
+    return (elements - own) * _weight(xp, node, own)
 
 
 def _unmasked(xp: Any, node: Node) -> Any:
@@ -172,4 +219,6 @@ def _latent(xp: Any, model: Node | None, guide: Node | None, divergence: Diverge
         guide=gaussian_of(xp, guide),
         prior=gaussian_of(xp, model),
         weight=_weight(xp, node, node.value) if str(node.value.dtype).rpartition("float")[1] else 1.0,
+        log_det_q=_log_det(xp, guide),
+        log_det_p=_log_det(xp, model),
     )
