@@ -155,13 +155,13 @@ def candidates(found: Measured) -> Iterator[list[Term]]:
     others = list(_other_likelihoods(observed, found))
     kls = list(_kls(latents, found))
     yield from _own(plain, kls, latents, found)
+    for chosen in ([each] for each in latents) if len(latents) == 1 else (*([each] for each in latents), latents):
+        yield from _standard_priors(chosen, plain, kls, found)
     yield from (likelihood + kl for kl in kls for likelihood in others)
     for likelihood in (plain, *others):
         for parts in PARTS:
             yield likelihood + _there([Term(what, site.name) for site in latents for what in parts], found)
     yield plain + [term for term in found.terms if term.what is What.COORDINATE]
-    for chosen in ([each] for each in latents) if len(latents) == 1 else (*([each] for each in latents), latents):
-        yield from _standard_priors(chosen, plain, kls, found)
     for draw in sorted({term.draw for term in found.terms if term.draw in SAMPLERS}):
         for likelihood in (plain, *(each for each in others if not any(term.clamp for term in each))):
             moved = _there(_at(likelihood, draw), found)

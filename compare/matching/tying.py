@@ -8,6 +8,7 @@ from elbo_compare.compare.checking.failure import TargetError
 from elbo_compare.suites.bridge.pairs.records import Weight
 
 SHOWN = 4  # names in a refusal
+LEAVES = {"w": "weight", "W": "weight", "kernel": "weight", "b": "bias"}  # what other frameworks call a layer's parts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +107,11 @@ def _matched(free: Sequence[Weight], left: Sequence[Weight]) -> tuple[dict[str, 
 
 
 def _by_name(free: Sequence[Weight], left: Sequence[Weight]) -> dict[str, str]:
-    """The same last parts of the name (`encoder$$$fc1.weight` and `fc1.weight`), unique on both sides."""
+    """The same last parts of the name (`encoder$$$fc1.weight` and `fc1.weight`, `params.log_scale` and `log_scale`),
+    unique on both sides."""
+    whole = _by_suffix(free, left)
+    if whole:
+        return whole
     for parts in (3, 2):
         ours, theirs = ([_tail(each.name, parts) for each in side] for side in (free, left))
         if max(Counter(ours).values(), default=0) > 1 or max(Counter(theirs).values(), default=0) > 1:
@@ -117,8 +122,22 @@ def _by_name(free: Sequence[Weight], left: Sequence[Weight]) -> dict[str, str]:
     return {}
 
 
+def _by_suffix(free: Sequence[Weight], left: Sequence[Weight]) -> dict[str, str]:
+    """Where each whole name of one side ends one name of the other, and one alone."""
+    names = {}
+    for each in left:
+        theirs = "." + _tail(each.name, len(each.name))
+        ours = [(one, "." + _tail(one.name, len(one.name))) for one in free]
+        fitting = [one for one, mine in ours if (mine.endswith(theirs) or theirs.endswith(mine)) and fits(one, each)]
+        if len(fitting) != 1:
+            return {}
+        names[each.name] = fitting[0].name
+    return names if len(set(names.values())) == len(names) else {}
+
+
 def _tail(name: str, parts: int) -> str:
-    return ".".join(name.replace("$$$", ".").split(".")[-parts:])
+    *layers, leaf = name.replace("$$$", ".").split(".")
+    return ".".join([*layers, LEAVES.get(leaf, leaf)][-parts:])
 
 
 def _in_order(free: Sequence[Weight], left: Sequence[Weight]) -> dict[str, str]:

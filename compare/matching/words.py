@@ -86,18 +86,21 @@ def mixture(one: Named) -> tuple[str, str]:
 
 
 def _squares(one: Named, found: Measured) -> Iterator[str]:
-    """A normal likelihood of a fixed spread that weighs, beside the KL, as a bare sum of squares does."""
+    """A normal likelihood of a fixed spread that weighs, beside the KL, as a bare sum of squares does; a Laplace's as
+    a bare sum of absolute errors."""
     for site in found.sites:
         own = [each for each in one.terms if each.term == Term(What.LOG_LIKELIHOOD, site.name)]
         spread = _log_variance(Term(What.OBSERVED_LOG_VAR, site.name), site, found)
         latent = {(each.weight, each.reduction) for each in one.terms
                   if each.term.what in (What.KL, What.LOG_Q, What.LOG_P) and each.weight}  # fmt: skip
-        if not own or spread is None or len(latent) != 1 or site.family != "Normal":
+        if not own or spread is None or len(latent) != 1:
             continue
         weight, reduction = next(iter(latent))
-        for share, said in ((2.0, "the squared error"), (1.0, "half of the squared error")):
-            plain = abs(own[0].weight / weight - share * math.exp(-spread)) < 1e-6 * share * math.exp(-spread)
-            if plain and reduction == own[0].reduction:
+        variance = math.exp(-spread)
+        bare = {"Normal": {2 * variance: "the squared error", variance: "half of the squared error"},
+                "Laplace": {variance**0.5: "the absolute error"}}.get(site.family, {})  # fmt: skip
+        for share, said in bare.items():
+            if abs(own[0].weight / weight - share) < 1e-6 * share and reduction == own[0].reduction:
                 yield f"{said} of {site.name} stands instead of log p({site.name})"
 
 
@@ -181,7 +184,14 @@ def _latent(site: SiteFacts, terms: Sequence[Weighed], one: Named, found: Measur
     yield from _determinants(site, weights)
     draws = sorted({draw for _, draw in weights})
     if len(draws) > 1:
-        yield f"the KL of {site.name} mixes draws {', '.join(map(str, draws))} of the tape"
+        at = dict(weights) if len(weights) == 2 else {}
+        q, p, name = at.get(What.LOG_Q, 0), at.get(What.LOG_P, 0), site.name
+        if q == 1 and p > 1:
+            yield f"log p({name}) comes from a second draw (draw {p} of the tape), log q from the first"
+        elif p == 1 and q > 1:
+            yield f"log q({name}) comes from a second draw (draw {q} of the tape), log p from the first"
+        else:
+            yield f"the KL of {site.name} mixes draws {', '.join(map(str, draws))} of the tape"
         return
     if draws[0] in SAMPLERS:
         yield f"the KL of {site.name} is taken {SAMPLERS[draws[0]]}"
@@ -278,6 +288,8 @@ def _weight(name: str, each: Weighed, scale: float, rest: Reduction, *, beta: bo
         yield from _subsampled(name, each, scale, rest)
     elif each.reduction != rest:
         times = "" if each.weight == 1.0 else f" and weighs {each.weight:.6g} times as much"
+        if each.weight >= 2 and (each.reduction, rest) == (Reduction(batch=1), SUMMED):
+            times += f", as the scale {each.weight:.6g} / batch of a subsampling plate gives"
         yield f"{name} is {each.reduction.words}{times}, the rest {rest.words}"
     elif each.weight == -1.0:
         yield f"{name} has the other sign"

@@ -40,13 +40,15 @@ class Latent:
 
 @dataclass(frozen=True, kw_only=True)
 class Observed:
-    """An observed site. mean, sigma of its law; logits of a Bernoulli; probability: the mean lies in (0, 1).
+    """An observed site. mean, sigma of a normal law; spread: sigma, or a Laplace's scale; logits of a Bernoulli;
+    probability: the mean lies in (0, 1).
     alone: what of log_p the data alone determine."""
 
     value: Any
     log_p: Any
     mean: Any | None
     sigma: Any | None = None
+    spread: Any | None = None
     logits: Any | None = None
     probability: bool = False
     weight: Any = 1.0
@@ -88,8 +90,8 @@ def observed_columns(xp: Any, site: Observed, wide: bool, guards: bool = True) -
     guards: with probabilities cut off too."""
     yield What.LOG_LIKELIHOOD, 0.0, site.log_p
     yield from ((what, 0.0, elements) for what, elements in site.alone.items())
-    if site.sigma is not None:
-        yield What.OBSERVED_LOG_VAR, 0.0, -site.weight * 2.0 * xp.log(site.sigma)
+    if site.spread is not None:
+        yield What.OBSERVED_LOG_VAR, 0.0, -site.weight * 2.0 * xp.log(site.spread)
     if wide and site.unmasked is not None:
         yield What.UNMASKED, 0.0, site.unmasked
     if not wide or site.mean is None:

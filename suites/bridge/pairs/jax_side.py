@@ -56,7 +56,7 @@ class JaxSide:
             if ours[mine].kernel != (theirs in kernels) and value.ndim == 2:
                 value = value.T
                 self.turned.add(theirs)
-            new[mine] = jnp.asarray(np.ascontiguousarray(value), self.dtype)
+            new[mine] = jnp.asarray(np.array(value, order="C"), self.dtype)
         self.tree = mapped(self.tree, lambda path, leaf: new.get(path, leaf))
 
     def buffers(self) -> list[Array]:

@@ -9,7 +9,8 @@ from pyro.infer import Trace_ELBO, TraceEnum_ELBO, TraceMeanField_ELBO
 from pyro.infer.enum import config_enumerate
 from torch import Tensor
 
-from elbo_compare.suites.bridge.pairs.records import OWN_ONLY, SAMPLERS, Asked, Run, SiteFacts, Term, Total
+from elbo_compare.suites.bridge.pairs.pyro_states import expected
+from elbo_compare.suites.bridge.pairs.records import OWN_ONLY, SAMPLERS, Asked, Run, SiteFacts, Term, Total, What
 from elbo_compare.suites.bridge.pairs.site_terms import facts, importance, moved, terms
 from elbo_compare.suites.bridge.pairs.torch_weights import Gradients
 from elbo_compare.suites.bridge.tape import Tape
@@ -54,6 +55,9 @@ class PyroPair:
         if gradients and not asked.lean:
             grads |= {key: gradients.of(each) for key, each in columns.items()}
         totals, errors, more = self._totals(args, tape, gradients, asked, nesting)
+        if Total.ENUM.value in totals:
+            summed, sizes, slopes = self._expected(args, tape, gradients, totals[Total.ENUM.value])
+            totals, scales, grads = totals | summed, scales | sizes, grads | slopes
         return Run(
             values={key: float(each.detach()) for key, each in columns.items()} | totals,
             scales=scales,
@@ -86,6 +90,28 @@ class PyroPair:
         by_weight = {Total.TRACE.value: gradients.of(loss)} if gradients else {}
         return Run(values={Total.TRACE.value: float(loss.detach())}, gradients=by_weight)
 
+    def _expected(self, args: Sequence[Any], tape: Tape, gradients: Gradients | None, total: float):
+        """(values, scales, gradients) of every term summed over the states of the guide's discrete latents, each
+        weighed by q; empty where they are many, or where the terms don't add up to what TraceEnum_ELBO returns.
+
+        What is drawn within has noise of its own in each state, or one for all: as the library's object has it.
+        """
+        for again in (False, True):
+            with quiet():
+                columns, sizes = expected(
+                    lambda values, tape: self._traced_at(args, values, tape), Tape(tape.seed, given=tape.given), again
+                )
+            own = [Term.of(key) for key in columns]
+            found = sum(SIGNS.get(term.what, 0.0) * float(columns[term.key].detach()) for term in own)
+            if columns and abs(found - total) <= 1e-9 * sum(sizes[term.key] for term in own if term.what in SIGNS):
+                slopes = {key: gradients.of(each) for key, each in columns.items()} if gradients else {}
+                return {key: float(each.detach()) for key, each in columns.items()}, sizes, slopes
+        return {}, {}, {}
+
+    def _traced_at(self, args: Sequence[Any], values: Mapping[str, Any], tape: Tape) -> Traced:
+        with TorchTape(tape):
+            return self._traced(args, values)
+
     def facts(self, args: Sequence[Any]) -> list[SiteFacts]:
         """The sites, in the guide's order, the observed ones last."""
         with quiet(), TorchTape(Tape(0)):
@@ -107,7 +133,7 @@ class PyroPair:
                     model, guide = self._enumerated(total)
                     objective = make(max_plate_nesting=nesting) if total is Total.ENUM else make()
                     loss = objective.differentiable_loss(model, guide, *args)
-            except (NotImplementedError, AssertionError, ValueError, RuntimeError) as error:
+            except (NotImplementedError, AssertionError, ValueError, RuntimeError, KeyError) as error:
                 errors[total.value] = f"{type(error).__name__}: {' '.join(str(error).split())[:160]}"
                 continue
             values[total.value] = float(torch.as_tensor(loss).detach())
@@ -126,6 +152,9 @@ OBJECTS: Mapping[Total, Callable[..., Any]] = {
     Total.MEAN_FIELD: TraceMeanField_ELBO,
     Total.ENUM: TraceEnum_ELBO,
 }
+
+
+SIGNS = {What.LOG_LIKELIHOOD: -1.0, What.LOG_Q: 1.0, What.LOG_P: -1.0}
 
 
 def _values(run: Traced | None) -> dict[str, Tensor]:

@@ -146,6 +146,9 @@ def _observed(xp: Any, node: Node, probability: Callable[[str, Any], bool]) -> O
         log_p=node.log_prob,
         mean=mean,
         sigma=xp.broadcast_to(base.scale, value.shape) if normal else None,
+        spread=xp.broadcast_to(base.scale, value.shape)
+        if family in ("Normal", "Laplace") and mean is not None
+        else None,
         logits=xp.broadcast_to(base.logits, value.shape) if bernoulli else None,
         probability=mean is not None and probability(family, mean),
         weight=_weight(xp, node, value if mean is None else mean),

@@ -60,7 +60,7 @@ class TorchSide:
                 if theirs in kernels:
                     value = value.T
                     self.turned.add(theirs)
-                weights[ours].data = torch.tensor(np.ascontiguousarray(value), dtype=self.dtype)
+                weights[ours].data = torch.tensor(np.array(value, order="C"), dtype=self.dtype)  # a number stays one
 
     def buffers(self) -> list[Array]:
         """The state of the modules (running means of a batch norm), in order."""
