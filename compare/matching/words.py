@@ -184,7 +184,7 @@ def _latent(site: SiteFacts, terms: Sequence[Weighed], one: Named, found: Measur
     yield from _determinants(site, weights)
     draws = sorted({draw for _, draw in weights})
     if len(draws) > 1:
-        at = dict(weights) if len(weights) == 2 else {}
+        at = dict(weights.keys()) if len(weights) == 2 else {}
         q, p, name = at.get(What.LOG_Q, 0), at.get(What.LOG_P, 0), site.name
         if q == 1 and p > 1:
             yield f"log p({name}) comes from a second draw (draw {p} of the tape), log q from the first"

@@ -42,7 +42,7 @@ def expected(
         chosen = zip(sites.items(), state, strict=True)
         values = {name: supports[name][k].expand(node.value.shape) for (name, node), k in chosen}
         run = run_at(values, Tape(tape.seed) if again else tape)
-        log_q = sum((run.guide[name].fn.log_prob(value) for name, value in values.items()), torch.zeros(()))
+        log_q: Any = sum((run.guide[name].fn.log_prob(value) for name, value in values.items()), torch.zeros(()))
         _add(run, log_q.exp(), sums, sizes)
     return sums, sizes
 
