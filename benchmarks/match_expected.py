@@ -21,15 +21,15 @@ class Expected:
     changed: str = ""
 
 
-def _pair(file: str, model: str, guide: str) -> str:
+def pair(file: str, model: str, guide: str) -> str:
     return f"{file}:{model} {file}:{guide}"
 
 
-def _torch(file: str, right: str, wrong: str, model: str, guide: str, planted: str, *words: str, data: str = "binary"):
+def against(file: str, right: str, wrong: str, model: str, guide: str, planted: str, *words: str, data: str = "binary"):
     return Expected(
         right=f"{file}:{right}",
         first=f"{file}:{wrong}",
-        second=_pair(file, model, guide),
+        second=pair(file, model, guide),
         planted=planted,
         words=words,
         data=data,
@@ -38,7 +38,7 @@ def _torch(file: str, right: str, wrong: str, model: str, guide: str, planted: s
 
 EXPECTED = (
     # A hand-written torch loss against a Pyro pair: likelihoods.
-    _torch(
+    against(
         "likelihoods",
         "normal_loss",
         "normal_mse",
@@ -49,7 +49,7 @@ EXPECTED = (
         "instead of log p(x)",
         data="real",
     ),
-    _torch(
+    against(
         "likelihoods",
         "image_loss",
         "image_over_latents",
@@ -60,7 +60,7 @@ EXPECTED = (
         "the latents",
         data="images",
     ),
-    _torch(
+    against(
         "likelihoods",
         "laplace_loss",
         "laplace_l1",
@@ -71,7 +71,7 @@ EXPECTED = (
         "instead of log p(x)",
         data="real",
     ),
-    _torch(
+    against(
         "likelihoods",
         "poisson_loss",
         "poisson_twice",
@@ -81,7 +81,7 @@ EXPECTED = (
         "KL(z) weighs 2 times",
         data="counts",
     ),
-    _torch(
+    against(
         "likelihoods",
         "binomial_loss",
         "binomial_fractions",
@@ -91,7 +91,7 @@ EXPECTED = (
         "KL(z) weighs 15 times",
         data="counts",
     ),
-    _torch(
+    against(
         "likelihoods",
         "negative_binomial_loss",
         "negative_binomial_no_prior",
@@ -101,7 +101,7 @@ EXPECTED = (
         "log p(z) is absent",
         data="counts",
     ),
-    _torch(
+    against(
         "likelihoods",
         "beta_loss",
         "beta_kl_subtracted",
@@ -111,7 +111,7 @@ EXPECTED = (
         "KL(z) has the other sign",
         data="unit",
     ),
-    _torch(
+    against(
         "likelihoods",
         "grey_loss",
         "grey_no_log_q",
@@ -121,7 +121,7 @@ EXPECTED = (
         "log q(z) is absent",
         data="grey",
     ),
-    _torch(
+    against(
         "likelihoods",
         "labelled_loss",
         "labelled_heavily",
@@ -132,7 +132,7 @@ EXPECTED = (
         data="labelled",
     ),
     # Several latents, plates, scales, masks, priors.
-    _torch(
+    against(
         "structures",
         "ladder_loss",
         "ladder_without_z3",
@@ -141,7 +141,7 @@ EXPECTED = (
         "third latent missing",
         "site 'z3' is missing",
     ),
-    _torch(
+    against(
         "structures",
         "chain_loss",
         "chain_forgets",
@@ -151,7 +151,7 @@ EXPECTED = (
         "log N(0, I)",
         "log p(z_1)",
     ),
-    _torch(
+    against(
         "structures",
         "regression_loss",
         "regression_undivided",
@@ -161,7 +161,7 @@ EXPECTED = (
         "KL(w) weighs 500 times",
         data="regression",
     ),
-    _torch(
+    against(
         "structures",
         "mini_loss",
         "mini_unscaled",
@@ -172,7 +172,7 @@ EXPECTED = (
         "scale",
         "not in the loss",
     ),
-    _torch(
+    against(
         "structures",
         "annealed_loss",
         "not_annealed",
@@ -182,7 +182,7 @@ EXPECTED = (
         "KL(z) weighs 4 times",
         "scale 0.25",
     ),
-    _torch(
+    against(
         "structures",
         "seen_loss",
         "all_labels",
@@ -192,7 +192,7 @@ EXPECTED = (
         "y without its mask",
         data="seen",
     ),
-    _torch(
+    against(
         "structures",
         "given_loss",
         "given_standard",
@@ -203,7 +203,7 @@ EXPECTED = (
         "another prior than the model's",
         data="given",
     ),
-    _torch(
+    against(
         "structures",
         "wide_loss",
         "narrow_loss",
@@ -213,7 +213,7 @@ EXPECTED = (
         "N(0, I)",
         "another prior than the model's",
     ),
-    _torch(
+    against(
         "structures",
         "narrow_loss",
         "wide_loss",
@@ -223,7 +223,7 @@ EXPECTED = (
         "prior",
         "standard deviation 2",
     ),
-    _torch(
+    against(
         "structures",
         "mixture_loss",
         "mixture_second_draw",
@@ -234,7 +234,7 @@ EXPECTED = (
         "second draw",
     ),
     # Flows and transformed latents.
-    _torch(
+    against(
         "flows",
         "flow_loss",
         "flow_no_determinant",
@@ -245,7 +245,7 @@ EXPECTED = (
         "q(z)",
         "absent",
     ),
-    _torch(
+    against(
         "flows",
         "flow_prior_loss",
         "flow_prior_standard",
@@ -255,7 +255,7 @@ EXPECTED = (
         "log N(0, I)",
         "another prior than the model's",
     ),
-    _torch(
+    against(
         "flows",
         "positive_loss",
         "positive_one_jacobian",
@@ -266,7 +266,7 @@ EXPECTED = (
         "q(z)",
         "absent",
     ),
-    _torch(
+    against(
         "flows",
         "topic_loss",
         "topic_kl_per_word",
@@ -278,7 +278,7 @@ EXPECTED = (
         data="words",
     ),
     # Discrete latents that are summed over.
-    _torch(
+    against(
         "discrete",
         "label_loss",
         "label_without_its_kl",
@@ -287,7 +287,7 @@ EXPECTED = (
         "KL of the label missing",
         "site 'y' is missing",
     ),
-    _torch(
+    against(
         "discrete",
         "both_loss",
         "both_without_prior_of_b",
@@ -296,7 +296,7 @@ EXPECTED = (
         "log p(b) of two absent",
         "log p(b) is absent",
     ),
-    _torch(
+    against(
         "discrete",
         "cluster_loss",
         "cluster_over_pixels",
@@ -306,7 +306,7 @@ EXPECTED = (
         "log p(x)",
         "the pixels",
     ),
-    _torch(
+    against(
         "discrete",
         "seen_loss",
         "seen_label_unscored",
@@ -315,129 +315,5 @@ EXPECTED = (
         "log p(y) of a seen label absent",
         "site 'y' is missing",
         data="labelled",
-    ),
-    # A hand-written JAX loss against a NumPyro pair.
-    _torch(
-        "numpyro_models",
-        "normal_loss",
-        "normal_over_latents",
-        "normal_model",
-        "guide",
-        "JAX: KL / latents",
-        "KL(z)",
-        "the latents",
-        data="real",
-    ),
-    _torch(
-        "numpyro_models",
-        "masked_loss",
-        "unmasked_loss",
-        "masked_model",
-        "guide",
-        "JAX: mask lost",
-        "x without its mask",
-    ),
-    _torch(
-        "numpyro_models",
-        "mini_loss",
-        "mini_unscaled",
-        "mini_model",
-        "mini_guide",
-        "JAX: KL not scaled",
-        "KL(z)",
-        "scale",
-        "not in the loss",
-    ),
-    _torch(
-        "numpyro_models",
-        "deep_loss",
-        "deep_without_z2",
-        "deep_model",
-        "deep_guide",
-        "JAX: second latent missing",
-        "site 'z2' is missing",
-    ),
-    _torch(
-        "numpyro_models", "unmasked_loss", "elbo_itself", "bernoulli_model", "guide", "JAX: sign", "the sign is turned"
-    ),
-    _torch(
-        "numpyro_models",
-        "poisson_loss",
-        "poisson_no_log_var",
-        "poisson_model",
-        "guide",
-        "JAX: log var absent in KL",
-        "log sigma^2 of q(z) is absent",
-        data="counts",
-    ),
-    _torch(
-        "numpyro_models",
-        "image_loss",
-        "image_detached",
-        "image_model",
-        "image_guide",
-        "JAX: conv, z stopped",
-        "the latents are detached in log p(x)",
-        data="images",
-    ),
-    # Pairs against pairs, before and after, across the frameworks.
-    Expected(
-        right=_pair("structures", "narrow_model", "before_guide"),
-        first=_pair("structures", "narrow_model", "rewritten_guide"),
-        second=_pair("structures", "narrow_model", "guide"),
-        planted="rewrite: exp(log var) as sigma",
-        words=("q(z)", "another"),
-    ),
-    Expected(
-        right=_pair("structures", "narrow_model", "guide"),
-        first=_pair("structures", "rewritten_model", "guide"),
-        second=_pair("structures", "narrow_model", "before_guide"),
-        planted="rewrite: plate of 500 on x alone",
-        words=("log p(x)", "scale"),
-    ),
-    Expected(
-        right=_pair("torch_twins", "bernoulli_model", "guide"),
-        first=_pair("torch_twins", "bernoulli_model", "guide"),
-        second=_pair("numpyro_models", "wide_model", "guide"),
-        planted="Pyro, NumPyro: prior of scale 2",
-        words=("another prior than the model's",),
-        changed="",
-    ),
-    Expected(
-        right="",
-        first=_pair("torch_twins", "loose_model", "guide"),
-        second=_pair("numpyro_models", "tight_model", "guide"),
-        planted="Pyro, NumPyro: sigma 0.2 for 0.1 of x",
-        words=("log p(x)", "0.25"),
-        data="real",
-    ),
-    Expected(
-        right="",
-        first=_pair("torch_twins", "deep_model", "deep_guide"),
-        second=_pair("numpyro_models", "deep_model_annealed", "deep_guide"),
-        planted="Pyro, NumPyro: scale 0.5 on the model's z1",
-        words=("log p(z1) weighs 2 times", "scale 0.5"),
-    ),
-    # A loss of one framework against a pair of the other.
-    Expected(
-        right="torch_twins:loss",
-        first="torch_twins:log_var_absent",
-        second=_pair("numpyro_models", "bernoulli_model", "guide"),
-        planted="torch, NumPyro: log var absent",
-        words=("log sigma^2 of q(z) is absent",),
-    ),
-    Expected(
-        right="numpyro_models:unmasked_loss",
-        first="numpyro_models:two_keys",
-        second=_pair("torch_twins", "bernoulli_model", "guide"),
-        planted="JAX, Pyro: KL from a second draw",
-        words=("KL of z comes from a second draw",),
-    ),
-    Expected(
-        right="",
-        first="torch_twins:at_the_mean",
-        second=_pair("numpyro_models", "bernoulli_model", "guide"),
-        planted="torch, NumPyro: decoded at the mean",
-        words=("log p(x)", "zero noise"),
     ),
 )

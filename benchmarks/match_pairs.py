@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 from match_expected import EXPECTED
+from match_expected_jax import FURTHER
 
 from elbo_compare.compare.matching.loading import load_programs
 from elbo_compare.compare.matching.programs import match_programs
@@ -108,7 +109,7 @@ class Row:
 
 def rows(only: str) -> Iterator[Row]:
     """Every match with `only` in one of its names."""
-    for each in EXPECTED:
+    for each in (*EXPECTED, *FURTHER):
         if only in f"{each.first} {each.second}":
             if each.right:
                 yield _row(each.right, each.second, "", (), ROWS[each.data])

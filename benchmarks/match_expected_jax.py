@@ -1,0 +1,130 @@
+"""As `match_expected`: what has JAX on one side, and pairs against pairs."""
+
+from match_expected import Expected, against, pair
+
+FURTHER = (
+    # A hand-written JAX loss against a NumPyro pair.
+    against(
+        "numpyro_models",
+        "normal_loss",
+        "normal_over_latents",
+        "normal_model",
+        "guide",
+        "JAX: KL / latents",
+        "KL(z)",
+        "the latents",
+        data="real",
+    ),
+    against(
+        "numpyro_models",
+        "masked_loss",
+        "unmasked_loss",
+        "masked_model",
+        "guide",
+        "JAX: mask lost",
+        "x without its mask",
+    ),
+    against(
+        "numpyro_models",
+        "mini_loss",
+        "mini_unscaled",
+        "mini_model",
+        "mini_guide",
+        "JAX: KL not scaled",
+        "KL(z)",
+        "scale",
+        "not in the loss",
+    ),
+    against(
+        "numpyro_models",
+        "deep_loss",
+        "deep_without_z2",
+        "deep_model",
+        "deep_guide",
+        "JAX: second latent missing",
+        "site 'z2' is missing",
+    ),
+    against(
+        "numpyro_models", "unmasked_loss", "elbo_itself", "bernoulli_model", "guide", "JAX: sign", "the sign is turned"
+    ),
+    against(
+        "numpyro_models",
+        "poisson_loss",
+        "poisson_no_log_var",
+        "poisson_model",
+        "guide",
+        "JAX: log var absent in KL",
+        "log sigma^2 of q(z) is absent",
+        data="counts",
+    ),
+    against(
+        "numpyro_models",
+        "image_loss",
+        "image_detached",
+        "image_model",
+        "image_guide",
+        "JAX: conv, z stopped",
+        "the latents are detached in log p(x)",
+        data="images",
+    ),
+    # Pairs against pairs, before and after, across the frameworks.
+    Expected(
+        right=pair("structures", "narrow_model", "before_guide"),
+        first=pair("structures", "narrow_model", "rewritten_guide"),
+        second=pair("structures", "narrow_model", "guide"),
+        planted="rewrite: exp(log var) as sigma",
+        words=("q(z)", "another"),
+    ),
+    Expected(
+        right=pair("structures", "narrow_model", "guide"),
+        first=pair("structures", "rewritten_model", "guide"),
+        second=pair("structures", "narrow_model", "before_guide"),
+        planted="rewrite: plate of 500 on x alone",
+        words=("log p(x)", "scale"),
+    ),
+    Expected(
+        right=pair("torch_twins", "bernoulli_model", "guide"),
+        first=pair("torch_twins", "bernoulli_model", "guide"),
+        second=pair("numpyro_models", "wide_model", "guide"),
+        planted="Pyro, NumPyro: prior of scale 2",
+        words=("another prior than the model's",),
+        changed="",
+    ),
+    Expected(
+        right="",
+        first=pair("torch_twins", "loose_model", "guide"),
+        second=pair("numpyro_models", "tight_model", "guide"),
+        planted="Pyro, NumPyro: sigma 0.2 for 0.1 of x",
+        words=("log p(x)", "0.25"),
+        data="real",
+    ),
+    Expected(
+        right="",
+        first=pair("torch_twins", "deep_model", "deep_guide"),
+        second=pair("numpyro_models", "deep_model_annealed", "deep_guide"),
+        planted="Pyro, NumPyro: scale 0.5 on the model's z1",
+        words=("log p(z1) weighs 2 times", "scale 0.5"),
+    ),
+    # A loss of one framework against a pair of the other.
+    Expected(
+        right="torch_twins:loss",
+        first="torch_twins:log_var_absent",
+        second=pair("numpyro_models", "bernoulli_model", "guide"),
+        planted="torch, NumPyro: log var absent",
+        words=("log sigma^2 of q(z) is absent",),
+    ),
+    Expected(
+        right="numpyro_models:unmasked_loss",
+        first="numpyro_models:two_keys",
+        second=pair("torch_twins", "bernoulli_model", "guide"),
+        planted="JAX, Pyro: KL from a second draw",
+        words=("KL of z comes from a second draw",),
+    ),
+    Expected(
+        right="",
+        first="torch_twins:at_the_mean",
+        second=pair("numpyro_models", "bernoulli_model", "guide"),
+        planted="torch, NumPyro: decoded at the mean",
+        words=("log p(x)", "zero noise"),
+    ),
+)
