@@ -122,8 +122,6 @@ def _check_executor(request: Request) -> None:
         raise UsageError(unknown("executor", request.executor, (LOCAL, DASK)))
     if (request.executor == DASK) != (request.scheduler is not None):
         raise UsageError("--executor dask and --scheduler ADDRESS go together: give both or neither.")
-    if request.executor == DASK and request.jobs is not None:
-        raise UsageError("-j is for this machine; a Dask worker runs as many cells side by side as it has threads.")
 
 
 def _use_data_of(request: Request) -> None:
@@ -226,13 +224,13 @@ def _cluster(plan_: Planned, surroundings: dict[str, Any]) -> AbstractContextMan
         return nullcontext()
     from elbo_compare.compare.running.dask_cluster import connected
 
-    return connected(plan_.request.scheduler, str(plan_.device), surroundings)
+    return connected(plan_.request.scheduler, str(plan_.device), surroundings, plan_.request.jobs)
 
 
 def _run_cells(
     pending: list[Cell], options: Options, store: Store, cluster: "DaskCluster | None", after_s: float
 ) -> tuple[int, list[Span]]:
-    jobs = cluster.slots if cluster else options.jobs
+    jobs = cluster.side_by_side if cluster else options.jobs
     bar = progress(len(pending), TimeLeft(cells=pending, jobs=jobs, after_s=after_s))
     told = FirstVerdict(bar.note)
 

@@ -10,9 +10,11 @@ dask-jobqueue, `KubeCluster` of dask-kubernetes (`cluster.scheduler_address`). I
 
 import os
 import re
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from math import ceil
 from queue import Empty, SimpleQueue
 from threading import Thread
@@ -40,13 +42,14 @@ MACHINE = ("cpu", "gpu", "machine", "jobs", "threads", "device")  # what machine
 @dataclass
 class DaskCluster:
     """A cluster that is connected: `client` is Dask's. `environments`: those of its workers, by fingerprint; `slots`:
-    how many cells they ran side by side together when they were looked at."""
+    how many cells they ran side by side together when they were looked at; `jobs`: how many are asked for at most."""
 
     client: Any
     device: str
     local: Mapping[str, Any]
     environments: dict[str, dict[str, Any]] = field(default_factory=dict)
     slots: int = 1
+    jobs: int | None = None
 
     def look(self) -> None:
         """Ask every worker what it is. Raises UsageError where there is none, or one has other versions or code."""
@@ -66,6 +69,11 @@ class DaskCluster:
         if differ:
             raise UsageError(f"The Dask worker {address} has {', '.join(differ)}: install the same on all machines.")
         self.environments[environment.fingerprint(there)] = there
+
+    @property
+    def side_by_side(self) -> int:
+        """How many cells run at once on all machines together."""
+        return min(self.slots, self.jobs or self.slots)
 
     def has_workers(self) -> bool:
         """Whether a worker is there now; a scheduler that does not answer has none."""
@@ -89,7 +97,7 @@ class DaskCluster:
         limits |= {"data_folder": os.environ.get(datasets.FOLDER, "")}
         todo = _Todo(cluster=self, pool=pool, finish=finish, limits=limits, side_by_side=side_by_side)
         try:
-            todo.run(batches(groups, sum(slots.values())))
+            todo.run(batches(groups, min(sum(slots.values()), self.jobs or sum(slots.values()))))
         except BaseException:
             with suppress(Exception):
                 self.client.cancel(list(todo.waiting), force=True)
@@ -110,7 +118,9 @@ class _Todo:
     arrived: SimpleQueue[Any] = field(default_factory=SimpleQueue)  # futures that have ended, whatever way
 
     def run(self, todo: Iterable[list[Cell]]) -> None:
-        for batch in todo:
+        """Every batch, each of which runs one cell at a time; no more at once than `jobs`, where that is asked for."""
+        batches, again = iter(todo), deque[list[Cell]]()
+        for batch in islice(batches, self.cluster.jobs):
             self._submit(batch)
         seen = monotonic()
         while self.waiting:
@@ -123,8 +133,12 @@ class _Todo:
                     "with `dask worker ADDRESS` and go on with the same command and --resume."
                 )
             if future is not None:
-                for cell in self._collect(future, self.waiting.pop(future)):
-                    self._submit([cell])
+                again.extend([cell] for cell in self._collect(future, self.waiting.pop(future)))
+                while self._has_room() and (batch := again.popleft() if again else next(batches, None)) is not None:
+                    self._submit(batch)
+
+    def _has_room(self) -> bool:
+        return self.cluster.jobs is None or len(self.waiting) < self.cluster.jobs
 
     def _ended(self) -> Any:
         """The next future that has ended, or None where none does within POLL_S seconds."""
@@ -194,8 +208,11 @@ def _client(kind: Callable[..., Any], address: str) -> Any:
 
 
 @contextmanager
-def connected(address: str, device: str, local: Mapping[str, Any]) -> Iterator[DaskCluster]:
-    """A connection to the scheduler at `address`. Raises UsageError where Dask is missing or nothing answers there."""
+def connected(address: str, device: str, local: Mapping[str, Any], jobs: int | None = None) -> Iterator[DaskCluster]:
+    """A connection to the scheduler at `address`, for `jobs` cells side by side at most.
+
+    Raises UsageError where Dask is missing or nothing answers there.
+    """
     try:
         from distributed import Client
     except ImportError as error:
@@ -204,7 +221,7 @@ def connected(address: str, device: str, local: Mapping[str, Any]) -> Iterator[D
         raise UsageError(f"--scheduler {printable(address)!r} is no address; give one such as tcp://host:8786.")
     client = _client(Client, address)
     try:
-        cluster = DaskCluster(client=client, device=device, local=local)
+        cluster = DaskCluster(client=client, device=device, local=local, jobs=jobs)
         cluster.look()
         yield cluster
     finally:

@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -56,7 +57,7 @@ def cluster(bench, tmp_path):
 def test_a_cluster_gives_the_same_numbers_and_a_killed_worker_costs_only_a_retry(bench, whole, cluster, tmp_path):
     address, workers = cluster
     folder = tmp_path / "out"
-    arguments = ("--profile", bench.profile, "-o", folder, "--executor", "dask", "--scheduler", address)
+    arguments = ("--profile", bench.profile, "-j", 2, "-o", folder, "--executor", "dask", "--scheduler", address)
     process = bench.start("run", *arguments)
     wait_for(lambda: len(cell_files(folder)) >= 3, process)
     workers[0].send_signal(signal.SIGKILL)
@@ -142,3 +143,53 @@ def test_a_cluster_that_loses_its_last_worker_ends_the_run_and_keeps_what_is_the
     assert "--resume" in err
     assert "Traceback" not in err
     assert len(cell_files(folder)) >= 3
+
+
+class Future:
+    """What a batch becomes; it ends when `Client` is asked for the next that has."""
+
+    def __init__(self, cells, status):
+        self.cells, self.status = cells, status
+
+    def result(self):
+        return {"environment": {}, "spans": (), "results": self.cells}
+
+    def exception(self):
+        return OSError("lost")
+
+    def add_done_callback(self, done):
+        pass
+
+
+class Client:
+    """A cluster in this process: what is out, the most that was at once, and how the first batch ends."""
+
+    def __init__(self, first):
+        self.out, self.most, self.sizes, self.first = [], 0, [], first
+
+    def submit(self, function, cells, limits, device, side_by_side, *, pure):
+        self.out.append(Future(cells, "finished" if self.sizes else self.first))
+        self.most = max(self.most, len(self.out))
+        self.sizes.append(len(cells))
+        return self.out[-1]
+
+
+@pytest.mark.parametrize(("jobs", "most"), [(1, 1), (3, 3), (None, 8)])
+@pytest.mark.parametrize("first", ["finished", "error"])
+def test_j_is_how_many_batches_of_one_cell_at_a_time_are_out(monkeypatch, jobs, most, first):
+    from elbo_compare.compare.running import dask_cluster as it
+
+    client, finished = Client(first), []
+    monkeypatch.setattr(it, "cell_to_json", str)
+    monkeypatch.setattr(it, "result_from_json", lambda content: content)
+    monkeypatch.setattr(it.DaskCluster, "meet", lambda self, address, there: None)
+    monkeypatch.setattr(it.DaskCluster, "has_workers", lambda self: True)
+    cluster = it.DaskCluster(client=client, device="cpu", local={}, jobs=jobs)
+    pool = SimpleNamespace(spans=[], options=None)
+    todo = it._Todo(cluster=cluster, pool=pool, finish=finished.append, limits={}, side_by_side=1)
+
+    monkeypatch.setattr(it._Todo, "_ended", lambda self: client.out.pop(0))
+    todo.run([[f"cell {2 * i}", f"cell {2 * i + 1}"] for i in range(8)])
+    assert len(finished) == 16
+    assert client.most == most + (jobs is None and first == "error")
+    assert client.sizes.count(1) == (2 if first == "error" else 0)  # a batch that was lost is tried cell by cell
