@@ -34,8 +34,9 @@ TOLD = "the sampler is right"
 
 @dataclass(frozen=True, kw_only=True)
 class Public:
-    """One program. place: of its file in the repository; weight: M_N, where its loss asks for one; init: its arguments;
-    runs: `torch` or `flax`, which packages it wants; why: what a reader finds in it."""
+    """One program. place: of its file in the repository; weight: M_N of its loss; init: its arguments; given:
+    other numbers, as --set takes them; runs: `torch` or `flax`, which packages it wants; path: its sources, where
+    it is a package; why: what a reader finds in it."""
 
     repository: str
     target: str
@@ -47,12 +48,15 @@ class Public:
     weight: str = ""
     why: str = ""
     runs: str = "torch"
+    path: str = ""
+    given: tuple[str, ...] = ()
 
     @property
     def options(self) -> list[str]:
         """Of the command."""
         given = {"--init": self.init, "--loss": self.loss, "--set": f"M_N={self.weight}" if self.weight else ""}
-        return [part for option, value in given.items() if value for part in (option, value)]
+        pairs = [*given.items(), *(("--set", each) for each in self.given)]
+        return [part for option, value in pairs if value for part in (option, value)]
 
 
 def antixk(file: str, name: str, wanted: str, words: str, *, weight: str = "0.00025", init: str = IMAGES,
@@ -72,6 +76,14 @@ def questioned(file: str, loss: str, wanted: str, words: str, why: str) -> Publi
                   loss=f"utils/training.py:{loss}", wanted=wanted, words=words, why=why)  # fmt: skip
 
 
+def pythae(name: str, wanted: str, words: str, why: str = "", **more: Any) -> Public:
+    """One of Pythae's models, with its own multilayer networks; its settings are an object of JSON."""
+    settings = json.dumps({"model_config": {"input_dim": [784], "latent_dim": 6, **more}})
+    return Public(repository="clementchadebec/benchmark_VAE", target=f"pythae.models:{name}", path="src", init=settings,
+                  wanted=wanted, words=words, why=why)  # fmt: skip
+
+
+SOLVER = "solver.py:Solver.train"
 PROGRAMS = (
     Public(repository="pytorch/examples", place="vae", target="main.py:VAE", wanted=RIGHT, words="TraceMeanField_ELBO"),
     questioned("VAE", "train_vae", RIGHT, "Trace_ELBO of your own networks / batch", "the questioned code"),
@@ -79,8 +91,8 @@ PROGRAMS = (
     questioned("VAE_ccLinIAF", "train_vae_VPflow", FAILED, "old source: torch.tril's k", "told in one line"),
     Public(repository="yunjey/pytorch-tutorial", place="tutorials/03-advanced/variational_autoencoder",
            target="main.py:VAE", wanted=RIGHT, words="TraceMeanField_ELBO"),
-    Public(repository="google/flax", place="examples/vae", target="models.py:VAE", loss="train.py:compute_metrics",
-           init="[8]", wanted=RIGHT, words="TraceMeanField_ELBO", runs="flax"),
+    Public(repository="google/flax", place="examples/vae", target="train.py:models.VAE", init="[8]", wanted=RIGHT,
+           words="TraceMeanField_ELBO", runs="flax", why="by what its train_step differentiates"),
     antixk("vanilla_vae", "VanillaVAE", BY_DESIGN, "M_N", why=MEANS),
     antixk("vanilla_vae", "VanillaVAE", WRONG, "averaged over the batch and the observed", weight="1", why=MEANS),
     antixk("beta_vae", "BetaVAE", NOT_JUDGED, TOLD, why="gamma |KL - C|, C grows with the steps"),
@@ -93,21 +105,42 @@ PROGRAMS = (
     antixk("vq_vae", "VQVAE", NOT_JUDGED, "no noise is drawn", weight="",
            init='{"in_channels": 3, "embedding_dim": 8, "num_embeddings": 16}', why="a codebook"),
     antixk("cat_vae", "CategoricalVAE", NOT_JUDGED, "Gumbel", why="a relaxed categorical latent"),
-    Public(repository="pyro-ppl/pyro", place="examples/vae", target="vae.py:VAE", wanted=NOT_LOADED,
-           words="a model and a guide", why="a pair"),
-    Public(repository="pyro-ppl/numpyro", place="examples", target="vae.py:model", wanted=NOT_LOADED,
-           words="A loss or a KL is judged here", why="half of a pair"),
+    Public(repository="pyro-ppl/pyro", place="examples/vae", target="vae.py:VAE", wanted=RIGHT,
+           words="Trace_ELBO of your own networks", why="a pair"),
+    Public(repository="pyro-ppl/pyro", place="examples/vae", target="ss_vae_M2.py:SSVAE", wanted=NOT_JUDGED,
+           words="no Gaussian sample", why="semi-supervised: a categorical latent before the Gaussian one"),
+    Public(repository="pyro-ppl/pyro", place="examples/cvae", target="cvae.py:CVAE", wanted=NOT_LOADED,
+           words="pre_trained_baseline_net", why="it wants another trained network"),
+    Public(repository="pyro-ppl/numpyro", place="examples", target="vae.py:model", wanted=RIGHT,
+           words="Trace_ELBO of your own networks", why="a pair of functions", runs="flax"),
+    pythae("VAE", RIGHT, "TraceMeanField_ELBO"),
+    pythae("VAE", RIGHT, "TraceMeanField_ELBO", reconstruction_loss="bce"),
+    pythae("BetaVAE", BY_DESIGN, "scaled by 4", beta=4.0),
+    pythae("IWAE", BY_DESIGN, "IWAE", "a surrogate with the gradient of the bound of 3 samples", number_samples=3),
+    pythae("VAMP", RIGHT, "mixture of 5", "a prior of 5 pseudo-inputs", number_components=5),
+    pythae("VAE_LinNF", NOT_JUDGED, "log-determinant", "planar and radial flows: its gradient is not judged"),
+    pythae("DisentangledBetaVAE", BY_DESIGN, "|KL -", "beta |KL - C|", beta=2.0, C=3.0),
+    pythae("INFOVAE_MMD", NOT_JUDGED, TOLD, "an MMD beside the KL"),
+    pythae("BetaTCVAE", NOT_JUDGED, TOLD, "a decomposition of the KL that joins the data of a batch"),
+    pythae("WAE_MMD", NOT_JUDGED, "no network reads it", "no sample is decoded"),
     Public(repository="sksq96/pytorch-vae", target="vae.py:VAE", wanted=FAILED, words="no loss was found",
            why="its loss is in a notebook"),
-    Public(repository="1Konny/Beta-VAE", target="model.py:BetaVAE_H", wanted=FAILED, words="no loss was found",
-           why="its loss is in a solver"),
+    Public(repository="1Konny/Beta-VAE", target="model.py:BetaVAE_H", loss=SOLVER, wanted=BY_DESIGN, words="4 x KL",
+           given=("objective=H", "beta=4", "decoder_dist=bernoulli"), why="its loss is in a solver's loop"),
+    Public(repository="1Konny/Beta-VAE", target="model.py:BetaVAE_H", loss=SOLVER, wanted=FAILED,
+           words="self.decoder_dist of Solver is not known", why="the same, without what its command line sets"),
+    Public(repository="bhpfelix/Variational-Autoencoder-PyTorch", place="src", target="vanila_vae.py:VAE", wanted=WRONG,
+           init='{"nc": 3, "ngf": 8, "ndf": 8, "latent_variable_size": 8}', words="averaged over the batch and the",
+           why="a cross-entropy averaged over everything, the KL summed over everything"),
+    Public(repository="podgorskiy/VAE", target="net.py:VAE", init='{"zsize": 8, "layer_count": 3}', loss="VAE.py:main",
+           wanted=WRONG, words="averaged", why="the squared error and 0.1 KL, both averaged over everything"),
     Public(repository="unnir/cVAE", target="cvae.py:CVAE", wanted=RIGHT, words="TraceMeanField_ELBO",
-           init='{"feature_size": 784, "latent_size": 8, "class_size": 10}', why="conditional, by its training loop"),
+           why="conditional, made and trained by its own file's lines"),
     Public(repository="altosaar/variational-autoencoder", target="train_variational_autoencoder_pytorch.py:"
            "VariationalMeanField", init='{"latent_size": 8, "data_size": 784}', wanted=FAILED, words="device",
            why="half of a model, in a script that names its device below"),
-    Public(repository="ethanluoyc/pytorch-vae", target="vae.py:VAE", init='{"encoder": 1, "decoder": 1}',
-           wanted=NOT_LOADED, words="--data", why="it wants two modules, which no JSON gives"),
+    Public(repository="ethanluoyc/pytorch-vae", target="vae.py:VAE", wanted=RIGHT, words="TraceMeanField_ELBO",
+           why="of two modules, made as its own file makes it"),
     Public(repository="wiseodd/generative-models", place="VAE/vanilla_vae", target="vae_pytorch.py:Q",
            wanted=NOT_LOADED, words="tensorflow", why="a script that reads its data with TensorFlow"),
 )  # fmt: skip
@@ -132,7 +165,8 @@ class Answer:
 def asked(program: Public, folder: Path, pythons: Mapping[str, str], tree: str) -> Answer:
     """Run one program."""
     checkout = folder / program.repository.replace("/", "+")
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    sources = [str(ROOT), *([str((checkout / program.path).resolve())] if program.path else [])]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sources)}
     command = [pythons[program.runs], "-m", "elbo_compare", "check", program.target, *program.options, "--json"]
     before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     done = subprocess.run(
@@ -213,7 +247,7 @@ def main() -> None:
     store = options.out / "programs.json"
     answers = json.loads(store.read_text(encoding="utf-8")) if store.is_file() else {}
     for program in PROGRAMS:
-        key = f"{program.repository} {program.place} {program.target} {program.weight}".strip()
+        key = " ".join([program.repository, program.place, program.target, *program.options])
         if options.only not in key:
             continue
         answer = asked(program, options.folder, pythons, options.tree)

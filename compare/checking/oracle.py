@@ -208,3 +208,36 @@ def sampled_kl_to(
     """log q(z) - log N(z; other, s^2) at the given z."""
     renamed = of_prior(log_density(z, other, other_spread, other_form))
     return difference(log_density(z, mean, spread, form), renamed)
+
+
+def sampled_kl_to_mixture(
+    z: Array, mean: Array, spread: Array, form: WrittenAs, means: Array, log_vars: Array
+) -> Elements:
+    """log q(z) - log (1/K) sum_k N(z; means_k, exp(log_vars_k)): log q by element, the mixture in a last column.
+
+    Without 0.5 log 2 pi in either, as `log_density`. Shapes: z (batch, latent), means and log_vars (K, latent) ->
+    (batch, latent + 1). Tomczak and Welling 2018 (arXiv 1705.07120), eq. 9, for any means and variances.
+    """
+    log_q = log_density(z, mean, spread, form)
+    apart, precision = z[:, None] - means, np.exp(-log_vars)
+    each = -0.5 * (apart**2 * precision + log_vars)  # batch K latent
+    log_w = each.sum(2)
+    top = log_w.max(1, keepdims=True)
+    mixed = top[:, 0] + np.log(np.exp(log_w - top).mean(1))
+    share = np.exp(log_w - mixed[:, None]) / len(means)  # batch K
+    pull = apart * precision
+    size = (np.abs(z)[:, None] + np.abs(means)) * np.abs(apart) * precision + np.abs(each) + np.abs(log_vars)
+    shared = {
+        Role.PRIOR_MEAN: -np.einsum("bk,bkd->kd", share, pull),
+        Role.PRIOR_SPREAD: np.einsum("bk,bkd->kd", share, 0.5 - 0.5 * apart * pull),
+    }
+    of_z = np.einsum("bk,bkd->bd", share, pull)
+    gradients = {**log_q.gradients, Role.Z: log_q.gradients[Role.Z] + of_z, **shared}
+    scales = {**log_q.gradient_scales, Role.Z: log_q.gradient_scales[Role.Z] + np.abs(of_z)}
+    scales |= {role: np.abs(part) + 1.0 for role, part in shared.items()}
+    return Elements(
+        value=np.concatenate([log_q.value, -mixed[:, None]], axis=1),
+        scale=np.concatenate([log_q.scale, np.einsum("bk,bkd->b", share, size)[:, None] + 1], axis=1),
+        gradients=gradients,
+        gradient_scales=scales,
+    )

@@ -88,6 +88,7 @@ class Reading:
     level: float = 0.0
     scale: float = 1.0
     guard: Guard | None = None
+    mixture: bool = False  # the prior is the even mixture of the Gaussians that the prior's arrays are rows of
     fixed: tuple[float, float] | None = None  # mean and variance of a Gaussian prior that is not N(0, 1)
 
     @property
@@ -165,6 +166,8 @@ def kl_elements(reading: Reading, inputs: Inputs) -> Elements:
         log_var, slope = (f(q[1], reading.spread) for f in (oracle.log_var_of, oracle.log_var_slope))
         return guarded_kl(part, log_var, slope, reading.guard, sampled=reading.sampled)
     p = (inputs[Role.PRIOR_MEAN], inputs[Role.PRIOR_SPREAD], reading.prior)
+    if reading.mixture:
+        return oracle.sampled_kl_to_mixture(inputs[Role.Z], *q, *p[:2])
     if reading.joint:
         return oracle.together(oracle.analytic_kl(*q), oracle.of_prior(oracle.analytic_kl(*p)))
     return oracle.sampled_kl_to(inputs[Role.Z], *q, *p) if reading.sampled else oracle.analytic_kl_to(*q, *p)
@@ -249,7 +252,7 @@ def floored(reading: Reading, kl: Array) -> tuple[Array, Array]:
     if reading.floor is Floor.CAPACITY_MEAN:
         gap = by_datum.mean() - level
         return np.abs(gap), np.full_like(kl, np.sign(gap))
-    return by_datum, np.ones_like(kl)
+    return by_datum, np.ones(())
 
 
 @dataclass(frozen=True, kw_only=True)

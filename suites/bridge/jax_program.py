@@ -170,10 +170,12 @@ class JaxProgram:
     def pull_back(self, run: Run, cotangents: Mapping[int, Array]) -> dict[str, Array]:
         """See `Program`."""
         one, inputs, noises, setting = run.asked  # type: ignore[attr-defined]
-        count, kind = len(inputs) - 2, ("pull", setting.restored)
+        whole = setting.until < 0  # a run that ends early is at noise where a loss may overflow: 0 x infinity there
+        count, kind = len(inputs) - 2, ("pull", setting.restored, whole)
         numbers = one.compiled.get((*kind, "numbers"), ())
-        if not set(numbers) >= set(cotangents):  # one program for whatever is asked: compiling costs most
-            numbers = tuple(dict.fromkeys([*numbers, *cotangents, *([run.loss] if run.loss is not None else [])]))
+        if not (set(numbers) >= set(cotangents) if whole else set(numbers) == set(cotangents)):
+            loss = [run.loss] if whole and run.loss is not None else []  # one program for all: compiling costs most
+            numbers = tuple(dict.fromkeys([*(numbers if whole else ()), *cotangents, *loss]))
             one.compiled[*kind, "numbers"], one.compiled[kind] = numbers, _pulling(one.steps, numbers, setting.restored)
         with self.wide():
             pulled = one.compiled[kind]

@@ -70,6 +70,7 @@ class Run:
     restored: bool = False
     loss: int | None = None
     outputs: dict[str, int] = field(default_factory=dict)
+    held: dict[int, Any] = field(default_factory=dict)  # the weights as they were in it, by number
     error: str = ""
 
     @property
@@ -84,8 +85,9 @@ class Program(Protocol):
     framework: str
     roundoff: float
 
-    def run(self, setting: Setting) -> Run:
-        """Run it once and keep all arrays; whatever it raises is the run's `error`."""
+    def run(self, setting: Setting, replaced: Mapping[int, Any] | None = None) -> Run:
+        """Run it once and keep all arrays; whatever it raises is the run's `error`. replaced: step -> what is put in
+        place of its first result."""
         ...
 
     def value(self, run: Run, number: int) -> Array:

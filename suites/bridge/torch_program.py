@@ -193,12 +193,15 @@ class TorchProgram:
         """See `Program`."""
         return dict(self.as_made)
 
-    def run(self, setting: Setting, replaced: Mapping[int, Tensor] | None = None) -> Run:
-        """See `Program`. replaced: step -> what is put in place of its first result."""
+    def run(self, setting: Setting, replaced: Mapping[int, Any] | None = None) -> Run:
+        """See `Program`."""
         run, tape = Run(restored=setting.restored is None), _Noise(setting)
+        put = {
+            n: each if isinstance(each, Tensor) else _tensor(each, self.dtype) for n, each in (replaced or {}).items()
+        }
         with self._standing(setting), TorchTape(tape):
             x = _tensor(setting.x, self.dtype)
-            recorder = Recorder(run, tape, setting, replaced or {})
+            recorder = Recorder(run, tape, setting, put)
             recorder.number(x, of_x=True)
             try:
                 with recorder:
@@ -208,6 +211,7 @@ class TorchProgram:
                 pass
             except Exception as error:  # whatever the model raises is told, not raised
                 run.error = told(error)
+            run.held = {n: each.data for n, each in enumerate(run.arrays) if isinstance(each, nn.Parameter)}
         run.drawn = tape.drawn
         return run
 
@@ -258,7 +262,8 @@ class TorchProgram:
 
     def value(self, run: Run, number: int) -> Array:
         """See `Program`."""
-        return run.arrays[number].detach().to("cpu", torch.float64).numpy().copy()
+        held = run.held.get(number, run.arrays[number])  # a weight's own data are put back after a run
+        return held.detach().to("cpu", torch.float64).numpy().copy()
 
     def shape(self, run: Run, number: int) -> tuple[int, ...]:
         """See `Program`."""

@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from elbo_compare.compare.checking.models.objective import Found, roundoff_of
-from elbo_compare.compare.checking.models.parts import AFAR, Ends
+from elbo_compare.compare.checking.models.parts import AFAR, Ends, Prior
 from elbo_compare.compare.checking.models.probing import Probe, Probed, last_of
 from elbo_compare.compare.checking.names import Role
+from elbo_compare.compare.checking.oracle import log_var_slope
 from elbo_compare.compare.checking.readings import Reduction, target
 from elbo_compare.suites.bridge.program import Cut, Run, Setting
 from elbo_compare.suites.contract import Array
@@ -45,7 +46,7 @@ def right_gradient(probed: Probed, found: Found, probe: Probe, setting: Setting 
     """The gradient of the recognised formula by every weight."""
     program, setting = probed.program, replace(setting or probe.setting, restored=None)
     run, ends = program.run(setting), Ends.of(program, setting, last_of(probed.latents))
-    reread = replace(probe, setting=setting, run=run, ends=ends, latents=probed.values(setting, run, ends))
+    reread = probed.read_again(replace(probe, setting=setting, run=run, ends=ends))
     one = probed.observation(reread, found.output)
     reading = found.identified.reading
     right = target(reading, one.inputs, found.identified.reduction)
@@ -54,9 +55,12 @@ def right_gradient(probed: Probed, found: Found, probe: Probe, setting: Setting 
     parts = [(run, {found.output: slopes[Role.OUTPUT]})]
     sigma = slopes[Role.SPREAD] * probed.signs(reread)
     start = 0
-    for latent, values in zip(probed.latents, reread.latents, strict=True):
+    for place, (latent, values) in enumerate(zip(probed.latents, reread.latents, strict=True)):
         assert values is not None
         here = slice(start, start := start + values.mean.shape[1])
+        ends = reread.ends_of(place)
+        if probed.priors:
+            parts.append((run, _of_prior(probed, run, probed.priors[place], slopes, here)))
         at = latent.at if latent.base is None else latent.base
         if Role.Z in slopes and reading.sampled:
             parts.append((run, {latent.at: slopes[Role.Z][:, here]}))
@@ -66,6 +70,20 @@ def right_gradient(probed: Probed, found: Found, probe: Probe, setting: Setting 
         parts.append((ends.far, {at: sigma[:, here] / AFAR}))
         parts.append((ends.none, {at: slopes[Role.MEAN][:, here] - sigma[:, here] / AFAR}))
     return _sum([program.pull_back(one_run, cotangents) for one_run, cotangents in _by_run(parts)])
+
+
+def _of_prior(probed: Probed, run: Run, prior: Prior, slopes: Mapping[Role, Array], here: slice) -> dict[int, Array]:
+    """The slopes by the arrays that a prior is made of."""
+    found: dict[int, Array] = {}
+    for number, role in ((prior.mean, Role.PRIOR_MEAN), (prior.spread, Role.PRIOR_SPREAD)):
+        if number is None:
+            continue
+        value, slope = probed.program.value(run, number), slopes[role][:, here]
+        own = slope if value.size == slope.size else slope.sum(0)  # one for every datum
+        slope = own.reshape(value.shape)
+        chain = log_var_slope(value, prior.form) if role is Role.PRIOR_SPREAD else 1.0
+        found[number] = found.get(number, 0.0) + slope * chain
+    return found
 
 
 def _sum(parts: list[dict[str, Array]]) -> dict[str, Array]:
@@ -90,6 +108,8 @@ def compared(probed: Probed, found: Found, probe: Probe, declared: Sequence[str]
     nudged = replace(probe.setting, x=probe.setting.x * (1 + 2 * program.roundoff))
     again = right_gradient(probed, found, probe, nudged)
     own = own_gradient(probed, probe)
+    if not all(np.isfinite(part).all() for part in right.values()):
+        raise ArithmeticError("the gradient of the recognised formula is no number")  # ours: never an accusation
     largest = max((float(np.linalg.norm(part)) for part in right.values()), default=0.0)
     least = LEAST * roundoff_of(found, program.roundoff) * largest
     allowed = {name: SLACK * float(np.linalg.norm(part - again[name])) + least for name, part in right.items()}

@@ -18,6 +18,8 @@ from elbo_compare.compare.checking.models.floors import floors
 from elbo_compare.compare.checking.models.flowing import Flowing, flowing, with_log_dets
 from elbo_compare.compare.checking.models.objective import Found, objective_of, roundoff_of, worst_value
 from elbo_compare.compare.checking.models.opening import ROWS, Opened
+from elbo_compare.compare.checking.models.parts import Latent
+from elbo_compare.compare.checking.models.priors import data_part, told, with_own_priors
 from elbo_compare.compare.checking.models.probing import Probed, ShiftingError, latents_of, probe
 from elbo_compare.compare.checking.models.roughness import roughness
 from elbo_compare.compare.checking.models.sampling import Sampler, judge_sampler, unread
@@ -131,7 +133,7 @@ def judged(
         return _refused(case, sampler)
     case.claims += [sampler.claim] if sampler.claim else []
     case.notes += sampler.notes
-    return _on_loss(case, probed, deep=len(latents) - len(probed.latents))
+    return _on_loss(case, probed, latents)
 
 
 def _refused(case: ResultDraft, sampler: Sampler) -> CheckResult:
@@ -147,7 +149,7 @@ def _on_flow(case: ResultDraft, flow: Flowing) -> CheckResult:
         found = objective_of(flow.probed, case.likelihood)
         if found is not None and found.standing is Standing.RIGHT and not found.transformed:
             case.notes.append(f"{sample} that keeps volumes (|det| = 1): log q at z_0, log p(z) at z_T")
-            return _on_loss(case, flow.probed, deep=0)
+            return _on_loss(case, flow.probed)
         text = (
             f"not judged: {sample} that keeps volumes; the loss is not a reconstruction, log q at z_0 and log p at z_T"
         )
@@ -169,8 +171,14 @@ def _on_flow(case: ResultDraft, flow: Flowing) -> CheckResult:
     return case.result(CheckVerdict.NOT_JUDGED, message=text)
 
 
-def _on_loss(case: ResultDraft, probed: Probed, *, deep: int) -> CheckResult:
+def _on_loss(case: ResultDraft, probed: Probed, latents: Sequence[Latent] = ()) -> CheckResult:
+    deep = max(0, len(latents) - len(probed.latents))
     found = objective_of(probed, case.likelihood)
+    if found is None or deep:
+        own = with_own_priors(probed, latents, case.likelihood)
+        if own is not None and not (own[1].standing is not Standing.RIGHT and found):
+            probed, found, deep = *own, 0
+            case.notes.append(told(probed))
     if found is None or found.transformed or found.identified.reading.spread.value != "sigma":
         return _unfitted(case, probed, found, deep)
     one = found.identified
@@ -312,13 +320,16 @@ def _unfitted(case: ResultDraft, probed: Probed, found: Found | None, deep: int)
     if cause is not None and not deep:
         return case.result(CheckVerdict.WRONG, cause)
     sampled = "the sampler is right (z = mean + sigma e); "
+    raise_for_nothing(probed)
+    part = data_part(probed, case.likelihood)
+    if part is not None:
+        sampled = f"{sampled}the reconstruction term is the {part.term.name}, told by its changes with the output; "
     if deep:
-        text = (
-            f"a hierarchy: {deep} more latents depend on the first through a network; their priors are not known here"
-        )
+        text = f"a hierarchy: {deep} more latents depend on the first through a network; the priors were not found"
+    elif part is not None:
+        text = "the rest of the loss is no KL to N(0, I), nor to a Gaussian of the model's own arrays"
     else:
         text = "the loss is no combination of a reconstruction term and a KL to N(0, I) of these networks"
-    raise_for_nothing(probed)
     return case.result(CheckVerdict.NOT_JUDGED, message=f"{sampled}not judged: {text}")
 
 

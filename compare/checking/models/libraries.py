@@ -63,6 +63,8 @@ def beside(probed: Probed, found: Found, probe: Probe, fixed: Collection[str] = 
         return Library(name=package, why_not="the likelihood is not known")
     if any(each.base is not None for each in probed.latents):
         return Library(name=package, why_not="a guide with a flow is not made of them")
+    if probed.priors:
+        return Library(name=package, why_not="a prior of its own is not made of them")
     if reading.floor is not Floor.NONE:
         return Library(name=package, why_not="they have no floor under a KL")
     bridge = import_module(f"elbo_compare.suites.bridge.{module}")

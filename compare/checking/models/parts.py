@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from elbo_compare.compare.checking.names import WrittenAs
 from elbo_compare.suites.bridge.program import (
     CONTRACTIONS,
     Program,
@@ -17,6 +18,7 @@ from elbo_compare.suites.bridge.program import (
     readers,
     source_of,
 )
+from elbo_compare.suites.bridge.tape import Drawn
 from elbo_compare.suites.contract import Array
 
 AFAR = 1024.0  # noise at which z is read for its spread: what is lost of sigma by cancellation is a thousandth
@@ -32,6 +34,17 @@ class Latent:
     draws: tuple[int, ...]
     deep: bool  # it depends on another latent through a network
     base: int | None = None  # where a flow lies between: the sample mean + sigma e
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prior:
+    """The prior of one latent: the arrays of a run that are its mean and spread, in that form; None: zeros, ones.
+    mixture: their rows are the components of an even mixture."""
+
+    mean: int | None = None
+    spread: int | None = None
+    form: WrittenAs = WrittenAs.LOG_VAR
+    mixture: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,6 +144,18 @@ class Ends:
             none=program.run(replace(setting, filled=0.0, until=until)),
             far=program.run(replace(setting, filled=AFAR, until=until)),
         )
+
+    @classmethod
+    def alone(cls, program: Program, setting: Setting, run: Run, latent: Latent) -> "Ends":
+        """The two runs at one latent's noise, all other noise being that of a run."""
+        normal = [draw for draw in run.drawn if draw.kind is Drawn.NORMAL and draw.noise is not None]
+        own = [run.sampled[each] for each in latent.draws]
+
+        def filled(level: float) -> Run:
+            given = [np.full(d.shape, level) if any(d is o for o in own) else np.asarray(d.noise) for d in normal]
+            return program.run(replace(setting, given=tuple(given), until=latent.step))
+
+        return cls(none=filled(0.0), far=filled(AFAR))
 
 
 def affine(values: Values, roundoff: float) -> bool:

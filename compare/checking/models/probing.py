@@ -9,8 +9,17 @@ from elbo_compare.compare.checking.experiment import Observation
 from elbo_compare.compare.checking.failure import FunctionError
 from elbo_compare.compare.checking.models.aged import became
 from elbo_compare.compare.checking.models.data import Feed
-from elbo_compare.compare.checking.models.parts import Ends, Latent, Values, find_latents, latent_values, outputs_of
+from elbo_compare.compare.checking.models.parts import (
+    Ends,
+    Latent,
+    Prior,
+    Values,
+    find_latents,
+    latent_values,
+    outputs_of,
+)
 from elbo_compare.compare.checking.names import Role
+from elbo_compare.compare.checking.oracle import log_var_of
 from elbo_compare.suites.bridge.program import Program, Run, Setting, as_rows
 from elbo_compare.suites.bridge.user_arrays import Term
 from elbo_compare.suites.contract import Array, DType
@@ -30,6 +39,11 @@ class Probe:
     ends: Ends
     loss: Array
     latents: tuple[Values | None, ...]
+    deep: tuple[Ends | None, ...] = ()  # of each latent that depends on another: its own two runs
+
+    def ends_of(self, place: int) -> Ends:
+        """The two runs that say a latent's mean and sigma."""
+        return (self.deep[place] if self.deep else None) or self.ends
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +59,7 @@ class Probed:
     label: str = ""
     heavy: bool = False
     given: tuple[str, ...] = field(default=())
+    priors: tuple[Prior, ...] = ()  # of each latent, where one is not N(0, I)
 
     def outputs(self) -> list[int]:
         """Candidates for the decoder's output: at moved weights, where a bias of 0 hides nothing."""
@@ -55,6 +70,34 @@ class Probed:
     def values(self, setting: Setting, run: Run, ends: Ends) -> tuple[Values | None, ...]:
         """Every latent's values in a run."""
         return tuple(latent_values(self.program, setting, run, latent, ends) for latent in self.latents)
+
+    def with_latents(self, latents: Sequence[Latent]) -> "Probed":
+        """The same probes for these latents; one that depends on another is read at the other's own noise."""
+        made = replace(self, latents=tuple(latents))
+        return replace(made, probes=tuple(made.read_again(each) for each in self.probes))
+
+    def read_again(self, probe: Probe) -> Probe:
+        """A probe with the values of these latents."""
+        if not any(each.deep for each in self.latents):
+            return replace(probe, latents=self.values(probe.setting, probe.run, probe.ends))
+        deep = tuple(
+            Ends.alone(self.program, probe.setting, probe.run, each) if each.deep else None for each in self.latents
+        )
+        values = tuple(
+            latent_values(self.program, probe.setting, probe.run, latent, own or probe.ends)
+            for latent, own in zip(self.latents, deep, strict=True)
+        )
+        return replace(probe, deep=deep, latents=values)
+
+    def prior_values(self, run: Run, prior: Prior, shape: tuple[int, ...]) -> tuple[Array, Array]:
+        """(mean, log sigma^2) of a prior, broadcast to that shape; of a mixture (components, latent)."""
+        mean = np.zeros(shape) if prior.mean is None else self.program.value(run, prior.mean)
+        spread = None if prior.spread is None else self.program.value(run, prior.spread)
+        with np.errstate(all="ignore"):
+            log_var = np.zeros(shape) if spread is None else log_var_of(spread, prior.form)
+        if prior.mixture:
+            return mean.reshape(-1, shape[1]), log_var.reshape(-1, shape[1])
+        return np.broadcast_to(mean, shape), np.broadcast_to(log_var, shape)
 
     def signs(self, probe: Probe) -> Array:
         """The signs of sigma, (batch, latent): z = mean - sigma e is as good a sampler."""
@@ -75,6 +118,13 @@ class Probed:
             Role.SPREAD: sigma if signed else np.abs(sigma),
             Role.Z: np.concatenate([each.z for each in known], axis=1),
         }
+        if self.priors:
+            pairs = [
+                self.prior_values(probe.run, prior, each.mean.shape)
+                for prior, each in zip(self.priors, known, strict=True)
+            ]
+            inputs[Role.PRIOR_MEAN] = np.concatenate([mean for mean, _ in pairs], axis=1)
+            inputs[Role.PRIOR_SPREAD] = np.concatenate([log_var for _, log_var in pairs], axis=1)
         term = Term(name="loss", value=probe.loss, dtype="float64")
         return Observation(label="its own networks'", inputs=inputs, terms=(term,), dtype=DType.FLOAT64)
 
