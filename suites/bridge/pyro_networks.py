@@ -13,7 +13,7 @@ import numpy as np
 import pyro
 import pyro.distributions as dist
 import torch
-from pyro import poutine
+from pyro import infer, poutine
 from pyro.infer import Trace_ELBO, TraceMeanField_ELBO
 from torch import Tensor, nn
 
@@ -137,7 +137,7 @@ def holder(
 
 def objective(model: Callable[..., Any], guide: Callable[..., Any], name: str) -> Callable[..., Tensor]:
     """(model's arguments) -> the loss of Pyro's ELBO object of that name; its parameter store stands as it stood."""
-    elbo = getattr(pyro.infer, name)()
+    elbo = getattr(infer, name)()
 
     def loss(*arguments: Any) -> Tensor:
         with pyro.get_param_store().scope():

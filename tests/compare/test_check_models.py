@@ -164,6 +164,13 @@ def test_free_bits_are_judged_under_their_own_formula():
     assert "detach in whole_objectives.py" in wrong.as_text()
 
 
+def test_a_capacity_that_no_kl_reaches_is_no_flipped_sign():
+    result = checked("Capacity")
+    assert (result.verdict, result.objective) == (CheckVerdict.BY_DESIGN, "capacity"), result.as_text()
+    assert "2 x |KL - 60|" in result.equation
+    assert checked("SignOfKl").verdict is CheckVerdict.WRONG
+
+
 def test_the_sentence_comes_out_of_the_librarys_object(monkeypatch):
     """A broken ELBO class turns it red: the number is the object's own."""
     pytest.importorskip("pyro")

@@ -55,6 +55,7 @@ def test_a_pyro_pair_is_judged_by_the_object_that_its_file_names():
     assert result.verdict is CheckVerdict.RIGHT, result.as_text()
     assert "your loss = Trace_ELBO of your own networks" in result.message
     assert result.parameters["loss"] == "Trace_ELBO(model, guide)"
+    assert whole(f"{TARGETS / 'whole_scripts.py'}:Pair", asked=False) is not None
     assert checked("SquaredPair").verdict is not CheckVerdict.RIGHT
 
 

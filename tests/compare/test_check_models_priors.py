@@ -44,7 +44,7 @@ def test_a_prior_of_its_own_is_found_by_value_and_the_loss_is_judged(name, monke
 def test_a_gradient_that_is_cut_off_at_the_prior_is_caught(name, monkeypatch):
     result = checked(name, monkeypatch)
     assert result.verdict is CheckVerdict.WRONG, result.as_text()
-    assert "detach in whole_priors.py" in result.diagnosis.text
+    assert "detach in whole_priors.py" in result.as_text()
 
 
 def test_a_prior_that_is_no_density_is_not_right(monkeypatch):

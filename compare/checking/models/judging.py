@@ -179,6 +179,10 @@ def _on_loss(case: ResultDraft, probed: Probed, latents: Sequence[Latent] = ()) 
         if own is not None and not (own[1].standing is not Standing.RIGHT and found):
             probed, found, deep = *own, 0
             case.notes.append(told(probed))
+    if found is not None and not deep and _falls_with_the_kl(found):
+        below = _floored(case, probed)  # |KL - C| is C - KL where the KL is less than C at every run
+        if below is not None:
+            return below
     if found is None or found.transformed or found.identified.reading.spread.value != "sigma":
         return _unfitted(case, probed, found, deep)
     one = found.identified
@@ -194,6 +198,13 @@ def _on_loss(case: ResultDraft, probed: Probed, latents: Sequence[Latent] = ()) 
         if result.verdict is CheckVerdict.BY_DESIGN:
             return result
     return case.result(CheckVerdict.WRONG, diagnoses.linear(one))
+
+
+def _falls_with_the_kl(found: Found) -> bool:
+    """Whether the loss is a reconstruction term less a KL, up to a constant."""
+    fit = found.identified.fit
+    pair = fit.data is not None and fit.kl is not None and fit.constant is not None
+    return pair and fit.data.factor * fit.kl.factor < 0  # type: ignore[union-attr]
 
 
 def _copy(case: ResultDraft) -> ResultDraft:

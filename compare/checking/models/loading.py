@@ -207,7 +207,8 @@ def is_whole(found: Any) -> bool:
     methods = {key for base in owner.__mro__ for key in vars(base) if inspect.isfunction(vars(base)[key])}
     made = getattr(vars(owner).get("__init__"), "__code__", None)
     fields = set(getattr(owner, "__annotations__", {}))
-    return bool(WHOLE & {*methods, *fields, *(made.co_names if made else ())}) or _takes_data_alone(owner)
+    is_pair = {"model", "guide"} <= methods
+    return is_pair or bool(WHOLE & {*methods, *fields, *(made.co_names if made else ())}) or _takes_data_alone(owner)
 
 
 def _made(factory: Any) -> Any:

@@ -177,7 +177,7 @@ def _table(probed: Probed, part: DataPart, place: int, *, sampled: bool) -> tupl
     table = np.concatenate(blocks, axis=1)
     mixtures = [*_mixtures(probed, place)] if sampled else []
     table = np.concatenate([table, *(_mixed(probed, part, place, each)[None] for each in mixtures)])
-    fine = np.isfinite(table).all(1)
+    fine = np.atleast_1d(np.isfinite(table).all(axis=1))
     return [prior for prior, good in zip([*priors, *mixtures], fine, strict=True) if good], table[fine]
 
 
@@ -229,8 +229,9 @@ def _sized(probed: Probed, latent: Latent, width: int) -> list[int]:
         by_datum = shapes == [(len(each.setting.x), width) for each in (first, last)]
         for_all = shapes[0] == shapes[1] and shapes[0] in ((width,), (1, width))
         if (by_datum or for_all) and last.run.draws[number] != frozenset(latent.draws):  # z_2 of z_1 makes p(z_1|z_2)
-            value = probed.program.value(last.run, number)
-            if np.isfinite(value).all():
+            value, before = (probed.program.value(each.run, number) for each in (last, first))
+            constant = np.array_equal(value.ravel()[:width], before.ravel()[:width])  # is not taken for meant
+            if np.isfinite(value).all() and not constant:
                 found.setdefault(value.tobytes(), number)
     return list(found.values())[-MOST_ARRAYS:]
 

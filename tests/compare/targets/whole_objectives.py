@@ -30,6 +30,18 @@ class FreeBitsDetached(FreeBits):
         return super().kl_term(mu.detach(), logvar, z)
 
 
+class Capacity(VAE):
+    """Burgess et al. 2018, at a capacity that no datum's KL reaches: C - KL wherever it is looked at."""
+
+    def __init__(self, capacity: float = 60.0, weight: float = 2.0):
+        super().__init__()
+        self.capacity, self.weight = capacity, weight
+
+    def kl_term(self, mu, logvar, z):
+        kl = -0.5 * (1 + logvar - mu.pow(2) - logvar.exp()).sum(1)
+        return self.weight * (kl - self.capacity).abs().sum()
+
+
 class Householder(Sampled):
     """A flow that keeps volumes: reflections of z_0, log q at z_0 and log p at z_T."""
 
