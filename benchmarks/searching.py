@@ -1,27 +1,40 @@
 """An hour of `compare search`, published: `python benchmarks/searching.py -o reports/published/search`.
 
-Writes search.json (every run, candidate, group and program), search.txt (counts, programs, tables) and
-false_alarms.json: classes on pairs that they are right on, under many seeds, at the level of the search.
+Writes search.json (every run, candidate, group and program), search.txt (counts, programs, tables), divergences.json
+and divergences.txt (every registered KL at random parameters against quadrature), and false_alarms.json: classes on
+pairs that they are right on, under many seeds, at the level of the search. `--kept DIR` goes on where it was stopped.
 """
 
 import argparse
 import json
 import platform
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 from scipy.stats import beta
 
 from elbo_compare.compare.launching.target import Limits, run_target
+from elbo_compare.compare.searching.divergences import divergences, lines, of_divergences
 from elbo_compare.compare.searching.searching import Request, search
 from elbo_compare.compare.searching.text import as_json, text
-from elbo_compare.suites.semantics.case import Library
+from elbo_compare.suites.semantics.case import OF_PROGRAMS, Library
 from elbo_compare.suites.semantics.searching.ways import Way
 
-RIGHT = (0, 2, 6, 10, 12, 14, 30, 34)  # plain, families, dependence, plates, subsampling, to_event: no weights
+RIGHT = (
+    0,
+    2,
+    6,
+    10,
+    12,
+    14,
+    30,
+    34,
+)  # plain, families, dependence, plates, subsampling, to_event, transformed: no weights
 IN_WAYS = {
     Library.PYRO: (Way(elbo="Trace_ELBO"),),
     Library.NUMPYRO: (Way(elbo="Trace_ELBO"),),
@@ -47,26 +60,69 @@ def false_alarms(seeds: int, request: Request) -> dict:
     return found
 
 
+class Store:
+    """Answers of a search's children by library and pairs, so that a search can be done in parts."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self.folder = folder
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+
+    def path(self, library: Library, indices: Sequence[int]) -> Path | None:
+        """Where the answer about these pairs lies."""
+        return self.folder / f"{library}-{indices[0]}-{indices[-1]}.json" if self.folder is not None else None
+
+    def kept(self, library: Library, indices: Sequence[int]) -> dict | None:
+        """What is there of them."""
+        path = self.path(library, indices)
+        return json.loads(path.read_text()) if path is not None and path.exists() else None
+
+    def keep(self, library: Library, indices: Sequence[int], content: Mapping[str, Any]) -> None:
+        """For another time."""
+        path = self.path(library, indices)
+        if path is not None:
+            path.write_text(json.dumps(content))
+
+
+def publish_divergences(folder: Path, libraries: Sequence[Library], seed: int, each: int) -> None:
+    """Every registered divergence: divergences.json and divergences.txt."""
+    said, content = [f"Seed {seed}, {each} draws of each pair, each in float64 and float32.", ""], {}
+    for library in libraries:
+        found = divergences(library, seed, each)
+        if isinstance(found, str):
+            said.append(f"Not searched: {library}: {found}")
+        else:
+            content[str(library)] = found
+            said += [*lines(library, found, of_divergences(library)), ""]
+    (folder / "divergences.json").write_text(json.dumps(content, indent=1))
+    (folder / "divergences.txt").write_text("\n".join(said) + "\n")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--models", type=int, default=300)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--ways", type=int, default=0)
     parser.add_argument("--alarms", type=int, default=1000, metavar="SEEDS")
-    parser.add_argument("--library", choices=list(Library))
+    parser.add_argument("--library", choices=OF_PROGRAMS)
+    parser.add_argument("--divergences", type=int, default=6, metavar="N", help="draws of each registered KL")
+    parser.add_argument("--kept", type=Path, metavar="DIR", help="go on with what is there, and keep every few pairs")
     parser.add_argument("-o", type=Path, required=True, metavar="DIR")
     asked = parser.parse_args()
-    libraries = (Library(asked.library),) if asked.library else tuple(Library)
+    libraries = (Library(asked.library),) if asked.library else OF_PROGRAMS
     request = Request(models=asked.models, seed=asked.seed, ways=asked.ways, libraries=libraries)
     asked.o.mkdir(parents=True, exist_ok=True)
     began = monotonic()
-    found = search(request, lambda line: print(line, flush=True))
+    store = Store(asked.kept)
+    found = search(request, lambda line: print(line, flush=True), store.kept, store.keep)
     took = monotonic() - began
     names = ("torch", "pyro-ppl", "jax", "numpyro", "numpy", "scipy")
     versions = ", ".join(f"{name} {version(name)}" for name in names)
     head = [f"{took:.0f} s on {platform.machine()}, one process at a time; {versions}.", ""]
     (asked.o / "search.json").write_text(as_json(found))
     (asked.o / "search.txt").write_text("\n".join([*head, *text(found)]) + "\n")
+    if asked.divergences:
+        publish_divergences(asked.o, libraries, asked.seed, asked.divergences)
     if asked.alarms:
         (asked.o / "false_alarms.json").write_text(json.dumps(false_alarms(asked.alarms, request), indent=1))
 

@@ -1,13 +1,17 @@
 """`compare search`: its options. The command line imports this: nothing heavy on top."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from elbo_compare.compare.commands.vectors import AsJson
 from elbo_compare.compare.errors import UsageError, unknown
 from elbo_compare.compare.terminal import note, say
+
+if TYPE_CHECKING:
+    from elbo_compare.suites.semantics.case import Library
 
 INCOMPLETE = 3
 
@@ -21,6 +25,9 @@ def search(
     elbo: Annotated[
         str, typer.Option(metavar="CLASS", help="This class alone, as TraceGraph_ELBO.  [default: all]")
     ] = "",
+    divergences: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Instead: N random draws of every registered KL against quadrature.")
+    ] = 0,
     as_json: AsJson = False,
     output: Annotated[Path | None, typer.Option("-o", metavar="FILE", help="The JSON, beside the text.")] = None,
 ) -> None:
@@ -36,6 +43,8 @@ def search(
     if library is not None and library not in OF_PROGRAMS:
         raise UsageError(unknown("library", library, OF_PROGRAMS))
     libraries = (Library(library),) if library else OF_PROGRAMS
+    if divergences:
+        raise typer.Exit(_divergences(libraries, seed, divergences, output, as_json=as_json))
     known = {way.elbo for each in libraries for way in WAYS[each]}
     if elbo and elbo not in known:
         raise UsageError(unknown("ELBO class", elbo, known))
@@ -45,3 +54,26 @@ def search(
         files.write_atomically(output, jsoned(found).encode())
     say(jsoned(found) if as_json else "\n".join(text(found)))
     raise typer.Exit(1 if new(found) else INCOMPLETE if found.lost else 0)
+
+
+def _divergences(libraries: "Sequence[Library]", seed: int, each: int, output: Path | None, *, as_json: bool) -> int:
+    import json
+
+    from elbo_compare.compare import files
+    from elbo_compare.compare.searching.divergences import divergences, lines, of_divergences
+
+    content, said, fresh, lost = {}, [], False, False
+    for library in libraries:
+        found = divergences(library, seed, each)
+        if isinstance(found, str):
+            said, lost = [*said, f"Not searched: {library}: {found}"], True
+            continue
+        known = of_divergences(library)
+        content[str(library)] = found
+        said += lines(library, found, known)
+        fresh = fresh or any(pair["off"] and not known.get(name) for name, pair in found.items())
+    text = json.dumps(content, indent=1)
+    if output is not None:
+        files.write_atomically(output, text.encode())
+    say(text if as_json else "\n".join(said))
+    return 1 if fresh else INCOMPLETE if lost else 0

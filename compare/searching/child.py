@@ -16,12 +16,13 @@ from elbo_compare.compare.records import Outcome
 from elbo_compare.compare.searching.judging import Judged, differing, judged, worst
 from elbo_compare.suites.semantics.case import Library
 from elbo_compare.suites.semantics.searching import shrinking
-from elbo_compare.suites.semantics.searching.description import Pair, from_json, productions, to_json
+from elbo_compare.suites.semantics.searching.description import Pair, from_json, to_json
 from elbo_compare.suites.semantics.searching.exact import exact
 from elbo_compare.suites.semantics.searching.grammar import draw
+from elbo_compare.suites.semantics.searching.productions import productions
 from elbo_compare.suites.semantics.searching.ways import WAYS, Particles, Way, applicable, per_block
 
-STEPS = 60  # of shrinking, each a measurement
+STEPS = 40  # of shrinking, each a measurement
 ANEW = 1_000_003  # added to the seed where a candidate is measured again
 
 
@@ -33,7 +34,8 @@ def answer(request: dict[str, Any], tell: Tell) -> dict[str, Any]:
     if "pairs" in request:
         peers = [bench.peer(from_json(each["pair"]), Way(**_way(each["way"]))) for each in request["pairs"]]
         return _plain({"peers": peers})
-    return _plain({"pairs": [bench.searched(index) for index in request["indices"]]})
+    pairs = [bench.searched(index) for index in request["indices"]]
+    return _plain({"pairs": pairs, "known": [[name, sorted(kinds), sorted(core)] for name, kinds, core in bench.known]})
 
 
 def alarms(request: dict[str, Any], tell: Tell) -> dict[str, Any]:
@@ -77,7 +79,9 @@ class _Bench:
         self.backend = import_module(f"elbo_compare.suites.semantics.searching.measure_{self.library}")
         self.seed, self.level = int(request["seed"]), float(request["level"])
         self.ways_per_pair, self.elbo = int(request["ways"]), str(request.get("elbo", ""))
-        self.known: list[tuple[str, frozenset[str], frozenset[str]]] = []
+        self.known: list[tuple[str, frozenset[str], frozenset[str]]] = [
+            (name, frozenset(kinds), frozenset(core)) for name, kinds, core in request.get("known", ())
+        ]
         self.shrinks = bool(request["shrink"])
 
     def searched(self, index: int) -> dict[str, Any]:
@@ -111,10 +115,10 @@ class _Bench:
     def run(self, pair: Pair, way: Way, seed: int) -> tuple[list[Judged], str]:
         """Judged quantities, or what was raised."""
         right = exact(pair)
-        measured = self.backend.measure(pair, way, seed, per_block(way, self.library))
+        measured = self.backend.measure(pair, way, seed, per_block(way, self.library, pair))
         if measured.raised:
             return [], measured.raised
-        return judged(measured, right, self.level, double=way.double, size=abs(right.value)), ""
+        return judged(measured, right, self.level, double=way.double, size=right.size), ""
 
     def differs(self, pair: Pair, way: Way, kinds: Iterable[str]) -> Mapping[str, Judged]:
         """The quantities of these kinds that differ at two seeds."""

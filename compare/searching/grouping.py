@@ -80,6 +80,8 @@ def _group(library: Library, elbo: str, core: tuple[str, ...], members: Sequence
 def simulated(pair: Pair, example: Mapping[str, Any]) -> str:
     """Whether a simulation gives the quadrature's loss and gradient: *agrees*, *differs*, *inconclusive*."""
     found, right = simulate(pair, example["index"], SIMULATED), example["exact"]
+    if not isfinite(float(right["value"])):  # impossible data
+        return str(Outcome.AGREES if found.value == float(right["value"]) else Outcome.DIFFERS)
     tests = [(found.value - right["value"], found.value_error)]
     tests += [(mean - slope, error) for mean, error, slope in
               zip(found.gradient, found.gradient_error, right["gradient"], strict=True)]  # fmt: skip
@@ -96,17 +98,18 @@ def pasted(group: Group) -> str:
     pair, example = from_json(group.example["pair"]), group.example
     way = example["way_fields"]
     lines = [line for line in program(pair, group.library).splitlines() if line.strip()]
-    if not example["way_fields"]["double"]:
-        lines.insert(2, "torch.set_default_dtype(torch.float32)")
-    return "\n".join([*lines, *_call(group.library, way, pair.theta)])
+    if group.library is Library.PYRO:
+        lines.insert(2, f"torch.set_default_dtype(torch.float{64 if way['double'] else 32})")
+    elif way["double"]:
+        lines.insert(2, "import jax; jax.config.update('jax_enable_x64', True)")
+    else:
+        lines.insert(2, "import jax")
+    return "\n".join([*lines, *_call(group.library, way, pair)])
 
 
-def _call(library: Library, way: Mapping[str, Any], theta: Sequence[float]) -> list[str]:
+def _call(library: Library, way: Mapping[str, Any], pair: Pair) -> list[str]:
     if library is Library.NUMPYRO:
-        options = "max_plate_nesting=2" if way["elbo"] == "TraceEnum_ELBO" else "num_particles=10000"
-        made = f"numpyro.infer.{way['elbo']}({options}).loss(jax.random.PRNGKey(0), {{'t': t}}, model, guide)"
-        return ["import jax, numpyro.infer", f"loss = lambda t: {made}",
-                f"print(jax.value_and_grad(loss)(jnp.array({list(theta)})))"]  # fmt: skip
+        return _numpyro_call(way, pair)
     options = "alpha=0.5, " if way["elbo"] == "RenyiELBO" else ""
     options += "max_plate_nesting=2"
     if way["particles"] == "vectorised":
@@ -114,10 +117,40 @@ def _call(library: Library, way: Mapping[str, Any], theta: Sequence[float]) -> l
     guide = "pyro.infer.config_enumerate(guide, 'parallel')" if way["enumerated"] else "guide"
     lines = [f"elbo = pyro.infer.{way['elbo']}({options})"]
     if way["reused"]:
-        other = f"lambda: pyro.sample('a', dist.Normal(pyro.param('t', torch.zeros({len(theta)}))[0], 1.0))"
+        other = f"lambda: pyro.sample('a', dist.Normal(pyro.param('t', torch.zeros({len(pair.theta)}))[0], 1.0))"
         lines += [f"elbo.loss_and_grads(lambda: pyro.sample('a', dist.Normal(0.0, 1.0)), {other})",
                   "pyro.clear_param_store()"]  # fmt: skip
-    return [*lines, f"print(elbo.loss_and_grads(model, {guide}), pyro.param('t').grad)"]
+    if way["updated"]:
+        lines += _first_call(pair)
+    if pair.automatic:
+        parameters = "[(name, p.grad) for name, p in guide.named_parameters()]"
+    else:
+        parameters = "pyro.param('t').grad"
+    return [*lines, f"print(elbo.loss_and_grads(model, {guide}), {parameters})"]
+
+
+def _first_call(pair: Pair) -> list[str]:
+    """At another state, then back: what a Python global that changes between two calls is."""
+    if not pair.state:
+        return ["elbo.loss_and_grads(model, guide)"]
+    return ["state['c'] = 0.0; elbo.loss_and_grads(model, guide)", f"state['c'] = {pair.state!r}"]
+
+
+def _numpyro_call(way: Mapping[str, Any], pair: Pair) -> list[str]:
+    options = "max_plate_nesting=2" if way["elbo"] == "TraceEnum_ELBO" else "num_particles=10000"
+    made = f"numpyro.infer.{way['elbo']}({options})"
+    if way["through"] or pair.automatic:
+        call = "update(state)[1]" if way["through"] == "SVI.update" else "evaluate(state)"
+        return ["import numpyro.infer", f"svi = numpyro.infer.SVI(model, guide, numpyro.optim.SGD(0.0), {made})",
+                "state = svi.init(jax.random.PRNGKey(0))", f"print(svi.{call})"]  # fmt: skip
+    compiled = "jax.jit({})" if way["compiled"] else "{}"
+    lines = ["import numpyro.infer", f"elbo = {made}",
+             "loss = lambda t: elbo.loss(jax.random.PRNGKey(0), {'t': t}, model, guide)",
+             f"call = {compiled.format('jax.value_and_grad(loss)')}"]  # fmt: skip
+    theta = f"jnp.array({list(pair.theta)})"
+    if way["updated"] and pair.state:
+        lines += [f"state['c'] = 0.0; call({theta})", f"state['c'] = {pair.state!r}"]
+    return [*lines, f"print(call({theta}))"]
 
 
 def numbers(group: Group) -> str:

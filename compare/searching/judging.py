@@ -36,15 +36,14 @@ class Judged:
 
 def judged(measured: Measured, exact: Exact, level: float, *, double: bool = True, size: float = 1.0) -> list[Judged]:
     """Loss and each entry of its gradient; `level` of one test, `size` of the terms that are added up."""
+    with_slopes = len(measured.gradients) > 0 and isfinite(exact.value)  # of what is infinite there is no gradient
     columns = np.asarray(measured.gradients, float).reshape(len(measured.values), -1)
+    slopes = list(zip(exact.gradient, exact.gradient_error, strict=True)) if with_slopes else []
     quantities: Iterator[tuple[str, np.ndarray, float, float]] = iter(
         [("value", np.asarray(measured.values, float), exact.value, exact.value_error)]
-        + [
-            (f"gradient {k}", columns[:, k], slope, error)
-            for k, (slope, error) in enumerate(zip(exact.gradient, exact.gradient_error, strict=True))
-        ]
+        + [(f"gradient {k}", columns[:, k], slope, error) for k, (slope, error) in enumerate(slopes)]
     )
-    rounding = ROUNDINGS * UNIT[double] * (1 + size)
+    rounding = ROUNDINGS * UNIT[double] * (1 + (size if isfinite(size) else 0.0))
     return [_one(name, blocks, measured.per_block, right, error + rounding, level)
             for name, blocks, right, error in quantities]  # fmt: skip
 
@@ -60,6 +59,9 @@ def _one(name: str, blocks: np.ndarray, per_block: int, right: float, floor: flo
         worst = next((float(each) for each in blocks if not isfinite(each)), nan)
         outcome = Outcome.AGREES if worst == right else Outcome.DIFFERS
         return Judged(quantity=name, outcome=outcome, mean=worst, exact=right, low=worst, high=worst, margin=floor)
+    if not isfinite(right):
+        mean = float(blocks.mean())
+        return Judged(quantity=name, outcome=Outcome.DIFFERS, mean=mean, exact=right, low=mean, high=mean, margin=floor)
     mean, deviation = float(blocks.mean()), float(blocks.std(ddof=1))
     error = deviation / sqrt(len(blocks))
     factor = student_factor(level, len(blocks), over_normal=True)

@@ -11,7 +11,7 @@ from elbo_compare.suites.semantics.case import OF_PROGRAMS, Library
 from elbo_compare.suites.semantics.searching.ways import WAYS
 
 CHILD = "elbo_compare.compare.searching.child:answer"
-CHUNK = 100  # pairs of one process: what a crash costs
+CHUNK = 5  # pairs of one process: what a crash costs
 PAIR_S = 600.0  # that a pair may take in all its ways, shrinking included
 QUANTITIES = 12  # of a run, at most: the loss and the entries of t
 Say = Callable[[str], None]
@@ -46,19 +46,31 @@ class Searched:
     lost: Sequence[str] = field(default_factory=tuple)
 
 
-def search(request: Request, say: Say) -> Searched:
-    """Run it all, one process at a time. Deterministic by the request and the versions of the libraries."""
+def search(
+    request: Request,
+    say: Say,
+    kept: Callable[[Library, Sequence[int]], Mapping[str, Any] | None] = lambda library, indices: None,
+    keep: Callable[[Library, Sequence[int], Mapping[str, Any]], None] = lambda library, indices, content: None,
+) -> Searched:
+    """Run it all, one process at a time. Deterministic by the request and the versions of the libraries.
+
+    `kept`: what an earlier run had of these pairs; `keep` is given what is new of them.
+    """
     pairs: dict[Library, list[Mapping[str, Any]]] = {}
     lost: list[str] = []
     for library in request.libraries:
-        pairs[library] = []
+        pairs[library], known = [], []
         for start in range(request.first, request.first + request.models, CHUNK):
             indices = list(range(start, min(start + CHUNK, request.first + request.models)))
-            content = _asked(request, library, {"indices": indices}, PAIR_S * len(indices))
+            content = kept(library, indices) or _asked(
+                request, library, {"indices": indices, "known": known}, PAIR_S * len(indices)
+            )
             if isinstance(content, str):
                 lost.append(f"{library}, pairs {indices[0]} to {indices[-1]}: {content}")
             else:
+                keep(library, indices, content)
                 pairs[library] += content["pairs"]
+                known = content["known"]
             say(f"{library}: {len(pairs[library])} of {request.models} pairs")
     groups = grouped({library: [each for pair in found for each in pair["candidates"]]
                       for library, found in pairs.items()})  # fmt: skip

@@ -9,7 +9,7 @@ from typing import Any
 from elbo_compare.compare.searching.grouping import Group, numbers, pasted
 from elbo_compare.compare.searching.searching import Searched
 from elbo_compare.suites.semantics.case import OF_PROGRAMS
-from elbo_compare.suites.semantics.searching.recognised import TRAITS
+from elbo_compare.suites.semantics.searching.recognised import BY_ID, OUT_OF_REACH, expressible
 from elbo_compare.suites.semantics.searching.ways import UNSEARCHED
 
 OUTCOMES = ("agrees", "differs", "inconclusive", "not confirmed", "raises")
@@ -68,15 +68,19 @@ def _peer(group: Group) -> str:
 
 def again(found: Searched) -> Iterator[str]:
     """The registered findings that the grammar can express, and which of them were found."""
-    expressible = [name for library in found.request.libraries for name in TRAITS[library]]
+    names = [name for library in found.request.libraries for name in expressible(library)]
     seen = Counter()
     for group in found.groups:
         if group.finding:
             seen[group.finding] += group.count
-    share = f"{sum(name in seen for name in expressible)} of {len(expressible)}"
+    share = f"{sum(name in seen for name in names)} of {len(names)}"
     yield f"Registered findings found again blind: {share} that the grammar can express."
-    for name in expressible:
+    for name in names:
         yield f"  {name}: {f'{seen[name]} candidates' if name in seen else 'not found'}"
+    yield "Out of its reach:"
+    for name, reason in OUT_OF_REACH.items():
+        if BY_ID[name].library in found.request.libraries:
+            yield f"  {name}: {reason}"
 
 
 def tables(found: Searched) -> Iterator[str]:

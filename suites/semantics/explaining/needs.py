@@ -34,6 +34,7 @@ NEEDS = {
     "PYRO-024": "EnergyDistance, which is no ELBO class and is not explained",
     "PYRO-025": "a continuous autoguide of local latents in a subsampled plate",
     "PYRO-026": "Trace_MMD, whose object has to be named with --elbo FILE.py:NAME",
+    "PYRO-028": "two batches of Wishart distributions at one site",
     "PYRO-027": "TraceTMC_ELBO on a discrete site of the guide that is not marked for enumeration",
     "NUMPYRO-007": "Trace_ELBO with multi_sample_guide=True, named with --elbo",
     "NUMPYRO-008": "a site of the guide that is not reparameterised",

@@ -4,6 +4,7 @@ from itertools import product
 from math import exp, expm1, inf, log, log1p, nan
 from sys import float_info
 
+import numpy as np
 import scipy
 
 from elbo_compare.suites.semantics.case import Behaviour, Case, Library, Numbers
@@ -29,6 +30,43 @@ def wishart_kl(_: Numbers) -> Numbers:
         "guide_difference": guide_gradient,
         "model_gradient": -_LOG_RATIO / 2 + (psi_p - psi_q) / 2,
     }
+
+
+_DEGREES, _PRIOR = (4.0, 5.0, 6.0), 5.0
+
+
+def _psi(df: float) -> float:
+    return sum(float(scipy.special.digamma((df + 1 - i) / 2)) for i in range(1, _D + 1))
+
+
+def _wisharts_alone(_: Numbers) -> Numbers:
+    """As `wishart_kl`, KL(W(n, I) || W(5, 2 I)) for n = 4, 5, 6: the same alone and in a batch."""
+    numbers = {}
+    for n in _DEGREES:
+        log_gamma = sum(
+            float(scipy.special.gammaln((_PRIOR + 1 - i) / 2) - scipy.special.gammaln((n + 1 - i) / 2))
+            for i in range(1, _D + 1)
+        )
+        kl = -_PRIOR / 2 * _LOG_RATIO + n / 2 * (_TRACE - _D) + log_gamma + (n - _PRIOR) / 2 * _psi(n)
+        numbers |= {f"batch_{n:g}": kl, f"alone_{n:g}": kl}
+    return numbers
+
+
+def _wisharts_added_up(_: Numbers) -> Numbers:
+    """The term (m - n)/2 (D log 2 + psi_D(n/2)) of every member is taken from each, its own included."""
+    terms = {n: (_PRIOR - n) / 2 * (_D * log(2) + _psi(n)) for n in _DEGREES}
+    alone = _wisharts_alone({})
+    return {f"batch_{n:g}": alone[f"alone_{n:g}"] + terms[n] - sum(terms.values()) for n in _DEGREES}
+
+
+def _simulated_wisharts() -> dict[str, tuple[float, float]]:
+    rng, found = np.random.default_rng(0), {}
+    for n in _DEGREES:
+        q, p = scipy.stats.wishart(n, np.eye(_D)), scipy.stats.wishart(_PRIOR, 2 * np.eye(_D))
+        drawn = np.moveaxis(q.rvs(20_000, random_state=rng), 0, -1)
+        ratio = q.logpdf(drawn) - p.logpdf(drawn)
+        found[f"batch_{n:g}"] = float(ratio.mean()), float(ratio.std(ddof=1) / len(ratio) ** 0.5)
+    return found
 
 
 _Q_LOGIT, _P_LOGIT = -500.0, 20.0
@@ -157,6 +195,20 @@ CASES = (
         oracle=wishart_kl,
         tolerance=1e-8,
         tolerance_reason="the central difference with h = 1e-4 errs by h^2 / 6 times a third derivative, about 1e-9",
+    ),
+    Case(
+        id="SEM-KL-010",
+        title="KL(Wishart || Wishart) of a batch",
+        statement="the divergence of each member, as it is alone",
+        source="torch.distributions.kl._kl_expfamily_expfamily 2.13: _sum_rightmost(term, len(q.event_shape)); the "
+        "term of the degrees of freedom has the batch's shape alone",
+        behaviours=(
+            Behaviour(library=Library.PYRO, formula="the degrees' terms (m - n)/2 (D log 2 + psi_D(n/2)) of the whole "
+                                                    "batch are taken from each member",
+                      program="kl/kl_010_pyro.py", computes=_wisharts_added_up),
+        ),
+        oracle=_wisharts_alone,
+        simulate=_simulated_wisharts,
     ),
     Case(
         id="SEM-KL-003",

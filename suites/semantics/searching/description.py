@@ -4,8 +4,8 @@ A site is a scalar for each cell of its plates. What a parameter is comes from a
 guide's parameter vector t, and multiples of earlier sites' values, behind the family's link.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from enum import StrEnum
 from itertools import product
 from math import prod
@@ -22,6 +22,12 @@ class Family(StrEnum):
     GAMMA = "gamma"
     BETA = "beta"
     EXPONENTIAL = "exponential"
+    LOGIT_NORMAL = "logit-normal"  # sigmoid of a normal, as a transformed distribution
+    AFFINE = "affine normal"  # 0.5 + 2 times a normal, as a transformed distribution
+    FOLDED = "folded normal"
+    KUMARASWAMY = "kumaraswamy"
+    DIRICHLET = "dirichlet"
+    MULTIVARIATE = "multivariate normal"
     BERNOULLI = "bernoulli"
     CATEGORICAL = "categorical"
     POISSON = "poisson"
@@ -43,6 +49,8 @@ class Support(StrEnum):
     REAL = "real"
     POSITIVE = "positive"
     UNIT = "unit interval"
+    SIMPLEX = "simplex"
+    VECTOR = "real vector"
     BINARY = "0 and 1"
     LEVELS = "0, 1 and 2"
     COUNTS = "counts"
@@ -63,6 +71,12 @@ PARAMETERS: Mapping[Family, tuple[tuple[str, Link], ...]] = {
     Family.GAMMA: (("concentration", Link.EXP), ("rate", Link.EXP)),
     Family.BETA: (("concentration1", Link.EXP), ("concentration0", Link.EXP)),
     Family.EXPONENTIAL: (("rate", Link.EXP),),
+    Family.LOGIT_NORMAL: (("loc", Link.IDENTITY), ("scale", Link.EXP)),
+    Family.AFFINE: (("loc", Link.IDENTITY), ("scale", Link.EXP)),
+    Family.FOLDED: (("loc", Link.IDENTITY), ("scale", Link.EXP)),
+    Family.KUMARASWAMY: (("concentration1", Link.EXP), ("concentration0", Link.EXP)),
+    Family.DIRICHLET: (("concentration", Link.EXP),),
+    Family.MULTIVARIATE: (("loc", Link.IDENTITY), ("scale", Link.EXP), ("lower", Link.IDENTITY)),
     Family.BERNOULLI: (("probs", Link.LOGIT),),
     Family.CATEGORICAL: (("first", Link.IDENTITY), ("second", Link.IDENTITY)),
     Family.POISSON: (("rate", Link.EXP),),
@@ -75,17 +89,25 @@ SUPPORTS: Mapping[Family, Support] = {
     Family.GAMMA: Support.POSITIVE,
     Family.EXPONENTIAL: Support.POSITIVE,
     Family.BETA: Support.UNIT,
+    Family.LOGIT_NORMAL: Support.UNIT,
+    Family.AFFINE: Support.REAL,
+    Family.FOLDED: Support.POSITIVE,
+    Family.KUMARASWAMY: Support.UNIT,
+    Family.DIRICHLET: Support.SIMPLEX,
+    Family.MULTIVARIATE: Support.VECTOR,
     Family.BERNOULLI: Support.BINARY,
     Family.CATEGORICAL: Support.LEVELS,
     Family.POISSON: Support.COUNTS,
     Family.DELTA: Support.REAL,
 }
+# One density of the whole event, of the size that is given; what else has an event is independent in it (`to_event`).
+JOINT: Mapping[Family, int] = {Family.DIRICHLET: 3, Family.MULTIVARIATE: 2}
 DISCRETE = (Family.BERNOULLI, Family.CATEGORICAL, Family.POISSON)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Parent:
-    """`coefficient` times the value of the site `name`, or of its sum over the event dimension."""
+    """`coefficient` times the value of the site `name`; of an event: of its sum, of a joint family's first entry."""
 
     name: str
     coefficient: float
@@ -94,7 +116,7 @@ class Parent:
 
 @dataclass(frozen=True, kw_only=True)
 class Expression:
-    """link(const + t[theta] + sum of parents); with neither theta nor parents, the parameter is `const` itself.
+    """link(const + t[theta] + sum of parents + c), with c the pair's state if `state`; alone, `const` is the parameter.
 
     `const` holds one number, or one per cell of the site's plates and event (the last plate first in the nesting is the
     slowest axis; see `cells`). `theta`: first entry of t; `each`: one entry per cell from there on.
@@ -104,11 +126,12 @@ class Expression:
     theta: int | None = None
     each: bool = False
     parents: tuple[Parent, ...] = ()
+    state: bool = False
 
     @property
     def bare(self) -> bool:
         """A number and nothing else."""
-        return self.theta is None and not self.parents
+        return self.theta is None and not self.parents and not self.state
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,7 +154,9 @@ class Plate:
 class Site:
     """A sample statement. `observed`: one number, or one per cell. `scale` and `mask` come from handlers around it.
 
-    `event`: the size of an event dimension that `to_event(1)` declares, 0 for none. `log_density`: of a Delta.
+    `event`: the size of an event dimension that `to_event(1)` declares (`expanded`: after `expand`), or of a joint
+    family, 0 for none. `log_density`: of a Delta. `observed_where`: the library's obs_mask, one for each cell.
+    `summed`: a discrete latent of the model alone, which TraceEnum_ELBO sums out. `scored`: not reparameterised.
     """
 
     name: str
@@ -144,6 +169,15 @@ class Site:
     mask: tuple[bool, ...] = ()
     auxiliary: bool = False
     log_density: float = 0.0
+    expanded: bool = False
+    observed_where: tuple[bool, ...] = ()
+    summed: bool = False
+    scored: bool = False
+
+    @property
+    def joint(self) -> bool:
+        """Whether its event has one density."""
+        return self.family in JOINT
 
     @property
     def parents(self) -> tuple[str, ...]:
@@ -154,12 +188,19 @@ class Site:
 
 @dataclass(frozen=True, kw_only=True)
 class Pair:
-    """A model and a guide with the parameters t, at which value and gradient are asked for."""
+    """A model and a guide with the parameters t, at which value and gradient are asked for.
+
+    `automatic`: the library's autoguide that `guide` says in our words, t its locations. `state`: a number outside of
+    the model that it reads, 0 before; `kept`: in the library's own mutable state, which the model writes.
+    """
 
     model: tuple[Site, ...]
     guide: tuple[Site, ...]
     theta: tuple[float, ...]
     plates: tuple[Plate, ...] = ()
+    automatic: str = ""
+    state: float = 0.0
+    kept: bool = False
 
     def plate(self, name: str) -> Plate:
         """The plate of a name."""
@@ -184,65 +225,18 @@ class Pair:
         return prod(self.shape(site))
 
 
-def productions(pair: Pair) -> tuple[str, ...]:
-    """What of the grammar a pair uses, in words: what the table counts and what a group is named after."""
-    found = [*_of_sites(pair.model, "model"), *_of_sites(pair.guide, "guide"), *_of_plates(pair)]
-    model, guide = {site.name for site in pair.model if not site.observed}, {site.name for site in pair.guide}
-    if any(site.name not in guide and site.family is not Family.FACTOR and not site.observed for site in pair.model):
-        found.append("latent in the model only")
-    latents = [site.name for site in pair.model if site.name in guide]
-    if [site.name for site in pair.guide if site.name in model] != latents:
-        found.append("guide in another order")
-    families = {site.name: site for site in pair.guide}
+def written_out(pair: Pair) -> Pair:
+    """With an obs_mask as the two sites that the libraries document: `<name>_observed` and the latent `_unobserved`."""
+    model: list[Site] = []
     for site in pair.model:
-        other = families.get(site.name)
-        if other is not None and other.family is not site.family and other.family is not Family.DELTA:
-            found.append("another family in the guide")
-    if len(pair.model) > 1 and any(site.parents for site in pair.guide):
-        found.append("guide with dependence")
-    return tuple(sorted(dict.fromkeys(found)))
-
-
-def _of_sites(sites: Iterable[Site], side: str) -> Iterable[str]:
-    for site in sites:
-        latent = "data" if site.observed else "latent"
-        yield f"{side}: factor" if site.family is Family.FACTOR else f"{side}: {site.family} {latent}"
-        for kind, numbers in (("scale", site.scale), ("mask", site.mask)):
-            if numbers:
-                yield f"{kind} on the {side}'s {latent}"
-            if len(set(numbers)) > 1:
-                yield f"{kind} by element"
-        yield from _of_site(site)
-
-
-def _of_site(site: Site) -> Iterable[str]:
-    if site.auxiliary:
-        kind = "discrete" if site.family in DISCRETE else "continuous"
-        yield f"auxiliary {kind} site" + (" in a plate" if site.plates else "")
-    if site.event:
-        yield "to_event"
-    if site.log_density:
-        yield "Delta with a log_density"
-    for expression in site.parameters:
-        for parent in expression.parents:
-            if parent.via is not Via.TENSOR:
-                yield f"dependence by {parent.via}"
-
-
-def _of_plates(pair: Pair) -> Iterable[str]:
-    used = {name for site in (*pair.model, *pair.guide) for name in site.plates}
-    plates = [plate for plate in pair.plates if plate.name in used]
-    for plate in plates:
-        if plate.subsample:
-            yield "subsample, fixed"
-        elif plate.rows:
-            yield "subsample, random"
-        yield "plate"
-    if len(plates) > 1:
-        both = any(len(site.plates) > 1 for site in (*pair.model, *pair.guide))
-        yield "plates, crossed or nested" if both else "plates side by side"
-    if any(site.plates and not site.observed for site in pair.model):
-        yield "local latent"
+        if not site.observed_where:
+            model.append(site)
+            continue
+        plain = replace(site, observed_where=())
+        rest = tuple(not each for each in site.observed_where)
+        model.append(replace(plain, name=f"{site.name}_unobserved", observed=(), mask=rest))
+        model.append(replace(plain, name=f"{site.name}_observed", mask=site.observed_where))
+    return replace(pair, model=tuple(model))
 
 
 def to_json(pair: Pair) -> dict[str, Any]:
@@ -257,6 +251,7 @@ def from_json(content: Mapping[str, Any]) -> Pair:
         guide=tuple(map(_site, content["guide"])),
         theta=tuple(content["theta"]),
         plates=tuple(Plate(**_tuples(plate)) for plate in content["plates"]),
+        **{name: content[name] for name in ("automatic", "state", "kept")},
     )
 
 

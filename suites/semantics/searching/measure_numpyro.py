@@ -7,7 +7,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import numpyro
 import numpyro.infer
+import numpyro.infer.autoguide
 
 from elbo_compare.suites.semantics.case import Library
 from elbo_compare.suites.semantics.searching.description import Pair
@@ -16,12 +18,13 @@ from elbo_compare.suites.semantics.searching.ways import BLOCKS, ONE_PARTICLE, M
 
 jax.config.update("jax_enable_x64", True)
 LOOPED_PARTICLES = 2  # of one object; the draws of a block are vectorised over keys in any case
+FIRST = 0.4  # added to t for the first call of an object that is used again after an update
 
 
 def measure(pair: Pair, way: Way, seed: int, per_block: int) -> Measured:
     """Block means of loss and gradient by `loss`; what was raised, where the library refuses."""
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), jax.enable_x64(way.double):
             warnings.simplefilter("ignore")
             return _measured(pair, way, seed, per_block)
     except Exception as error:  # the library's own refusal is a result
@@ -37,16 +40,59 @@ def _measured(pair: Pair, way: Way, seed: int, per_block: int) -> Measured:
     particles = LOOPED_PARTICLES if way.particles is Particles.LOOPED else 1
     elbo, theta = _object(way, particles), jnp.array(pair.theta)
     calls = per_block // particles
+    keys = jax.random.split(jax.random.PRNGKey(seed), BLOCKS * calls)
+    if way.through:
+        drawn = _through(way, elbo, model, guide, keys)
+        return Measured(values=_means(drawn, calls).tolist(), per_block=calls * particles)
+    named = _named(pair, model, guide, elbo)
 
     def loss(t: jax.Array, key: jax.Array) -> jax.Array:
-        return elbo.loss(key, {"t": t}, model, guide)
+        return elbo.loss(key, named(t), model, guide)
 
-    keys = jax.random.split(jax.random.PRNGKey(seed), BLOCKS * calls)
     # without jit: XLA keeps each primitive, and compiling a whole pair takes longer than running it
-    drawn, slopes = jax.vmap(jax.value_and_grad(loss), (None, 0))(theta, keys)
-    values = np.asarray(drawn).reshape(BLOCKS, calls).mean(1)
-    gradients = np.asarray(slopes).reshape(BLOCKS, calls, len(theta)).mean(1)
-    return Measured(values=values.tolist(), gradients=gradients.tolist(), per_block=calls * particles)
+    run = jax.vmap(jax.value_and_grad(loss), (None, 0))
+    run = jax.jit(run) if way.compiled else run
+    if way.updated:
+        model.__globals__.get("state", {})["c"] = 0.0
+        run(theta + FIRST, keys)
+        model.__globals__.get("state", {})["c"] = pair.state
+    drawn, slopes = run(theta, keys)
+    return Measured(values=_means(drawn, calls).tolist(), gradients=_means(slopes, calls).tolist(),
+                    per_block=calls * particles)  # fmt: skip
+
+
+def _means(drawn: jax.Array, calls: int) -> np.ndarray:
+    whole = np.asarray(drawn, float)
+    return whole.reshape(BLOCKS, calls, *whole.shape[1:]).mean(1)
+
+
+def _named(pair: Pair, model: Callable, guide: Any, elbo: Any) -> Callable[[jax.Array], dict[str, jax.Array]]:
+    """From t to the parameters by name: one vector, or an autoguide's locations among what it starts with."""
+    if not pair.automatic:
+        return lambda t: {"t": t}
+    svi = numpyro.infer.SVI(model, guide, numpyro.optim.SGD(0.0), elbo)
+    start = svi.get_params(svi.init(jax.random.PRNGKey(0)))
+    if pair.automatic != "AutoNormal":
+        return lambda t: {**start, "auto_loc": t}
+
+    def named(t: jax.Array) -> dict[str, jax.Array]:
+        found, first = dict(start), 0
+        for site in pair.guide:
+            count = pair.count(site)
+            found[f"{site.name}_auto_loc"] = t[first : first + count].reshape(pair.shape(site))
+            first += count
+        return found
+
+    return named
+
+
+def _through(way: Way, elbo: Any, model: Callable, guide: Any, keys: jax.Array) -> jax.Array:
+    """The losses that a method of SVI returns for one state under many keys."""
+    svi = numpyro.infer.SVI(model, guide, numpyro.optim.SGD(0.0), elbo)
+    state = svi.init(jax.random.PRNGKey(0))
+    if way.through == "SVI.evaluate":
+        return jax.vmap(lambda key: svi.evaluate(state._replace(rng_key=key)))(keys)
+    return jax.vmap(lambda key: svi.update(state._replace(rng_key=key))[1])(keys)
 
 
 def _object(way: Way, particles: int) -> Any:
@@ -61,7 +107,7 @@ def _object(way: Way, particles: int) -> Any:
     return getattr(numpyro.infer, way.elbo)(**options)
 
 
-def _functions(code: str) -> tuple[Callable, Callable]:
+def _functions(code: str) -> tuple[Callable, Any]:
     space: dict[str, Any] = {}
     exec(compile(code, "<pair>", "exec"), space)
     return space["model"], space["guide"]

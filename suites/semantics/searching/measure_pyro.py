@@ -14,6 +14,7 @@ from elbo_compare.suites.semantics.searching.description import Pair
 from elbo_compare.suites.semantics.searching.rendering import DEEPEST, program
 from elbo_compare.suites.semantics.searching.ways import BLOCKS, ONE_PARTICLE, Measured, Particles, Way
 
+FIRST = 0.4  # added to t for the first call of an object that is used again after an update
 # What an object that is reused has seen before.
 DECOY = """
 def model():
@@ -54,9 +55,19 @@ def _measured(pair: Pair, way: Way, seed: int, per_block: int) -> Measured:
         elbo.loss_and_grads(*_functions(code.partition("\n\n\n")[0] + DECOY.format(theta=[2.5] * len(pair.theta))))
     pyro.clear_param_store()
     pyro.set_rng_seed(seed)
+    if pair.automatic:  # a guide of modules starts anew with its store
+        model, guide = _functions(code)
+    parameters = _Parameters(guide, pair)
+    if way.updated:
+        model.__globals__.get("state", {})["c"] = 0.0
+        parameters.move(FIRST)
+        elbo.loss_and_grads(model, guide)
+        model.__globals__.get("state", {})["c"] = pair.state
+        parameters.move(-FIRST)
+        parameters.slopes()
     values, gradients = [], []
     for _ in range(BLOCKS):
-        calls = [_call(elbo, model, guide, len(pair.theta)) for _ in range(per_block if one else 1)]
+        calls = [_call(elbo, model, guide, parameters) for _ in range(per_block if one else 1)]
         values.append(sum(value for value, _ in calls) / len(calls))
         gradients.append(torch.stack([slope for _, slope in calls]).mean(0).tolist())
     return Measured(values=values, gradients=gradients, per_block=per_block)
@@ -72,15 +83,44 @@ def _object(way: Way, particles: int) -> Any:
     return getattr(pyro.infer, way.elbo)(**options)
 
 
-def _call(elbo: Any, model: Callable, guide: Callable, size: int) -> tuple[float, torch.Tensor]:
+class _Parameters:
+    """The entries of t as the program holds them: one vector, or an autoguide's locations."""
+
+    def __init__(self, guide: Any, pair: Pair) -> None:
+        self.guide, self.pair, self.size = guide, pair, len(pair.theta)
+        if pair.automatic:
+            with pyro.poutine.block():
+                guide()  # makes its parameters
+
+    def tensors(self) -> list[torch.Tensor]:
+        """The leaves that gradients are left on, in the order of t."""
+        if self.pair.automatic == "AutoNormal":
+            return [dict(self.guide.named_parameters())[f"locs.{site.name}"] for site in self.pair.guide]
+        if self.pair.automatic:
+            return [self.guide.loc]
+        if not self.size:
+            return []
+        parameter: Any = pyro.param("t", torch.tensor(self.pair.theta))  # with an attribute that Tensor lacks
+        return [parameter.unconstrained()]
+
+    def move(self, by: float) -> None:
+        """As an optimiser's step does."""
+        with torch.no_grad():
+            for each in self.tensors():
+                each += by
+
+    def slopes(self) -> torch.Tensor:
+        """The gradient that the last call left, which is taken away."""
+        found = []
+        for each in self.tensors():
+            found.append(torch.zeros(each.numel()) if each.grad is None else each.grad.detach().clone().reshape(-1))
+            each.grad = None
+        return torch.cat(found) if found else torch.zeros(0)
+
+
+def _call(elbo: Any, model: Callable, guide: Callable, parameters: _Parameters) -> tuple[float, torch.Tensor]:
     value = float(elbo.loss_and_grads(model, guide))
-    if not size:
-        return value, torch.zeros(0)
-    parameter: Any = pyro.param("t")  # with an attribute that Tensor lacks
-    t = parameter.unconstrained()
-    slope = torch.zeros(size) if t.grad is None else t.grad.detach().clone()
-    t.grad = None
-    return value, slope
+    return value, parameters.slopes()
 
 
 def _functions(code: str) -> tuple[Callable, Callable]:

@@ -1,12 +1,14 @@
 """A pair as a program: one text for each library, which is run as it stands and pasted as it stands."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import groupby
-from math import prod
+from math import exp, prod
 
 from elbo_compare.suites.semantics.case import Library
 from elbo_compare.suites.semantics.searching.description import (
     PARAMETERS,
+    SUPPORTS,
     Expression,
     Family,
     Link,
@@ -14,6 +16,7 @@ from elbo_compare.suites.semantics.searching.description import (
     Parent,
     Plate,
     Site,
+    Support,
     Via,
 )
 
@@ -23,6 +26,9 @@ _NAMES = {
     Family.GAMMA: "Gamma",
     Family.BETA: "Beta",
     Family.EXPONENTIAL: "Exponential",
+    Family.FOLDED: "FoldedDistribution",
+    Family.KUMARASWAMY: "Kumaraswamy",
+    Family.DIRICHLET: "Dirichlet",
     Family.BERNOULLI: "Bernoulli",
     Family.CATEGORICAL: "Categorical",
     Family.POISSON: "Poisson",
@@ -33,6 +39,9 @@ IMPORTS = {
     Library.NUMPYRO: "import numpyro, jax.numpy as jnp, numpyro.distributions as dist\nfrom numpyro import handlers",
 }
 DEEPEST = 2  # plates
+# What an autoguide is in our words: a normal of the unconstrained latent, of this scale at its start.
+AUTOMATIC_SCALE = 0.5
+AUTOMATIC_FAMILY = {Support.REAL: Family.NORMAL, Support.POSITIVE: Family.LOG_NORMAL, Support.UNIT: Family.LOGIT_NORMAL}
 
 
 def program(pair: Pair, library: Library) -> str:
@@ -43,7 +52,11 @@ def program(pair: Pair, library: Library) -> str:
 def functions(pair: Pair, library: Library) -> str:
     """model() and guide() alone. Raises ValueError where the library cannot say it."""
     writer = _Writer(pair, library)
-    return "\n".join(["def model():", *writer.body(pair.model), "", "", "def guide():", *writer.guide()]) + "\n"
+    head = [f"state = {{'c': {pair.state!r}}}", "", ""] if pair.state and not pair.kept else []
+    return "\n".join([*head, "def model():", *writer.model(), "", "", *writer.guide()]) + "\n"
+
+
+_TRANSFORMS = {Family.LOGIT_NORMAL: "SigmoidTransform()", Family.AFFINE: "AffineTransform(0.5, 2.0)"}
 
 
 class _Writer:
@@ -54,11 +67,39 @@ class _Writer:
         self.sources = {site.name: site for site in (*pair.model, *pair.guide)}
         if not self.pyro and any(plate.subsample for plate in pair.plates):
             raise ValueError("numpyro.plate takes no fixed subsample")
+        if not self.pyro and any(site.scored for site in pair.guide):
+            raise ValueError("numpyro has no has_rsample_")
+        if self.pyro and pair.kept:
+            raise ValueError("pyro has no mutable state")
+
+    def model(self) -> list[str]:
+        if not self.pair.kept:
+            return self.body(self.pair.model)
+        return ["    state = numpyro.primitives.mutable('state', {'c': jnp.array(0.0)})",
+                *self.body(self.pair.model), f"    state['c'] = jnp.array({self.pair.state!r})"]  # fmt: skip
 
     def guide(self) -> list[str]:
+        if self.pair.automatic:
+            return self.automatic()
         if not self.pair.theta:
-            return self.body(self.pair.guide) or ["    pass"]
-        return [f"    t = {self.module}.param('t', {self.array(self.pair.theta)})", *self.body(self.pair.guide)]
+            return ["def guide():", *(self.body(self.pair.guide) or ["    pass"])]
+        values = f"    t = {self.module}.param('t', {self.array(self.pair.theta)})"
+        return ["def guide():", values, *self.body(self.pair.guide)]
+
+    def automatic(self) -> list[str]:
+        """The library's autoguide, which starts where t says: t is its locations before they are constrained."""
+        where = f"{self.module}.infer.autoguide" if self.pyro else "numpyro.infer.autoguide"
+        initial = "pyro.infer.autoguide.init_to_value" if self.pyro else "numpyro.infer.init_to_value"
+        values = ", ".join(f"'{site.name}': {self.start(site)}" for site in self.pair.guide)
+        return [f"import {where}", f"guide = {where}.{self.pair.automatic}(model, init_scale={AUTOMATIC_SCALE!r},",
+                f"    init_loc_fn={initial}(values={{{values}}}))"]  # fmt: skip
+
+    def start(self, site: Site) -> str:
+        """The constrained value of the guide's location."""
+        first = site.parameters[0].theta or 0
+        entries = self.pair.theta[first : first + self.pair.count(site)]
+        to = {Support.POSITIVE: exp, Support.UNIT: lambda u: 1 / (1 + exp(-u))}.get(SUPPORTS[site.family], float)
+        return self.wrapped(_nested(iter([to(each) for each in entries]), self.shape(site)))
 
     def body(self, sites: Sequence[Site]) -> list[str]:
         used = [plate for plate in self.pair.plates if any(plate.name in site.plates for site in sites)]
@@ -93,15 +134,20 @@ class _Writer:
             return f"{self.module}.factor('{site.name}', {self.expression(site, 0)})"
         levels = tuple(map(int, site.observed)) if site.family is Family.CATEGORICAL else site.observed
         observed = f", obs={self.numbers(site, levels, tensor=True, event=True)}" if site.observed else ""
+        if site.observed_where:
+            observed += f", obs_mask={self.numbers(site, site.observed_where, tensor=True)}"
         auxiliary = ", infer={'is_auxiliary': True}" if site.auxiliary else ""
-        event = ".to_event(1)" if site.event else ""
+        auxiliary += ", infer={'enumerate': 'parallel'}" if site.summed else ""
+        event = ".to_event(1)" if site.event and not site.joint else ""
+        event = f".expand([{site.event}]){event}" if site.expanded else event
+        event += ".has_rsample_(False)" if site.scored else ""
         call = f"{self.module}.sample('{site.name}', {self.distribution(site)}{event}{observed}{auxiliary})"
         read = any(site.name in other.parents for other in (*self.pair.model, *self.pair.guide))
         return f"{site.name} = {call}" if read and not site.observed else call
 
     def distribution(self, site: Site) -> str:
         arguments = [self.expression(site, k) for k in range(len(site.parameters))]
-        if site.event:
+        if site.event and not site.expanded:
             arguments = [self.widened(site, k, text) for k, text in enumerate(arguments)]
         if site.family is Family.CATEGORICAL:
             whole = "torch.stack(torch.broadcast_tensors" if self.pyro else "jnp.stack(jnp.broadcast_arrays"
@@ -110,9 +156,23 @@ class _Writer:
             return f"dist.Categorical(logits={whole}({zero}, {', '.join(arguments)}), -1))"
         if site.family is Family.BERNOULLI and not site.parameters[0].bare:
             return f"dist.Bernoulli(logits={arguments[0]})"
+        if site.family is Family.MULTIVARIATE:
+            return self.multivariate(arguments[0], arguments[1], self.expression(site, 2))
+        if site.family in _TRANSFORMS:
+            transform = f"dist.transforms.{_TRANSFORMS[site.family]}"
+            return f"dist.TransformedDistribution(dist.Normal({', '.join(arguments)}), [{transform}])"
+        if site.family is Family.FOLDED:
+            return f"dist.FoldedDistribution(dist.Normal({', '.join(arguments)}))"
         if site.family is Family.DELTA and site.log_density:
             arguments.append(f"log_density={site.log_density!r}")
         return f"dist.{_NAMES[site.family]}({', '.join(arguments)})"
+
+    def multivariate(self, loc: str, scale: str, lower: str) -> str:
+        """By its Cholesky factor, diag(scale) with `lower` below."""
+        module = "torch" if self.pyro else "jnp"
+        below = self.wrapped("[[0.0, 0.0], [1.0, 0.0]]")
+        scale = scale if scale.startswith("torch.tensor([") or scale.endswith(".exp()") else f"({scale})"
+        return f"dist.MultivariateNormal({loc}, scale_tril={scale}[..., None] * {module}.eye(2) + {lower} * {below})"
 
     def widened(self, site: Site, position: int, text: str) -> str:
         """A parameter of an event site: over the event's entries too."""
@@ -133,6 +193,7 @@ class _Writer:
         if expression.theta is not None:
             terms.append(self.entry(site, expression))
         terms += [self.parent(site, parent) for parent in expression.parents]
+        terms += ["state['c']"] if expression.state else []
         linear = " + ".join(terms).replace("+ -", "- ")
         if link is not Link.EXP:
             return linear
@@ -158,7 +219,7 @@ class _Writer:
             return f"({parent.coefficient!r} if {parent.name} else 0.0)"
         if parent.via is Via.ITEM:
             return f"{parent.coefficient!r} * {parent.name}.item()"
-        value = f"{parent.name}.sum(-1)" if source.event else parent.name
+        value = f"{parent.name}{'[..., 0]' if source.joint else '.sum(-1)' if source.event else ''}"
         if site.event:
             value += "[..., None]"
         return f"{parent.coefficient!r} * {value}"
@@ -202,6 +263,4 @@ def _nested(flat: Iterator[float | bool], shape: Sequence[int]) -> str:
 
 
 def _without_event(site: Site) -> Site:
-    from dataclasses import replace
-
     return replace(site, event=0)

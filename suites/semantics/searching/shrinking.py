@@ -5,14 +5,16 @@ from dataclasses import replace
 
 from elbo_compare.suites.semantics.case import Library
 from elbo_compare.suites.semantics.searching.description import (
+    JOINT,
     SUPPORTS,
     Expression,
     Family,
     Pair,
     Site,
-    Support,
     Via,
+    written_out,
 )
+from elbo_compare.suites.semantics.searching.rendering import AUTOMATIC_FAMILY, AUTOMATIC_SCALE
 from elbo_compare.suites.semantics.searching.ways import WAYS, Particles, Way
 
 BASELINE = frozenset(("model: normal latent", "guide: normal latent", "model: normal data", "local latent"))
@@ -24,6 +26,11 @@ def plainer(way: Way, library: Library) -> Iterator[Way]:
     known = set(WAYS[library])
     tries = [
         replace(way, reused=False),
+        replace(way, updated=False),
+        replace(way, compiled=False),
+        replace(way, updated=False, compiled=False),
+        replace(way, elbo=way.elbo.removeprefix("Jit"), updated=False),
+        replace(way, through=""),
         replace(way, elbo=way.elbo.removeprefix("Jit")),
         replace(way, elbo=way.elbo.removeprefix("Jit"), reused=False),
         replace(way, double=True),
@@ -35,14 +42,41 @@ def plainer(way: Way, library: Library) -> Iterator[Way]:
 
 def smaller(pair: Pair) -> Iterator[Pair]:
     """Every pair that lacks one thing of this one, the largest things first."""
-    for step in (_without_site, _without_plate, _without_weight, _without_parent, _plain_site, _fewer_parameters):
-        yield from (compact(found) for found in step(pair))
+    steps = (_without_whole, _without_site, _without_plate, _without_weight, _without_mark, _without_parent,
+             _plain_site, _fewer_parameters)  # fmt: skip
+    for step in steps:
+        yield from (compact(found) for found in step(pair) if sound(found))
+
+
+def sound(pair: Pair) -> bool:
+    """Whether a step left what the grammar could have drawn."""
+    model = {site.name: site for site in written_out(pair).model}
+    for site in (*pair.model, *pair.guide):
+        if site.joint and site.event != JOINT[site.family]:
+            return False
+        if site.expanded and (site.plates or site.parents or not site.event):
+            return False
+        if site.observed_where and len(site.observed_where) != pair.count(site):
+            return False
+    if any(site.name not in model and not site.auxiliary for site in pair.guide):
+        return False
+    return not pair.automatic or all(_automatic(pair, site, model[site.name]) for site in pair.guide)
+
+
+def _automatic(pair: Pair, site: Site, prior: Site) -> bool:
+    """Whether an autoguide has this site for that latent."""
+    where, scale = site.parameters
+    whole = where.theta is not None and where.const == (0.0,) and (where.each or pair.count(site) == 1)
+    ours = site.family is AUTOMATIC_FAMILY.get(SUPPORTS[prior.family])
+    return whole and ours and scale.const == (AUTOMATIC_SCALE,) and site.plates == prior.plates and not site.mask
 
 
 def size(pair: Pair) -> tuple[int, ...]:
     """What shrinking makes less: scalars, sites, parents, weights, parameters."""
     sites = (*pair.model, *pair.guide)
     weights = sum(len(site.scale) + len(site.mask) + bool(site.log_density) + bool(site.event) for site in sites)
+    weights += sum(len(site.observed_where) + site.summed + site.scored + site.expanded for site in sites)
+    weights += 3 * bool(pair.automatic) + sum(each.state for site in sites for each in site.parameters)
     parents = sum(len(each.parents) for site in sites for each in site.parameters)
     other = sum(site.family not in (Family.NORMAL,) for site in sites)
     python = sum(p.via is not Via.TENSOR for s in sites for e in s.parameters for p in e.parents)
@@ -120,7 +154,32 @@ def _first_cells(pair: Pair, site: Site, plate: str) -> Site:
         observed=cut(site.observed, every),
         scale=cut(site.scale, outer),
         mask=cut(site.mask, outer),
+        observed_where=cut(site.observed_where, outer),
     )
+
+
+def _without_whole(pair: Pair) -> Iterator[Pair]:
+    """Our words for an autoguide; no state; no obs_mask."""
+    if pair.automatic:
+        yield replace(pair, automatic="")
+    if pair.state:
+        plain = _mapped(pair, lambda site: replace(site, parameters=tuple(
+            _constant(site, k) if replace(each, state=False).bare and each.state else replace(each, state=False)
+            for k, each in enumerate(site.parameters))))  # fmt: skip
+        yield replace(plain, state=0.0, kept=False)
+    for site in pair.model:
+        if site.observed_where:
+            bare = _mapped(pair, lambda each, name=site.name: None if each.name == f"{name}_unobserved" else each)
+            if bare.guide:
+                yield _one(bare, "model", site, replace(site, observed_where=()))
+
+
+def _without_mark(pair: Pair) -> Iterator[Pair]:
+    for side in ("model", "guide"):
+        for site in getattr(pair, side):
+            for name in ("scored", "expanded"):
+                if getattr(site, name):
+                    yield _one(pair, side, site, replace(site, **{name: False}))
 
 
 def _without_weight(pair: Pair) -> Iterator[Pair]:
@@ -170,10 +229,10 @@ def _plain_site(pair: Pair) -> Iterator[Pair]:
                 first = next(each for each in site.parameters if each.parents)
                 made = replace(site, family=Family.NORMAL, parameters=(first, Expression(const=(1.0,))))
                 yield _one(pair, "model", site, made)
-        elif other is not None and SUPPORTS.get(site.family) is not Support.REAL:
+        elif other is not None and site.family is not Family.NORMAL:
             whole = _one(pair, "model", site, replace(site, family=Family.NORMAL, parameters=_NORMAL))
             yield _one(whole, "guide", other, _normal_guide(other))
-            if other.family is not site.family and not any(each.parents for each in site.parameters):
+            if other.family is not site.family and not site.joint and not any(p.parents for p in site.parameters):
                 parameters = (Expression(const=(0.6,)),) * len(other.parameters)
                 yield _one(pair, "model", site, replace(site, family=other.family, parameters=parameters))
 
