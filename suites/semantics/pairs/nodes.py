@@ -50,7 +50,7 @@ def divergence(q: Spec, p: Spec, fixed: tuple[str, ...]) -> Divergence:
 def _slopes(q: Spec, p: Spec, side: str, name: str, given: Array) -> Array:
     found = np.zeros(given.shape)
     for index in np.ndindex(given.shape):
-        step = STEP * min(1.0, abs(given[index]) or 1.0)
+        step = STEP * min(1.0, abs(float(given[index])) or 1.0)
 
         def at(multiple: int, step: float = step, index: tuple = index) -> float:
             moved = given.astype(float).copy()

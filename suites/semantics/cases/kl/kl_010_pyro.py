@@ -10,7 +10,7 @@ IDENTITY = torch.eye(2)
 
 def divergence(degrees):
     scale = IDENTITY.expand(*degrees.shape, 2, 2)
-    return kl_divergence(dist.Wishart(degrees, scale), dist.Wishart(5.0 + 0 * degrees, 2 * scale))
+    return kl_divergence(dist.Wishart(degrees, scale), dist.Wishart(5.0 + 0 * degrees, 2 * scale)).detach()
 
 
 def measure() -> dict[str, float]:
