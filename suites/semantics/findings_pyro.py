@@ -363,7 +363,7 @@ FINDINGS: tuple[Finding, ...] = (
         cases=("SEM-KL-010",),
         quantities=("batch_4", "batch_5", "batch_6"),
         title="torch's KL(Wishart || Wishart) of a batch mixes its members",
-        documentation="torch.distributions.kl.kl_divergence: 'Returns: A batch of KL divergences of shape batch_shape'",
+        documentation="torch.distributions.kl.kl_divergence: 'A batch of KL divergences of shape `batch_shape`'",
         happens="torch's rule for exponential families adds up each natural parameter's term over as many dimensions "
         "as the event has; the degrees of freedom have none, so that theirs is summed over the batch (found by compare "
         "search --divergences)",
