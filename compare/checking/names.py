@@ -199,7 +199,7 @@ def _of_its_core(words: list[str]) -> tuple[Role, WrittenAs] | None:
     for k in range(1, len(words)):
         for core, rest in (("".join(words[k:]), words[:k]), ("".join(words[:-k]), words[-k:])):
             found = LOOKUP.get(core)
-            if set(rest) & {"log", "ln", "raw", "inv", "softplus"}:
+            if set(rest) & {"log", "ln", "raw", "inv", "softplus"} or any(len(word) == 1 for word in rest):
                 continue
             if len(core) > 1 and core not in NO_CORE and found and found[0] in (Role.MEAN, Role.SPREAD):
                 return found
