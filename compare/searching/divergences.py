@@ -90,7 +90,7 @@ def judged(trial: Trial, found: Drawn, right: Mapping[tuple, Divergence], *, dou
         for entry in np.ndindex(slopes.shape):
             if isfinite(expected[entry]):
                 numbers += 1
-                if _apart(float(slopes[entry]), float(expected[entry]), SLOPE * (1 + abs(expected[entry]))):
+                if _apart(float(slopes[entry]), float(expected[entry]), SLOPE * (1 + abs(float(expected[entry])))):
                     off.append(Off(trial=trial.label, what=f"gradient {side}.{name}", found=float(slopes[entry]),
                                    right=float(expected[entry]), given=said, double=double))  # fmt: skip
     return numbers, off
