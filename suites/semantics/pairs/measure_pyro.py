@@ -36,7 +36,7 @@ def measure() -> dict[str, float]:
 def build_batch(spec: tuple[str, Mapping[str, np.ndarray]], dtype: torch.dtype) -> tuple[Any, dict[str, torch.Tensor]]:
     """The distribution of a drawn spec, and the parameters that it has a gradient with respect to."""
     family, arguments = spec
-    given = {name: torch.tensor(value, dtype=dtype) for name, value in arguments.items()}
+    given: dict[str, Any] = {name: torch.tensor(value, dtype=dtype) for name, value in arguments.items()}
     leaves = {name: value.requires_grad_() for name, value in given.items() if name not in FIXED}
     if family == "Independent":
         return dist.Normal(**given).to_event(1), leaves
