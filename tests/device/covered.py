@@ -40,7 +40,7 @@ CAPTURED = {  # compiled form -> the type of its products; torch.compile's graph
 }
 PRECISIONS = ("full", "TF32", "bfloat16")
 
-# fault -> (the check that must see it, what it must say); the contexts stand in the processes' `planted`
+# fault -> (the check that must see it, a pattern of what it must say); the contexts stand in the processes' `planted`
 TORCH_FAULTS = {
     "1: the TF32 flag is reset before the products": ("ceiling TF32", "products with TF32 off"),
     "2: the device's random state is not put back": (
@@ -60,7 +60,7 @@ TORCH_FAULTS = {
     "an upload in a step": ("torch-hand eager", "1 uploads per step, stated 0"),
     "a number read in a capture": ("torch-hand CUDA graph", "not permitted while a graph is captured"),
     "a random number in a capture": ("torch-hand CUDA graph", "the generator is not registered"),
-    "mixed devices, compiled": ("torch-hand compiled joined", "Tensor device mismatch"),
+    "mixed devices, compiled": ("torch-hand compiled joined", "found (at least two|two different) devices"),
     "a number read, compiled": ("torch-hand compiled", "Could not guard on data-dependent"),
     "products of the host's autocast": ("torch-hand bfloat16", "the form multiplies in bfloat16"),
     "random numbers of the host": ("torch-hand, vae-small, sampled-kl", "drawn on the host"),

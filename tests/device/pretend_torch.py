@@ -271,7 +271,7 @@ def said(check: str) -> Complaints:
         return CHECKS[check]()
     except Exception as error:
         Watching.capture = None
-        return [f"{type(error).__name__}: {str(error).splitlines()[0][:300]}"]
+        return [f"{type(error).__name__}: {' '.join(str(error).split())[:1000]}"]
 
 
 def main(file: Path) -> None:
