@@ -15,12 +15,12 @@ from elbo_compare.suites.semantics.explaining.roles import (
     ELBOS,
     OTHER_OBJECTIVE,
     Role,
-    Told,
+    Treatment,
     raising_site,
     site_remarks,
     sums_jointly,
-    told,
     total,
+    treatment,
 )
 from elbo_compare.suites.semantics.findings import FINDINGS
 
@@ -61,7 +61,7 @@ def explanation(pair: Pair, measured: Measured) -> dict[str, Any]:
 
 def _class(facts: ClassFacts, pair: Pair, measured: ClassMeasured) -> dict[str, Any]:
     jointly = sums_jointly(pair.sites, facts.kind, pair.library)
-    by_site = {site.name: told(site, facts.kind, pair.library, jointly=jointly) for site in pair.sites}
+    by_site = {site.name: treatment(site, facts.kind, pair.library, jointly=jointly) for site in pair.sites}
     added = total(list(by_site.values()), facts)
     analytic = [name for name, each in by_site.items() if Role.ANALYTIC in each.roles]
     return {
@@ -94,7 +94,7 @@ def _plain(estimate: Any) -> dict[str, Any] | None:
     return asdict(estimate) | {"seen": estimate.seen, "outcome": str(estimate.outcome)}
 
 
-def _adds_up(added: float, value: float, terms: Sequence[Told], bits: int) -> bool:
+def _adds_up(added: float, value: float, terms: Sequence[Treatment], bits: int) -> bool:
     """The class returned the sum of the terms: float32 sums of a few thousand densities differ by their order."""
     size = sum(abs(each.term) for each in terms if isfinite(each.term))
     return isclose(added, value, abs_tol=64 * UNIT[bits] * (size + 1), rel_tol=0.0)

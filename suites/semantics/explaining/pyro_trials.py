@@ -15,7 +15,7 @@ from pyro.infer.util import is_validation_enabled
 from elbo_compare.suites.semantics.explaining.applying import Candidate
 from elbo_compare.suites.semantics.explaining.facts import ClassFacts, Site
 from elbo_compare.suites.semantics.explaining.numbers import changed, numbers_of
-from elbo_compare.suites.semantics.explaining.roles import Role, told
+from elbo_compare.suites.semantics.explaining.roles import Role, treatment
 
 DRAWS, SECONDS = 64, 2.0  # the seconds are for large pairs alone
 SAME = 1e-6  # of the size of a loss: two calls under one seed differ by rounding alone
@@ -166,7 +166,7 @@ def _subsampled(pair: Any, facts: ClassFacts, elbo: Elbo) -> Iterator[Candidate]
 
 def _samples(pair: Any) -> bool:
     """Whether tensor Monte Carlo draws several samples of a site."""
-    return any(Role.SAMPLES in told(site, "TraceTMC_ELBO", pair.library).roles for site in pair.sites)
+    return any(Role.SAMPLES in treatment(site, "TraceTMC_ELBO", pair.library).roles for site in pair.sites)
 
 
 def _common_factor(sites: tuple[Site, ...]) -> float | None:

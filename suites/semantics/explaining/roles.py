@@ -49,29 +49,29 @@ class Role(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Told:
-    """One site under one class: `term` in nats at the draw of seed 0, nan where the site has none of its own."""
+class Treatment:
+    """What a class makes of one site: `term` in nats at the draw of seed 0, nan where the site has none of its own."""
 
     roles: tuple[Role, ...]
     term: float = nan
 
 
-def told(site: Site, kind: str, library: Library, *, jointly: bool = False) -> Told:
+def treatment(site: Site, kind: str, library: Library, *, jointly: bool = False) -> Treatment:
     """Roles and term of a site under a class of the given kind; jointly: it sums over states of the whole pair."""
     if site.deterministic:
-        return Told(roles=(Role.DETERMINISTIC,))
+        return Treatment(roles=(Role.DETERMINISTIC,))
     if jointly:
-        return Told(roles=_own(site, kind, library))
+        return Treatment(roles=_own(site, kind, library))
     if kind == "TraceMeanField_ELBO":
         return _mean_field(site)
     own = _own(site, kind, library)
     if own == (Role.PRIOR,) and kind == "TraceEnum_ELBO" and library is Library.NUMPYRO:
-        return Told(roles=own, term=0.0)  # integrated, by one draw from the prior
+        return Treatment(roles=own, term=0.0)  # integrated, by one draw from the prior
     if own == (Role.LEFT_OUT,):
-        return Told(roles=own, term=0.0)
+        return Treatment(roles=own, term=0.0)
     if kind in OTHER_OBJECTIVE and kind != "TraceTMC_ELBO":
-        return Told(roles=tuple(dict.fromkeys((Role.WEIGHT, *own))), term=site.term)
-    return Told(roles=own, term=site.term)
+        return Treatment(roles=tuple(dict.fromkeys((Role.WEIGHT, *own))), term=site.term)
+    return Treatment(roles=own, term=site.term)
 
 
 def _own(site: Site, kind: str, library: Library) -> tuple[Role, ...]:
@@ -101,26 +101,26 @@ def _own(site: Site, kind: str, library: Library) -> tuple[Role, ...]:
     return (*shared, Role.SCORE, *baseline)
 
 
-def _mean_field(site: Site) -> Told:
+def _mean_field(site: Site) -> Treatment:
     if site.error or (site.guide is None and not site.observed):
-        return Told(roles=(Role.RAISES,))
+        return Treatment(roles=(Role.RAISES,))
     if site.observed:
-        return Told(roles=(Role.LIKELIHOOD,), term=site.term)
+        return Treatment(roles=(Role.LIKELIHOOD,), term=site.term)
     model, guide = site.model, site.guide
     how = () if guide is None else {
         Draw.POINT: (Role.POINT,), Draw.REPARAMETERISED: (Role.REPARAMETERISED,), Draw.SCORE: (Role.NO_SCORE,),
         Draw.PARTLY: (Role.REPARAMETERISED,),
     }[guide.draw]  # fmt: skip
     if guide is not None and guide.given:
-        return Told(roles=(Role.GIVEN,), term=site.term)
+        return Treatment(roles=(Role.GIVEN,), term=site.term)
     if model is None or guide is None:
-        return Told(roles=(Role.AUXILIARY, *how), term=site.term)
+        return Treatment(roles=(Role.AUXILIARY, *how), term=site.term)
     if site.kl is None:
-        return Told(roles=how, term=site.term)
+        return Treatment(roles=how, term=site.term)
     roles = [Role.POINT if guide.draw is Draw.POINT else Role.ANALYTIC]
     roles += [Role.WRONG_SCALE] if model.scale != guide.scale else []
     roles += [Role.MASK_IGNORED] if model.mask_digest != guide.mask_digest else []
-    return Told(roles=tuple(roles), term=-site.kl)
+    return Treatment(roles=tuple(roles), term=-site.kl)
 
 
 def sums_jointly(sites: Sequence[Site], kind: str, library: Library) -> bool:
@@ -136,7 +136,7 @@ def draws_discretely(sites: Sequence[Site], kind: str, library: Library) -> bool
                and not summed & set(_own(site, kind, library)) for site, side in sides)  # fmt: skip
 
 
-def total(site_terms: Sequence[Told], facts: ClassFacts) -> float | None:
+def total(site_terms: Sequence[Treatment], facts: ClassFacts) -> float | None:
     """The sum of the terms, which the class returned if the roles are right; None where it has no such sum: sites
     summed together, several particles, another objective, or nothing returned."""
     terms = [each.term for each in site_terms if Role.DETERMINISTIC not in each.roles]
