@@ -230,7 +230,7 @@ def test_the_section_shows_question_answer_numbers_and_drawings_escaped(measured
 def test_whose_code_it_is_is_answered_where_the_reader_asks_it(measured):
     answers = question_frame(measured, question_verdicts(measured))
     whose, others = why._whose(answers), why._sources(answers)
-    assert "Is this the questioned code?" in whose.text
+    assert whose.lead == "Is this the questioned code?"
     assert "clamps probabilities" in whose.text
     assert "(MUT-171): a factor 0.867 at 2,307 rows" in whose.text
     assert "clamps" not in " ".join(block.text for block in others)
