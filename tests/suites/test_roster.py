@@ -21,6 +21,7 @@ OTHERWISE = {
     "suites/semantics/case.py": "whose programs the semantics suite holds",
     "reports/figures.py": "the reading order",
     "reports/front.py": "names in a sentence: a report is drawn from frames alone, and imports nothing of the suites",
+    "reports/rendering.py": "where a project keeps its issues, the frameworks' among them; the same reason",
 }
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from elbo_compare.compare.checking.failure import TargetError
 from elbo_compare.compare.checking.models.aged import became, of_syntax
-from elbo_compare.compare.checking.models.making import TREES, Pair, is_model, takes_weights
+from elbo_compare.compare.checking.models.making import PAIRED, TREES, Pair, is_model, takes_weights
 from elbo_compare.compare.checking.models.scopes import no_arguments
 from elbo_compare.compare.checking.names import Role, read_name
 from elbo_compare.compare.checking.target import WHOLE
@@ -73,7 +73,7 @@ def _pair(found: Any, name: str, module: ModuleType) -> Pair | None:
         return None
     known = {str(getattr(each, "__name__", "")).split(".")[0] for each in vars(module).values()}
     known |= {str(getattr(each, "__module__", "")).split(".")[0] for each in vars(module).values()}
-    library = next((each for each in ("numpyro", "pyro") if each in known), "")
+    library = next((each for each in PAIRED if each in known), None)
     return Pair(library=library, model=found, guide=module.guide) if library else None
 
 

@@ -8,6 +8,10 @@ from typing import Any
 
 from elbo_compare.compare.checking.failure import TargetError
 from elbo_compare.compare.checking.models.constructing import as_its_file_makes_it, with_configurations
+from elbo_compare.suites.roster import BY_NAME, TORCH
+from elbo_compare.suites.semantics.case import Library
+
+PAIRED = (Library.NUMPYRO, Library.PYRO)  # whose models and guides are entered; the first one that a file knows
 
 TREES = frozenset(("params", "variables", "weights", "theta", "parameters"))  # what JAX code calls a tree of weights
 EXAMPLES = {  # what a size of this name may be, for the line that asks for it
@@ -20,9 +24,9 @@ EXAMPLES = {  # what a size of this name may be, for the line that asks for it
 
 @dataclass(frozen=True, kw_only=True)
 class Pair:
-    """A model and a guide of one file. library: `pyro` or `numpyro`."""
+    """A model and a guide of one file, and whose they are."""
 
-    library: str
+    library: Library
     model: Callable[..., Any]
     guide: Callable[..., Any]
 
@@ -31,7 +35,7 @@ def is_model(found: Any) -> str:
     """The framework of a class or object that is a whole model: `torch`, `flax`, `equinox`, `keras`, `functions` (a JAX
     function with its weights); "" for another."""
     if isinstance(found, Pair):
-        return {"pyro": "torch", "numpyro": "functions"}[found.library]
+        return "torch" if BY_NAME[found.library].framework is TORCH else "functions"
     if hasattr(type(found), "train_state"):
         return "functions"
     owner = found if isinstance(found, type) else type(found)
@@ -55,8 +59,8 @@ def instance(found: Any, label: str, init: Any, names: Mapping[str, Any]) -> tup
 
 def _made(found: Any, label: str, init: Any, names: Mapping[str, Any]) -> Any:
     if isinstance(found, Pair):
-        module = {"pyro": "pyro_networks", "numpyro": "numpyro_networks"}[found.library]
-        return import_module(f"elbo_compare.suites.bridge.{module}").holder(found.model, found.guide, names, init or {})
+        bridge = import_module(f"elbo_compare.suites.bridge.{found.library}_networks")
+        return bridge.holder(found.model, found.guide, names, init or {})
     if takes_weights(found):
         return _with_weights(found, label, init, names)
     if not (isinstance(found, type) or inspect.isfunction(found)):
