@@ -7,6 +7,7 @@ the recognised likelihood. The numbers are the ELBO objects' own; nothing of the
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -131,7 +132,10 @@ class _Holder(nn.Module):
 def holder(
     model: Callable[..., Any], guide: Callable[..., Any], names: Mapping[str, Any], given: Mapping[str, Any]
 ) -> nn.Module:
-    """The pair as one module; its weights are those of every module among the names."""
+    """The pair as one module; its weights are those of every module among the names. given: arguments beside the data,
+    by name, as both functions take them."""
+    if given:
+        model, guide = partial(model, **given), partial(guide, **given)
     return _Holder(model, guide, {name: each for name, each in names.items() if isinstance(each, nn.Module)})
 
 

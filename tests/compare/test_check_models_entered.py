@@ -8,6 +8,7 @@ import pytest
 pytest.importorskip("torch")
 import torch
 
+from elbo_compare.compare.checking.failure import TargetError
 from elbo_compare.compare.checking.models.check import check_model
 from elbo_compare.compare.checking.models.loading import whole
 from elbo_compare.compare.checking.result import CheckVerdict
@@ -57,6 +58,19 @@ def test_a_pyro_pair_is_judged_by_the_object_that_its_file_names():
     assert result.parameters["loss"] == "Trace_ELBO(model, guide)"
     assert whole(f"{TARGETS / 'whole_scripts.py'}:Pair", asked=False) is not None
     assert checked("SquaredPair").verdict is not CheckVerdict.RIGHT
+
+
+def test_numbers_that_nobody_gave_are_told_and_given_ones_are_used():
+    pytest.importorskip("pyro")
+    assumed = checked("Fitted", "whole_given.py")
+    assert assumed.verdict is CheckVerdict.RIGHT, assumed.as_text()
+    assert "given: lam = 1" in assumed.as_text()  # and no word of the device, the loader or the step
+    pair = checked("model", "whole_given.py")
+    assert pair.verdict is CheckVerdict.RIGHT, pair.as_text()
+    assert "given: beta = 1" in pair.as_text()
+    assert "4 x KL" in checked("model", "whole_given.py", init={"beta": 4.0}).as_text()
+    with pytest.raises(TargetError, match=r"--init does not fit model beside the data: .*'gamma'"):
+        checked("model", "whole_given.py", init={"gamma": 4.0})
 
 
 def test_a_numpyro_pair_and_a_jax_training_step():

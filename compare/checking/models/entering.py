@@ -6,7 +6,7 @@ A way is tried by running it. Names order the ways, and bind what is called `mu`
 import inspect
 import itertools
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
@@ -125,7 +125,12 @@ def _looped(caller: Caller, loop: Loop, names: Mapping[str, Any], constants: Map
     def enter(x: Any) -> Mapping[str, Any]:
         return {"loss": loop.loss(caller.model, names, x, _zeros(x), constants), "out": ()}
 
-    return Way(label=loop.label, enter=enter)
+    return Way(label=loop.label, enter=enter, given=_ones(loop.chosen(caller.model, constants)))
+
+
+def _ones(names: Iterable[str]) -> tuple[str, ...]:
+    """Numbers that nobody gave, and that we chose to be 1."""
+    return tuple(f"{name} = 1" for name in names)
 
 
 def _of_pair(model: Any, names: Mapping[str, Any], constants: Mapping[str, Any]) -> Iterator[Way]:
@@ -135,13 +140,14 @@ def _of_pair(model: Any, names: Mapping[str, Any], constants: Mapping[str, Any])
     called_there = [name for name in re.findall(r"\b(\w*_ELBO)\(", _text(names)) if not name.startswith("Jit")]
     name = next(iter(called_there), "Trace_ELBO")
     objective = import_module("elbo_compare.suites.bridge.pyro_networks").objective(model.model, model.guide, name)
-    parameters = [p for p in inspect.signature(model.model).parameters.values() if p.default is p.empty]
+    _, *others = [p.name for p in inspect.signature(model.model).parameters.values() if p.default is p.empty]
+    weights = [each for each in others if each not in constants and WEIGHTS.match(each)]
 
     def enter(x: Any) -> Mapping[str, Any]:
-        others = [constants.get(p.name, _zeros(x)) for p in parameters[1:]]
-        return {"loss": objective(x, *others), "out": ()}
+        known = dict.fromkeys(others, _zeros(x)) | dict.fromkeys(weights, 1.0) | dict(constants)
+        return {"loss": objective(x, *(known[each] for each in others)), "out": ()}
 
-    yield Way(label=f"{name}(model, guide)", enter=enter)
+    yield Way(label=f"{name}(model, guide)", enter=enter, given=_ones(weights))
 
 
 def _stepped(caller: Caller, names: Mapping[str, Any], constants: Mapping[str, Any]) -> Iterator[Way]:
@@ -285,7 +291,6 @@ def _bound(caller: Caller, label: str, function: Callable[..., Any], constants: 
     }
     chosen = [p.name for p in plain if p.default is p.empty and p.name not in given and WEIGHTS.match(p.name)]
     chosen += [key for key in keys if key not in given and WEIGHTS.match(key)]
-    told = tuple(f"{name} = 1" for name in chosen)
     keywords = given | dict.fromkeys(chosen, 1.0) | {key: 0 for key in keys if key in STEPS and key not in given}
     wanted = [p for p in plain if p.default is p.empty and p.name not in keywords]
     positive = _positive(label, function)
@@ -297,7 +302,7 @@ def _bound(caller: Caller, label: str, function: Callable[..., Any], constants: 
             result = function(*args, **keywords)
             return {"loss": loss_of(result, names), "out": out, "parts": result}
 
-        return Way(label=f"{label}({how})", enter=enter, given=told, positive=positive, function=function)
+        return Way(label=f"{label}({how})", enter=enter, given=_ones(chosen), positive=positive, function=function)
 
     yield from (way(arguments, how) for arguments, how in _arguments(caller, wanted, star=star))
 

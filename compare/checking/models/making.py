@@ -57,10 +57,23 @@ def instance(found: Any, label: str, init: Any, names: Mapping[str, Any]) -> tup
     return _made(found, label, init, names), ""
 
 
+def _beside_data(pair: Pair, label: str, init: Any) -> Mapping[str, Any]:
+    """What --init gives a pair beside the data: arguments by name, that its model and its guide take."""
+    given = _readable(init) or {}
+    if not isinstance(given, Mapping):
+        raise TargetError(f'{label} is a model and a guide: --init names their arguments, as in {{"beta": 4}}.')
+    for part in (pair.model, pair.guide):
+        try:
+            inspect.signature(part).bind_partial(None, **given)  # what else it takes is found when it is called
+        except TypeError as error:
+            raise TargetError(f"{label}: --init does not fit {part.__name__} beside the data: {error}.") from error
+    return given
+
+
 def _made(found: Any, label: str, init: Any, names: Mapping[str, Any]) -> Any:
     if isinstance(found, Pair):
         bridge = import_module(f"elbo_compare.suites.bridge.{found.library}_networks")
-        return bridge.holder(found.model, found.guide, names, init or {})
+        return bridge.holder(found.model, found.guide, names, _beside_data(found, label, init))
     if takes_weights(found):
         return _with_weights(found, label, init, names)
     if not (isinstance(found, type) or inspect.isfunction(found)):

@@ -11,11 +11,14 @@ import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from elbo_compare.compare.checking.models.scopes import NotKnownError, Scope, Trainer, compiled, holders_of
 
 LOSS = "_the_loss"
+# What a function that trains is handed beside numbers: the step's number and a loader say nothing of a loss.
+NO_NUMBERS = MappingProxyType({"epoch": 1, "train_loader": [()], "device": "cpu"})
 USUAL = frozenset(("model", "vae", "net", "network"))
 SURELY_COUNTED = ("enumerate", "tqdm_enumerate")
 
@@ -61,6 +64,12 @@ class Loop:
         assert raised is not None
         raise raised
 
+    def chosen(self, model: Any, given: Mapping[str, Any]) -> list[str]:
+        """The parameters of its function that its statements read as numbers and that are 1 where nobody gives them."""
+        read = {name for statement, bare in self.code if not bare for name in statement.co_names}
+        others = {*given, *NO_NUMBERS, *USUAL}
+        return [name for name in self.parameters if name in read - others and not hasattr(model, name)]
+
     def _body(self, scope: Scope) -> None:
         for statement, bare in self.code:
             try:
@@ -79,7 +88,7 @@ class Loop:
             own, attributes = own | held, attributes | of_self
         known = dict.fromkeys(self.parameters, 1)
         known |= {name: getattr(model, name) for name in self.parameters if hasattr(model, name)}
-        known |= {"epoch": 1, "train_loader": [()]} | dict.fromkeys(own or USUAL, model)
+        known |= dict(NO_NUMBERS) | dict.fromkeys(own or USUAL, model)
         known |= {name: model for name in self.parameters if name in USUAL}
         known |= {name: given[name] for name in given}
         scope = Scope(names, (*reversed(self.nearby), *self.tree.body), known, self.file)
