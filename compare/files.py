@@ -130,6 +130,18 @@ def replaced(folder: Path) -> Iterator[Path]:
         current().release("folder", held)
 
 
+def take_over(draft: Path, folder: Path) -> None:
+    """Every file of a draft takes its place in `folder`, each whole and none through a link; what else is there stays.
+
+    Raises OSError, ELOOP, where a folder on the way is a link.
+    """
+    for path in sorted(draft.rglob("*")):
+        if path.is_file():
+            place = folder / path.relative_to(draft)
+            refuse_links(place.parent, folder)
+            write_atomically(place, path.read_bytes())
+
+
 def _exchange(new: Path, old: Path) -> None:
     """Let two folders change places, or rename `new` where there is no `old`."""
     if not os.path.lexists(old):

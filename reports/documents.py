@@ -37,11 +37,12 @@ def documents(sources: Path = SOURCES) -> list[Path]:
     return sorted(sources.glob("*.md"), key=lambda path: (place.get(path.stem, len(place)), path.stem))
 
 
-def write_documents(site: Path, write: Write, sources: Path = SOURCES) -> Path | None:
+def write_documents(site: Path, write: Write, sources: Path, there: Path) -> Path | None:
     """docs/NAME.html for each, and docs/index.html, whose path this is; None where there is nothing to write.
 
     `write(file, title, content)` puts one page into its frame. A link to another document leads to its page, one into
-    the site to what is there (a report's pages for its Markdown form); what lies elsewhere in a checkout is named only.
+    the site to what is `there` (a report's pages for its Markdown form); what lies elsewhere in a checkout is named
+    only.
     """
     found = documents(sources)
     if not found:
@@ -51,7 +52,7 @@ def write_documents(site: Path, write: Write, sources: Path = SOURCES) -> Path |
     for path in found:
         text = path.read_text("utf-8")
         titles[path.stem] = text.partition("\n")[0].removeprefix("#").strip()
-        write(f"{FOLDER}/{path.stem}.html", titles[path.stem], html(text, lambda link: address(link, site, sources)))
+        write(f"{FOLDER}/{path.stem}.html", titles[path.stem], html(text, lambda link: address(link, there, sources)))
     items = "\n".join(
         f'<li><a href="{escape(name)}.html">{escape(title)}</a>{_about(name)}</li>' for name, title in titles.items()
     )

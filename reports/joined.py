@@ -37,9 +37,15 @@ class Joined:
     outcomes: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
 
-def write_site(folder: Path, reports: Sequence[Joined], latest: Joined | None, sources: Path = SOURCES) -> Path:
+def write_site(
+    folder: Path,
+    reports: Sequence[Joined],
+    latest: Joined | None,
+    sources: Path = SOURCES,
+    there: Path | None = None,
+) -> Path:
     """index.html, index.md, ids.html and latest/index.html over the reports, newest first, and docs/ of the documents
-    in `sources`; the path of the first."""
+    in `sources`; the path of the first. `there`: where the reports lie, if the site is drafted elsewhere."""
     for file, name in (("report.css", "style.css"), ("filter.js", "filter.js")):
         text = (files("elbo_compare.reports") / "templates" / file).read_text("utf-8")
         (folder / name).write_text(text, encoding="utf-8")
@@ -51,7 +57,7 @@ def write_site(folder: Path, reports: Sequence[Joined], latest: Joined | None, s
 
     write("latest/index.html", "The latest report", _forward(latest), latest)
     write("ids.html", "Every ID in every report", _ids(reports))
-    write_documents(folder, write, sources)
+    write_documents(folder, write, sources, there or folder)
     (folder / "index.md").write_text(_markdown(reports, latest), encoding="utf-8")
     return write("index.html", TITLE, _index(reports, latest))
 

@@ -163,21 +163,32 @@ def write_frame(folder: Path, name: str, frame: Frame, wanted: tuple[str, ...] =
 
     In the CSV a text that a spreadsheet would take for a formula stands behind an apostrophe (OWASP, CSV injection).
     """
+    plain = _in_words(frame)
+    stem = folder / file_name(name)
+    if "parquet" in wanted:
+        plain.to_parquet(stem.with_suffix(".parquet"), index=False, compression="zstd", compression_level=19)
+    if len(plain) < CSV_ROWS and "csv" in wanted:
+        stem.with_suffix(".csv").write_text(spreadsheet(frame), encoding="utf-8")
+
+
+def spreadsheet(frame: Frame) -> str:
+    """A frame as CSV, 17 digits; a text that a spreadsheet would take for a formula stands behind an apostrophe."""
+    plain = _in_words(frame)
+    for column in [name for name in plain.columns if plain[name].dtype.kind not in "biuf"]:
+        text = plain[column].astype(object)
+        plain[column] = text.where(~text.str.match(FORMULA), "'" + text)
+    plain.columns = [f"'{name}" if re.match(FORMULA, name) else name for name in plain.columns]
+    return plain.to_csv(index=False)
+
+
+def _in_words(frame: Frame) -> Frame:
+    """A copy in which whatever is no number is clean text."""
     plain = frame.copy()
     plain.columns = [clean(column) for column in plain.columns]
     for column in [name for name in plain.columns if plain[name].dtype.kind not in "biuf"]:
         codes, texts = pd.factorize(plain[column].astype(object), use_na_sentinel=False)
         plain[column] = np.array([_as_text(text) for text in texts], dtype=object)[codes]
-    stem = folder / file_name(name)
-    if "parquet" in wanted:
-        plain.to_parquet(stem.with_suffix(".parquet"), index=False, compression="zstd", compression_level=19)
-    if len(plain) >= CSV_ROWS or "csv" not in wanted:
-        return
-    for column in [name for name in plain.columns if plain[name].dtype.kind not in "biuf"]:
-        text = plain[column].astype(object)
-        plain[column] = text.where(~text.str.match(FORMULA), "'" + text)
-    plain.columns = [f"'{name}" if re.match(FORMULA, name) else name for name in plain.columns]
-    plain.to_csv(stem.with_suffix(".csv"), index=False)
+    return plain
 
 
 def _as_text(value: object) -> str:

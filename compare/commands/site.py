@@ -8,8 +8,9 @@ from elbo_compare.compare.citing.entries import entries
 from elbo_compare.compare.citing.evidence import Evidence, read
 from elbo_compare.compare.commands.report import ALWAYS, report_folder
 from elbo_compare.compare.errors import StoreError, UsageError
-from elbo_compare.compare.files import read_json, read_text
+from elbo_compare.compare.files import read_json, read_text, take_over
 from elbo_compare.compare.judging.frames import read_json as read_judged
+from elbo_compare.compare.launching.lifeline import temporary_folder
 from elbo_compare.compare.running.store import Store
 
 if TYPE_CHECKING:
@@ -43,7 +44,10 @@ def site_folder(
     newest = sorted(found, key=lambda each: (each.date, each.name), reverse=True)
     judged = [each for each in newest if each.outcomes]
     latest = next((each for each in judged if each.what in WHOLE), judged[0] if judged else None)
-    return write_site(folder, newest, latest)
+    with temporary_folder("elbo-site-") as draft:
+        write_site(draft, newest, latest, there=folder)
+        take_over(draft, folder)
+    return folder / "index.html"
 
 
 def _joined(

@@ -5,11 +5,14 @@ from pathlib import Path
 
 import pandas as pd
 
+from elbo_compare.compare.files import take_over
 from elbo_compare.compare.history.releases import Release, place
 from elbo_compare.compare.history.running import stores
 from elbo_compare.compare.history.table import Standing, case_rows, finding_rows
+from elbo_compare.compare.launching.lifeline import temporary_folder
 from elbo_compare.compare.records import ProgramResult, Status
 from elbo_compare.reports.history import write_page
+from elbo_compare.reports.tables import spreadsheet
 from elbo_compare.suites.semantics.case import Library
 
 
@@ -18,14 +21,17 @@ def write(folder: Path, library: Library, say: Callable[[str], None]) -> tuple[P
     results, absent, had = _stored(folder, library)
     cases = pd.DataFrame(case_rows(library, results, absent))
     findings = pd.DataFrame(finding_rows(library, results))
-    cases.to_csv(folder / f"history-{library}.csv", index=False)
-    findings.to_csv(folder / f"history-{library}-findings.csv", index=False)
+    with temporary_folder("elbo-history-") as draft:
+        for name, frame in ((f"history-{library}", cases), (f"history-{library}-findings", findings)):
+            (draft / f"{name}.csv").write_text(spreadsheet(frame), encoding="utf-8")
+        page = write_page(draft, str(library), cases, findings, pd.DataFrame(had)).name
+        take_over(draft, folder)
     for version, reason in absent.items():
         say(f"{library} {version}: not installable: {reason}")
     for version in sorted(results, key=place):
         mine = cases[cases["version"] == version]["standing"].value_counts()
         say(f"{library} {version}: " + ", ".join(f"{mine[word]} {word}" for word in map(str, Standing) if word in mine))
-    return write_page(folder, str(library), cases, findings, pd.DataFrame(had)), bool(absent)
+    return folder / page, bool(absent)
 
 
 def _stored(

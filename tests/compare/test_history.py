@@ -1,6 +1,7 @@
 """`compare history`: a matrix of releases that are not installed here, what is stored, what the table says of it."""
 
 import csv
+from dataclasses import replace
 
 import pytest
 
@@ -109,6 +110,23 @@ def test_since_and_fixed_in_are_what_was_measured(matrix, tmp_path):
     assert row["fixed in"] == "1.9.2"
     assert (row["shows"], row["right"]) == ("1.8.0, 1.9.0", "1.4.0, 1.9.2")
     assert (row["other"], row["not known"]) == ("1.5.0", "1.9.1")
+
+
+def test_pages_and_tables_take_their_places_and_a_spreadsheet_reads_no_formula(matrix, tmp_path):
+    kept = tmp_path / "kept"
+    kept.write_text("kept")
+    folder = tmp_path / "out"
+    running.run_release(folder, Release(library=Library.PYRO, version="1.9.2"), CASES, print)
+    for name in ("history-pyro.csv", "history-pyro.html"):
+        (folder / name).symlink_to(kept)
+    stored = running.SuiteStore(folder / "pyro" / "1.9.2", "semantics")
+    spoilt = next(iter(stored.results()))
+    stored.write(replace(spoilt, status=Status.FAILED, reason="=1+1"))
+    page, _ = write(folder, Library.PYRO, lambda _: None)
+    assert kept.read_text() == "kept"
+    assert page.is_file()
+    assert not page.is_symlink()
+    assert ",'=1+1" in (folder / "history-pyro.csv").read_text("utf-8")
 
 
 def test_a_second_run_does_only_what_is_missing(matrix, tmp_path):

@@ -57,3 +57,19 @@ def test_judged_folders_are_drawn_again_and_one_that_cant_be_is_linked_with_the_
 def test_a_folder_without_reports_is_told_in_one_line(folder, name):
     with pytest.raises(UsageError, match=r"^[^\n]*report[^\n]*$"):
         command.site_folder(folder / name, None, print, draw=False)
+
+
+def test_what_is_written_takes_its_place_and_follows_no_link(folder, tmp_path):
+    site, elsewhere = tmp_path / "site", tmp_path / "elsewhere"
+    shutil.copytree(folder / "soak", site / "soak")
+    elsewhere.mkdir()
+    (elsewhere / "kept").write_text("kept")
+    (site / "index.html").symlink_to(elsewhere / "kept")
+    command.site_folder(site, None, print, draw=False)
+    assert (elsewhere / "kept").read_text() == "kept"
+    assert not (site / "index.html").is_symlink()
+    shutil.rmtree(site / "latest")
+    (site / "latest").symlink_to(elsewhere)
+    with pytest.raises(OSError, match="It is a link"):
+        command.site_folder(site, None, print, draw=False)
+    assert [path.name for path in elsewhere.iterdir()] == ["kept"]
