@@ -22,6 +22,9 @@ from elbo_compare.suites.bridge.pairs.records import EXPECTED, SAMPLERS, SiteFac
 SAMPLED_PARTS = {What.LOG_VAR: -0.5, What.NOISE2: -0.5, What.PRIOR_RESIDUAL2: 0.5, What.PRIOR_LOG_VAR: 0.5}
 ANALYTIC_PARTS = {What.LOG_VAR: -0.5, What.MEAN2: 0.5, What.VAR: 0.5, What.PRIOR_LOG_VAR: 0.5}
 OWN = (What.LOG_LIKELIHOOD, What.LOG_Q, What.LOG_P)
+# A fitted number against another that it may be: its own rounding is below 1e-9 of it, that of a constant beside terms
+# of some hundred nats below 1e-7. Numbers that are the same by themselves, as one spread for all data: float64's.
+FITTED, STEADY = 1e-6, 1e-9
 DENSITIES = (What.LOG_Q, What.LOG_P, What.KL, What.STANDARD, What.KL_STANDARD)
 PART_NAMES = {
     What.LOG_VAR: "log sigma^2 of q",
@@ -100,7 +103,7 @@ def _squares(one: Named, found: Measured) -> Iterator[str]:
         bare = {"Normal": {2 * variance: "the squared error", variance: "half of the squared error"},
                 "Laplace": {variance**0.5: "the absolute error"}}.get(site.family, {})  # fmt: skip
         for share, said in bare.items():
-            if abs(own[0].weight / weight - share) < 1e-6 * share and reduction == own[0].reduction:
+            if abs(own[0].weight / weight - share) < FITTED * share and reduction == own[0].reduction:
                 yield f"{said} of {site.name} stands instead of log p({site.name})"
 
 
@@ -113,7 +116,7 @@ def _log_variance(term: Term, site: SiteFacts, found: Measured) -> float | None:
     ends = [(each.values.min(), each.values.max(), size) for size, each in columns.items()]
     each_datum = [value / (size * found.per_datum(site.name)) for low, high, size in ends for value in (low, high)]
     scale = site.model_scale
-    if max(each_datum) - min(each_datum) > 1e-9 * (1.0 + abs(each_datum[0])) or scale != 1.0:
+    if max(each_datum) - min(each_datum) > STEADY * (1.0 + abs(each_datum[0])) or scale != 1.0:
         return None
     return float(each_datum[0])
 
@@ -123,7 +126,7 @@ def _particles(one: Named) -> int:
     present = [each for each in one.terms if each.weight]
     draws = {each.term.draw for each in present}
     even = all(each.weight == 1.0 and each.reduction == one.reduction and each.term.what in OWN for each in present)
-    return len(draws) if even and len(draws) > 1 and abs(one.factor * len(draws) - 1.0) < 1e-9 else 0
+    return len(draws) if even and len(draws) > 1 and abs(one.factor * len(draws) - 1.0) < STEADY else 0
 
 
 def _observed(site: SiteFacts, terms: Sequence[Weighed], rest: Reduction) -> Iterator[str]:
@@ -224,9 +227,9 @@ def _determinants(site: SiteFacts, weights: dict[tuple[What, int], Weighed]) -> 
 
 
 def _determinant(name: str, missing: float) -> str:
-    if abs(missing - 1.0) < 1e-9:
+    if abs(missing - 1.0) < STEADY:
         return f"{name} is absent"
-    if abs(missing - 2.0) < 1e-9:
+    if abs(missing - 2.0) < STEADY:
         return f"{name} has the other sign"
     return f"{name} weighs {1 - missing:.6g} times as much"
 
@@ -240,7 +243,7 @@ def _other_width(site: SiteFacts, q: Weighed | None, p: Weighed | None, one: Nam
     other = width / math.sqrt(p.weight)
     expected = count * (math.log(other) - p.weight * math.log(width) + (1 - p.weight) * HALF_LOG_2PI)
     per_datum = [value / size for value, size in zip(one.constant, found.sizes, strict=True)]
-    if any(abs(each - expected) > 1e-6 * (1.0 + abs(expected)) for each in per_datum):
+    if any(abs(each - expected) > FITTED * (1.0 + abs(expected)) for each in per_datum):
         return ""
     name = f"log p({site.name})"
     return f"{name} is of another prior than the model's: of standard deviation {other:.6g}, not {width:.6g}"
@@ -295,7 +298,7 @@ def _weight(name: str, each: Weighed, scale: float, rest: Reduction, *, beta: bo
         yield f"{name} has the other sign"
     elif each.weight != 1.0:
         because = f" (beta = {each.weight:.10g})" if beta and each.weight > 0 else ""
-        if scale != 1.0 and abs(each.weight * scale - 1.0) < 1e-6:
+        if scale != 1.0 and abs(each.weight * scale - 1.0) < FITTED:
             because = f": the pair's scale {scale:.6g} is on it, and not in the loss"
         yield f"{name} weighs {each.weight:.10g} times as much{because}"
 

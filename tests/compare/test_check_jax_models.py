@@ -27,6 +27,12 @@ def test_a_key_for_each_datum_is_read_from_the_tape_and_equals_trace_elbo():
     assert "gradients too" in result.message
 
 
+def test_a_loss_that_overflows_at_far_noise_has_gradients_that_are_numbers():
+    result = checked("overflowing")
+    assert result.verdict is CheckVerdict.RIGHT, result.as_text()
+    assert "gradients too" in result.message
+
+
 FAULTS = {
     "stopped": "stop_gradient in whole_jax.py",
     "one_key": "shared by all 4 data",

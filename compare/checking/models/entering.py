@@ -80,9 +80,9 @@ class Caller:
 
 
 def _keys_read(model: Any) -> tuple[str, ...]:
-    """The names by which a forward reads its first parameter: `inputs["data"]`."""
+    """The names by which a forward reads its data, the first parameter but a tree of weights: `inputs["data"]`."""
     try:
-        text, first = inspect.getsource(called(model)), next(iter(_required(model)), "")
+        text, first = inspect.getsource(called(model)), next((n for n in _required(model) if n not in TREES), "")
     except (OSError, TypeError):
         return ()
     pattern = rf"\b{re.escape(first)}(?:\[|\.get\(|\.pop\()\s*['\"](\w+)['\"]"

@@ -25,6 +25,9 @@ from elbo_compare.suites.bridge.program import Run
 from elbo_compare.suites.contract import Array
 
 SAME = 1e-9  # relative to the loss: float64's rounding over some thousand additions
+# Of a weight that is read off changes of the loss: a change may be a thousandth of the losses that it is the difference
+# of, whose rounding is 1e-13 of them; from run to run at one batch size, and from one size to another.
+READ, BETWEEN_SIZES = 1e-7, 1e-6
 MOST_OUTPUTS, MOST_ARRAYS = 3, 40
 POSITIVE = (WrittenAs.SIGMA, WrittenAs.VAR)
 REAL = (WrittenAs.LOG_VAR, WrittenAs.LOG_SIGMA)
@@ -53,8 +56,8 @@ def data_part(probed: Probed, likelihood: str | None = None) -> DataPart | None:
             weights = [_weight(term, each) for each in seen]
             if all(weights):
                 sizes = list(largest)
-                mean = len(sizes) > 1 and np.isclose(weights[0] * sizes[0], weights[-1] * sizes[-1], rtol=1e-6)
-                if mean or np.allclose(weights, weights[0], rtol=1e-6):
+                mean = len(sizes) > 1 and np.isclose(weights[0] * sizes[0], weights[-1] * sizes[-1], rtol=BETWEEN_SIZES)
+                if mean or np.allclose(weights, weights[0], rtol=BETWEEN_SIZES):
                     weight = float(weights[0] * sizes[0] if mean else weights[0])
                     return DataPart(term=term, output=output, weight=weight, mean=bool(mean))
     return None
@@ -91,7 +94,7 @@ def _weight(term: DataTerm, seen: Change) -> float:
         ratios = found / expected
     if len(pairs) < 3 or not np.isfinite(ratios).all() or not np.any(found):
         return 0.0
-    return float(ratios[0]) if np.allclose(ratios, ratios[0], rtol=1e-7) and ratios[0] > 0 else 0.0
+    return float(ratios[0]) if np.allclose(ratios, ratios[0], rtol=READ) and ratios[0] > 0 else 0.0
 
 
 def with_own_priors(probed: Probed, latents: Sequence[Latent], likelihood: str | None) -> tuple[Probed, Found] | None:

@@ -103,6 +103,7 @@ class PyroPair:
                 )
             own = [Term.of(key) for key in columns]
             found = sum(SIGNS.get(term.what, 0.0) * float(columns[term.key].detach()) for term in own)
+            # float64's rounding of sums over all states; what is left out or counted twice is larger
             if columns and abs(found - total) <= 1e-9 * sum(sizes[term.key] for term in own if term.what in SIGNS):
                 slopes = {key: gradients.of(each) for key, each in columns.items()} if gradients else {}
                 return {key: float(each.detach()) for key, each in columns.items()}, sizes, slopes

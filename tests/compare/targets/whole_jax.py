@@ -59,6 +59,13 @@ def by_datum(params, x, key):
     return jax.vmap(one)(x, jax.random.split(key, len(x))).sum()
 
 
+def overflowing(params, x, key):
+    """Right: log(1 - p) as Flax's example writes it, -inf where p rounds to 1, as it does at noise far away."""
+    mean, log_var = encode(params, x)
+    log_p = jax.nn.log_sigmoid(layer(params["last"], layer(params["second"], sample(key, mean, log_var))))
+    return (-jnp.sum(x * log_p + (1 - x) * jnp.log(-jnp.expm1(log_p)), -1) + kl_term(mean, log_var)).mean()
+
+
 def stopped(params, x, key):
     mean, log_var = encode(params, x)
     z = jax.lax.stop_gradient(sample(key, mean, log_var))
