@@ -60,11 +60,11 @@ class Quantity(StrEnum):
     DRAW  (reference: exact where one exists, else nan)
     ELBO_MEAN, KL_MEAN        scale: standard deviation of one draw (exact where known)
     ELBO_VARIANCE, KL_VARIANCE  standard_error from the fourth moment
-    ELBO_DEVIATION, KL_DEVIATION  max |draw - exact| where the exact variance is zero; low, high: the least and the
-                              largest draw; scale: absolute terms
+    ELBO_DEVIATION, KL_DEVIATION  max |draw - exact| where the exact variance is zero; least, largest: of the draws;
+                              scale: absolute terms
     LOG_EVIDENCE              reference only: log p(x) where it is known (value = reference)
     KL_EXACT                  reference only: KL(q || p) beside an estimator whose mean it is not (value = reference)
-    KL_HISTOGRAM              index: bin; value: count; low, high: the bin's edges
+    KL_HISTOGRAM              index: bin; value: count; least, largest: the bin's edges
     TIE                       index: block; value: mean of the block's draws; reference: what the ELBO object returned;
                               scale: mean |draw|, or absolute terms where they are more
     GRADIENT
@@ -89,8 +89,8 @@ class Quantity(StrEnum):
     IMAGE                     in `CellResult.images`, not a row
     LIKELIHOOD  (and LOG_PX_MEAN in FIT under a protocol; index: completed steps of the weights that it keeps)
     LOG_PX                    index: datum; value: log mean exp of n log weights; standard_error by the delta method;
-                              low: their mean, the ELBO; reference: log p(x) where known; scale: standard deviation of
-                              a weight over its mean; high: nan
+                              reference: log p(x) where known; scale: standard deviation of a weight over its mean
+    LOG_WEIGHT_MEAN           index: datum; value: mean of the same n log weights, their ELBO
     LOG_PX_MEAN               value: mean over n data; standard_error over data; scale: the Monte Carlo error of that
                               mean; reference: mean log p(x) where known; note: draws at each
     LOG_WEIGHT_DEVIATION      max |log weight - log p(x)| where every draw should be log p(x); scale: absolute terms
@@ -141,6 +141,7 @@ class Quantity(StrEnum):
     FITTED_GRADIENT_VARIANCE = "fitted_gradient_variance"
     VALIDATION_ELBO = "validation_elbo"
     LOG_PX = "log_px"
+    LOG_WEIGHT_MEAN = "log_weight_mean"
     LOG_PX_MEAN = "log_px_mean"
     LOG_WEIGHT_DEVIATION = "log_weight_deviation"
     ELBO_SPREAD = "elbo_spread"
@@ -228,7 +229,11 @@ FROM_FILES = frozenset({"static-mnist", "mnist", "omniglot", "caltech101-silhoue
 
 @dataclass(frozen=True, kw_only=True)
 class Measurement:
-    """One number from one cell; `Quantity` says what `part`, `index`, `reference` and `scale` hold."""
+    """One number from one cell; `Quantity` says what `part`, `index`, `reference` and `scale` hold.
+
+    [low, high]: the 95% interval of `value`, where it is not Student's of its standard error. [least, largest]: where
+    one row stands for many draws, the range that they lie in.
+    """
 
     quantity: Quantity
     value: float
@@ -242,11 +247,8 @@ class Measurement:
     reference: float = nan
     scale: float = nan
     note: str = ""
-
-    @property
-    def largest_draw(self) -> float:
-        """What `high` holds in a row of deviations."""
-        return self.high
+    least: float = nan
+    largest: float = nan
 
 
 @dataclass(frozen=True, kw_only=True)

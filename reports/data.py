@@ -30,6 +30,7 @@ CELL = [
 MEASUREMENTS = (
     *CELL,
     *["quantity", "part", "index", "value", "unit", "n", "standard_error", "low", "high", "reference", "scale", "note"],
+    *["least", "largest"],
 )
 VERDICTS = [
     "claim",
@@ -79,6 +80,7 @@ TIMINGS = [
     "rounds",
     "peak_bytes",
 ]
+RANGES = ("kl_histogram", "elbo_deviation", "kl_deviation")  # one row stands for many draws
 NUMERIC = {
     *[
         "seed",
@@ -91,6 +93,8 @@ NUMERIC = {
         "standard_error",
         "low",
         "high",
+        "least",
+        "largest",
         "reference",
         "scale",
         "difference",
@@ -136,6 +140,19 @@ def complete(frame: Frame, columns: Collection[str], numeric: Collection[str] = 
         else:
             out[name] = out[name].astype(object).where(out[name].notna(), "").map(str).astype(object)
     return out.reset_index(drop=True)
+
+
+def measured(frame: Frame) -> Frame:
+    """The measurements with every documented column. In frames of an earlier version `low` and `high` of a row that
+    stands for many draws held their range: a histogram's bin, the draws of a deviation."""
+    out = complete(frame, MEASUREMENTS)
+    if "least" in frame.columns:
+        return out
+    ranged = out["quantity"].isin(RANGES)
+    for end, name in (("low", "least"), ("high", "largest")):
+        out[name] = out[end].where(ranged)
+        out[end] = out[end].mask(ranged)
+    return out
 
 
 def by_implementation(frame: Frame) -> Frame:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from elbo_compare.reports.building import DrawingProcesses
 from elbo_compare.reports.content import Entry, FirstScreen, Headline
-from elbo_compare.reports.data import CLAIMS, MEASUREMENTS, TIMINGS, VERDICTS, ReportData, complete
+from elbo_compare.reports.data import CLAIMS, TIMINGS, VERDICTS, ReportData, complete, measured
 from elbo_compare.reports.formats import clean, count, interval, number
 from elbo_compare.reports.markdown import to_markdown_page
 from elbo_compare.reports.order import SECTIONS
@@ -53,7 +53,7 @@ def write_report(
     process does. Returns the path of the first page. Raises OSError where the folder can't be written.
     """
     data = ReportData(
-        measurements=complete(measurements, MEASUREMENTS),
+        measurements=measured(measurements),
         verdicts=complete(verdicts, VERDICTS),
         claims=complete(claims, CLAIMS, numeric=frozenset()),
         environment=environment,

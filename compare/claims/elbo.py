@@ -26,7 +26,7 @@ def below_evidence(rows: Rows, context: Context) -> list[Judgement]:
     # The exact variance is zero: no mean lies above the largest draw.
     draws = rows.one(Quantity.ELBO_DEVIATION)
     allowed = pointwise.rounding_tolerance(draws.scale, rows.cell.dtype)
-    return [pointwise.compared(draws.largest_draw, min(draws.largest_draw, evidence), allowed, n=draws.n)]
+    return [pointwise.compared(draws.largest, min(draws.largest, evidence), allowed, n=draws.n)]
 
 
 CLAIMS = (

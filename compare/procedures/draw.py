@@ -104,8 +104,8 @@ def _deviation(task: Task, x: Array, name: str, draws: Array, exact: float) -> M
         quantity=Quantity(f"{name}_deviation"),
         value=float(np.max(np.abs(draws - exact))),
         n=len(draws),
-        low=float(np.min(draws)),
-        high=float(np.max(draws)),
+        least=float(np.min(draws)),
+        largest=float(np.max(draws)),
         reference=exact,
         scale=max(float(ask_oracle(task, x, largest * sign).scales[name]) for sign in signs),
     )
@@ -122,8 +122,8 @@ def _histogram(draws: Array, mean: float, sd: float) -> list[Measurement]:
             index=index,
             unit="draws",
             n=len(draws),
-            low=bounds[index],
-            high=bounds[index + 1],
+            least=bounds[index],
+            largest=bounds[index + 1],
         )
         for index, count in enumerate(counts)
     ]

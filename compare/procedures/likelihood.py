@@ -21,7 +21,8 @@ DIRECTIONS = 4  # random sign vectors tried for the scale of log weights that sh
 
 
 def likelihood(task: Task) -> list[Measurement]:
-    """LOG_PX of `cell.data` test rows, their mean, and the deviation where every log weight should be log p(x)."""
+    """LOG_PX and LOG_WEIGHT_MEAN of `cell.data` test rows, the first's mean, and the deviation where every log weight
+    should be log p(x)."""
     cell = task.cell
     estimates, exact, deviations = [], [], []
     for datum in range(cell.data):
@@ -34,6 +35,7 @@ def likelihood(task: Task) -> list[Measurement]:
         if float(known.elbo_variance) == 0:
             deviations.append(_deviation(task, datum, farthest, evidence))
     rows = [_row(datum, *pair) for datum, pair in enumerate(zip(estimates, exact, strict=True))]
+    rows += [_elbo(datum, estimate) for datum, estimate in enumerate(estimates)]
     return [*rows, _mean(estimates, exact, index=0), *deviations]
 
 
@@ -69,10 +71,13 @@ def _row(datum: int, estimate: LogMeanExp, evidence: float) -> Measurement:
         index=datum,
         n=estimate.n,
         standard_error=estimate.standard_error,
-        low=estimate.mean_log,
         reference=evidence,
         scale=estimate.relative_deviation,
     )
+
+
+def _elbo(datum: int, estimate: LogMeanExp) -> Measurement:
+    return Measurement(quantity=Quantity.LOG_WEIGHT_MEAN, value=estimate.mean_log, index=datum, n=estimate.n)
 
 
 def _mean(estimates: list[LogMeanExp], exact: list[float], *, index: int) -> Measurement:

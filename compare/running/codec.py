@@ -10,6 +10,9 @@ from typing import Any
 
 from elbo_compare.compare.records import Cell, CellResult, Measurement, Procedure, Quantity, Status
 
+# One row stands for many draws: it has a range, and no interval.
+RANGES = frozenset({Quantity.KL_HISTOGRAM, Quantity.ELBO_DEVIATION, Quantity.KL_DEVIATION})
+
 
 def cell_to_json(cell: Cell) -> dict[str, Any]:
     """Every field, the enums as text; `library`, which few cells have, where there is one."""
@@ -41,6 +44,20 @@ def measurement_from_json(content: Mapping[str, Any]) -> Measurement:
     return Measurement(**values)
 
 
+def _in_todays_words(content: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """A stored row, where an earlier version had `low` and `high` hold what is no interval: the ends of a histogram's
+    bin or of the draws, and under log p(x) the mean of the log weights, which is a row of its own."""
+    quantity = content.get("quantity") if isinstance(content, Mapping) else None
+    ends = {"low": "least", "high": "largest"}
+    if quantity in RANGES and not ends.keys().isdisjoint(content):
+        return [{ends.get(name, name): value for name, value in content.items()}]
+    if quantity == Quantity.LOG_PX and "low" in content and "high" not in content:
+        kept = {name: content[name] for name in ("index", "n") if name in content}
+        mean = {"quantity": Quantity.LOG_WEIGHT_MEAN, "value": content["low"], **kept}
+        return [{name: value for name, value in content.items() if name != "low"}, mean]
+    return [content]
+
+
 def result_to_json(result: CellResult) -> dict[str, Any]:
     """One cell's result as strict JSON."""
     return {
@@ -61,7 +78,9 @@ def result_from_json(content: Mapping[str, Any]) -> CellResult:
             cell=cell_from_json(content["cell"]),
             status=Status(content["status"]),
             reason=str(content["reason"]),
-            measurements=tuple(measurement_from_json(row) for row in content["measurements"]),
+            measurements=tuple(
+                measurement_from_json(row) for stored in content["measurements"] for row in _in_todays_words(stored)
+            ),
             images={str(name): grid for name, grid in content["images"].items()},
             elapsed_s=float(content["elapsed_s"]),
             fingerprint=str(content["fingerprint"]),

@@ -24,16 +24,13 @@ def build(data: ReportData) -> Section:
     return Section(anchor="distribution", title=TITLE, blocks=tuple(blocks))
 
 
-EDGES = {"low": "left_edge", "high": "right_edge"}  # what the columns hold in rows of a histogram
-
-
 def _of_the_sampled_kl(rows: Frame) -> Frame:
     """The questioned estimator alone: the other ones' KL terms have other distributions, and a section of their own."""
     return rows[rows["estimator"] == SAMPLED]
 
 
 def _histograms(bins: Frame, moments: Frame) -> Picture:
-    bins = bins.rename(columns=EDGES).assign(case=case(bins))
+    bins = bins.assign(case=case(bins))
     exact = moments[(moments["quantity"] == "kl_mean") & moments["reference"].notna()]
     exact = exact.assign(case=case(exact)).drop_duplicates("case").set_index("case")["reference"]
     panels = []
@@ -54,7 +51,7 @@ def _histograms(bins: Frame, moments: Frame) -> Picture:
 
 def histogram(name: str, rows: Frame, mean: float | None) -> Panel:
     """One case's draws as step lines, one per implementation, without the empty bins at both ends."""
-    rows = rows[np.isfinite(rows["left_edge"]) & np.isfinite(rows["right_edge"])]
+    rows = rows[np.isfinite(rows["least"]) & np.isfinite(rows["largest"])]
     filled = rows.loc[rows["value"] > 0, "index"]
     rows = rows[rows["index"].between(filled.min(), filled.max())]
     names = ordered(rows["implementation"])
@@ -67,7 +64,7 @@ def _steps(rows: Frame, style: int) -> Series:
     first = rows[rows["key"] == rows["key"].iloc[0]].sort_values("index")
     return Series(
         label=first["implementation"].iloc[0],
-        x=((first["left_edge"] + first["right_edge"]) / 2).to_numpy(float),
+        x=((first["least"] + first["largest"]) / 2).to_numpy(float),
         y=(first["value"] / first["n"].where(first["n"] > 1, first["size"])).to_numpy(float),
         style=style,
         mark=Mark.STEP,

@@ -5,7 +5,7 @@ import numpy as np
 from elbo_compare.reports.content import Block, Frame, Prose, Section
 from elbo_compare.reports.data import ReportData, case, preferred
 from elbo_compare.reports.figures import Mark, Panel, Rule, Series, draw, ordered
-from elbo_compare.reports.sections.distribution import EDGES, SAMPLED, histogram
+from elbo_compare.reports.sections.distribution import SAMPLED, histogram
 
 TITLE = "The answer in one figure"
 TERMS = {"log_q": "log q(z|x)", "log_prior": "log p(z)", "kl": "KL", "elbo": "ELBO"}
@@ -38,7 +38,7 @@ def _section(block: Block) -> Section:
 def chosen_draws(data: ReportData) -> Frame:
     """The histogram rows of the sampled KL at the case that is shown; empty where none was drawn."""
     bins = data.quantity("kl_histogram")
-    bins = bins[bins["estimator"] == SAMPLED].rename(columns=EDGES)
+    bins = bins[bins["estimator"] == SAMPLED]
     bins = bins.assign(case=case(bins))
     names = preferred(bins["case"])
     return bins[bins["case"] == names[0]] if names else bins
@@ -49,7 +49,7 @@ def negative(data: ReportData) -> tuple[float, int, str] | None:
     rows = chosen_draws(data)
     if rows.empty:
         return None
-    below = rows[rows["right_edge"] <= 0]["value"].sum()
+    below = rows[rows["largest"] <= 0]["value"].sum()
     total = rows["value"].sum()
     return (float(below / total), int(total), str(rows["case"].iloc[0])) if total > 0 else None
 

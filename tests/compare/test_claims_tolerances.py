@@ -116,9 +116,9 @@ def test_draws_without_variance_are_judged_one_by_one():
 def test_the_exact_posterior_reaches_the_evidence_and_no_more():
     of = cell(procedure=Procedure.DRAW, problem="linear-gaussian", weights="posterior")
     assert outcomes("ORD-001", constant(of)) == {Outcome.AGREES}
-    above = altered(constant(of), Q.ELBO_DEVIATION, value=0.1, high=-99.9)
+    above = altered(constant(of), Q.ELBO_DEVIATION, value=0.1, largest=-99.9)
     assert outcomes("ORD-001", above) == {Outcome.DIFFERS}
-    below = altered(constant(of), Q.ELBO_DEVIATION, value=0.1, low=-100.1)
+    below = altered(constant(of), Q.ELBO_DEVIATION, value=0.1, least=-100.1)
     assert outcomes("ORD-001", below) == {Outcome.AGREES}  # a bound may lie below; LG-004 is what says it does not
     assert outcomes("LG-004", below) == {Outcome.DIFFERS}
 

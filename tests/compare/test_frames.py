@@ -17,7 +17,7 @@ from elbo_compare.compare.running.account import account, union_s
 def test_rows_carry_their_cell_and_their_interval(make_cell):
     mean = Measurement(quantity=Quantity.KL_MEAN, value=2.0, standard_error=0.5, n=100)
     bare = Measurement(quantity=Quantity.ELBO, value=1.0)
-    binned = Measurement(quantity=Quantity.KL_HISTOGRAM, value=3.0, low=-inf, high=7.0)
+    binned = Measurement(quantity=Quantity.KL_HISTOGRAM, value=3.0, least=-inf, largest=7.0)
     cell = make_cell(seed=3)
     frame = measurement_frame([CellResult(cell=cell, status=Status.OK, measurements=(mean, bare, binned))])
     assert list(frame["quantity"]) == ["kl_mean", "elbo", "kl_histogram"]
@@ -25,7 +25,8 @@ def test_rows_carry_their_cell_and_their_interval(make_cell):
     assert frame["low"][0] == pytest.approx(2.0 - 1.9842 * 0.5, abs=1e-4)  # Student's 97.5% quantile, 99 degrees
     assert frame["high"][0] == pytest.approx(2.0 + 1.9842 * 0.5, abs=1e-4)
     assert pd.isna(frame["low"][1])
-    assert (frame["low"][2], frame["high"][2]) == (-inf, 7.0)
+    assert (frame["least"][2], frame["largest"][2]) == (-inf, 7.0)
+    assert frame[["low", "high"]].iloc[2].isna().all()  # a count of draws has no interval
 
 
 def test_a_cell_without_measurements_still_has_a_row_with_its_reason(make_cell):

@@ -135,12 +135,12 @@ def test_the_histogram_holds_every_draw_once_in_adjoining_bins(make_task):
     bins = [row for row in rows if row.quantity is Quantity.KL_HISTOGRAM]
     assert sum(row.value for row in bins) == 5000
     assert [row.index for row in bins] == list(range(BINS + 2))
-    assert (bins[0].low, bins[-1].high) == (-inf, inf)
-    assert all(left.high == right.low for left, right in pairwise(bins))
+    assert (bins[0].least, bins[-1].largest) == (-inf, inf)
+    assert all(left.largest == right.least for left, right in pairwise(bins))
     mean = only(rows, Quantity.KL_MEAN)
     centre, sd = mean.reference, mean.scale
-    assert bins[1].low == pytest.approx(centre - 6 * sd)
-    assert bins[-2].high == pytest.approx(centre + 6 * sd)
+    assert bins[1].least == pytest.approx(centre - 6 * sd)
+    assert bins[-2].largest == pytest.approx(centre + 6 * sd)
 
 
 @pytest.mark.parametrize(("weights", "estimator"), [("2-wide", "analytic-kl"), ("40-equal", "sampled-kl")])

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from math import inf, isnan
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -12,24 +13,28 @@ from hypothesis import strategies as st
 from elbo_compare.compare.errors import StoreError
 from elbo_compare.compare.files import write_atomically
 from elbo_compare.compare.records import Cell, CellResult, Measurement, Procedure, Quantity, Status
-from elbo_compare.compare.running.codec import dumps, result_from_json, result_to_json
+from elbo_compare.compare.running.codec import RANGES, dumps, result_from_json, result_to_json
 from elbo_compare.compare.running.store import Store
 
 floats = st.floats(allow_nan=True, allow_infinity=True)
+STATED = {
+    "value": floats,
+    "part": st.text(),
+    "index": st.integers(0, 10**6),
+    "n": st.integers(1, 10**9),
+    "standard_error": floats,
+    "reference": floats,
+    "scale": floats,
+    "note": st.text(),
+}
+# Where one row stands for many draws it has a range; elsewhere an interval.
 measurements = st.builds(
     Measurement,
-    quantity=st.sampled_from(Quantity),
-    value=floats,
-    part=st.text(),
-    index=st.integers(0, 10**6),
-    n=st.integers(1, 10**9),
-    standard_error=floats,
+    quantity=st.sampled_from([each for each in Quantity if each not in (*RANGES, Quantity.LOG_PX)]),
     low=floats,
     high=floats,
-    reference=floats,
-    scale=floats,
-    note=st.text(),
-)
+    **STATED,
+) | st.builds(Measurement, quantity=st.sampled_from(sorted(RANGES)), least=floats, largest=floats, **STATED)
 whole = st.integers(-(2**63), 2**63 - 1)  # what a frame's column can hold, too
 cells = st.builds(
     Cell,
@@ -128,3 +133,28 @@ def test_a_folder_that_cannot_be_written_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="can't be written to"), Store(tmp_path / "file" / "results").held():
         pass
+
+
+@pytest.mark.parametrize("quantity", sorted(RANGES))
+def test_a_range_that_an_earlier_version_called_an_interval_is_read_as_one(make_cell, quantity):
+    (row,) = read_again(make_cell(), {"quantity": quantity, "value": 3.0, "low": -1.0, "high": "inf"})
+    assert (row.value, row.least, row.largest) == (3.0, -1.0, inf)
+    assert isnan(row.low) and isnan(row.high)
+
+
+def test_the_mean_log_weight_that_stood_beside_log_px_is_read_as_a_row_of_its_own(make_cell):
+    stored = {"quantity": "log_px", "value": -7.0, "index": 4, "n": 50, "standard_error": 0.1, "low": -8.0}
+    evidence, elbo = read_again(make_cell(), stored)
+    assert (evidence.value, evidence.index, evidence.standard_error, isnan(evidence.low)) == (-7.0, 4, 0.1, True)
+    assert (elbo.quantity, elbo.value, elbo.index, elbo.n) == (Quantity.LOG_WEIGHT_MEAN, -8.0, 4, 50)
+
+
+def test_an_interval_stays_one(make_cell):
+    (row,) = read_again(make_cell(), {"quantity": "kl_mean", "value": 3.0, "low": -1.0, "high": 2.0})
+    assert (row.low, row.high, isnan(row.least)) == (-1.0, 2.0, True)
+
+
+def read_again(cell, stored):
+    """The measurements of a stored result with this one row."""
+    content = result_to_json(CellResult(cell=cell, status=Status.OK))
+    return result_from_json({**content, "measurements": [stored]}).measurements

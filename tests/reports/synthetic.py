@@ -80,8 +80,8 @@ def _draw(rng, names):
         )  # fmt: skip
         for index, number in enumerate(np.histogram(sample, edges)[0]):
             yield row(at, "kl_histogram", number, index=index, n=45_000) | {
-                "low": edges[index],
-                "high": edges[index + 1],
+                "least": edges[index],
+                "largest": edges[index + 1],
             }
         for estimator in ESTIMATORS:
             elbo = cell("draw", weights=weights, implementation=name, estimator=estimator, size=45_000)

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import synthetic
 
-from elbo_compare.reports.data import MEASUREMENTS, complete, estimators_in_order, joined, labels, preferred
+from elbo_compare.reports.data import MEASUREMENTS, complete, estimators_in_order, joined, labels, measured, preferred
 from elbo_compare.reports.sections import agreement
 from elbo_compare.reports.sections.closing import reproduce
 from elbo_compare.reports.sections.summary import outcome_text, share
@@ -132,3 +132,15 @@ def test_a_command_for_a_hostile_label_stays_one_argument():
     assert words[:3] == ["compare", "all", "-k"]
     assert words[3] == labels(pd.DataFrame([hostile])).iloc[0]
     assert words[4] == "-o"
+
+
+def test_frames_of_an_earlier_version_are_shown_as_todays():
+    """There the ends of a bin stood in `low` and `high`; an interval stays where it was."""
+    at = synthetic.cell("draw")
+    rows = [synthetic.row(at, name, 3.0, n=9) | {"low": 1.0, "high": 2.0} for name in ("kl_histogram", "kl_mean")]
+    old = measured(pd.DataFrame(rows))
+    assert old[["least", "largest"]].to_numpy()[0].tolist() == [1.0, 2.0]
+    assert old[["low", "high"]].to_numpy()[1].tolist() == [1.0, 2.0]
+    assert old[["low", "high"]].iloc[0].isna().all() and old[["least", "largest"]].iloc[1].isna().all()
+    today = measured(old)
+    pd.testing.assert_frame_equal(today, old)
