@@ -1,7 +1,7 @@
 """Faults against real runs: `python benchmarks/soak.py [--faults 1000] [--seed 0] [--out reports/published/soak]`.
 
 Every fault of tests/faults (injections, worker_faults, folder_faults, cluster_faults) in turn, each at a moment that a
-seeded generator chooses; one to four of them strike one folder, which is then brought to its end and held against a
+seeded generator chooses; two to six of them strike one folder, which is then brought to its end and held against a
 run that nothing has disturbed, bit for bit, timings aside. A lost cell is a finished one whose file is gone, or one
 that is missing at the end; a wrong result is a number that differs; a leftover is a process or a temporary file.
 Damage that a fault itself did to files counts as neither: those cells must come back with the undisturbed numbers.
@@ -34,6 +34,7 @@ from elbo_compare.compare import environment
 FAULTS = (*INJECTIONS, *WORKER_FAULTS, *FOLDER_FAULTS, *CLUSTER_FAULTS)
 REMOVES = (damage, emptied, copied, renamed_and_back, late_nan)  # they take finished cells away themselves
 TAG = "SOAK_OF_ELBO_COMPARE"
+MOST = 6  # faults of one folder: bringing it to its end and judging it costs as much as a fault does
 LEAVE_S = 10.0  # until a process that is ending is one that was left behind
 
 
@@ -108,7 +109,7 @@ def text(state: dict, cells: int) -> str:
             f"**Faults tried: {total}, of {len(tried)} kinds. Cells lost: {lost}. Wrong results: {wrong}. "
             f"Folders after which a process or a temporary file was left: {left}.**",
             "",
-            f"They struck {len(rows)} result folders of {cells} cells, one to four faults each; every folder was then",
+            f"They struck {len(rows)} result folders of {cells} cells, up to six faults each; every folder was then",
             "brought to its end by `--resume` and held against an undisturbed run, bit for bit, timings aside.",
             "The last column is the upper end of a one-sided 95% interval for the rate of a kind of which none went",
             f"wrong; over all kinds together it is {upper_bound(total):.2g}." if not bad else "wrong.",
@@ -144,7 +145,7 @@ def main() -> int:
         while (done := sum(len(row["kinds"]) for row in state["folders"])) < asked.faults:
             start, number = monotonic(), len(state["folders"])
             rng = random.Random(f"{asked.seed} {number}")
-            kinds = [FAULTS[(done + place) % len(FAULTS)] for place in range(rng.randint(1, 4))]
+            kinds = [FAULTS[(done + place) % len(FAULTS)] for place in range(rng.randint(MOST // 3, MOST))]
             state["folders"].append(strike(bench, base, rng, undisturbed, whole, kinds))
             state["wall_s"] = round(state["wall_s"] + monotonic() - start, 1)
             record.write_text(json.dumps(state, indent=1) + "\n")

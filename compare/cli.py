@@ -327,7 +327,7 @@ def _request(**asked: Any) -> "Request":
 
 def _run(request: "Request", *, judged: bool = False) -> "Executed":
     from elbo_compare.compare.commands.run import execute, planned
-    from elbo_compare.compare.commands.run_suites import holds_suites
+    from elbo_compare.compare.planning.suite import holds_suites
     from elbo_compare.compare.running.expected import seconds_after
 
     prepared = planned(request)
@@ -359,11 +359,13 @@ def _run_suite(name: str, output: Path | None, jobs: int | None, resume: bool, g
 
 
 def _run_suites(request: "Request", executed: "Executed") -> None:
-    from elbo_compare.compare.commands.run_suites import holds_suites, run_part
-    from elbo_compare.compare.running.expected import seconds_after
+    from elbo_compare.compare.planning.suite import holds_suites
 
     if not holds_suites(request.profile, request.expression):
         return
+    from elbo_compare.compare.commands.run_suites import run_part
+    from elbo_compare.compare.running.expected import seconds_after
+
     began = monotonic()
     run_part(request.folder, request.jobs, note, seconds_after(len(executed.store.keys()), suites=False))
     executed.spans.append(("call", began, monotonic()))  # its programs import the frameworks and call into them

@@ -8,9 +8,9 @@ from textwrap import fill, indent
 from typing import TYPE_CHECKING, Any
 
 from elbo_compare.compare.citing.issue import issue
-from elbo_compare.compare.commands.run_suites import PROFILES
 from elbo_compare.compare.errors import UsageError, unknown
 from elbo_compare.compare.judging.frames import read_frame
+from elbo_compare.compare.planning.suite import PROFILES
 from elbo_compare.compare.semantics.register import NOT_MEASURED, finding_rows
 from elbo_compare.compare.semantics.suite import FINDINGS_FRAME, SEMANTICS
 

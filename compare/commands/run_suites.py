@@ -15,7 +15,6 @@ from elbo_compare.compare.semantics.suite import SEMANTICS
 # The questions go first: they are one long row of programs.
 SUITES: dict[str, Suite] = {suite.name: suite for suite in (QUESTIONS_SUITE, SEMANTICS)}
 OPTIONS = ("-j", "-o", "--resume")  # those of `compare run` that a suite has: its programs have one seed, no profile
-PROFILES = ("standard", "full")  # those that hold the suites; quick does not
 
 
 def check_suite(name: str, given: Sequence[str] = ()) -> Suite:
@@ -29,11 +28,6 @@ def check_suite(name: str, given: Sequence[str] = ()) -> Suite:
     if others:
         raise UsageError(f"run {name} does not take {', '.join(others)}. It takes {', '.join(OPTIONS)}.")
     return SUITES[name]
-
-
-def holds_suites(profile: str, expression: str | None) -> bool:
-    """Whether a profile runs the suites; a choice of cells (-k) runs those cells only."""
-    return profile in PROFILES and expression is None
 
 
 def run_part(folder: Path, jobs: int | None, say: Say, after_s: float = 0.0) -> None:

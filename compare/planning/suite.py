@@ -51,3 +51,11 @@ class Suite:
     programs: Callable[[], Sequence[Program]]
     judge: Callable[[Sequence[ProgramResult], bool], SuiteJudgement]
     batch: int = 24  # programs that share one process
+
+
+PROFILES = ("standard", "full")  # those that hold the suites; quick does not
+
+
+def holds_suites(profile: str, expression: str | None) -> bool:
+    """Whether a profile runs the suites; a choice of cells (-k) runs those cells only."""
+    return profile in PROFILES and expression is None

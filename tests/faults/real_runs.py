@@ -79,8 +79,9 @@ class Bench:
 
     def frames(self, folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Measurements and verdicts after judging, the time that each cell took aside."""
-        code, _, err = self.finish("judge", folder)
-        assert code in (0, 3), err  # 3: a claim is inconclusive, as it is without the fault
+        from elbo_compare.compare.commands.judge import judge_folder  # here: it imports for a second
+
+        assert judge_folder(folder).exit_code in (0, 3)  # 3: a claim is inconclusive, as it is without the fault
         results = elbo_compare.load(folder)
         return results.measurements.drop(columns="elapsed_s"), results.verdicts
 
