@@ -5,6 +5,8 @@ seeded generator chooses; two to six of them strike one folder, which is then br
 run that nothing has disturbed, bit for bit, timings aside. A lost cell is a finished one whose file is gone, or one
 that is missing at the end; a wrong result is a number that differs; a leftover is a process or a temporary file.
 Damage that a fault itself did to files counts as neither: those cells must come back with the undisturbed numbers.
+Before a fault a folder that is whole loses half of its cells, so that there is a run to strike; a fault that did not
+happen, since the run had ended before its moment came, is not counted.
 
 It can be interrupted: with the same --out it goes on where it was.
 """
@@ -25,8 +27,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "fault
 
 from cluster_faults import CLUSTER_FAULTS
 from folder_faults import FOLDER_FAULTS, copied, emptied, renamed_and_back
-from injections import INJECTIONS, complete, damage, finished
-from real_runs import Bench, make_bench
+from injections import INJECTIONS, NOTHING_LEFT, complete, damage, finished
+from real_runs import Bench, cell_files, make_bench
 from worker_faults import WORKER_FAULTS, late_nan
 
 from elbo_compare.compare import environment
@@ -35,15 +37,16 @@ FAULTS = (*INJECTIONS, *WORKER_FAULTS, *FOLDER_FAULTS, *CLUSTER_FAULTS)
 REMOVES = (damage, emptied, copied, renamed_and_back, late_nan)  # they take finished cells away themselves
 TAG = "SOAK_OF_ELBO_COMPARE"
 MOST = 6  # faults of one folder: bringing it to its end and judging it costs as much as a fault does
+MISSED = (NOTHING_LEFT, "0 worker", "this system", "no Dask")  # how a fault says that it did not happen
 LEAVE_S = 10.0  # until a process that is ending is one that was left behind
 
 
 def strike(bench: Bench, base: Path, rng: random.Random, undisturbed: dict[str, str], whole: Any, kinds: list) -> dict:
     """One folder's row: the faults that struck it, and what was lost, wrong or left."""
     folder = base / "struck"
-    before: dict[str, str] = {}
     lost, wrong, said = 0, 0, []
     for inject in kinds:
+        before = room(folder, undisturbed, rng)
         said.append(inject(bench, folder, rng))
         if inject is damage:  # harmed on purpose: the next resume has to find every one of them
             complete(bench, folder)
@@ -51,7 +54,6 @@ def strike(bench: Bench, base: Path, rng: random.Random, undisturbed: dict[str, 
         if inject not in REMOVES:
             lost += len(before.keys() - now.keys())
         wrong += sum(now[name] != undisturbed.get(name) for name in now)
-        before = now
     complete(bench, folder)
     now = finished(folder)
     lost += len(undisturbed.keys() - now.keys())
@@ -60,6 +62,21 @@ def strike(bench: Bench, base: Path, rng: random.Random, undisturbed: dict[str, 
     left = [str(path.relative_to(folder)) for path in folder.rglob("*.tmp")] + alive()
     shutil.rmtree(folder)
     return {"kinds": [each.__name__ for each in kinds], "said": said, "lost": lost, "wrong": wrong, "left": left}
+
+
+def room(folder: Path, undisturbed: dict[str, str], rng: random.Random) -> dict[str, str]:
+    """The finished cells, of which a folder that has them all is given half: a fault needs a run that measures."""
+    now = finished(folder)
+    if len(now) < len(undisturbed):
+        return now
+    for path in rng.sample(cell_files(folder), len(now) // 2):
+        path.unlink()
+    return finished(folder)
+
+
+def struck(said: str) -> bool:
+    """Whether the fault happened: a run may have ended before its moment came."""
+    return not said.startswith(MISSED)
 
 
 def alive() -> list[str]:
@@ -86,11 +103,16 @@ def upper_bound(tried: int) -> float:
     return 1 - 0.05 ** (1 / tried)
 
 
+def happened(row: dict) -> list[str]:
+    """The kinds of the faults that struck this folder."""
+    return [kind for kind, said in zip(row["kinds"], row["said"], strict=True) if struck(said)]
+
+
 def text(state: dict, cells: int) -> str:
     """The page."""
     rows = state["folders"]
-    tried = Counter(kind for row in rows for kind in row["kinds"])
-    bad = Counter(kind for row in rows if row["lost"] or row["wrong"] or row["left"] for kind in row["kinds"])
+    tried = Counter(kind for row in rows for kind in happened(row))
+    bad = Counter(kind for row in rows if row["lost"] or row["wrong"] or row["left"] for kind in happened(row))
     total = tried.total()
     lost, wrong = sum(row["lost"] for row in rows), sum(row["wrong"] for row in rows)
     left = sum(bool(row["left"]) for row in rows)
@@ -142,8 +164,9 @@ def main() -> int:
         bench.environment[TAG] = "1"
         complete(bench, base / "whole")
         undisturbed, whole = finished(base / "whole"), bench.frames(base / "whole")
-        while (done := sum(len(row["kinds"]) for row in state["folders"])) < asked.faults:
+        while sum(len(happened(row)) for row in state["folders"]) < asked.faults:
             start, number = monotonic(), len(state["folders"])
+            done = sum(len(row["kinds"]) for row in state["folders"])
             rng = random.Random(f"{asked.seed} {number}")
             kinds = [FAULTS[(done + place) % len(FAULTS)] for place in range(rng.randint(MOST // 3, MOST))]
             state["folders"].append(strike(bench, base, rng, undisturbed, whole, kinds))

@@ -15,14 +15,18 @@ from real_runs import GENEROUS_S, Bench, cell_files, wait_for
 
 WAIT_S = 0.03  # per call of the trivial implementation: a run lasts about two seconds, imports included
 LONGEST_S = 2.0  # within which a run is struck
+NOTHING_LEFT = "nothing was left to go wrong"  # of a fault whose moment came when the run had ended
 
 
 def kill_harness(bench: Bench, folder: Path, rng: random.Random) -> str:
     """SIGKILL the harness at a random moment of a run."""
     process = _started(bench, folder)
     moment(process, folder, rng)
+    ended = process.poll() is not None
     process.kill()
     process.communicate()
+    if ended:
+        return NOTHING_LEFT
     return f"harness killed with {len(cell_files(folder))} cells stored"
 
 
@@ -43,9 +47,12 @@ def interrupt(bench: Bench, folder: Path, rng: random.Random) -> str:
     process = _started(bench, folder)
     moment(process, folder, rng)
     number = rng.choice([signal.SIGINT, signal.SIGTERM])
+    ended = process.poll() is not None
     process.send_signal(number)
     _, err = process.communicate(timeout=GENEROUS_S)
     assert process.returncode in (0, 3, 130, -number), err
+    if ended:
+        return NOTHING_LEFT
     return f"{signal.Signals(number).name} with {len(cell_files(folder))} cells stored"
 
 

@@ -7,7 +7,7 @@ import signal
 import time
 from pathlib import Path
 
-from injections import WAIT_S, moment, workers_of
+from injections import NOTHING_LEFT, WAIT_S, moment, workers_of
 from real_runs import GENEROUS_S, Bench, cell_files
 
 TIMEOUT_S, MEMORY = 6, "900M"  # of a cell: what is started and loaded in a second, and a NumPy process's third
@@ -25,7 +25,7 @@ def _misbehaving(bench: Bench, folder: Path, rng: random.Random, how: str, *opti
     assert "Traceback" not in err, err
     happened = not token.exists()
     token.unlink(missing_ok=True)
-    return f"worker: {how}" if happened else "nothing was left to go wrong"
+    return f"worker: {how}" if happened else NOTHING_LEFT
 
 
 def hang_worker(bench: Bench, folder: Path, rng: random.Random) -> str:
