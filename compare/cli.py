@@ -17,6 +17,7 @@ from elbo_compare.compare.commands.search import search
 from elbo_compare.compare.commands.vectors import AsJson, Seconds, vectors
 from elbo_compare.compare.errors import printable
 from elbo_compare.compare.launching import ending, interruption
+from elbo_compare.compare.planning.suite import holds_suites
 from elbo_compare.compare.terminal import note, say
 
 if TYPE_CHECKING:
@@ -327,7 +328,6 @@ def _request(**asked: Any) -> "Request":
 
 def _run(request: "Request", *, judged: bool = False) -> "Executed":
     from elbo_compare.compare.commands.run import execute, planned
-    from elbo_compare.compare.planning.suite import holds_suites
     from elbo_compare.compare.running.expected import seconds_after
 
     prepared = planned(request)
@@ -359,8 +359,6 @@ def _run_suite(name: str, output: Path | None, jobs: int | None, resume: bool, g
 
 
 def _run_suites(request: "Request", executed: "Executed") -> None:
-    from elbo_compare.compare.planning.suite import holds_suites
-
     if not holds_suites(request.profile, request.expression):
         return
     from elbo_compare.compare.commands.run_suites import run_part
