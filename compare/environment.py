@@ -157,6 +157,15 @@ def compile_cache_folder() -> Path:
     return Path(root) / "elbo-compare" / "jax" / kind
 
 
+def compiled_programs() -> int:
+    """How many programs XLA's cache holds, whatever they are of: none, and a run compiles all that it needs anew."""
+    try:
+        with os.scandir(compile_cache_folder()) as entries:
+            return sum(entry.name.endswith("-cache") for entry in entries)
+    except OSError:
+        return 0
+
+
 def _output(*command: str) -> str | None:
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True)

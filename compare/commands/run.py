@@ -240,7 +240,10 @@ def _run_cells(
         told.look(result)
 
     try:
-        spans = run(pending, options, finish, reason_not_to_run, cluster.spread if cluster else None)
+        if cluster is None:
+            spans = run(pending, options, finish, reason_not_to_run)
+        else:
+            spans = run(pending, options, finish, reason_not_to_run, cluster.spread, cluster.clock)
     finally:
         bar.close()
     return sum(bar.counts[status] for status in BROKEN), spans
@@ -270,6 +273,7 @@ def _open(store: Store, plan_: Planned, surroundings: dict[str, Any], fingerprin
         "fingerprint": fingerprint,
         "environments": old.get("environments", {}) | {fingerprint: surroundings},
         "data": old.get("data", {}) | _digests(plan_.cells),
+        "xla_cache_held": environment.compiled_programs(),
         "account": None,
     }
 

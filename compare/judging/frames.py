@@ -72,7 +72,7 @@ def load(folder: str | Path) -> Results:
 def environment_of(record: Mapping[str, Any]) -> dict[str, Any]:
     """The environment of the run's last part, with the run's own facts: profile, command, date, account."""
     environment = dict(record["environments"][record["fingerprint"]])
-    facts = ("profile", "command", "date", "digest", "account", "planned", "fingerprint")
+    facts = ("profile", "command", "date", "digest", "account", "planned", "fingerprint", "xla_cache_held")
     return {name: record.get(name) for name in facts} | environment
 
 

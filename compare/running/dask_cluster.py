@@ -18,7 +18,7 @@ from itertools import islice
 from math import ceil
 from queue import Empty, SimpleQueue
 from threading import Thread
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 
 from elbo_compare.compare import environment
@@ -27,6 +27,7 @@ from elbo_compare.compare.records import Cell, Status
 from elbo_compare.compare.running import remote
 from elbo_compare.compare.running.codec import cell_to_json, result_from_json
 from elbo_compare.compare.running.pool import Pool, ended
+from elbo_compare.compare.running.rounds import timing_groups
 from elbo_compare.compare.running.run import Finish, Groups
 from elbo_compare.suites import datasets
 
@@ -36,6 +37,10 @@ WORKERLESS_S = 60.0  # a batch system may replace a worker; nobody does for long
 ADDRESS = re.compile(r"(?:(?:tcp|tls|ucx|wss?)://)?(?:\[[0-9a-fA-F:.]+\]|[\w.-]+):\d{1,5}(?:/\S*)?")
 LARGEST_BATCH = 32  # cells; what a lost machine costs at most
 BATCHES_PER_SLOT = 4  # of one worker key: enough to even out slow batches, few enough to share an import
+_WORKERLESS = (
+    "The Dask cluster has had no worker for {seconds:g} s. What has finished is kept; start one "
+    "with `dask worker ADDRESS` and go on with the same command and --resume."
+)
 MACHINE = ("cpu", "gpu", "machine", "jobs", "threads", "device")  # what machines of one cluster may differ in
 
 
@@ -75,13 +80,6 @@ class DaskCluster:
         """How many cells run at once on all machines together."""
         return min(self.slots, self.jobs or self.slots)
 
-    def has_workers(self) -> bool:
-        """Whether a worker is there now; a scheduler that does not answer has none."""
-        try:
-            return bool(self._slots())
-        except (OSError, TimeoutError, ValueError, KeyError):
-            return False
-
     def _slots(self) -> dict[str, int]:
         workers = self.client.scheduler_info(n_workers=-1)["workers"]
         return {address: int(worker["nthreads"]) for address, worker in workers.items()}
@@ -92,17 +90,44 @@ class DaskCluster:
         Raises IncompleteError where the scheduler is lost.
         """
         slots = self._slots()
-        side_by_side = max(slots.values(), default=1)
+        todo = self._todo(pool, finish)
+        with self._stopping(todo):
+            todo.run(batches(groups, min(sum(slots.values()), self.jobs or sum(slots.values()))))
+
+    def clock(self, cells: Iterable[Cell], pool: Pool, finish: Finish) -> None:
+        """Run timed cells; see `run.Clock`. One group after the other and all on one worker, while the cluster does
+        nothing else of ours: alone there, and every time that is compared comes from one machine.
+
+        A worker that is lost costs its group another try on the next one. Raises IncompleteError as `spread` does.
+        """
+        todo = self._todo(pool, finish)
+        with self._stopping(todo):
+            for group in timing_groups(cells):
+                todo.time(group)
+
+    def _todo(self, pool: Pool, finish: Finish) -> "_Todo":
         limits = {"cell_timeout_s": pool.options.cell_timeout_s, "cell_memory": pool.options.cell_memory}
         limits |= {"data_folder": os.environ.get(datasets.FOLDER, "")}
-        todo = _Todo(cluster=self, pool=pool, finish=finish, limits=limits, side_by_side=side_by_side)
+        side_by_side = max(self._slots().values(), default=1)
+        return _Todo(cluster=self, pool=pool, finish=finish, limits=limits, side_by_side=side_by_side)
+
+    @contextmanager
+    def _stopping(self, todo: "_Todo") -> Iterator[None]:
+        """Stop the cluster's work on what is out where this one's is interrupted."""
         try:
-            todo.run(batches(groups, min(sum(slots.values()), self.jobs or sum(slots.values()))))
+            yield
         except BaseException:
             with suppress(Exception):
                 self.client.cancel(list(todo.waiting), force=True)
                 self.client.run(remote.stop)
             raise
+
+    def workers(self) -> list[str]:
+        """The addresses of the workers that are there now, in an order of their own; none where nobody answers."""
+        try:
+            return sorted(self._slots())
+        except (OSError, TimeoutError, ValueError, KeyError):
+            return []
 
 
 @dataclass
@@ -116,6 +141,7 @@ class _Todo:
     side_by_side: int
     waiting: dict[Any, list[Cell]] = field(default_factory=dict)
     arrived: SimpleQueue[Any] = field(default_factory=SimpleQueue)  # futures that have ended, whatever way
+    timing: str = ""  # the worker that has had the last timing group
 
     def run(self, todo: Iterable[list[Cell]]) -> None:
         """Every batch, each of which runs one cell at a time; no more at once than `jobs`, where that is asked for."""
@@ -125,17 +151,43 @@ class _Todo:
         seen = monotonic()
         while self.waiting:
             future = self._ended()
-            if future is not None or self.cluster.has_workers():
+            if future is not None or self.cluster.workers():
                 seen = monotonic()
             elif monotonic() - seen > WORKERLESS_S:
-                raise IncompleteError(
-                    f"The Dask cluster has had no worker for {WORKERLESS_S:g} s. What has finished is kept; start one "
-                    "with `dask worker ADDRESS` and go on with the same command and --resume."
-                )
+                raise IncompleteError(_WORKERLESS.format(seconds=WORKERLESS_S))
             if future is not None:
                 again.extend([cell] for cell in self._collect(future, self.waiting.pop(future)))
                 while self._has_room() and (batch := again.popleft() if again else next(batches, None)) is not None:
                     self._submit(batch)
+
+    def time(self, group: list[Cell], tries: int = 2) -> None:
+        """One timing group, on the worker that had the last one while it lives."""
+        place = self._place()
+        arguments = ([cell_to_json(cell) for cell in group], self.limits, self.cluster.device, self.side_by_side)
+        future = self._submit_to(remote.run_group, arguments, group, workers=[place], allow_other_workers=False)
+        while self._ended() is not future and place in self.cluster.workers():
+            pass
+        del self.waiting[future]
+        if future.status == "finished":
+            self._keep(future.result())
+            return
+        reason = _lost(future)
+        self.cluster.client.cancel([future], force=True)
+        if tries > 1:
+            self.time(group, tries - 1)
+            return
+        for cell in group:
+            self.finish(ended(cell, Status.CRASHED, reason, self.pool.options))
+
+    def _place(self) -> str:
+        """The worker that times. Raises IncompleteError where none comes within WORKERLESS_S seconds."""
+        seen = monotonic()
+        while not (there := self.cluster.workers()):
+            if monotonic() - seen > WORKERLESS_S:
+                raise IncompleteError(_WORKERLESS.format(seconds=WORKERLESS_S))
+            sleep(POLL_S)
+        self.timing = self.timing if self.timing in there else there[0]
+        return self.timing
 
     def _has_room(self) -> bool:
         return self.cluster.jobs is None or len(self.waiting) < self.cluster.jobs
@@ -148,7 +200,10 @@ class _Todo:
     def _submit(self, cells: list[Cell]) -> Any:
         content = [cell_to_json(cell) for cell in cells]
         arguments = (content, self.limits, self.cluster.device, self.side_by_side)
-        future = self.cluster.client.submit(remote.run_batch, *arguments, pure=False)
+        return self._submit_to(remote.run_batch, arguments, cells)
+
+    def _submit_to(self, function: Callable[..., Any], arguments: tuple[Any, ...], cells: list[Cell], **where: Any):
+        future = self.cluster.client.submit(function, *arguments, pure=False, **where)
         self.waiting[future] = cells
         future.add_done_callback(self.arrived.put)
         return future
@@ -164,8 +219,7 @@ class _Todo:
             )
         if len(cells) > 1:
             return cells
-        error = " ".join(f"{type(future.exception()).__name__}: {future.exception()}".split())[:300]
-        self.finish(ended(cells[0], Status.CRASHED, f"its Dask worker was lost or failed: {error}", self.pool.options))
+        self.finish(ended(cells[0], Status.CRASHED, _lost(future), self.pool.options))
         return []
 
     def _keep(self, answer: Mapping[str, Any]) -> None:
@@ -174,6 +228,13 @@ class _Todo:
         self.pool.spans += [(str(kind), now + start, now + end) for kind, start, end in answer["spans"]]
         for result in answer["results"]:
             self.finish(result_from_json(result))
+
+
+def _lost(future: Any) -> str:
+    """What became of a batch that brought nothing."""
+    error = future.exception() if future.status == "error" else "it has gone"
+    told = error if isinstance(error, str) else " ".join(f"{type(error).__name__}: {error}".split())[:300]
+    return f"its Dask worker was lost or failed: {told}"
 
 
 def batches(groups: Groups, slots: int) -> Iterator[list[Cell]]:

@@ -4,7 +4,8 @@ import os
 import queue
 import threading
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
 from time import monotonic
 from typing import Any
@@ -12,11 +13,12 @@ from typing import Any
 from elbo_compare.compare import environment
 from elbo_compare.compare.launching.lifeline import temporary_folder
 from elbo_compare.compare.planning.availability import reason_not_to_run
-from elbo_compare.compare.records import CellResult, Status
+from elbo_compare.compare.records import Cell, CellResult, Status
 from elbo_compare.compare.running.codec import cell_from_json, result_to_json
 from elbo_compare.compare.running.executors import WorkerKey
 from elbo_compare.compare.running.memory import default_limit
 from elbo_compare.compare.running.pool import Options, Pool, ended
+from elbo_compare.compare.running.rounds import run_timed
 from elbo_compare.compare.running.run import Slots
 from elbo_compare.suites import datasets
 
@@ -40,13 +42,42 @@ def run_batch(
     files are unless this machine's environment says otherwise. `spans` count from the return of this call: the clocks
     of different machines have nothing in common.
     """
+    here = surroundings(device, side_by_side)
+
+    def work(able: list[Cell], pool: Pool) -> list[CellResult]:
+        return _work({WorkerKey.of(able[0]): deque(able)}, pool)
+
+    return _answered(cells, limits, here, int(here["threads"]), work)
+
+
+def run_group(
+    cells: Sequence[Mapping[str, Any]], limits: Mapping[str, Any], device: str, side_by_side: int
+) -> dict[str, Any]:
+    """The same for a timing group: it takes turns over all cores of this machine, on which nothing else may run."""
+
+    def work(able: list[Cell], pool: Pool) -> list[CellResult]:
+        results: list[CellResult] = []
+        with _stoppable(pool):
+            run_timed(able, pool, results.append)
+        return results
+
+    return _answered(cells, limits, surroundings(device, side_by_side), environment.cores(), work)
+
+
+def _answered(
+    cells: Sequence[Mapping[str, Any]],
+    limits: Mapping[str, Any],
+    here: dict[str, Any],
+    cores: int,
+    work: Callable[[list[Cell], Pool], list[CellResult]],
+) -> dict[str, Any]:
+    """The answer of `run_batch` and `run_group`: `work` measures the cells that can run here."""
     if limits.get("data_folder"):
         os.environ.setdefault(datasets.FOLDER, limits["data_folder"])  # the worker processes inherit it
-    here = surroundings(device, side_by_side)
     batch = [cell_from_json(cell) for cell in cells]
     options = Options(
         jobs=1,
-        cores=int(here["threads"]),
+        cores=cores,
         cell_timeout_s=float(limits["cell_timeout_s"]),
         cell_memory=limits["cell_memory"] or default_limit(),
         fingerprint=environment.fingerprint(here),
@@ -60,7 +91,7 @@ def run_batch(
     with temporary_folder("elbo-compare-") as shared:
         pool = Pool(options=options, shared=str(shared))
         if able:
-            results += _work({WorkerKey.of(able[0]): deque(able)}, pool)
+            results += work(able, pool)
     now = monotonic()
     return {
         "environment": here,
@@ -71,14 +102,9 @@ def run_batch(
 
 def _work(groups: Mapping[WorkerKey, deque], pool: Pool) -> list[CellResult]:
     """One slot's work in this thread. Raises whatever went wrong in it."""
-    with _lock:
-        _pools[id(pool)] = pool
-    try:
-        arrived: queue.SimpleQueue = queue.SimpleQueue()
+    arrived: queue.SimpleQueue = queue.SimpleQueue()
+    with _stoppable(pool):
         Slots(groups=groups, pool=pool, results=arrived).work()
-    finally:
-        with _lock:
-            del _pools[id(pool)]
     results = []
     while not arrived.empty():
         item = arrived.get()
@@ -86,6 +112,18 @@ def _work(groups: Mapping[WorkerKey, deque], pool: Pool) -> list[CellResult]:
             raise item
         results.append(item)
     return results
+
+
+@contextmanager
+def _stoppable(pool: Pool) -> Iterator[None]:
+    """`stop` reaches the pool meanwhile."""
+    with _lock:
+        _pools[id(pool)] = pool
+    try:
+        yield
+    finally:
+        with _lock:
+            del _pools[id(pool)]
 
 
 def stop() -> None:

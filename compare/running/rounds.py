@@ -21,12 +21,17 @@ def timing_group(cell: Cell) -> Hashable:
     return (cell.problem, cell.weights, cell.dataset, cell.dtype, cell.device, cell.size, cell.seed)
 
 
-def run_timed(cells: Iterable[Cell], pool: Pool, finish: Callable[[CellResult], None]) -> None:
-    """Every group in turn. On KeyboardInterrupt all workers are killed and it is raised again."""
+def timing_groups(cells: Iterable[Cell]) -> list[list[Cell]]:
+    """The cells by their timing group, in the order in which each was met."""
     groups: dict[Hashable, list[Cell]] = {}
     for cell in cells:
         groups.setdefault(timing_group(cell), []).append(cell)
-    for group in groups.values():
+    return list(groups.values())
+
+
+def run_timed(cells: Iterable[Cell], pool: Pool, finish: Callable[[CellResult], None]) -> None:
+    """Every group in turn. On KeyboardInterrupt all workers are killed and it is raised again."""
+    for group in timing_groups(cells):
         results = _Group(pool=pool, cells=list(group)).run()
         for cell in group:
             finish(results[cell.key])

@@ -21,6 +21,7 @@ from elbo_compare.compare.running.rounds import run_timed
 Groups = Mapping[WorkerKey, deque[Cell]]
 Finish = Callable[[CellResult], None]
 Spread = Callable[[Groups, Pool, Finish], None]
+Clock = Callable[[Iterable[Cell], Pool, Finish], None]
 STEAL_FROM = 4  # a free slot joins a worker's group only where this many cells wait: an import costs seconds
 
 
@@ -30,11 +31,12 @@ def run(
     finish: Finish,
     reason_not_to_run: Callable[[Cell], str | None] = lambda cell: None,
     spread: Spread | None = None,
+    clock: Clock = run_timed,
 ) -> list[Span]:
     """Run the cells and hand each result to `finish`, in this thread. Returns where the workers' time went.
 
-    `spread` runs the untimed cells: side by side on this machine, or what another executor does with them. Timed cells
-    always run here, alone, afterwards.
+    `spread` runs the untimed cells: side by side on this machine, or what another executor does with them. `clock` runs
+    the timed ones afterwards, alone.
 
     On KeyboardInterrupt all workers are killed, results that are there are handed over, and it is raised again.
     """
@@ -51,7 +53,8 @@ def run(
     with temporary_folder("elbo-compare-") as shared:
         pool = Pool(options=options, shared=str(shared))
         (spread or side_by_side)(untimed, pool, finish)
-        run_timed(timed, pool, finish)
+        if timed:
+            clock(timed, pool, finish)
     return pool.spans
 
 

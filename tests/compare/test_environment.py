@@ -246,3 +246,13 @@ def test_a_third_party_is_among_all_and_recorded_with_its_version(faulty):
     assert environment.third_party_versions()["faulty-raises"] == "faulty 1.0"
     assert offers("faulty-raises", "float32", "cuda")
     assert not offers("numpy-oracle", "float32", "cpu")
+
+
+def test_the_programs_that_xla_s_cache_holds_are_counted(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert environment.compiled_programs() == 0
+    place = environment.compile_cache_folder()
+    place.mkdir(parents=True)
+    for name in ("jit_f-abc-cache", "jit_f-abc-atime", "jit_g-def-cache"):
+        (place / name).touch()
+    assert environment.compiled_programs() == 2

@@ -183,7 +183,7 @@ def test_j_is_how_many_batches_of_one_cell_at_a_time_are_out(monkeypatch, jobs, 
     monkeypatch.setattr(it, "cell_to_json", str)
     monkeypatch.setattr(it, "result_from_json", lambda content: content)
     monkeypatch.setattr(it.DaskCluster, "meet", lambda self, address, there: None)
-    monkeypatch.setattr(it.DaskCluster, "has_workers", lambda self: True)
+    monkeypatch.setattr(it.DaskCluster, "workers", lambda self: ["here"])
     cluster = it.DaskCluster(client=client, device="cpu", local={}, jobs=jobs)
     pool = SimpleNamespace(spans=[], options=None)
     todo = it._Todo(cluster=cluster, pool=pool, finish=finished.append, limits={}, side_by_side=1)
@@ -193,3 +193,56 @@ def test_j_is_how_many_batches_of_one_cell_at_a_time_are_out(monkeypatch, jobs, 
     assert len(finished) == 16
     assert client.most == most + (jobs is None and first == "error")
     assert client.sizes.count(1) == (2 if first == "error" else 0)  # a batch that was lost is tried cell by cell
+
+
+class Clocks:
+    """A cluster in this process that times: the workers that live, where each group went; `dies` is lost with its
+    first group."""
+
+    def __init__(self, dies):
+        self.there, self.went, self.dies, self.arrived = ["one", "two"], [], dies, []
+
+    def submit(self, function, cells, limits, device, side_by_side, *, pure, workers, allow_other_workers):
+        assert function.__name__ == "run_group"
+        assert not allow_other_workers
+        (place,) = workers
+        lost = place in self.dies and place in self.there
+        future = Future(cells, "pending" if lost else "finished")
+        self.went.append((place, tuple(cells)))
+        if lost:
+            self.there.remove(place)
+        self.arrived.append(None if lost else future)
+        return future
+
+    def cancel(self, futures, force):
+        self.there = self.there or ["three"]
+
+
+@pytest.mark.parametrize(
+    ("dies", "went", "timed"),
+    [
+        ((), ["one a", "one b"], 4),
+        (("one",), ["one a", "two a", "two b"], 4),
+        (("one", "two"), ["one a", "two a", "three b"], 4),
+    ],
+)
+def test_timing_groups_go_one_by_one_to_one_worker_while_it_lives(monkeypatch, dies, went, timed):
+    from elbo_compare.compare.records import Status
+    from elbo_compare.compare.running import dask_cluster as it
+
+    client, finished = Clocks(dies), []
+    monkeypatch.setattr(it, "cell_to_json", str)
+    monkeypatch.setattr(it, "result_from_json", lambda content: content)
+    monkeypatch.setattr(it, "timing_groups", lambda cells: [[c for c in cells if c[0] == g] for g in "ab"])
+    monkeypatch.setattr(it, "ended", lambda cell, status, reason, options: (cell, status, reason))
+    monkeypatch.setattr(it.DaskCluster, "meet", lambda self, address, there: None)
+    monkeypatch.setattr(it.DaskCluster, "_slots", lambda self: dict.fromkeys(client.there, 1))
+    monkeypatch.setattr(it._Todo, "_ended", lambda self: client.arrived.pop() if client.arrived else None)
+    cluster = it.DaskCluster(client=client, device="cpu", local={})
+    options = SimpleNamespace(cell_timeout_s=1.0, cell_memory=None)
+    cluster.clock(["a1", "a2", "b1", "b2"], SimpleNamespace(spans=[], options=options), finished.append)
+    assert [f"{place} {cells[0][0]}" for place, cells in client.went] == went
+    assert len(finished) == timed
+    crashed = [each for each in finished if not isinstance(each, str)]
+    assert len(crashed) == (2 if len(dies) == 2 else 0)
+    assert all(status is Status.CRASHED and "worker was lost" in reason for _, status, reason in crashed)
