@@ -33,6 +33,7 @@ from elbo_compare.suites.mutants.loss import LogWeight, NegativeElbo, SampledKL
 from elbo_compare.suites.mutants.variant import Kind, Variant
 
 _JUDGED_APART = (Kind.BOUND, Kind.FLOW)
+BLOCK = 16_384  # draws that are computed at a time: they stay in a processor's cache
 _NEVER_TRAINED = "A mutant is judged, never trained: it has no `fit` and no `stepper`."
 
 
@@ -218,7 +219,9 @@ class MutantSession:
 
     def _noise(self, rng: np.random.Generator, n: int, chunk: int) -> Iterator[Array]:
         for start in range(0, n, chunk):
-            yield self.pieces.noise(rng, (min(chunk, n - start), 1, self.problem.latent))[:, 0]
+            noise = self.pieces.noise(rng, (min(chunk, n - start), 1, self.problem.latent))[:, 0]
+            for first in range(0, len(noise), BLOCK):
+                yield noise[first : first + BLOCK]
 
     def _gradient_block(
         self, params: Params, x: Array, heads: tuple[Array, Array], noise: Array
