@@ -18,8 +18,10 @@ import numpy as np
 from match_expected import EXPECTED
 from match_expected_jax import FURTHER
 
+from elbo_compare.compare.errors import CompareError
 from elbo_compare.compare.matching.loading import load_programs
 from elbo_compare.compare.matching.programs import match_programs
+from elbo_compare.compare.matching.result import MatchResult, MatchVerdict
 
 ROOT = Path(__file__).parents[1]
 TARGETS = ROOT / "tests" / "compare" / "targets"
@@ -149,7 +151,10 @@ def _row(first: str, second: str, planted: str, words: tuple[str, ...], data: ob
     places = [(FILES.get(file, MODELS / f"{file}.py"), name) for file, _, name in (n.partition(":") for n in names)]
     programs = [load_programs([f"{file}:{name}"], {})[0] for file, name in places]
     began = time.process_time()
-    result = match_programs(programs, data=data)
+    try:
+        result = match_programs(programs, data=data)
+    except CompareError as error:  # what the command line answers with 2
+        result = MatchResult(first=first, second=second, verdict=MatchVerdict.NOT_LOADED, message=str(error))
     text = "; ".join(result.differences) or result.formula or result.message
     right = result.exit_code == (1 if planted else 0)
     return Row(

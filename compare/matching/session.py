@@ -105,7 +105,7 @@ def with_data(plan: Plan, described: Sequence[Side], sides: Sequence[Any]) -> Pl
             for side, each in zip(sides, described, strict=True):
                 set_up(side, each, tried)
                 with called(each.label):
-                    run = side.run(tried.rows(tried.sizes[0], 0), Tape(0))
+                    run = side.run(tried.rows(tried.sizes[0], 0), Tape(0), gradients=True)
                 if not all(math.isfinite(run.values.get(total.value, 0.0)) for total in Total):
                     return f"{each.label} is not finite there"
         except FunctionError as error:
@@ -127,7 +127,7 @@ def observe(side: Any, described: Side, plan: Plan) -> Observed:
     rows = plan.rows(plan.sizes[0], 0)
     with called(described.label):
         facts = side.facts(rows)
-        probe, again = (side.run(rows, Tape(0)) for _ in (0, 1))
+        probe, again = (side.run(rows, Tape(0), gradients=wanted) for wanted in (True, False))
     if probe.values != again.values:
         raise FunctionError(
             f"{described.label} gives another value at the same noise: it draws from somewhere else than its framework "
@@ -141,7 +141,7 @@ def observe(side: Any, described: Side, plan: Plan) -> Observed:
         values=side.values(),
         buffers=side.buffers(),
         facts=facts,
-        runs=runs(side, described.label, plan, OWN_ONLY),
+        runs=runs(side, described.label, plan, OWN_ONLY, probe),
     )
 
 
@@ -189,11 +189,14 @@ def against(
     other.take_buffers(first.buffers)
     with called(second.label):
         sites = other.facts(rows)
-        draws = draws_of(first.runs[plan.sizes[0]][0], other.run(rows, Tape(0)))
-    asked = Asked(draws=draws, enumerate=any(site.discrete for site in sites))
+        asked = Asked(enumerate=any(site.discrete and not site.observed for site in sites))
+        probe = other.run(rows, Tape(0), gradients=True, asked=asked)
+    draws = draws_of(first.runs[plan.sizes[0]][0], probe)
+    asked = replace(asked, draws=draws)
     theirs: dict[int, list[Run]] = {}
     for wide in (False, True):
-        theirs = joined(theirs, runs(other, second.label, plan, replace(asked, wide=wide)))
+        known = probe if draws == 1 and not wide else None
+        theirs = joined(theirs, runs(other, second.label, plan, replace(asked, wide=wide), known))
         result, apart = concluded(first, second.label, theirs, sites, tied, second.framework)
         if result.verdict not in (MatchVerdict.NOT_EXPLAINED, MatchVerdict.NOT_JUDGED):
             return result
@@ -243,16 +246,17 @@ def joined(before: Mapping[int, Sequence[Run]], now: dict[int, list[Run]]) -> di
     }
 
 
-def runs(side: Any, label: str, plan: Plan, asked: Asked) -> dict[int, list[Run]]:
-    """Every batch size and tape; the gradients at the first."""
+def runs(side: Any, label: str, plan: Plan, asked: Asked, known: Run | None = None) -> dict[int, list[Run]]:
+    """Every batch size and tape; the gradients at the first, which may be known."""
+
+    def run(size: int, tape: int) -> Run:
+        first = (size, tape) == (plan.sizes[0], 0)
+        if first and known is not None:
+            return known
+        return side.run(plan.rows(size, tape), Tape(tape), gradients=first, asked=asked)
+
     with called(label):
-        return {
-            size: [
-                side.run(plan.rows(size, tape), Tape(tape), gradients=(size, tape) == (plan.sizes[0], 0), asked=asked)
-                for tape in range(plan.tapes)
-            ]
-            for size in plan.sizes
-        }
+        return {size: [run(size, tape) for tape in range(plan.tapes)] for size in plan.sizes}
 
 
 def concluded(

@@ -7,4 +7,5 @@ QUICK_TO_COMPILE: dict[str, Any] = {
     "xla_backend_optimization_level": 0,
     "xla_llvm_disable_expensive_passes": True,
     "xla_cpu_use_fusion_emitters": False,  # a third of the rest
+    "xla_cpu_parallel_codegen_split_count": 1,  # a third of that: small programs are not worth several modules
 }

@@ -28,11 +28,15 @@ from elbo_compare.suites.tracing.site import Node, Plate, Traced
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Started:
-    """What SVI would train: unconstrained parameters and mutable state (None: none). constrain: to what sites hold."""
+    """What SVI would train: unconstrained parameters and mutable state (None: none). constrain: to what sites hold.
+
+    values: makes both, where `params` and `mutable` have shapes only.
+    """
 
     params: Any
     mutable: Any
     constrain: Callable[[Any], Mapping[str, Any]]
+    values: Callable[[], tuple[Any, Any]] | None = None
 
     def held(self, params: Any, mutable: Any = None) -> dict[str, Any]:
         """The parameters as SVI hands them to an ELBO object, mutable state included."""
@@ -47,16 +51,26 @@ def started(
     args: Sequence[Any],
     kwargs: Mapping[str, Any],
     seed: int = 0,
+    *,
+    shapes: bool = False,
 ) -> Started:
-    """Parameters and state of `SVI.init`, compiled as one where nothing keeps what it computes."""
+    """Parameters and state of `SVI.init`, compiled as one where nothing keeps what it computes.
+
+    shapes: their shapes are enough for now, where nothing keeps what it computes: half a second less to compile.
+    """
     svi = SVI(model, guide, numpyro.optim.SGD(0.0), Trace_ELBO())
 
     def init(key: Any) -> tuple[Any, Any]:
         state = svi.init(key, *args, **kwargs)
         return svi.optim.get_params(state.optim_state), state.mutable_state
 
-    params, mutable = _first_values(init, jax.random.key(seed), keeps=any(map(_keeps_values, (model, guide))))
-    return Started(params=params, mutable=mutable, constrain=svi.constrain_fn)  # pyright: ignore
+    keeps, values = any(map(_keeps_values, (model, guide))), None
+    if shapes and not keeps:
+        params, mutable = jax.eval_shape(lambda: init(jax.random.key(seed)))
+        values = functools.partial(_first_values, init, seed, keeps=False)
+    else:
+        params, mutable = _first_values(init, seed, keeps=keeps)
+    return Started(params=params, mutable=mutable, constrain=svi.constrain_fn, values=values)  # pyright: ignore
 
 
 def traced(
@@ -136,7 +150,8 @@ def _node(name: str, record: Any, sizes: Mapping[str, int], marks: Mapping[str, 
     )
 
 
-def _first_values(init: Callable[[Any], Any], key: Any, *, keeps: bool) -> Any:
+def _first_values(init: Callable[[Any], Any], seed: int, *, keeps: bool) -> Any:
+    key = jax.random.key(seed)
     if not keeps:
         try:
             closed, shape = jax.make_jaxpr(init, return_shape=True)(key)

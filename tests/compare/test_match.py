@@ -211,6 +211,19 @@ def test_a_hand_written_jax_loss_with_two_differences():
 
 
 @pytest.mark.skipif(find_spec("numpyro") is None, reason="numpyro is not installed")
+def test_a_latent_with_a_transform_is_cut_with_its_numbers_and_an_untied_weight_is_made():
+    """exp(u) has a log determinant that the gradient passes through too; the pair's own weight has its first value."""
+    from elbo_compare.compare.matching.programs import match_programs
+
+    programs = load_programs([f"{TARGETS / 'match_positive.py'}:{name}" for name in ("cut", "model", "guide")], {})
+    ties = {"encoder": "params.encoder", "decoder": "params.decoder"}
+    result = match_programs(programs, data=ROWS[:, :6], tie=ties)
+    assert (result.verdict, result.formula) == (MatchVerdict.DIFFERS, "loss = Trace_ELBO"), result.as_text()
+    assert "the latents are detached in log p(x): no gradient passes through them" in result.differences[0]
+    assert "1 of the second side alone: as they are there" in result.how_tied
+
+
+@pytest.mark.skipif(find_spec("numpyro") is None, reason="numpyro is not installed")
 def test_a_jax_loss_whose_weights_are_nowhere():
     from elbo_compare.suites.bridge.pairs.jax_holders import Held
     from elbo_compare.suites.bridge.pairs.records import ProgramError

@@ -1,7 +1,7 @@
 """A hand-written JAX loss at a tape: traced once for each shape, its noise read, its gradient taken."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import jax
@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from elbo_compare.suites.bridge.jax_steps import Op, Steps, traced
 from elbo_compare.suites.bridge.pairs.jax_holders import Held
-from elbo_compare.suites.bridge.pairs.jax_weights import JaxGradients
+from elbo_compare.suites.bridge.pairs.jax_weights import JaxGradients, seeded
 from elbo_compare.suites.bridge.pairs.records import NAMED, OWN_ONLY, Asked, ProgramError, Run, SiteFacts, Total
 from elbo_compare.suites.bridge.tape import Drawn, Tape
 from elbo_compare.suites.bridge.user_arrays import leaves
@@ -20,13 +20,13 @@ WRAPPING = ("random_wrap", "random_unwrap", "copy", "copy_p")  # a key in anothe
 
 @dataclass(kw_only=True)
 class _Program:
-    """One trace. same: draw -> the earlier one of the same key and shape, whose noise it has."""
+    """One trace. same: draw -> the earlier one of the same key and shape, whose noise it has. compiled: by whether it
+    gives a gradient too."""
 
     steps: Steps
     output: int
     same: dict[int, int]
-    value: Any = None
-    slope: Any = None
+    compiled: dict[bool, Any] = field(default_factory=dict)
 
 
 class JaxLoss:
@@ -62,13 +62,10 @@ class JaxLoss:
         for place, op in enumerate(one.steps.draws):
             if place not in one.same:
                 found[place] = _noise(tape, op)
-            noises.append(jnp.asarray(found[one.same.get(place, place)]))
-        given = (params, noises, list(args), jax.random.PRNGKey(tape.seed))
-        value, size = _run(one, "value", given)
-        grads = {}
-        if gradients:
-            slope = _run(one, "slope", given)
-            grads = gradients.of([Total.LOSS.value], lambda _: slope)
+            noises.append(found[one.same.get(place, place)])
+        given = (params, noises, list(args), seeded(tape.seed))
+        (value, size), slope = _run(one, given, slopes=gradients is not None)
+        grads = gradients.of([Total.LOSS.value], lambda _: slope) if gradients else {}
         opaque = [(op.drawn.value, op.shape) for op in one.steps.ops if op.opaque]
         return Run(
             values={Total.LOSS.value: float(value)},
@@ -87,25 +84,29 @@ class JaxLoss:
                 names[:] = [name for name, _ in made]
                 return [jnp.asarray(value) for _, value in made]
 
-            steps = traced(program, params, list(args), jax.random.PRNGKey(0))
+            steps = traced(program, params, list(args), seeded(0))
             self._programs[place] = _Program(steps=steps, output=_loss_of(names, steps), same=_repeated(steps))
         return self._programs[place]
 
 
-def _run(one: _Program, what: str, given: Any) -> Any:
-    """value: (sum, sum of the absolute elements); slope: the gradient of the sum by the weights."""
-    compiled = getattr(one, what)
-    if compiled is None:
+def _run(one: _Program, given: Any, *, slopes: bool) -> Any:
+    """((sum, sum of the absolute elements), the gradient of the sum by the weights, None without `slopes`): one program
+    for both, where both are wanted at these shapes."""
 
-        def value(weights: Any, noises: Any, rows: Any, key: Any) -> tuple[Any, Any]:
-            inputs = jax.tree.leaves((weights, rows, key))
-            made = one.steps.evaluate(inputs, noises)[one.steps.outputs[one.output]]
-            return jnp.sum(made), jnp.sum(jnp.abs(made))
+    def value(weights: Any, noises: Any, rows: Any, key: Any) -> tuple[Any, Any]:
+        inputs = jax.tree.leaves((weights, rows, key))
+        made = one.steps.evaluate(inputs, noises)[one.steps.outputs[one.output]]
+        return jnp.sum(made), jnp.sum(jnp.abs(made))
 
-        function = value if what == "value" else jax.grad(lambda *each: value(*each)[0])
-        compiled = jax.jit(function).lower(*given).compile(compiler_options=QUICK_TO_COMPILE)
-        setattr(one, what, compiled)
-    return compiled(*given)
+    def sloped(*each: Any) -> Any:
+        found, pulled, size = jax.vjp(lambda weights: value(weights, *each[1:]), each[0], has_aux=True)
+        return (found, size), pulled(jnp.ones_like(found))[0]
+
+    slopes = slopes or True in one.compiled
+    if slopes not in one.compiled:
+        function = sloped if slopes else lambda *each: (value(*each), None)
+        one.compiled[slopes] = jax.jit(function).lower(*given).compile(compiler_options=QUICK_TO_COMPILE)
+    return one.compiled[slopes](*given)
 
 
 def _noise(tape: Tape, op: Op) -> Any:

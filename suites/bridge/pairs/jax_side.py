@@ -15,7 +15,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from elbo_compare.suites.bridge.pairs.jax_loss import JaxLoss
-from elbo_compare.suites.bridge.pairs.jax_weights import JaxGradients, described, leaves_of, mapped, to_numpy
+from elbo_compare.suites.bridge.pairs.jax_weights import (
+    JaxGradients,
+    as_weight,
+    described,
+    leaves_of,
+    mapped,
+    to_numpy,
+)
 from elbo_compare.suites.bridge.pairs.records import OWN_ONLY, Asked, Run, SiteFacts, Weight
 from elbo_compare.suites.bridge.tape import Tape
 from elbo_compare.suites.contract import Array, DType
@@ -23,7 +30,8 @@ from elbo_compare.suites.contract import Array, DType
 
 @dataclass(kw_only=True)
 class JaxSide:
-    """pair: of `numpyro_pair`, or a `JaxLoss`. tree, state: parameters and mutable state, once they are made."""
+    """pair: of `numpyro_pair`, or a `JaxLoss`. tree, state: parameters and mutable state, once they are made; shapes
+    in their places until a value is wanted: the other side's take the places of most of them."""
 
     pair: Any
     dtype: Any
@@ -38,12 +46,24 @@ class JaxSide:
             made = self.pair.weights(self.arguments(rows))
             self.tree, self.state = (mapped(each, self._cast) for each in made)
 
+    def _fill(self) -> None:
+        """The values of a first call, where shapes stand so far."""
+        leaves = [leaf for tree in (self.tree, self.state) for _, leaf in leaves_of(tree)]
+        if any(isinstance(leaf, jax.ShapeDtypeStruct) for leaf in leaves):
+            made = [dict(leaves_of(each)) for each in self.pair.first_values()]
+            self.tree, self.state = (
+                mapped(tree, lambda path, leaf, own=own: leaf if isinstance(leaf, jax.Array)
+                       else self._cast(path, own[path]))
+                for tree, own in zip((self.tree, self.state), made, strict=True)
+            )  # fmt: skip
+
     def weights(self) -> list[Weight]:
         """In the order in which the program makes them, the guide's first."""
         return described(self.tree or {})
 
     def values(self) -> dict[str, Array]:
         """Name -> value of every weight."""
+        self._fill()
         return {name: to_numpy(leaf) for name, leaf in leaves_of(self.tree)}
 
     def take(self, tied: Mapping[str, str], values: Mapping[str, Array], kernels: Collection[str] = ()) -> None:
@@ -61,6 +81,7 @@ class JaxSide:
 
     def buffers(self) -> list[Array]:
         """The mutable state, in order."""
+        self._fill()
         return [to_numpy(leaf) for _, leaf in leaves_of(self.state)]
 
     def take_buffers(self, values: Sequence[Array]) -> bool:
@@ -74,15 +95,18 @@ class JaxSide:
 
     def facts(self, rows: Sequence[Array]) -> list[SiteFacts]:
         """The pair's sites."""
+        self._fill()
         return self.pair.facts(self.arguments(rows), self.tree, self.state)
 
     def run(self, rows: Sequence[Array], tape: Tape, *, gradients: bool = False, asked: Asked = OWN_ONLY) -> Run:
         """Values of the program at the tape, with `gradients` by the weights under the other side's names."""
+        self._fill()
         wanted = JaxGradients(self.names, self.turned) if gradients and self.tree else None
         return self.pair.run(self.arguments(rows), self.tree, self.state, tape, wanted, asked)
 
     def exact(self, rows: Sequence[Array]) -> Run | None:
         """Trace_ELBO's expected loss, summed over every state of discrete latents, with its gradient; None without."""
+        self._fill()
         return self.pair.exact(self.arguments(rows), self.tree, self.state, JaxGradients(self.names, self.turned))
 
     def arguments(self, rows: Sequence[Array]) -> list[Any]:
@@ -90,8 +114,7 @@ class JaxSide:
         return [jnp.asarray(each, self.dtype if each.dtype.kind == "f" else None) for each in rows]
 
     def _cast(self, path: str, leaf: Any) -> Any:
-        array = jnp.asarray(leaf)
-        return array.astype(self.dtype) if jnp.issubdtype(array.dtype, jnp.floating) else array
+        return as_weight(leaf, self.dtype)
 
 
 @contextmanager

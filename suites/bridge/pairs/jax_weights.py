@@ -67,9 +67,9 @@ class JaxGradients:
     def __init__(self, names: Mapping[str, str], turned: Collection[str]):
         self.names, self.turned = names, turned
 
-    def of(self, keys: Sequence[str], pull: Callable[[Mapping[str, Any]], Any]) -> dict[str, dict[str, Gradient]]:
-        """Key -> weight -> gradient. pull: cotangents of all keys -> the gradient by the tree."""
-        return {key: self._records(pull({other: jnp.asarray(float(other == key)) for other in keys})) for key in keys}
+    def of(self, keys: Sequence[str], pull: Callable[[str], Any]) -> dict[str, dict[str, Gradient]]:
+        """Key -> weight -> gradient. pull: key -> the gradient of its value by the tree."""
+        return {key: self._records(pull(key)) for key in keys}
 
     def _records(self, gradient: Any) -> dict[str, Gradient]:
         records = {}
@@ -82,6 +82,21 @@ class JaxGradients:
             along = directions(name, array.shape) @ array.reshape(-1)
             records[name] = Gradient(norm=float(np.linalg.norm(array)), projections=tuple(along.tolist()))
         return records
+
+
+def as_weight(leaf: Any, dtype: Any) -> Any:
+    """A number in `dtype`, anything else as it is; a shape stays one. By NumPy: each cast of JAX is compiled."""
+    if jnp.issubdtype(leaf.dtype if hasattr(leaf, "dtype") else np.asarray(leaf).dtype, jnp.floating):
+        shaped = isinstance(leaf, jax.ShapeDtypeStruct)
+        return jax.ShapeDtypeStruct(leaf.shape, dtype) if shaped else jnp.asarray(np.asarray(leaf, dtype))
+    return leaf if isinstance(leaf, jax.ShapeDtypeStruct) else jnp.asarray(leaf)
+
+
+def seeded(seed: int) -> Any:
+    """The words of `jax.random.PRNGKey(seed)`, a compiled program less."""
+    if jax.config.jax_default_prng_impl != "threefry2x32":  # pyright: ignore[reportAttributeAccessIssue]
+        return jax.random.PRNGKey(seed)
+    return np.array([seed >> 32, seed & 0xFFFFFFFF], np.uint32)
 
 
 def to_numpy(leaf: Any) -> Array:
