@@ -86,10 +86,28 @@ def html(text: str, lead: Callable[[str], str] = lambda link: link) -> str:
     reader = MarkdownIt("commonmark", {"html": False}).enable("table")
     _rules(reader)
     tokens = reader.parse(_COMMENT.sub("", text))
+    _label(tokens)
     for token in tokens:
         if token.children:
             token.children = list(_led(token.children, lead))
     return str(reader.renderer.render(tokens, reader.options, {}))
+
+
+def _label(tokens: Sequence["Token"]) -> None:
+    """Every cell of a table with its head, which a phone shows beside it: a row is a card there."""
+    heads: list[str] = []
+    at = 0
+    for place, token in enumerate(tokens):
+        if token.type == "thead_open":
+            heads = []
+        elif token.type == "th_open":
+            heads.append(re.sub(r"[`*]", "", tokens[place + 1].content))
+        elif token.type == "tr_open":
+            at = 0
+        elif token.type == "td_open":
+            if heads[at]:
+                token.attrSet("data-label", heads[at])
+            at += 1
 
 
 def _led(children: Sequence["Token"], lead: Callable[[str], str]) -> Iterator["Token"]:
@@ -116,7 +134,8 @@ def _rules(reader: "MarkdownIt") -> None:
 
     def table_open(_: Any, tokens: Sequence["Token"], index: int, *rest: Any) -> str:
         number = sum(token.type == "table_open" for token in tokens[: index + 1])
-        return f'<div class="scroll" role="region" tabindex="0" aria-label="Table {number}">\n<table class="plain">\n'
+        region = f'<div class="scroll" role="region" tabindex="0" aria-label="Table {number}">'
+        return f'{region}\n<table class="plain cards">\n'
 
     def table_close(*_: Any) -> str:
         return "</table>\n</div>\n"

@@ -18,7 +18,10 @@ ABOUT = {
     "claims": "Statements about every implementation, each with its derivation, source, tolerance and outcomes.",
     "questions": "Claims on the neighbouring questions: other priors, closed forms, another family, a KL from samples.",
     "semantics": "Small models with a closed form, and what each library's ELBO objects give for them.",
-    "findings": "Where a library departs from its documentation or its peer. Reproduced: this version still shows it.",
+    "findings": (
+        "Where a library departs from its documentation or its peer. Reproduced: this version still shows it. Words "
+        "to filter by: a library, a class, open or by design, what is harmed; `numpyro open`, `TraceMeanField_ELBO`."
+    ),
     "mutants": (
         "Planted mistakes that the claims must catch, and legitimate variants that they must not. Break your own copy: "
         "`compare mutants MUT-002` plants one and names the claims that catch it; `compare mutants -o DIR` writes the "
@@ -107,6 +110,8 @@ def _tables(rows: tuple[tuple[str, ...], ...], addresses: Mapping[str, str], nam
 
 
 def _table(head: tuple[str, ...], rows: list[tuple[str, ...]], addresses: Mapping[str, str], name: str) -> str:
+    kept = [at for at in range(len(head)) if any(row[at] for row in rows)]  # of this ID: a sort has more columns
+    head, rows = tuple(head[at] for at in kept), [tuple(row[at] for at in kept) for row in rows]
     top = "".join(f'<th scope="col">{escape(clean(each))}</th>' for each in head)
     body = "".join(
         "<tr>" + "".join(f'<td class="{css_of(each)}">{_linked(each, addresses)}</td>' for each in row) + "</tr>"

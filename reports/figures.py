@@ -6,7 +6,7 @@ line style, so that nothing hangs on colour.
 
 import io
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -14,8 +14,10 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
+from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 from numpy.typing import NDArray
 
@@ -115,8 +117,9 @@ def ordered(names: Iterable[object]) -> list[str]:
 def draw(
     name: str, panels: Sequence[Panel], *, caption: str, alt: str, columns: int = 2, one_scale: bool = False
 ) -> Picture:
-    """Panels side by side under one legend, as SVG. `one_scale`: the same x axis in all of them."""
-    shown = list(panels)[:PANELS]
+    """Panels side by side under one legend, as SVG. `one_scale`: the same x axis in all of them; what has the same
+    label is on the same kind of axis anyway, linear or logarithmic."""
+    shown = _alike(list(panels)[:PANELS])
     columns = min(columns, len(shown))
     rows = -(-len(shown) // columns)
     heights = [max(_height(panel) for panel in shown[row * columns : (row + 1) * columns]) for row in range(rows)]
@@ -129,6 +132,8 @@ def draw(
             ends = [axes.get_xlim() for axes in figure.axes]
             for axes in figure.axes:
                 axes.set_xlim(min(low for low, _ in ends), max(high for _, high in ends))
+        for axes, panel in zip(figure.axes, shown, strict=True):
+            _ticks_of(axes, panel)
         _legend(figure)
         ConstrainedLayoutEngine().execute(figure)
         return Picture(name=name, caption=caption, alt=alt, svg=_save(figure))
@@ -149,15 +154,36 @@ def _draw_panel(axes: Axes, panel: Panel) -> None:
     axes.set_ylabel(figure_text(panel.y_label, 60))
     if panel.log_x:
         axes.set_xscale("log")
-        _ticks(axes.xaxis, *axes.get_xlim())
     elif panel.near_zero:
         axes.set_xscale("symlog", linthresh=1)
     if panel.log_y:
         axes.set_yscale("log")
-        _ticks(axes.yaxis, *axes.get_ylim())
     if panel.rows:
         axes.set_yticks(range(len(panel.rows)), [figure_text(row) for row in panel.rows])
         axes.set_ylim(len(panel.rows) - 0.5, -0.5)
+
+
+def _alike(panels: list[Panel]) -> list[Panel]:
+    """The panels with one kind of scale under one label: logarithmic where one of them is and nothing stands at 0."""
+    for flag, label, ends in (
+        ("log_x", "x_label", lambda of: (of.x, *((of.low, of.high) if of.mark is Mark.DOT else ()))),
+        ("log_y", "y_label", lambda of: (of.y, *((of.low, of.high) if of.mark is not Mark.DOT else ()))),
+    ):
+        for name in {getattr(panel, label) for panel in panels}:
+            mine = [panel for panel in panels if getattr(panel, label) == name]
+            if len({getattr(panel, flag) for panel in mine}) == 1:
+                continue
+            values = [each for panel in mine for series in panel.series for each in ends(series) if each is not None]
+            above = all(np.nanmin(each, initial=np.inf) > 0 for each in values)
+            panels = [replace(panel, **{flag: above}) if getattr(panel, label) == name else panel for panel in panels]
+    return panels
+
+
+def _ticks_of(axes: Axes, panel: Panel) -> None:
+    if panel.log_x:
+        _ticks(axes.xaxis, *axes.get_xlim())
+    if panel.log_y:
+        _ticks(axes.yaxis, *axes.get_ylim())
 
 
 def _ticks(axis: Axis, low: float, high: float) -> None:
@@ -208,14 +234,30 @@ def _marker(series: Series, index: int) -> str:
 
 
 def _legend(figure: Figure) -> None:
-    entries = {}
+    entries: dict[str, Any] = {}
     for axes in figure.axes:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
-            entries.setdefault(label, handle)
+            entries[label] = _both(entries[label], handle) if label in entries else handle
     if entries:
         widest = max(map(len, entries))
         columns = min(7, len(entries), max(1, LEGEND_WIDTH // (widest + 6)))  # 6: the handle and the gap beside it
         figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=columns)
+
+
+def _both(known: Any, further: Any) -> Any:
+    """One key for a series that is a line in one panel and marks in another: the line with the mark."""
+    marks = further[0] if isinstance(further, ErrorbarContainer) else None
+    if not isinstance(known, Line2D) or marks is None or known.get_marker() not in ("", "None"):
+        return known
+    style: dict[str, Any] = {
+        "color": known.get_color(),
+        "linestyle": LINES[COLOURS.index(known.get_color())] if known.get_color() in COLOURS else "-",
+        "linewidth": known.get_linewidth(),
+        "marker": marks.get_marker(),
+        "markersize": marks.get_markersize(),
+        "markerfacecolor": marks.get_markerfacecolor(),
+    }
+    return Line2D([], [], **style)
 
 
 def _save(figure: Figure) -> bytes:

@@ -64,7 +64,7 @@ def strip(data: ReportData) -> list[tuple[str, str, str]]:
         ("mutants caught", _mutants(data), "mutants.html"),
         ("findings reproduced", _findings(data), "findings.html"),
         ("versions", ", ".join(f"{name} {find(data.environment, name) or MISSING}" for name in VERSIONS), here),
-        ("device", find(data.environment, "device") or find(data.environment, "cpu") or MISSING, here),
+        ("device and date", ", ".join(each for each in (_device(data), find(data.environment, "date")) if each), here),
         ("to cite", "BibTeX, for the whole and on each claim's page", f"{here}#cite"),
     ]
 
@@ -74,6 +74,10 @@ def facts(data: ReportData) -> str:
     known = [find(data.environment, name) for name in ("profile", "date", "device")]
     known += [f"{name} {version}" for name in VERSIONS if (version := find(data.environment, name))]
     return clean(" · ".join(each for each in known if each))
+
+
+def _device(data: ReportData) -> str:
+    return find(data.environment, "device") or find(data.environment, "cpu") or MISSING
 
 
 def _agreeing(data: ReportData, implementation: str) -> str:

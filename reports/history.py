@@ -63,7 +63,7 @@ def sections(cases: Frame, findings: Frame, releases: Frame) -> list[Section]:
     parts = (
         ("findings", "Findings by release", "The registered findings, and the releases that show them.", findings),
         ("matrix", "Cases by release", "Each case under each release.", matrix),
-        ("reasons", "Reasons", "What stands behind each word that is not *right*.", odd),
+        ("reasons", "Reasons", "What stands behind each word that is not right.", odd),
         ("releases", "Releases", "What each release ran with, and how long it took.", releases),
     )
     return [

@@ -9,7 +9,7 @@ import pandas as pd
 from elbo_compare.compare.citing.evidence import NONE_PUBLISHED, SEPARATOR, Evidence
 from elbo_compare.compare.citing.identifiers import Identified, Sort
 from elbo_compare.compare.records import Outcome
-from elbo_compare.reports.tables import state, worded
+from elbo_compare.reports.tables import state, wanted, worded
 from elbo_compare.suites.roster import BY_NAME
 
 Frame = Any  # pandas.DataFrame, which no checker can narrow after `frame[mask]`
@@ -43,7 +43,8 @@ class Source:
         if "rule" not in frame:
             return frame
         words = [worded(outcome, rule) for outcome, rule in zip(frame["outcome"], frame["rule"], strict=True)]
-        return frame.assign(outcome=words)
+        asked = [wanted(rule, bound) for rule, bound in zip(frame["rule"], frame["tolerance"], strict=True)]
+        return frame.assign(outcome=words, wanted=asked)
 
 
 def _shown_as(*columns: str, **called: str) -> dict[str, str]:
@@ -73,9 +74,7 @@ SOURCES: Mapping[Sort, Source] = {
         frame="questions",
         identifier="claim",
         place=("question", "case", "quantity", "at"),
-        shown=_shown_as(
-            *("case", "quantity", "at", "value", "reference", "tolerance", "n", "outcome"), tolerance="allowed"
-        ),
+        shown=_shown_as("case", "quantity", "at", "value", "reference", "wanted", "n", "outcome"),
         made_by="compare run questions",
     ),
     Sort.CASE: CASE,

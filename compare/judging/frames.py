@@ -134,7 +134,7 @@ def write_measurements(folder: Path, results: Iterable[CellResult], cells: int =
             table = pa.Table.from_pandas(frame, schema=schema, preserve_index=False)
             if writer is None:
                 schema = table.schema
-                writer = stack.enter_context(pq.ParquetWriter(table_file, schema, **WRITTEN))
+                writer = stack.enter_context(pq.ParquetWriter(table_file, schema, **WRITTEN, **_encoded(schema)))
             writer.write_table(table, row_group_size=len(frame))
             text_file.write(frame.to_csv(index=False, header=text_file.tell() == 0).encode())
         if writer is None:
@@ -142,6 +142,13 @@ def write_measurements(folder: Path, results: Iterable[CellResult], cells: int =
             empty.to_parquet(table_file, index=False, **WRITTEN)
             text_file.write(empty.to_csv(index=False).encode())
     seal(folder / "measurements.parquet")
+
+
+def _encoded(schema: pa.Schema) -> dict[str, list[str]]:
+    """Numbers of which hardly two are equal byte by byte, the first bytes of all of them first, in place of a
+    dictionary that repeats each: a fifth of the file. Source: Apache Parquet, Encodings, BYTE_STREAM_SPLIT."""
+    split = [field.name for field in schema if pa.types.is_floating(field.type)]
+    return {"use_dictionary": [name for name in schema.names if name not in split], "use_byte_stream_split": split}
 
 
 def parts(folder: str | Path, name: str, columns: Sequence[str] | None = None) -> Iterator[pd.DataFrame]:

@@ -239,6 +239,7 @@ def _cost_picture(frame: Frame) -> Picture:
             "estimator whose variance is 0 is in the table only."
         ),
         alt="Dots with whiskers: variance times time of each estimator over that of its baseline.",
+        one_scale=True,
     )
 
 

@@ -55,4 +55,5 @@ def _verdicts(rows: Frame) -> Table:
             Column(header="claims", source="claims"),
         ),
         limit=100,
+        whole=True,
     )

@@ -50,6 +50,7 @@ def _picture(timings: Frame) -> Picture:
             "interval. Left of the dashed line is faster. Timed cells ran alone."
         ),
         alt=f"Dots with whiskers: time per step over torch-hand's, {', '.join(ordered(timings['implementation']))}.",
+        one_scale=True,
     )
 
 

@@ -123,6 +123,7 @@ def _measured(data: ReportData) -> Table:
             Column(header="outcome", source="outcome", kind=Kind.OUTCOME),
             Column(header="statement", source="statement"),
         ),
+        whole=True,
     )
 
 

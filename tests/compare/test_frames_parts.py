@@ -45,3 +45,12 @@ def test_an_altered_page_is_found_and_never_read(tmp_path, results):
     (tmp_path / "seal.json").unlink()  # without a seal the checksum of the page finds it
     with pytest.raises(StoreError, match=r"measurements.parquet can't be read .*: run `compare judge"):
         read_frame(tmp_path, "measurements")
+
+
+def test_numbers_are_kept_byte_by_byte_and_words_once(tmp_path, results):
+    """A dictionary that repeats almost every number is larger than the numbers: a fifth of a published folder."""
+    write_measurements(tmp_path, results)
+    group = pq.ParquetFile(tmp_path / "measurements.parquet").metadata.row_group(0)
+    kept = {column.path_in_schema: set(column.encodings) for column in map(group.column, range(group.num_columns))}
+    assert "BYTE_STREAM_SPLIT" in kept["value"]
+    assert "RLE_DICTIONARY" in kept["label"] and "RLE_DICTIONARY" not in kept["value"]

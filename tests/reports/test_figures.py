@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 import synthetic
 
+from elbo_compare.reports import figures
 from elbo_compare.reports.figures import COLOURS, KNOWN, LINES, MARKERS, Mark, Panel, Rule, Series, draw, ordered
 from elbo_compare.reports.images import grey_png
 from elbo_compare.reports.page import write_report
+from elbo_compare.reports.svg import compact
 from elbo_compare.suites.roster import BY_NAME
 
 
@@ -107,15 +109,71 @@ def test_a_logarithmic_axis_has_more_than_one_readable_tick(low, high):
     assert sum(bool(re.match(r"[\d.−]", word)) for word in words) >= 2, words
 
 
-def test_no_figure_of_a_report_has_an_empty_row(monkeypatch, tmp_path):
-    """Every panel that the sections hand over has a mark beside each of its names."""
+def drawn_axes(panels, **kept):
+    """The axes of a figure as they were drawn, and its legend's keys."""
     seen = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(figures, "_save", lambda figure: seen.append(figure) or b"<svg/>")
+        draw("example", panels, caption="", alt="", **kept)
+    (figure,) = seen
+    keys = {
+        text.get_text(): key
+        for text, key in zip(figure.legends[0].texts, figure.legends[0].legend_handles, strict=True)
+    }
+    return figure.axes, keys
+
+
+def ratios(*values, log=False, label="time over torch-hand's"):
+    x = np.array(values)
+    series = Series(label="a", x=x, y=np.zeros(len(x)), low=x * 0.9, high=x * 1.1, mark=Mark.DOT)
+    return Panel(title="", x_label=label, rows=["r"], series=[series], log_x=log)
+
+
+def test_panels_of_one_quantity_never_mix_scales():
+    """A logarithmic panel beside a linear one of the same label makes equal distances mean two things."""
+    axes, _ = drawn_axes([ratios(0.2, 40.0, log=True), ratios(0.6, 1.6), ratios(-1.0, 3.0, label="nats")])
+    assert [each.get_xscale() for each in axes] == ["log", "log", "linear"]
+    axes, _ = drawn_axes([ratios(0.2, 40.0, log=True), ratios(0.0, 1.6)])
+    assert [each.get_xscale() for each in axes] == ["linear", "linear"]
+
+
+def test_figures_of_ratios_are_on_one_axis_with_ticks_for_all_of_it():
+    axes, _ = drawn_axes([ratios(0.02, 0.9, log=True), ratios(0.8, 1.2)], one_scale=True)
+    assert len({each.get_xlim() for each in axes}) == 1
+    assert len({tuple(each.get_xticks()) for each in axes}) == 1
+
+
+def test_a_name_that_is_a_line_here_and_a_mark_there_has_both_in_its_key():
+    x = np.arange(3.0)
+    step, dot = (Series(label="pyro", x=x, y=x, style=1, mark=mark) for mark in (Mark.STEP, Mark.DOT))
+    _, keys = drawn_axes([Panel(title="", x_label=name, series=[each]) for name, each in (("a", step), ("b", dot))])
+    assert keys["pyro"].get_marker() == MARKERS[1]
+    assert keys["pyro"].get_linestyle() != "None"
+
+
+def test_a_drawing_is_said_shortly_and_stays_the_same_tree():
+    """No group without an attribute, no name of a digest; every reference leads to what is there."""
+    root = ElementTree.fromstring(picture().svg)
+    assert all(node.attrib for node in root.iter() if node.tag.endswith("}g"))
+    names = {node.get("id") for node in root.iter()} - {None}
+    told = re.findall(rb"#(i\d+)", picture().svg)
+    assert told
+    assert {each.decode() for each in told} == names
+    nested = '<g id="a"><g><path style="x" d="M 0 0"/></g><g clip-path="url(#b)"><g/><use/></g></g><i id="b"/>'
+    assert compact(nested) == '<path style="x" d="M 0 0"/><g clip-path="url(#i0)"><use/></g><i id="i0"/>'
+
+
+def test_no_figure_of_a_report_has_an_empty_row_or_two_scales(monkeypatch, tmp_path):
+    """Every panel that the sections hand over has a mark beside each of its names; ratios share an axis."""
+    seen, apart = [], []
 
     def checked(name, panels, **kept):
         for panel in panels:
             places = [series.y[np.isfinite(series.x)] for series in panel.series]
             marked = set(np.round(np.concatenate(places)).astype(int)) if panel.rows and places else set()
             seen.append((name, panel.title, [row for at, row in enumerate(panel.rows) if at not in marked]))
+        at_one = [panel for panel in panels if any(rule.at == 1 and rule.vertical for rule in panel.rules)]
+        apart.extend([name] if len(at_one) > 1 and not kept.get("one_scale") else [])
         return draw(name, panels, **kept)
 
     for module in [module for name, module in sys.modules.items() if name.startswith("elbo_compare.reports.sections.")]:
@@ -124,3 +182,4 @@ def test_no_figure_of_a_report_has_an_empty_row(monkeypatch, tmp_path):
     write_report(tmp_path, **synthetic.everything())
     assert len(seen) > 10
     assert [each for each in seen if each[2]] == []
+    assert apart == []

@@ -23,7 +23,10 @@ ENTRY = Entry(
     title="<b>lost</b> term",
     fields=(("Happens", "see KL-001 & KL-999"), ("Empty", "")),
     outcome="reproduced",
-    rows=(("library", "outcome"), ("pyro", "reproduced"), ("case", "quantity", "measured"), ("KL-001", "loss", "2")),
+    rows=(
+        *(("library", "outcome", "why", "of"), ("pyro", "reproduced", "", "pyro-ppl")),
+        *(("case", "quantity", "measured"), ("KL-001", "loss", "2")),
+    ),
     place="results: standard",
     worst="vae/pyro: agrees",
     command="compare run -k 'a < b' -o DIR",
@@ -141,6 +144,7 @@ def test_a_page_of_an_id_is_whole_and_third_party_text_is_no_markup(site):
     assert '<a class="id" href="../claims/KL-001.html">KL-001</a> &amp; KL-999' in text
     assert "<dt>Empty</dt>" not in text
     assert text.count("<table>") == 2  # the finding's row, and its cases' numbers, under heads of their own
+    assert '<th scope="col">outcome</th><th scope="col">of</th>' in text  # a column without a word is left out
     assert "compare run -k &#x27;a &lt; b&#x27; -o DIR" in text
 
 

@@ -8,8 +8,8 @@ import pytest
 import synthetic
 
 from elbo_compare.reports.bench.page import _missed as missed
-from elbo_compare.reports.bench.sections.steps import in_common
-from elbo_compare.reports.content import Kind
+from elbo_compare.reports.bench.sections.steps import in_common, steps
+from elbo_compare.reports.content import Kind, Prose
 from elbo_compare.reports.data import MEASUREMENTS, ReportData, complete
 from elbo_compare.reports.page import first_screen
 from elbo_compare.reports.readme import newest
@@ -158,6 +158,28 @@ def test_shares_of_two_frameworks_are_of_one_ceiling():
         ]
     )
     np.testing.assert_allclose(in_common(steps, rates)["common"], [0.25, 0.5])
+
+
+STEP = {
+    "form": "jax-hand scan",
+    "kind": "by hand",
+    "setting": "batch 100",
+    "status": "ok",
+    "reason": "",
+    "step_s": 0.01,
+}
+
+
+@pytest.mark.parametrize("name", ["share", "common", "model_share"])
+def test_a_share_above_one_has_its_sentence(name):
+    columns = ("share", "common", "model_share", "step_s_low", "step_s_high", "peak_bytes", "growth_bytes", "bytes")
+    ends = tuple(f"{each}_{end}" for each in ("share", "ratio") for end in ("low", "high"))
+    row = dict.fromkeys((*columns, *ends, "ratio"), 0.5) | STEP
+    said = [each for each in steps(pd.DataFrame([row | {name: 1.39}])).blocks if isinstance(each, Prose)]
+    assert [(each.lead, each.text.partition(" of ")[0]) for each in said] == [
+        ("A share above 1.", "1.39 (jax-hand scan, batch 100)")
+    ]
+    assert not [each for each in steps(pd.DataFrame([row])).blocks if isinstance(each, Prose)]
 
 
 def test_training_is_named_by_where_it_starts_and_drawn_as_one_line_of_all_seeds():

@@ -62,6 +62,7 @@ def steps(frame: Frame) -> Section:
     blocks: list[Block] = []
     if len(timed):
         blocks += [ratios(timed), shares(timed)]
+        blocks += above_one(timed)
     blocks.append(numbers(frame))
     return Section(anchor="steps", title="Training steps", blocks=tuple(blocks))
 
@@ -77,6 +78,7 @@ def ratios(frame: Frame) -> Picture:
         caption="Median over rounds of the ratio to torch-hand eager in the same round, with its interval. Left of the "
         "dashed line is faster.",
         alt="Dots with whiskers: time per training step over that of torch-hand eager, one row per form.",
+        one_scale=True,
     )
 
 
@@ -89,7 +91,29 @@ def shares(frame: Frame) -> Picture:
         "share of what one large matrix product reaches in the same framework, dtype, threads and round. The ceilings "
         "of the frameworks differ: the table has the share of the common, highest one beside it.",
         alt="Dots with whiskers: share of the matrix-product ceiling, one row per form.",
+        one_scale=True,
     )
+
+
+def above_one(frame: Frame) -> list[Block]:
+    """A sentence for every share that no reader expects: more than the whole of a ceiling."""
+    told = {
+        "share": "of the large product: what one product reaches was timed in turns of its own, and its interval is in "
+        "the table; the step is no faster than the machine",
+        "common": "of the fastest framework's large product, likewise",
+        "model_share": "of the step's own products run alone one after another: the compiled step overlaps or fuses "
+        "what that list runs apart, so that the list is no ceiling for it",
+    }
+    rows = {name: frame[frame[name] > 1] for name in told if name in frame}
+    return [
+        Prose(
+            lead="A share above 1.",
+            text="; ".join(f"{row[name]:.3g} ({row['form']}, {row['setting']})" for row in some.to_dict("records"))
+            + f" {told[name]}.",
+        )
+        for name, some in rows.items()
+        if len(some)
+    ]
 
 
 def by(frame: Frame) -> list[tuple[object, Frame]]:
