@@ -24,6 +24,7 @@ from elbo_compare.suites.bridge.user_arrays import leaves
 from elbo_compare.suites.contract import Array
 
 OURS = (str(Path(torch.__file__).parent), str(Path(__file__).parents[1]))
+LAYERS = str(Path(torch.__file__).parent / "nn")
 DETACHING = ("detach", "detach_")
 NUMBERS = ("item", "tolist", "numpy", "__float__")  # a Python number carries no gradient: seen, and not to be undone
 Enter = Callable[[Any], Any]
@@ -92,7 +93,7 @@ class Recorder(TorchFunctionMode):
         args, kwargs, kept = _on_the_cpu(name, args, kwargs or {})
         if kept is not None:
             return kept
-        if func is torch._C._set_grad_enabled and not args[0] and self._undone(name):
+        if func is torch._C._set_grad_enabled and not args[0] and not _of_a_layer() and self._undone(name):
             return None
         if name in NUMBERS and args[0].requires_grad:
             self._undone(name)
@@ -160,6 +161,14 @@ def _as_rsample(mean: Any, std: Any = 1.0, **_: Any) -> Tensor:
     """`torch.normal(mean, std)` with a gradient."""
     like = mean if isinstance(mean, Tensor) else std
     return mean + std * torch.randn(torch.broadcast_shapes(like.shape, getattr(std, "shape", ())), dtype=like.dtype)
+
+
+def _of_a_layer() -> bool:
+    """Whether a layer of torch's own asks for no gradient: spectral_norm's power iteration is no cut of the model."""
+    frame = sys._getframe(2)
+    while frame is not None and Path(frame.f_code.co_filename).name in ("grad_mode.py", "_contextlib.py"):
+        frame = frame.f_back
+    return frame is not None and frame.f_code.co_filename.startswith(LAYERS)
 
 
 def _place() -> str:

@@ -11,8 +11,9 @@ from typing import Any
 
 from elbo_compare.compare.checking.failure import FunctionError, TargetError
 from elbo_compare.compare.checking.models.data import checked_rows, given_rows
+from elbo_compare.compare.checking.models.drafting import GOOD
 from elbo_compare.compare.checking.models.gradients import within
-from elbo_compare.compare.checking.models.judging import GOOD, judged
+from elbo_compare.compare.checking.models.judging import judged
 from elbo_compare.compare.checking.models.making import instance, is_model
 from elbo_compare.compare.checking.models.opening import bridge_of, opened
 from elbo_compare.compare.checking.result import CheckResult, CheckVerdict

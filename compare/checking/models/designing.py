@@ -81,6 +81,17 @@ def at_one_size(probed: Probed, found: Found) -> tuple[Probed, Found, Objective]
     return replace(probed, probes=probed.probes[:many]), sized, objective
 
 
+def at_its_scale(found: Found) -> Found:
+    """The same, the whole's factor put into its reading where that is 1 / observed or the like: one number for every
+    probe, since a model's data have one size."""
+    one = found.identified
+    if one.scale is None or one.scale.plain or one.scale.powers[0]:
+        return found
+    (size,) = by_size([found.observations[0]])
+    reading = replace(one.reading, scale=one.scale.at(size))
+    return replace(found, identified=replace(one, reading=reading))
+
+
 def _default(function: Any, number: float) -> str:
     """The argument of the loss function whose default is the number."""
     parameters = inspect.signature(surface(function)).parameters.values() if function is not None else ()

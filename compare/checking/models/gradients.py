@@ -4,18 +4,19 @@ The right gradient comes from the oracle's slopes by mean, sigma, z and output, 
 networks with every cut undone. Allowed is 100 times what it changes by when the data move by one roundoff.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from elbo_compare.compare.checking.failure import FunctionError
 from elbo_compare.compare.checking.models.objective import Found, roundoff_of
 from elbo_compare.compare.checking.models.parts import AFAR, Ends, Prior
 from elbo_compare.compare.checking.models.probing import Probe, Probed, last_of
 from elbo_compare.compare.checking.names import Role
 from elbo_compare.compare.checking.oracle import log_var_slope
 from elbo_compare.compare.checking.readings import Reduction, target
-from elbo_compare.suites.bridge.program import Cut, Run, Setting
+from elbo_compare.suites.bridge.program import Cut, Program, Run, Setting
 from elbo_compare.suites.contract import Array
 
 SLACK = 100.0  # times the change under one roundoff: what training paths are allowed, too
@@ -40,12 +41,15 @@ class Compared:
     unread: tuple[str, ...] = ()
     cuts: tuple[Cut, ...] = ()
     lost: bool = False  # no gradient at all
+    right: Gradient = field(default_factory=dict)
 
 
 def right_gradient(probed: Probed, found: Found, probe: Probe, setting: Setting | None = None) -> dict[str, Array]:
     """The gradient of the recognised formula by every weight."""
     program, setting = probed.program, replace(setting or probe.setting, restored=None)
     run, ends = program.run(setting), Ends.of(program, setting, last_of(probed.latents))
+    if run.error:
+        raise FunctionError(f"with what it detaches undone it raises {run.error}: its gradients can't be judged.")
     reread = probed.read_again(replace(probe, setting=setting, run=run, ends=ends))
     one = probed.observation(reread, found.output)
     reading = found.identified.reading
@@ -69,6 +73,11 @@ def right_gradient(probed: Probed, found: Found, probe: Probe, setting: Setting 
             parts.append((run, {latent.base: -slopes[Role.MEAN][:, here]}))
         parts.append((ends.far, {at: sigma[:, here] / AFAR}))
         parts.append((ends.none, {at: slopes[Role.MEAN][:, here] - sigma[:, here] / AFAR}))
+    return pulled_back(program, parts)
+
+
+def pulled_back(program: Program, parts: list[tuple[Run, dict[int, Array]]]) -> dict[str, Array]:
+    """The gradient by every weight that slopes by arrays of some runs give together."""
     return _sum([program.pull_back(one_run, cotangents) for one_run, cotangents in _by_run(parts)])
 
 
@@ -103,15 +112,26 @@ def _by_run(parts: list[tuple[Run, dict[int, Array]]]) -> list[tuple[Run, dict[i
 
 def compared(probed: Probed, found: Found, probe: Probe, declared: Sequence[str] = ()) -> Compared:
     """The loss's own gradient against the right one, at one probe. declared: parts that are not to be trained."""
+    roundoff = roundoff_of(found, probed.program.roundoff)
+    return against(probed, probe, lambda setting: right_gradient(probed, found, probe, setting), roundoff, declared)
+
+
+def against(
+    probed: Probed,
+    probe: Probe,
+    right_at: Callable[[Setting | None], dict[str, Array]],
+    roundoff: float,
+    declared: Sequence[str] = (),
+) -> Compared:
+    """The same for any right gradient: of a setting, None being the probe's own."""
     program = probed.program
-    right = right_gradient(probed, found, probe)
-    nudged = replace(probe.setting, x=probe.setting.x * (1 + 2 * program.roundoff))
-    again = right_gradient(probed, found, probe, nudged)
+    right = right_at(None)
+    again = right_at(replace(probe.setting, x=probe.setting.x * (1 + 2 * program.roundoff)))
     own = own_gradient(probed, probe)
     if not all(np.isfinite(part).all() for part in right.values()):
         raise ArithmeticError("the gradient of the recognised formula is no number")  # ours: never an accusation
     largest = max((float(np.linalg.norm(part)) for part in right.values()), default=0.0)
-    least = LEAST * roundoff_of(found, program.roundoff) * largest
+    least = LEAST * roundoff * largest
     allowed = {name: SLACK * float(np.linalg.norm(part - again[name])) + least for name, part in right.items()}
     return judged(program.weights(), own, right, allowed, probe.run.cuts, declared)
 
@@ -157,12 +177,12 @@ def judged(
         unread=tuple(name for name in right if not np.any(right[name]) and not np.any(own[name])),
         cuts=tuple(cuts),
         lost=bool(right) and not any(np.any(part) for part in own.values()),
+        right=right,
     )
 
 
-def guilty(probed: Probed, found: Found, probe: Probe, outcome: Compared) -> list[Cut]:
+def guilty(probed: Probed, probe: Probe, outcome: Compared) -> list[Cut]:
     """The cuts without which the gradient would be right: one alone where that is enough, else all of them."""
-    right = right_gradient(probed, found, probe)
 
     def mended(numbers: frozenset[int]) -> bool:
         run = probed.program.run(replace(probe.setting, restored=numbers))
@@ -172,7 +192,7 @@ def guilty(probed: Probed, found: Found, probe: Probe, outcome: Compared) -> lis
         return all(
             np.linalg.norm(own[name] - part) <= max(allowed, 1e-9 * float(np.linalg.norm(part)))
             for name, (_, allowed) in outcome.off.items()
-            for part in (right[name],)
+            for part in (outcome.right[name],)
         )
 
     several = list(outcome.cuts)[:12]

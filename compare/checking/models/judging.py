@@ -1,9 +1,11 @@
 """The verdict on one way to a whole model's loss: sampler, loss, gradients, evaluation, and the library beside it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import islice
 from typing import Any
+
+import numpy as np
 
 from elbo_compare.compare.checking import diagnosis as diagnoses
 from elbo_compare.compare.checking.claims import ClaimVerdict
@@ -12,77 +14,28 @@ from elbo_compare.compare.checking.failure import FunctionError
 from elbo_compare.compare.checking.fitting import SINGLE
 from elbo_compare.compare.checking.identify import Standing
 from elbo_compare.compare.checking.models import gradients, libraries, mistakes
-from elbo_compare.compare.checking.models.designing import at_one_size, declared
+from elbo_compare.compare.checking.models.designing import at_its_scale, at_one_size, declared
+from elbo_compare.compare.checking.models.drafting import ResultDraft
 from elbo_compare.compare.checking.models.evaluation import in_evaluation
 from elbo_compare.compare.checking.models.floors import floors
 from elbo_compare.compare.checking.models.flowing import Flowing, flowing, with_log_dets
 from elbo_compare.compare.checking.models.objective import Found, objective_of, roundoff_of, worst_value
 from elbo_compare.compare.checking.models.opening import ROWS, Opened
-from elbo_compare.compare.checking.models.parts import Latent
+from elbo_compare.compare.checking.models.parts import Latent, corrupted
 from elbo_compare.compare.checking.models.priors import data_part, told, with_own_priors
 from elbo_compare.compare.checking.models.probing import Probed, ShiftingError, latents_of, probe
 from elbo_compare.compare.checking.models.roughness import roughness
 from elbo_compare.compare.checking.models.sampling import Sampler, judge_sampler, unread
+from elbo_compare.compare.checking.models.several import on_several, several_of
 from elbo_compare.compare.checking.models.unsampled import never_sampled
 from elbo_compare.compare.checking.objectives import Objective, linear
-from elbo_compare.compare.checking.result import CheckResult, CheckVerdict, TermResult
+from elbo_compare.compare.checking.result import CheckResult, CheckVerdict
 from elbo_compare.compare.checking.wording import equation_of, standing_notes
 from elbo_compare.compare.records import Outcome
 
 SMALL = 1e-12
 MOST_FLOORS = 4  # of the same values, that are told apart by their gradients
-GOOD = (CheckVerdict.RIGHT, CheckVerdict.BY_DESIGN)
 KINGMA = "Kingma and Welling 2014"
-
-
-@dataclass(kw_only=True)
-class ResultDraft:
-    """What is known so far of one way; the result is made of it once."""
-
-    label: str
-    opened: Opened
-    model: Any
-    likelihood: str | None
-    objective: str | None
-    constants: Mapping[str, Any]
-    frozen: Sequence[str] = ()
-    claims: list[ClaimVerdict] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    message: str = ""
-    equation: str = ""
-    title: str = ""
-    reduction: str = ""
-    named: str = ""
-    by: str = ""
-
-    def result(self, verdict: CheckVerdict, cause: Diagnosis | None = None, message: str = "") -> CheckResult:
-        """The record. A part that was not judged is never silent: `message` says it."""
-        way = self.opened.way
-        given = [f"given: {', '.join(way.given)}"] if way.given else []
-        term = TermResult(
-            name="loss",
-            read_as=self.title,
-            reduction=self.reduction,
-            right=verdict in GOOD,
-            claims=tuple(self.claims),
-            diagnosis=cause,
-        )
-        return CheckResult(
-            target=self.label,
-            verdict=verdict,
-            message=message or self.message,
-            equation=self.equation if verdict in GOOD or verdict is CheckVerdict.NOT_JUDGED else "",
-            kind="whole model",
-            parameters={"loss": way.label, "x": self.opened.feed.text},
-            framework=self.opened.program.framework,
-            dtype="float64" if self.opened.program.roundoff < 1e-12 else "float32",
-            draws=False,
-            objective=self.named,
-            declared_by=self.by,
-            terms=(term,),
-            diagnosis=cause,
-            notes=(*self.notes, *given, *(f"old source: {each}" for each in self.opened.notes)),
-        )
 
 
 def judged(
@@ -126,6 +79,11 @@ def judged(
         probes = probe(probed.program, probed.feed, probed.latents, heavy=opened.heavy, steps=steps)
         case.notes.append(f"seen at a batch of {ROWS} alone: its operations change with the batch")
     probed = replace(probed, probes=probes)
+    if any(each.deep for each in probed.latents):  # on noise of the data: their mean and sigma are those at that noise
+        probed = probed.with_latents(probed.latents)
+    several = several_of(probed)
+    if several is not None:
+        return on_several(case, several)
     sampler = judge_sampler(probed)
     if sampler.transformed and (flow := flowing(probed)) is not None:
         return _on_flow(case, flow)
@@ -133,6 +91,19 @@ def judged(
         return _refused(case, sampler)
     case.claims += [sampler.claim] if sampler.claim else []
     case.notes += sampler.notes
+    return _on_noisy_data(case, probed, latents)
+
+
+def _on_noisy_data(case: ResultDraft, probed: Probed, latents: Sequence[Latent]) -> CheckResult:
+    """The loss on x, and where networks read x with noise on it, on that: a denoising VAE, dynamic binarisation."""
+    size = np.prod(probed.program.shape(probed.first, 0))
+    noisy = [n for n in corrupted(probed.first) if np.prod(probed.program.shape(probed.first, n)) == size]
+    if not noisy:
+        return _on_loss(case, probed, latents)
+    case.notes.append("networks read x with noise on it, which is no part of z")
+    if objective_of(probed, case.likelihood) is None:
+        made = next((m for n in noisy if objective_of(m := replace(probed, data=n), case.likelihood)), probed)
+        probed = made
     return _on_loss(case, probed, latents)
 
 
@@ -191,7 +162,7 @@ def _on_loss(case: ResultDraft, probed: Probed, latents: Sequence[Latent] = ()) 
         return _right(case, probed, found, *in_evaluation(probed.program, probed.feed))
     objective = linear(one, one.reading.data.name if one.reading.data else "reconstruction")
     if objective is not None:
-        return _by_design(case, probed, found, objective)
+        return _by_design(case, probed, at_its_scale(found), objective)
     if one.standing is Standing.MISMATCH and one.beta is not None and one.beta.factor > 0:
         small, sized, objective = at_one_size(probed, found)
         result = _by_design(_copy(case), small, sized, objective)
@@ -303,7 +274,7 @@ def _checked(case: ResultDraft, probed: Probed, found: Found) -> Diagnosis | Non
         case.notes.append(f"fixed on purpose (--frozen): {_names(compared.fixed)}, whose gradient is not judged")
     if compared.unread:
         case.notes.append(f"never read: {_names(compared.unread)}")
-    cause = mistakes.of_gradient(probed, found, first, compared)
+    cause = mistakes.of_gradient(probed, first, compared)
     if cause is None:
         library = libraries.beside(probed, found, first, compared.fixed)
         case.claims += libraries.claims_of(library, found)

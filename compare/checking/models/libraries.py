@@ -14,7 +14,7 @@ from elbo_compare.compare.checking.models.objective import Found, roundoff_of, t
 from elbo_compare.compare.checking.models.parts import AFAR
 from elbo_compare.compare.checking.models.probing import Probe, Probed
 from elbo_compare.compare.checking.names import Role
-from elbo_compare.compare.checking.readings import Floor, Reduction, value_distance
+from elbo_compare.compare.checking.readings import Floor, Reading, Reduction, value_distance
 from elbo_compare.compare.records import Outcome
 
 LIBRARIES = {"torch": ("pyro", "pyro_networks"), "jax": ("numpyro", "numpyro_networks")}
@@ -59,14 +59,9 @@ def beside(probed: Probed, found: Found, probe: Probe, fixed: Collection[str] = 
     if find_spec(package) is None:
         return Library(name=package, why_not=f"{package} is not installed")
     reading = found.identified.reading
-    if reading.data is None:
-        return Library(name=package, why_not="the likelihood is not known")
-    if any(each.base is not None for each in probed.latents):
-        return Library(name=package, why_not="a guide with a flow is not made of them")
-    if probed.priors:
-        return Library(name=package, why_not="a prior of its own is not made of them")
-    if reading.floor is not Floor.NONE:
-        return Library(name=package, why_not="they have no floor under a KL")
+    if why_not := _not_made(probed, reading):
+        return Library(name=package, why_not=why_not)
+    assert reading.data is not None
     bridge = import_module(f"elbo_compare.suites.bridge.{module}")
     known = (reading.data.likelihood, reading.data.form.value)
     if known not in bridge.LIKELIHOODS:
@@ -92,6 +87,19 @@ def beside(probed: Probed, found: Found, probe: Probe, fixed: Collection[str] = 
     except Exception as error:  # the library on these networks: said, never a verdict
         return Library(name=bridge.NAME, why_not=f"it raises {type(error).__name__}: {str(error)[:100]}")
     return _compared(probed, found, probe, bridge.NAME, losses, fixed)
+
+
+def _not_made(probed: Probed, reading: Reading) -> str:
+    """Why no model and guide are made of these networks; "" where they are."""
+    if reading.data is None:
+        return "the likelihood is not known"
+    if any(each.base is not None for each in probed.latents):
+        return "a guide with a flow is not made of them"
+    if probed.priors:
+        return "a prior of its own is not made of them"
+    if any(each.deep for each in probed.latents):
+        return "noise on the data is not made of them"
+    return "" if reading.floor is Floor.NONE else "they have no floor under a KL"
 
 
 def _compared(probed: Probed, found: Found, probe: Probe, name: str, losses: dict, fixed: Collection[str]) -> Library:

@@ -93,7 +93,7 @@ def _at_second(probed: Probed, number: int) -> Diagnosis | None:
     return Diagnosis(form=DifferenceForm.OBJECTIVE, text=text, advice="use the z that is decoded in the KL, too")
 
 
-def of_gradient(probed: Probed, found: Found, probe: Probe, outcome: Compared) -> Diagnosis | None:
+def of_gradient(probed: Probed, probe: Probe, outcome: Compared) -> Diagnosis | None:
     """Why the gradient is off where the value is right; None where it is not off."""
     if outcome.lost:
         text = "has the right value and no gradient at all: nothing would be trained"
@@ -101,7 +101,7 @@ def of_gradient(probed: Probed, found: Found, probe: Probe, outcome: Compared) -
             form=DifferenceForm.GRADIENT, text=text, advice="look for .item(), no_grad or a detach of the loss"
         )
     if outcome.off:
-        cuts = guilty(probed, found, probe, outcome) or [cut for cut in outcome.cuts if cut.op in LOSING][:1]
+        cuts = guilty(probed, probe, outcome) or [cut for cut in outcome.cuts if cut.op in LOSING][:1]
         cuts = [cut for cut in cuts if cut.op == "sample()"] or cuts
         names = list(outcome.off)
         first = max(names, key=lambda n: outcome.off[n][0])

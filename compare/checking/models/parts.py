@@ -60,14 +60,18 @@ class Values:
 def find_latents(run: Run) -> list[Latent]:
     """Every array that networks read of the noise, each once, in order."""
     found: dict[int, Latent] = {}
-    deep = _deep(run)
+    deep, encoded = _deep(run), _encoded(run)
+    corrupting: frozenset[int] = frozenset()  # noise on the data themselves: a denoising VAE, dynamic binarisation
     for number in readers(run):
         for operand in run.steps[number].reads:
             if not run.draws[operand] or run.weighs[operand]:
                 continue
             for at in _sources(run, operand):
+                if run.of_x[at] and not encoded[at]:
+                    corrupting |= run.draws[at]
+                    continue
                 before = deep[at]
-                known = frozenset(d for one in found.values() for d in one.draws)
+                known = corrupting.union(*(one.draws for one in found.values()))
                 draws = run.draws[at] - known
                 if at not in found and draws:
                     step = max((n for n, each in enumerate(run.steps) if at in each.makes), default=-1)
@@ -82,6 +86,24 @@ def _sources(run: Run, operand: int) -> list[int]:
     if maker is not None and maker.op in {"cat", "concat", "concatenate", "stack"}:
         return [one for each in maker.reads if run.draws[each] for one in _sources(run, each)]
     return [at]
+
+
+def corrupted(run: Run) -> list[int]:
+    """The arrays that networks read for data: noise on x, made without any weight."""
+    encoded = _encoded(run)
+    read = [each for number in readers(run) for each in run.steps[number].reads if run.draws[each]]
+    found = [at for each in read for at in _sources(run, each) if run.of_x[at] and not encoded[at]]
+    return list(dict.fromkeys(found))
+
+
+def _encoded(run: Run) -> list[bool]:
+    """Which arrays a weight has a part in."""
+    encoded = list(run.weighs)
+    for step in run.steps:
+        if any(encoded[each] for each in step.reads):
+            for made in step.makes:
+                encoded[made] = True
+    return encoded
 
 
 def _deep(run: Run) -> list[bool]:

@@ -60,6 +60,7 @@ class Probed:
     heavy: bool = False
     given: tuple[str, ...] = field(default=())
     priors: tuple[Prior, ...] = ()  # of each latent, where one is not N(0, I)
+    data: int | None = None  # the array that is modelled, where that is x with noise on it
 
     def outputs(self) -> list[int]:
         """Candidates for the decoder's output: at moved weights, where a bias of 0 hides nothing."""
@@ -99,6 +100,10 @@ class Probed:
             return mean.reshape(-1, shape[1]), log_var.reshape(-1, shape[1])
         return np.broadcast_to(mean, shape), np.broadcast_to(log_var, shape)
 
+    def observed(self, probe: Probe) -> Array:
+        """The data that the loss models: x, or what noise made of it."""
+        return probe.setting.x if self.data is None else self.program.value(probe.run, self.data)
+
     def signs(self, probe: Probe) -> Array:
         """The signs of sigma, (batch, latent): z = mean - sigma e is as good a sampler."""
         return np.concatenate([np.sign(v.sigma) for v in probe.latents if v is not None], axis=1)
@@ -112,7 +117,7 @@ class Probed:
         known = [each for each in probe.latents if each is not None]
         sigma = np.concatenate([each.sigma for each in known], axis=1)
         inputs = {
-            Role.X: as_rows(probe.setting.x, rows),
+            Role.X: as_rows(self.observed(probe), rows),
             Role.OUTPUT: as_rows(self.program.value(probe.run, output), rows),
             Role.MEAN: np.concatenate([each.mean for each in known], axis=1),
             Role.SPREAD: sigma if signed else np.abs(sigma),
