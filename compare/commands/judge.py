@@ -1,6 +1,5 @@
 """`compare judge`: from results on disk to verdicts and frames. No framework."""
 
-from collections import Counter
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
@@ -10,17 +9,18 @@ from elbo_compare.compare.commands.report import IMAGES
 from elbo_compare.compare.commands.run_suites import judge_part
 from elbo_compare.compare.errors import UsageError
 from elbo_compare.compare.judging.answer import Standing, answer
-from elbo_compare.compare.judging.efficiency import efficiency_frame
-from elbo_compare.compare.judging.frames import verdict_frame, write_frame, write_json, write_measurements
+from elbo_compare.compare.judging.efficiency import counts_for_efficiency, efficiency_frame
+from elbo_compare.compare.judging.frames import write_frame, write_json, write_measurements, write_verdicts
 from elbo_compare.compare.judging.headline import asked_for, differing, plug_ins
-from elbo_compare.compare.judging.judge import ErrorBudgetExceededError, exit_code, judge
-from elbo_compare.compare.judging.ledger import ledger
+from elbo_compare.compare.judging.judge import ErrorBudgetExceededError, code_of, judged
+from elbo_compare.compare.judging.ledger import Ledger
+from elbo_compare.compare.judging.ordered import OnDisk
 from elbo_compare.compare.judging.published import LINES_FRAME, VALUES_FRAME, lines_frame, values_frame
-from elbo_compare.compare.judging.seeds import SEEDS, seed_frame
+from elbo_compare.compare.judging.seeds import SEEDS, is_training, seed_frame
 from elbo_compare.compare.judging.suites import counts_lines
-from elbo_compare.compare.judging.timings import timing_frame
+from elbo_compare.compare.judging.timings import is_timed, timing_frame
 from elbo_compare.compare.planning.spec import spec_from_dict
-from elbo_compare.compare.records import CellResult, Outcome, Status, as_row
+from elbo_compare.compare.records import Outcome, Status, as_row
 from elbo_compare.compare.running.store import Store
 from elbo_compare.compare.statistics import ErrorBudget
 
@@ -56,33 +56,34 @@ def judge_folder(folder: Path) -> RunEnd:
     store = Store(folder)
     record = store.record()
     spec = spec_from_dict(record["spec"])
-    results = list(store.results())
+    results = OnDisk(store)
     budget = ErrorBudget(alpha=spec.alpha, tests=spec.tests)
     try:
-        verdicts = judge(results, budget, spec.variance_margin)
+        verdicts = judged(results, budget, spec.variance_margin)
     except ErrorBudgetExceededError as error:
         raise UsageError(f"{error} Set 'tests' in the profile.") from error
-    write_measurements(folder, results)
-    write_frame(folder, "verdicts", verdict_frame(verdicts))
-    write_frame(folder, "timings", timing_frame(results))
-    write_frame(folder, EFFICIENCY, efficiency_frame(results))
-    write_frame(folder, SEEDS, seed_frame(results))
+    book = Ledger()
+    write_measurements(folder, book.noting(results))
+    write_verdicts(folder, verdicts)
+    write_frame(folder, "timings", timing_frame(results.where(is_timed)))
+    write_frame(folder, EFFICIENCY, efficiency_frame(results.where(counts_for_efficiency)))
+    write_frame(folder, SEEDS, seed_frame(results.where(is_training)))
     write_frame(folder, IMAGES, image_frame(results))
-    if any(result.cell.protocol for result in results):  # models trained as the papers train theirs
+    if any(cell.protocol for cell in results.cells):  # models trained as the papers train theirs
         write_frame(folder, VALUES_FRAME, values_frame())
         write_frame(folder, LINES_FRAME, lines_frame())
-    write_frame(folder, "ledger", pd.DataFrame([as_row(row) for row in ledger(results)]))
+    write_frame(folder, "ledger", pd.DataFrame([as_row(row) for row in book.rows()]))
     reply = answer(verdicts, results)
     write_json(folder, "answer", reply)
     missing = max(int(record["planned"]) - len(results), 0)
     suites = judge_part(folder)
-    code = reduce(worse, (each.exit_code for each in suites), exit_code(verdicts, results))
+    code = reduce(worse, (each.exit_code for each in suites), code_of(verdicts.counts, results.statuses))
     return RunEnd(
         answer=reply,
-        asked_for=asked_for(verdicts, record.get("select"), plug_ins(each.cell.implementation for each in results)),
+        asked_for=asked_for(verdicts, record.get("select"), plug_ins(cell.implementation for cell in results.cells)),
         differing=differing(verdicts, folder),
-        outcomes={str(each): count for each, count in _counted(Outcome, (v.outcome for v in verdicts)).items()},
-        statuses={str(each): count for each, count in _counted(Status, (r.status for r in results)).items()},
+        outcomes={str(each): verdicts.counts[each] for each in Outcome if verdicts.counts[each]},
+        statuses={str(each): results.statuses[each] for each in Status if results.statuses[each]},
         missing=missing,
         damaged=store.damaged,
         suites=[line for each in suites for line in counts_lines(each)],
@@ -122,19 +123,14 @@ def worse(one: int, other: int) -> int:
     return next((code for code in (1, INCOMPLETE) if code in (one, other)), 0)
 
 
-def image_frame(results: list[CellResult]) -> "pd.DataFrame":
+def image_frame(results: OnDisk) -> "pd.DataFrame":
     """One row per picture of the first seed of every training cell: a name for a person, and rows of 0..255."""
     import pandas as pd
 
     found: dict[str, list[list[int]]] = {}
-    for result in sorted(results, key=lambda each: (each.cell.seed, each.cell.label)):
+    for result in sorted(results.where(is_training), key=lambda each: (each.cell.seed, each.cell.label)):
         cell = result.cell
         for name, grid in result.images.items():
             title = f"{cell.problem}, {name}: {cell.implementation}, {cell.estimator}, {cell.dtype}, {cell.device}"
             found.setdefault(title, grid)
     return pd.DataFrame({"title": list(found), "pixels": list(found.values())})
-
-
-def _counted(members: Any, values: Any) -> dict[Any, int]:
-    counts = Counter(values)
-    return {member: counts[member] for member in members if counts[member]}

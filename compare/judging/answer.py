@@ -3,7 +3,6 @@
 Every clause is chosen by the outcomes of the claims that it rests on, so the sentence never says more than they do.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -13,7 +12,9 @@ from typing import Any
 from elbo_compare.compare.claims import cells
 from elbo_compare.compare.claims.constants import HALF_LOG_TWO_PI
 from elbo_compare.compare.claims.pointwise import ROUNDING_FACTOR, relative_size
-from elbo_compare.compare.records import CellResult, Outcome, Quantity, Verdict
+from elbo_compare.compare.judging.ordered import Ordered
+from elbo_compare.compare.judging.verdicts import Verdicts
+from elbo_compare.compare.records import Outcome, Quantity, Verdict
 from elbo_compare.suites.contract import Prior
 
 QUESTION = (
@@ -24,6 +25,9 @@ EQUATION = (
     "It is the KL part of the one-sample estimator L^A, Kingma and Welling 2014 (arXiv 1312.6114), eq. 6; eq. 7, L^B, "
     "has the analytic KL. log_Normal is the log density of a normal, nothing to do with a lognormal."
 )
+# What the answer rests on, and what of it is asked of hand-written code alone.
+OF_HAND = frozenset({"KL-002", "KL-003", "CONST-001", "CONST-002"})
+CLAIMS = ("MATCH-001", "MATCH-002", "MATCH-004", "MATCH-007", "KL-004", "KL-005", *sorted(OF_HAND))
 LIBRARY_CLAIMS = {"Pyro": ("MATCH-001", cells.PYRO), "NumPyro": ("MATCH-002", cells.NUMPYRO)}
 
 
@@ -44,15 +48,14 @@ class Clause:
     text: str
 
 
-def answer(verdicts: Iterable[Verdict], results: Iterable[CellResult]) -> dict[str, Any]:
+def answer(verdicts: Verdicts, results: Ordered) -> dict[str, Any]:
     """question, sentence, reasons, equation, numbers, counts (verdicts by outcome), cells (by status) and standing.
 
     `sentence` opens with what all clauses say together and gives the first; `reasons` are the others. A number is a
     dict: label, value (None where nothing was measured), unit, n and what it counts (`counted`), interval ([low, high]
     at the error budget's level) or tolerance, and detail in words.
     """
-    every, ran = list(verdicts), list(results)
-    given = [verdict for verdict in every if _is_about_the_line(verdict)]
+    given = [verdict for verdict in verdicts.of(*CLAIMS) if _is_about_the_line(verdict)]
     clauses = [_match(given), _right(given), _in_expectation(given), _cancels(given), _mean_field(given)]
     standing = next(each for each in Standing if any(clause.standing is each for clause in clauses))
     return {
@@ -60,16 +63,19 @@ def answer(verdicts: Iterable[Verdict], results: Iterable[CellResult]) -> dict[s
         "sentence": f"{_opening(standing)}{clauses[0].text}.",
         "reasons": [f"{clause.text[0].upper()}{clause.text[1:]}." for clause in clauses[1:]],
         "equation": EQUATION,
-        "numbers": [_same_noise(given), _mean(given, ran), _variance(given), _dropped_constant(given)],
-        "counts": {str(outcome): sum(each.outcome is outcome for each in every) for outcome in Outcome},
-        "cells": dict(sorted(Counter(str(result.status) for result in ran).items())),
+        "numbers": [_same_noise(given), _mean(given, results), _variance(given), _dropped_constant(given)],
+        "counts": {str(outcome): verdicts.counts[outcome] for outcome in Outcome},
+        "cells": dict(sorted((str(status), count) for status, count in results.statuses.items())),
         "standing": str(standing),
     }
 
 
 def _is_about_the_line(verdict: Verdict) -> bool:
     """The question's models, whatever the flow, and priors whose densities drop 0.5 log 2 pi: a Laplace prior has
-    another constant, so that hand-written code keeps it there, and q's."""
+    another constant, so that hand-written code keeps it there, and q's. Of claims that the answer asks hand-written
+    code alone, the verdicts on it: a plug-in may have a hundred thousand others."""
+    if verdict.claim in OF_HAND and verdict.implementation not in cells.HAND:
+        return False
     return cells.prior_of(verdict.problem) is not Prior.LAPLACE
 
 
@@ -233,12 +239,12 @@ def _sampling(verdicts: Sequence[Verdict], claim: str) -> Verdict | None:
     return max(tested, key=_size) if tested else None
 
 
-def _mean(verdicts: Sequence[Verdict], results: Sequence[CellResult]) -> dict[str, Any]:
+def _mean(verdicts: Sequence[Verdict], results: Ordered) -> dict[str, Any]:
     label, unit = "mean of own sampled-KL draws − exact KL, worst case", "standard deviations of one draw"
     worst = _sampling(verdicts, "KL-004")
     if worst is None:
         return _number(label, unit)
-    drawn = next(result for result in results if result.cell.key == worst.key)
+    drawn = next(results.where(lambda cell: cell.key == worst.key))
     sd = next(row.scale for row in drawn.measurements if row.quantity is Quantity.KL_MEAN)
     return _number(
         label,

@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from elbo_compare.compare.records import CellResult, Procedure, Quantity, Status, as_row
+from elbo_compare.compare.records import Cell, CellResult, Procedure, Quantity, Status, as_row
 from elbo_compare.compare.statistics import Interval, ratio_interval, two_sided_z
 from elbo_compare.suites.contract import Bound, GradientForm, Noise
 from elbo_compare.suites.estimators import ESTIMATORS, SAMPLED_KL
@@ -59,6 +59,12 @@ def baseline_of(name: str) -> str | None:
     plain = estimator.gradient is GradientForm.REPARAMETERISED and estimator.noise is Noise.INDEPENDENT
     name = f"iwae-{estimator.particles}"
     return name if estimator.alpha == 0 and (not plain or estimator.name == name) else None
+
+
+def counts_for_efficiency(cell: Cell) -> bool:
+    """Whether `efficiencies` reads the cell: timed ones, and gradients of the first datum and seed in float64."""
+    first = cell.dtype == "float64" and not cell.datum and not cell.seed
+    return cell.procedure is Procedure.TIME or (cell.procedure is Procedure.GRADIENT and first)
 
 
 def efficiencies(results: Iterable[CellResult]) -> list[Efficiency]:
@@ -120,7 +126,7 @@ def _variances(results: Iterable[CellResult]) -> Mapping[tuple[str, str], dict[t
     for result in results:
         cell = result.cell
         rows = [row for row in result.measurements if row.quantity is Quantity.GRADIENT_VARIANCE]
-        if cell.procedure is not Procedure.GRADIENT or cell.dtype != "float64" or cell.datum or cell.seed or not rows:
+        if cell.procedure is not Procedure.GRADIENT or not counts_for_efficiency(cell) or not rows:
             continue
         total = sum(row.value for row in rows), hypot(*(row.standard_error for row in rows))
         group = found.setdefault((cell.problem, cell.weights), {})

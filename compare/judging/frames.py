@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, fields
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -21,11 +21,13 @@ from elbo_compare.compare import files
 from elbo_compare.compare.errors import StoreError
 from elbo_compare.compare.files import atomic_file, write_atomically
 from elbo_compare.compare.judging.seal import check, seal
+from elbo_compare.compare.judging.verdicts import Verdicts
 from elbo_compare.compare.records import Cell, CellResult, Measurement, Verdict
 from elbo_compare.compare.running.store import Store
 
-PART_CELLS = 5_000  # cells of one row group: what is in memory at once
+PART_CELLS = 2_000  # cells of one row group: what is in memory at once
 PART_ROWS = 50_000
+_Item = TypeVar("_Item")
 # A frame is written once and kept in published reports: half a second for the largest one buys a seventh of its size.
 WRITTEN: dict[str, Any] = {"compression": "zstd", "compression_level": 19, "write_page_checksum": True}
 CELL_FIELDS = tuple(field.name for field in fields(Cell) if field.name != "library")  # a fact about an implementation
@@ -119,18 +121,36 @@ def _cell_values(result: CellResult) -> tuple[Any, ...]:
 def write_measurements(folder: Path, results: Iterable[CellResult], cells: int = PART_CELLS) -> None:
     """measurements.parquet and measurements.csv of `measurement_frame`, made and written `cells` cells at a time.
 
-    The Parquet file has a row group for every part and a checksum for every page; see `parts`.
+    `results` are in the order of labels and keys. See `write_parts`.
     """
-    ordered = iter(sorted(results, key=lambda result: (result.cell.label, result.cell.key)))
+    pieces = _pieces(results, cells)
+    write_parts(folder, "measurements", map(measurement_frame, pieces), measurement_frame([]))
+
+
+def write_verdicts(folder: Path, verdicts: Verdicts, rows: int = PART_ROWS) -> None:
+    """verdicts.parquet and verdicts.csv of `verdict_frame`, at most `rows` verdicts at a time. See `write_parts`."""
+    write_parts(folder, "verdicts", map(pd.DataFrame, verdicts.columns(rows)), verdict_frame([]))
+
+
+def _pieces(items: Iterable[_Item], size: int) -> Iterator[list[_Item]]:
+    rest = iter(items)
+    while piece := list(islice(rest, size)):
+        yield piece
+
+
+def write_parts(folder: Path, name: str, frames: Iterable[pd.DataFrame], empty: pd.DataFrame) -> None:
+    """NAME.parquet and NAME.csv of the frames one below the other, each whole or absent; `empty` where there is none.
+
+    The Parquet file has a row group for every frame and a checksum for every page; see `parts`.
+    """
     schema = None
     with (
-        atomic_file(folder / "measurements.parquet") as table_file,
-        atomic_file(folder / "measurements.csv") as text_file,
+        atomic_file(folder / f"{name}.parquet") as table_file,
+        atomic_file(folder / f"{name}.csv") as text_file,
         ExitStack() as stack,
     ):
         writer = None
-        while part := list(islice(ordered, cells)):
-            frame = measurement_frame(part)
+        for frame in frames:
             table = pa.Table.from_pandas(frame, schema=schema, preserve_index=False)
             if writer is None:
                 schema = table.schema
@@ -138,10 +158,9 @@ def write_measurements(folder: Path, results: Iterable[CellResult], cells: int =
             writer.write_table(table, row_group_size=len(frame))
             text_file.write(frame.to_csv(index=False, header=text_file.tell() == 0).encode())
         if writer is None:
-            empty = measurement_frame([])
             empty.to_parquet(table_file, index=False, **WRITTEN)
             text_file.write(empty.to_csv(index=False).encode())
-    seal(folder / "measurements.parquet")
+    seal(folder / f"{name}.parquet")
 
 
 def _encoded(schema: pa.Schema) -> dict[str, list[str]]:

@@ -1,25 +1,23 @@
 """Measurements -> verdicts. Pure: rows in, verdicts out; no framework, no clock, no file.
 
-Cost is linear in cells and rows: each cell is indexed once, and pairs are found through a dict on the claim's key.
+Cost is linear in cells and rows: each cell is read once, and pairs are found through a dict on the claim's key. Memory
+holds cells and verdicts, not rows.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from dataclasses import fields
+from collections.abc import Callable, Container, Hashable, Iterable, Iterator, Sequence
 from functools import cache
 
 from elbo_compare.compare.claims import CLAIMS, Claim, Context, Judgement, Rows
-from elbo_compare.compare.claims.claim import Pairing, RowMissingError
+from elbo_compare.compare.claims.claim import RowMissingError
+from elbo_compare.compare.judging.ordered import InMemory, Ordered
+from elbo_compare.compare.judging.verdicts import Verdicts
 from elbo_compare.compare.records import Cell, CellResult, Outcome, Status, Verdict
 from elbo_compare.compare.statistics import MEAN_MARGIN, VARIANCE_MARGIN, ErrorBudget
 
 AGREE, DIFFER, INCOMPLETE = 0, 1, 3  # exit codes; 2 is bad usage
 
 _BROKEN = (Status.FAILED, Status.CRASHED, Status.TIMED_OUT)
-_CELL_FIELDS = (
-    *("key", "label", "problem", "weights", "dataset", "implementation", "estimator"),
-    *("procedure", "dtype", "device", "seed"),
-)
 
 
 class ErrorBudgetExceededError(ValueError):
@@ -52,15 +50,35 @@ def judge(
     A cell NOT_RUN gives verdicts NOT_RUN with its reason; one that failed, crashed or timed out gives INCONCLUSIVE.
     Raises ErrorBudgetExceededError when more statistical verdicts are given than the budget was split for.
     """
+    given = InMemory(results)
+    return list(judged(given, budget, variance_margin, mean_margin=mean_margin, claims=claims, latent=latent))
+
+
+def judged(
+    results: Ordered,
+    budget: ErrorBudget | None = None,
+    variance_margin: float = VARIANCE_MARGIN,
+    *,
+    mean_margin: float = MEAN_MARGIN,
+    claims: Sequence[Claim] = CLAIMS,
+    latent: Callable[[Cell], int] = latent_size,
+) -> Verdicts:
+    """`judge` for results that need not be in memory: each is read once, and a partner once for each that wants it."""
     context = Context(
         budget=budget or ErrorBudget(), mean_margin=mean_margin, variance_margin=variance_margin, latent=latent
     )
-    cells = [Rows(result) for result in sorted(results, key=lambda result: (result.cell.label, result.cell.key))]
-    verdicts, spent = [], 0
-    for claim in claims:
-        given = list(_on_cells(claim, cells, context) if claim.pairing is None else _on_pairs(claim, cells, context))
-        spent += sum(claim.statistical and verdict.outcome is not Outcome.NOT_RUN for verdict in given)
-        verdicts += given
+    verdicts = Verdicts(results.cells, (claim.id for claim in claims))
+    partners = _Partners(results, [claim for claim in claims if claim.pairing is not None])
+    for claim, index in partners.without_subject():
+        verdicts.add(claim.id, index, _not_run(f"this run has no {claim.subject}"))
+    spent = 0
+    for index, rows in enumerate(results.rows()):
+        for claim in claims:
+            if not claim.applies(rows.cell):
+                continue
+            for judgement, other in _judgements(claim, rows, index, partners, context):
+                verdicts.add(claim.id, index, judgement, other)
+                spent += claim.statistical and judgement.outcome is not Outcome.NOT_RUN
     if spent > context.budget.tests:
         raise ErrorBudgetExceededError(
             f"{spent} statistical verdicts, but the error budget was split over {context.budget.tests}. "
@@ -74,57 +92,79 @@ def exit_code(verdicts: Iterable[Verdict], results: Iterable[CellResult]) -> int
 
     NOT_RUN counts as neither: its reason was known when planning.
     """
-    outcomes = {verdict.outcome for verdict in verdicts}
+    return code_of({verdict.outcome for verdict in verdicts}, (result.status for result in results))
+
+
+def code_of(outcomes: Container[Outcome], statuses: Iterable[Status]) -> int:
+    """`exit_code` from the outcomes that there are and the cells' statuses."""
     if Outcome.DIFFERS in outcomes:
         return DIFFER
-    if Outcome.INCONCLUSIVE in outcomes or any(result.status in _BROKEN for result in results):
+    if Outcome.INCONCLUSIVE in outcomes or any(status in _BROKEN for status in statuses):
         return INCOMPLETE
     return AGREE
 
 
-def _on_cells(claim: Claim, cells: list[Rows], context: Context) -> Iterator[Verdict]:
-    assert claim.judge is not None
-    judge_rows = claim.judge
-    for rows in cells:
-        if claim.applies(rows.cell):
-            judgements = _unusable(rows) or _attempt(lambda rows=rows: judge_rows(rows, context))
-            yield from (_verdict(claim, rows.cell, judgement) for judgement in judgements)
-
-
-def _on_pairs(claim: Claim, cells: list[Rows], context: Context) -> Iterator[Verdict]:
+def _judgements(
+    claim: Claim, rows: Rows, index: int, partners: "_Partners", context: Context
+) -> Iterator[tuple[Judgement, str]]:
+    """A claim's judgements on one cell, each with the label of the cell that it is compared with, "" where none is."""
     pairing = claim.pairing
-    assert pairing is not None
-    subjects = [rows for rows in cells if claim.applies(rows.cell)]
-    partners: dict[Hashable, list[Rows]] = defaultdict(list)
-    for rows in cells:
-        if claim.is_partner(rows.cell):
-            partners[pairing.key(rows.cell)].append(rows)
-    if not subjects:
-        yield from _without_subject(claim, partners)
-    for rows in subjects:
-        others = [other for other in partners.get(pairing.key_wanted(rows.cell), []) if other is not rows]
-        if not others:
-            yield _verdict(claim, rows.cell, _not_run(f"this run has no {pairing.wanted_by(rows.cell)}"))
-        for other in others:
-            yield from _judged_pair(claim, pairing, rows, other, context)
-
-
-def _judged_pair(claim: Claim, pairing: Pairing, rows: Rows, other: Rows, context: Context) -> Iterator[Verdict]:
-    judgements = (
-        _unusable(rows) or _unusable(other, naming=True) or _attempt(lambda: pairing.judge(rows, other, context))
-    )
-    yield from (_verdict(claim, rows.cell, judgement, other.cell.label) for judgement in judgements)
-
-
-def _without_subject(claim: Claim, partners: dict[Hashable, list[Rows]]) -> Iterator[Verdict]:
-    """A claim with nothing to be about still shows that it was not judged: once per implementation that is there."""
-    seen = set()
-    if not claim.subject:
+    if pairing is None:
+        judge_rows = claim.judge
+        assert judge_rows is not None
+        for judgement in _unusable(rows) or _attempt(lambda: judge_rows(rows, context)):
+            yield judgement, ""
         return
-    for rows in (rows for group in partners.values() for rows in group):
-        if rows.cell.implementation not in seen:
-            seen.add(rows.cell.implementation)
-            yield _verdict(claim, rows.cell, _not_run(f"this run has no {claim.subject}"))
+    others = [other for other in partners.of(claim, rows.cell) if other != index]
+    if not others:
+        yield _not_run(f"this run has no {pairing.wanted_by(rows.cell)}"), ""
+    for number in others:
+        other = partners.results.at(number)
+        unusable = _unusable(rows) or _unusable(other, naming=True)
+        for judgement in unusable or _attempt(lambda other=other: pairing.judge(rows, other, context)):
+            yield judgement, other.cell.label
+
+
+class _Partners:
+    """Which cells a claim's subjects are compared with, by number: known from the cells alone, before any is read."""
+
+    def __init__(self, results: Ordered, claims: Sequence[Claim]) -> None:
+        self.results = results
+        self.claims = claims
+        shared: dict[Hashable, Hashable] = {}  # one object for a key that many claims have
+        self._found: dict[str, dict[Hashable, list[int]]] = {}
+        self._subjects: set[str] = set()
+        for claim in claims:
+            pairing = claim.pairing
+            assert pairing is not None
+            wanted = {pairing.key_wanted(cell) for cell in results.cells if claim.applies(cell)}
+            found: dict[Hashable, list[int]] = defaultdict(list)
+            for index, cell in enumerate(results.cells):
+                if claim.is_partner(cell):
+                    key = pairing.key(cell)
+                    if not wanted or key in wanted:
+                        found[shared.setdefault(key, key)].append(index)
+            self._found[claim.id] = found
+            if wanted:
+                self._subjects.add(claim.id)
+
+    def of(self, claim: Claim, cell: Cell) -> list[int]:
+        """The partners of a subject, in order."""
+        assert claim.pairing is not None
+        return self._found[claim.id].get(claim.pairing.key_wanted(cell), [])
+
+    def without_subject(self) -> Iterator[tuple[Claim, int]]:
+        """A claim with nothing to be about still shows that it was not judged: once per implementation that is
+        there."""
+        for claim in self.claims:
+            seen: set[str] = set()
+            if claim.id in self._subjects or not claim.subject:
+                continue
+            for index in (index for group in self._found[claim.id].values() for index in group):
+                name = self.results.cells[index].implementation
+                if name not in seen:
+                    seen.add(name)
+                    yield claim, index
 
 
 def _unusable(rows: Rows, *, naming: bool = False) -> list[Judgement]:
@@ -148,9 +188,3 @@ def _attempt(judge_rows: Callable[[], list[Judgement]]) -> list[Judgement]:
 
 def _not_run(reason: str) -> Judgement:
     return Judgement(outcome=Outcome.NOT_RUN, reason=reason)
-
-
-def _verdict(claim: Claim, cell: Cell, judgement: Judgement, other: str = "") -> Verdict:
-    judged = {field.name: getattr(judgement, field.name) for field in fields(judgement)}
-    about = {name: getattr(cell, name) for name in _CELL_FIELDS}
-    return Verdict(claim=claim.id, other=other, **about, **judged)

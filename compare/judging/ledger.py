@@ -5,8 +5,8 @@ noise: whether a dropped normaliser cancels depends on the prior.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from elbo_compare.compare.claims import cells
@@ -64,17 +64,39 @@ class _Entry:
 
 def ledger(results: Iterable[CellResult], latent: Callable[[Cell], int] = latent_size) -> list[LedgerRow]:
     """The ledger's rows, ordered by implementation, dtype, prior, device, and quantity as in `QUANTITIES`."""
-    groups: dict[tuple[str, str, int, str, int], list[_Entry]] = defaultdict(list)
+    book = Ledger(latent)
     for result in results:
+        book.note(result)
+    return book.rows()
+
+
+class Ledger:
+    """The ledger while results are noted one by one; what it holds grows with its rows, not with the cells."""
+
+    def __init__(self, latent: Callable[[Cell], int] = latent_size) -> None:
+        self._latent = latent
+        self._groups: dict[tuple[str, str, int, str, int], _Group] = defaultdict(_Group)
+
+    def noting(self, results: Iterable[CellResult]) -> Iterator[CellResult]:
+        """The results as they are, each noted on its way."""
+        for result in results:
+            self.note(result)
+            yield result
+
+    def note(self, result: CellResult) -> None:
+        """Enter what one cell says."""
         cell = result.cell
         if result.status is not Status.OK or cell.procedure is not Procedure.EVALUATE or not cells.sampled(cell):
-            continue
+            return
         for row in result.measurements:
             if row.quantity in QUANTITIES and row.reference == row.reference:
                 prior = PRIORS.index(cells.prior(cell))
                 key = (cell.implementation, cell.dtype, prior, cell.device, QUANTITIES.index(row.quantity))
-                groups[key].append(_entry(cell, row, latent(cell)))
-    return [_row(QUANTITIES[key[-1]], groups[key]) for key in sorted(groups)]
+                self._groups[key].enter(_entry(cell, row, self._latent(cell)))
+
+    def rows(self) -> list[LedgerRow]:
+        """What was noted, in order."""
+        return [_row(QUANTITIES[key[-1]], self._groups[key]) for key in sorted(self._groups)]
 
 
 def _entry(cell: Cell, row: Measurement, latent: int) -> _Entry:
@@ -89,24 +111,55 @@ def _entry(cell: Cell, row: Measurement, latent: int) -> _Entry:
     return _Entry(cell=cell, latent=latent, offset=offset, constant=constant, deviation=deviation, tolerance=tolerance)
 
 
-def _row(quantity: Quantity, entries: Sequence[_Entry]) -> LedgerRow:
-    constants = {entry.constant for entry in entries}
-    unexplained = [entry for entry in entries if entry.constant is Constant.UNEXPLAINED]
-    shown = max(unexplained or entries, key=lambda entry: (entry.latent, entry.cell.problem))
-    worst = max(unexplained or entries, key=lambda entry: entry.deviation)
-    constant = constants.pop() if len(constants) == 1 else Constant.MIXED
+@dataclass
+class _Group:
+    """The entries of one row: how many, which constants, and the two that the row shows, of those that nothing
+    explains where there are any. Of equal entries the one with the smallest key stands, whatever the order."""
+
+    count: int = 0
+    constants: set[Constant] = field(default_factory=set)
+    shown: _Entry | None = None
+    worst: _Entry | None = None
+
+    def enter(self, entry: _Entry) -> None:
+        """Count an entry in."""
+        unexplained = entry.constant is Constant.UNEXPLAINED
+        if unexplained and Constant.UNEXPLAINED not in self.constants:
+            self.shown = self.worst = None  # those before it were explained
+        elif not unexplained and Constant.UNEXPLAINED in self.constants:
+            self.count += 1
+            self.constants.add(entry.constant)
+            return
+        self.count += 1
+        self.constants.add(entry.constant)
+        self.shown = _later(self.shown, entry, lambda each: (each.latent, each.cell.problem))
+        self.worst = _later(self.worst, entry, lambda each: (each.deviation,))
+
+
+def _later(one: _Entry | None, other: _Entry, rank: Callable[[_Entry], tuple]) -> _Entry:
+    """The entry of the higher rank, of two equal ones that with the smaller key."""
+    if one is None or rank(other) > rank(one):
+        return other
+    return other if rank(other) == rank(one) and other.cell.key < one.cell.key else one
+
+
+def _row(quantity: Quantity, group: _Group) -> LedgerRow:
+    shown, worst = group.shown, group.worst
+    assert shown is not None
+    assert worst is not None
+    constant = next(iter(group.constants)) if len(group.constants) == 1 else Constant.MIXED
     return LedgerRow(
         implementation=shown.cell.implementation,
         prior=str(cells.prior(shown.cell)),
         dtype=shown.cell.dtype,
         device=shown.cell.device,
         quantity=str(quantity),
-        constant=Constant.UNEXPLAINED if unexplained else constant,
+        constant=Constant.UNEXPLAINED if Constant.UNEXPLAINED in group.constants else constant,
         offset_nats=shown.offset,
         offset_constants=shown.offset / (shown.latent * HALF_LOG_TWO_PI),
         latent=shown.latent,
         problem=shown.cell.problem,
         deviation_nats=worst.deviation,
         tolerance_nats=worst.tolerance,
-        cells=len(entries),
+        cells=group.count,
     )

@@ -20,6 +20,11 @@ COLUMNS = (
 )
 
 
+def is_training(cell: Cell) -> bool:
+    """Whether `seed_frame` reads the cell; only such a one has pictures."""
+    return cell.procedure is Procedure.FIT
+
+
 def seed_frame(results: Iterable[CellResult]) -> pd.DataFrame:
     """The last held-out ELBO of every training: its mean over seeds with a 95% t interval, nats per datum, and the
     mean difference from torch-hand's, paired by seed: batches and held-out noise of a seed are everybody's."""
@@ -53,7 +58,7 @@ def mean_interval(values: Sequence[float]) -> tuple[float, float, float]:
 
 def _last(result: CellResult) -> tuple[int, float] | None:
     """(completed steps, held-out ELBO) of the last checkpoint of a training that ended well."""
-    if result.cell.procedure is not Procedure.FIT or result.status is not Status.OK:
+    if not is_training(result.cell) or result.status is not Status.OK:
         return None
     found = [(row.index, row.value) for row in result.measurements if row.quantity is Quantity.HELDOUT_ELBO]
     return max(found, default=None)

@@ -5,7 +5,7 @@ from math import nan
 
 import pandas as pd
 
-from elbo_compare.compare.records import CellResult, Procedure, Quantity, Status
+from elbo_compare.compare.records import Cell, CellResult, Procedure, Quantity, Status
 from elbo_compare.compare.running.rounds import timing_group
 from elbo_compare.compare.statistics import Interval, median, median_interval, ratio_interval
 
@@ -17,9 +17,14 @@ COLUMNS = (
 )
 
 
+def is_timed(cell: Cell) -> bool:
+    """Whether `timing_frame` has a row for the cell."""
+    return cell.procedure is Procedure.TIME
+
+
 def timing_frame(results: Iterable[CellResult]) -> pd.DataFrame:
     """Medians with 95% order-statistics intervals over rounds; ratios are of the same round, then their median."""
-    timed = [each for each in results if each.cell.procedure is Procedure.TIME and each.status is Status.OK]
+    timed = [each for each in results if is_timed(each.cell) and each.status is Status.OK]
     baselines = {
         (timing_group(each.cell), each.cell.estimator): _by_round(each, Quantity.STEADY_STEP_S)
         for each in timed

@@ -7,7 +7,8 @@ import pytest
 from claim_rows import DRAWS, HALF_LOG_TWO_PI, LATENT, altered, cell, drawn, ended, evaluated
 
 from elbo_compare.compare.judging.answer import answer
-from elbo_compare.compare.judging.judge import judge
+from elbo_compare.compare.judging.judge import judged
+from elbo_compare.compare.judging.ordered import InMemory
 from elbo_compare.compare.records import Procedure, Quantity, Status
 
 EVERYBODY = ("pyro", "numpyro", "torch-hand", "jax-hand", "numpy-oracle")
@@ -24,7 +25,8 @@ def everything(names=EVERYBODY):
 
 
 def answered(results):
-    return answer(judge(results, latent=lambda _: LATENT), results)
+    held = InMemory(results)
+    return answer(judged(held, latent=lambda _: LATENT), held)
 
 
 def replaced(results, index, quantity, **fields):
@@ -93,7 +95,7 @@ def test_a_flow_is_counted_and_a_laplace_prior_is_not():
 
 
 def test_nothing_measured_claims_nothing():
-    found = answer([], [])
+    found = answered([])
     assert found["standing"] == "not run"
     assert [number["value"] for number in found["numbers"]] == [None] * 4
     assert "not measured" in found["numbers"][0]["detail"]

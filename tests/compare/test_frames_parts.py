@@ -6,6 +6,7 @@ import pytest
 
 from elbo_compare.compare.errors import StoreError
 from elbo_compare.compare.judging.frames import measurement_frame, parts, read_frame, write_measurements
+from elbo_compare.compare.judging.ordered import InMemory
 from elbo_compare.compare.records import CellResult, Measurement, Quantity, Status
 
 
@@ -18,7 +19,7 @@ def results(make_cell):
 
 @pytest.mark.parametrize("cells", [1, 3, 12, 100])
 def test_the_parts_are_the_whole_frame(tmp_path, results, cells):
-    write_measurements(tmp_path, reversed(results), cells=cells)
+    write_measurements(tmp_path, InMemory(reversed(results)), cells=cells)
     whole = measurement_frame(results)
     pd.testing.assert_frame_equal(read_frame(tmp_path, "measurements"), whole)
     pd.testing.assert_frame_equal(pd.concat(parts(tmp_path, "measurements"), ignore_index=True), whole)

@@ -8,7 +8,8 @@ from claim_rows import LATENT, altered, cell, evaluated
 from elbo_compare.compare.commands.judge import RunEnd, in_words
 from elbo_compare.compare.judging.answer import answer
 from elbo_compare.compare.judging.headline import SHOWN, asked_for, differing, plug_ins
-from elbo_compare.compare.judging.judge import judge
+from elbo_compare.compare.judging.judge import judged
+from elbo_compare.compare.judging.ordered import InMemory
 from elbo_compare.compare.records import CellResult, Quantity, Status
 
 FOLDER = Path("results/mine")
@@ -16,14 +17,14 @@ HAND, PYRO = cell(), cell(implementation="pyro")
 
 
 def _verdicts(*results):
-    return judge(results, latent=lambda cell: LATENT)
+    return judged(InMemory(results), latent=lambda cell: LATENT)
 
 
 def _end(verdicts, results=(), expression=None):
     """The lines of a run's end."""
     names = [each.implementation for each in verdicts]
     judged = RunEnd(
-        answer=answer(verdicts, results),
+        answer=answer(verdicts, InMemory(results)),
         asked_for=asked_for(verdicts, expression, plug_ins(names)),
         differing=differing(verdicts, FOLDER),
         outcomes={},
