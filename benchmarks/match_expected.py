@@ -25,7 +25,17 @@ def pair(file: str, model: str, guide: str) -> str:
     return f"{file}:{model} {file}:{guide}"
 
 
-def against(file: str, right: str, wrong: str, model: str, guide: str, planted: str, *words: str, data: str = "binary"):
+def against(
+    file: str,
+    right: str,
+    wrong: str,
+    model: str,
+    guide: str,
+    planted: str,
+    *words: str,
+    data: str = "binary",
+    changed: str = "",
+) -> Expected:
     return Expected(
         right=f"{file}:{right}",
         first=f"{file}:{wrong}",
@@ -33,6 +43,7 @@ def against(file: str, right: str, wrong: str, model: str, guide: str, planted: 
         planted=planted,
         words=words,
         data=data,
+        changed=changed,
     )
 
 
@@ -88,8 +99,10 @@ EXPECTED = (
         "binomial_model",
         "guide",
         "likelihood / 15",
-        "KL(z) weighs 15 times",
+        "log p(x) weighs 0.0666",
+        "beta = 15",
         data="counts",
+        changed="said as KL(z) weighs 15 times at first; since then the term that was touched is named",
     ),
     against(
         "likelihoods",

@@ -83,12 +83,12 @@ FURTHER = (
         words=("log p(x)", "scale"),
     ),
     Expected(
-        right=pair("torch_twins", "bernoulli_model", "guide"),
+        right="",
         first=pair("torch_twins", "bernoulli_model", "guide"),
         second=pair("numpyro_models", "wide_model", "guide"),
         planted="Pyro, NumPyro: prior of scale 2",
         words=("another prior than the model's",),
-        changed="",
+        changed="its first side was listed as its own right one, against the planted pair",
     ),
     Expected(
         right="",
@@ -118,7 +118,8 @@ FURTHER = (
         first="numpyro_models:two_keys",
         second=pair("torch_twins", "bernoulli_model", "guide"),
         planted="JAX, Pyro: KL from a second draw",
-        words=("KL of z comes from a second draw",),
+        words=("log p(x) comes from a later draw than the guide's",),
+        changed="said of the KL at first; the program draws the KL's noise first, so that the other draw is log p(x)'s",
     ),
     Expected(
         right="",

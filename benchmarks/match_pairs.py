@@ -15,8 +15,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from match_expected import EXPECTED
 from match_expected_jax import FURTHER
+from match_unseen import UNSEEN
 
 from elbo_compare.compare.errors import CompareError
 from elbo_compare.compare.matching.loading import load_programs
@@ -111,7 +113,7 @@ class Row:
 
 def rows(only: str) -> Iterator[Row]:
     """Every match with `only` in one of its names."""
-    for each in (*EXPECTED, *FURTHER):
+    for each in (*EXPECTED, *FURTHER, *UNSEEN):
         if only in f"{each.first} {each.second}":
             if each.right:
                 yield _row(each.right, each.second, "", (), ROWS[each.data])
@@ -193,11 +195,15 @@ def publish(folder: Path, found: list[Row]) -> None:
         f"# `compare match` on {len(found)} matches\n\n"
         f"{summary['named']} of {len(planted)} planted differences are named; "
         f"{summary['same']} of {len(right)} right ones are the same. At most {summary['most_seconds']} s of CPU each, "
-        f"the libraries imported, on {summary['cores']} cores at a load of {summary['load']}: a record, no claim.\n\n"
-        "`file:name` is a program of `benchmarks/match_programs.py` (more) or `tests/compare/targets/match_*.py`; "
-        "made by `python benchmarks/match_pairs.py`.\n\n"
+        f"the libraries imported, one thread, on {summary['cores']} cores at a load of {summary['load']}: a record, "
+        "no claim.\n\n"
+        "The words that an answer must have were written down before its first run; what was changed since says so "
+        "below the table. `file:name` is a program of `benchmarks/match_models`, of `benchmarks/match_programs.py` "
+        "(more) or of `tests/compare/targets/match_*.py` (torch, numpyro, jax, drawn); made by `python benchmarks/match_pairs.py`.\n\n"
     )
-    (folder / "README.md").write_text(text + table(found) + "\n", encoding="utf-8")
+    changed = "".join(f"- {each.first}: {each.changed}.\n" for each in found if each.changed)
+    changed = f"\n## Expectations changed after their first run\n\n{changed}" if changed else ""
+    (folder / "README.md").write_text(text + table(found) + "\n" + changed, encoding="utf-8")
 
 
 def main() -> None:
@@ -206,6 +212,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--only", default="", help="rows whose first side has this in its name")
     given = parser.parse_args()
+    torch.set_num_threads(1)  # more of them wait for one another longer than these small products take
     found = []
     for row in rows(given.only):
         found.append(row)

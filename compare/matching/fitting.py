@@ -21,7 +21,7 @@ from elbo_compare.suites.contract import Array
 ROUNDINGS = 128.0
 SOLVED = 1000.0  # times that, before the coefficients are rounded to plain numbers: what solving may amplify
 DEPENDENT = 1e-9  # a column that others give up to this share of its length says nothing of its own
-NEGLIGIBLE = 1e-9  # a coefficient whose term moves the sum by less than this share is 0
+NEGLIGIBLE = 1e-9  # a coefficient whose term moves the sum by less than this share is 0, where rounding explains it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,8 +64,10 @@ def fit(total: Mapping[int, Series], terms: Sequence[Term], found: Measured) -> 
         solved = _solved(y, columns)
         if solved is None:
             return None
-        residual = np.abs(_sum(solved, columns) - y.values)
         bound = ROUNDINGS * found.unit * _size(solved, columns, y)
+        plain = _without_negligible(solved, columns)
+        solved = plain if (np.abs(_sum(plain, columns) - y.values) <= bound).all() else solved
+        residual = np.abs(_sum(solved, columns) - y.values)
         worst = int(np.argmax(residual / bound))
         if not solutions or residual[worst] / bound[worst] > off / allowed:
             off, allowed = float(residual[worst]), float(bound[worst])
@@ -106,9 +108,14 @@ def _solved(y: Series, columns: Sequence[Series]) -> Array | None:
         return None
     found = np.zeros(matrix.shape[1])
     found[kept] = np.linalg.lstsq(scaled, y.values, rcond=None)[0] / length[kept]
-    moved = np.abs(found) * length  # what each term contributes to the sum
-    found[moved < NEGLIGIBLE * max(moved.max(), 1e-300)] = 0.0
     return found
+
+
+def _without_negligible(solved: Array, columns: Sequence[Series]) -> Array:
+    """Without what hardly moves the sum: a rounding, or a number of float32 among those of float64."""
+    lengths = np.array([*(np.linalg.norm(each.values) for each in columns), len(columns[0].values) ** 0.5])
+    moved = np.abs(solved) * lengths
+    return np.where(moved < NEGLIGIBLE * max(moved.max(), 1e-300), 0.0, solved)
 
 
 def _constant(column: Series) -> bool:

@@ -82,6 +82,8 @@ def paths(one: ByWeight, terms: Mapping[Term, float], gradients: Mapping[str, By
     target = np.concatenate([np.array(each.projections) for each in one.values()])
     shares = _solved(np.stack(columns, axis=1), target, unit)
     if shares is None:
+        shares = _one_missing(np.stack(columns, axis=1), target, unit)
+    if shares is None:
         return []
     found = {key: _plain(share) for key, share in zip(keys, shares, strict=True)}
     return [
@@ -104,6 +106,17 @@ def _solved(matrix: np.ndarray, target: np.ndarray, unit: float) -> np.ndarray |
     shares = np.linalg.lstsq(scaled, target, rcond=None)[0] / length
     residual = np.linalg.norm(matrix @ shares - target)
     return shares if residual <= 10 * ROUNDINGS * unit * (np.linalg.norm(target) + length.sum()) else None
+
+
+def _one_missing(matrix: np.ndarray, target: np.ndarray, unit: float) -> np.ndarray | None:
+    """All shares 1 but one, which is 0: where two paths cancel, as those of log q by its mean, many would do."""
+    allowed = 10 * ROUNDINGS * unit * (np.linalg.norm(target) + np.linalg.norm(matrix, axis=0).sum())
+    for place in range(matrix.shape[1]):
+        shares = np.ones(matrix.shape[1])
+        shares[place] = 0.0
+        if np.linalg.norm(matrix @ shares - target) <= allowed < 1e-3 * np.linalg.norm(matrix[:, place]):
+            return shares
+    return None
 
 
 def _plain(share: float) -> float:

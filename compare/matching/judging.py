@@ -144,6 +144,10 @@ def _why(one: Named, ours: Any, found: Measured, judged: Compared) -> str:
     words = path_words(paths(ours, coefficients, found.other.gradients, found.unit))
     if words:
         return "; ".join(words)
+    part = {name: ours[name] for name in judged.differing}
+    words = path_words(paths(part, coefficients, found.other.gradients, found.unit)) if len(part) < len(ours) else []
+    if words:
+        return f"at {_listed(judged.differing)} {'; '.join(words)}"
     discrete = [site.name for site in found.sites if not site.observed and not site.reparameterised]
     if discrete:
         return (

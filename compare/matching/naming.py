@@ -48,6 +48,7 @@ class Reduction:
 
 
 SUMMED = Reduction()
+ELSEWHERE = 6  # less plain than any number
 IRREGULAR = Reduction(of="nothing plain")  # another weight at either batch size
 
 
@@ -103,13 +104,15 @@ def named(total: Mapping[int, Series], one: Fitted, found: Measured) -> Named:
 
 
 def _common(raw: Sequence[Weighed]) -> tuple[Reduction, float]:
-    """What most of the pair's own terms share; where they are two halves, what the likelihood has."""
+    """What most of the pair's own terms share; where they are equally many, a weight of 1 before another, and what the
+    likelihood has before the rest."""
     own = [each for each in raw if each.weight and each.term.what in OWN_SIGN]
     votes = Counter((each.reduction, each.weight) for each in own)
     if not votes:
         reductions = Counter(each.reduction for each in raw if each.weight)
         return (reductions.most_common(1)[0][0] if reductions else SUMMED), 1.0
     leading = [key for key, count in votes.items() if count == max(votes.values())]
+    leading = [key for key in leading if key[1] == 1.0 and key[0].batch >= 0] or leading
     likelihood = [(each.reduction, each.weight) for each in own if each.term.what is What.LOG_LIKELIHOOD]
     return next((key for key in likelihood if key in leading), leading[0])
 
@@ -148,7 +151,8 @@ def _weighed(term: Term, values: tuple[float, ...], found: Measured, number: Cal
             exact = sum(weights) / len(weights)
             weight, plain = number(exact), plain_number(exact)
             half = term.what not in OWN_SIGN and abs(plain) == 0.5  # what a Gaussian's parts have
-            choices.append((0 if half else _plainness(plain), order, weight, reduction))
+            remote = ELSEWHERE if reduction.of and weight != 1.0 else 0  # a third is no double of a mean over six
+            choices.append((0 if half else _plainness(plain) + remote, order, weight, reduction))
     if not choices:
         return Weighed(term=term, weight=signed[0], reduction=IRREGULAR)
     _, _, weight, reduction = min(choices, key=lambda each: each[:2])

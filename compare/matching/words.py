@@ -15,6 +15,7 @@ from elbo_compare.compare.matching.naming import (
     Reduction,
     Weighed,
     constant_words,
+    plain_number,
 )
 from elbo_compare.suites.bridge.pairs.records import EXPECTED, SAMPLERS, SiteFacts, Term, Total, What
 
@@ -75,10 +76,21 @@ def differences(one: Named, found: Measured) -> list[str]:
             if each.term.site.partition("[")[0] == site.name and each.term.what not in ALONE
         ]
         said += _observed(site, terms, one.reduction) if site.observed else _latent(site, terms, one, found)
+    if len(said) == 1 and said[0].startswith("log p(") and (beta := _beta(one)):
+        said[0] += f" (as beta = {beta:.10g})"
     constant = constant_words(one.constant, found)
     if constant and any(" is missing: its log q" in each for each in said):
         said.append(f"a constant stands there, {constant}, as a clamped KL (free bits) leaves it")
     return [*_squares(one, found), *said] if said else said
+
+
+def _beta(one: Named) -> float:
+    """1 / the weight of the likelihood, where the rest has the weight 1; 0 where it is something else."""
+    own = [each for each in one.terms if each.weight and each.term.what not in ALONE]
+    data = {each.weight for each in own if each.term.what is What.LOG_LIKELIHOOD and each.term.draw == 1}
+    rest = {each.weight for each in own if each.term.what is not What.LOG_LIKELIHOOD}
+    plain = all(each.reduction == one.reduction for each in own) and rest == {1.0} and len(data) == 1
+    return 1.0 / data.pop() if plain and min(data) > 0 and data != {1.0} else 0.0
 
 
 def mixture(one: Named) -> tuple[str, str]:
@@ -157,7 +169,7 @@ def _observed(site: SiteFacts, terms: Sequence[Weighed], rest: Reduction) -> Ite
 
 
 def _instead(each: Weighed, rest: Reduction) -> str:
-    what, times = term_name(each.term), "" if each.weight == 1 else f"{each.weight:.6g} x "
+    what, times = term_name(each.term), "" if each.weight == 1 else f"{each.weight:.10g} x "
     if each.term.what is What.UNMASKED:
         what = f"the log density of {each.term.site} without its mask"
     return (f"{times}{what}" if what.startswith("the ") else f"{times}the {what}") + (
@@ -184,7 +196,7 @@ def _latent(site: SiteFacts, terms: Sequence[Weighed], one: Named, found: Measur
     if not any(what in DENSITIES for what, _ in weights):
         yield from _parts(site, [each for each in terms if each.term.draw == 1])
         return
-    yield from _determinants(site, weights)
+    yield from _determinants(site, weights, found)
     draws = sorted({draw for _, draw in weights})
     if len(draws) > 1:
         at = dict(weights.keys()) if len(weights) == 2 else {}
@@ -218,12 +230,22 @@ def _of_one_draw(site: SiteFacts, weights: dict[What, Weighed], one: Named, foun
     yield from _densities(site, q, p or standard, kl or closed, one.reduction)
 
 
-def _determinants(site: SiteFacts, weights: dict[tuple[What, int], Weighed]) -> Iterator[str]:
-    """What a loss has of the transforms' determinants; they are taken out of `weights`."""
+def _determinants(site: SiteFacts, weights: dict[tuple[What, int], Weighed], found: Measured) -> Iterator[str]:
+    """What a loss has of the transforms' determinants; they are taken out of `weights`. Where both transforms are one,
+    the log densities have the same number: what is twice there in q is absent from p."""
     for what, name, sign in ((What.LOG_DET_Q, "q", 1.0), (What.LOG_DET_P, "p", -1.0)):
         each = weights.pop((what, 1), None)
-        if each is not None:
-            yield _determinant(f"the log determinant of {name}({site.name})", sign * each.weight)
+        if each is None:
+            continue
+        of, missing = name, sign * each.weight
+        if what is What.LOG_DET_Q and abs(missing + 1.0) < STEADY and _one_transform(site, found):
+            of, missing = "p", 1.0
+        yield _determinant(f"the log determinant of {of}({site.name})", missing)
+
+
+def _one_transform(site: SiteFacts, found: Measured) -> bool:
+    q, p = (found.terms.get(Term(what, site.name)) for what in (What.LOG_DET_Q, What.LOG_DET_P))
+    return q is not None and p is not None and all((abs(q[n].values - p[n].values) <= STEADY).all() for n in q)
 
 
 def _determinant(name: str, missing: float) -> str:
@@ -300,6 +322,8 @@ def _weight(name: str, each: Weighed, scale: float, rest: Reduction, *, beta: bo
         because = f" (beta = {each.weight:.10g})" if beta and each.weight > 0 else ""
         if scale != 1.0 and abs(each.weight * scale - 1.0) < FITTED:
             because = f": the pair's scale {scale:.6g} is on it, and not in the loss"
+        elif scale != 1.0 and plain_number(each.weight * scale) == float(f"{each.weight * scale:.3g}"):
+            because = f": by {each.weight * scale:.3g}, where the pair's scale is {scale:.6g}"
         yield f"{name} weighs {each.weight:.10g} times as much{because}"
 
 

@@ -65,6 +65,15 @@ def test_a_right_loss_is_the_same(file, loss, pair, data, note):
         ("discrete", "both_without_prior_of_b", "both_model both_guide", BINARY, "log p(b) is absent"),
         ("likelihoods", "laplace_l1", "laplace_model guide", REAL, "the absolute error of x stands"),
         ("structures", "narrow_model rewritten_guide", "narrow_model guide", BINARY, "q(z) is another law"),
+        ("unseen", "scales_swapped", "both_model guide", [BINARY, RNG.integers(3, size=40)],
+         "log p(x) weighs 1.666666667 times as much: by 5, where the pair's scale is 3"),
+        ("unseen", "prior_without_jacobian", "positive_model positive_guide", BINARY,
+         "the log determinant of p(z) is absent"),
+        ("unseen", "likelihood_of_the_batch_alone", "part_model part_guide", BINARY,
+         "log p(x) lacks the scale size / batch"),
+        ("unseen", "spread_in_float32", "fixed_model guide", REAL, "log p(x) weighs 0.9999999702 times as much"),
+        ("unseen", "mean_of_log_q_cut", "model heads_guide", BINARY,
+         "at first_head.0.weight, first_head.0.bias, first_head.2.weight and 1 more log q(z): its own parameters are"),
     ],
 )  # fmt: skip
 def test_a_planted_difference_is_named(file, loss, pair, data, says):
