@@ -199,7 +199,8 @@ def publish(folder: Path, found: list[Row]) -> None:
         "no claim.\n\n"
         "The words that an answer must have were written down before its first run; what was changed since says so "
         "below the table. `file:name` is a program of `benchmarks/match_models`, of `benchmarks/match_programs.py` "
-        "(more) or of `tests/compare/targets/match_*.py` (torch, numpyro, jax, drawn); made by `python benchmarks/match_pairs.py`.\n\n"
+        "(more) or of `tests/compare/targets/match_*.py` (torch, numpyro, jax, drawn); "
+        "made by `python benchmarks/match_pairs.py`.\n\n"
     )
     changed = "".join(f"- {each.first}: {each.changed}.\n" for each in found if each.changed)
     changed = f"\n## Expectations changed after their first run\n\n{changed}" if changed else ""
