@@ -34,7 +34,7 @@ CELL_FIELDS = tuple(field.name for field in fields(Cell) if field.name != "libra
 CELL_COLUMNS = ("key", "label", *CELL_FIELDS, "status", "reason", "elapsed_s")
 ROW_COLUMNS = tuple(field.name for field in fields(Measurement))
 VERDICT_COLUMNS = tuple(field.name for field in fields(Verdict))
-LATER = {"data", "protocol", "replicas"}  # columns that the first published folders lack
+LATER = {"data", "protocol", "replicas", "least", "largest"}  # columns that published folders of earlier versions lack
 
 
 @dataclass(frozen=True, kw_only=True)
