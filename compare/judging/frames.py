@@ -27,6 +27,7 @@ from elbo_compare.compare.running.store import Store
 
 PART_CELLS = 2_000  # cells of one row group: what is in memory at once
 PART_ROWS = 50_000
+PART_VERDICTS = 20_000  # of one row group
 _Item = TypeVar("_Item")
 # A frame is written once and kept in published reports: half a second for the largest one buys a seventh of its size.
 WRITTEN: dict[str, Any] = {"compression": "zstd", "compression_level": 19, "write_page_checksum": True}
@@ -127,7 +128,7 @@ def write_measurements(folder: Path, results: Iterable[CellResult], cells: int =
     write_parts(folder, "measurements", map(measurement_frame, pieces), measurement_frame([]))
 
 
-def write_verdicts(folder: Path, verdicts: Verdicts, rows: int = PART_ROWS) -> None:
+def write_verdicts(folder: Path, verdicts: Verdicts, rows: int = PART_VERDICTS) -> None:
     """verdicts.parquet and verdicts.csv of `verdict_frame`, at most `rows` verdicts at a time. See `write_parts`."""
     write_parts(folder, "verdicts", map(pd.DataFrame, verdicts.columns(rows)), verdict_frame([]))
 

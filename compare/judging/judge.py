@@ -9,7 +9,7 @@ from collections.abc import Callable, Container, Hashable, Iterable, Iterator, S
 from functools import cache
 
 from elbo_compare.compare.claims import CLAIMS, Claim, Context, Judgement, Rows
-from elbo_compare.compare.claims.claim import RowMissingError
+from elbo_compare.compare.claims.claim import Pairing, RowMissingError
 from elbo_compare.compare.judging.ordered import InMemory, Ordered
 from elbo_compare.compare.judging.verdicts import Verdicts
 from elbo_compare.compare.records import Cell, CellResult, Outcome, Status, Verdict
@@ -133,20 +133,21 @@ class _Partners:
         self.claims = claims
         shared: dict[Hashable, Hashable] = {}  # one object for a key that many claims have
         self._found: dict[str, dict[Hashable, list[int]]] = {}
-        self._subjects: set[str] = set()
         for claim in claims:
             pairing = claim.pairing
             assert pairing is not None
             wanted = {pairing.key_wanted(cell) for cell in results.cells if claim.applies(cell)}
-            found: dict[Hashable, list[int]] = defaultdict(list)
-            for index, cell in enumerate(results.cells):
-                if claim.is_partner(cell):
-                    key = pairing.key(cell)
-                    if not wanted or key in wanted:
-                        found[shared.setdefault(key, key)].append(index)
-            self._found[claim.id] = found
             if wanted:
-                self._subjects.add(claim.id)
+                groups = self._groups(claim, pairing)
+                kept = ((shared.setdefault(key, key), group) for key, group in groups.items() if key in wanted)
+                self._found[claim.id] = dict(kept)
+
+    def _groups(self, claim: Claim, pairing: Pairing) -> dict[Hashable, list[int]]:
+        groups: dict[Hashable, list[int]] = defaultdict(list)
+        for index, cell in enumerate(self.results.cells):
+            if claim.is_partner(cell):
+                groups[pairing.key(cell)].append(index)
+        return groups
 
     def of(self, claim: Claim, cell: Cell) -> list[int]:
         """The partners of a subject, in order."""
@@ -158,9 +159,10 @@ class _Partners:
         there."""
         for claim in self.claims:
             seen: set[str] = set()
-            if claim.id in self._subjects or not claim.subject:
+            if claim.id in self._found or not claim.subject or claim.pairing is None:
                 continue
-            for index in (index for group in self._found[claim.id].values() for index in group):
+            groups = self._groups(claim, claim.pairing)
+            for index in (index for group in groups.values() for index in group):
                 name = self.results.cells[index].implementation
                 if name not in seen:
                     seen.add(name)
