@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parents[1]
 OUT = ROOT / "reports" / "published" / "whole-models"
 LIMIT_S = 15.0
 FOLDERS = re.compile(r"(?<=[( '\"])/[^ )'\"]*/")  # of this machine
+OTHER = "another objective"
 RIGHT, BY_DESIGN, WRONG, NOT_JUDGED = "right", "by design", "wrong", "not judged"
 FAILED, NOT_LOADED = "failed", "not loaded"
 IMAGES = '{"in_channels": 3, "latent_dim": 8}'
@@ -50,11 +51,13 @@ class Public:
     runs: str = "torch"
     path: str = ""
     given: tuple[str, ...] = ()
+    batch: str = ""
 
     @property
     def options(self) -> list[str]:
         """Of the command."""
-        given = {"--init": self.init, "--loss": self.loss, "--set": f"M_N={self.weight}" if self.weight else ""}
+        given = {"--init": self.init, "--loss": self.loss, "--set": f"M_N={self.weight}" if self.weight else "",
+                 "--batch": self.batch}
         pairs = [*given.items(), *(("--set", each) for each in self.given)]
         return [part for option, value in pairs if value for part in (option, value)]
 
@@ -97,7 +100,7 @@ PROGRAMS = (
     antixk("vanilla_vae", "VanillaVAE", WRONG, "averaged over the batch and the observed", weight="1", why=MEANS),
     antixk("beta_vae", "BetaVAE", NOT_JUDGED, TOLD, why="gamma |KL - C|, C grows with the steps"),
     antixk("logcosh_vae", "LogCoshVAE", NOT_JUDGED, TOLD, why="log cosh in place of a likelihood"),
-    antixk("iwae", "IWAE", FAILED, "no array of x's size depends on z", why="several samples a datum"),
+    antixk("iwae", "IWAE", NOT_JUDGED, "5 samples a datum", why="softmax of the losses, not of the log weights"),
     antixk("vampvae", "VampVAE", NOT_JUDGED, TOLD, why="a mixture of encoders for a prior"),
     antixk("hvae", "HVAE", NOT_JUDGED, "a hierarchy", init='{"in_channels": 3, "latent1_dim": 8, "latent2_dim": 8}'),
     antixk("info_vae", "InfoVAE", NOT_JUDGED, TOLD, why="an MMD beside the KL"),
@@ -141,6 +144,29 @@ PROGRAMS = (
            why="half of a model, in a script that names its device below"),
     Public(repository="ethanluoyc/pytorch-vae", target="vae.py:VAE", wanted=RIGHT, words="TraceMeanField_ELBO",
            why="of two modules, made as its own file makes it"),
+    Public(repository="timbmg/VAE-CVAE-MNIST", target="train.py:VAE", wanted=RIGHT, words="TraceMeanField_ELBO",
+           why="made and trained in main(args), by a loss that is defined there"),
+    Public(repository="kuc2477/pytorch-vae", target="model.py:VAE", loss="train.py:train_model", wanted=RIGHT,
+           init='{"label": "mnist", "image_size": 32, "channel_num": 1, "kernel_num": 8, "z_size": 4}',
+           words="TraceMeanField_ELBO", why="batch normalisation in both networks"),
+    Public(repository="SashaMalysheva/Pytorch-VAE", target="model.py:VAE", loss="train.py:train_model", wanted=RIGHT,
+           init='{"label": "mnist", "image_size": 32, "channel_num": 1, "kernel_num": 8, "z_size": 4}',
+           words="TraceMeanField_ELBO", why="written for torch 0.1"),
+    Public(repository="ctallec/world-models", target="models/vae.py:VAE", init="[3, 8]",
+           loss="trainvae.py:loss_function", wanted=RIGHT, words="N(x | output, 0.5)",
+           why="the squared error, summed, and a sigma by its logarithm"),
+    Public(repository="coolvision/vae_conv", target="vae_conv_model_mnist.py:VAE", init="[8]",
+           loss="vae_conv_mnist.py:loss_function", wanted=OTHER, words="3 x KL", why="BCE + 3 * KLD, and no word of it"),
+    Public(repository="debtanu177/CVAE_MNIST", target="train_vae.py:Model", wanted=WRONG,
+           words="averaged over the batch and the latent dimensions", why="a summed error beside a mean of the KL"),
+    Public(repository="atinghosh/VAE-pytorch", target="main.py:VAE", wanted=RIGHT, words="TraceMeanField_ELBO"),
+    Public(repository="atinghosh/VAE-pytorch", target="VAE_facebook.py:VAE", batch="128", wanted=OTHER,
+           words="/ the observed dimensions", why="everything averaged, the KL for the batch size of its loader"),
+    Public(repository="jax-ml/jax", target="examples/mnist_vae.py:elbo", wanted=RIGHT, runs="flax",
+           words="Trace", why="functions of stax; its weights are made in its main block"),
+    pythae("VAE_IAF", NOT_JUDGED, "flow", "an inverse autoregressive flow: its log-determinant at random weights"),
+    pythae("RAE_L2", NOT_JUDGED, "no noise is drawn", "a regularised autoencoder"),
+    pythae("CIWAE", NOT_JUDGED, "samples a datum", "a mixture of the ELBO and IWAE", number_samples=3, beta=0.5),
     Public(repository="wiseodd/generative-models", place="VAE/vanilla_vae", target="vae_pytorch.py:Q",
            wanted=NOT_LOADED, words="tensorflow", why="a script that reads its data with TensorFlow"),
 )  # fmt: skip

@@ -198,20 +198,24 @@ class Tree(View):
 
 
 class Functions(View):
-    """A function of (weights, x, key) beside one that makes the weights."""
+    """A function of (weights, x, key) beside one that makes the weights. tree: how it calls the weights, its first
+    parameter where nothing is said."""
 
     alone = True
 
-    def __init__(self, weights: Any, called: Callable[..., Any]):
+    def __init__(self, weights: Any, called: Callable[..., Any], tree: str = ""):
         super().__init__()
-        self.weights, self.called, self.owner = weights, called, type(self)
+        self.weights, self.called, self.owner, self.tree = weights, called, type(self), tree
 
     def __call__(self, x: Any, **given: Any) -> Any:
-        """called(weights, x, key)."""
-        parameters = list(inspect.signature(self.called).parameters.values())[1:]
-        wanted = [p.name for p in parameters if p.default is p.empty and p.name not in given]
+        """called(weights, x, key), in whichever order it takes them."""
+        parameters = list(inspect.signature(self.called).parameters.values())
+        tree = self.tree or parameters[0].name
+        wanted = [p.name for p in parameters if p.default is p.empty and p.name not in given and p.name != tree]
         values = {name: self.key if KEYS.search(name) else x for name in wanted}
-        return self.called(self.weights, **values, **given)
+        if tree == parameters[0].name:
+            return self.called(self.weights, **values, **given)
+        return self.called(**{tree: self.weights}, **values, **given)
 
 
 def a_key() -> Any:

@@ -15,7 +15,7 @@ from elbo_compare.compare.checking.models.drafting import GOOD
 from elbo_compare.compare.checking.models.gradients import within
 from elbo_compare.compare.checking.models.judging import judged
 from elbo_compare.compare.checking.models.making import instance, is_model
-from elbo_compare.compare.checking.models.opening import bridge_of, opened
+from elbo_compare.compare.checking.models.opening import bridge_of, compares_its_data, on_binary_data, opened
 from elbo_compare.compare.checking.result import CheckResult, CheckVerdict
 from elbo_compare.compare.errors import unknown
 from elbo_compare.compare.files import parse_json
@@ -83,6 +83,10 @@ def _best(
         for number, each in enumerate(ways):
             _known(options["frozen"], each.program.weights())
             result = judged(each, model, label, **options)
+            if result.verdict is CheckVerdict.NOT_JUDGED and compares_its_data(each):
+                again = on_binary_data(each)
+                other = judged(again, model, label, **options) if again is not None else result
+                result = result if other.verdict in AGAIN else other
             if chosen is None or (chosen.verdict in AGAIN and result.verdict not in AGAIN):
                 chosen = result
             if chosen.verdict not in AGAIN or number + 1 == MOST_WAYS:

@@ -2,12 +2,14 @@
 
 import ast
 import inspect
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from elbo_compare.compare.checking.models.scopes import Scope, called
 
+WEIGHTS = re.compile(r"(init(ial)?_)?(params|parameters|weights|variables)")
 MOST = 6  # constructions that are tried
 
 
@@ -32,6 +34,25 @@ def as_its_file_makes_it(found: Any, names: Mapping[str, Any]) -> tuple[Any, str
         except (Exception, SystemExit):  # the next one, or the line that asks for the arguments
             continue
         return made, f"as line {node.lineno} of its file does: {ast.unparse(node)[:80]}"
+    return None
+
+
+def weights_of_its_file(names: Mapping[str, Any]) -> tuple[Any, str] | None:
+    """(a tree of weights that the file assigns, `as line 60 of its file does: init_params = ...`); None without one."""
+    file = Path(str(names.get("__file__") or ""))
+    try:
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+    except (SyntaxError, UnicodeDecodeError, OSError):
+        return None
+    for node in ast.walk(tree):
+        targets = node.targets if isinstance(node, ast.Assign) and len(node.targets) == 1 else []
+        name = getattr(targets[0], "id", "") if targets else ""
+        if WEIGHTS.fullmatch(name):
+            try:
+                made = Scope(names, tree.body, {}, str(file))[name]
+            except (Exception, SystemExit):  # the next one, or the line that asks for what makes them
+                continue
+            return made, f"as line {node.lineno} of its file does: {ast.unparse(node)[:60]}"
     return None
 
 

@@ -97,7 +97,7 @@ def ways(model: Any, names: Mapping[str, Any], *, loss: str | None, constants: M
     if loss is None and callable(getattr(model, "model", None)) and callable(getattr(model, "guide", None)):
         yield from _of_pair(model, names, constants)
     if loss is None or loss == "forward" or alone:
-        yield Way(label="forward", enter=_returned(caller), positive=_positive("", model))
+        yield Way(label="forward", enter=_returned(caller), positive=_positive("", called(model)))
     for label, function in named:
         around = {**names, **getattr(surface(function), "__globals__", {})}
         yield from (_looped(caller, loop, around, constants) for loop in (loops_in(function) if loss else ()))
@@ -125,7 +125,7 @@ def _looped(caller: Caller, loop: Loop, names: Mapping[str, Any], constants: Map
     def enter(x: Any) -> Mapping[str, Any]:
         return {"loss": loop.loss(caller.model, names, x, _zeros(x), constants), "out": ()}
 
-    return Way(label=loop.label, enter=enter, given=_ones(loop.chosen(caller.model, constants)))
+    return Way(label=loop.label, enter=enter, given=_ones(loop.chosen(caller.model, names, constants)))
 
 
 def _ones(names: Iterable[str]) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from typing import Any
 
 from elbo_compare.compare.checking.failure import TargetError
 from elbo_compare.compare.checking.models.aged import became, of_syntax
-from elbo_compare.compare.checking.models.making import PAIRED, TREES, Pair, is_model, takes_weights
+from elbo_compare.compare.checking.models.making import PAIRED, Pair, is_model, takes_weights, tree_among
 from elbo_compare.compare.checking.models.scopes import no_arguments
 from elbo_compare.compare.checking.names import Role, read_name
 from elbo_compare.compare.checking.target import WHOLE
@@ -188,7 +188,7 @@ def _may_be_whole(file: Path, name: str) -> bool:
             if name == "model" and any(isinstance(n, ast.FunctionDef) and n.name == "guide" for n in tree.body):
                 return True
             arguments = [each.arg for each in node.args.args]
-            return not (arguments or node.args.vararg or node.args.kwonlyargs) or arguments[0] in TREES
+            return not (arguments or node.args.vararg or node.args.kwonlyargs) or bool(tree_among(arguments))
         elif isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == name for t in node.targets):
             return isinstance(node.value, ast.Call)
     return False

@@ -1,19 +1,25 @@
 """From a class or a factory to an instance: its arguments from --init, else none."""
 
 import inspect
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
 from elbo_compare.compare.checking.failure import TargetError
-from elbo_compare.compare.checking.models.constructing import as_its_file_makes_it, with_configurations
+from elbo_compare.compare.checking.models.constructing import (
+    as_its_file_makes_it,
+    weights_of_its_file,
+    with_configurations,
+)
 from elbo_compare.suites.roster import BY_NAME, TORCH
 from elbo_compare.suites.semantics.case import Library
 
 PAIRED = (Library.NUMPYRO, Library.PYRO)  # whose models and guides are entered; the first one that a file knows
 
 TREES = frozenset(("params", "variables", "weights", "theta", "parameters"))  # what JAX code calls a tree of weights
+KEYED = re.compile(r"rng|key|seed")
 EXAMPLES = {  # what a size of this name may be, for the line that asks for it
     ("latent", "z_dim", "zdim", "n_z", "code"): 8,
     ("hidden", "h_dim", "units", "width"): 32,
@@ -50,6 +56,8 @@ def instance(found: Any, label: str, init: Any, names: Mapping[str, Any]) -> tup
 
     Raises TargetError where arguments are missing, with what to give.
     """
+    if takes_weights(found):
+        return _with_weights(found, label, init, names)
     if isinstance(found, type) and init is None and _lacking(found, 0, {}):
         made = as_its_file_makes_it(found, names)
         if made is not None:
@@ -74,8 +82,6 @@ def _made(found: Any, label: str, init: Any, names: Mapping[str, Any]) -> Any:
     if isinstance(found, Pair):
         bridge = import_module(f"elbo_compare.suites.bridge.{found.library}_networks")
         return bridge.holder(found.model, found.guide, names, _beside_data(found, label, init))
-    if takes_weights(found):
-        return _with_weights(found, label, init, names)
     if not (isinstance(found, type) or inspect.isfunction(found)):
         if init is not None:
             raise TargetError(f"{label} is an instance; --init has no use for it.")
@@ -115,27 +121,39 @@ def _readable(init: Any) -> Any:
 
 
 def takes_weights(found: Any) -> bool:
-    """Whether it is a JAX function whose first parameter is a tree of weights."""
-    if not inspect.isfunction(found):
-        return False
-    first = next(iter(inspect.signature(found).parameters), "")
-    return first in TREES
+    """Whether it is a JAX function of a tree of weights: f(params, x, ...) or f(key, params, x, ...)."""
+    return inspect.isfunction(found) and bool(tree_of(found))
 
 
-def _with_weights(found: Any, label: str, init: Any, names: Mapping[str, Any]) -> Any:
+def tree_of(found: Any) -> str:
+    """The name of that parameter; "" where there is none."""
+    return tree_among(list(inspect.signature(found).parameters))
+
+
+def tree_among(names: Sequence[str]) -> str:
+    """The same of parameters' names: the first, or the second behind a key."""
+    first = names[:2] if names and KEYED.search(names[0]) else names[:1]
+    return next((name for name in first if name in TREES), "")
+
+
+def _with_weights(found: Any, label: str, init: Any, names: Mapping[str, Any]) -> tuple[Any, str]:
     """A function of (weights, x, key) with weights that another function of its file makes.
 
     init: that function's name, or its arguments beside the key, as a mapping or a list.
     """
     makers = {name: each for name, each in names.items() if inspect.isfunction(each) and "init" in name.lower()}
     chosen = init if isinstance(init, str) else next(iter(makers), "")
+    views = import_module("elbo_compare.suites.bridge.jax_views")
+    if init is None and (chosen not in makers or _unkeyed(makers[chosen], views)):
+        made = weights_of_its_file(names)
+        if made is not None:
+            return views.Functions(made[0], found, tree_of(found)), f"weights made {made[1]}"
     if chosen not in makers:
         known = ", ".join(makers) or "none"
         raise TargetError(
-            f"{label} takes its weights as {next(iter(inspect.signature(found).parameters))!r}; name the function that "
+            f"{label} takes its weights as {tree_of(found)!r}; name the function that "
             f"makes them, as in --init '\"init\"' (functions with init in their name: {known})."
         )
-    views = import_module("elbo_compare.suites.bridge.jax_views")
     args, kwargs = (init, {}) if isinstance(init, list) else ((), init if isinstance(init, Mapping) else {})
     maker = makers[chosen]
     keyed = [p for p in inspect.signature(maker).parameters if views.KEYS.search(p)]
@@ -148,7 +166,13 @@ def _with_weights(found: Any, label: str, init: Any, names: Mapping[str, Any]) -
     except Exception as error:
         text = (str(error).strip().splitlines() or ["no message"])[0][:200]
         raise TargetError(f"{chosen} can't make the weights of {label}: {type(error).__name__}: {text}.") from error
-    return views.Functions(weights, found)
+    return views.Functions(weights, found, tree_of(found)), ""
+
+
+def _unkeyed(maker: Any, views: Any) -> bool:
+    """Whether it wants more than a key."""
+    keyed = [name for name in inspect.signature(maker).parameters if views.KEYS.search(name)]
+    return bool([name for name in _lacking(maker, 0, {}) if name not in keyed])
 
 
 def _lacking(found: Any, given: int, kwargs: Mapping[str, Any]) -> list[str]:

@@ -12,7 +12,7 @@ from elbo_compare.compare.checking.models.aged import became, heard
 from elbo_compare.compare.checking.models.data import Feed, feeds
 from elbo_compare.compare.checking.models.entering import Way, ways
 from elbo_compare.compare.checking.models.making import is_model
-from elbo_compare.suites.bridge.program import Program, Run, Setting
+from elbo_compare.suites.bridge.program import ARRANGING, Program, Run, Setting
 from elbo_compare.suites.contract import Array
 
 ROWS = 4
@@ -134,6 +134,28 @@ def _first(bridge: Any, model: Any, way: Way, fed: list[Feed], tried: _Tried, *,
 def _seen(program: Program, run: Run) -> str:
     shapes = [str(program.shape(run, number)) for name, number in run.outputs.items() if name.startswith("out")]
     return ", ".join(shapes[:6]) or "nothing"
+
+
+COMPARING = frozenset(("ne", "eq", "gt", "ge", "lt", "le", "where", "select_n", "round", "bool"))
+
+
+def compares_its_data(opened_: Opened) -> bool:
+    """Whether x itself is compared with something, or rounded: a loss that is written for data of 0 and 1."""
+    run = opened_.run
+    plain = {0} if not run.weighs[0] else {n for n, of_x in enumerate(run.of_x) if of_x}
+    for step in run.steps:
+        if any(each in plain for each in step.reads) and step.op.strip("_") in ARRANGING:
+            plain |= set(step.makes)
+    return any(step.op.strip("_") in COMPARING and any(each in plain for each in step.reads) for step in run.steps)
+
+
+def on_binary_data(opened_: Opened) -> Opened | None:
+    """The same program, fed with zeros and ones; None where that was its feed, rows were given, or it raises."""
+    if opened_.feed.kind != "unit" or opened_.feed.rows is not None:
+        return None
+    feed = replace(opened_.feed, kind="binary")
+    run = opened_.program.run(Setting(x=feed.batch(ROWS, 0)))
+    return None if run.error or run.loss is None else replace(opened_, feed=feed, run=run)
 
 
 def again(opened_: Opened, **changes: Any) -> Run:

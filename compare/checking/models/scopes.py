@@ -8,6 +8,7 @@ import ast
 import builtins
 import sys
 import types
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -24,6 +25,7 @@ class Scope(dict):
         super().__init__(known)
         self.names, self.file, self.why = dict(names), file, ""
         self._makers = list(_assignments(statements))
+        self._told = _filled(statements)
         self._making: set[int] = set()
 
     def __missing__(self, name: str) -> Any:
@@ -33,7 +35,7 @@ class Scope(dict):
             if name in targets and id(node) not in self._making:
                 self._making.add(id(node))
                 try:
-                    self.run([node])
+                    self.run([node, *self._told[id(node)]])
                 except Exception as error:  # told where the name is asked for in vain
                     self.why = self.why or f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:80]}"
                     continue
@@ -101,9 +103,29 @@ def _assignments(statements: Iterable[ast.stmt]) -> Iterable[tuple[set[str], ast
         elif isinstance(node, (ast.If, ast.With, ast.For, ast.While, ast.Try)):
             later += [*node.body, *getattr(node, "orelse", ())]
         elif isinstance(node, ast.FunctionDef):
+            yield {node.name}, node  # a loss that is defined within main; what the file itself defines is known before
             later += node.body
     if later:
         yield from _assignments(later)
+
+
+FILLING = frozenset(("add_argument", "set_defaults"))
+
+
+def _filled(statements: Iterable[ast.stmt]) -> dict[int, list[ast.stmt]]:
+    """Of each assignment the calls below it that make what it gives whole: `parser.add_argument(...)`."""
+    found: dict[int, list[ast.stmt]] = defaultdict(list)
+    makers: dict[str, ast.stmt] = {}
+    for node in statements:
+        if isinstance(node, (ast.Assign, ast.AnnAssign)):
+            makers |= dict.fromkeys(made_by(node), node)
+        elif isinstance(node, ast.Expr) and isinstance(call := node.value, ast.Call):
+            owner = getattr(getattr(call.func, "value", None), "id", "")
+            if owner in makers and getattr(call.func, "attr", "") in FILLING:
+                found[id(makers[owner])].append(node)
+        for field in ("body", "orelse"):
+            found |= _filled(getattr(node, field, ()))
+    return found
 
 
 def made_by(node: ast.stmt) -> set[str]:

@@ -14,11 +14,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from elbo_compare.compare.checking.models.scopes import NotKnownError, Scope, Trainer, compiled, holders_of
+from elbo_compare.compare.checking.models.scopes import NotKnownError, Scope, Trainer, compiled, holders_of, made_by
 
 LOSS = "_the_loss"
 # What a function that trains is handed beside numbers: the step's number and a loader say nothing of a loss.
-NO_NUMBERS = MappingProxyType({"epoch": 1, "train_loader": [()], "device": "cpu"})
+LOADERS = MappingProxyType(dict.fromkeys(("train_loader", "data_loader", "loader", "dataset", "train_dataset"), [()]))
+NO_NUMBERS = MappingProxyType({"epoch": 1, "device": "cpu", **LOADERS})
 USUAL = frozenset(("model", "vae", "net", "network"))
 SURELY_COUNTED = ("enumerate", "tqdm_enumerate")
 
@@ -64,11 +65,16 @@ class Loop:
         assert raised is not None
         raise raised
 
-    def chosen(self, model: Any, given: Mapping[str, Any]) -> list[str]:
+    def chosen(self, model: Any, names: Mapping[str, Any], given: Mapping[str, Any]) -> list[str]:
         """The parameters of its function that its statements read as numbers and that are 1 where nobody gives them."""
         read = {name for statement, bare in self.code if not bare for name in statement.co_names}
         others = {*given, *NO_NUMBERS, *USUAL}
-        return [name for name in self.parameters if name in read - others and not hasattr(model, name)]
+        return [name for name in self._numbers(names) if name in read - others and not hasattr(model, name)]
+
+    def _numbers(self, names: Mapping[str, Any]) -> list[str]:
+        """The parameters of its function that its file gives no value elsewhere: `args = parser.parse_args()` does."""
+        made = Scope(names, self.tree.body, {}, self.file)
+        return [name for name in self.parameters if name in names or not _found(made, name)]
 
     def _body(self, scope: Scope) -> None:
         for statement, bare in self.code:
@@ -86,7 +92,7 @@ class Loop:
         for kind in kinds | {type(model).__name__}:
             held, of_self = holders_of(self.tree, kind)
             own, attributes = own | held, attributes | of_self
-        known = dict.fromkeys(self.parameters, 1)
+        known = dict.fromkeys(self._numbers(names), 1)
         known |= {name: getattr(model, name) for name in self.parameters if hasattr(model, name)}
         known |= dict(NO_NUMBERS) | dict.fromkeys(own or USUAL, model)
         known |= {name: model for name in self.parameters if name in USUAL}
@@ -130,9 +136,10 @@ def _loops(
     for place, node in enumerate(body):
         so_far = (*before, *body[:place])
         if isinstance(node, (ast.For, ast.While)):
-            stop = next((i for i, each in enumerate(node.body) if _backward(each) is not None), None)
+            inner = _opened(node.body)
+            stop = next((i for i, each in enumerate(inner) if _backward(each) is not None), None)
             if stop is not None and isinstance(node, ast.For):
-                yield _loop(node, stop, so_far, names, file, trainer)
+                yield _loop(node, inner, stop, so_far, names, file, trainer)
             else:
                 yield from _loops(node.body, so_far, names, file, trainer)
         elif isinstance(node, ast.FunctionDef):
@@ -141,6 +148,21 @@ def _loops(
             yield from _loops(node.body, (), (), file, node)
         elif isinstance(node, (ast.If, ast.With, ast.Try)):
             yield from _loops(node.body, so_far, names, file, trainer)
+
+
+def _opened(body: list[ast.stmt]) -> list[ast.stmt]:
+    """The statements of a body, those of its `try` and `with` blocks in their place."""
+    found: list[ast.stmt] = []
+    for node in body:
+        found += _opened(node.body) if isinstance(node, (ast.Try, ast.With)) else [node]
+    return found
+
+
+def _found(scope: Scope, name: str) -> bool:
+    try:
+        return scope[name] is not None
+    except KeyError:
+        return False
 
 
 def _backward(node: ast.stmt) -> ast.expr | None:
@@ -153,18 +175,22 @@ def _backward(node: ast.stmt) -> ast.expr | None:
 
 def _loop(
     node: ast.For,
+    body: list[ast.stmt],
     stop: int,
     before: tuple[ast.stmt, ...],
     names: tuple[str, ...],
     file: str,
     trainer: ast.ClassDef | None,
 ) -> Loop:
-    value = _backward(node.body[stop])
+    value = _backward(body[stop])
     assert value is not None
-    kept = [each for each in node.body[:stop] if not _steps(each)]
+    kept = [each for each in body[:stop] if not _steps(each)]
     loss = ast.Assign(targets=[ast.Name(id=LOSS, ctx=ast.Store())], value=value)
     target = ast.Assign(targets=[node.target], value=ast.Name(id="_batch", ctx=ast.Load()))
     iterated = node.iter
+    if isinstance(iterated, ast.Name):  # stream = tqdm(enumerate(loader))
+        made = [each for each in before if isinstance(each, ast.Assign) and iterated.id in made_by(each)]
+        iterated = made[-1].value if made else iterated
     while isinstance(iterated, ast.Call) and getattr(iterated.func, "id", "") not in SURELY_COUNTED and iterated.args:
         iterated = iterated.args[0]  # tqdm(enumerate(loader))
     enumerated = isinstance(iterated, ast.Call) and getattr(iterated.func, "id", "") in SURELY_COUNTED
