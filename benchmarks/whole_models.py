@@ -156,7 +156,7 @@ PROGRAMS = (
            loss="trainvae.py:loss_function", wanted=RIGHT, words="N(x | output, 0.5)",
            why="the squared error, summed, and a sigma by its logarithm"),
     Public(repository="coolvision/vae_conv", target="vae_conv_model_mnist.py:VAE", init="[8]",
-           loss="vae_conv_mnist.py:loss_function", wanted=OTHER, words="3 x KL", why="BCE + 3 * KLD, and no word of it"),
+           loss="vae_conv_mnist.py:loss_function", wanted=OTHER, words="3 x KL", why="BCE + 3 * KLD, undeclared"),
     Public(repository="debtanu177/CVAE_MNIST", target="train_vae.py:Model", wanted=WRONG,
            words="averaged over the batch and the latent dimensions", why="a summed error beside a mean of the KL"),
     Public(repository="atinghosh/VAE-pytorch", target="main.py:VAE", wanted=RIGHT, words="TraceMeanField_ELBO"),

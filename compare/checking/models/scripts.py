@@ -18,8 +18,8 @@ from elbo_compare.compare.checking.models.scopes import NotKnownError, Scope, Tr
 
 LOSS = "_the_loss"
 # What a function that trains is handed beside numbers: the step's number and a loader say nothing of a loss.
-LOADERS = MappingProxyType(dict.fromkeys(("train_loader", "data_loader", "loader", "dataset", "train_dataset"), [()]))
-NO_NUMBERS = MappingProxyType({"epoch": 1, "device": "cpu", **LOADERS})
+LOADERS = ("train_loader", "data_loader", "loader", "dataset", "train_dataset")
+NO_NUMBERS = MappingProxyType({"epoch": 1, "device": "cpu", **{name: [()] for name in LOADERS}})
 USUAL = frozenset(("model", "vae", "net", "network"))
 SURELY_COUNTED = ("enumerate", "tqdm_enumerate")
 
