@@ -44,6 +44,22 @@ def test_the_loop_of_a_trainer_is_run_with_what_its_class_says_of_self():
     assert "self.beta of Solver is not known: give it, as in --set beta=1" in asked.message
 
 
+def test_what_main_makes_of_its_arguments_is_known_to_its_loop():
+    result = checked("Sized", "whole_main.py")
+    assert result.verdict is CheckVerdict.RIGHT, result.as_text()
+    assert "as line 25 of its file does: Sized(args.sizes)" in result.as_text()
+    assert "given" not in result.as_text()  # args is parsed, and the loader is no number
+    assert "training loop, line 27" in result.parameters["loss"]
+
+
+def test_a_jax_elbo_of_weights_that_its_main_block_makes_on_data_of_0_and_1():
+    pytest.importorskip("jax")
+    result = checked("elbo", "whole_jax_main.py")
+    assert result.verdict is CheckVerdict.RIGHT, result.as_text()
+    assert "weights made as line 24 of its file does: init_params = " in result.as_text()
+    assert "your loss = -TraceMeanField_ELBO of your own networks" in result.message
+
+
 def test_a_batch_that_is_read_by_name_and_settings_of_a_class_of_their_own():
     assert checked("Mapped").verdict is CheckVerdict.RIGHT
     result = checked("Configured", init={"config": {"width": 4, "shape": [1, 2]}})

@@ -82,11 +82,10 @@ def _best(
         ways = opened(model, around, loss=loss, rows=rows, constants=options["constants"], batch=batch)
         for number, each in enumerate(ways):
             _known(options["frozen"], each.program.weights())
-            result = judged(each, model, label, **options)
-            if result.verdict is CheckVerdict.NOT_JUDGED and compares_its_data(each):
-                again = on_binary_data(each)
-                other = judged(again, model, label, **options) if again is not None else result
-                result = result if other.verdict in AGAIN else other
+            binary = on_binary_data(each) if compares_its_data(each) else None
+            result = judged(binary or each, model, label, **options)
+            if binary is not None and result.verdict in AGAIN:
+                result = judged(each, model, label, **options)
             if chosen is None or (chosen.verdict in AGAIN and result.verdict not in AGAIN):
                 chosen = result
             if chosen.verdict not in AGAIN or number + 1 == MOST_WAYS:

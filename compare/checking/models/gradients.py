@@ -48,7 +48,7 @@ def right_gradient(probed: Probed, found: Found, probe: Probe, setting: Setting 
     """The gradient of the recognised formula by every weight."""
     program, setting = probed.program, replace(setting or probe.setting, restored=None)
     run, ends = program.run(setting), Ends.of(program, setting, last_of(probed.latents))
-    if run.error:
+    if run.error and found.output >= len(run.arrays):
         raise FunctionError(f"with what it detaches undone it raises {run.error}: its gradients can't be judged.")
     reread = probed.read_again(replace(probe, setting=setting, run=run, ends=ends))
     one = probed.observation(reread, found.output)
