@@ -56,8 +56,12 @@ class Public:
     @property
     def options(self) -> list[str]:
         """Of the command."""
-        given = {"--init": self.init, "--loss": self.loss, "--set": f"M_N={self.weight}" if self.weight else "",
-                 "--batch": self.batch}
+        given = {
+            "--init": self.init,
+            "--loss": self.loss,
+            "--set": f"M_N={self.weight}" if self.weight else "",
+            "--batch": self.batch,
+        }
         pairs = [*given.items(), *(("--set", each) for each in self.given)]
         return [part for option, value in pairs if value for part in (option, value)]
 

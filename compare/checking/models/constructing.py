@@ -45,8 +45,9 @@ def weights_of_its_file(names: Mapping[str, Any]) -> tuple[Any, str] | None:
     except (SyntaxError, UnicodeDecodeError, OSError):
         return None
     for node in ast.walk(tree):
-        targets = node.targets if isinstance(node, ast.Assign) and len(node.targets) == 1 else []
-        name = getattr(targets[0], "id", "") if targets else ""
+        if not isinstance(node, ast.Assign) or len(node.targets) != 1:
+            continue
+        name = getattr(node.targets[0], "id", "")
         if WEIGHTS.fullmatch(name):
             try:
                 made = Scope(names, tree.body, {}, str(file))[name]
