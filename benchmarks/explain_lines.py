@@ -25,11 +25,9 @@ def independently(told: dict, pair: Any, library: str) -> Iterator[Check]:
 
 def _made_anew(told: dict, pair: Any, library: str) -> Iterator[Check]:
     """A fresh object of each class, called as SVI calls it, under the same seed."""
-    backend = import_module(f"elbo_compare.suites.semantics.explaining.{library}_pair")
     for each in told["classes"]:
-        made = backend.public_classes()[each["kind"]]
         try:
-            value = _loss(made(**getattr(backend, "ARGUMENTS", {}).get(each["kind"], {})), pair, library)
+            value = made_anew(each["kind"], pair, library)
         except Exception as error:
             said = " ".join(str(error).split())[:60]
             fits = each["error"].startswith(type(error).__name__) and (said in each["error"] or bool(each["raises_at"]))
@@ -37,6 +35,12 @@ def _made_anew(told: dict, pair: Any, library: str) -> Iterator[Check]:
             continue
         near = math.isclose(value, float(each["loss"]), rel_tol=1e-9, abs_tol=1e-9) or str(value) == str(each["loss"])
         yield f"{each['name']} loss", Outcome.AGREES if near and not each["error"] else Outcome.DIFFERS
+
+
+def made_anew(kind: str, pair: Any, library: str) -> float:
+    """The loss of a fresh object of a class, called as SVI calls it, under seed 0."""
+    backend = import_module(f"elbo_compare.suites.semantics.explaining.{library}_pair")
+    return _loss(backend.public_classes()[kind](**getattr(backend, "ARGUMENTS", {}).get(kind, {})), pair, library)
 
 
 def _loss(elbo: Any, pair: Any, library: str) -> float:
@@ -63,7 +67,7 @@ def _constants(told: dict, pair: Any, library: str) -> Iterator[Check]:
     if not sampled or any("analytic" in roles for each in told["classes"] for roles in each["roles"].values()):
         return  # an analytic term holds none; what is left is told, and added up, by the classes
     sides = import_module(f"elbo_compare.suites.tracing.{library}_trace")
-    with _one_for_two_pi(library):
+    with one_for_two_pi(library):
         without = _densities(pair, sides, library)
     holding = _densities(pair, sides, library)
     said = [float(part) for part in re.findall(r"holds ([-+0-9.e]+), log q ([-+0-9.e]+)", sampled[0])[0]]
@@ -95,10 +99,13 @@ class _Math:
 
 
 @contextmanager
-def _one_for_two_pi(library: str) -> Iterator[None]:
+def one_for_two_pi(library: str) -> Iterator[None]:
     if library == "pyro":
         names = ("normal", "multivariate_normal", "lowrank_multivariate_normal")
-        modules = [sys.modules[f"torch.distributions.{name}"] for name in names]
+        modules = [
+            *(sys.modules[f"torch.distributions.{name}"] for name in names),
+            sys.modules["pyro.distributions.kl"],
+        ]
         kept: Any = [each.math for each in modules]  # pyright: ignore
         for each in modules:
             each.math = _Math()  # pyright: ignore
@@ -156,6 +163,8 @@ def reached(line: str, told: dict, site: str, checks: list[Check]) -> list[Check
         ]
     if head in names:
         return [each for each in checks if each[0].startswith(f"{head} ")]
+    if line.startswith("The reference: exact"):
+        return [each for each in checks if each[0] == "The reference"]
     if line.startswith("½ log 2π"):
         return [each for each in checks if each[0] == "½ log 2π"]
     found = re.search(r"FIND-[A-Z]+-\d+", line)
@@ -164,8 +173,8 @@ def reached(line: str, told: dict, site: str, checks: list[Check]) -> list[Check
     return []
 
 
-def table(name: str, told: dict, checks: list[Check]) -> Iterator[tuple[str, str, str, str]]:
-    """(pair, line, checks, outcome) of each line that is printed."""
+def table(name: str, told: dict, checks: list[Check], said: dict[str, list[Check]]) -> Iterator[tuple[str, ...]]:
+    """(pair, line, checks or the reason why there is none, outcome) of each printed line; said: of sentences."""
     site = finding = ""
     for line in text(told):
         if not line:
@@ -176,6 +185,7 @@ def table(name: str, told: dict, checks: list[Check]) -> Iterator[tuple[str, str
         id_ = re.search(r"FIND-[A-Z]+-\d+", line)
         finding = id_.group() if id_ else finding if line.startswith("    ") else ""
         stands_on = reached(line, told, site, checks) or [each for each in checks if finding and finding in each[0]]
+        stands_on = [*stands_on, *said.get(line.strip(), [])]
         worst = next((each for each in (Outcome.DIFFERS, Outcome.INCONCLUSIVE, Outcome.AGREES)
                       if each in {outcome for _, outcome in stands_on}), "")  # fmt: skip
         yield name, line.strip(), "; ".join(dict.fromkeys(check for check, _ in stands_on)), str(worst)

@@ -27,6 +27,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "compare" / "targets"))
 
 from explain_lines import Check, independently, table  # noqa: E402
+from explain_sentences import sentences  # noqa: E402
 
 from elbo_compare.compare.records import Outcome  # noqa: E402
 from elbo_compare.compare.semantics.explain_child import plain  # noqa: E402
@@ -43,6 +44,8 @@ Pairs = Iterator[tuple[str, Callable, Callable, tuple]]
 
 class Later:
     """A pair under other seeds."""
+
+    first_trial = OTHER_SEEDS
 
     def __init__(self, pair: Any) -> None:
         self.pair = pair
@@ -87,10 +90,17 @@ def pyro_pairs() -> Pairs:  # noqa: C901 - a list of small models, one after the
             pyro.sample("x", dist.Normal(z, 1.0), obs=data)
 
     names = ("AutoNormal", "AutoDiagonalNormal", "AutoMultivariateNormal", "AutoLowRankMultivariateNormal", "AutoDelta",
-             "AutoIAFNormal", "AutoStructured")  # fmt: skip
+             "AutoIAFNormal", "AutoStructured", "AutoLaplaceApproximation", "AutoNormalMessenger",
+             "AutoHierarchicalNormalMessenger", "AutoRegressiveMessenger")  # fmt: skip
     for model in (positive, simplex, bounded, local):
         for name in names if model is positive else names[:2]:
             yield f"{name} on {model.__name__}", model, getattr(autoguide, name)(model), ()
+
+    def lit():
+        z = pyro.sample("z", dist.Categorical(torch.tensor([0.2, 0.3, 0.5])))
+        pyro.sample("x", dist.Normal(z.to(data.dtype), 1.0), obs=data[0])
+
+    yield "AutoDiscreteParallel", lit, autoguide.AutoDiscreteParallel(lit), ()
 
     def obs_masked():
         with pyro.plate("data", 4):
@@ -240,6 +250,17 @@ def checked(pair: Any, told: dict, again: dict) -> Iterator[Check]:
         yield f"{where} says", Outcome.AGREES if fits else Outcome.DIFFERS
 
 
+def reference(pair: Any, told: dict) -> Iterator[Check]:
+    """The exact ELBO against the mean of draws under other seeds."""
+    kinds = {each["kind"]: each["name"] for each in told["classes"] if not each["error"]}
+    marginal = any(site.guide is None and not site.observed for site in pair.sites)
+    name = kinds.get("TraceEnum_ELBO" if marginal else "Trace_ELBO")
+    if told["exact"] is not None and name:
+        draws = Later(pair).block(DRAWS, DRAWS, [name], terms=False).values[name]
+        yield "The reference", _same({"mean": told["exact"], "error": 0.0, "n": len(draws)}, _moments(draws),
+                                     float(np.std(draws, ddof=1)))  # fmt: skip
+
+
 def _class_checks(each: dict, pair: Any, block: Any, exact: Any) -> Iterator[Check]:
     """What is told of value and gradient, recomputed from draws under other seeds."""
     draws, gradients = block.values[each["name"]], block.gradients[each["name"]]
@@ -296,12 +317,14 @@ def main(library: str, wanted: list[str]) -> int:
             pair = backend.prepare(model, guide, arguments, {}, {})
             both: tuple[Any, Any] = (pair, Later(pair))
             told, again = (plain(explained(each, draws=DRAWS)) for each in both)
-            checks = [*checked(pair, told, again), *independently(told, pair, library)]
+            checks = [*checked(pair, told, again), *independently(told, pair, library), *reference(pair, told)]
+            said = sentences(told, again, pair, library)
+            checks += [each for found in said.values() for each in found if each[1]]
         except Exception as error:
             counts["raises"] = counts.get("raises", 0) + 1
             print(f"{name:40} RAISES {type(error).__name__}: {' '.join(str(error).split())[:120]}", flush=True)
             continue
-        rows = list(table(name, told, checks))
+        rows = list(table(name, told, checks, said))
         with target.open("a", newline="") as file:
             csv.writer(file, lineterminator="\n").writerows(rows)
         here = {str(each): sum(outcome is each for _, outcome in checks) for each in Outcome}

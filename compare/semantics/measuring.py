@@ -17,7 +17,7 @@ from elbo_compare.suites.semantics.explaining.roles import ELBOS, draws_discrete
 LEAST_S, MOST_S = 1.0, 5.0  # of drawing: always; while a finding that has its shape here is undecided
 POINTWISE = 3  # draws after which two classes that agree at each are taken for the same estimator
 LEAST_DRAWS, MOST_DRAWS = 6, 20_000
-BRIEF_S, FEW = 0.5, 13
+BRIEF_S, FEW = 1.0, 13
 DISCRETE_DRAWS = 50  # of a pair with discrete draws: fewer may all be alike, or lack the value that weighs most
 ALPHA = 1e-3  # of one wrong interval in a whole explanation; split over its intervals (Bonferroni)
 ROUNDINGS = 1e3  # of the largest term: what a sum of a few thousand terms may differ by between two orders of summing
@@ -117,8 +117,9 @@ def measure(pair: Pair, most_s: float = MOST_S, draws: int | None = None, trials
     blocks = [pair.block(0, POINTWISE, names, terms=terms)]
     twins = _twins(blocks[0], names, pair.bits)
     firsts = [name for name in names if twins[name] == name]
-    if draws is None and monotonic() - began < BRIEF_S:  # cheap: another objective gets a few too
-        drawn = len(blocks[0].values[names[0]])
+    drawn = len(blocks[0].values[names[0]])
+    each_s = (pair.first_s + monotonic() - began) / drawn
+    if draws is None and FEW * each_s < BRIEF_S:  # cheap: another objective gets a few too
         blocks = [_both(blocks[0], pair.block(drawn, FEW, firsts, terms=terms), twins)]
     rest = _going_on(pair, twins, {reference, slope_reference})
     while True:
@@ -327,6 +328,7 @@ def _finding(each: Candidate, pair: Pair, block: Block, classes: Mapping[str, Cl
     if each.measure == "trial":
         found = np.array(each.draws)
         size = float(np.abs(block.values[facts.name]).max(initial=0.0)) if facts.name in block.values else 0.0
+        judge = replace(judge, discrete=draws_discretely(pair.sites, facts.kind, pair.library))
         return FindingMeasured(candidate=each, cost=judge.estimate(found, size, float(np.std(found))))
     if each.measure in ("gradient", "class"):
         cost = measured.difference if each.measure == "class" else None

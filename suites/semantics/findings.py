@@ -3,7 +3,7 @@
 IDs are permanent. A finding stands only while `case.expectations` reports its quantities as reproduced and not right.
 """
 
-from elbo_compare.suites.semantics import findings_numpyro, findings_pyro, findings_tfp
+from elbo_compare.suites.semantics import findings_numpyro, findings_pyro, findings_tfp, findings_tmc
 from elbo_compare.suites.semantics.case import Finding, Library, Status
 
 PYRO, NUMPYRO = Library.PYRO, Library.NUMPYRO
@@ -249,6 +249,7 @@ FINDINGS: tuple[Finding, ...] = (
     *_MASKS,
     *_EDGES,
     *findings_pyro.FINDINGS,
+    *findings_tmc.FINDINGS,
     *findings_numpyro.FINDINGS,
     *findings_tfp.FINDINGS,
 )

@@ -336,28 +336,6 @@ FINDINGS: tuple[Finding, ...] = (
         since="pyro-ppl 0.3.4, the first release with the class",
     ),
     Finding(
-        id="FIND-PYRO-027",
-        library=PYRO,
-        cases=("SEM-TMC-002",),
-        quantities=("tmc_gradient",),
-        title="TraceTMC_ELBO has no gradient for a discrete guide site that is not enumerated",
-        documentation="differentiable_loss: 'Computes a differentiable TMC estimate'; _compute_dice_factors: 'compute "
-        "per-site DiCE log-factors for non-reparameterized proposal sites'",
-        happens="the factor -log q of the site and its DiCE factor log q meet in one logarithm of one draw and cancel, "
-        "the gradient with them (found by compare search)",
-        harm="0 at every draw where the gradient is 0.19 in SEM-TMC-002: the guide does not learn, without a word "
-        "where another site is enumerated",
-        status=OPEN,
-        routes=("sum over the values of z, and a likelihood-ratio simulation", "Trace_ELBO gives an unbiased draw"),
-        fix="add the site's score times the detached estimate outside the logarithm, or raise for a guide site that is "
-        "neither reparameterised, enumerated nor sampled in parallel",
-        unit=Unit.GRADIENT,
-        workaround="mark the site with infer={'enumerate': 'parallel'} (which optimises another bound), or Trace_ELBO",
-        workaround_case="SEM-TMC-002",
-        workaround_quantity="trace_gradient",
-        since="pyro-ppl 1.1.0, the first release with the class",
-    ),
-    Finding(
         id="FIND-PYRO-028",
         library=PYRO,
         cases=("SEM-KL-010",),

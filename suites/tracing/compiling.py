@@ -8,4 +8,6 @@ QUICK_TO_COMPILE: dict[str, Any] = {
     "xla_llvm_disable_expensive_passes": True,
     "xla_cpu_use_fusion_emitters": False,  # a third of the rest
     "xla_cpu_parallel_codegen_split_count": 1,  # a third of that: small programs are not worth several modules
+    # Where other work keeps the cores busy, threads wait for one another by turning, which counts as CPU.
+    "xla_cpu_multi_thread_eigen": False,
 }

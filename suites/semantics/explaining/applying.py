@@ -146,10 +146,6 @@ def _of_class(facts: ClassFacts, pair: Pair) -> Iterator[Candidate]:
             yield Candidate(id="FIND-NUMPYRO-008", kind=facts.kind, sites=scored, measure="gradient")
         if pair.library is PYRO and facts.kind == "TraceGraph_ELBO":
             yield Candidate(id="FIND-PYRO-021", kind=facts.kind, sites=scored, measure="gradient")
-    unmarked = tuple(each.name for each in latents if each.guide and each.name in scored and not each.guide.enumerate)
-    if unmarked and pair.directions and facts.kind == "TraceTMC_ELBO" and not facts.error:
-        # Its objective is none that the others have a gradient of: that the score is left out is told by the role.
-        yield Candidate(id="FIND-PYRO-027", kind=facts.kind, sites=unmarked, measure="fact", seen=False)
     if facts.kind == "Trace_ELBO" and "multi_sample_guide=True" in facts.name and not facts.error:
         yield Candidate(id="FIND-NUMPYRO-007", kind=facts.kind, measure="class")
     if pair.latents_of_positions and facts.kind == "Trace_ELBO":

@@ -121,7 +121,8 @@ class Pair(Protocol):
 
     `bits`: 32 or 64, of the model's values. `mended`: what the class name INTENDED stands for, empty where it is
     Trace_ELBO on the pair as it is. `order`: the shared sites in the model's and in the guide's order.
-    `latents_of_positions`: rows of a mini-batch for which a continuous autoguide keeps a posterior each.
+    `latents_of_positions`: rows of a mini-batch for which a continuous autoguide keeps a posterior each. `first_s`:
+    seconds that draws took which the pair keeps, and gives again without drawing.
     """
 
     library: Library
@@ -134,6 +135,7 @@ class Pair(Protocol):
     remarks: tuple[str, ...]
     order: tuple[tuple[str, ...], tuple[str, ...]]
     latents_of_positions: int
+    first_s: float
 
     def block(self, first: int, n: int, names: Collection[str], *, terms: bool) -> Block:
         """Draws under the seeds first .. first + n - 1; a backend may give more classes and terms than asked for."""

@@ -1,6 +1,7 @@
 """A NumPyro model and guide, ready to be drawn from: every public ELBO class in one compiled function of the key."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from time import monotonic
 from typing import Any
 
 import jax
@@ -74,7 +75,9 @@ class NumPyroPair:
         self._asked, self._errors = frozenset(self.elbos), dict[str, str]()
         self.mended, self._changes = "", mending(())
         self._compiled: Callable | None = self._compile()
+        began = monotonic()
         self._first = self._call(0, self._rows)
+        self.first_s = monotonic() - began
         self.sites = sites_of(self._static, jax.tree.map(lambda leaf: leaf[0], self._first[""][1]))
         self.bits = 64 if self._first[""][0].dtype == np.float64 else 32
         self.classes = tuple(

@@ -21,7 +21,7 @@ from elbo_compare.suites.semantics.explaining.named import elbo_classes, kind_of
 from elbo_compare.suites.semantics.explaining.pyro_facts import sites_of, terms_of
 from elbo_compare.suites.semantics.explaining.roles import ELBOS
 from elbo_compare.suites.tracing.pyro_exact import exact_elbo
-from elbo_compare.suites.tracing.pyro_trace import drawn_names, quiet, traced
+from elbo_compare.suites.tracing.pyro_trace import drawn_names, one_thread, quiet, traced
 from elbo_compare.suites.tracing.site import Traced
 
 SEED, OTHERS = 0, (1, 2, 3)
@@ -57,7 +57,7 @@ def prepare(
     given = [torch.tensor(each, dtype=torch.get_default_dtype()) if isinstance(each, list) else each for each in args]
     classes = public_classes()
     asked = elbos or {f"{name}()": each(**ARGUMENTS.get(name, {})) for name, each in classes.items()}
-    with quiet():
+    with quiet(), one_thread():
         return PyroPair(model, guide, given, dict(kwargs), asked)
 
 
@@ -78,6 +78,8 @@ class PyroPair:
     """See `facts.Pair`."""
 
     library = Library.PYRO
+    first_s = 0.0
+    first_trial = 0  # the seed of the first draw of an experiment
 
     def __init__(self, model: Callable, guide: Callable, args: list, kwargs: dict, elbos: Mapping[str, Any]) -> None:
         self.model, self.guide, self.args, self.kwargs = model, guide, args, kwargs
@@ -112,7 +114,7 @@ class PyroPair:
         values: dict[str, list[float]] = {name: [] for name in names}
         gradients: dict[str, list[np.ndarray]] = {name: [] for name in names}
         found: list[list[tuple[float, float, float]]] = []
-        with quiet():
+        with quiet(), one_thread():
             for seed in range(first, first + n):
                 for name in names:
                     value, gradient = self._drawn(name, seed)
@@ -149,7 +151,7 @@ class PyroPair:
         """See `pyro_exact`."""
         if not has_exact(self.sites):
             return None
-        with quiet():
+        with quiet(), one_thread():
             try:
                 found = exact_elbo(self.model, self.guide, self.args, self.kwargs)
             except Exception:  # the pair may refuse values that its draws do not reach
@@ -157,9 +159,7 @@ class PyroPair:
             if found is None:
                 return None
             value, route = found
-            leaves = list(self._parameters.values())
-            slopes = torch.autograd.grad(value, leaves, allow_unused=True) if leaves and value.requires_grad else ()
-            gradient = self._along([None if each is None else each.detach() for each in slopes] or [None] * len(leaves))
+            gradient = self.along(value)
         return Exact(value=float(value.detach()), gradient=gradient, route=route)
 
     def _changing(self, run: Traced) -> tuple[str, ...]:
@@ -222,6 +222,12 @@ class PyroPair:
             for leaf, before in zip(leaves, kept, strict=True):
                 leaf.grad = before
         return -float(loss[0] if isinstance(loss, tuple) else loss), gradient
+
+    def along(self, value: torch.Tensor) -> np.ndarray:
+        """The gradient of `value` along the directions."""
+        leaves = list(self._parameters.values())
+        found = torch.autograd.grad(value, leaves, allow_unused=True) if leaves and value.requires_grad else ()
+        return self._along(list(found) or [None] * len(leaves))
 
     def _along(self, slopes: Sequence[torch.Tensor | None]) -> np.ndarray:
         shapes = [leaf.shape for leaf in self._parameters.values()]

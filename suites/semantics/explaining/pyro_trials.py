@@ -16,6 +16,8 @@ from elbo_compare.suites.semantics.explaining.applying import Candidate
 from elbo_compare.suites.semantics.explaining.facts import ClassFacts, Site
 from elbo_compare.suites.semantics.explaining.numbers import changed, numbers_of
 from elbo_compare.suites.semantics.explaining.roles import Role, treatment
+from elbo_compare.suites.semantics.explaining.tmc_trials import factors_left, scores_left
+from elbo_compare.suites.tracing.pyro_trace import one_thread
 
 DRAWS, SECONDS = 64, 2.0  # the seconds are for large pairs alone
 SAME = 1e-6  # of the size of a loss: two calls under one seed differ by rounding alone
@@ -30,9 +32,10 @@ def trials(pair: Any) -> tuple[Candidate, ...]:
         if not facts.asked or facts.error:
             continue
         elbo = pair.elbos[facts.name]
-        with warnings.catch_warnings(), pyro.validation_enabled(is_validation_enabled()):
+        with warnings.catch_warnings(), one_thread(), pyro.validation_enabled(is_validation_enabled()):
             warnings.simplefilter("ignore")
-            for each in (_infinite, _subsampled, _ranked, _penalty, *((_called,) if named else ())):
+            called = (_called,) if named else ()
+            for each in (_infinite, _subsampled, _ranked, _penalty, scores_left, factors_left, *called):
                 found += each(pair, facts, elbo)
             if type(elbo).__name__.startswith("Jit"):
                 for each in (_numbers, _second_pair, _compiles_again):
@@ -156,7 +159,7 @@ def _subsampled(pair: Any, facts: ClassFacts, elbo: Elbo) -> Iterator[Candidate]
         return
     model, guide = (poutine.scale(each, scale=1 / factor) for each in (pair.model, pair.guide))
     until, draws = process_time() + SECONDS, []
-    for seed in range(DRAWS):
+    for seed in range(pair.first_trial, pair.first_trial + DRAWS):
         draws.append(factor * _loss(elbo, pair, seed, model, guide) - _loss(elbo, pair, seed))
         if process_time() > until:
             break
@@ -202,7 +205,7 @@ def _ranked(pair: Any, facts: ClassFacts, elbo: Elbo) -> Iterator[Candidate]:
     right = copy.copy(elbo)
     right.__class__ = _Ranked
     until, gaps = process_time() + SECONDS, []
-    for seed in range(DRAWS):
+    for seed in range(pair.first_trial, pair.first_trial + DRAWS):
         gaps.append(pair.step(elbo, seed)[1] - pair.step(right, seed)[1])
         if process_time() > until:
             break
@@ -221,7 +224,7 @@ def _penalty(pair: Any, facts: ClassFacts, elbo: Elbo) -> Iterator[Candidate]:
     twice = copy.copy(elbo)
     twice.num_particles = 2 * elbo.num_particles
     until, draws = process_time() + SECONDS, []
-    for seed in range(DRAWS):
+    for seed in range(pair.first_trial, pair.first_trial + DRAWS):
         draws.append(-2 * (_loss(elbo, pair, seed) - _loss(twice, pair, seed)))
         if process_time() > until:
             break

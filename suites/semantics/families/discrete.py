@@ -65,6 +65,15 @@ def _enumerated(_: Numbers) -> Numbers:
     }
 
 
+_PROBABILITIES, _DATUM, FACTOR = (0.2, 0.3, 0.5), 1.3, -0.25  # of SEM-TMC-003 and 004
+
+
+def summed_loss(power: int, *, data: bool = True) -> float:
+    """-log sum_z p(z)^power p(x | z), p(x | z) = N(z, 1) at 1.3; 1 without data."""
+    likelihood = [exp(log_normal(_DATUM, z)) if data else 1.0 for z in range(len(_PROBABILITIES))]
+    return -log(sum(p**power * each for p, each in zip(_PROBABILITIES, likelihood, strict=True)))
+
+
 def _sampled_kl(measured: Numbers) -> float:
     return log_normal(measured["z"], 0.7, 0.5) - log_normal(measured["z"])
 
@@ -143,6 +152,33 @@ CASES = (
         ),
         oracle=lambda _: dict.fromkeys(("tmc_gradient", "trace_gradient"), exact_gradient()),
         given=("z",),
+    ),
+    Case(
+        id="SEM-TMC-003",
+        title="TraceTMC_ELBO with a latent that is enumerated in the model",
+        statement="loss = -log sum_z p(z) p(x | z), z of three states; 0 without data",
+        source="pyro.infer.tracetmc_elbo 1.9.2, _compute_tmc_factors: log p(z) of the site; _compute_dice_factors: "
+               "log p(z) of the same site, since an enumerated site has no denominator",
+        behaviours=(
+            Behaviour(library=Library.PYRO, formula="-log sum_z p(z)^2 p(x | z); TraceEnum_ELBO as stated",
+                      program="tmc/tmc_003_pyro.py",
+                      computes=lambda _: {"tmc": summed_loss(2), "tmc_without_data": summed_loss(2, data=False),
+                                          "enum": summed_loss(1)}),
+        ),
+        oracle=lambda _: {"tmc": summed_loss(1), "tmc_without_data": 0.0, "enum": summed_loss(1)},
+    ),
+    Case(
+        id="SEM-TMC-004",
+        title="What the guide observes, a factor of -0.25, under TraceTMC_ELBO",
+        statement="the loss with the factor less the loss without it is log q = -0.25, at each draw",
+        source="pyro.infer.tracetmc_elbo 1.9.2, _compute_tmc_factors: 'continue' at observed sites of the guide; "
+               "pyro.factor 1.9.2: has_rsample 'must be specified for use in guides'",
+        behaviours=(
+            Behaviour(library=Library.PYRO, formula="TMC: 0; Trace and TraceEnum: -0.25",
+                      program="tmc/tmc_004_pyro.py",
+                      computes=lambda _: {"tmc_change": 0.0, "trace_change": FACTOR, "enum_change": FACTOR}),
+        ),
+        oracle=lambda _: dict.fromkeys(("tmc_change", "trace_change", "enum_change"), FACTOR),
     ),
     Case(
         id="SEM-ENUM-001",

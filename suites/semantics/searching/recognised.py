@@ -69,6 +69,8 @@ OUT_OF_REACH: Mapping[str, str] = {
     "FIND-PYRO-024": _OTHER,
     "FIND-PYRO-025": "needs training on one mini-batch after another",
     "FIND-PYRO-026": _OTHER,
+    "FIND-PYRO-029": "a site that TraceEnum_ELBO sums out is put to that class alone",
+    "FIND-PYRO-030": "a factor of the guide is no production",
     "FIND-NUMPYRO-007": "multi_sample_guide is no way of the search",
     "FIND-NUMPYRO-010": "data outside of a support are no production",
     "FIND-NUMPYRO-011": "the value is right on average; variances are not judged",

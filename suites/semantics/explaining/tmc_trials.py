@@ -1,0 +1,132 @@
+"""What Pyro's tensor Monte Carlo leaves out of a pair or counts twice, tried with the library's own object."""
+
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from time import process_time
+from typing import Any
+
+import pyro
+import torch
+from pyro.distributions.util import scale_and_mask
+from pyro.infer import tracetmc_elbo
+from pyro.ops import packed
+from pyro.poutine.messenger import Messenger
+
+from elbo_compare.suites.semantics.explaining.applying import Candidate
+from elbo_compare.suites.semantics.explaining.facts import ClassFacts
+from elbo_compare.suites.tracing.site import Draw
+
+DRAWS, ALIKE, SECONDS = 64, 8, 2.0  # draws that are all the same end it; the seconds are for large pairs alone
+Elbo = Any
+
+
+def scores_left(pair: Any, facts: ClassFacts, elbo: Elbo) -> Iterator[Candidate]:
+    """FIND-PYRO-027: the gradient lacks log-estimate * grad log q(z) of each discrete z that is drawn once.
+
+    A mean of the estimates of the other half is taken off: grad log q is zero on average. The first half of the draws
+    picks the direction, the second half is told.
+    """
+    names = {site.name for site in pair.sites if not site.observed and site.guide is not None and not site.guide.given
+             and site.guide.draw is Draw.SCORE and not site.guide.enumerate}  # fmt: skip
+    if facts.kind != "TraceTMC_ELBO" or not names or not pair.directions or elbo.num_particles > 1:
+        return
+    values, slopes = [], []
+    for seed in _seeds(pair):
+        scored = _Scored(names)
+        pyro.set_rng_seed(seed)
+        loss = elbo.differentiable_loss(pair.model, scored(pair.guide), *pair.args, **pair.kwargs)
+        values.append(-float(loss))
+        slopes.append(pair.along(scored.total))
+    half = len(values) // 2
+    means = [sum(values[half:]) / len(values[half:]), sum(values[:half]) / max(half, 1)]
+    lacking = [(means[k >= half] - value) * slope for k, (value, slope) in enumerate(zip(values, slopes, strict=True))]
+    sums = abs(sum(lacking[:half])) if half else abs(lacking[0])
+    if not sums.any():
+        return  # no parameter moves the site
+    worst = int(sums.argmax())
+    fact = f"in the gradient along {pair.directions[worst]}: the score of {', '.join(sorted(names))} is missing"
+    yield Candidate(id="FIND-PYRO-027", kind=facts.kind, sites=tuple(sorted(names)), measure="trial", fact=fact,
+                    draws=tuple(float(each[worst]) for each in lacking[half:]))  # fmt: skip
+
+
+def factors_left(pair: Any, facts: ClassFacts, elbo: Elbo) -> Iterator[Candidate]:
+    """FIND-PYRO-029 and 030: the class beside itself with the factor that it counts twice, or leaves out."""
+    if facts.kind != "TraceTMC_ELBO":
+        return
+    latents = [site for site in pair.sites if not site.observed and not site.deterministic]
+    summed = {site.name for site in latents if site.guide is None and site.model and site.model.enumerate
+              and site.model.enumerate != "samples"}  # fmt: skip
+    given = {site.name for site in latents if site.guide is not None and site.guide.given}
+    for identifier, names, mended in (
+        ("FIND-PYRO-029", summed, _counted_once), ("FIND-PYRO-030", given, _with_observed),
+    ):  # fmt: skip
+        if names:
+            draws = []
+            for seed in _seeds(pair):
+                got = -_loss(elbo, pair, seed)
+                with mended(names):
+                    draws.append(got + _loss(elbo, pair, seed))
+                if len(draws) == ALIKE and max(draws) - min(draws) <= 1e-6 * (abs(got) + 1):
+                    break
+            yield Candidate(id=identifier, kind=facts.kind, sites=tuple(sorted(names)), measure="trial",
+                            draws=tuple(draws))  # fmt: skip
+
+
+def _seeds(pair: Any) -> Iterator[int]:
+    until = process_time() + SECONDS
+    for seed in range(pair.first_trial, pair.first_trial + DRAWS):
+        yield seed
+        if process_time() > until:
+            return
+
+
+def _loss(elbo: Elbo, pair: Any, seed: int) -> float:
+    pyro.set_rng_seed(seed)
+    return float(elbo.loss(pair.model, pair.guide, *pair.args, **pair.kwargs))
+
+
+class _Scored(Messenger):
+    """Adds up log q of the named sites as they are drawn, by their scale and mask."""
+
+    def __init__(self, names: Collection[str]) -> None:
+        super().__init__()
+        self.names, self.total = names, torch.zeros(())
+
+    def _pyro_post_sample(self, msg: Any) -> None:
+        if msg["name"] in self.names:
+            log_q = scale_and_mask(msg["fn"].log_prob(msg["value"]), scale=msg["scale"], mask=msg["mask"])
+            self.total = self.total + torch.as_tensor(log_q).sum()
+
+
+@contextmanager
+def _replaced(name: str, function: Callable) -> Iterator[None]:
+    before = getattr(tracetmc_elbo, name)
+    setattr(tracetmc_elbo, name, function)
+    try:
+        yield
+    finally:
+        setattr(tracetmc_elbo, name, before)
+
+
+def _counted_once(names: Collection[str]) -> Any:
+    """Without the DiCE factor of the named sites of the model, which have no proposal."""
+    right = tracetmc_elbo._compute_dice_factors
+
+    def factors(model_trace: Any, guide_trace: Any) -> Any:
+        kept = model_trace.copy()
+        for name in names:
+            kept.remove_node(name)
+        return right(kept, guide_trace)
+
+    return _replaced("_compute_dice_factors", factors)
+
+
+def _with_observed(names: Collection[str]) -> Any:
+    """With -log q of the named sites of the guide."""
+    right = tracetmc_elbo._compute_tmc_factors
+
+    def factors(model_trace: Any, guide_trace: Any) -> Any:
+        own = [packed.neg(guide_trace.nodes[name]["packed"]["log_prob"]) for name in names]
+        return [*right(model_trace, guide_trace), *own]
+
+    return _replaced("_compute_tmc_factors", factors)
