@@ -31,7 +31,7 @@ def scores_left(pair: Any, facts: ClassFacts, elbo: Elbo) -> Iterator[Candidate]
     if facts.kind != "TraceTMC_ELBO" or not names or not pair.directions or elbo.num_particles > 1:
         return
     values, slopes = [], []
-    for seed in _seeds(pair):
+    for seed in _seeds(pair, 2 * DRAWS):  # few draws of a discrete site are no evidence
         scored = _Scored(names)
         pyro.set_rng_seed(seed)
         loss = elbo.differentiable_loss(pair.model, scored(pair.guide), *pair.args, **pair.kwargs)
@@ -72,9 +72,9 @@ def factors_left(pair: Any, facts: ClassFacts, elbo: Elbo) -> Iterator[Candidate
                             draws=tuple(draws))  # fmt: skip
 
 
-def _seeds(pair: Any) -> Iterator[int]:
+def _seeds(pair: Any, draws: int = DRAWS) -> Iterator[int]:
     until = process_time() + SECONDS
-    for seed in range(pair.first_trial, pair.first_trial + DRAWS):
+    for seed in range(pair.first_trial, pair.first_trial + draws):
         yield seed
         if process_time() > until:
             return
