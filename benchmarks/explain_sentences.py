@@ -72,8 +72,12 @@ def own_traces(pair: Any, library: str) -> tuple[Trace, Trace]:
     if library == "pyro":
         pyro, poutine = sys.modules["pyro"], sys.modules["pyro.poutine"]
         pyro.set_rng_seed(0)
-        guide = poutine.trace(pair.guide).get_trace(*pair.args, **pair.kwargs)
-        model = poutine.trace(poutine.replay(pair.model, trace=guide)).get_trace(*pair.args, **pair.kwargs)
+        if pair.within_model:
+            pair.guide(*pair.args, **pair.kwargs)
+            model, guide = pair.guide.get_traces()
+        else:
+            guide = poutine.trace(pair.guide).get_trace(*pair.args, **pair.kwargs)
+            model = poutine.trace(poutine.replay(pair.model, trace=guide)).get_trace(*pair.args, **pair.kwargs)
         prune = sys.modules["pyro.poutine.util"].prune_subsample_sites
         pruned = [prune(each) for each in (model, guide)]
         for each in pruned:

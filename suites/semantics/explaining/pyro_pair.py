@@ -11,6 +11,7 @@ import torch
 from pyro import poutine
 from pyro.infer import ELBO, ReweightedWakeSleep
 from pyro.infer.autoguide import AutoContinuous
+from pyro.poutine.guide import GuideMessenger
 from pyro.poutine.messenger import Messenger
 
 from elbo_compare.suites.semantics.case import Library
@@ -83,6 +84,9 @@ class PyroPair:
 
     def __init__(self, model: Callable, guide: Callable, args: list, kwargs: dict, elbos: Mapping[str, Any]) -> None:
         self.model, self.guide, self.args, self.kwargs = model, guide, args, kwargs
+        # A messenger for a guide runs the model, and the ELBO objects ask it for its traces: one that is traced, or has
+        # a handler around it, would take the data for draws of the guide.
+        self.within_model = isinstance(guide, GuideMessenger)
         self.versions = f"pyro-ppl {pyro.__version__}, torch {torch.__version__}"
         pyro.set_rng_seed(SEED)
         guide(*args, **kwargs)  # an autoguide sets itself up on its first call, and draws while it does
@@ -149,7 +153,7 @@ class PyroPair:
 
     def exact(self) -> Exact | None:
         """See `pyro_exact`."""
-        if not has_exact(self.sites):
+        if not has_exact(self.sites) or self.within_model:
             return None
         with quiet(), one_thread():
             try:

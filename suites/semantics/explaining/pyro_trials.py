@@ -154,7 +154,7 @@ def _subsampled(pair: Any, facts: ClassFacts, elbo: Elbo) -> Iterator[Candidate]
     """FIND-PYRO-009: N/B inside the log-mean-exp, against N/B times the bound of the mini-batch."""
     if facts.kind not in ("RenyiELBO", "TraceTMC_ELBO") or (facts.kind == "TraceTMC_ELBO" and not _samples(pair)):
         return
-    factor = _common_factor(pair.sites)
+    factor = None if pair.within_model else _common_factor(pair.sites)
     if factor is None or (elbo.num_particles == 1 and facts.kind == "RenyiELBO"):
         return
     model, guide = (poutine.scale(each, scale=1 / factor) for each in (pair.model, pair.guide))

@@ -28,7 +28,7 @@ def scores_left(pair: Any, facts: ClassFacts, elbo: Elbo) -> Iterator[Candidate]
     """
     names = {site.name for site in pair.sites if not site.observed and site.guide is not None and not site.guide.given
              and site.guide.draw is Draw.SCORE and not site.guide.enumerate}  # fmt: skip
-    if facts.kind != "TraceTMC_ELBO" or not names or not pair.directions or elbo.num_particles > 1:
+    if facts.kind != "TraceTMC_ELBO" or not names or not pair.directions or elbo.num_particles > 1 or pair.within_model:
         return
     values, slopes = [], []
     for seed in _seeds(pair, 2 * DRAWS):  # few draws of a discrete site are no evidence

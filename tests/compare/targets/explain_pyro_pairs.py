@@ -7,7 +7,7 @@ from pyro import poutine
 from pyro.distributions.testing.rejection_gamma import ShapeAugmentedGamma
 from pyro.distributions.transforms import planar
 from pyro.infer import config_enumerate
-from pyro.infer.autoguide import AutoDelta, AutoNormal
+from pyro.infer.autoguide import AutoDelta, AutoNormal, AutoNormalMessenger
 
 torch.set_default_dtype(torch.float64)
 DATA = torch.tensor([0.3, -1.2, 2.0, 0.4])
@@ -274,6 +274,7 @@ def placed_guide():
 
 
 PAIRS = {
+    "guide that runs the model": (lognormal_model, AutoNormalMessenger(lognormal_model), ()),
     "factor of the guide": (lognormal_model, factored_guide, ()),
     "rejection": (gamma_model, rejection_guide, ()),
     "summed in the model": (summed_model, empty_guide, ()),
