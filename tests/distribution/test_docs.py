@@ -53,24 +53,3 @@ def test_the_readme_is_short():
     text = (ROOT / "README.md").read_text("utf-8")
     assert len(text.splitlines()) < 130
     assert text.index("## The answer") < text.index("## Is your code right?") < text.index("## Run it")
-
-
-@pytest.mark.parametrize("line", ["compare cite MUT-002", "compare cite KL-002", "compare findings"])
-def test_what_only_reads_is_run(line):
-    from typer.testing import CliRunner
-
-    assert any(line == command for _, command in EVERY)
-    done = CliRunner().invoke(app, shlex.split(line)[1:])
-    assert done.exit_code == 0, done.output
-    assert done.output.strip()
-
-
-def test_the_readmes_transcript_is_what_the_command_says(monkeypatch):
-    pytest.importorskip("torch", reason="torch is not installed")
-    from typer.testing import CliRunner
-
-    text = (ROOT / "README.md").read_text("utf-8")
-    (line, said), *_ = re.findall(r"^\$ (compare check .+)\n((?:.+\n)+?)```", text, re.MULTILINE)
-    monkeypatch.chdir(ROOT)
-    done = CliRunner().invoke(app, shlex.split(line)[1:])
-    assert done.output.split() == said.split()
