@@ -22,4 +22,6 @@ UNSEEN = (
     against(FILE, "heads", "mean_of_log_q_cut", "model", "heads_guide", "mean detached in log q",
             "log q(z)", "detached", "first_head"),
     against(FILE, "heads", "heads_swapped", "model", "heads_guide", "mean and log variance swapped", "q(z)"),
+    against(FILE, "right", "log_var_read_as_log_sigma", "model", "guide", "log variance read as log sigma",
+            "log sigma^2 of z", "read as log sigma"),
 )  # fmt: skip

@@ -62,6 +62,12 @@ def counted_twice(x: Tensor) -> Tensor:
     return (2 * cross_entropy(drawn(*q), x) + kl(*q)).mean()
 
 
+def log_var_read_as_log_sigma(x: Tensor) -> Tensor:
+    mean, log_sigma = two(encoder, x)
+    q = mean, 2 * log_sigma
+    return (cross_entropy(drawn(*q), x) + kl(*q)).mean()
+
+
 # Two observed sites, each with a scale of its own.
 
 

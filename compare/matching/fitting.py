@@ -12,7 +12,7 @@ import numpy as np
 
 from elbo_compare.compare.matching.measured import Measured, Series
 from elbo_compare.suites.bridge.pairs.columns import CLAMPS
-from elbo_compare.suites.bridge.pairs.records import EXPECTED, SAMPLERS, SiteFacts, Term, What
+from elbo_compare.suites.bridge.pairs.records import BY_ROOT, BY_VARIANCE, EXPECTED, SAMPLERS, SiteFacts, Term, What
 from elbo_compare.suites.contract import Array
 
 # Roundings that a sum may be off by, in units of roundoff x the sum of its absolute terms. Every term comes out of
@@ -66,7 +66,7 @@ def fit(total: Mapping[int, Series], terms: Sequence[Term], found: Measured) -> 
             return None
         bound = ROUNDINGS * found.unit * _size(solved, columns, y)
         plain = _without_negligible(solved, columns)
-        solved = plain if (np.abs(_sum(plain, columns) - y.values) <= bound).all() else solved
+        solved = plain if (np.abs(_sum(plain, columns) - y.values) <= SOLVED * bound).all() else solved
         residual = np.abs(_sum(solved, columns) - y.values)
         worst = int(np.argmax(residual / bound))
         if not solutions or residual[worst] / bound[worst] > off / allowed:
@@ -138,6 +138,8 @@ ANALYTIC = (What.KL,)
 SAMPLED_PARTS = (What.LOG_VAR, What.NOISE2, What.PRIOR_RESIDUAL2, What.PRIOR_LOG_VAR)
 ANALYTIC_PARTS = (What.LOG_VAR, What.MEAN2, What.VAR, What.PRIOR_LOG_VAR)
 PARTS = (SAMPLED_PARTS, ANALYTIC_PARTS, (*ANALYTIC_PARTS, What.SIGMA), (*ANALYTIC_PARTS, What.VAR2))
+# The KL's parts where what a network gives is taken for the logarithm of another power of sigma, in the draw as well.
+MISREAD = {BY_ROOT: (*ANALYTIC_PARTS, What.SIGMA), BY_VARIANCE: (*ANALYTIC_PARTS, What.VAR2)}
 LIKELIHOODS = (
     What.UNMASKED,
     What.SQUARED_ERROR,
@@ -173,6 +175,8 @@ def candidates(found: Measured) -> Iterator[list[Term]]:
         for likelihood in (plain, *(each for each in others if not any(term.clamp for term in each))):
             moved = _there(_at(likelihood, draw), found)
             yield from (moved + kl for kl in (*kls, *(_at(kl, draw) for kl in kls[:1])))
+            if draw in MISREAD:
+                yield moved + _there([Term(what, site.name) for site in latents for what in MISREAD[draw]], found)
 
 
 def _own(

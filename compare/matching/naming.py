@@ -112,9 +112,15 @@ def _common(raw: Sequence[Weighed]) -> tuple[Reduction, float]:
         reductions = Counter(each.reduction for each in raw if each.weight)
         return (reductions.most_common(1)[0][0] if reductions else SUMMED), 1.0
     leading = [key for key, count in votes.items() if count == max(votes.values())]
-    leading = [key for key in leading if key[1] == 1.0 and key[0].batch >= 0] or leading
     likelihood = [(each.reduction, each.weight) for each in own if each.term.what is What.LOG_LIKELIHOOD]
+    if not any(key[0].batch >= 0 and _divided(key[1]) for key in likelihood):  # a mean leaves the KL undivided
+        leading = [key for key in leading if key[1] == 1.0 and key[0].batch >= 0] or leading
     return next((key for key in likelihood if key in leading), leading[0])
+
+
+def _divided(weight: float) -> bool:
+    """Whether it is one of so many."""
+    return 0 < weight <= 0.5 and abs(1.0 / weight - round(1.0 / weight)) < EQUAL / weight
 
 
 def _sign(term: Term) -> float:

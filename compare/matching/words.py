@@ -17,15 +17,27 @@ from elbo_compare.compare.matching.naming import (
     constant_words,
     plain_number,
 )
-from elbo_compare.suites.bridge.pairs.records import EXPECTED, SAMPLERS, SiteFacts, Term, Total, What
+from elbo_compare.compare.matching.readings import (
+    FITTED,
+    STEADY,
+    as_beta,
+    log_variance,
+    misread,
+    particles,
+    squares,
+)
+from elbo_compare.suites.bridge.pairs.records import (
+    EXPECTED,
+    SAMPLERS,
+    SiteFacts,
+    Term,
+    Total,
+    What,
+)
 
 # A Gaussian term in parts, as it is right: log q - log p at a draw, and KL(q || p).
 SAMPLED_PARTS = {What.LOG_VAR: -0.5, What.NOISE2: -0.5, What.PRIOR_RESIDUAL2: 0.5, What.PRIOR_LOG_VAR: 0.5}
 ANALYTIC_PARTS = {What.LOG_VAR: -0.5, What.MEAN2: 0.5, What.VAR: 0.5, What.PRIOR_LOG_VAR: 0.5}
-OWN = (What.LOG_LIKELIHOOD, What.LOG_Q, What.LOG_P)
-# A fitted number against another that it may be: its own rounding is below 1e-9 of it, that of a constant beside terms
-# of some hundred nats below 1e-7. Numbers that are the same by themselves, as one spread for all data: float64's.
-FITTED, STEADY = 1e-6, 1e-9
 DENSITIES = (What.LOG_Q, What.LOG_P, What.KL, What.STANDARD, What.KL_STANDARD)
 PART_NAMES = {
     What.LOG_VAR: "log sigma^2 of q",
@@ -66,9 +78,12 @@ def differences(one: Named, found: Measured) -> list[str]:
         return said
     for each in whole:
         said += _weight("TraceEnum_ELBO", each, 1.0, one.reduction)
-    particles = _particles(one)
-    if particles:
-        return [*said, f"it is the average of {particles} draws, as with num_particles = {particles}"]
+    taken = misread(one)
+    if taken:
+        return [*said, taken]
+    count = particles(one)
+    if count:
+        return [*said, f"it is the average of {count} draws, as with num_particles = {count}"]
     for site in () if whole else found.sites:
         terms = [
             replace(each, term=replace(each.term, draw=1)) if each.term.draw == EXPECTED else each
@@ -76,21 +91,12 @@ def differences(one: Named, found: Measured) -> list[str]:
             if each.term.site.partition("[")[0] == site.name and each.term.what not in ALONE
         ]
         said += _observed(site, terms, one.reduction) if site.observed else _latent(site, terms, one, found)
-    if len(said) == 1 and said[0].startswith("log p(") and (beta := _beta(one)):
-        said[0] += f" (as beta = {beta:.10g})"
+    if len(said) == 1 and said[0].startswith("log p(") and (weight := as_beta(one)):
+        said[0] += f" (as beta = {weight:.10g})"
     constant = constant_words(one.constant, found)
     if constant and any(" is missing: its log q" in each for each in said):
         said.append(f"a constant stands there, {constant}, as a clamped KL (free bits) leaves it")
-    return [*_squares(one, found), *said] if said else said
-
-
-def _beta(one: Named) -> float:
-    """1 / the weight of the likelihood, where the rest has the weight 1; 0 where it is something else."""
-    own = [each for each in one.terms if each.weight and each.term.what not in ALONE]
-    data = {each.weight for each in own if each.term.what is What.LOG_LIKELIHOOD and each.term.draw == 1}
-    rest = {each.weight for each in own if each.term.what is not What.LOG_LIKELIHOOD}
-    plain = all(each.reduction == one.reduction for each in own) and rest == {1.0} and len(data) == 1
-    return 1.0 / data.pop() if plain and min(data) > 0 and data != {1.0} else 0.0
+    return [*squares(one, found), *said] if said else said
 
 
 def mixture(one: Named) -> tuple[str, str]:
@@ -98,47 +104,6 @@ def mixture(one: Named) -> tuple[str, str]:
     analytic = {each.term.site for each in one.terms if each.term.what is What.KL and each.weight}
     sampled = {each.term.site for each in one.terms if each.term.what is What.LOG_Q and each.weight}
     return ", ".join(sorted(analytic)), ", ".join(sorted(sampled))
-
-
-def _squares(one: Named, found: Measured) -> Iterator[str]:
-    """A normal likelihood of a fixed spread that weighs, beside the KL, as a bare sum of squares does; a Laplace's as
-    a bare sum of absolute errors."""
-    for site in found.sites:
-        own = [each for each in one.terms if each.term == Term(What.LOG_LIKELIHOOD, site.name)]
-        spread = _log_variance(Term(What.OBSERVED_LOG_VAR, site.name), site, found)
-        latent = {(each.weight, each.reduction) for each in one.terms
-                  if each.term.what in (What.KL, What.LOG_Q, What.LOG_P) and each.weight}  # fmt: skip
-        if not own or spread is None or len(latent) != 1:
-            continue
-        weight, reduction = next(iter(latent))
-        variance = math.exp(-spread)
-        bare = {"Normal": {2 * variance: "the squared error", variance: "half of the squared error"},
-                "Laplace": {variance**0.5: "the absolute error"}}.get(site.family, {})  # fmt: skip
-        for share, said in bare.items():
-            if abs(own[0].weight / weight - share) < FITTED * share and reduction == own[0].reduction:
-                yield f"{said} of {site.name} stands instead of log p({site.name})"
-
-
-def _log_variance(term: Term, site: SiteFacts, found: Measured) -> float | None:
-    """What a site's variance is the exponential of, where one number holds for all of it; negative for an observed one,
-    whose column has the sign of a log density."""
-    columns = found.terms.get(term)
-    if columns is None:
-        return None
-    ends = [(each.values.min(), each.values.max(), size) for size, each in columns.items()]
-    each_datum = [value / (size * found.per_datum(site.name)) for low, high, size in ends for value in (low, high)]
-    scale = site.model_scale
-    if max(each_datum) - min(each_datum) > STEADY * (1.0 + abs(each_datum[0])) or scale != 1.0:
-        return None
-    return float(each_datum[0])
-
-
-def _particles(one: Named) -> int:
-    """How many draws are averaged, each with all of its terms; 0 where it is none or one."""
-    present = [each for each in one.terms if each.weight]
-    draws = {each.term.draw for each in present}
-    even = all(each.weight == 1.0 and each.reduction == one.reduction and each.term.what in OWN for each in present)
-    return len(draws) if even and len(draws) > 1 and abs(one.factor * len(draws) - 1.0) < STEADY else 0
 
 
 def _observed(site: SiteFacts, terms: Sequence[Weighed], rest: Reduction) -> Iterator[str]:
@@ -258,7 +223,7 @@ def _determinant(name: str, missing: float) -> str:
 
 def _other_width(site: SiteFacts, q: Weighed | None, p: Weighed | None, one: Named, found: Measured) -> str:
     """Where another weight of log p and the constant beside it are what a normal prior of another width gives."""
-    own = _log_variance(Term(What.PRIOR_LOG_VAR, site.name), site, found)
+    own = log_variance(Term(What.PRIOR_LOG_VAR, site.name), site, found)
     if q is None or p is None or own is None or q.weight != 1.0 or p.weight in (0.0, 1.0) or p.weight < 0:
         return ""
     width, count = math.exp(0.5 * own), found.per_datum(site.name)
@@ -322,7 +287,7 @@ def _weight(name: str, each: Weighed, scale: float, rest: Reduction, *, beta: bo
         because = f" (beta = {each.weight:.10g})" if beta and each.weight > 0 else ""
         if scale != 1.0 and abs(each.weight * scale - 1.0) < FITTED:
             because = f": the pair's scale {scale:.6g} is on it, and not in the loss"
-        elif scale != 1.0 and plain_number(each.weight * scale) == float(f"{each.weight * scale:.3g}"):
+        elif scale != 1.0 and plain_number(each.weight * scale) in range(1, 100):
             because = f": by {each.weight * scale:.3g}, where the pair's scale is {scale:.6g}"
         yield f"{name} weighs {each.weight:.10g} times as much{because}"
 

@@ -71,6 +71,8 @@ def test_a_right_loss_is_the_same(file, loss, pair, data, note):
          "the log determinant of p(z) is absent"),
         ("unseen", "likelihood_of_the_batch_alone", "part_model part_guide", BINARY,
          "log p(x) lacks the scale size / batch"),
+        ("unseen", "log_var_read_as_log_sigma", "model guide", BINARY,
+         "what is log sigma^2 of z in the pair is read as log sigma, in the draw and in the KL"),
         ("unseen", "spread_in_float32", "fixed_model guide", REAL, "log p(x) weighs 0.9999999702 times as much"),
         ("unseen", "mean_of_log_q_cut", "model heads_guide", BINARY,
          "at first_head.0.weight, first_head.0.bias, first_head.2.weight and 1 more log q(z): its own parameters are"),
