@@ -37,7 +37,7 @@ def ledger(data: ReportData) -> Section:
         ),
         frame=by_implementation(data.ledger) if "implementation" in data.ledger else data.ledger,
         columns=plain_columns(data.ledger, LEDGER),
-        limit=200,
+        limit=60 if data.once else 200,  # the others are in the frame beside it
     )
     return Section(anchor="ledger", title=title, blocks=(table,))
 
