@@ -146,10 +146,10 @@ def text(state: dict, cells: int) -> str:
             "",
             f"They struck {len(rows) - len(stopped)} result folders of {cells} cells, up to six faults each;",
             "every folder was then brought to its end by `--resume` and held against an undisturbed run, bit for bit,",
-            "timings aside. The last column is the upper end of a one-sided 95% interval for the rate of a kind of which",
-            f"none went wrong; over all kinds together it is {upper_bound(total):.2g}."
+            "timings aside. The last column is the upper end of a one-sided 95% interval for the rate of a kind of",
+            f"which none went wrong; over all kinds together it is {upper_bound(total):.2g}."
             if not bad
-            else "none went wrong.",
+            else "which none went wrong.",
             "",
             "| fault | times | in folders where something went wrong | rate at most |",
             "|---|---:|---:|---:|",
