@@ -111,9 +111,10 @@ def _of_numpyro(trace: Any) -> Trace:
             continue
         between = [node["intermediates"]] if node["intermediates"] else []
         scale = np.asarray(1.0 if node["scale"] is None else node["scale"], dtype=float)
-        density = scale * np.asarray(node["fn"].log_prob(node["value"], *between), dtype=float)
+        found_density = np.asarray(node["fn"].log_prob(node["value"], *between))
+        density = scale * found_density.astype(float)
         plates = tuple((each.name, sizes.get(each.name, each.size), each.size) for each in node["cond_indep_stack"])
-        bits = 64 if str(getattr(node["value"], "dtype", "")) == "float64" else 32
+        bits = 8 * found_density.dtype.itemsize
         found[name] = _own(node, density, scale, plates, False, bits)
     return found
 

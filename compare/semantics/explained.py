@@ -14,13 +14,13 @@ from elbo_compare.suites.semantics.explaining.objective import constants, optimi
 from elbo_compare.suites.semantics.explaining.roles import (
     ELBOS,
     OTHER_OBJECTIVE,
-    Role,
     Treatment,
     raising_site,
     site_remarks,
     sums_jointly,
     total,
     treatment,
+    without_density,
 )
 from elbo_compare.suites.semantics.findings import FINDINGS
 
@@ -63,7 +63,7 @@ def _class(facts: ClassFacts, pair: Pair, measured: ClassMeasured) -> dict[str, 
     jointly = sums_jointly(pair.sites, facts.kind, pair.library)
     by_site = {site.name: treatment(site, facts.kind, pair.library, jointly=jointly) for site in pair.sites}
     added = total(list(by_site.values()), facts)
-    analytic = [name for name, each in by_site.items() if Role.ANALYTIC in each.roles]
+    analytic = [name for name, each in by_site.items() if without_density(each)]
     return {
         "name": facts.name,
         "kind": facts.kind,

@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 
+from elbo_compare.suites.semantics.case import Library
 from elbo_compare.suites.semantics.explaining import numbers
 from elbo_compare.suites.semantics.explaining.facts import Side, Site
 from elbo_compare.suites.semantics.explaining.mending import has_exact
 from elbo_compare.suites.semantics.explaining.needs import needs_of
 from elbo_compare.suites.semantics.explaining.objective import optimised
-from elbo_compare.suites.semantics.explaining.roles import raising_site
+from elbo_compare.suites.semantics.explaining.roles import raising_site, treatment, without_density
 from elbo_compare.suites.semantics.findings import FINDINGS
 from elbo_compare.suites.tracing.quadrature import CLOSED, MOST_RUNS, integrated, rules
 from elbo_compare.suites.tracing.site import Draw, Plate
@@ -132,3 +133,10 @@ def test_a_class_that_raises_for_another_reason_raises_at_no_site():
     refused = "NotImplementedError: All distributions in the guide must be fully reparameterized."
     assert raising_site(scored, "TraceTailAdaptive_ELBO", refused) == "n"
     assert raising_site(scored, "TraceTailAdaptive_ELBO", "ValueError: plates collide") == ""
+
+
+def test_a_prior_that_is_integrated_to_one_holds_no_constant():
+    """NumPyro's TraceEnum_ELBO adds nothing of a latent that the guide lacks, the other classes add its log p."""
+    lacking = Site(name="b", model=side_of(log_prob=-1.2, normal_dims=1.0))
+    assert without_density(treatment(lacking, "TraceEnum_ELBO", Library.NUMPYRO))
+    assert not without_density(treatment(lacking, "Trace_ELBO", Library.NUMPYRO))

@@ -74,6 +74,11 @@ def treatment(site: Site, kind: str, library: Library, *, jointly: bool = False)
     return Treatment(roles=own, term=site.term)
 
 
+def without_density(each: Treatment) -> bool:
+    """Whether a site's densities are gone from a class's value: into a closed form, or integrated to one."""
+    return Role.ANALYTIC in each.roles or (each.roles == (Role.PRIOR,) and each.term == 0.0)
+
+
 def _own(site: Site, kind: str, library: Library) -> tuple[Role, ...]:
     """The roles under a class that samples."""
     if site.observed:
