@@ -198,7 +198,8 @@ def _weights(term: str) -> tuple[float | None, float]:
     if both:
         return float(both.group(2)), float(both.group(1))
     beta = re.search(r"effective beta ([0-9.e+-]+)\)", term)
-    return (float(beta.group(1)),) * 2 if beta else (1.0, 1.0)
+    both_alike = float(beta.group(1)) if beta else 1.0
+    return both_alike, both_alike
 
 
 def _summed(_match: re.Match, told: dict, *_: Any) -> bool | None:

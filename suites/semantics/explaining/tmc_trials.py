@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from time import process_time
 from typing import Any
 
+import numpy as np
 import pyro
 import torch
 from pyro.distributions.util import scale_and_mask
@@ -40,7 +41,7 @@ def scores_left(pair: Any, facts: ClassFacts, elbo: Elbo) -> Iterator[Candidate]
     half = len(values) // 2
     means = [sum(values[half:]) / len(values[half:]), sum(values[:half]) / max(half, 1)]
     lacking = [(means[k >= half] - value) * slope for k, (value, slope) in enumerate(zip(values, slopes, strict=True))]
-    sums = abs(sum(lacking[:half])) if half else abs(lacking[0])
+    sums = np.abs(np.sum(lacking[: max(half, 1)], axis=0))
     if not sums.any():
         return  # no parameter moves the site
     worst = int(sums.argmax())
