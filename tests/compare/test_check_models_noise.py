@@ -24,6 +24,7 @@ def test_the_bound_of_several_samples_is_judged_under_its_own_formula():
     result = checked("Importance")
     assert result.verdict is CheckVerdict.OTHER_OBJECTIVE, result.as_text()
     assert "is not the ELBO but a tighter bound: -(logsumexp_k log w - log K)" in result.diagnosis.text
+    assert "averaged" not in checked("Shown").diagnosis.text  # summed, and one sample handed out as if it were alone
     meant = checked("Weighted", objective="iwae")
     assert (meant.verdict, meant.declared_by) == (CheckVerdict.BY_DESIGN, "--objective iwae"), meant.as_text()
     assert {claim.name for claim in meant.terms[0].claims} == {"sampler", "value", "gradient"}

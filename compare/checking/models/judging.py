@@ -81,7 +81,7 @@ def judged(
     probed = replace(probed, probes=probes)
     if any(each.deep for each in probed.latents):  # on noise of the data: their mean and sigma are those at that noise
         probed = probed.with_latents(probed.latents)
-    several = several_of(probed)
+    several = several_of(probed, likelihood)
     if several is not None:
         return on_several(case, several)
     sampler = judge_sampler(probed)

@@ -65,6 +65,10 @@ class Several:
         noise = self.rows(np.asarray(run.sampled[latent.draws[0]].noise), batch)
         return Values(mean=mean, sigma=(far - mean) / AFAR, z=z, noise=noise)
 
+    def seen(self) -> list[Values]:
+        """Those of every run."""
+        return [self.values(len(each.setting.x), each.run, each.ends) for each in self.probed.probes]
+
     def inputs(self, x: Array, run: Run, values: Values, output: int) -> Inputs:
         """What the reading of one datum and sample takes."""
         batch = len(x)
@@ -95,7 +99,7 @@ class Bounded:
         return self.fit.text.replace(AXES[1], AXES[0]) if self.first else self.fit.text
 
 
-def several_of(probed: Probed) -> Several | None:
+def several_of(probed: Probed, likelihood: str | None = None) -> Several | None:
     """Whether the one latent has several samples a datum, each decoded; None where it has one."""
     probe = probed.probes[0]
     if len(probed.latents) != 1 or len(probed.latents[0].draws) != 1 or probed.heavy:
@@ -106,19 +110,22 @@ def several_of(probed: Probed) -> Several | None:
         return None
     count = shape[1] if shape[0] == rows else shape[0]
     shapes = {probed.program.shape(each.run, latent.at).index(len(each.setting.x)) for each in probed.probes}
-    if count == 1 or len(shapes) != 1 or outputs_of(probed.program, probe.run, probe.setting.x, latent):
+    if count == 1 or len(shapes) != 1:
         return None
     last = probed.probes[-1]
     many = outputs_of(probed.program, last.run, np.zeros(count * last.setting.x.size), latent)
     if not many:
         return None
-    return Several(probed=probed, count=count, first=shapes == {1}, outputs=tuple(many[:MOST_OUTPUTS]))
+    several = Several(probed=probed, count=count, first=shapes == {1}, outputs=tuple(many[:MOST_OUTPUTS]))
+    if outputs_of(probed.program, probe.run, probe.setting.x, latent):  # one of the samples, to be shown: or no samples
+        return several if next(_fits(several, several.seen(), likelihood), None) else None
+    return several
 
 
 def on_several(case: ResultDraft, several: Several) -> CheckResult:
     """The verdict on such a loss."""
     probed, said = several.probed, f"{several.count} samples a datum"
-    seen = [several.values(len(each.setting.x), each.run, each.ends) for each in probed.probes]
+    seen = several.seen()
     if not all(affine(each, probed.program.roundoff) for each in seen) or not np.any(seen[0].sigma):
         return case.result(CheckVerdict.NOT_JUDGED, message=f"not judged: {said}, and z is not mean + sigma e")
     case.claims.append(_sampled(seen, probed.program.roundoff))
