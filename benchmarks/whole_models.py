@@ -128,7 +128,7 @@ PROGRAMS = (
     pythae("VAE_LinNF", NOT_JUDGED, "log-determinant", "planar and radial flows: its gradient is not judged"),
     pythae("DisentangledBetaVAE", BY_DESIGN, "|KL -", "beta |KL - C|", beta=2.0, C=3.0),
     pythae("INFOVAE_MMD", NOT_JUDGED, TOLD, "an MMD beside the KL"),
-    pythae("BetaTCVAE", NOT_JUDGED, TOLD, "a decomposition of the KL that joins the data of a batch"),
+    pythae("BetaTCVAE", RIGHT, "Trace_ELBO", "alpha = beta = gamma = 1: the parts of the KL add up to it"),
     pythae("WAE_MMD", NOT_JUDGED, "no network reads it", "no sample is decoded"),
     Public(repository="sksq96/pytorch-vae", target="vae.py:VAE", wanted=FAILED, words="no loss was found",
            why="its loss is in a notebook"),

@@ -154,6 +154,8 @@ def _on_loss(case: ResultDraft, probed: Probed, latents: Sequence[Latent] = ()) 
         below = _floored(case, probed)  # |KL - C| is C - KL where the KL is less than C at every run
         if below is not None:
             return below
+        text = "not judged: the loss falls with the KL, up to a constant: |KL - C| with C above it, or a flipped sign"
+        return case.result(CheckVerdict.NOT_JUDGED, message=f"the sampler is right (z = mean + sigma e); {text}")
     if found is None or found.transformed or found.identified.reading.spread.value != "sigma":
         return _unfitted(case, probed, found, deep)
     one = found.identified
