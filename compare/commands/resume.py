@@ -31,6 +31,18 @@ def standing(result: CellResult | None, fresh: Collection[str]) -> Standing:
     return Standing.RETRIED if result.status in RETRIED else Standing.DONE
 
 
+def replaces(store: Store, result: CellResult) -> bool:
+    """Whether a result is to be stored: not where a process or a cluster was lost and a whole one is there, measured
+    elsewhere or earlier. It stays, and the next `--resume` tries again.
+
+    A timed cell is always replaced: its group is timed anew as a whole, and a ratio is one of rounds of one run.
+    """
+    if result.status not in RETRIED or result.cell.procedure is Procedure.TIME:
+        return True
+    earlier = store.read(result.cell)
+    return earlier is None or earlier.status is not Status.OK
+
+
 def unfinished(
     store: Store,
     cells: Sequence[Cell],

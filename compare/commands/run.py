@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from elbo_compare.compare import environment, files
 from elbo_compare.compare.commands.first_verdict import FirstVerdict
-from elbo_compare.compare.commands.resume import Standing, standing, unfinished
+from elbo_compare.compare.commands.resume import Standing, replaces, standing, unfinished
 from elbo_compare.compare.errors import DamagedRecordError, IncompleteError, StoreError, UsageError, unknown
 from elbo_compare.compare.planning.availability import Placement, placement, reason_not_to_run
 from elbo_compare.compare.planning.plan import plan, preflight
@@ -235,7 +235,10 @@ def _run_cells(
     told = FirstVerdict(bar.note)
 
     def finish(result: CellResult) -> None:
-        store.write(result)
+        if replaces(store, result):
+            store.write(result)
+        else:
+            bar.note(f"{result.cell.label}: {result.status}; the earlier result is kept, --resume tries again")
         bar.done(result)
         told.look(result)
 
