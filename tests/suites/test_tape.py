@@ -10,7 +10,7 @@ from elbo_compare.suites.bridge.tape import Drawn, Tape, TapeError
 from elbo_compare.suites.bridge.torch_tape import TorchTape
 
 SHAPE = (4, 3)
-ZEROS, ONES = torch.zeros(SHAPE), torch.ones(SHAPE)
+ZEROS, ONES = (make(SHAPE, dtype=torch.float32) for make in (torch.zeros, torch.ones))
 
 
 def _filled(fill):
@@ -38,6 +38,15 @@ ASKING = {
     "float64": lambda: torch.randn(SHAPE, dtype=torch.float64),
     "a module that draws": lambda: nn.Sequential(nn.Dropout(), nn.Flatten(0))(ONES) * 0 + torch.randn(12),
 }
+
+
+@pytest.fixture(autouse=True)
+def in_float32():
+    """As a program starts: another test of this process may have left float64 as the default."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float32)
+    yield
+    torch.set_default_dtype(before)
 
 
 @pytest.mark.parametrize("asking", ASKING.values(), ids=ASKING.keys())
