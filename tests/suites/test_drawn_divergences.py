@@ -83,6 +83,16 @@ def test_planted_errors_are_seen(many_against_one, what):
     assert "Normal|Normal (NEW)" in "\n".join(lines(Library.PYRO, {"Normal|Normal": row}, {}))
 
 
+@pytest.fixture
+def own_default():
+    """The program sets float64 for its process, which here is other tests' too."""
+    torch = pytest.importorskip("torch")
+    before = torch.get_default_dtype()
+    yield
+    torch.set_default_dtype(before)
+
+
+@pytest.mark.usefixtures("own_default")
 def test_pyro_at_drawn_parameters():
     """Right ones pass, through the library; the Wishart's lost gradient and mixed batch (PYRO-011, 028) are seen."""
     pytest.importorskip("pyro")
