@@ -1,5 +1,6 @@
 """The sampler: z = mean + sigma e, one normal noise per datum and latent; and which draws the loss depends on."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -83,7 +84,9 @@ def judge_sampler(probed: Probed) -> Sampler:
             )
         if not np.any(values.sigma):
             return Sampler(beyond="z does not change with the noise that it is made of")
-    return Sampler(claim=_claim(probed), notes=_notes(first))
+    every = [values for place in range(len(probed.latents)) for values in _all(probed, place)]
+    claim = sampler_claim(every, probed.program.roundoff, "its own networks, every tape")
+    return Sampler(claim=claim, notes=_notes(first))
 
 
 def _list(shapes: list[tuple[int, ...]]) -> str:
@@ -114,23 +117,22 @@ def _shared(probed: Probed, latent: Latent, probe: Probe, shapes: list[tuple[int
     return Diagnosis(form=DifferenceForm.EXPECTATION, text=text, advice=advice)
 
 
-def _claim(probed: Probed) -> ClaimVerdict:
+def sampler_claim(seen: Iterable[Values], roundoff: float, where: str) -> ClaimVerdict:
     """The worst distance of z from mean + sigma e, of what rounding allows."""
     worst = (0.0, 1.0)
-    for place in range(len(probed.latents)):
-        for values in _all(probed, place):
-            off = np.abs(values.z - values.mean - values.sigma * values.noise)
-            size = np.abs(values.mean) + np.abs(values.sigma * values.noise) + np.abs(values.z)
-            allowed = AFFINE * probed.program.roundoff * size + 1e-300
-            at = int(np.argmax(off / allowed))
-            worst = max(worst, (float(off.ravel()[at]), float(allowed.ravel()[at])), key=lambda pair: pair[0] / pair[1])
+    for values in seen:
+        off = np.abs(values.z - values.mean - values.sigma * values.noise).ravel()
+        size = (np.abs(values.mean) + np.abs(values.sigma * values.noise) + np.abs(values.z)).ravel()
+        allowed = AFFINE * roundoff * size + 1e-300
+        at = int(np.argmax(off / allowed))
+        worst = max(worst, (float(off[at]), float(allowed[at])), key=lambda pair: pair[0] / pair[1])
     return ClaimVerdict(
         name="sampler",
         statement=STATEMENT,
         outcome=Outcome.AGREES,
         difference=worst[0],
         tolerance=worst[1],
-        where="its own networks, every tape",
+        where=where,
     )
 
 

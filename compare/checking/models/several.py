@@ -20,9 +20,9 @@ from elbo_compare.compare.checking.models import gradients, mistakes
 from elbo_compare.compare.checking.models.drafting import ResultDraft
 from elbo_compare.compare.checking.models.evaluation import in_evaluation
 from elbo_compare.compare.checking.models.objective import signature_of
-from elbo_compare.compare.checking.models.parts import AFAR, AFFINE, Ends, Values, affine, outputs_of
+from elbo_compare.compare.checking.models.parts import AFAR, Ends, Values, affine, outputs_of
 from elbo_compare.compare.checking.models.probing import Probe, Probed, last_of
-from elbo_compare.compare.checking.models.sampling import STATEMENT
+from elbo_compare.compare.checking.models.sampling import sampler_claim
 from elbo_compare.compare.checking.names import Role, WrittenAs
 from elbo_compare.compare.checking.objectives import SOURCES, Name
 from elbo_compare.compare.checking.readings import Inputs, Quantity, Reading, Target, target
@@ -128,7 +128,7 @@ def on_several(case: ResultDraft, several: Several) -> CheckResult:
     seen = several.seen()
     if not all(affine(each, probed.program.roundoff) for each in seen) or not np.any(seen[0].sigma):
         return case.result(CheckVerdict.NOT_JUDGED, message=f"not judged: {said}, and z is not mean + sigma e")
-    case.claims.append(_sampled(seen, probed.program.roundoff))
+    case.claims.append(sampler_claim(seen, probed.program.roundoff, "its own networks, every tape and sample"))
     found = next(_fits(several, seen, case.likelihood), None)
     if found is None:
         text = f"the sampler is right (z = mean + sigma e), {said}; not judged: the loss is none of the known bounds of"
@@ -138,6 +138,8 @@ def on_several(case: ResultDraft, several: Several) -> CheckResult:
     cause = _by_gradient(case, several, found)
     evaluation, notes = in_evaluation(probed.program, probed.feed)
     case.notes += [f"{said}: {found.reading.title} makes log w", *notes]
+    if abs(found.constant) > found.tolerance:
+        case.notes.append(f"up to a constant of {found.constant:.6g} nats a datum")
     case.message = f"the library's ELBO objects on your own networks: not run, {said}"
     if cause or evaluation:
         case.message = ""
@@ -170,25 +172,6 @@ def _stated(case: ResultDraft, found: Bounded) -> CheckResult:
 def _wrong(case: ResultDraft, text: str, advice: str) -> CheckResult:
     case.message = ""
     return case.result(CheckVerdict.WRONG, Diagnosis(form=DifferenceForm.FORMULA, text=text, advice=advice))
-
-
-def _sampled(seen: list[Values], roundoff: float) -> ClaimVerdict:
-    """The worst distance of z from mean + sigma e, of what rounding allows."""
-    worst = (0.0, 1.0)
-    for values in seen:
-        off = np.abs(values.z - values.mean - values.sigma * values.noise).ravel()
-        size = (np.abs(values.mean) + np.abs(values.sigma * values.noise) + np.abs(values.z)).ravel()
-        allowed = AFFINE * roundoff * size + 1e-300
-        at = int(np.argmax(off / allowed))
-        worst = max(worst, (float(off[at]), float(allowed[at])), key=lambda pair: pair[0] / pair[1])
-    return ClaimVerdict(
-        name="sampler",
-        statement=STATEMENT,
-        outcome=Outcome.AGREES,
-        difference=worst[0],
-        tolerance=worst[1],
-        where="its own networks, every tape and sample",
-    )
 
 
 def _valued(several: Several, found: Bounded) -> ClaimVerdict:
