@@ -35,6 +35,10 @@ def test_the_elbo_by_several_samples_is_right_and_says_along_which_axis():
     assert result.verdict is CheckVerdict.RIGHT, result.as_text()
     assert "-ELBO = -(mean_k log w), K along the first axis, summed over the batch" in result.equation
     assert "not run, 3 samples a datum" in result.message
+    assert not any("constant" in note for note in result.notes)
+    whole = checked("AveragedWhole")
+    assert whole.verdict is CheckVerdict.RIGHT, whole.as_text()
+    assert "up to a constant of 5.51363 nats a datum" in whole.notes  # 6 / 2 log 2 pi
 
 
 FAULTS = {

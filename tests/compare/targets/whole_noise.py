@@ -82,6 +82,13 @@ class Averaged(Networks):
         return (data + q.log_prob(z).sum(-1) - Normal(0.0, 1.0).log_prob(z).sum(-1)).mean(0).sum()
 
 
+class AveragedWhole(Averaged):
+    """The same with the likelihood's own constant, X / 2 log 2 pi."""
+
+    def loss(self, x):
+        return super().loss(x) + len(x) * 0.5 * X * math.log(2 * math.pi)
+
+
 class AveragedDetached(Averaged):
     def loss(self, x):
         mean, log_var = self.encoder(x).chunk(2, 1)
