@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def history(
-    library: Annotated[str, typer.Option(help="pyro.")] = "pyro",
+    library: Annotated[str, typer.Option(help="pyro, numpyro, tfp.")] = "pyro",
     case: Annotated[
         list[str] | None, typer.Option(metavar="ID", help="SEM-…, again and again.  [default: all]")
     ] = None,
@@ -53,7 +53,7 @@ def _library(name: str) -> "Library":
 
 def _releases(name: str, versions: list[str], new: bool, folder: Path) -> list["Release"]:
     """Those that are asked for, a version that nobody knows is tried, and its row says what came of it."""
-    from elbo_compare.compare.history.laying import available
+    from elbo_compare.compare.launching.interpreter import available
     from elbo_compare.compare.history.releases import VERSIONS, Release, place, releases
 
     library = _library(name)

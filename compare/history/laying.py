@@ -1,33 +1,32 @@
-"""A release laid over the installed packages: a folder of its own, first on the path of the child that runs it."""
+"""A release made ready: laid over the installed packages, or in an environment of its own with the JAX of its time."""
 
-import re
-import subprocess
-import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-from elbo_compare.compare.errors import IncompleteError
 from elbo_compare.compare.history.releases import Patch, Release
-from elbo_compare.compare.launching.child import Child
-
-INSTALL_S = 600.0
+from elbo_compare.compare.launching.interpreter import Interpreter, create, pip, there
 
 
-class NotInstallableError(IncompleteError):
-    """A release that could not be had: no such version, no network, a full disk. One line."""
+@dataclass(frozen=True, kw_only=True)
+class Laid:
+    """Where a release runs, what was patched or is not of its time, in words, and what was installed with it."""
+
+    where: Interpreter
+    remark: str = ""
+    versions: Mapping[str, str]
 
 
-def lay(release: Release, folder: Path) -> str:
-    """Install a release alone into `folder`; what was patched, in words. Raises NotInstallableError."""
-    # Alone: its frameworks are those that are installed, so that a release is the only thing that changes.
-    _pip("install", "--quiet", "--no-deps", "--no-compile", "--target", str(folder), release.requirement)
-    return "; ".join(filter(None, (_patched(folder, patch) for patch in release.patches)))
-
-
-def available(distribution: str) -> list[str]:
-    """The final versions that the package registry has, newest first. Raises NotInstallableError."""
-    said = _pip("index", "versions", distribution)
-    (line, *_) = [*re.findall(r"^Available versions: (.*)$", said, re.MULTILINE), ""]
-    return [version for version in line.split(", ") if re.fullmatch(r"\d+(\.\d+)*", version)]
+def lay(release: Release, folder: Path) -> Laid:
+    """Install a release into `folder`. Raises NotInstallableError."""
+    if release.is_apart:
+        where = create(folder, [*release.requirements])
+    else:  # alone: its frameworks are those that are installed, so that a release is the only thing that changes
+        pip("install", "--quiet", "--no-deps", "--no-compile", "--target", str(folder), release.requirement)
+        where = Interpreter(surroundings={"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"})
+    patched = [_patched(folder, patch) for patch in release.patches]
+    versions = {each.name.lower().replace("_", "-"): each.version for each in there(folder)}
+    return Laid(where=where, remark="; ".join(filter(None, (release.remark, *patched))), versions=versions)
 
 
 def _patched(folder: Path, patch: Patch) -> str:
@@ -38,21 +37,3 @@ def _patched(folder: Path, patch: Patch) -> str:
     changed = [patch.becomes if line.startswith(patch.begins) else line for line in lines]
     path.write_text("".join(changed), "utf-8")
     return patch.words if changed != lines else ""
-
-
-def _pip(*arguments: str) -> str:
-    """What pip prints. Raises NotInstallableError with its last line of error."""
-    command = [sys.executable, "-P", "-m", "pip", "--disable-pip-version-check", "--no-input", *arguments]
-    child = Child(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    with child:
-        try:
-            output, errors = child.communicate(timeout=INSTALL_S)
-        except subprocess.TimeoutExpired as error:
-            raise NotInstallableError(f"pip {arguments[0]} did not end within {INSTALL_S:.0f} s") from error
-        finally:
-            child.end()
-    if child.returncode:
-        lines = [line.strip() for line in errors.decode("utf-8", "replace").splitlines() if line.strip()]
-        told = [line for line in lines if line.startswith("ERROR")] or lines or ["pip said nothing"]
-        raise NotInstallableError(told[-1].removeprefix("ERROR: ")[:300])
-    return output.decode("utf-8", "replace")

@@ -5,30 +5,34 @@ release was had. A release that can't be installed is a row with its reason; the
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
 from elbo_compare.compare import environment
-from elbo_compare.compare.history.laying import NotInstallableError, lay
+from elbo_compare.compare.history.laying import Laid, lay
+from elbo_compare.compare.history.matching import matched
 from elbo_compare.compare.history.releases import Release
+from elbo_compare.compare.launching.interpreter import Interpreter, NotInstallableError
 from elbo_compare.compare.launching.lifeline import temporary_folder
 from elbo_compare.compare.planning.suite import Program
 from elbo_compare.compare.records import ProgramResult, Status
 from elbo_compare.compare.running.programs import ProgramRun, run_programs
 from elbo_compare.compare.running.suites import SuiteStore
-from elbo_compare.compare.semantics.suite import programs
+from elbo_compare.compare.semantics.suite import programs_of
 from elbo_compare.suites.semantics.case import Case
 
 BATCH = 24  # programs that share one process
+BESIDE = ("jax", "jaxlib", "numpy", "scipy", "funsor")
 Say = Callable[[str], None]
 
 
 def run_release(folder: Path, release: Release, cases: Sequence[Case], say: Say) -> int:
     """Run what `folder` lacks of a release, and free its disk again; how many programs that were."""
     results, had = stores(folder, release)
-    mine = [each for each in programs(cases) if each.group == release.library and not each.lacking]
-    now = fingerprint()
+    mine = [each for each in programs_of(cases, release.library) if release.is_apart or not each.lacking]
+    now = fingerprint(release)
     pending = [each for each in mine if not _fresh(results.read(each.name), now)]
     if not pending:
         say(f"{release.requirement}: there already")
@@ -36,16 +40,23 @@ def run_release(folder: Path, release: Release, cases: Sequence[Case], say: Say)
     say(f"{release.requirement}: {len(pending)} programs")
     began = monotonic()
     with temporary_folder("elbo-release-") as scratch:
-        laid: dict[str, Any] = {"program": release.requirement, "fingerprint": now}
+        had_by: dict[str, Any] = {"program": release.requirement, "fingerprint": now}
         try:
-            patched = lay(release, scratch)
+            laid = lay(release, scratch)
         except NotInstallableError as error:
-            had.write(ProgramResult(status=Status.NOT_RUN, reason=str(error), **laid))
+            had.write(ProgramResult(status=Status.NOT_RUN, reason=str(error), **had_by))
             say(f"{release.requirement}: not installable: {error}")
             return 0
-        for program, run in _runs(pending, scratch):
-            results.write(_result(program, run, release, now))
-        had.write(ProgramResult(status=Status.OK, reason=patched, elapsed_s=monotonic() - began, **laid))
+        installed = monotonic()
+        for program, run in _runs(pending, laid.where):
+            results.write(_result(program, run, release, laid, now))
+        claims = SuiteStore(results.folder.parent, "matching")
+        for result in matched(release, laid):
+            claims.write(replace(result, fingerprint=now, elapsed_s=monotonic() - installed))
+        taken = {"install_s": installed - began, "run_s": monotonic() - installed}
+        had.write(
+            ProgramResult(status=Status.OK, reason=laid.remark, measured=taken, elapsed_s=monotonic() - began, **had_by)
+        )
     return len(pending)
 
 
@@ -55,28 +66,25 @@ def stores(folder: Path, release: Release) -> tuple[SuiteStore, SuiteStore]:
     return SuiteStore(place, "semantics"), SuiteStore(place, "release")
 
 
-def fingerprint() -> str:
-    """Of our code and of what a release is laid over."""
-    return (
-        f"{environment.code_digest()} {environment.installed_version('torch')} {environment.installed_version('jax')}"
-    )
+def fingerprint(release: Release) -> str:
+    """Of our code and of what a release is laid over, or of what is installed with it."""
+    under = [f"{environment.installed_version(name)}" for name in ("torch", "jax")]
+    return " ".join([environment.code_digest(), *(release.requirements if release.is_apart else under)])
 
 
 def _fresh(result: ProgramResult | None, now: str) -> bool:
     return result is not None and result.fingerprint == now and result.status in (Status.OK, Status.FAILED)
 
 
-def _runs(pending: Sequence[Program], scratch: Path) -> Iterable[tuple[Program, ProgramRun]]:
-    surroundings = {"PYTHONPATH": str(scratch), "PYTHONDONTWRITEBYTECODE": "1"}
+def _runs(pending: Sequence[Program], where: Interpreter) -> Iterable[tuple[Program, ProgramRun]]:
     for start in range(0, len(pending), BATCH):
         part = pending[start : start + BATCH]
         seconds = max(each.timeout_s for each in part)
-        yield from zip(part, run_programs([each.code for each in part], seconds, surroundings), strict=True)
+        yield from zip(part, run_programs([each.code for each in part], seconds, where), strict=True)
 
 
-def _result(program: Program, run: ProgramRun, release: Release, now: str) -> ProgramResult:
+def _result(program: Program, run: ProgramRun, release: Release, laid: Laid, now: str) -> ProgramResult:
     status = Status.OK if not run.error else Status.CRASHED if run.crashed else Status.FAILED
-    others = {name: environment.installed_version(name) for name in program.packages if name != release.distribution}
     return ProgramResult(
         program=program.name,
         status=status,
@@ -84,6 +92,16 @@ def _result(program: Program, run: ProgramRun, release: Release, now: str) -> Pr
         measured=run.measured,
         warnings=run.warnings,
         elapsed_s=run.elapsed_s,
-        versions={release.distribution: release.version} | {name: found for name, found in others.items() if found},
+        versions=_versions(program, release, laid),
         fingerprint=now,
     )
+
+
+def _versions(program: Program, release: Release, laid: Laid) -> dict[str, str]:
+    """The release's, and those of what it ran with."""
+    if release.is_apart:
+        beside = {name: laid.versions[name] for name in BESIDE if name in laid.versions}
+    else:
+        found = {name: environment.installed_version(name) for name in program.packages if name != release.distribution}
+        beside = {name: version for name, version in found.items() if version}
+    return {release.distribution: release.version} | beside

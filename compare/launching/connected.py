@@ -11,6 +11,7 @@ from typing import IO
 
 from elbo_compare.compare.launching.channel import Channel
 from elbo_compare.compare.launching.child import Child, ending
+from elbo_compare.compare.launching.interpreter import HERE, Interpreter
 
 LOG_BYTES = 64 * 2**10  # what is kept of a child's output: its end
 TAIL_CHARACTERS = 300  # what of it goes into a reason
@@ -23,15 +24,18 @@ class Connected:
     Its standard output and error are read as they come and their end alone is kept, however much it prints.
     """
 
-    def __init__(self, arguments: Sequence[str], environment: Mapping[str, str]) -> None:
-        """Start `python -P ARGUMENTS... DESCRIPTOR`: a compare.py in the working folder is not taken for ours."""
+    def __init__(self, arguments: Sequence[str], environment: Mapping[str, str], where: Interpreter = HERE) -> None:
+        """Start `python -P ARGUMENTS... DESCRIPTOR`: a compare.py in the working folder is not taken for ours.
+
+        Where the interpreter is gone, the process says so as its last words: it costs what was to run in it.
+        """
         ours, theirs = socket.socketpair()
         self.channel = Channel(ours)
         self._log: deque[bytes] = deque()
         try:
             self.process = Child(
-                [sys.executable, "-P", *arguments, str(theirs.fileno())],
-                environment=environment,
+                [*_begun(where), *arguments, str(theirs.fileno())],
+                environment={**environment, **where.surroundings},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
@@ -87,6 +91,13 @@ class Connected:
             kept += len(part)
             while kept - len(self._log[0]) > LOG_BYTES:
                 kept -= len(self._log.popleft())
+
+
+def _begun(where: Interpreter) -> list[str]:
+    """How a command in an interpreter begins."""
+    if os.access(where.python, os.X_OK):
+        return [where.python, "-P"]
+    return [sys.executable, "-c", "import sys; sys.exit('the environment is broken: it has no Python any more')"]
 
 
 def connected(descriptor: str) -> Channel:

@@ -9,6 +9,7 @@ from typing import Any
 from elbo_compare.compare.errors import WorkerError, WorkerTimeoutError
 from elbo_compare.compare.launching.child import Child
 from elbo_compare.compare.launching.connected import Connected
+from elbo_compare.compare.launching.interpreter import HERE, Interpreter
 from elbo_compare.compare.records import Cell
 from elbo_compare.compare.running.memory import in_words, resident_bytes
 
@@ -33,7 +34,8 @@ class WorkerKey:
 class LocalWorker:
     """One worker process and the connection to it. Not shared between threads, but `kill` may come from any."""
 
-    def __init__(self, key: WorkerKey, environment: Mapping[str, str], memory_limit: int | None = None) -> None:
+    def __init__(self, key: WorkerKey, environment: Mapping[str, str], memory_limit: int | None = None,
+                 where: Interpreter = HERE) -> None:
         """Start the process; `wait_ready` waits for its imports. Past `memory_limit` bytes of memory it is killed."""
         self.key = key
         self.asked = 0  # requests so far
@@ -43,7 +45,7 @@ class LocalWorker:
         self.spans: list[tuple[str, float, float]] = []
         self._started = monotonic()
         self._connected = Connected(
-            ["-m", "elbo_compare.compare.running.worker", key.implementation, key.device, key.dtype], environment
+            ["-m", "elbo_compare.compare.running.worker", key.implementation, key.device, key.dtype], environment, where
         )
         if memory_limit is not None:
             threading.Thread(target=self._watch_memory, args=(memory_limit,), daemon=True).start()

@@ -1,27 +1,32 @@
 """The workers that are alive, and what to make of one that fails: a status and a reason for the cell it had."""
 
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from elbo_compare.compare.environment import worker_environment
 from elbo_compare.compare.errors import WorkerError, WorkerTimeoutError
+from elbo_compare.compare.launching.interpreter import HERE, Interpreter
 from elbo_compare.compare.procedures.shared import FOLDER
 from elbo_compare.compare.records import Cell, CellResult, Status
 from elbo_compare.compare.running.account import Span
 from elbo_compare.compare.running.codec import cell_to_json, result_from_json
 from elbo_compare.compare.running.executors import LocalWorker, WorkerKey
+from elbo_compare.suites.datasets import shipped
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """How to run. `threads`: of each untimed worker; timed ones get all `cores`, since they run alone."""
+    """How to run. `threads`: of each untimed worker; timed ones get all `cores`, since they run alone. `interpreters`: of
+    the implementations that run in another environment than this one."""
 
     jobs: int
     cores: int
     cell_timeout_s: float
     fingerprint: str
     cell_memory: int | None = None  # bytes that a worker may hold
+    interpreters: Mapping[str, Interpreter] = field(default_factory=dict, hash=False)
 
     @property
     def threads(self) -> int:
@@ -48,7 +53,10 @@ class Pool:
         with self._lock:
             if self.stopping.is_set():
                 raise WorkerError("the run was stopped")
-            worker = LocalWorker(key, environment, self.options.cell_memory)
+            where = self.options.interpreters.get(key.implementation, HERE)
+            if where is not HERE:
+                environment[shipped.BESIDE] = shipped.shippers()
+            worker = LocalWorker(key, environment, self.options.cell_memory, where)
             self._alive.add(worker)
         return worker
 

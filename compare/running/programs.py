@@ -5,11 +5,11 @@ import os
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import nan
-from types import MappingProxyType
 from typing import Any
 
 from elbo_compare.compare.errors import WorkerError
 from elbo_compare.compare.launching.connected import Connected
+from elbo_compare.compare.launching.interpreter import HERE, Interpreter
 
 WORKER = "elbo_compare.compare.running.program_worker"
 ENDS_S = 5.0  # for a process that has closed its connection
@@ -42,16 +42,16 @@ class ProgramRun:
 
 
 def run_programs(
-    codes: Sequence[str], timeout_s: float = 120.0, surroundings: Mapping[str, str] = MappingProxyType({})
+    codes: Sequence[str], timeout_s: float = 120.0, where: Interpreter = HERE
 ) -> Generator[ProgramRun, None, None]:
     """One ProgramRun per code, in order. A program that kills or hangs its process is reported, the rest goes on.
 
     The codes must belong to one group: torch and JAX never share a process. `timeout_s` bounds each program, the
-    import of a framework included. `surroundings`: further environment variables. Closing the iterator ends all.
+    import of a framework included. `where`: the environment that they run in. Closing the iterator ends all.
     """
     pending = list(codes)
     while pending:
-        child = Connected(["-m", WORKER, str(timeout_s), *pending], os.environ | ENVIRONMENT | dict(surroundings))
+        child = Connected(["-m", WORKER, str(timeout_s), *pending], os.environ | ENVIRONMENT, where)
         try:
             while pending:
                 yield _run(json.loads(child.channel.receive()["line"]))

