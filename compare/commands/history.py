@@ -37,7 +37,7 @@ def history(
     interruption.advise("What has finished is kept: the same command goes on.")
     with held(output):
         for release in chosen:
-            run_release(output, release, cases, note)
+            run_release(output, release, cases, note, claims=not case)
         page, missing = write(output, chosen[0].library if chosen else _library(library), say)
     say(f"Page: {page}")
     raise typer.Exit(3 if missing else 0)
@@ -53,8 +53,8 @@ def _library(name: str) -> "Library":
 
 def _releases(name: str, versions: list[str], new: bool, folder: Path) -> list["Release"]:
     """Those that are asked for, a version that nobody knows is tried, and its row says what came of it."""
-    from elbo_compare.compare.launching.interpreter import available
     from elbo_compare.compare.history.releases import VERSIONS, Release, place, releases
+    from elbo_compare.compare.launching.interpreter import available
 
     library = _library(name)
     if not new:

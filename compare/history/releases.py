@@ -19,22 +19,40 @@ VERSIONS: Mapping[Library, tuple[str, ...]] = {
     ),
     Library.TFP: ("0.20.1", "0.21.0", "0.22.0", "0.22.1", "0.23.0", "0.24.0", "0.25.0"),
 }
-# The JAX of a release's time: the newest one on the day that its wheel was built, but 0.4.18 where that is older: before
-# 0.4.16 there is no `jax.random.key`, with which nearly every program begins, and of 0.4.14 to 0.4.17 no jaxlib is left.
+# The JAX of a release's time: the newest one on the day that its wheel was built, but 0.4.18 where that is older:
+# before 0.4.16 there is no `jax.random.key`, with which nearly every program begins, and of 0.4.14 to 0.4.17 no
+# jaxlib is left.
 JAX_OF: Mapping[Library, Mapping[str, str]] = {
     Library.NUMPYRO: {
         **dict.fromkeys(("0.12.1", "0.13.0", "0.13.1", "0.13.2"), "0.4.18"),
-        **{"0.14.0": "0.4.25", "0.15.0": "0.4.28", "0.15.1": "0.4.30", "0.15.2": "0.4.31", "0.15.3": "0.4.33"},
-        **{"0.16.0": "0.4.35", "0.16.1": "0.4.36", "0.17.0": "0.5.0", "0.18.0": "0.5.2", "0.19.0": "0.7.0"},
-        **{"0.20.0": "0.9.0", "0.20.1": "0.9.2", "0.21.0": "0.10.0", "0.22.0": "0.10.2"},
+        "0.14.0": "0.4.25",
+        "0.15.0": "0.4.28",
+        "0.15.1": "0.4.30",
+        "0.15.2": "0.4.31",
+        "0.15.3": "0.4.33",
+        "0.16.0": "0.4.35",
+        "0.16.1": "0.4.36",
+        "0.17.0": "0.5.0",
+        "0.18.0": "0.5.2",
+        "0.19.0": "0.7.0",
+        "0.20.0": "0.9.0",
+        "0.20.1": "0.9.2",
+        "0.21.0": "0.10.0",
+        "0.22.0": "0.10.2",
     },
     Library.TFP: {
-        **{"0.20.1": "0.4.18", "0.21.0": "0.4.18", "0.22.0": "0.4.20", "0.22.1": "0.4.20", "0.23.0": "0.4.20"},
-        **{"0.24.0": "0.4.25", "0.25.0": "0.4.35"},
+        "0.20.1": "0.4.18",
+        "0.21.0": "0.4.18",
+        "0.22.0": "0.4.20",
+        "0.22.1": "0.4.20",
+        "0.23.0": "0.4.20",
+        "0.24.0": "0.4.25",
+        "0.25.0": "0.4.35",
     },
 }
 AHEAD = {  # for the newest one of its day
-    **{"0.12.1": "JAX 0.4.18 for 0.4.11", "0.13.0": "JAX 0.4.18 for 0.4.14"},
+    "0.12.1": "JAX 0.4.18 for 0.4.11",
+    "0.13.0": "JAX 0.4.18 for 0.4.14",
     **dict.fromkeys(("0.13.1", "0.13.2"), "JAX 0.4.18 for 0.4.16"),
 }
 OLD_JAX = 30  # 0.4.30: the first JAX whose wheels know NumPy 2 and SciPy 1.13 well
@@ -87,12 +105,13 @@ class Release:
     def requirements(self) -> tuple[str, ...]:
         """What its environment holds; a version that is not in the table gets the JAX that pip finds to fit."""
         jax = JAX_OF.get(self.library, {}).get(self.version)
+        beside = ("funsor",) if self.library is Library.NUMPYRO else ()
         if jax is None:
-            return (self.requirement, "jax", "funsor")
+            return (self.requirement, "jax", *beside)
         era, old = place(jax), OLD_ARRAYS if place(jax) < (0, 4, OLD_JAX) else ()
         newer = () if old or era >= (0, 6) else ("scipy<1.15", "numpy<2.2")
         binary = (f"jaxlib=={jax}",) if old else ()  # later ones say themselves which they need
-        return (self.requirement, f"jax=={jax}", *binary, "funsor", *old, *newer)
+        return (self.requirement, f"jax=={jax}", *binary, *beside, *old, *newer)
 
     @property
     def remark(self) -> str:

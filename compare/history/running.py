@@ -28,35 +28,38 @@ BESIDE = ("jax", "jaxlib", "numpy", "scipy", "funsor")
 Say = Callable[[str], None]
 
 
-def run_release(folder: Path, release: Release, cases: Sequence[Case], say: Say) -> int:
-    """Run what `folder` lacks of a release, and free its disk again; how many programs that were."""
+def run_release(folder: Path, release: Release, cases: Sequence[Case], say: Say, *, claims: bool = True) -> int:
+    """Run what `folder` lacks of a release, and free its disk again; how many programs that were. `claims`: the
+    matching claims too."""
     results, had = stores(folder, release)
+    compared = matching_store(folder, release)
     mine = [each for each in programs_of(cases, release.library) if release.is_apart or not each.lacking]
     now = fingerprint(release)
     pending = [each for each in mine if not _fresh(results.read(each.name), now)]
-    if not pending:
+    unmatched = claims and not any(_fresh(each, now) for each in compared.results())
+    if not pending and not unmatched:
         say(f"{release.requirement}: there already")
         return 0
-    say(f"{release.requirement}: {len(pending)} programs")
+    say(f"{release.requirement}: {len(pending)} programs" + (", and the matching claims" if unmatched else ""))
     began = monotonic()
-    with temporary_folder("elbo-release-") as scratch:
-        had_by: dict[str, Any] = {"program": release.requirement, "fingerprint": now}
-        try:
+    how: dict[str, Any] = {"program": release.requirement, "fingerprint": now}
+    try:
+        with temporary_folder("elbo-release-") as scratch:
             laid = lay(release, scratch)
-        except NotInstallableError as error:
-            had.write(ProgramResult(status=Status.NOT_RUN, reason=str(error), **had_by))
-            say(f"{release.requirement}: not installable: {error}")
-            return 0
-        installed = monotonic()
-        for program, run in _runs(pending, laid.where):
-            results.write(_result(program, run, release, laid, now))
-        claims = SuiteStore(results.folder.parent, "matching")
-        for result in matched(release, laid):
-            claims.write(replace(result, fingerprint=now, elapsed_s=monotonic() - installed))
-        taken = {"install_s": installed - began, "run_s": monotonic() - installed}
-        had.write(
-            ProgramResult(status=Status.OK, reason=laid.remark, measured=taken, elapsed_s=monotonic() - began, **had_by)
-        )
+            taken = {"install_s": monotonic() - began}
+            for program, run in _runs(pending, laid.where):
+                results.write(_result(program, run, release, laid, now))
+            taken["semantics_s"] = monotonic() - began - sum(taken.values())
+            if unmatched:
+                for result in matched(release, laid):
+                    compared.write(replace(result, fingerprint=now))
+                taken["matching_s"] = monotonic() - began - sum(taken.values())
+    except (NotInstallableError, OSError) as error:  # of the disk; a worker's end is a result
+        reason = str(error) if isinstance(error, NotInstallableError) else f"{error.strerror or error}"
+        had.write(ProgramResult(status=Status.NOT_RUN, reason=reason, **how))
+        say(f"{release.requirement}: not installable: {reason}")
+        return 0
+    had.write(ProgramResult(status=Status.OK, reason=laid.remark, measured=taken, elapsed_s=monotonic() - began, **how))
     return len(pending)
 
 
@@ -64,6 +67,11 @@ def stores(folder: Path, release: Release) -> tuple[SuiteStore, SuiteStore]:
     """The results of a release's programs, and how it was had."""
     place = folder / release.library / release.version
     return SuiteStore(place, "semantics"), SuiteStore(place, "release")
+
+
+def matching_store(folder: Path, release: Release) -> SuiteStore:
+    """What came of each matching claim."""
+    return SuiteStore(folder / release.library / release.version, "matching")
 
 
 def fingerprint(release: Release) -> str:

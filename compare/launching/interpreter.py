@@ -92,7 +92,9 @@ def pip(*arguments: str) -> str:
 def _why(errors: str) -> str:
     """One line of what pip says; one that names what was looked for rather than how it was."""
     lines = [line.strip() for line in errors.splitlines() if line.strip()]
-    offline = [line for line in lines if "NewConnectionError" in line or "ConnectTimeout" in line or "ProxyError" in line]
+    offline = [
+        line for line in lines if "NewConnectionError" in line or "ConnectTimeout" in line or "ProxyError" in line
+    ]
     if offline:
         return "the package registry can't be reached: no network"
     told = [line for line in lines if line.startswith("ERROR")] or lines or ["pip said nothing"]

@@ -34,8 +34,9 @@ class WorkerKey:
 class LocalWorker:
     """One worker process and the connection to it. Not shared between threads, but `kill` may come from any."""
 
-    def __init__(self, key: WorkerKey, environment: Mapping[str, str], memory_limit: int | None = None,
-                 where: Interpreter = HERE) -> None:
+    def __init__(
+        self, key: WorkerKey, environment: Mapping[str, str], memory_limit: int | None = None, where: Interpreter = HERE
+    ) -> None:
         """Start the process; `wait_ready` waits for its imports. Past `memory_limit` bytes of memory it is killed."""
         self.key = key
         self.asked = 0  # requests so far

@@ -18,8 +18,8 @@ from elbo_compare.suites.datasets import shipped
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """How to run. `threads`: of each untimed worker; timed ones get all `cores`, since they run alone. `interpreters`: of
-    the implementations that run in another environment than this one."""
+    """How to run. `threads`: of each untimed worker; timed ones get all `cores`, since they run alone. `interpreters`:
+    of the implementations that run in another environment than this one."""
 
     jobs: int
     cores: int
