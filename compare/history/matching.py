@@ -17,6 +17,7 @@ from elbo_compare.compare.records import Cell, CellResult, Procedure, ProgramRes
 from elbo_compare.compare.running.pool import Options
 from elbo_compare.compare.running.run import run
 from elbo_compare.suites.contract import Device, Kind
+from elbo_compare.suites.estimators import ANALYTIC_KL, SAMPLED_KL
 from elbo_compare.suites.roster import BY_NAME, ROSTER
 
 # Pointwise: of a release that is wrong nothing more than rounding is needed to say so.
@@ -54,7 +55,13 @@ def _by_hand(library: str) -> tuple[CellResult, ...]:
 
 
 def _results(implementation: str, where: Interpreter) -> tuple[CellResult, ...]:
-    block = Block(procedure=Procedure.EVALUATE, problems=PROBLEMS, implementations=(implementation,), size=ROWS)
+    block = Block(
+        procedure=Procedure.EVALUATE,
+        problems=PROBLEMS,
+        implementations=(implementation,),
+        estimators=(SAMPLED_KL.name, ANALYTIC_KL.name),
+        size=ROWS,
+    )
     cells = list(plan(Spec(name="matching", cells=(block,)), Device.CPU))
     options = Options(
         jobs=1,

@@ -6,10 +6,12 @@ from dataclasses import replace
 import pytest
 
 from elbo_compare.compare.history import laying, running
-from elbo_compare.compare.history.laying import NotInstallableError
+from elbo_compare.compare.history.laying import Laid
 from elbo_compare.compare.history.releases import OLD_TORCH, VERSIONS, Patch, Release, place, releases
 from elbo_compare.compare.history.table import Shown, Standing, finding_rows, shown, standing, without_paths
 from elbo_compare.compare.history.writing import write
+from elbo_compare.compare.launching import interpreter
+from elbo_compare.compare.launching.interpreter import HERE, NotInstallableError
 from elbo_compare.compare.planning.suite import Program
 from elbo_compare.compare.records import ProgramResult, Status
 from elbo_compare.compare.running.programs import ProgramRun
@@ -45,8 +47,8 @@ KINDS = {"1.4.0": "right", "1.5.0": "other", "1.8.0": "registered", "1.9.0": "re
 
 @pytest.fixture
 def matrix(monkeypatch):
-    """Releases whose programs are answered by KINDS; what was laid, and which programs ran."""
-    seen: dict[str, list[str]] = {"laid": [], "ran": []}
+    """Releases whose programs are answered by KINDS; what was laid, which programs ran, whose claims were judged."""
+    seen: dict[str, list[str]] = {"laid": [], "ran": [], "matched": []}
     now = {"version": ""}
 
     def lay(release, folder):
@@ -54,21 +56,33 @@ def matrix(monkeypatch):
             raise NotInstallableError("No matching distribution found for pyro-ppl==9.9.9")
         seen["laid"].append(release.version)
         now["version"] = release.version
-        return OLD_TORCH.words if place(release.version) < (1, 8, 4) else ""
+        remark = OLD_TORCH.words if place(release.version) < (1, 8, 4) else ""
+        return Laid(where=HERE, remark=remark, versions={"pyro-ppl": release.version})
 
-    def run_programs(codes, seconds, surroundings):
+    def run_programs(codes, seconds, where):
         for code in codes:
             seen["ran"].append(f"{now['version']} {code}")
             found = result(code, KINDS[now["version"]])
             error = found.reason if found.status is Status.FAILED else ""
             yield ProgramRun(code=code, measured=found.measured, error=error, elapsed_s=0.1)
 
-    def programs(cases):
+    def matched(release, laid):
+        seen["matched"].append(release.version)
+        differs = place(release.version) < (1, 5)
+        yield ProgramResult(
+            program="MATCH-001",
+            status=Status.OK,
+            measured={"differs": 1.0, "agrees": 3.0} if differs else {"agrees": 4.0},
+            reason="a sign" if differs else "",
+        )
+
+    def programs_of(cases, library):
         return [Program(name=f"{each.id}-pyro", code=each.id, group="pyro", packages=("pyro-ppl",)) for each in cases]
 
     monkeypatch.setattr(running, "lay", lay)
     monkeypatch.setattr(running, "run_programs", run_programs)
-    monkeypatch.setattr(running, "programs", programs)
+    monkeypatch.setattr(running, "programs_of", programs_of)
+    monkeypatch.setattr(running, "matched", matched)
     return seen
 
 
@@ -136,6 +150,10 @@ def test_a_second_run_does_only_what_is_missing(matrix, tmp_path):
     said = run_all(tmp_path, ["1.8.0", "1.8.0"])
     assert matrix["ran"] == ["1.8.0 SEM-SCALE-002"]
     assert said == ["pyro-ppl==1.8.0: 1 programs", "pyro-ppl==1.8.0: there already"]
+    assert matrix["matched"] == ["1.8.0"]  # not a second time
+    (tmp_path / "pyro" / "1.8.0" / "matching" / "MATCH-001.json").unlink()
+    run_all(tmp_path, ["1.8.0"])
+    assert matrix["matched"] == ["1.8.0", "1.8.0"]
 
 
 def test_a_release_that_could_not_be_had_is_tried_again(matrix, tmp_path):
@@ -188,19 +206,19 @@ def test_a_patch_is_made_and_told_only_where_its_line_is(tmp_path):
 
 def test_a_version_that_does_not_exist_is_one_line():
     with pytest.raises(NotInstallableError) as caught:
-        laying._pip("install", "--no-index", "--no-deps", "pyro-ppl==0.0.0.1")
+        interpreter.pip("install", "--no-index", "--no-deps", "pyro-ppl==0.0.0.1")
     assert "pyro-ppl==0.0.0.1" in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_the_registry_s_versions_are_read_without_candidates(monkeypatch):
-    monkeypatch.setattr(laying, "_pip", lambda *arguments: "x (1.9)\nAvailable versions: 1.10.0, 1.9.2, 1.9.0rc1\n")
-    assert laying.available("x") == ["1.10.0", "1.9.2"]
+    monkeypatch.setattr(interpreter, "pip", lambda *_: "x (1.9)\nAvailable versions: 1.10.0, 1.9.2, 1.9.0rc1\n")
+    assert interpreter.available("x") == ["1.10.0", "1.9.2"]
 
 
 def test_new_asks_for_what_the_folder_lacks(monkeypatch, tmp_path):
     from elbo_compare.compare.commands.history import _releases
 
-    monkeypatch.setattr(laying, "available", lambda name: ["1.10.0", "1.9.2", "1.9.1", "0.5.1"])
+    monkeypatch.setattr(interpreter, "available", lambda name: ["1.10.0", "1.9.2", "1.9.1", "0.5.1"])
     (tmp_path / "pyro" / "1.9.1").mkdir(parents=True)
     assert [each.version for each in _releases("pyro", [], True, tmp_path)] == ["1.9.2", "1.10.0"]
     assert [each.version for each in _releases("pyro", ["7.7"], False, tmp_path)] == ["7.7"]
