@@ -1,5 +1,6 @@
 """The page "semantics by version": which case and finding stood how in which release, from frames alone."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -17,60 +18,96 @@ SHORT = {
     "not run": "not run",
     "not installable": "no release",
 }
+ROWS = 200  # of a table on the page; its files hold all
+BESIDE = (
+    "Each ran beside the frameworks that are installed now, not those of its time: what a release raises may be theirs."
+)
+APART = "Each ran in an environment of its own with the JAX of its time; where that was not to be had, its row says so."
+CLAIMS = "The hand-written estimators against the library's at the same noise: how many comparisons had which outcome."
 
 
-def write_page(folder: Path, library: str, cases: Frame, findings: Frame, releases: Frame) -> Path:
-    """Write history-<library>.html and .md; the path of the page. Columns: see `compare.history.table`."""
-    finished = [written(each, folder) for each in sections(cases, findings, releases)]
-    first = first_screen(library, cases, findings)
-    (folder / f"history-{library}.md").write_text(
+@dataclass(frozen=True, kw_only=True)
+class History:
+    """What the page shows; the frames' columns: see `compare.history.table`. `apart`: each release ran in an
+    environment with the JAX of its time, not beside the frameworks that are installed."""
+
+    library: str
+    cases: Frame
+    changes: Frame
+    findings: Frame
+    claims: Frame
+    releases: Frame
+    apart: bool
+
+
+def write_page(folder: Path, name: str, history: History) -> Path:
+    """Write history-<name>.html and .md; the path of the page."""
+    finished = [written(each, folder) for each in sections(history)]
+    first = first_screen(history)
+    (folder / f"history-{name}.md").write_text(
         to_markdown_page(first, (each.markdown for each in finished)), encoding="utf-8"
     )
-    page = folder / f"history-{library}.html"
+    page = folder / f"history-{name}.html"
     page.write_text(to_html(first, finished), encoding="utf-8")
     return page
 
 
-def first_screen(library: str, cases: Frame, findings: Frame) -> FirstScreen:
+def first_screen(history: History) -> FirstScreen:
     """How much was run, and what changed between releases."""
+    cases, claims = history.cases, history.claims
     versions = list(dict.fromkeys(cases["version"])) if len(cases) else []
     counts = cases["standing"].value_counts().to_dict() if len(cases) else {}
     changed = [
         f"{row['finding']}: since {row['since'] or 'none'}, fixed in {row['fixed in'] or 'none'}"
-        for row in findings.to_dict("records")
+        for row in history.findings.to_dict("records")
         if " is " in row["since"] or row["fixed in"] not in ("", "not yet")
     ]
     between = f"{versions[0]} to {versions[-1]}" if versions else "none"
     number = cases["case"].nunique() if len(cases) else 0
     return FirstScreen(
-        question=f"What did {library}'s ELBO objects mean, release by release?",
-        sentence=f"Releases: {len(versions)} ({between}); cases in each: {number}.",
+        question=f"Semantics by version: what did {history.library}'s ELBO objects mean?",
+        sentence=f"Releases: {len(versions)} ({between}); cases in each: {number}." + _matching(claims),
         reasons=tuple(changed) or ("No finding begins or ends between these releases.",),
         equation="",
         numbers=(),
         outcomes=tuple((word, str(int(counts[word]))) for word in SHORT if word in counts),
         tally="Cases by release",
         footer="Measured, not read off change logs. Right: what the definition promises. Registered: what the newest "
-        "release is known to do instead. Other: neither. Each ran beside the frameworks that are installed now, "
-        "not those of its time: what a release raises may be theirs.",
+        f"release is known to do instead. Other: neither. {APART if history.apart else BESIDE}",
     )
 
 
-def sections(cases: Frame, findings: Frame, releases: Frame) -> list[Section]:
-    """Findings, the matrix, what is neither right nor registered, and how each release was had."""
-    matrix = _matrix(cases)
+def _matching(claims: Frame) -> str:
+    """Whether the hand-written estimators equalled the library's, over all releases."""
+    if not len(claims):
+        return ""
+    agree, differ = int(claims["agrees"].sum()), int(claims["differs"].sum())
+    least = f"in {claims[claims['agrees'] > 0]['version'].nunique()} of {claims['version'].nunique()} releases"
+    return f" Hand-written against library at the same noise: {agree} comparisons agree, {differ} differ ({least})."
+
+
+def sections(history: History) -> list[Section]:
+    """Findings, what changed, the matching claims, the matrix, what is neither right nor registered, the releases."""
+    cases = history.cases
     odd = cases[cases["reason"] != ""][["case", "version", "standing", "reason"]] if len(cases) else cases
     parts = (
-        ("findings", "Findings by release", "The registered findings, and the releases that show them.", findings),
-        ("matrix", "Cases by release", "Each case under each release.", matrix),
+        (
+            "findings",
+            "Findings by release",
+            "The registered findings, and the releases that show them.",
+            history.findings,
+        ),
+        ("changes", "What changed", "Each case that does not stand alike in all releases.", history.changes),
+        ("claims", "Matching claims by release", CLAIMS, history.claims),
+        ("matrix", "Cases by release", "Each case under each release.", _matrix(cases)),
         ("reasons", "Reasons", "What stands behind each word that is not right.", odd),
-        ("releases", "Releases", "What each release ran with, and how long it took.", releases),
+        ("releases", "Releases", "What each release ran with, and the seconds that it took.", history.releases),
     )
     return [
         Section(
             anchor=name,
             title=title,
-            blocks=(Table(name=name, caption=words, frame=frame, columns=plain_columns(frame, {})),),
+            blocks=(Table(name=name, caption=words, frame=frame, columns=plain_columns(frame, {}), limit=ROWS),),
         )
         for name, title, words, frame in parts
         if len(frame)

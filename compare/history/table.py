@@ -1,7 +1,7 @@
 """Stored results of releases -> what each case and finding was in each: rows for a page, a CSV and a terminal. Pure."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -68,6 +68,50 @@ def case_rows(library: Library, results: Results, absent: Mapping[str, str]) -> 
             case = program.rpartition("-")[0]
             rows.append({"library": str(library), "case": case, "title": BY_ID[case].title, "version": version,
                          "standing": str(word), "reason": reason})  # fmt: skip
+    return rows
+
+
+def ranges(chosen: Iterable[str], versions: Sequence[str]) -> str:
+    """`1.4.0 to 1.8.5, 1.9.0`: those of `versions`, which are in order, that are chosen; empty where none is."""
+    members, found = set(chosen), list[list[str]]()
+    for before, version in zip(("", *versions), versions, strict=False):
+        if version not in members:
+            continue
+        if before in members and found:
+            found[-1][1:] = [version]
+        else:
+            found.append([version])
+    return ", ".join(" to ".join(each) for each in found)
+
+
+def change_rows(cases: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """One row per case that does not stand alike in all releases that ran it: by standing, the releases."""
+    versions = list(dict.fromkeys(row["version"] for row in cases))
+    rows = []
+    for case in dict.fromkeys(row["case"] for row in cases):
+        mine = [row for row in cases if row["case"] == case]
+        by = {word: [row["version"] for row in mine if row["standing"] == word] for word in map(str, Standing)}
+        ran = {row["standing"] for row in mine} - {str(Standing.NOT_INSTALLABLE), str(Standing.NOT_RUN)}
+        if len(ran) > 1:
+            said = dict.fromkeys(row["reason"] for row in mine if row["standing"] in ("other", "raises"))
+            shown = {
+                word: ranges(of, versions) for word, of in by.items() if word not in ("not installable", "not run")
+            }
+            rows.append({"case": case, "title": mine[0]["title"], **shown, "seen": "; ".join(list(said)[-1:])})
+    return rows
+
+
+def claim_rows(results: Results, absent: Mapping[str, str]) -> list[dict[str, Any]]:
+    """One row per matching claim and release: how many of its comparisons had which outcome."""
+    claims = sorted({each.program for mine in results.values() for each in mine})
+    rows = []
+    for version in sorted({*results, *absent}, key=place):
+        found = {each.program: each for each in results.get(version, ())}
+        for claim in claims:
+            result = found.get(claim)
+            numbers = {word: int(result.measured.get(word, 0.0)) if result else 0 for word in map(str, Outcome)}
+            reason = without_paths(result.reason) if result else absent.get(version, "not in this table")
+            rows.append({"claim": claim, "version": version, **numbers, "reason": reason})
     return rows
 
 

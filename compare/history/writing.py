@@ -1,30 +1,42 @@
 """The table of a folder: history-<library>.csv, findings, the page. Judging again needs no release."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from elbo_compare.compare.files import take_over
-from elbo_compare.compare.history.releases import Release, place
-from elbo_compare.compare.history.running import stores
-from elbo_compare.compare.history.table import Standing, case_rows, finding_rows
+from elbo_compare.compare.history.releases import JAX_OF, Release, place
+from elbo_compare.compare.history.running import matching_store, stores
+from elbo_compare.compare.history.table import Shown, Standing, case_rows, change_rows, claim_rows, finding_rows, ranges
 from elbo_compare.compare.launching.lifeline import temporary_folder
 from elbo_compare.compare.records import ProgramResult, Status
-from elbo_compare.reports.history import write_page
+from elbo_compare.reports.history import History, write_page
 from elbo_compare.reports.tables import spreadsheet
+from elbo_compare.suites.roster import TITLES
 from elbo_compare.suites.semantics.case import Library
 
 
 def write(folder: Path, library: Library, say: Callable[[str], None]) -> tuple[Path, bool]:
     """Write the tables and the page from what is stored; its path, and whether a release is missing."""
     results, absent, had = _stored(folder, library)
-    cases = pd.DataFrame(case_rows(library, results, absent))
-    findings = pd.DataFrame(finding_rows(library, results))
+    rows = case_rows(library, results, absent)
+    cases, findings = pd.DataFrame(rows), pd.DataFrame(finding_rows(library, results))
+    claims = pd.DataFrame(claim_rows(_matched(folder, library), absent))
+    files = {f"history-{library}": cases, f"history-{library}-findings": findings, f"history-{library}-claims": claims}
     with temporary_folder("elbo-history-") as draft:
-        for name, frame in ((f"history-{library}", cases), (f"history-{library}-findings", findings)):
+        for name, frame in files.items():
             (draft / f"{name}.csv").write_text(spreadsheet(frame), encoding="utf-8")
-        page = write_page(draft, str(library), cases, findings, pd.DataFrame(had)).name
+        frames = History(
+            library=TITLES[library],
+            cases=cases,
+            changes=pd.DataFrame(change_rows(rows)),
+            findings=_in_ranges(findings, sorted(results, key=place)),
+            claims=claims,
+            releases=pd.DataFrame(had),
+            apart=library in JAX_OF,
+        )
+        page = write_page(draft, str(library), frames).name
         take_over(draft, folder)
     for version, reason in absent.items():
         say(f"{library} {version}: not installable: {reason}")
@@ -34,6 +46,26 @@ def write(folder: Path, library: Library, say: Callable[[str], None]) -> tuple[P
     return folder / page, bool(absent)
 
 
+def _in_ranges(findings: pd.DataFrame, versions: Sequence[str]) -> pd.DataFrame:
+    """The same for a page: 1.4.0 to 1.9.2, for a list of sixteen."""
+    words = {str(word): findings[str(word)].map(lambda text: ranges(text.split(", "), versions)) for word in Shown}
+    return findings.assign(**words) if len(findings) else findings
+
+
+def _matched(folder: Path, library: Library) -> dict[str, list[ProgramResult]]:
+    """What came of the matching claims, by version."""
+    found = {
+        each.name: matching_store(folder, Release(library=library, version=each.name))
+        for each in _folders(folder, library)
+    }
+    return {version: list(store.results()) for version, store in found.items() if store.holds_any()}
+
+
+def _folders(folder: Path, library: Library) -> list[Path]:
+    """One of each release, oldest first."""
+    return sorted((each for each in (folder / library).glob("*") if each.is_dir()), key=lambda each: place(each.name))
+
+
 def _stored(
     folder: Path, library: Library
 ) -> tuple[dict[str, list[ProgramResult]], dict[str, str], list[dict[str, object]]]:
@@ -41,9 +73,7 @@ def _stored(
     results: dict[str, list[ProgramResult]] = {}
     absent: dict[str, str] = {}
     had: list[dict[str, object]] = []
-    for path in sorted(
-        (each for each in (folder / library).glob("*") if each.is_dir()), key=lambda each: place(each.name)
-    ):
+    for path in _folders(folder, library):
         release = Release(library=library, version=path.name)
         measured, laid = stores(folder, release)
         found = list(measured.results())
@@ -53,7 +83,10 @@ def _stored(
         elif state is not None and state.status is Status.NOT_RUN:
             absent[path.name] = state.reason
         versions = found[0].shown_versions if found else ""
-        seconds = state.elapsed_s if state is not None else float("nan")
-        had.append({"version": path.name, "with": versions, "programs": len(found), "seconds": round(seconds, 1),
-                    "remark": state.reason if state is not None else "not finished"})  # fmt: skip
+        took = state.measured if state is not None else {}
+        row = {"version": path.name, "with": versions, "programs": len(found)}
+        row |= {
+            f"{what}, s": round(took.get(f"{what}_s", float("nan")), 1) for what in ("install", "semantics", "matching")
+        }
+        had.append(row | {"remark": state.reason if state is not None else "not finished"})
     return results, absent, had

@@ -2,13 +2,23 @@
 
 import csv
 from dataclasses import replace
+from errno import ENOSPC
 
 import pytest
 
 from elbo_compare.compare.history import laying, running
 from elbo_compare.compare.history.laying import Laid
 from elbo_compare.compare.history.releases import OLD_TORCH, VERSIONS, Patch, Release, place, releases
-from elbo_compare.compare.history.table import Shown, Standing, finding_rows, shown, standing, without_paths
+from elbo_compare.compare.history.table import (
+    Shown,
+    Standing,
+    change_rows,
+    finding_rows,
+    ranges,
+    shown,
+    standing,
+    without_paths,
+)
 from elbo_compare.compare.history.writing import write
 from elbo_compare.compare.launching import interpreter
 from elbo_compare.compare.launching.interpreter import HERE, NotInstallableError
@@ -54,6 +64,8 @@ def matrix(monkeypatch):
     def lay(release, folder):
         if release.version == "9.9.9":
             raise NotInstallableError("No matching distribution found for pyro-ppl==9.9.9")
+        if release.version == "8.8.8":
+            raise OSError(ENOSPC, "No space left on device")
         seen["laid"].append(release.version)
         now["version"] = release.version
         remark = OLD_TORCH.words if place(release.version) < (1, 8, 4) else ""
@@ -114,6 +126,13 @@ def test_a_matrix_gives_a_row_for_each_case_and_release_and_the_others_go_on(mat
     text = page.read_text("utf-8")
     assert "TypeError: no" in text and OLD_TORCH.words in text and "No matching distribution" in text
     assert (tmp_path / "history-pyro.md").exists()
+    claims = {
+        row["version"]: (row["agrees"], row["differs"], row["reason"])
+        for row in rows(tmp_path / "history-pyro-claims.csv")
+    }
+    assert claims["1.4.0"] == ("3", "1", "a sign") and claims["1.5.0"] == ("4", "0", "")
+    assert claims["9.9.9"][:2] == ("0", "0") and "No matching distribution" in claims["9.9.9"][2]
+    assert "23 comparisons agree, 1 differ" in text
 
 
 def test_since_and_fixed_in_are_what_was_measured(matrix, tmp_path):
@@ -159,6 +178,30 @@ def test_a_second_run_does_only_what_is_missing(matrix, tmp_path):
 def test_a_release_that_could_not_be_had_is_tried_again(matrix, tmp_path):
     assert run_all(tmp_path, ["9.9.9"]) == run_all(tmp_path, ["9.9.9"])
     assert matrix["ran"] == []
+
+
+def test_a_disk_that_fills_costs_its_release_alone(matrix, tmp_path):
+    said = run_all(tmp_path, ["8.8.8", "1.9.2"])
+    assert "pyro-ppl==8.8.8: not installable: No space left on device" in said
+    assert len(matrix["ran"]) == len(CASES)
+
+
+def test_versions_in_a_row_are_a_range():
+    versions = ["1.4.0", "1.5.0", "1.8.0", "1.8.6", "1.9.0"]
+    assert ranges(["1.9.0", "1.4.0", "1.5.0", "1.8.0"], versions) == "1.4.0 to 1.8.0, 1.9.0"
+    assert ranges(["1.5.0"], versions) == "1.5.0"
+    assert ranges(["none"], versions) == ""
+
+
+def test_what_changed_names_the_cases_that_did_and_no_other():
+    def row(case, version, standing, reason=""):
+        return {"case": case, "title": "t", "version": version, "standing": standing, "reason": reason}
+
+    given = [row("A", "1.0", "other", "x is 2"), row("A", "1.1", "right"), row("A", "1.2", "not installable", "no")]
+    given += [row("B", "1.0", "right"), row("B", "1.1", "right"), row("B", "1.2", "not run", "no")]
+    (found,) = change_rows(given)
+    assert found == {"case": "A", "title": "t", "right": "1.1", "registered": "", "other": "1.0", "raises": "",
+                     "seen": "x is 2"}  # fmt: skip
 
 
 @pytest.mark.parametrize(("kind", "word"), [("registered", Standing.REGISTERED), ("right", Standing.RIGHT),
