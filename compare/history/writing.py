@@ -84,7 +84,7 @@ def _stored(
             absent[path.name] = state.reason
         versions = found[0].shown_versions if found else ""
         took = state.measured if state is not None else {}
-        row = {"version": path.name, "with": versions, "programs": len(found)}
+        row: dict[str, object] = {"version": path.name, "with": versions, "programs": len(found)}
         row |= {
             f"{what}, s": round(took.get(f"{what}_s", float("nan")), 1) for what in ("install", "semantics", "matching")
         }

@@ -57,7 +57,7 @@ def create(folder: Path, requirements: Sequence[str]) -> Interpreter:
 def site_of(folder: Path) -> Path:
     """Where an environment's packages lie."""
     at = {"base": str(folder), "platbase": str(folder)}
-    return Path(sysconfig.get_path("purelib", "venv" if "venv" in sysconfig.get_scheme_names() else None, at))
+    return Path(sysconfig.get_path("purelib", "venv", at))
 
 
 def there(folder: Path) -> Iterator[Distribution]:
