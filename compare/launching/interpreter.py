@@ -15,12 +15,11 @@ from dataclasses import dataclass, field
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
 
-import elbo_compare
 from elbo_compare.compare.errors import IncompleteError
 from elbo_compare.compare.launching.child import Child
 
 INSTALL_S = 1_800.0  # a framework over a slow line
-PACKAGE = Path(elbo_compare.__file__).parent
+PACKAGE = Path(sys.modules[__name__.partition(".")[0]].__path__[0])  # not imported: a circle of files
 PYTHON = Path("Scripts" if os.name == "nt" else "bin") / "python"
 
 
