@@ -21,6 +21,7 @@ from elbo_compare.suites.semantics.case import Case, Finding
 from elbo_compare.suites.semantics.catalogue import CASES
 from elbo_compare.suites.semantics.findings import FINDINGS
 from elbo_compare.suites.semantics.pairs import sweep
+from elbo_compare.suites.semantics.since import since_in_words
 
 
 class Sort(StrEnum):
@@ -184,7 +185,7 @@ def _finding(finding: Finding) -> Identified:
             ("Routes", "; ".join(finding.routes)),
             ("Workaround", finding.workaround),
             ("Upstream", finding.upstream or "no report known"),
-            ("Since", finding.since or "not known"),
+            ("Since", since_in_words(finding) or "not known"),
             ("Cases", ", ".join(finding.cases)),
         ),
     )

@@ -10,6 +10,7 @@ from elbo_compare.compare.semantics.judging import subject_of
 from elbo_compare.suites.semantics.case import Finding, Library, Status, Unit
 from elbo_compare.suites.semantics.catalogue import BY_ID, FAMILIES
 from elbo_compare.suites.semantics.findings import FINDINGS
+from elbo_compare.suites.semantics.since import since_in_words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -80,7 +81,7 @@ def _row(finding: Finding, verdict: SuiteVerdict | None) -> dict[str, Any]:
         "workaround": finding.workaround,
         "workaround_verdict": _workaround(verdict),
         "upstream": finding.upstream,
-        "since": finding.since,
+        "since": since_in_words(finding),
         "routes": "; ".join(finding.routes),
         "cases": ", ".join(finding.cases),
         "source": case.source,

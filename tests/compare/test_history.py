@@ -3,6 +3,7 @@
 import csv
 from dataclasses import replace
 from errno import ENOSPC
+from pathlib import Path
 
 import pytest
 
@@ -26,10 +27,14 @@ from elbo_compare.compare.planning.suite import Program
 from elbo_compare.compare.records import ProgramResult, Status
 from elbo_compare.compare.running.programs import ProgramRun
 from elbo_compare.compare.semantics.judging import case_verdicts
+from elbo_compare.compare.semantics.register import finding_rows as register_rows
 from elbo_compare.suites.semantics.case import Library
 from elbo_compare.suites.semantics.catalogue import BY_ID
 from elbo_compare.suites.semantics.findings import FINDINGS
+from elbo_compare.suites.semantics.since import since_in_words
 
+ROOT = Path(__file__).parents[2]
+MEASURED, PUBLISHED = ROOT / "suites/semantics/measured", ROOT / "reports/published/history"
 CASES = [BY_ID["SEM-SCALE-001"], BY_ID["SEM-SCALE-002"], BY_ID["SEM-SCALE-003"]]
 FINDING = next(each for each in FINDINGS if each.id == "FIND-PYRO-001")
 
@@ -280,3 +285,18 @@ def test_the_matrix_is_in_the_order_of_versions():
     for library in VERSIONS:
         found = [each.version for each in releases(library)]
         assert found == sorted(set(found), key=place)
+
+
+def test_what_is_measured_stands_in_the_register_of_findings():
+    finding = next(each for each in FINDINGS if each.id == "FIND-PYRO-021")
+    said = since_in_words(finding)
+    assert said.startswith(finding.since)
+    assert "measured under pyro-ppl 1.4.0 to 1.9.2: shows since 1.8.2 (1.8.1 is wrong otherwise), not fixed yet" in said
+    (row,) = [each for each in register_rows([]) if each["id"] == finding.id]
+    assert row["since"] == said
+
+
+def test_what_is_measured_is_what_is_published():
+    mine = {path.name: path.read_bytes() for path in MEASURED.glob("*.csv")}
+    published = {path.name: path.read_bytes() for path in PUBLISHED.glob("history-*-findings.csv")}
+    assert mine and mine == published

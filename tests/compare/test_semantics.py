@@ -21,6 +21,7 @@ from elbo_compare.reports.sections import findings as section
 from elbo_compare.suites.semantics.case import Behaviour, Case, Library
 from elbo_compare.suites.semantics.catalogue import CASES
 from elbo_compare.suites.semantics.findings import FINDINGS
+from elbo_compare.suites.semantics.since import since_in_words
 
 
 def _numbers(case, library):
@@ -236,7 +237,7 @@ def test_options_of_a_profile_are_refused_by_a_suite_and_nothing_runs(command, t
 def test_findings_say_where_no_version_is_known_and_name_it_where_one_is(command, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     cards = command("findings")[1].split("\n\n")[1:]
-    known = {finding.id: finding.since for finding in FINDINGS}
+    known = {finding.id: since_in_words(finding) for finding in FINDINGS}
     assert any(known.values())
     for card in cards:
         since = next(line for line in card.splitlines() if line.startswith("  since:")).split(":", 1)[1].strip()

@@ -1,0 +1,50 @@
+"""Since which release a finding shows, and where it is mended: as `compare history` measured it, beside what was read.
+
+The tables in `measured/` are those that `compare history` writes, copied as they are from the published folder.
+"""
+
+import csv
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+
+from elbo_compare.suites.roster import BY_NAME
+from elbo_compare.suites.semantics.case import Finding
+
+STANDINGS = ("shows", "right", "other", "not known")
+
+
+def since_in_words(finding: Finding) -> str:
+    """What its source says, then what was measured; empty where nobody has looked and nothing was run."""
+    return "; ".join(filter(None, (finding.since, measured(finding))))
+
+
+def measured(finding: Finding) -> str:
+    """`measured under pyro-ppl 1.4.0 to 1.9.2: shows since 1.8.2 (1.8.1 is wrong otherwise), not fixed yet`."""
+    row = rows().get(finding.id)
+    if row is None:
+        return ""
+    distribution = BY_NAME[finding.library].distributions[0]
+    ran = [version for word in STANDINGS for version in row[word].split(", ") if version != "none"]
+    first, last = min(ran, key=_place), max(ran, key=_place)
+    under = f"measured under {distribution} {first} to {last}"
+    if not row["since"]:
+        return f"{under}: shows in none of them"
+    since, _, before = row["since"].partition("; ")
+    fixed = "not fixed yet" if row["fixed in"] == "not yet" else f"fixed in {row['fixed in']}"
+    return f"{under}: shows since {since}{f' ({before})' if before else ''}, {fixed}"
+
+
+@cache
+def rows() -> Mapping[str, Mapping[str, str]]:
+    """The measured rows by finding."""
+    tables = sorted(
+        (each for each in files(__package__).joinpath("measured").iterdir() if each.name.endswith(".csv")),
+        key=lambda each: each.name,
+    )
+    texts = (table.read_text("utf-8").splitlines() for table in tables)
+    return {row["finding"]: row for text in texts for row in csv.DictReader(text)}
+
+
+def _place(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))
