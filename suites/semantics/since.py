@@ -39,7 +39,7 @@ def measured(finding: Finding) -> str:
 def rows() -> Mapping[str, Mapping[str, str]]:
     """The measured rows by finding."""
     tables = sorted(
-        (each for each in files(__package__).joinpath("measured").iterdir() if each.name.endswith(".csv")),
+        (each for each in files("elbo_compare.suites.semantics").joinpath("measured").iterdir() if each.name.endswith(".csv")),
         key=lambda each: each.name,
     )
     texts = (table.read_text("utf-8").splitlines() for table in tables)

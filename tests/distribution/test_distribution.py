@@ -17,7 +17,7 @@ DATA = {".py", ".typed", ".npz", ".json", ".toml", ".css", ".j2", ".js"}  # what
 TABLES = {
     "compare": ("profiles/*.toml", "vectors/*.json"),
     "reports": ("templates/*",),
-    "suites": ("weights/*.*", "questions/*.json"),
+    "suites": ("weights/*.*", "questions/*.json", "semantics/measured/*.csv"),
 }
 PYTHON_LINES = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
