@@ -38,10 +38,8 @@ def measured(finding: Finding) -> str:
 @cache
 def rows() -> Mapping[str, Mapping[str, str]]:
     """The measured rows by finding."""
-    tables = sorted(
-        (each for each in files("elbo_compare.suites.semantics").joinpath("measured").iterdir() if each.name.endswith(".csv")),
-        key=lambda each: each.name,
-    )
+    folder = files("elbo_compare.suites.semantics").joinpath("measured")
+    tables = sorted((each for each in folder.iterdir() if each.name.endswith(".csv")), key=lambda each: each.name)
     texts = (table.read_text("utf-8").splitlines() for table in tables)
     return {row["finding"]: row for text in texts for row in csv.DictReader(text)}
 

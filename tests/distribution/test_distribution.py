@@ -13,7 +13,7 @@ from built_wheel import NAMESAKES, ROOT, pip
 
 PACKAGE = "elbo_compare"
 FOLDERS = ("suites", "compare", "reports")
-DATA = {".py", ".typed", ".npz", ".json", ".toml", ".css", ".j2", ".js"}  # what a package folder may hold
+DATA = {".py", ".typed", ".npz", ".json", ".toml", ".css", ".csv", ".j2", ".js"}  # what a package folder may hold
 TABLES = {
     "compare": ("profiles/*.toml", "vectors/*.json"),
     "reports": ("templates/*",),
