@@ -92,9 +92,10 @@ def message() -> str:
 
 
 @contextmanager
-def listening() -> Iterator[None]:
+def listening(*, to_the_end: bool = False) -> Iterator[None]:
     """Within the block the three signals interrupt as described above; in another thread than the main one, nothing
-    changes. A signal that is ignored already (nohup) stays so."""
+    changes. A signal that is ignored already (nohup) stays so. `to_the_end`: the process ends after the block, and a
+    signal ends it at once, in silence: Python's own handler would print a traceback of whatever is tidied up there."""
     global _current
     if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) == _current.handle:
         yield
@@ -115,5 +116,6 @@ def listening() -> Iterator[None]:
             _current.ended.set()
             signal.set_wakeup_fd(earlier)
             for number, handler in before.items():
-                signal.signal(number, handler)
+                ends = to_the_end and handler is not signal.SIG_IGN
+                signal.signal(number, signal.SIG_DFL if ends else handler)
             wakened.close()

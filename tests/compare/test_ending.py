@@ -2,11 +2,13 @@
 
 import errno
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from processes import heedful
 
 from elbo_compare.compare.errors import CompareError, InternalError
 from elbo_compare.compare.launching import ending, interruption
@@ -62,6 +64,40 @@ def test_an_interruption_amid_text_that_is_executed_has_its_exit_code_too(tmp_pa
     )
     done = subprocess.run([sys.executable, "-m", "amid"], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 130, done.stderr
+
+
+STRUCK = """
+import os, runpy, signal, sys
+
+class Strikes:
+    def find_spec(self, name, path=None, target=None):
+        if name == sys.argv[1]:
+            sys.meta_path.remove(self)
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Strikes())
+runpy.run_module("elbo_compare", run_name="__main__", alter_sys=True)
+"""
+
+
+@pytest.mark.parametrize(
+    "module",
+    ["elbo_compare.compare.entry", "elbo_compare.compare.launching.ending", "elbo_compare.compare.cli", "typer"],
+)
+def test_ctrl_c_while_a_verb_is_imported_is_one_line(module):
+    command = heedful("-c", STRUCK, module)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 130, done.stderr
+    assert done.stderr == "\nInterrupted (SIGINT). Nothing is left half done; give the same command again.\n"
+
+
+def test_ctrl_c_when_the_verb_has_ended_is_silent():
+    program = (
+        "import atexit, os, signal, sys; from elbo_compare.compare import entry; sys.argv = ['compare', 'list']; "
+        "atexit.register(lambda: os.kill(os.getpid(), signal.SIGINT)); entry.main()"
+    )
+    done = subprocess.run(heedful("-c", program), capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (-signal.SIGINT, "")
 
 
 def test_a_fault_of_ours_says_that_it_is_ours():
