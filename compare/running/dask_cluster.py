@@ -8,6 +8,7 @@ On a batch system or Kubernetes, Dask's own deployers start the cluster and give
 dask-jobqueue, `KubeCluster` of dask-kubernetes (`cluster.scheduler_address`). Install the same versions everywhere.
 """
 
+import logging
 import os
 import re
 from collections import deque
@@ -41,6 +42,7 @@ _WORKERLESS = (
     "The Dask cluster has had no worker for {seconds:g} s. What has finished is kept; start one "
     "with `dask worker ADDRESS` and go on with the same command and --resume."
 )
+CHATTY = ("distributed", "tornado", "asyncio")
 MACHINE = ("cpu", "gpu", "machine", "jobs", "threads", "device")  # what machines of one cluster may differ in
 
 
@@ -280,10 +282,26 @@ def connected(address: str, device: str, local: Mapping[str, Any], jobs: int | N
         raise UsageError("--executor dask needs Dask: pip install 'elbo-compare[dask]'") from error
     if not ADDRESS.fullmatch(address):
         raise UsageError(f"--scheduler {printable(address)!r} is no address; give one such as tcp://host:8786.")
-    client = _client(Client, address)
+    with _without_its_log():
+        client = _client(Client, address)
+        try:
+            cluster = DaskCluster(client=client, device=device, local=local, jobs=jobs)
+            cluster.look()
+            yield cluster
+        finally:
+            client.close(timeout=3)
+
+
+@contextmanager
+def _without_its_log() -> Iterator[None]:
+    """Keep what Dask and its network library log off the screen: a connection that is lost is there a traceback or
+    two, and here one line that says what is kept and how to go on."""
+    known = [logging.getLogger(name) for name in logging.Logger.manager.loggerDict if name.startswith(CHATTY)]
+    before = [(logger, logger.disabled) for logger in known]
+    for logger in known:
+        logger.disabled = True
     try:
-        cluster = DaskCluster(client=client, device=device, local=local, jobs=jobs)
-        cluster.look()
-        yield cluster
+        yield
     finally:
-        client.close(timeout=3)
+        for logger, disabled in before:
+            logger.disabled = disabled

@@ -1,6 +1,7 @@
 """Many machines by Dask: a real scheduler and workers in processes of their own, one of them killed during the run."""
 
 import json
+import logging
 import signal
 import socket
 import subprocess
@@ -117,6 +118,34 @@ def test_whoever_accepts_and_stays_silent_is_no_scheduler(monkeypatch):
         address = f"tcp://127.0.0.1:{listening.getsockname()[1]}"
         with pytest.raises(UsageError, match="No Dask scheduler answers"), connected(address, "cpu", {}):
             pass
+
+
+def test_what_dask_logs_of_a_lost_connection_is_no_traceback_on_the_screen(monkeypatch):
+    import distributed
+
+    from elbo_compare.compare.running import dask_cluster as it
+
+    shown, client = [], logging.getLogger("distributed.client")
+    monkeypatch.setattr(client, "handlers", [Shown(shown)])
+    losing = SimpleNamespace(close=lambda timeout: client.error("Failed to reconnect"))
+    monkeypatch.setattr(distributed, "Client", lambda *address, **options: losing)
+    monkeypatch.setattr(it.DaskCluster, "look", lambda self: client.error("Connection lost"))
+    with it.connected("tcp://127.0.0.1:9", "cpu", {}):
+        logging.getLogger("tornado.application").error("Exception in callback")
+    assert shown == []
+    client.error("somebody else's")
+    assert shown == ["somebody else's"]
+
+
+class Shown(logging.Handler):
+    """A handler that keeps the messages."""
+
+    def __init__(self, shown):
+        super().__init__()
+        self.shown = shown
+
+    def emit(self, record):
+        self.shown.append(record.getMessage())
 
 
 def test_a_cluster_that_loses_its_last_worker_ends_the_run_and_keeps_what_is_there(bench, cluster, tmp_path):
