@@ -1,8 +1,9 @@
 """Harmed input at every door: `python benchmarks/fuzz.py [--tries 100000] [--seed 0] [-j 2]`.
 
-Each door of tests/compare/doors.py and folder_doors.py gets its share of the tries, by what one costs there; a fault is
-a traceback, an exit code that means something else, several lines, a file outside the folder, an input understood as
-something else, or an address space past MEMORY. Writes fuzz.json and README.md; exit code 1 where there was a fault.
+Each door of tests/compare (doors.py, folder_doors.py, site_doors.py) gets its share of the tries, by what one costs
+there; a fault is a traceback, an exit code that means something else, several lines, a file outside the folder, an
+input understood as something else, or an address space past MEMORY. Writes fuzz.json and README.md after every door,
+and goes on with what a record of the same seed and tries lacks; exit code 1 where there was a fault.
 """
 
 import argparse
@@ -14,7 +15,7 @@ import resource
 import sys
 import tempfile
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import cache, partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -25,6 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "compa
 
 from doors import ALONE, Door, fault, harmed
 from folder_doors import Sample
+from site_doors import site_doors
 
 from elbo_compare.compare import environment
 
@@ -34,7 +36,8 @@ MEMORY = 6 * 2**30  # bytes of address space, libraries included
 @cache
 def doors(place: Path) -> tuple[Door, ...]:
     """Every door; the folders of this process are made in `place`."""
-    return (*ALONE, *Sample(place).doors())
+    sample = Sample(place)
+    return (*ALONE, *sample.doors(), *site_doors(sample))
 
 
 def opened(folder: Path, seed: int, number: int, tries: int) -> dict[str, Any]:
@@ -63,16 +66,16 @@ def shares(doors: Sequence[Door], tries: int) -> list[int]:
     return [max(round(tries * each / sum(weights)), 20) for each in weights]
 
 
-def text(rows: list[dict[str, Any]], seed: int, wall_s: float) -> str:
+def text(rows: list[dict[str, Any]], seed: int, asked: int) -> str:
     """The page."""
-    total, faults = sum(row["tries"] for row in rows), sum(row["faults"] for row in rows)
+    total, faults, seconds = (sum(row[name] for row in rows) for name in ("tries", "faults", "seconds"))
     lines = [f"| {row['door']} | {row['tries']:,} | {row['faults']} |" for row in rows]
     upper = f" The rate of faults is below {3 / total:.1g} with 95% confidence (3/n)." if not faults else ""
     return "\n".join(
         [
             "# Harmed input at every door",
             "",
-            f"`python benchmarks/fuzz.py --tries {total} --seed {seed}`, {wall_s / 60:.0f} minutes "
+            f"`python benchmarks/fuzz.py --tries {asked} --seed {seed}`, {seconds / 60:.0f} minutes of a process "
             f"({environment.cpu_model()}, {environment.cores()} cores, Python {platform.python_version()}).",
             "",
             f"**Inputs: {total:,}. Faults: {faults}.**{upper}",
@@ -97,14 +100,22 @@ def main() -> int:
     parser.add_argument("-j", dest="jobs", type=int, default=2, help="doors side by side")
     parser.add_argument("--out", type=Path, default=Path("reports/published/fuzz"))
     asked = parser.parse_args()
-    start = monotonic()
+    asked.out.mkdir(parents=True, exist_ok=True)
+    record = asked.out / "fuzz.json"
+    same = {"seed": asked.seed, "asked": asked.tries}
+    there = json.loads(record.read_text()) if record.exists() else {}
+    rows = there["doors"] if same.items() <= there.items() else []
+    done = {row["door"] for row in rows}
     with tempfile.TemporaryDirectory() as name, ProcessPoolExecutor(asked.jobs, get_context("spawn")) as pool:
         (own := Path(name) / "own").mkdir()
-        counts = shares(doors(own), asked.tries)
-        rows = list(pool.map(partial(opened, Path(name), asked.seed), range(len(counts)), counts))
-    asked.out.mkdir(parents=True, exist_ok=True)
-    (asked.out / "fuzz.json").write_text(json.dumps({"seed": asked.seed, "doors": rows}, indent=1) + "\n")
-    (asked.out / "README.md").write_text(text(rows, asked.seed, monotonic() - start))
+        every = doors(own)
+        order = [door.name for door in every]
+        todo = [pair for pair in enumerate(shares(every, asked.tries)) if order[pair[0]] not in done]
+        work = partial(opened, Path(name), asked.seed)
+        for future in as_completed([pool.submit(work, number, tries) for number, tries in todo]):
+            rows = sorted([*rows, future.result()], key=lambda row: order.index(row["door"]))
+            record.write_text(json.dumps(same | {"doors": rows}, indent=1) + "\n")
+            (asked.out / "README.md").write_text(text(rows, asked.seed, asked.tries))
     return int(any(row["faults"] for row in rows))
 
 

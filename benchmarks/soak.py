@@ -1,4 +1,4 @@
-"""Faults against real runs: `python benchmarks/soak.py [--faults 1000] [--seed 20] [--out reports/published/soak]`.
+"""Faults against real runs: `python benchmarks/soak.py [--faults 1000] [--seed 20] [-j 2] [--out DIR]`.
 
 Every fault of tests/faults (injections, worker_faults, folder_faults, cluster_faults) in turn, each at a moment that a
 seeded generator chooses; two to six of them strike one folder, which is then brought to its end and held against a
@@ -8,7 +8,9 @@ Damage that a fault itself did to files counts as neither: those cells must come
 Before a fault a folder that is whole loses half of its cells, so that there is a run to strike; a fault that did not
 happen, since the run had ended before its moment came, is not counted.
 
-It can be interrupted: with the same --out it goes on where it was.
+Folders are struck side by side, each by a generator of its own number: what strikes it does not depend on the others.
+It can be interrupted: with the same --out it goes on where it was. Leave the checkout alone meanwhile: a run whose code
+has changed measures everything again, as it must.
 """
 
 import argparse
@@ -20,6 +22,12 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from dataclasses import replace
+from functools import cache
+from itertools import count
+from multiprocessing import get_context
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
@@ -27,48 +35,68 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "faults"))
 
 from cluster_faults import CLUSTER_FAULTS
-from folder_faults import FOLDER_FAULTS, copied, emptied, renamed_and_back
+from folder_faults import FOLDER_FAULTS, copied, emptied, renamed_and_back, signalled_verb
 from injections import INJECTIONS, NOTHING_LEFT, complete, damage, finished
 from real_runs import Bench, cell_files, make_bench
 from worker_faults import WORKER_FAULTS, late_nan
 
 from elbo_compare.compare import environment
 
-FAULTS = (*INJECTIONS, *WORKER_FAULTS, *FOLDER_FAULTS, *CLUSTER_FAULTS)
+# A signal strikes one of two dozen verbs, so that it comes more often than the others.
+FAULTS = (*INJECTIONS, signalled_verb, *WORKER_FAULTS, signalled_verb, *FOLDER_FAULTS, *CLUSTER_FAULTS)
 REMOVES = (damage, emptied, copied, renamed_and_back, late_nan)  # they take finished cells away themselves
 TAG = "SOAK_OF_ELBO_COMPARE"
 MOST = 6  # faults of one folder: bringing it to its end and judging it costs as much as a fault does
 MISSED = (NOTHING_LEFT, "0 worker", "this system", "no Dask")  # how a fault says that it did not happen
-LEAVE_S = 10.0  # until a process that is ending is one that was left behind
+LEAVE_S = 60.0  # until a process that is ending is one that was left behind; a loaded machine ends nothing at once
 
 
-def strike(bench: Bench, base: Path, rng: random.Random, undisturbed: dict[str, str], whole: Any, kinds: list) -> dict:
+@cache
+def undisturbed(base: Path) -> tuple[Bench, dict[str, str], Any]:
+    """The bench, and a run that nothing has disturbed: its cells and its frames."""
+    bench = make_bench(base / "planted", exist_ok=True)
+    return bench, finished(base / "whole"), bench.frames(base / "whole")
+
+
+def folder_of(base: Path, seed: int, number: int, kinds: list[str]) -> dict:
+    """The row of one folder; in a process of its own."""
+    bench, cells, whole = undisturbed(base)
+    bench = replace(bench, environment=bench.environment | {TAG: str(number)})
+    place, start = base / str(number), monotonic()
+    place.mkdir()
+    try:
+        row = strike(bench, place / "struck", random.Random(f"{seed} {number}"), cells, whole, _by_name(kinds))
+    except (AssertionError, subprocess.TimeoutExpired) as error:
+        row = given_up(kinds, error)
+    shutil.rmtree(place, ignore_errors=True)
+    return {"number": number} | row | {"seconds": round(monotonic() - start, 1)}
+
+
+def strike(bench: Bench, folder: Path, rng: random.Random, cells: dict[str, str], whole: Any, kinds: list) -> dict:
     """One folder's row: the faults that struck it, and what was lost, wrong or left."""
-    folder = base / "struck"
     lost, wrong, said = 0, 0, []
     for inject in kinds:
-        before = room(folder, undisturbed, rng)
+        before = room(folder, cells, rng)
         said.append(inject(bench, folder, rng))
         if inject is damage:  # harmed on purpose: the next resume has to find every one of them
             complete(bench, folder)
         now = finished(folder)
         if inject not in REMOVES:
             lost += len(before.keys() - now.keys())
-        wrong += sum(now[name] != undisturbed.get(name) for name in now)
+        wrong += sum(now[name] != cells.get(name) for name in now)
     complete(bench, folder)
     now = finished(folder)
-    lost += len(undisturbed.keys() - now.keys())
-    wrong += sum(now[name] != undisturbed.get(name) for name in now)
+    lost += len(cells.keys() - now.keys())
+    wrong += sum(now[name] != cells.get(name) for name in now)
     wrong += not all(ours.equals(theirs) for ours, theirs in zip(bench.frames(folder), whole, strict=True))
-    left = [str(path.relative_to(folder)) for path in folder.rglob("*.tmp")] + alive()
-    shutil.rmtree(folder)
+    left = [str(path.relative_to(folder)) for path in folder.rglob("*.tmp")] + alive(bench.environment[TAG])
     return {"kinds": [each.__name__ for each in kinds], "said": said, "lost": lost, "wrong": wrong, "left": left}
 
 
-def room(folder: Path, undisturbed: dict[str, str], rng: random.Random) -> dict[str, str]:
+def room(folder: Path, cells: dict[str, str], rng: random.Random) -> dict[str, str]:
     """The finished cells, of which a folder that has them all is given half: a fault needs a run that measures."""
     now = finished(folder)
-    if len(now) < len(undisturbed):
+    if len(now) < len(cells):
         return now
     for path in rng.sample(cell_files(folder), len(now) // 2):
         path.unlink()
@@ -80,23 +108,37 @@ def struck(said: str) -> bool:
     return not said.startswith(MISSED)
 
 
-def alive() -> list[str]:
+def alive(mark: str) -> list[str]:
     """Processes of a run that is over, after a moment to end in."""
     end = monotonic() + LEAVE_S
-    while (found := _tagged()) and monotonic() < end:
+    while (found := _tagged(f"{TAG}={mark}".encode())) and monotonic() < end:
         sleep(0.1)
     return found
 
 
-def _tagged() -> list[str]:
+def _tagged(variable: bytes) -> list[str]:
     found = []
     for place in Path("/proc").glob("[0-9]*"):
         try:
-            if TAG.encode() in (place / "environ").read_bytes():
+            if variable in (place / "environ").read_bytes().split(b"\0"):
                 found.append((place / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")[:120])
         except OSError:
             continue
     return found
+
+
+def _by_name(kinds: list[str]) -> list[Callable]:
+    named = {each.__name__: each for each in FAULTS}
+    return [named[kind] for kind in kinds]
+
+
+def plan(seed: int) -> Iterator[tuple[int, list[str]]]:
+    """The number of each folder and the kinds of its faults, without end."""
+    done = 0
+    for number in count():
+        several = random.Random(f"{seed} {number} kinds").randint(MOST // 3, MOST)
+        yield number, [FAULTS[(done + place) % len(FAULTS)].__name__ for place in range(several)]
+        done += several
 
 
 def upper_bound(tried: int) -> float:
@@ -104,11 +146,10 @@ def upper_bound(tried: int) -> float:
     return 1 - 0.05 ** (1 / tried)
 
 
-def given_up(kinds: list, error: Exception) -> dict:
+def given_up(names: list[str], error: Exception) -> dict:
     """The row of a folder in which something was not as it must be, or did not happen in time: no fault is counted."""
-    names = [each.__name__ for each in kinds]
     said = [f"{MISSED[0]}: given up"] * len(names)
-    told = " ".join(str(error).split())[:300]
+    told = " ".join(str(error).split())[-1000:]
     return {"kinds": names, "said": said, "lost": 0, "wrong": 0, "left": [], "stopped": told}
 
 
@@ -164,6 +205,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--faults", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=20)
+    parser.add_argument("-j", dest="jobs", type=int, default=2, help="folders side by side")
     parser.add_argument("--out", type=Path, default=Path("reports/published/soak"))
     asked = parser.parse_args()
     asked.out.mkdir(parents=True, exist_ok=True)
@@ -173,31 +215,34 @@ def main() -> int:
         raise SystemExit(
             f"{record} is of seed {state['seed']}: go on with --seed {state['seed']}, or choose --out DIR."
         )
-    state = state or {"seed": asked.seed, "folders": [], "wall_s": 0.0}
-    state["asked"] = asked.faults
+    state = {"seed": asked.seed, "folders": [], "wall_s": 0.0} | state | {"asked": asked.faults}
     with tempfile.TemporaryDirectory() as name:
         base = Path(name)
         (base / "planted").mkdir()
-        bench = make_bench(base / "planted")
-        bench.environment[TAG] = "1"
-        complete(bench, base / "whole")
-        undisturbed, whole = finished(base / "whole"), bench.frames(base / "whole")
-        while sum(len(happened(row)) for row in state["folders"]) < asked.faults:
-            start, number = monotonic(), len(state["folders"])
-            done = sum(len(row["kinds"]) for row in state["folders"])
-            rng = random.Random(f"{asked.seed} {number}")
-            kinds = [FAULTS[(done + place) % len(FAULTS)] for place in range(rng.randint(MOST // 3, MOST))]
-            try:
-                row = strike(bench, base, rng, undisturbed, whole, kinds)
-            except (AssertionError, subprocess.TimeoutExpired) as error:
-                row = given_up(kinds, error)
-                shutil.rmtree(base / "struck", ignore_errors=True)
+        complete(make_bench(base / "planted"), base / "whole")
+        _, cells, _ = undisturbed(base)
+        start, before = monotonic(), state["wall_s"]
+        for row in rows(base, asked.seed, asked.jobs, state["folders"], asked.faults):
             state["folders"].append(row)
-            state["wall_s"] = round(state["wall_s"] + monotonic() - start, 1)
+            state["wall_s"] = round(before + monotonic() - start, 1)
             record.write_text(json.dumps(state, indent=1) + "\n")
-            (asked.out / "README.md").write_text(text(state, len(undisturbed)))
-            print(f"{state['wall_s']:.0f} s: {state['folders'][-1]}", flush=True)
+            (asked.out / "README.md").write_text(text(state, len(cells)))
+            print(f"{state['wall_s']:.0f} s: {row}", flush=True)
     return int(any(row["lost"] or row["wrong"] or row["left"] or "stopped" in row for row in state["folders"]))
+
+
+def rows(base: Path, seed: int, jobs: int, there: list[dict], faults: int) -> Iterator[dict]:
+    """The rows of the folders that are not there yet, as they end, until so many faults have happened."""
+    done = {row["number"] for row in there}
+    todo = ((number, kinds) for number, kinds in plan(seed) if number not in done)
+    with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
+        out = {pool.submit(folder_of, base, seed, *next(todo)) for _ in range(jobs)}
+        while out:
+            ended, out = wait(out, return_when=FIRST_COMPLETED)
+            for future in ended:
+                yield future.result()  # the caller has put it among those that are there
+                if sum(len(happened(row)) for row in there) < faults:
+                    out.add(pool.submit(folder_of, base, seed, *next(todo)))
 
 
 if __name__ == "__main__":

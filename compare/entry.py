@@ -32,7 +32,7 @@ def _command() -> int | None:
 
 def _interrupted() -> int:
     """Say so without another import: one may have been cut off halfway. What `ending` says, and its code."""
-    try:
+    try:  # noqa: SIM105  # contextlib may be what was cut off
         os.write(2, b"\nInterrupted (SIGINT). Nothing is left half done; give the same command again.\n")
     except OSError:  # nobody reads it any more
         pass

@@ -5,16 +5,19 @@ and written beside the file (`FILE.sha256`, as sha256sum writes it), and every l
 """
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from elbo_compare.compare.errors import CompareError, UsageError, unknown
+from elbo_compare.compare.files import read_text
 from elbo_compare.suites import datasets
 from elbo_compare.suites.datasets.catalogue import RECIPES, DataFile
 
 SUFFIX = ".sha256"
+DIGEST = re.compile(r"([0-9a-f]{64})\b")
 EXTRA = "pip install 'elbo-compare[data]'"
 
 
@@ -78,10 +81,11 @@ def _fetched(pooch: Any, file: DataFile, folder: Path) -> str:
 
 
 def recorded(file: DataFile, folder: Path | None) -> str:
-    """The hash that an earlier download of this file left beside it, as `sha256:digits`; empty where there is none."""
-    with suppress(OSError, IndexError):
-        if folder is not None:
-            return "sha256:" + (folder / f"{file.name}{SUFFIX}").read_text("utf-8").split()[0]
+    """The hash that an earlier download of this file left beside it, as `sha256:digits`; empty where there is none that
+    can be read."""
+    with suppress(OSError, ValueError):
+        if folder is not None and (found := DIGEST.match(read_text(folder / f"{file.name}{SUFFIX}", 4_096))):
+            return f"sha256:{found[1]}"
     return ""
 
 

@@ -73,13 +73,13 @@ def _joined(
     page, text = _places(folder)
     if not (page or text or record):
         return None
-    environment = record.get("environment", record)
+    environment = _table(record.get("environment", record))
     return Joined(
         name=folder.name,
         date=str(record.get("date", "")),
         what=str(record.get("command", "")).removeprefix("compare ") or _title(folder),
         device=_device(environment),
-        versions=_versions(environment.get("packages", {})),
+        versions=_versions(environment),
         page=page or text,
         text=text,
         note=reason,
@@ -89,10 +89,11 @@ def _joined(
 def _judged(folder: Path, reason: str) -> "Joined":
     from elbo_compare.reports.joined import Joined
 
-    record, answer = Store(folder).record(), read_judged(folder, "answer")
+    record, answer = Store(folder).record(), _table(read_judged(folder, "answer"))
     environment = record["environments"][record["fingerprint"]]
     page, text = _places(folder)
-    counts = ", ".join(f"{many:,} {word}" for word, many in answer.get("counts", {}).items() if many)
+    counted = _table(answer.get("counts"))
+    counts = ", ".join(f"{many:,} {word}" for word, many in counted.items() if many and isinstance(many, int))
     missing = [name for name in ALWAYS if not (folder / f"{name}.parquet").exists()]
     evidence = None if missing else read(folder)
     return Joined(
@@ -100,7 +101,7 @@ def _judged(folder: Path, reason: str) -> "Joined":
         date=str(record.get("date", "")),
         what=str(record.get("profile", "")),
         device=_device(environment),
-        versions=_versions(environment.get("packages", {})),
+        versions=_versions(environment),
         verdicts=counts,
         findings=_findings(evidence),
         sentence=str(answer.get("sentence", "")),
@@ -135,9 +136,14 @@ def _record(folder: Path) -> dict[str, Any]:
             found = read_json(folder / name)
         except (OSError, ValueError):
             continue
-        if isinstance(found, dict):
+        if found := _table(found):
             return found
     return {}
+
+
+def _table(content: Any) -> dict[str, Any]:
+    """JSON of somebody else where an object is expected; empty where it is something else."""
+    return content if isinstance(content, dict) else {}
 
 
 def _places(folder: Path) -> tuple[str, str]:
@@ -162,5 +168,6 @@ def _device(environment: dict[str, Any]) -> str:
     return ", ".join(str(each) for each in known if each)
 
 
-def _versions(packages: dict[str, Any]) -> str:
+def _versions(environment: dict[str, Any]) -> str:
+    packages = _table(environment.get("packages"))
     return ", ".join(f"{name} {packages[name]}" for name in PACKAGES if name in packages)

@@ -35,10 +35,10 @@ def default_limit() -> int:
 def parse_size(text: str) -> int:
     """Bytes in `800M`, `4G`, `1.5GiB`: powers of 1024. Raises UsageError for what is no size of at least 1 MiB."""
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT])(?:i?B)?\s*", text, re.IGNORECASE)
-    size = int(float(match[1]) * 1024 ** ("KMGT".index(match[2].upper()) + 1)) if match else 0
+    size = float(match[1]) * 1024 ** ("KMGT".index(match[2].upper()) + 1) if match else 0.0
     if not MIB <= size < 2**60:
         raise UsageError(f"--cell-memory must be a size of at least 1M, such as 800M or 4G, not {text!r}.")
-    return size
+    return int(size)
 
 
 def in_words(size: int) -> str:

@@ -28,12 +28,15 @@ from elbo_compare.compare.bench.kept import opened
 from elbo_compare.compare.checking.command import constants_of
 from elbo_compare.compare.checking.models.check import read_init
 from elbo_compare.compare.checking.models.data import given_rows
+from elbo_compare.compare.checking.signature import read_mapping
 from elbo_compare.compare.commands.doctor import diagnose
 from elbo_compare.compare.errors import UsageError
 from elbo_compare.compare.launching import ending
 from elbo_compare.compare.matching.data import named_data
+from elbo_compare.compare.matching.tying import read_ties
 from elbo_compare.compare.planning.select import selector
 from elbo_compare.compare.planning.spec import read_spec
+from elbo_compare.compare.running.memory import parse_size
 from elbo_compare.compare.semantics.explain_target import arguments
 from elbo_compare.suites.datasets.formats import DataError, read_amat, read_idx, read_mat
 
@@ -254,6 +257,11 @@ def _init_says(body: bytes, value: Any) -> bool:
     return json.dumps(value) == json.dumps(json.loads(body.replace(b"\0", b"").decode("utf-8", "surrogateescape")))
 
 
+def _pairs_say(body: bytes, pairs: dict[str, str]) -> bool:
+    """A mapping has the one pair that the word has."""
+    return ["=".join(pair) for pair in pairs.items()] == [body.replace(b"\0", b"").decode("utf-8", "surrogateescape")]
+
+
 ARGUMENTS = [b"[1, 2.5, [3, 4]]", b'[[1], {"x": 2}]', b'{"x": 1}', b"[]", b'["a", null, true]']
 IMAGES = _idx(3, 5, 5, entries=bytes(75))
 PROMISES = _idx(2**31, 2**31, 2**31, entries=b"abc")
@@ -279,6 +287,9 @@ ALONE = (
     Door("--args", lambda: ARGUMENTS, _words(arguments), truly),
     Door("--init", lambda: [*ARGUMENTS, b'{"latent_dim": 8}'], _words(read_init), _init_says),
     Door("--set", lambda: [b"beta=4.0", b"mode=sum", b"to=(3, 4)"], _words(lambda text: constants_of([text])), truly),
+    Door("--map", lambda: [b"h=log_var", b"q_loc=mean"], _words(lambda text: read_mapping([text])), _pairs_say),
+    Door("--tie", lambda: [b"decoder.fc1=dec.0", b"w=weight"], _words(lambda text: read_ties([text])), _pairs_say),
+    Door("--cell-memory", lambda: [b"800M", b"1.5GiB", b" 4 g "], _words(parse_size), lambda _, size: size >= 2**20),
     Door("rows of a model", lambda: [_npy(np.ones((40, 8)))], _rows_of_a_model, _is_array, _promising, cost=2),
     Door("rows of a pair", lambda: [_npy(np.eye(40))], _rows_of_a_pair("x.npy"), _is_array, _promising, cost=2),
     Door("arrays of a pair", lambda: [_npz()], _rows_of_a_pair("x.npz"), _is_array, cost=3),

@@ -5,6 +5,7 @@ import random
 import pytest
 from doors import ALONE, Door, fault, harmed
 from folder_doors import Sample
+from site_doors import site_doors
 
 TRIES = 100  # of the cheapest doors, about 1,000 of all; 100,000: benchmarks/fuzz.py
 
@@ -34,7 +35,7 @@ def test_what_arrives_harmed_is_refused_in_one_line_or_understood_as_it_stands(d
 
 
 def test_a_harmed_result_folder_is_refused_in_one_line_or_judged_without_what_is_damaged(sample, tmp_path):
-    for number, door in enumerate(sample.doors()):
+    for number, door in enumerate((*sample.doors(), *site_doors(sample))):
         place = tmp_path / str(number)
         place.mkdir()
         assert struck(door, max(2 * TRIES // door.cost, 3), place) == []

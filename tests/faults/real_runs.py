@@ -101,11 +101,12 @@ def cell_files(folder: Path) -> list[Path]:
     return sorted(folder.glob("cells/??/*.json"))
 
 
-def make_bench(folder: Path) -> Bench:
-    """The trivial package, installed in `folder`, with the profile."""
-    sources = (HERE / "trivial_implementation.py", HERE / "planted" / "sitecustomize.py")
-    install(folder, {"trivial": "trivial_implementation:Trivial"}, *sources)
+def make_bench(folder: Path, *, exist_ok: bool = False) -> Bench:
+    """The trivial package, installed in `folder` unless it is there and may be, with the profile."""
     profile = folder / "faults.toml"
-    profile.write_text(PROFILE)
+    if not (exist_ok and profile.exists()):
+        sources = (HERE / "trivial_implementation.py", HERE / "planted" / "sitecustomize.py")
+        install(folder, {"trivial": "trivial_implementation:Trivial"}, *sources)
+        profile.write_text(PROFILE)
     path = os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")]))
     return Bench(profile=profile, environment=dict(os.environ) | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"})
