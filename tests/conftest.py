@@ -54,6 +54,10 @@ LONGEST_FIRST = (
     "suites/test_jax_flows.py",
     "suites/test_backends_draws.py",
     "suites/test_semantics_programs.py",
+    "suites/test_torch_estimators.py",
+    "suites/test_torch_flows.py",
+    "suites/test_forms.py",
+    "reports/test_standards.py",
 )
 
 
