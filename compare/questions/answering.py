@@ -210,7 +210,21 @@ def _beside_the_authors(verdicts: Verdicts) -> list[str]:
     return [
         f"At initial weights {models} of these models equal the authors' own, run beside them, to {elbo:.2g} nats in "
         f"the ELBO, {kl:.2g} in the KL and {gradient:.2g} in gradients (measured "
-        f"{authors_code.record()['date']} by benchmarks/questioned_code.py, not in this run)."
+        f"{authors_code.record()['date']} by benchmarks/questioned_code.py, not in this run).",
+        *_at_trained_weights(found),
+    ]
+
+
+def _at_trained_weights(found: list[SuiteVerdict]) -> list[str]:
+    """How far apart the two are where probabilities saturate, and that the clamp alone is what parts them."""
+    trained = {each.quantity: each for each in found if "@trained" in each.case}
+    plain = trained.get("ELBO, largest difference")
+    clamped = trained.get("ELBO, largest difference from ours with clamped probabilities")
+    if plain is None or clamped is None:
+        return []
+    return [
+        f"At trained weights they do not: off by up to {plain.value:.3g} nats at {plain.n:,} rows, and by "
+        f"{clamped.value:.2g} from ours with the same clamp."
     ]
 
 

@@ -266,7 +266,7 @@ def told(error: BaseException) -> str:
     frames = [
         f
         for f in traceback.extract_tb(error.__traceback__)
-        if "site-packages" not in f.filename and not f.filename.startswith((OURS, "<"))
+        if "site-packages" not in f.filename and not f.filename.startswith((*OURS, "<"))
     ]
     where = f", in line {frames[-1].lineno} of {Path(frames[-1].filename).name}" if frames else ""
     return f"{type(error).__name__}: {text}{where}"

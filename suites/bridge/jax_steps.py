@@ -20,7 +20,7 @@ NORMAL, UNIFORM, DROPPING = "_normal_real", "_uniform", "_bernoulli"
 OPAQUE = frozenset(
     ("_gumbel", "_gamma", "_beta", "_truncated_normal", "_exponential", "_laplace", "_randint", "_shuffle")
 )
-OURS = str(Path(__file__).parents[1])
+OURS = (str(Path(__file__).parents[1]), str(Path(__file__).parents[2] / "compare"))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -196,7 +196,7 @@ def place_of(equation: Any) -> str:
     trace = getattr(equation.source_info, "traceback", None)
     for frame in trace.frames if trace is not None else ():
         file = frame.file_name
-        if "site-packages" not in file and not file.startswith((OURS, "<")) and "/jax/" not in file:
+        if "site-packages" not in file and not file.startswith((*OURS, "<")) and "/jax/" not in file:
             return f"{Path(file).name}:{frame.line_num}"
     return ""
 

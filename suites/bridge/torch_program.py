@@ -23,7 +23,7 @@ from elbo_compare.suites.bridge.torch_tape import TorchTape
 from elbo_compare.suites.bridge.user_arrays import leaves
 from elbo_compare.suites.contract import Array
 
-OURS = (str(Path(torch.__file__).parent), str(Path(__file__).parents[1]))
+OURS = (str(Path(torch.__file__).parent), str(Path(__file__).parents[1]), str(Path(__file__).parents[2] / "compare"))
 LAYERS = str(Path(torch.__file__).parent / "nn")
 DETACHING = ("detach", "detach_")
 NUMBERS = ("item", "tolist", "numpy", "__float__")  # a Python number carries no gradient: seen, and not to be undone

@@ -18,6 +18,7 @@ from typing import Any
 
 from elbo_compare.compare.checking.failure import TargetError
 from elbo_compare.compare.checking.models.aged import became, of_syntax
+from elbo_compare.compare.checking.models.lacking import lacks
 from elbo_compare.compare.checking.models.making import PAIRED, Pair, is_model, takes_weights, tree_among
 from elbo_compare.compare.checking.models.scopes import no_arguments
 from elbo_compare.compare.checking.names import Role, read_name
@@ -84,7 +85,7 @@ def _imported(place: str) -> ModuleType:
         raise TargetError(f"{place} needs {error.name!r}, which is not installed here.") from error
     except Exception as error:
         raise TargetError(
-            f"{place} raises {type(error).__name__} on import: {_first_line(error)}{became(str(error))}."
+            f"{place} raises {type(error).__name__} on import: {_first_line(error)}{became(str(error))}{lacks(str(error))}."
         ) from error
 
 
@@ -143,7 +144,8 @@ def _run(node: ast.stmt, module: ModuleType, path: Path, defined: set[str]) -> I
     except ModuleNotFoundError as error:
         yield f"line {node.lineno} needs {error.name!r}, which is not installed{became(str(error))}"
     except (Exception, SystemExit) as error:
-        yield f"line {node.lineno} raises {type(error).__name__} ({_first_line(error)}){became(str(error))}"
+        text = f"{type(error).__name__}: {error}"
+        yield f"line {node.lineno} raises {type(error).__name__} ({_first_line(error)}){became(text)}{lacks(text)}"
 
 
 def _first_line(error: BaseException) -> str:

@@ -13,6 +13,8 @@ from elbo_compare.compare.checking.models.constructing import (
     weights_of_its_file,
     with_configurations,
 )
+from elbo_compare.compare.checking.models.lacking import lacks
+from elbo_compare.compare.checking.models.settings import JsonObject, MissingError, asked_for, told_what_it_reads, with_all
 from elbo_compare.suites.roster import BY_NAME, TORCH
 from elbo_compare.suites.semantics.case import Library
 
@@ -21,7 +23,7 @@ PAIRED = (Library.NUMPYRO, Library.PYRO)  # whose models and guides are entered;
 TREES = frozenset(("params", "variables", "weights", "theta", "parameters"))  # what JAX code calls a tree of weights
 KEYED = re.compile(r"rng|key|seed")
 EXAMPLES = {  # what a size of this name may be, for the line that asks for it
-    ("latent", "z_dim", "zdim", "n_z", "code"): 8,
+    ("latent", "z_dim", "zdim", "n_z", "code", "z_size", "z1", "z2"): 8,
     ("hidden", "h_dim", "units", "width"): 32,
     ("channel", "in_c"): 1,
     ("size", "dim", "input", "feature", "x_dim"): 784,
@@ -94,23 +96,16 @@ def _made(found: Any, label: str, init: Any, names: Mapping[str, Any]) -> Any:
         )
     lacking = _lacking(found, len(args), kwargs)
     if lacking:
-        raise TargetError(f"{label} needs {', '.join(lacking)}; give them, as in --init '{_example(lacking)}'.")
+        raise TargetError(asked_for(label, found, lacking, kwargs, _number))
+    told_what_it_reads(found, kwargs)
     try:
         return found(*args, **with_configurations(found, kwargs))
+    except MissingError as error:
+        raise TargetError(with_all(label, found, kwargs, _number)) from error
     except Exception as error:
         text = (str(error).strip().splitlines() or ["no message"])[0][:200]
         hint = "" if init is None else f" with --init {init!r}"
-        raise TargetError(f"{label} can't be made{hint}: {type(error).__name__}: {text}.") from error
-
-
-class JsonObject(dict):
-    """A JSON object as an argument: `args.z1_size` and `args["z1_size"]` are the same."""
-
-    def __getattr__(self, name: str) -> Any:
-        try:
-            return self[name]
-        except KeyError as error:
-            raise AttributeError(f"--init gives no {name!r}") from error
+        raise TargetError(f"{label} can't be made{hint}: {type(error).__name__}: {text}{lacks(str(error))}.") from error
 
 
 def _readable(init: Any) -> Any:
@@ -186,8 +181,8 @@ def _lacking(found: Any, given: int, kwargs: Mapping[str, Any]) -> list[str]:
 
 def _example(names: list[str]) -> str:
     """A JSON object with a plausible number for each name."""
+    return "{" + ", ".join(f'"{name}": {_number(name)}' for name in names) + "}"
 
-    def number(name: str) -> int:
-        return next((n for words, n in EXAMPLES.items() if any(word in name.lower() for word in words)), 1)
 
-    return "{" + ", ".join(f'"{name}": {number(name)}' for name in names) + "}"
+def _number(name: str) -> int:
+    return next((n for words, n in EXAMPLES.items() if any(word in name.lower() for word in words)), 1)

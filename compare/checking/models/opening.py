@@ -11,6 +11,7 @@ from elbo_compare.compare.checking.failure import FunctionError, TargetError
 from elbo_compare.compare.checking.models.aged import became, heard
 from elbo_compare.compare.checking.models.data import Feed, feeds
 from elbo_compare.compare.checking.models.entering import Way, ways
+from elbo_compare.compare.checking.models.lacking import lacks
 from elbo_compare.compare.checking.models.making import is_model
 from elbo_compare.suites.bridge.program import ARRANGING, Program, Run, Setting
 from elbo_compare.suites.contract import Array
@@ -99,8 +100,8 @@ class _Tried:
         raised = self.by_loss or self.raised
         shapes = ", ".join(dict.fromkeys(feed.text for feed in fed[: 3 * SHOWN]))
         return FunctionError(
-            f"it raises {raised} (fed x of {shapes}){became(raised)}; give what it takes: --data FILE.npy, "
-            "--loss NAME, --set NAME=VALUE."
+            f"it raises {raised} (fed x of {shapes}){became(raised)}{lacks(raised)}; give what it takes: "
+            "--data FILE.npy, --loss NAME, --set NAME=VALUE."
         )
 
 
@@ -115,16 +116,16 @@ def _first(bridge: Any, model: Any, way: Way, fed: list[Feed], tried: _Tried, *,
             if tried.ran and tried.fits == feed.shape:
                 tried.by_loss = tried.by_loss or f"{run.error} in {way.label}"
             continue
-        if run.loss is None:
+        shapes = {(), (1,), (len(x),), (len(x), 1)}
+        value = None if run.loss is None else program.value(run, run.loss)
+        if value is None or value.shape not in shapes:
             if not tried.ran:
                 tried.ran, tried.seen, tried.fits = True, _seen(program, run), feed.shape
-            return None
-        value = program.value(run, run.loss)
-        if value.shape not in {(), (1,), (len(x),), (len(x), 1)}:
             return None
         if not np.isfinite(value).all():
             tried.raised = tried.raised or f"no error, but a loss of {value.ravel()[0]}"
             continue
+        assert run.loss is not None
         if not (run.of_x[run.loss] or run.draws[run.loss]):
             return None
         return Opened(program=program, way=way, feed=feed, run=run, heavy=x[0].size > HEAVY_ROW, notes=tuple(notes))

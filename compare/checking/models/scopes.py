@@ -155,7 +155,18 @@ def called(node: ast.AST) -> str:
 
 
 class NotKnownError(AttributeError):
-    """An attribute of a trainer that has to be given."""
+    """Attributes of a trainer that have to be given. name: the first one."""
+
+    @classmethod
+    def of(cls, lacking: Sequence[str], owner: str) -> "NotKnownError":
+        """`self.beta, self.gamma of Solver are not known: give them, as in --set beta=1 --set gamma=1`."""
+        names = ", ".join(f"self.{name}" for name in lacking)
+        given = " ".join(f"--set {name}=1" for name in lacking)
+        one = len(lacking) == 1
+        return cls(
+            f"{names} of {owner} {'is' if one else 'are'} not known: give {'it' if one else 'them'}, as in {given}",
+            name=lacking[0],
+        )
 
 
 class Trainer:
@@ -187,7 +198,7 @@ class Trainer:
                         return self._value(method, node.value)
                     except Exception:  # told below: it has to be given
                         continue
-        raise NotKnownError(f"self.{name} of {self._owner.__name__} is not known: give it, as in --set {name}=1")
+        raise NotKnownError.of([name], self._owner.__name__)
 
     def _value(self, method: ast.FunctionDef, node: ast.expr) -> Any:
         """An attribute by its assignment, the method's parameters at their defaults."""

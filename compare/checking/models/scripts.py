@@ -38,6 +38,7 @@ class Loop:
     enumerated: bool
     parameters: tuple[str, ...] = ()
     trainer: ast.ClassDef | None = None
+    of_self: tuple[str, ...] = ()  # the attributes of the trainer that its statements read
     form: list[str] = field(default_factory=list)  # of a batch: the one that went through
 
     def loss(self, model: Any, names: Mapping[str, Any], x: Any, labels: Any, given: Mapping[str, Any]) -> Any:
@@ -55,8 +56,8 @@ class Loop:
             try:
                 scope.execute(self.target)
                 self._body(scope)
-            except NotKnownError:
-                raise
+            except NotKnownError as error:
+                raise self._all_not_known(scope, error) from error
             except (ValueError, TypeError, AttributeError, LookupError) as error:
                 raised = raised or error
                 continue
@@ -64,6 +65,11 @@ class Loop:
             return scope[LOSS]
         assert raised is not None
         raise raised
+
+    def _all_not_known(self, scope: Scope, first: NotKnownError) -> NotKnownError:
+        """All attributes of the trainer that its statements read and that have to be given, that one first."""
+        lacking = [first.name] + [name for name in self.of_self if name != first.name and not _has(scope["self"], name)]
+        return NotKnownError.of(lacking, self.trainer.name if self.trainer else "it")
 
     def chosen(self, model: Any, names: Mapping[str, Any], given: Mapping[str, Any]) -> list[str]:
         """The parameters of its function that its statements read as numbers and that are 1 where nobody gives them."""
@@ -206,7 +212,26 @@ def _loop(
         enumerated=enumerated,
         parameters=names,
         trainer=trainer,
+        of_self=tuple(dict.fromkeys(name for each in [*kept, loss] for name in _of_self(each))),
     )
+
+
+def _of_self(node: ast.stmt) -> list[str]:
+    """The attributes of self that a statement reads, in the order of its text."""
+    read = [
+        (each.lineno, each.col_offset, each.attr)
+        for each in ast.walk(node)
+        if isinstance(each, ast.Attribute) and getattr(each.value, "id", "") == "self"
+    ]
+    return [name for _, _, name in sorted(read)]
+
+
+def _has(trainer: Any, name: str) -> bool:
+    try:
+        getattr(trainer, name)
+    except NotKnownError:
+        return False
+    return True
 
 
 def _steps(node: ast.stmt) -> bool:

@@ -1,0 +1,82 @@
+"""A model that wants its data, a GPU, arguments or a tokenizer gets one line that says all that is to be given."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch")
+import torch
+
+from elbo_compare.compare.checking.failure import TargetError
+from elbo_compare.compare.checking.models.check import check_model
+from elbo_compare.compare.checking.models.lacking import lacks
+from elbo_compare.compare.checking.models.loading import load_model
+from elbo_compare.compare.checking.result import CheckVerdict
+
+TARGETS = Path(__file__).parent / "targets"
+FILE = TARGETS / "whole_asking.py"
+
+
+@pytest.fixture
+def checked(monkeypatch):
+    monkeypatch.syspath_prepend(str(TARGETS))
+    torch.manual_seed(16)
+
+    def check(name, **options):
+        loaded = load_model(f"{FILE}:{name}")
+        return check_model(loaded.found, names=loaded.names, target=name, **options)
+
+    return check
+
+
+def refused(check, name, **options):
+    with pytest.raises(TargetError) as caught:
+        check(name, **options)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def example(line):
+    return json.loads(line.partition("--init '")[2].rpartition("'")[0])
+
+
+def test_all_that_is_read_of_a_settings_object_is_asked_for_at_once(checked):
+    line = refused(checked, "Set")
+    assert "needs args (of which it reads z_size, cuda, beta, x_size, hidden)" in line
+    assert set(example(line)["args"]) == {"z_size", "cuda", "beta", "x_size", "hidden"}
+    assert example(line)["args"]["cuda"] is False
+    more = refused(checked, "Set", init={"args": {"x_size": 13, "beta": 2}})
+    assert "needs args.z_size, args.cuda, args.hidden; give them" in more
+    assert example(more)["args"]["x_size"] == 13
+    assert "--init" not in checked("Set", init=example(more)).message  # with it the model is made, and has all it reads
+
+
+def test_what_is_read_only_where_it_runs_is_told_in_the_words_of_the_option(checked):
+    result = checked("Set", init={"args": {"z_size": 2, "cuda": False, "x_size": 13, "hidden": 3}})
+    assert result.verdict is CheckVerdict.FAILED
+    assert "--init gives no 'beta'" in result.message
+    assert "settings.py" not in result.message
+
+
+def test_a_tokenizer_is_no_number_and_a_function_that_makes_the_model_is_asked_for(checked):
+    line = refused(checked, "OfTokens")
+    assert "needs tokenizer, latent_dim; tokenizer: an object that it calls, which no JSON gives" in line
+    assert "a function without arguments that returns OfTokens(tokenizer, latent_dim)" in line
+
+
+def test_a_file_that_is_not_here_and_a_gpu_say_what_to_give(checked):
+    assert "it reads its data, which are not here" in refused(checked, "OfFile")
+    if not torch.cuda.is_available():
+        assert "it asks for a GPU, and none is here: give it the CPU" in refused(checked, "OnGpu")
+    assert "fetches something" in lacks("OSError: Can't load tokenizer for 'bert-base'")
+    assert lacks("ValueError: math domain error") == ""
+
+
+def test_all_that_a_trainer_is_asked_for_is_told_at_once(checked):
+    loop = f"{FILE}:Fitting.train"
+    asked = checked("Plain", loss=loop)
+    assert "self.objective, self.gamma, self.capacity, self.beta of Fitting are not known" in asked.message
+    assert "--set objective=1 --set gamma=1 --set capacity=1 --set beta=1" in asked.message
+    result = checked("Plain", loss=loop, constants={"objective": "higgins", "beta": 4})
+    assert result.verdict is CheckVerdict.BY_DESIGN, result.as_text()
