@@ -52,6 +52,7 @@ class Public:
     path: str = ""
     given: tuple[str, ...] = ()
     batch: str = ""
+    objective: str = ""
 
     @property
     def options(self) -> list[str]:
@@ -61,6 +62,7 @@ class Public:
             "--loss": self.loss,
             "--set": f"M_N={self.weight}" if self.weight else "",
             "--batch": self.batch,
+            "--objective": self.objective,
         }
         pairs = [*given.items(), *(("--set", each) for each in self.given)]
         return [part for option, value in pairs if value for part in (option, value)]
@@ -83,11 +85,21 @@ def questioned(file: str, loss: str, wanted: str, words: str, why: str) -> Publi
                   loss=f"utils/training.py:{loss}", wanted=wanted, words=words, why=why)  # fmt: skip
 
 
-def pythae(name: str, wanted: str, words: str, why: str = "", **more: Any) -> Public:
+def vampprior(file: str, prior: str, wanted: str, words: str, why: str) -> Public:
+    """One of the models of Tomczak and Welling 2018; its settings are those of its own experiment, smaller."""
+    settings = {
+        "input_size": [1, 28, 28], "z1_size": 8, "z2_size": 8, "input_type": "binary", "prior": prior, "cuda": False,
+        "number_components": 5, "pseudoinputs_mean": 0.05, "pseudoinputs_std": 0.01, "use_training_data_init": False,
+    }  # fmt: skip
+    return Public(repository="jmtomczak/vae_vampprior", target=f"models/{file}.py:VAE", wanted=wanted, words=words,
+                  init=json.dumps({"args": settings}), why=why)  # fmt: skip
+
+
+def pythae(name: str, wanted: str, words: str, why: str = "", objective: str = "", **more: Any) -> Public:
     """One of Pythae's models, with its own multilayer networks; its settings are an object of JSON."""
     settings = json.dumps({"model_config": {"input_dim": [784], "latent_dim": 6, **more}})
     return Public(repository="clementchadebec/benchmark_VAE", target=f"pythae.models:{name}", path="src", init=settings,
-                  wanted=wanted, words=words, why=why)  # fmt: skip
+                  wanted=wanted, words=words, why=why, objective=objective)  # fmt: skip
 
 
 SOLVER = "solver.py:Solver.train"
@@ -123,7 +135,7 @@ PROGRAMS = (
     pythae("VAE", RIGHT, "TraceMeanField_ELBO"),
     pythae("VAE", RIGHT, "TraceMeanField_ELBO", reconstruction_loss="bce"),
     pythae("BetaVAE", BY_DESIGN, "scaled by 4", beta=4.0),
-    pythae("IWAE", BY_DESIGN, "IWAE", "a surrogate with the gradient of the bound of 3 samples", number_samples=3),
+    pythae("IWAE", BY_DESIGN, "IWAE", "a surrogate with the gradient of the bound of 3 samples", "iwae", number_samples=3),
     pythae("VAMP", RIGHT, "mixture of 5", "a prior of 5 pseudo-inputs", number_components=5),
     pythae("VAE_LinNF", NOT_JUDGED, "log-determinant", "planar and radial flows: its gradient is not judged"),
     pythae("DisentangledBetaVAE", BY_DESIGN, "|KL -", "beta |KL - C|", beta=2.0, C=3.0),
@@ -171,6 +183,29 @@ PROGRAMS = (
     pythae("VAE_IAF", NOT_JUDGED, "flow", "an inverse autoregressive flow: its log-determinant at random weights"),
     pythae("RAE_L2", NOT_JUDGED, "no noise is drawn", "a regularised autoencoder"),
     pythae("CIWAE", NOT_JUDGED, "samples a datum", "a mixture of the ELBO and IWAE", number_samples=3, beta=0.5),
+    vampprior("VAE", "standard", RIGHT, "Trace_ELBO of your own networks", "a density by each, sampled"),
+    vampprior("VAE", "vampprior", RIGHT, "mixture of 5", "VampPrior, as its authors wrote it"),
+    vampprior("HVAE_2level", "standard", RIGHT, "the prior of latent", "two latents, p(z1 | z2) by a network"),
+    Public(repository="L1aoXingyu/pytorch-beginner", place="08-AutoEncoder", target="Variational_autoencoder.py:VAE",
+           wanted=RIGHT, words="N(x | output, 0.5)", why="the squared error, summed; torch 0.3's .data[0] in its loop"),
+    Public(repository="bvezilic/Variational-autoencoder", target="vae/model.py:VAE", loss="vae/loss.py:loss_criterion",
+           init='{"input_size": 784, "hidden_size": 64}', wanted=RIGHT, words="TraceMeanField_ELBO",
+           why="a loss of (inputs, targets, logvar, mu), inputs being what the decoder gave"),
+    Public(repository="nadavbh12/VQ-VAE", target="vq_vae/auto_encoder.py:VAE", wanted=FAILED,
+           words="no attribute 'tanh'", why="it calls a layer that it does not have"),
+    Public(repository="EugenHotaj/pytorch-generative", target="pytorch_generative/models/vae/vae.py:VAE",
+           wanted=FAILED, words="loss", why="its loss is within reproduce(), for a trainer"),
+    Public(repository="riannevdberg/sylvester-flows", target="models/VAE.py:VAE", loss="optimization/loss.py:"
+           "binary_loss_function", wanted=RIGHT, words="Trace_ELBO", why="the base of its flows: z_k is z_0",
+           init='{"args": {"z_size": 8, "input_size": [1, 28, 28], "input_type": "binary", "density_evaluation": false,'
+           ' "cuda": false}}'),
+    Public(repository="dragen1860/pytorch-mnist-vae", target="vae.py:get_loss", wanted=NOT_LOADED, words="",
+           why="a loss of two networks"),
+    Public(repository="geyang/variational_autoencoder_pytorch", target="model.py:VariationalAutoEncoder",
+           loss="model.py:VAELoss", wanted=NOT_LOADED, words="visdom_helper", why="its loss draws a dashboard"),
+    Public(repository="martinyanev94/generative-ai-projects", place="Lesson_1_Introduction_To_Generative_Models",
+           target="part_3_variational_autoencoder.py:VAE", wanted=NOT_LOADED, words="name 'nn' is not defined",
+           why="a part of a text, without its imports"),
     Public(repository="wiseodd/generative-models", place="VAE/vanilla_vae", target="vae_pytorch.py:Q",
            wanted=NOT_LOADED, words="tensorflow", why="a script that reads its data with TensorFlow"),
 )  # fmt: skip
@@ -267,6 +302,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--only", default="")
+    parser.add_argument("--new", action="store_true", help="only those that were not run at this commit")
     parser.add_argument("--tree", required=True, help="the commit of this checkout")
     parser.add_argument("--python", action="append", default=[], help="flax=PYTHON: another interpreter for these")
     parser.add_argument("-o", type=Path, default=OUT, dest="out")
@@ -278,7 +314,7 @@ def main() -> None:
     answers = json.loads(store.read_text(encoding="utf-8")) if store.is_file() else {}
     for program in PROGRAMS:
         key = " ".join([program.repository, program.place, program.target, *program.options])
-        if options.only not in key:
+        if options.only not in key or (options.new and answers.get(key, {}).get("tree") == options.tree):
             continue
         answer = asked(program, options.folder, pythons, options.tree)
         answers[key] = asdict(answer)
