@@ -1,7 +1,10 @@
-"""Does `compare match` name each planted difference and accuse no right one? `python benchmarks/match_pairs.py DIR`
+"""Does `compare match` name each planted difference and accuse no right one?
 
-Each row is two sides, what was planted (nothing: they are the same objective) and words that the answer must have. The
-row holds where the verdict is the expected one and the words are there. Seconds are of CPU, in a process where the
+    python benchmarks/match_pairs.py DIR --tree COMMIT [--only TEXT]
+
+Each row is written when it is measured; a row that DIR has of this commit already is not measured again. A row is
+two sides, what was planted (nothing: they are the same objective) and words that the answer must have. The row holds
+where the verdict is the expected one and the words are there. Seconds are of CPU, in a process where the
 libraries are already imported; they are a record of this machine, no claim.
 """
 
@@ -10,7 +13,6 @@ import json
 import os
 import platform
 import time
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -96,8 +98,26 @@ PLANTED = (
 
 
 @dataclass(frozen=True, kw_only=True)
+class Match:
+    """What is to be matched; see `Row`."""
+
+    first: str
+    second: str
+    planted: str = ""
+    words: tuple[str, ...] = ()
+    data: object = None
+    changed: str = ""
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What a row is known by."""
+        return self.first, self.second, self.planted
+
+
+@dataclass(frozen=True, kw_only=True)
 class Row:
-    """One match. expected: what the answer must say; named: it did; seconds: of CPU; changed: since its first run."""
+    """One match. expected: what the answer must say; named: it did; seconds: of CPU; tree: the commit; load: of the
+    machine; changed: what of the expectation, since its first run."""
 
     first: str
     second: str
@@ -108,21 +128,29 @@ class Row:
     said: str
     named: bool
     seconds: float
+    tree: str
+    load: float
     changed: str = ""
 
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What it is known by."""
+        return self.first, self.second, self.planted
 
-def rows(only: str) -> Iterator[Row]:
-    """Every match with `only` in one of its names."""
+
+def matches() -> dict[tuple[str, str, str], Match]:
+    """Every match, each once."""
+    found = []
     for each in (*EXPECTED, *FURTHER, *UNSEEN):
-        if only in f"{each.first} {each.second}":
-            if each.right:
-                yield _row(each.right, each.second, "", (), ROWS[each.data])
-            yield _row(each.first, each.second, each.planted, each.words, ROWS[each.data], each.changed)
+        data = ROWS[each.data]
+        found += [Match(first=each.right, second=each.second, data=data)] if each.right else []
+        found.append(Match(first=each.first, second=each.second, planted=each.planted, words=each.words, data=data,
+                           changed=each.changed))  # fmt: skip
     for first, second, planted, words in [(*each, "", "") for each in SAME] + list(PLANTED):
-        if only in f"{first} {second}":
-            width = WIDTHS.get(first.partition(":")[0], 7)
-            data = (np.random.default_rng(0).random((60, width)) < 0.4).astype(float)
-            yield _row(first, second, planted, (words,), data)
+        width = WIDTHS.get(first.partition(":")[0], 7)
+        data = (np.random.default_rng(0).random((60, width)) < 0.4).astype(float)
+        found.append(Match(first=first, second=second, planted=planted, words=(words,) if words else (), data=data))
+    return {each.key: each for each in found}
 
 
 def made() -> dict[str, object]:
@@ -148,21 +176,25 @@ def made() -> dict[str, object]:
 ROWS = made()
 
 
-def _row(first: str, second: str, planted: str, words: tuple[str, ...], data: object, changed: str = "") -> Row:
-    names = [*first.split(), *second.split()]
+def measured(match: Match, tree: str) -> Row:
+    """Run one."""
+    names = [*match.first.split(), *match.second.split()]
     places = [(FILES.get(file, MODELS / f"{file}.py"), name) for file, _, name in (n.partition(":") for n in names)]
     programs = [load_programs([f"{file}:{name}"], {})[0] for file, name in places]
     began = time.process_time()
     try:
-        result = match_programs(programs, data=data)
+        result = match_programs(programs, data=match.data)
     except CompareError as error:  # what the command line answers with 2
-        result = MatchResult(first=first, second=second, verdict=MatchVerdict.NOT_LOADED, message=str(error))
+        result = MatchResult(
+            first=match.first, second=match.second, verdict=MatchVerdict.NOT_LOADED, message=str(error)
+        )
     text = "; ".join(result.differences) or result.formula or result.message
-    right = result.exit_code == (1 if planted else 0)
+    right = result.exit_code == (1 if match.planted else 0)
     return Row(
-        first=first, second=second, planted=planted, expected=words, verdict=result.verdict.value, claim=result.claim,
-        said=text, named=right and all(each in text for each in words),
-        seconds=round(time.process_time() - began, 1), changed=changed,
+        first=match.first, second=match.second, planted=match.planted, expected=match.words,
+        verdict=result.verdict.value, claim=result.claim, said=text,
+        named=right and all(each in text for each in match.words), seconds=round(time.process_time() - began, 1),
+        tree=tree, load=round(os.getloadavg()[0], 1), changed=match.changed,
     )  # fmt: skip
 
 
@@ -183,11 +215,11 @@ def publish(folder: Path, found: list[Row]) -> None:
     """README.md with the table, match_pairs.json with the rows and the machine."""
     folder.mkdir(parents=True, exist_ok=True)
     planted, right = ([each for each in found if bool(each.planted) is kind] for kind in (True, False))
-    load = os.getloadavg()[0]
     summary = {
         "planted": len(planted), "named": sum(each.named for each in planted), "right": len(right),
         "same": sum(each.named for each in right), "most_seconds": max(each.seconds for each in found),
-        "load": round(load, 1), "cores": os.cpu_count(), "python": platform.python_version(),
+        "load": max(each.load for each in found), "trees": sorted({each.tree for each in found}),
+        "cores": os.cpu_count(), "python": platform.python_version(),
     }  # fmt: skip
     content = {"summary": summary, "rows": [asdict(each) for each in found]}
     (folder / "match_pairs.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
@@ -195,8 +227,8 @@ def publish(folder: Path, found: list[Row]) -> None:
         f"# `compare match` on {len(found)} matches\n\n"
         f"{summary['named']} of {len(planted)} planted differences are named; "
         f"{summary['same']} of {len(right)} right ones are the same. At most {summary['most_seconds']} s of CPU each, "
-        f"the libraries imported, one thread, on {summary['cores']} cores at a load of {summary['load']}: a record, "
-        "no claim.\n\n"
+        f"the libraries imported, one thread, on {summary['cores']} cores at loads of up to {summary['load']}: a "
+        f"record, no claim. At commit {', '.join(summary['trees'])}.\n\n"
         "The words that an answer must have were written down before its first run; what was changed since says so "
         "below the table. `file:name` is a program of `benchmarks/match_models`, of `benchmarks/match_programs.py` "
         "(more) or of `tests/compare/targets/match_*.py` (torch, numpyro, jax, drawn); "
@@ -207,22 +239,34 @@ def publish(folder: Path, found: list[Row]) -> None:
     (folder / "README.md").write_text(text + table(found) + "\n" + changed, encoding="utf-8")
 
 
+def stored(folder: Path) -> dict[tuple[str, str, str], Row]:
+    """The rows that a folder has."""
+    file = folder / "match_pairs.json"
+    rows = json.loads(file.read_text(encoding="utf-8"))["rows"] if file.is_file() else []
+    known = [Row(**row | {"expected": tuple(row["expected"])}) for row in rows if "tree" in row]
+    return {row.key: row for row in known}
+
+
 def main() -> None:
-    """Write the folder, print the table."""
+    """Measure what is not there, and write the folder after each."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--only", default="", help="rows whose first side has this in its name")
+    parser.add_argument("--tree", required=True, help="the commit of this checkout")
+    parser.add_argument("--only", default="", help="rows that have this in one of their sides' names")
     given = parser.parse_args()
     torch.set_num_threads(1)  # more of them wait for one another longer than these small products take
-    found = []
-    for row in rows(given.only):
-        found.append(row)
+    wanted, known = matches(), stored(given.folder)
+    found = {key: row for key, row in known.items() if key in wanted}
+    for key, match in wanted.items():
+        if given.only not in f"{match.first} {match.second}" or (key in found and found[key].tree == given.tree):
+            continue
+        row = found[key] = measured(match, given.tree)
         mark = "as expected" if row.named else "NOT AS EXPECTED"
         print(
             f"{mark}: {row.first.split()[0]}: {row.planted or 'right'}: {row.verdict}: {row.said} ({row.seconds} s)",
             flush=True,
         )
-    publish(given.folder, found)
+        publish(given.folder, [found[each] for each in wanted if each in found])
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What a program asks for that is not here: a GPU, a file of data, the network, a tokenizer; what to give in its place."""
+"""What a program asks for that is not here: a GPU, a file of data, the network, a tokenizer; what to give instead."""
 
 import re
 
@@ -11,12 +11,12 @@ LACKING = (
     ),
     (
         r"urlopen error|Max retries|ConnectionError|Temporary failure in name|HTTPError|couldn't connect|offline mode"
-        r"|Can't load tokenizer|Can't load the (configuration|model)|not a local folder|LocalEntryNotFound|LookupError: \*+",
-        "it fetches something that is not here: name a function without arguments that makes the model of what is here, "
-        "or give rows with --data FILE.npy",
+        r"|Can't load tokenizer|Can't load the (configuration|model)|not a local folder|LocalEntryNotFound",
+        "it fetches something that is not here: name a function without arguments that makes the model of what there "
+        "is, or give rows with --data FILE.npy",
     ),
     (
-        r"No such file or directory|Dataset not found|FileNotFoundError|does not exist|root directory|h5py.*unable to open",
+        r"No such file or directory|Dataset not found|FileNotFoundError|unable to open file",
         "it reads its data, which are not here: run it where they are, or name a function without arguments that "
         "makes the model alone, and give rows with --data FILE.npy",
     ),

@@ -84,9 +84,8 @@ def _imported(place: str) -> ModuleType:
     except ModuleNotFoundError as error:
         raise TargetError(f"{place} needs {error.name!r}, which is not installed here.") from error
     except Exception as error:
-        raise TargetError(
-            f"{place} raises {type(error).__name__} on import: {_first_line(error)}{became(str(error))}{lacks(str(error))}."
-        ) from error
+        said = f"{_first_line(error)}{became(str(error))}{lacks(str(error))}"
+        raise TargetError(f"{place} raises {type(error).__name__} on import: {said}.") from error
 
 
 def _statement_by_statement(file: Path) -> tuple[ModuleType, list[str]]:

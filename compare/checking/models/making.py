@@ -14,7 +14,13 @@ from elbo_compare.compare.checking.models.constructing import (
     with_configurations,
 )
 from elbo_compare.compare.checking.models.lacking import lacks
-from elbo_compare.compare.checking.models.settings import JsonObject, MissingError, asked_for, told_what_it_reads, with_all
+from elbo_compare.compare.checking.models.settings import (
+    JsonObject,
+    MissingError,
+    asked_for,
+    told_what_it_reads,
+    with_all,
+)
 from elbo_compare.suites.roster import BY_NAME, TORCH
 from elbo_compare.suites.semantics.case import Library
 

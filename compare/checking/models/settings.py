@@ -6,6 +6,7 @@ and not one at each try.
 
 import ast
 import inspect
+import json
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -176,7 +177,9 @@ def _compared(test: ast.expr, inner: ast.AST) -> bool:
     return any(isinstance(each, ast.Compare) and inner in ast.walk(each) for each in ast.walk(test))
 
 
-def asked_for(label: str, found: Any, lacking: Iterable[str], given: Mapping[str, Any], number: Callable[[str], Any]) -> str:  # fmt: skip
+def asked_for(
+    label: str, found: Any, lacking: Iterable[str], given: Mapping[str, Any], number: Callable[[str], Any]
+) -> str:
     """The line that asks for all arguments that are missing, and for all that is read of them.
 
     number: a plausible number for a name. An object that is called is made by no JSON: a function that makes the model
@@ -184,8 +187,10 @@ def asked_for(label: str, found: Any, lacking: Iterable[str], given: Mapping[str
     """
     wanted = {name: wanted_of(found, name) for name in lacking}
     objects = [name for name, each in wanted.items() if each.called]
-    words = [f"{name} (of which it reads {', '.join(each.read)})" if each.read and not each.called else name
-             for name, each in wanted.items()]  # fmt: skip
+    words = [
+        f"{name} (of which it reads {', '.join(each.read)})" if each.read and not each.called else name
+        for name, each in wanted.items()
+    ]
     if objects:
         kind = getattr(found, "__name__", label.rpartition(":")[2])
         one = "an object that it calls" if len(objects) == 1 else "objects that it calls"
@@ -194,7 +199,7 @@ def asked_for(label: str, found: Any, lacking: Iterable[str], given: Mapping[str
             f"without arguments that returns {kind}({', '.join(wanted)}), and name that."
         )
     values = {name: _values(each, number) if each.read else number(name) for name, each in wanted.items()}
-    return f"{label} needs {', '.join(words)}; give them, as in --init '{_json(dict(given) | values)}'."
+    return f"{label} needs {', '.join(words)}; give them, as in --init '{json.dumps(dict(given) | values)}'."
 
 
 def with_all(label: str, found: Any, given: Mapping[str, Any], number: Callable[[str], Any]) -> str:
@@ -205,17 +210,11 @@ def with_all(label: str, found: Any, given: Mapping[str, Any], number: Callable[
             each = wanted_of(found, name)
             lacking += [f"{name}.{one}" for one in each.read if one not in value]
             values[name] = _values(each, number) | dict(value)
-    return f"{label} needs {', '.join(lacking)}; give them, as in --init '{_json(values)}'."
+    return f"{label} needs {', '.join(lacking)}; give them, as in --init '{json.dumps(values)}'."
 
 
 def _values(each: Wanted, number: Callable[[str], Any]) -> dict[str, Any]:
     return {name: False if name in each.tested else number(name) for name in each.read}
-
-
-def _json(values: Mapping[str, Any]) -> str:
-    import json
-
-    return json.dumps(values)
 
 
 def told_what_it_reads(found: Any, given: Mapping[str, Any]) -> None:

@@ -1,5 +1,7 @@
 """Programs that want something: settings with many attributes, a tokenizer, a GPU, a file, a trainer's numbers."""
 
+from pathlib import Path
+
 import torch
 import whole_models
 from torch import nn
@@ -45,8 +47,7 @@ class OnGpu(nn.Module):
 class OfFile(nn.Module):
     def __init__(self, rows="no such rows.csv"):
         super().__init__()
-        with open(rows) as file:
-            self.rows = file.read()
+        self.rows = Path(rows).read_text()
 
 
 class Plain(whole_models.VAE):
