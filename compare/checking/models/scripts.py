@@ -68,7 +68,8 @@ class Loop:
 
     def _all_not_known(self, scope: Scope, first: NotKnownError) -> NotKnownError:
         """All attributes of the trainer that its statements read and that have to be given, that one first."""
-        lacking = [first.name] + [name for name in self.of_self if name != first.name and not _has(scope["self"], name)]
+        known = str(first.name)
+        lacking = [known, *(name for name in self.of_self if name != known and not _has(scope["self"], name))]
         return NotKnownError.of(lacking, self.trainer.name if self.trainer else "it")
 
     def chosen(self, model: Any, names: Mapping[str, Any], given: Mapping[str, Any]) -> list[str]:
