@@ -12,7 +12,16 @@ import numpy as np
 
 from elbo_compare.compare.matching.measured import Measured, Series
 from elbo_compare.suites.bridge.pairs.columns import CLAMPS
-from elbo_compare.suites.bridge.pairs.records import BY_ROOT, BY_VARIANCE, EXPECTED, SAMPLERS, SiteFacts, Term, What
+from elbo_compare.suites.bridge.pairs.records import (
+    BY_ROOT,
+    BY_VARIANCE,
+    EXPECTED,
+    SAMPLERS,
+    SWAPPED,
+    SiteFacts,
+    Term,
+    What,
+)
 from elbo_compare.suites.contract import Array
 
 # Roundings that a sum may be off by, in units of roundoff x the sum of its absolute terms. Every term comes out of
@@ -139,7 +148,11 @@ SAMPLED_PARTS = (What.LOG_VAR, What.NOISE2, What.PRIOR_RESIDUAL2, What.PRIOR_LOG
 ANALYTIC_PARTS = (What.LOG_VAR, What.MEAN2, What.VAR, What.PRIOR_LOG_VAR)
 PARTS = (SAMPLED_PARTS, ANALYTIC_PARTS, (*ANALYTIC_PARTS, What.SIGMA), (*ANALYTIC_PARTS, What.VAR2))
 # The KL's parts where what a network gives is taken for the logarithm of another power of sigma, in the draw as well.
-MISREAD = {BY_ROOT: (*ANALYTIC_PARTS, What.SIGMA), BY_VARIANCE: (*ANALYTIC_PARTS, What.VAR2)}
+MISREAD = {
+    BY_ROOT: (*ANALYTIC_PARTS, What.SIGMA),
+    BY_VARIANCE: (*ANALYTIC_PARTS, What.VAR2),
+    SWAPPED: (What.MEAN, What.LOG_VAR2, What.EXP_MEAN, What.PRIOR_LOG_VAR),
+}
 LIKELIHOODS = (
     What.UNMASKED,
     What.SQUARED_ERROR,
@@ -177,6 +190,10 @@ def candidates(found: Measured) -> Iterator[list[Term]]:
             yield from (moved + kl for kl in (*kls, *(_at(kl, draw) for kl in kls[:1])))
             if draw in MISREAD:
                 yield moved + _there([Term(what, site.name) for site in latents for what in MISREAD[draw]], found)
+            if draw == SWAPPED:
+                sampled = [Term(what, site.name) for site in latents for what in (What.MEAN, What.NOISE2)]
+                priors = [Term(What.LOG_P, site.name, SWAPPED) for site in latents]
+                yield moved + _there([*priors, *sampled], found)
 
 
 def _own(
@@ -236,6 +253,11 @@ def _kls(latents: Sequence[SiteFacts], found: Measured) -> Iterator[list[Term]]:
         yield _at(sampled, draw)
         yield sampled + _at(sampled, draw)
         yield analytic + _at(sampled, draw)
+
+
+def kls_of(found: Measured) -> Iterator[list[Term]]:
+    """Every form of the latents' own terms: sampled, analytic, both."""
+    yield from _kls([each for each in found.sites if not each.observed], found)
 
 
 def _drawn_again(found: Measured) -> list[int]:

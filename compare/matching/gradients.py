@@ -161,6 +161,8 @@ def term_name(term: Term) -> str:
         text = f"{term.what.value}({term.site})"
     else:
         text = f"{term.what.value} of {term.site}"
+    if term.what is What.TEMPERED:
+        return f"log p({term.site}) at a temperature of {term.clamp:.10g} (logits / {term.clamp:.10g})"
     if term.clamp:
         place = (
             f"clamped to [{term.clamp:g}, 1 - {term.clamp:g}]"

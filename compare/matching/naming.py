@@ -137,6 +137,8 @@ NEGATIVE = (
     What.TWICE_SIGMOID,
     What.LOGITS_SQUARED_ERROR,
     What.UNMASKED,
+    What.TEMPERED,
+    What.TEMPERED_SLOPE,
 )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from elbo_compare.compare.matching.fitting import ALONE
 from elbo_compare.compare.matching.measured import Measured
 from elbo_compare.compare.matching.naming import Named
-from elbo_compare.suites.bridge.pairs.records import BY_ROOT, BY_VARIANCE, SiteFacts, Term, What
+from elbo_compare.suites.bridge.pairs.records import BY_ROOT, BY_VARIANCE, SWAPPED, SiteFacts, Term, What
 
 OWN = (What.LOG_LIKELIHOOD, What.LOG_Q, What.LOG_P)
 # A fitted number against another that it may be: its own rounding is below 1e-9 of it, that of a constant beside terms
@@ -32,6 +32,12 @@ def misread(one: Named) -> str:
         return f"what is log sigma of {sites} in the pair is read as log sigma^2, in the draw and in the KL"
     if draws == {BY_VARIANCE} and parts == {What.LOG_VAR: -1.0, What.MEAN2: 0.5, What.VAR2: 0.5}:
         return f"what is log sigma^2 of {sites} in the pair is read as log sigma, in the draw and in the KL"
+    parts = {what: weight for what, weight in parts.items() if what is not What.PRIOR_LOG_VAR}
+    if draws == {SWAPPED} and parts in (
+        {What.MEAN: -0.5, What.LOG_VAR2: 0.5, What.EXP_MEAN: 0.5},
+        {What.MEAN: -0.5, What.NOISE2: -0.5},
+    ):
+        return f"the mean and log sigma^2 of q({sites}) are swapped, in the draw and in the KL"
     return ""
 
 

@@ -15,8 +15,9 @@ from elbo_compare.compare.errors import CompareError
 from elbo_compare.compare.matching.data import made_up
 from elbo_compare.compare.matching.expecting import LEAN, SAMPLED, Runs, foreign, in_expectation
 from elbo_compare.compare.matching.judging import judge
-from elbo_compare.compare.matching.measured import SIZES, TAPES, UNIT, measured
+from elbo_compare.compare.matching.measured import SIZES, TAPES, UNIT, Measured, measured
 from elbo_compare.compare.matching.result import MatchResult, MatchVerdict
+from elbo_compare.compare.matching.tempering import tempered
 from elbo_compare.compare.matching.tying import Tied, tie
 from elbo_compare.suites.bridge.pairs.records import OWN_ONLY, Asked, ProgramError, Run, SiteFacts, Total, Weight
 from elbo_compare.suites.bridge.tape import Tape
@@ -25,6 +26,7 @@ from elbo_compare.suites.contract import Array, DType
 MOST_DRAWS = 4
 SPARE = 256  # runs that one process makes for another; a quarter of them with gradients
 NORMAL = "normal"
+FEWER = 9  # tapes at each temperature that is tried
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,7 +204,15 @@ def against(
             return result
         if apart and foreign([*sites, *first.facts]) and (more or first.spare):
             return _expected(result, apart, first, other, second, plan, sites, more)
-    return result
+    if apart or first.pair:
+        return result
+
+    def sharpened(sharpness: float) -> Measured:
+        made = runs(other, second.label, replace(plan, tapes=FEWER), replace(asked, wide=False, sharpness=sharpness))
+        few = {size: list(each)[:FEWER] for size, each in first.runs.items()}
+        return measured(few, made, sites, first.facts, UNIT)
+
+    return replace(result, **tempered(sharpened, sites) or {})
 
 
 def _expected(

@@ -48,6 +48,9 @@ PART_NAMES = {
     What.VAR: "sigma^2",
     What.SIGMA: "sigma",
     What.VAR2: "sigma^4",
+    What.MEAN: "the mean of q",
+    What.LOG_VAR2: "(log sigma^2)^2 of q",
+    What.EXP_MEAN: "exp(mean) of q",
 }
 
 
@@ -85,6 +88,8 @@ def differences(one: Named, found: Measured) -> list[str]:
     if count:
         return [*said, f"it is the average of {count} draws, as with num_particles = {count}"]
     for site in () if whole else found.sites:
+        if any(each.term.draw == EXPECTED for each in one.terms) and not _measured(site, found):
+            continue  # a discrete latent of the model alone, summed over within a density that is there
         terms = [
             replace(each, term=replace(each.term, draw=1)) if each.term.draw == EXPECTED else each
             for each in one.terms
@@ -97,6 +102,11 @@ def differences(one: Named, found: Measured) -> list[str]:
     if constant and any(" is missing: its log q" in each for each in said):
         said.append(f"a constant stands there, {constant}, as a clamped KL (free bits) leaves it")
     return [*squares(one, found), *said] if said else said
+
+
+def _measured(site: SiteFacts, found: Measured) -> bool:
+    """Whether a term of the site is there where discrete latents are summed over."""
+    return any(term.site == site.name and term.draw == EXPECTED for term in found.terms)
 
 
 def mixture(one: Named) -> tuple[str, str]:
@@ -135,6 +145,8 @@ def _observed(site: SiteFacts, terms: Sequence[Weighed], rest: Reduction) -> Ite
 
 def _instead(each: Weighed, rest: Reduction) -> str:
     what, times = term_name(each.term), "" if each.weight == 1 else f"{each.weight:.10g} x "
+    if each.term.what is What.TEMPERED:
+        return f"{times}{what}"
     if each.term.what is What.UNMASKED:
         what = f"the log density of {each.term.site} without its mask"
     return (f"{times}{what}" if what.startswith("the ") else f"{times}the {what}") + (

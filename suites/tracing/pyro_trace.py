@@ -32,7 +32,7 @@ def traced(
 
     Raises what the model or the guide raises, and what Pyro says of a pair that does not fit together.
     """
-    given = guide if values is None else _Given(values)(guide)
+    given = guide if values is None else Given(values)(guide)
     found = get_importance_trace("flat", float("inf"), model, given, tuple(args), dict(kwargs))
     model_nodes, guide_nodes = map(_nodes, found)
     return Traced(model=model_nodes, guide=guide_nodes)
@@ -99,8 +99,8 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-class _Given(Messenger):
-    """Latents of the guide have the values that they are given."""
+class Given(Messenger):
+    """Latents have the values that they are given."""
 
     def __init__(self, values: Mapping[str, Any]) -> None:
         super().__init__()

@@ -9,7 +9,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from elbo_compare.suites.bridge.pairs.records import BY_LOG_VAR, BY_ROOT, BY_VARIANCE, SHARED, ZERO_NOISE, What
+from elbo_compare.suites.bridge.pairs.records import (
+    BY_LOG_VAR,
+    BY_ROOT,
+    BY_VARIANCE,
+    SHARED,
+    SWAPPED,
+    ZERO_NOISE,
+    What,
+)
 
 CLAMPS = (1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-10, 1e-12)
 
@@ -41,7 +49,7 @@ class Latent:
 @dataclass(frozen=True, kw_only=True)
 class Observed:
     """An observed site. mean, sigma of a normal law; spread: sigma, or a Laplace's scale; logits of a Bernoulli;
-    probability: the mean lies in (0, 1).
+    probability: the mean lies in (0, 1). classes: the logits of a categorical one, (..., classes).
     alone: what of log_p the data alone determine."""
 
     value: Any
@@ -50,6 +58,7 @@ class Observed:
     sigma: Any | None = None
     spread: Any | None = None
     logits: Any | None = None
+    classes: Any | None = None
     probability: bool = False
     weight: Any = 1.0
     unmasked: Any | None = None
@@ -82,6 +91,9 @@ def latent_columns(xp: Any, site: Latent, wide: bool) -> Iterator[tuple[What, An
     yield What.VAR, w * (q.sigma / p.sigma) ** 2
     yield What.SIGMA, w * q.sigma / p.sigma
     yield What.VAR2, w * (q.sigma / p.sigma) ** 4
+    yield What.MEAN, w * q.mean
+    yield What.LOG_VAR2, w * ((2.0 * xp.log(q.sigma) - p.mean) / p.sigma) ** 2
+    yield What.EXP_MEAN, w * xp.exp(q.mean) / p.sigma**2
 
 
 def observed_columns(xp: Any, site: Observed, wide: bool, guards: bool = True) -> Iterator[tuple[What, float, Any]]:
@@ -108,6 +120,26 @@ def observed_columns(xp: Any, site: Observed, wide: bool, guards: bool = True) -
         yield from _cross_entropies(xp, w, x, mean, CLAMPS if guards else ())
 
 
+def tempered_columns(xp: Any, site: Observed, sharpness: Any) -> Iterator[tuple[What, float, Any]]:
+    """The log density of logits x `sharpness` (1 / T), and its derivative by that: of a Bernoulli, of a categorical."""
+    if site.logits is not None:
+        logits = site.logits * sharpness
+        size = abs(logits)
+        density = site.value * logits - (logits + size) / 2.0 - xp.log1p(xp.exp(-size))
+        yield What.TEMPERED, 0.0, site.weight * density
+        slope = site.logits * (site.value - 1.0 / (1.0 + xp.exp(-logits)))
+        yield What.TEMPERED_SLOPE, 0.0, site.weight * slope
+    if site.classes is not None:
+        scaled = site.classes * sharpness
+        largest = xp.amax(scaled, -1)
+        shares = xp.exp(scaled - largest[..., None])
+        total = shares.sum(-1)
+        chosen = xp.arange(scaled.shape[-1]) == site.value[..., None]
+        picked, own = ((xp.where(chosen, each, xp.zeros_like(each))).sum(-1) for each in (scaled, site.classes))
+        yield What.TEMPERED, 0.0, site.weight * (picked - largest - xp.log(total))
+        yield What.TEMPERED_SLOPE, 0.0, site.weight * (own - (shares * site.classes).sum(-1) / total)
+
+
 def _cross_entropies(xp: Any, w: Any, x: Any, mean: Any, clamps: Sequence[float]) -> Iterator[tuple[What, float, Any]]:
     """The Bernoulli's log density with probabilities cut off; a negative clamp is added inside of the logs instead."""
     for clamp in (0.0, *clamps):
@@ -123,6 +155,8 @@ def sampled_otherwise(xp: Any, q: Gaussian, noise: Any, draw: int) -> Any:
         return q.mean
     if draw == SHARED:
         return q.mean + q.sigma * noise[:1]
+    if draw == SWAPPED:
+        return 2.0 * xp.log(q.sigma) + xp.exp(0.5 * q.mean) * noise
     return q.mean + {BY_VARIANCE: q.sigma**2, BY_LOG_VAR: 2.0 * xp.log(q.sigma), BY_ROOT: q.sigma**0.5}[draw] * noise
 
 

@@ -83,10 +83,11 @@ def from_noise(fn: Any, shape: tuple[int, ...], tape: Any, intermediates: list[A
 
 class Noises:
     """What a compiled program reads in a tape's place: its draws as arguments. Without them it notes their shapes, and
-    whether a latent has a transform with numbers of its own."""
+    whether a latent has a transform with numbers of its own. sharpness: see `Asked`; None: not wanted."""
 
-    def __init__(self, given: Sequence[Any] | None = None):
+    def __init__(self, given: Sequence[Any] | None = None, sharpness: Any = None):
         self.given, self.shapes, self.transformed = given, [], False
+        self.sharpness = sharpness
 
     def normal(self, shape: tuple[int, ...], by: str = "") -> Any:
         """The next draw."""
@@ -141,7 +142,8 @@ class NumPyroPair:
         """Terms at the tape, at as many runs of the guide as are asked for; each ELBO object's loss there."""
         with quiet():
             one = self._compiled(args, params, state, asked)
-            noises = [tape.normal(shape, "numpyro") for shape in one.shapes]
+            noises: list[Any] = [tape.normal(shape, "numpyro") for shape in one.shapes]
+            noises += [jnp.asarray(asked.sharpness)] if asked.sharpness else []
             given = (params, state, noises, seeded(tape.seed), list(args))
             values, scales = one.values(given, slopes=gradients is not None)
             grads = one.gradients(list(values), gradients, given) if gradients else {}
@@ -154,7 +156,7 @@ class NumPyroPair:
         )
 
     def _compiled(self, args: Sequence[Any], params: Any, state: Any, asked: Asked) -> "_Compiled":
-        place = replace(asked, enumerate=False), _shapes(args)
+        place = replace(asked, enumerate=False, sharpness=float(bool(asked.sharpness))), _shapes(args)
         if place not in self.compiled:
             one = _Compiled(pair=self, asked=asked)
             one.measure(params, state, list(args))
@@ -205,7 +207,7 @@ class NumPyroPair:
         runs: list[Traced] = []
         for draw, run in self._draws(args, held, reading, key, asked, through):
             runs += [run] if draw > 0 else []
-            for term, elements, size in _terms(run, draw, asked.wide):
+            for term, elements, size in _terms(run, draw, asked.wide, getattr(reading, "sharpness", None)):
                 values[term.key] = jnp.sum(elements)
                 scales[term.key] = size
         bound = None if asked.wide else importance(jnp, runs)
@@ -321,8 +323,9 @@ class _Compiled:
         self, tree: Any, state: Any, noises: list[Any], key: Any, args: list[Any], passing: Any = None
     ) -> tuple[Any, Any]:
         held, moves, typed = self.pair.held(tree, state), bool(jax.tree.leaves(state)), jax.random.wrap_key_data(key)
-        values, scales = self.pair.terms(args, held, Noises(noises), typed, self.asked, passing)
-        if self.asked.wide:
+        reading = Noises(noises[:-1], noises[-1]) if self.asked.sharpness else Noises(noises)
+        values, scales = self.pair.terms(args, held, reading, typed, self.asked, passing)
+        if self.asked.wide or self.asked.sharpness:
             return values, scales
         for total in (Total.TRACE,) if self.asked.lean else OBJECTIVES:
             try:
@@ -332,8 +335,8 @@ class _Compiled:
         return values, scales
 
 
-def _terms(run: Traced, draw: int, wide: bool) -> Iterator[tuple[Term, Any, Any]]:
-    return terms(jnp, run, divergence, draw, wide=wide, probability=_within_unit)
+def _terms(run: Traced, draw: int, wide: bool, sharpness: Any = None) -> Iterator[tuple[Term, Any, Any]]:
+    return terms(jnp, run, divergence, draw, wide=wide, probability=_within_unit, sharpness=sharpness)
 
 
 def _within_unit(family: str, mean: Any) -> bool:

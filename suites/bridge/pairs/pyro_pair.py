@@ -9,14 +9,14 @@ from pyro.infer import Trace_ELBO, TraceEnum_ELBO, TraceMeanField_ELBO
 from pyro.infer.enum import config_enumerate
 from torch import Tensor
 
-from elbo_compare.suites.bridge.pairs.pyro_states import expected
+from elbo_compare.suites.bridge.pairs.pyro_states import expected, marginal
 from elbo_compare.suites.bridge.pairs.records import OWN_ONLY, SAMPLERS, Asked, Run, SiteFacts, Term, Total, What
 from elbo_compare.suites.bridge.pairs.site_terms import facts, importance, moved, terms
 from elbo_compare.suites.bridge.pairs.torch_weights import Gradients
 from elbo_compare.suites.bridge.tape import Tape
 from elbo_compare.suites.bridge.torch_tape import TorchTape
 from elbo_compare.suites.tracing.pyro_exact import exact_elbo
-from elbo_compare.suites.tracing.pyro_trace import divergence, quiet, traced
+from elbo_compare.suites.tracing.pyro_trace import Given, divergence, quiet, traced
 from elbo_compare.suites.tracing.site import Traced
 
 
@@ -42,7 +42,7 @@ class PyroPair:
             runs += [run] if draw > 0 else []
             nesting = max(nesting, *(node.nesting for side in (run.model, run.guide) for node in side.values()))
             drawn = drawn or tuple((each.kind.value, each.shape) for each in tape.drawn)
-            for term, elements, size in _terms(run, draw, asked.wide):
+            for term, elements, size in _terms(run, draw, asked.wide, asked.sharpness or None):
                 columns[term.key], scales[term.key] = elements.sum(), float(size.detach())
             if gradients and draw == 1 and not asked.lean:
                 with quiet():
@@ -101,6 +101,9 @@ class PyroPair:
                 columns, sizes = expected(
                     lambda values, tape: self._traced_at(args, values, tape), Tape(tape.seed, given=tape.given), again
                 )
+                if not columns:
+                    again_there = Tape(tape.seed, given=tape.given)
+                    columns, sizes = marginal(lambda values: self._conditioned(args, values, again_there))
             own = [Term.of(key) for key in columns]
             found = sum(SIGNS.get(term.what, 0.0) * float(columns[term.key].detach()) for term in own)
             # float64's rounding of sums over all states; what is left out or counted twice is larger
@@ -112,6 +115,11 @@ class PyroPair:
     def _traced_at(self, args: Sequence[Any], values: Mapping[str, Any], tape: Tape) -> Traced:
         with TorchTape(tape):
             return self._traced(args, values)
+
+    def _conditioned(self, args: Sequence[Any], values: Mapping[str, Any], tape: Tape) -> Traced:
+        """The pair at given values of what the model alone draws."""
+        with TorchTape(Tape(tape.seed, given=tape.given)):
+            return traced(Given(values)(self.model), self.guide, args, {})
 
     def facts(self, args: Sequence[Any]) -> list[SiteFacts]:
         """The sites, in the guide's order, the observed ones last."""
@@ -127,7 +135,7 @@ class PyroPair:
         values, errors, grads = {}, {}, {}
         for total, make in OBJECTS.items():
             skipped = (total is Total.ENUM and not asked.enumerate) or (asked.lean and total is not Total.TRACE)
-            if asked.wide or skipped:
+            if asked.wide or asked.sharpness or skipped:
                 continue
             try:
                 with quiet(), TorchTape(Tape(tape.seed, given=tape.given)):
@@ -168,8 +176,10 @@ def _cut(run: Traced) -> dict[str, Tensor]:
     return {name: value.detach() for name, value in _values(run).items()}
 
 
-def _terms(run: Traced, draw: int, wide: bool) -> Iterator[tuple[Term, Tensor, Any]]:
-    return terms(torch, run, divergence, draw, wide=wide, probability=_within_unit)
+def _terms(
+    run: Traced, draw: int, wide: bool, sharpness: float | None = None
+) -> Iterator[tuple[Term, Tensor, Any]]:
+    return terms(torch, run, divergence, draw, wide=wide, probability=_within_unit, sharpness=sharpness)
 
 
 def _within_unit(family: str, mean: Tensor) -> bool:

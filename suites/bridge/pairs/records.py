@@ -45,6 +45,9 @@ class What(StrEnum):
     VAR = "var"
     SIGMA = "sigma"
     VAR2 = "var^2"
+    MEAN = "mean"  # these three: of the KL whose mean and log sigma^2 are taken for one another
+    LOG_VAR2 = "(log var)^2"
+    EXP_MEAN = "exp(mean)"
 
     SQUARED_ERROR = "squared error"
     STANDARDISED_ERROR = "standardised squared error"
@@ -54,6 +57,8 @@ class What(StrEnum):
     TWICE_SIGMOID = "cross-entropy, sigmoid applied twice"
     LOGITS_SQUARED_ERROR = "squared error of the logits"
     UNMASKED = "log density without the mask"
+    TEMPERED = "log density at a temperature"  # of logits / T; `Term.clamp` is T, 0 where it is not known yet
+    TEMPERED_SLOPE = "its slope by 1 / T"
 
     LOG_FACTORIAL = "log x!"  # parts of a likelihood that the data alone determine: no gradient sees them
     LOG_CHOOSE = "the log of the combinatorial coefficient"
@@ -96,25 +101,28 @@ class Term:
 EXPECTED = -9
 
 # Draws that are none of the guide's own: the same base noise by another sampler, as people write it by mistake.
-ZERO_NOISE, BY_VARIANCE, BY_LOG_VAR, BY_ROOT, SHARED = 0, -1, -2, -3, -4
+ZERO_NOISE, BY_VARIANCE, BY_LOG_VAR, BY_ROOT, SHARED, SWAPPED = 0, -1, -2, -3, -4, -5
 SAMPLERS = {
     ZERO_NOISE: "at zero noise (z = mean)",
     BY_VARIANCE: "at z = mean + sigma^2 e",
     BY_LOG_VAR: "at z = mean + log sigma^2 e",
     BY_ROOT: "at z = mean + sqrt(sigma) e",
     SHARED: "at one noise for the whole batch",
+    SWAPPED: "at z = log sigma^2 + exp(mean / 2) e",
 }
 
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
     """draws: runs of the guide on one tape. wide: parts, stand-ins and other samplers, instead of the ELBO objects.
-    enumerate: discrete sites are summed over by TraceEnum_ELBO. lean: the sites' own terms and Trace_ELBO alone."""
+    enumerate: discrete sites are summed over by TraceEnum_ELBO. lean: the sites' own terms and Trace_ELBO alone.
+    sharpness: 1 / T, where the likelihoods of logits are wanted at a temperature T too; 0: they are not."""
 
     draws: int = 1
     wide: bool = False
     enumerate: bool = False
     lean: bool = False
+    sharpness: float = 0.0
 
 
 OWN_ONLY = Asked()

@@ -9,6 +9,7 @@ from elbo_compare.suites.bridge.pairs.columns import (
     Observed,
     latent_columns,
     observed_columns,
+    tempered_columns,
     rounding,
     sampled_otherwise,
 )
@@ -21,17 +22,27 @@ MADE_OF = ("Probs", "Logits")  # what the libraries append to a family: of what 
 
 
 def terms(
-    xp: Any, run: Traced, divergence: Divergence, draw: int, *, wide: bool, probability: Callable[[str, Any], bool]
+    xp: Any,
+    run: Traced,
+    divergence: Divergence,
+    draw: int,
+    *,
+    wide: bool,
+    probability: Callable[[str, Any], bool],
+    sharpness: Any = None,
 ) -> Iterator[tuple[Term, Any, Any]]:
     """(term, elements, size of their rounding) of every site.
 
     divergence: the library's. probability: (family, mean) -> whether the mean lies in (0, 1), as far as that is known.
+    sharpness: see `Asked`; None: not wanted.
     """
     for name in run.latents_first:
         model, guide = run.model.get(name), run.guide.get(name)
         if model is not None and model.observed:
             site = _observed(xp, model, probability)
-            for what, clamp, elements in observed_columns(xp, site, wide, guards=draw == 1):
+            columns = observed_columns(xp, site, wide, guards=draw == 1)
+            tempered = () if sharpness is None or draw != 1 else tempered_columns(xp, site, sharpness)
+            for what, clamp, elements in (*columns, *tempered):
                 yield Term(what, name, draw, clamp), elements, rounding(xp, what, site, elements)
         else:
             latent = _latent(xp, model, guide, divergence)
@@ -150,11 +161,20 @@ def _observed(xp: Any, node: Node, probability: Callable[[str, Any], bool]) -> O
         if family in ("Normal", "Laplace") and mean is not None
         else None,
         logits=xp.broadcast_to(base.logits, value.shape) if bernoulli else None,
+        classes=_classes(xp, base, value) if family.startswith("Categorical") else None,
         probability=mean is not None and probability(family, mean),
         weight=_weight(xp, node, value if mean is None else mean),
         unmasked=_unmasked(xp, node) if node.masks else None,
         alone=_alone(xp, node),
     )
+
+
+def _classes(xp: Any, base: Any, value: Any) -> Any | None:
+    """The logits of a categorical law, one row for each number of the value."""
+    try:
+        return xp.broadcast_to(base.logits, (*value.shape, base.logits.shape[-1]))
+    except (AttributeError, ValueError, RuntimeError):
+        return None
 
 
 def _alone(xp: Any, node: Node) -> dict[What, Any]:
