@@ -78,9 +78,7 @@ def _fits(found: Measured, site: SiteFacts, sites: Sequence[SiteFacts], *, slope
             yield one
 
 
-def _said(
-    found: Measured, site: SiteFacts, sites: Sequence[SiteFacts], temperature: float
-) -> dict[str, Any] | None:
+def _said(found: Measured, site: SiteFacts, sites: Sequence[SiteFacts], temperature: float) -> dict[str, Any] | None:
     y: Mapping[int, Series] = found.first[Total.LOSS.value]
     old, new = Term(What.TEMPERED, site.name), Term(What.TEMPERED, site.name, 1, temperature)
     named_terms = {new if term == old else term: each for term, each in found.terms.items()}

@@ -176,9 +176,7 @@ def _cut(run: Traced) -> dict[str, Tensor]:
     return {name: value.detach() for name, value in _values(run).items()}
 
 
-def _terms(
-    run: Traced, draw: int, wide: bool, sharpness: float | None = None
-) -> Iterator[tuple[Term, Tensor, Any]]:
+def _terms(run: Traced, draw: int, wide: bool, sharpness: float | None = None) -> Iterator[tuple[Term, Tensor, Any]]:
     return terms(torch, run, divergence, draw, wide=wide, probability=_within_unit, sharpness=sharpness)
 
 

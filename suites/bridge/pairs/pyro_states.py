@@ -64,7 +64,9 @@ def marginal(run_at: Callable[[Mapping[str, Any]], Traced]) -> tuple[Columns, di
     if any(node.discrete for node in first.guide.values()):
         return {}, {}
     sites = {
-        name: node for name, node in first.model.items() if node.discrete and not node.observed and name not in first.guide
+        name: node
+        for name, node in first.model.items()
+        if node.discrete and not node.observed and name not in first.guide
     }
     supports = {name: node.fn.enumerate_support(expand=False) for name, node in sites.items()}
     states = list(product(*(range(len(each)) for each in supports.values())))

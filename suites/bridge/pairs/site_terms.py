@@ -9,9 +9,9 @@ from elbo_compare.suites.bridge.pairs.columns import (
     Observed,
     latent_columns,
     observed_columns,
-    tempered_columns,
     rounding,
     sampled_otherwise,
+    tempered_columns,
 )
 from elbo_compare.suites.bridge.pairs.records import SiteFacts, Term, What
 from elbo_compare.suites.tracing.site import Draw, Node, Traced
