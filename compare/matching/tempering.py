@@ -1,4 +1,4 @@
-"""A likelihood of logits at another temperature: the one number that no combination of terms has, found by Newton's method.
+"""A likelihood of logits at another temperature: a number that no combination of terms has, found by Newton's method.
 
 log p(x; logits / T) is no multiple of log p(x; logits). Beside its value at a guess of 1 / T its slope by 1 / T is a
 column, too: the fit's weight of the slope says how far off the guess is. What is named reproduces every tape, as any

@@ -102,8 +102,7 @@ class PyroPair:
                     lambda values, tape: self._traced_at(args, values, tape), Tape(tape.seed, given=tape.given), again
                 )
                 if not columns:
-                    again_there = Tape(tape.seed, given=tape.given)
-                    columns, sizes = marginal(lambda values: self._conditioned(args, values, again_there))
+                    columns, sizes = marginal(lambda values: self._conditioned(args, values, tape))
             own = [Term.of(key) for key in columns]
             found = sum(SIGNS.get(term.what, 0.0) * float(columns[term.key].detach()) for term in own)
             # float64's rounding of sums over all states; what is left out or counted twice is larger
