@@ -21,6 +21,7 @@ lint: $(INSTALLED)
 $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "elbo-compare needs Python >= 3.11; this is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv $(VENV)
+	@# --no-compile: what is imported is compiled then; most of torch and JAX never is.
 	$(BIN)/python -m pip install --quiet --no-compile -c constraints.txt -e '.[all,test]'
 	touch $@
 

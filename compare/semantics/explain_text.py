@@ -7,10 +7,10 @@ from typing import Any
 from elbo_compare.suites.roster import TITLES
 
 LEAST = 10  # draws; the interval of fewer says nothing
-Told = Mapping[str, Any]
+Explanation = Mapping[str, Any]  # or a part of it, as the JSON of `compare explain` has it
 
 
-def text(told_of: Told) -> list[str]:
+def text(told_of: Explanation) -> list[str]:
     """The lines that `compare explain` prints."""
     library = TITLES[told_of["library"]]
     lines = [f"{library}, float{told_of['bits']} ({told_of['versions']}); numbers in nats.", *told_of["objective"], ""]
@@ -24,11 +24,11 @@ def text(told_of: Told) -> list[str]:
     return lines
 
 
-def _exact(told_of: Told) -> str:
+def _exact(told_of: Explanation) -> str:
     return f": ELBO {_nats(told_of['exact'])}" if told_of["exact"] is not None else ""
 
 
-def _site(site: Told, classes: Sequence[Told]) -> list[str]:
+def _site(site: Explanation, classes: Sequence[Explanation]) -> list[str]:
     lines = [f"{site['name']}:"]
     if site["deterministic"]:
         return [f"{site['name']}: a recorded value, without a density"]
@@ -41,7 +41,7 @@ def _site(site: Told, classes: Sequence[Told]) -> list[str]:
     return lines + [f"  ! {remark}" for remark in site["remarks"]]
 
 
-def _grouped(name: str, classes: Sequence[Told], error: str) -> list[tuple[str, str, str]]:
+def _grouped(name: str, classes: Sequence[Explanation], error: str) -> list[tuple[str, str, str]]:
     """Classes that do the same with a site, on one line."""
     groups: dict[tuple[str, str], list[str]] = {}
     for each in classes:
@@ -55,7 +55,7 @@ def _grouped(name: str, classes: Sequence[Told], error: str) -> list[tuple[str, 
     return [(", ".join(names), roles, shown) for (roles, shown), names in groups.items()]
 
 
-def _context(side: Told) -> str:
+def _context(side: Explanation) -> str:
     """Plates, scale and mask in force."""
     low, high = side["scale"]
     plates = ", ".join(
@@ -67,7 +67,7 @@ def _context(side: Told) -> str:
     return f"plates: {plates or 'none'}; scale {scale}; {mask}"
 
 
-def _class(each: Told) -> list[str]:
+def _class(each: Explanation) -> list[str]:
     if each["error"]:
         where = f" at site {each['raises_at']!r}" if each["raises_at"] else ""
         case = f" ({each['case']})" if each["case"] else ""
@@ -87,7 +87,7 @@ def _class(each: Told) -> list[str]:
     return [f"{each['name']}: {'; '.join(part for part in parts if part)}."]
 
 
-def _difference(estimate: Told | None) -> str:
+def _difference(estimate: Explanation | None) -> str:
     if estimate is None:
         return "its mean was not compared"
     other = f"that of {estimate['beside']}" if estimate["beside"] else "the exact one"
@@ -100,7 +100,7 @@ def _difference(estimate: Told | None) -> str:
     return f"mean ELBO less {other} {interval(estimate)}: no bias seen"
 
 
-def _gradient(slope: Told | None) -> str:
+def _gradient(slope: Explanation | None) -> str:
     if slope is None:
         return ""
     if slope["same"]:
@@ -113,7 +113,7 @@ def _gradient(slope: Told | None) -> str:
     return f"gradient: no bias seen (each direction within ±{slope['widest']:.2g})"
 
 
-def _above(estimate: Told | None) -> str:
+def _above(estimate: Explanation | None) -> str:
     if estimate is None or not _finite(estimate["low"]):
         return ""
     if estimate["n"] < LEAST and estimate["low"] != estimate["high"]:
@@ -123,7 +123,7 @@ def _above(estimate: Told | None) -> str:
     return f"its mean less the ELBO {interval(estimate)}"
 
 
-def interval(estimate: Told) -> str:
+def interval(estimate: Explanation) -> str:
     """-0.31 nats (-0.33 to -0.29, n = 200)."""
     low, high, mean = estimate["low"], estimate["high"], estimate["mean"]
     if not _finite(mean):
@@ -135,7 +135,7 @@ def interval(estimate: Told) -> str:
     return f"{mean:.3g} nats ({low:.3g} to {high:.3g}, n = {estimate['n']})"
 
 
-def _constants(classes: Sequence[Told]) -> list[str]:
+def _constants(classes: Sequence[Explanation]) -> list[str]:
     groups: dict[str, list[str]] = {}
     for each in classes:
         if not each["error"] and each["estimates_elbo"]:
@@ -145,7 +145,7 @@ def _constants(classes: Sequence[Told]) -> list[str]:
     return [f"{line} ({', '.join(names)})." for line, names in groups.items()]
 
 
-def _findings(findings: Sequence[Told]) -> list[str]:
+def _findings(findings: Sequence[Explanation]) -> list[str]:
     costly = [each for each in findings if each["costs"] and not each["condition"]]
     waiting = [each for each in findings if each["costs"] and each["condition"]]
     free = [each for each in findings if not each["costs"]]
@@ -163,23 +163,23 @@ def _findings(findings: Sequence[Told]) -> list[str]:
     return lines
 
 
-def _finding(each: Told) -> str:
+def _finding(each: Explanation) -> str:
     where = f" at {', '.join(each['sites'])}" if each["sites"] else ""
     measured = "; ".join(part for part in (_cost(each["cost"]), _slope(each["gradient"])) if part)
     return f"{each['class']}{where}: {' '.join(part for part in (measured, each['fact']) if part)}"
 
 
-def _cost(cost: Told | None) -> str:
+def _cost(cost: Explanation | None) -> str:
     if cost is None:
         return ""
     return f"off by {interval(cost)}" if cost["seen"] else f"{interval(cost)}, no bias seen"
 
 
-def _slope(slope: Told | None) -> str:
+def _slope(slope: Explanation | None) -> str:
     return _gradient(slope) if slope is not None else ""
 
 
-def _nothing(each: Told) -> str:
+def _nothing(each: Explanation) -> str:
     cost = each["cost"]
     if cost is None and each["fact"]:
         return f"not seen: {each['fact']}"

@@ -300,3 +300,9 @@ def test_what_is_measured_is_what_is_published():
     mine = {path.name: path.read_bytes() for path in MEASURED.glob("*.csv")}
     published = {path.name: path.read_bytes() for path in PUBLISHED.glob("history-*-findings.csv")}
     assert mine and mine == published
+
+
+def test_a_fault_of_torch_has_no_history_of_releases_that_were_run_over_one_torch():
+    born = [each for each in FINDINGS if each.since.startswith("not measured")]
+    assert born
+    assert [since_in_words(each) for each in born] == [each.since for each in born]
