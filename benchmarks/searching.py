@@ -101,16 +101,19 @@ def publish_divergences(folder: Path, libraries: Sequence[Library], seed: int, e
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--models", type=int, default=300)
+    parser.add_argument("--planned", type=int, default=0, help="models that the error budget is for, if it is in parts")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--ways", type=int, default=0)
     parser.add_argument("--alarms", type=int, default=1000, metavar="SEEDS")
+    parser.add_argument("--relatives", action="store_true", help="relatives.json and .txt: what is no ELBO, instead")
     parser.add_argument("--library", choices=OF_PROGRAMS)
     parser.add_argument("--divergences", type=int, default=6, metavar="N", help="draws of each registered KL")
     parser.add_argument("--kept", type=Path, metavar="DIR", help="go on with what is there, and keep every few pairs")
     parser.add_argument("-o", type=Path, required=True, metavar="DIR")
     asked = parser.parse_args()
     libraries = (Library(asked.library),) if asked.library else OF_PROGRAMS
-    request = Request(models=asked.models, seed=asked.seed, ways=asked.ways, libraries=libraries)
+    request = Request(models=asked.models, planned=asked.planned, seed=asked.seed, ways=asked.ways, libraries=libraries,
+                      relatives=asked.relatives)  # fmt: skip
     asked.o.mkdir(parents=True, exist_ok=True)
     began = monotonic()
     store = Store(asked.kept)
@@ -119,8 +122,9 @@ def main() -> None:
     names = ("torch", "pyro-ppl", "jax", "numpyro", "numpy", "scipy")
     versions = ", ".join(f"{name} {version(name)}" for name in names)
     head = [f"{took:.0f} s on {platform.machine()}, one process at a time; {versions}.", ""]
-    (asked.o / "search.json").write_text(as_json(found))
-    (asked.o / "search.txt").write_text("\n".join([*head, *text(found)]) + "\n")
+    name = "relatives" if asked.relatives else "search"
+    (asked.o / f"{name}.json").write_text(as_json(found))
+    (asked.o / f"{name}.txt").write_text("\n".join([*head, *text(found)]) + "\n")
     if asked.divergences:
         publish_divergences(asked.o, libraries, asked.seed, asked.divergences)
     if asked.alarms:

@@ -25,6 +25,10 @@ def search(
     elbo: Annotated[
         str, typer.Option(metavar="CLASS", help="This class alone, as TraceGraph_ELBO.  [default: all]")
     ] = "",
+    relatives: Annotated[
+        bool,
+        typer.Option("--relatives", help="Instead: bounds of two particles, and what is no ELBO."),
+    ] = False,
     divergences: Annotated[
         int, typer.Option(min=0, metavar="N", help="Instead: N random draws of every registered KL against quadrature.")
     ] = 0,
@@ -38,17 +42,19 @@ def search(
     from elbo_compare.compare.searching.text import as_json as jsoned
     from elbo_compare.compare.searching.text import new, text
     from elbo_compare.suites.semantics.case import OF_PROGRAMS, Library
-    from elbo_compare.suites.semantics.searching.ways import WAYS
+    from elbo_compare.suites.semantics.searching.ways import RELATIVES, WAYS
 
     if library is not None and library not in OF_PROGRAMS:
         raise UsageError(unknown("library", library, OF_PROGRAMS))
     libraries = (Library(library),) if library else OF_PROGRAMS
     if divergences:
         raise typer.Exit(_divergences(libraries, seed, divergences, output, as_json=as_json))
-    known = {way.elbo for each in libraries for way in WAYS[each]}
+    known = {way.elbo for each in libraries for way in (RELATIVES if relatives else WAYS)[each]}
     if elbo and elbo not in known:
         raise UsageError(unknown("ELBO class", elbo, known))
-    asked = Request(models=models, seed=seed, first=first, ways=ways, elbo=elbo, libraries=libraries)
+    asked = Request(
+        models=models, seed=seed, first=first, ways=ways, elbo=elbo, libraries=libraries, relatives=relatives
+    )
     found = searched(asked, note)
     if output is not None:
         files.write_atomically(output, jsoned(found).encode())

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from importlib import import_module
 from math import isfinite
-from time import perf_counter
+from time import process_time
 from typing import Any
 
 import numpy as np
@@ -17,10 +17,10 @@ from elbo_compare.compare.searching.judging import Judged, differing, judged, wo
 from elbo_compare.suites.semantics.case import Library
 from elbo_compare.suites.semantics.searching import shrinking
 from elbo_compare.suites.semantics.searching.description import Pair, from_json, to_json
-from elbo_compare.suites.semantics.searching.exact import exact
 from elbo_compare.suites.semantics.searching.grammar import draw
+from elbo_compare.suites.semantics.searching.objectives import exact_of, has_objective
 from elbo_compare.suites.semantics.searching.productions import productions
-from elbo_compare.suites.semantics.searching.ways import WAYS, Particles, Way, applicable, per_block
+from elbo_compare.suites.semantics.searching.ways import RELATIVES, WAYS, Particles, Way, applicable, per_block
 
 STEPS = 40  # of shrinking, each a measurement
 ANEW = 1_000_003  # added to the seed where a candidate is measured again
@@ -29,7 +29,7 @@ ANEW = 1_000_003  # added to the seed where a candidate is measured again
 def answer(request: dict[str, Any], tell: Tell) -> dict[str, Any]:
     """Every pair of `indices`, or the given `pairs`, in the library's ways."""
     tell(IMPORTING)
-    bench = _Bench(request)
+    bench = Bench(request)
     tell(CALLING)
     if "pairs" in request:
         peers = [bench.peer(from_json(each["pair"]), Way(**_way(each["way"]))) for each in request["pairs"]]
@@ -41,7 +41,7 @@ def answer(request: dict[str, Any], tell: Tell) -> dict[str, Any]:
 def alarms(request: dict[str, Any], tell: Tell) -> dict[str, Any]:
     """Pairs in ways that are known to be right, under many seeds: how many runs are told to differ, once and twice."""
     tell(IMPORTING)
-    bench = _Bench(request)
+    bench = Bench(request)
     tell(CALLING)
     counts = {"runs": 0, "agrees": 0, "inconclusive": 0, "raises": 0, "differs once": 0, "differs twice": 0}
     for seed in request["seeds"]:
@@ -67,11 +67,16 @@ def _plain(value: Any) -> Any:
     return [_plain(each) for each in value] if isinstance(value, list | tuple) else value
 
 
+def _options(way: Way) -> frozenset[str]:
+    """What of a way counts beside the productions of its pair."""
+    return frozenset([way.option] if way.option else [])
+
+
 def _way(content: Mapping[str, Any]) -> dict[str, Any]:
     return {**content, "particles": Particles(content["particles"])}
 
 
-class _Bench:
+class Bench:
     """One library, ready to measure; `known` are the cores that earlier candidates were shrunk to."""
 
     def __init__(self, request: Mapping[str, Any]) -> None:
@@ -83,46 +88,50 @@ class _Bench:
             (name, frozenset(kinds), frozenset(core)) for name, kinds, core in request.get("known", ())
         ]
         self.shrinks = bool(request["shrink"])
+        self.every = (RELATIVES if request.get("relatives") else WAYS)[self.library]
 
     def searched(self, index: int) -> dict[str, Any]:
-        """One drawn pair: every run, and what differs twice."""
-        began = perf_counter()
+        """One drawn pair: every run, and what differs twice; seconds of the CPU, on a busy machine, too."""
+        began = process_time()
         pair = draw(self.seed, index)
         runs, candidates = [], []
         for way in self.ways(pair, index):
-            started = perf_counter()
+            started = process_time()
             found, raised = self.run(pair, way, self.seed + index)
             again = self.run(pair, way, self.seed + index + ANEW)[0] if worst(found) is Outcome.DIFFERS else []
             twice = _both(found, again)
             outcome = _outcome(found, again, twice, raised)
             runs.append({"way": way.label, "elbo": way.elbo, "outcome": outcome, "raised": raised,
-                         "seconds": perf_counter() - started})  # fmt: skip
+                         "seconds": process_time() - started})  # fmt: skip
             if twice:
                 candidates.append(self.candidate(pair, way, twice, index))
         return {"index": index, "productions": productions(pair), "runs": runs, "candidates": candidates,
-                "seconds": perf_counter() - began}  # fmt: skip
+                "seconds": process_time() - began}  # fmt: skip
 
     def ways(self, pair: Pair, index: int) -> list[Way]:
         """Those that apply, or some of them, drawn by seed and index."""
-        every = [
-            way for way in WAYS[self.library] if self.elbo in ("", way.elbo) and applicable(way, pair, self.library)
-        ]
+        every = [way for way in self.every if self.elbo in ("", way.elbo) and self.applicable(way, pair)]
         if not self.ways_per_pair or len(every) <= self.ways_per_pair:
             return every
         chosen = np.random.default_rng([self.seed, index, 1]).choice(len(every), self.ways_per_pair, replace=False)
         return [every[k] for k in sorted(chosen)]
 
+    def applicable(self, way: Way, pair: Pair) -> bool:
+        """Whether the library promises a number here that the oracle has."""
+        return applicable(way, pair, self.library) and has_objective(way, pair, self.library)
+
     def run(self, pair: Pair, way: Way, seed: int) -> tuple[list[Judged], str]:
         """Judged quantities, or what was raised."""
-        right = exact(pair)
+        right = exact_of(pair, way)
         measured = self.backend.measure(pair, way, seed, per_block(way, self.library, pair))
         if measured.raised:
             return [], measured.raised
-        return judged(measured, right, self.level, double=way.double, size=right.size), ""
+        found = judged(measured, right, self.level, double=way.double, size=right.size)
+        return [each for each in found if way.valued or each.quantity != "value"], ""
 
     def differs(self, pair: Pair, way: Way, kinds: Iterable[str]) -> Mapping[str, Judged]:
         """The quantities of these kinds that differ at two seeds."""
-        if not applicable(way, pair, self.library):
+        if not self.applicable(way, pair):
             return {}
         try:
             first = differing(self.run(pair, way, self.seed)[0])
@@ -135,16 +144,16 @@ class _Bench:
 
     def candidate(self, pair: Pair, way: Way, off: Mapping[str, Judged], index: int) -> dict[str, Any]:
         """Shrunk, unless it holds all of what an earlier one of the same class was shrunk to."""
-        elbo, uses = way.elbo.removeprefix("Jit"), set(productions(pair))
+        elbo, uses = way.elbo.removeprefix("Jit"), {*productions(pair), *_options(way)}
         for name, kinds, core in self.known:
             if name == f"{elbo} {way.reused}" and kinds >= set(off) and core <= uses:
                 return {"index": index, "elbo": elbo, "way": way.label, "kinds": sorted(kinds), "core": sorted(core),
                         "reused": way.reused, "presumed": True}  # fmt: skip
         if self.shrinks:
             pair, way, off = self.shrunk(pair, way, off)
-        core = frozenset(productions(pair)) - shrinking.BASELINE
+        core = (frozenset(productions(pair)) - shrinking.BASELINE) | _options(way)
         self.known.append((f"{way.elbo.removeprefix('Jit')} {way.reused}", frozenset(off), core))
-        right = exact(pair)
+        right = exact_of(pair, way)
         return {
             "index": index, "elbo": way.elbo, "way": way.label, "way_fields": asdict(way), "reused": way.reused,
             "kinds": sorted(off), "core": sorted(core), "pair": to_json(pair), "presumed": False,
@@ -162,7 +171,7 @@ class _Bench:
         progress = True
         while progress and left > 0:
             progress = False
-            for other in shrinking.plainer(way, self.library):
+            for other in shrinking.plainer(way, self.every):
                 left -= 1
                 found = self.differs(pair, other, kinds)
                 if found:
@@ -180,9 +189,9 @@ class _Bench:
 
     def peer(self, pair: Pair, way: Way) -> dict[str, Any]:
         """The same class of this library on a pair that another one is off on."""
-        plain = next((each for each in WAYS[self.library] if each.elbo == way.elbo.removeprefix("Jit")
+        plain = next((each for each in self.every if each.elbo == way.elbo.removeprefix("Jit")
                       and each.enumerated == way.enumerated), None)  # fmt: skip
-        if plain is None or not applicable(plain, pair, self.library):
+        if plain is None or not self.applicable(plain, pair):
             return {"outcome": "not run", "raised": "this library has no such class, or cannot say the pair"}
         found, raised = self.run(pair, plain, self.seed + ANEW)
         return {"outcome": "raises" if raised else str(worst(found)), "raised": raised,

@@ -11,7 +11,8 @@ from elbo_compare.suites.semantics.case import Library
 from elbo_compare.suites.semantics.searching.description import Pair, from_json
 from elbo_compare.suites.semantics.searching.recognised import recognised
 from elbo_compare.suites.semantics.searching.rendering import program
-from elbo_compare.suites.semantics.searching.simulating import simulate
+from elbo_compare.suites.semantics.searching.simulating import simulate, simulate_objective
+from elbo_compare.suites.semantics.searching.ways import Objective, Particles, Way
 
 SIMULATED = 40_000  # draws of the second route
 LEVEL = 1e-6  # of its tests
@@ -79,7 +80,13 @@ def _group(library: Library, elbo: str, core: tuple[str, ...], members: Sequence
 
 def simulated(pair: Pair, example: Mapping[str, Any]) -> str:
     """Whether a simulation gives the quadrature's loss and gradient: *agrees*, *differs*, *inconclusive*."""
-    found, right = simulate(pair, example["index"], SIMULATED), example["exact"]
+    fields, right = example["way_fields"], example["exact"]
+    way = Way(**{**fields, "particles": Particles(fields["particles"])})  # as text it is no member of the enumeration
+    found = (
+        simulate(pair, example["index"], SIMULATED)
+        if way.objective is Objective.ELBO
+        else simulate_objective(pair, way.objective, bool(way.option), example["index"], SIMULATED)
+    )
     if not isfinite(float(right["value"])):  # impossible data
         return str(Outcome.AGREES if found.value == float(right["value"]) else Outcome.DIFFERS)
     tests = [(found.value - right["value"], found.value_error)]
@@ -91,6 +98,14 @@ def simulated(pair: Pair, example: Mapping[str, Any]) -> str:
         margin = SPREAD * error * sqrt(SIMULATED) + floor
         outcomes.add(equivalence(difference, error, margin, LEVEL).outcome)
     return str(next((each for each in (Outcome.DIFFERS, Outcome.INCONCLUSIVE) if each in outcomes), Outcome.AGREES))
+
+
+# What the search gives an object beside its particles.
+_OPTIONS = {
+    "RenyiELBO": "alpha=0.5, ",
+    "TraceTailAdaptive_ELBO": "vectorize_particles=True, ",
+    "Trace_MMD": "__import__('pyro.contrib.gp').contrib.gp.kernels.RBF(1), num_particles=200, ",
+}
 
 
 def pasted(group: Group) -> str:
@@ -110,9 +125,15 @@ def pasted(group: Group) -> str:
 def _call(library: Library, way: Mapping[str, Any], pair: Pair) -> list[str]:
     if library is Library.NUMPYRO:
         return _numpyro_call(way, pair)
-    options = "alpha=0.5, " if way["elbo"] == "RenyiELBO" else ""
-    options += "max_plate_nesting=2"
-    if way["particles"] == "vectorised":
+    options = _OPTIONS.get(way["elbo"], "") + "max_plate_nesting=2"
+    if way["elbo"] == "EnergyDistance":
+        options += f", num_particles=200{', ' + way['option'] if way['option'] else ''}"
+        gradient = _gradient(pair)
+        return [f"loss = pyro.infer.EnergyDistance({options})(model, guide)", "loss.backward()",
+                f"print(loss, {gradient})"]  # fmt: skip
+    options = options.replace("alpha=0.5", "alpha=0.0") if way["particles"] == "two particles" else options
+    options += ", num_particles=2" if way["particles"] == "two particles" else ""
+    if way["particles"] == "vectorised" and way["elbo"] != "Trace_MMD":
         options += ", num_particles=10000, vectorize_particles=True"
     guide = "pyro.infer.config_enumerate(guide, 'parallel')" if way["enumerated"] else "guide"
     lines = [f"elbo = pyro.infer.{way['elbo']}({options})"]
@@ -122,11 +143,11 @@ def _call(library: Library, way: Mapping[str, Any], pair: Pair) -> list[str]:
                   "pyro.clear_param_store()"]  # fmt: skip
     if way["updated"]:
         lines += _first_call(pair)
-    if pair.automatic:
-        parameters = "[(name, p.grad) for name, p in guide.named_parameters()]"
-    else:
-        parameters = "pyro.param('t').grad"
-    return [*lines, f"print(elbo.loss_and_grads(model, {guide}), {parameters})"]
+    return [*lines, f"print(elbo.loss_and_grads(model, {guide}), {_gradient(pair)})"]
+
+
+def _gradient(pair: Pair) -> str:
+    return "[(name, p.grad) for name, p in guide.named_parameters()]" if pair.automatic else "pyro.param('t').grad"
 
 
 def _first_call(pair: Pair) -> list[str]:
@@ -138,6 +159,7 @@ def _first_call(pair: Pair) -> list[str]:
 
 def _numpyro_call(way: Mapping[str, Any], pair: Pair) -> list[str]:
     options = "max_plate_nesting=2" if way["elbo"] == "TraceEnum_ELBO" else "num_particles=10000"
+    options = "alpha=0.0, num_particles=2" if way["particles"] == "two particles" else options
     made = f"numpyro.infer.{way['elbo']}({options})"
     if way["through"] or pair.automatic:
         call = "update(state)[1]" if way["through"] == "SVI.update" else "evaluate(state)"

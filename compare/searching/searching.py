@@ -8,7 +8,7 @@ from elbo_compare.compare.launching.target import Limits, run_target
 from elbo_compare.compare.searching.grouping import Group, grouped
 from elbo_compare.compare.statistics import ErrorBudget
 from elbo_compare.suites.semantics.case import OF_PROGRAMS, Library
-from elbo_compare.suites.semantics.searching.ways import WAYS
+from elbo_compare.suites.semantics.searching.ways import RELATIVES, WAYS
 
 CHILD = "elbo_compare.compare.searching.child:answer"
 CHUNK = 5  # pairs of one process: what a crash costs
@@ -19,21 +19,28 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """`models` pairs from `first` on, of `seed`; `ways` of a library's ways for a pair, 0: all; `elbo`: one class."""
+    """`models` pairs from `first` on, of `seed`; `ways` of a library's ways for a pair, 0: all; `elbo`: one class.
+
+    `relatives`: the classes that estimate something else than the ELBO, instead. `planned`: models that the error
+    budget is for, where a search is done in parts; at least `models` in any case.
+    """
 
     models: int = 20
+    planned: int = 0
     seed: int = 0
     first: int = 0
     ways: int = 0
     elbo: str = ""
     libraries: tuple[Library, ...] = OF_PROGRAMS
     shrink: bool = True
+    relatives: bool = False
 
     @property
     def level(self) -> float:
-        """Of one test: the suite's budget over every quantity that could be judged."""
-        ways = sum(min(self.ways or 99, len(WAYS[library])) for library in self.libraries)
-        return ErrorBudget(tests=max(1, self.models * ways * QUANTITIES)).per_test
+        """Of one test: the suite's budget over every quantity that could be judged, in both libraries."""
+        every = RELATIVES if self.relatives else WAYS
+        ways = sum(min(self.ways or 99, len(every[library])) for library in OF_PROGRAMS)
+        return ErrorBudget(tests=max(1, max(self.models, self.planned) * ways * QUANTITIES)).per_test
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +103,6 @@ def _with_peers(request: Request, groups: Sequence[Group]) -> list[Group]:
 def _asked(request: Request, library: Library, more: Mapping[str, Any], seconds: float) -> Mapping[str, Any] | str:
     """The child's answer, or why there is none."""
     asked = {"library": str(library), "seed": request.seed, "level": request.level, "ways": request.ways,
-             "shrink": request.shrink, "elbo": request.elbo, **more}  # fmt: skip
+             "shrink": request.shrink, "elbo": request.elbo, "relatives": request.relatives, **more}  # fmt: skip
     returned = run_target(CHILD, asked, "compare search", Limits(calls_s=seconds))
     return returned.answer if returned.answer is not None else returned.reason

@@ -10,7 +10,6 @@ from elbo_compare.compare.searching.grouping import Group, numbers, pasted
 from elbo_compare.compare.searching.searching import Searched
 from elbo_compare.suites.semantics.case import OF_PROGRAMS
 from elbo_compare.suites.semantics.searching.recognised import BY_ID, OUT_OF_REACH, expressible
-from elbo_compare.suites.semantics.searching.ways import UNSEARCHED
 
 OUTCOMES = ("agrees", "differs", "inconclusive", "not confirmed", "raises")
 
@@ -44,7 +43,7 @@ def _counts(found: Searched) -> Iterator[str]:
     for library, pairs in found.pairs.items():
         if pairs:
             seconds = sum(pair["seconds"] for pair in pairs) / len(pairs)
-            yield f"Time per model, {library}: {seconds:.1f} s shrinking included."
+            yield f"Time per model, {library}: {seconds:.1f} s of CPU, shrinking included."
     yield from (f"Not searched: {line}" for line in found.lost)
 
 
@@ -96,8 +95,21 @@ def tables(found: Searched) -> Iterator[str]:
             by.setdefault(run["way"], Counter())[run["outcome"]] += 1
         for way, counts in by.items():
             yield f"  {library:8}{way:34}" + "".join(f"{counts[name]:>6}" for name in OUTCOMES)
-        for name in UNSEARCHED[library]:
-            yield f"  {library:8}{name:34}     0 (not in the grammar's reach)"
+    yield from ("", *crossed(found))
+
+
+def crossed(found: Searched) -> Iterator[str]:
+    """Models that were tried, by production and class; Jit with the class that it compiles."""
+    for library, pairs in found.pairs.items():
+        tried: dict[str, Counter] = {}
+        for pair in pairs:
+            for elbo in {run["elbo"].removeprefix("Jit") for run in pair["runs"]}:
+                for name in pair["productions"]:
+                    tried.setdefault(name, Counter())[elbo] += 1
+        names = sorted({elbo for counts in tried.values() for elbo in counts})
+        yield f"Models per production and class, {library}: " + ", ".join(names)
+        for name in sorted(tried):
+            yield f"  {name:44}" + "".join(f"{tried[name][elbo]:>5}" for elbo in names)
 
 
 def as_json(found: Searched) -> str:

@@ -1,14 +1,18 @@
 """The programs of the semantics suite, run in fresh processes and held against the catalogue."""
 
+import re
 import subprocess
 import sys
 import time
 from importlib.util import find_spec
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
+from elbo_compare.compare.citing.issue import issue
 from elbo_compare.compare.running.programs import ProgramRun, run_programs
+from elbo_compare.compare.semantics.register import finding_rows
 from elbo_compare.compare.semantics.suite import programs
 from elbo_compare.suites.roster import BY_NAME
 from elbo_compare.suites.semantics.case import Case, Library, Status, expectations
@@ -69,6 +73,38 @@ def test_finding_reproduces_and_its_workaround_is_right(finding, runs) -> None:
     if finding.workaround_case:
         found = _expected(runs, BY_ID[finding.workaround_case], finding.library)
         assert next(each for each in found if each.quantity == finding.workaround_quantity).right
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("finding", FINDINGS, ids=lambda finding: finding.id)
+def test_an_issue_of_each_finding_is_ready_to_send(finding, runs) -> None:
+    """Everything that a maintainer wants, with the numbers that the program printed just now, and no more of them."""
+    if finding.library not in runs:
+        pytest.skip(f"{finding.library} is not installed")
+    case = BY_ID[finding.cases[0]]
+    behaviour = case.behaviour(finding.library)
+    assert behaviour is not None
+    wrong = {each.quantity: each for each in _expected(runs, case, finding.library) if not each.right}
+    known = [each.id for each in FINDINGS if case.id in each.cases and each.library is finding.library]
+    rows = [{"case": case.id, "library": str(finding.library), "findings": ", ".join(known), "quantity": name,
+             "oracle": each.oracle, "measured": each.measured, "right": False,
+             "formula": behaviour.formula} for name, each in wrong.items()]  # fmt: skip
+    row = next(each for each in finding_rows(()) if each["id"] == finding.id)
+    said = issue({**row, "outcome": "agrees", "versions": "the installed ones"}, pd.DataFrame(rows))
+    for part in (f"# {finding.title}", "Versions: the installed ones", f"**Documented**: {finding.documentation}",
+                 f"**Suggested fix**: {finding.fix}.", "**Related**: "):  # fmt: skip
+        assert part in said
+    mathematics = said.partition("**Mathematics**\n\n")[2].partition("\n\n")[0].splitlines()
+    assert 1 <= len(mathematics) <= 3
+    assert all(map(str.strip, mathematics))
+    program = said.partition("```python\n")[2].partition("```")[0]
+    assert program.strip() == behaviour.path.read_text("utf-8").strip()
+    assert program.rstrip().endswith("print(measure())")  # so that it prints what `runs` measured
+    shown = {name: (float(right), float(seen)) for name, right, seen in
+             re.findall(r"^\| SEM-\S+ \| `(\w+)` \| (\S+) \| (\S+) \|$", said, re.MULTILINE)}  # fmt: skip
+    assert set(finding.quantities) & set(shown)
+    for name, numbers in shown.items():
+        assert numbers == pytest.approx((wrong[name].oracle, wrong[name].measured), rel=1e-9, nan_ok=True)
 
 
 @pytest.mark.slow

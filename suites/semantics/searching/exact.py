@@ -54,7 +54,7 @@ class Exact:
 @lru_cache(maxsize=64)
 def exact(pair: Pair) -> Exact:
     """The expected loss of `Trace_ELBO`'s definition and its gradient at the pair's t."""
-    low, high = (_Integral(written_out(pair), order) for order in ORDERS)
+    low, high = (Integral(written_out(pair), order) for order in ORDERS)
     theta = np.array(pair.theta)
     value, other = high.loss(theta), low.loss(theta)
     if not isfinite(value):  # impossible data: no gradient
@@ -71,7 +71,7 @@ def exact(pair: Pair) -> Exact:
     )
 
 
-class _Integral:
+class Integral:
     """One order of quadrature."""
 
     def __init__(self, pair: Pair, order: int) -> None:
@@ -113,7 +113,7 @@ class _Integral:
         at = dict(zip(self.pair.axes(site), cell, strict=True))
         logs: list[Array] = []
         for level in range(2 if site.family is Family.BERNOULLI else 3):
-            grid = _Grid(self, theta)
+            grid = Grid(self, theta)
             grid.values[site.name, cell] = np.array(float(level))
             terms = [self.term(grid, site, cell, self.pair.cells(site).index(cell))]
             for reader in (self.model[name] for name in self.readers(site)):
@@ -152,11 +152,11 @@ class _Integral:
         """E_q of the log density of one scalar."""
         if site.family is Family.DELTA:
             return site.log_density
-        grid = _Grid(self, theta)
+        grid = Grid(self, theta)
         terms = self.term(grid, site, cell, number)
         return float((grid.weights() * grid.whole(terms)).sum())
 
-    def term(self, grid: "_Grid", site: Site, cell: Index, number: int) -> Array:
+    def term(self, grid: "Grid", site: Site, cell: Index, number: int) -> Array:
         """The log density of one scalar, or of one event of a joint family, over the grid."""
         entries = [(*cell[:-1], k) for k in range(JOINT[site.family])] if site.joint else [cell]
         values = [grid.value(site, each, number + k) for k, each in enumerate(entries)]
@@ -167,10 +167,10 @@ class _Integral:
         return log_density(site.family, grid.whole(values[0]), [each for (each,) in whole])
 
 
-class _Grid:
+class Grid:
     """The latents that terms depend on: one axis for each, two for a joint family, in an order that parents precede."""
 
-    def __init__(self, integral: _Integral, theta: Array) -> None:
+    def __init__(self, integral: Integral, theta: Array) -> None:
         self.integral, self.theta, self.depth = integral, theta, 0
         self.values: dict[Cell, Array] = {}
         self._weights: list[Array] = []

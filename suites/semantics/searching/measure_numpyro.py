@@ -37,9 +37,9 @@ def _measured(pair: Pair, way: Way, seed: int, per_block: int) -> Measured:
         from numpyro.contrib.funsor import config_enumerate
 
         guide = config_enumerate(guide, default="parallel")
-    particles = LOOPED_PARTICLES if way.particles is Particles.LOOPED else 1
+    particles = 1 if way.particles is Particles.VECTORISED else LOOPED_PARTICLES
     elbo, theta = _object(way, particles), jnp.array(pair.theta)
-    calls = per_block // particles
+    calls = per_block if way.particles is Particles.TWO else per_block // particles
     keys = jax.random.split(jax.random.PRNGKey(seed), BLOCKS * calls)
     if way.through:
         drawn = _through(way, elbo, model, guide, keys)
@@ -57,8 +57,9 @@ def _measured(pair: Pair, way: Way, seed: int, per_block: int) -> Measured:
         run(theta + FIRST, keys)
         model.__globals__.get("state", {})["c"] = pair.state
     drawn, slopes = run(theta, keys)
+    draws = calls if way.particles is Particles.TWO else calls * particles  # two particles make one draw of their bound
     return Measured(values=_means(drawn, calls).tolist(), gradients=_means(slopes, calls).tolist(),
-                    per_block=calls * particles)  # fmt: skip
+                    per_block=draws)  # fmt: skip
 
 
 def _means(drawn: jax.Array, calls: int) -> np.ndarray:
@@ -103,7 +104,7 @@ def _object(way: Way, particles: int) -> Any:
         options["num_particles"] = particles
         options["vectorize_particles"] = way.particles is Particles.VECTORISED
     if way.elbo in ONE_PARTICLE:
-        options = {"num_particles": particles, "alpha": 0.5}
+        options = {"num_particles": particles, "alpha": 0.0 if way.particles is Particles.TWO else 0.5}
     return getattr(numpyro.infer, way.elbo)(**options)
 
 

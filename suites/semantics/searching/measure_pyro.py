@@ -6,13 +6,21 @@ from collections.abc import Callable
 from typing import Any
 
 import pyro
+import pyro.contrib.gp.kernels
 import pyro.infer
 import torch
 
 from elbo_compare.suites.semantics.case import Library
 from elbo_compare.suites.semantics.searching.description import Pair
 from elbo_compare.suites.semantics.searching.rendering import DEEPEST, program
-from elbo_compare.suites.semantics.searching.ways import BLOCKS, ONE_PARTICLE, Measured, Particles, Way
+from elbo_compare.suites.semantics.searching.ways import (
+    BLOCKS,
+    ONE_PARTICLE,
+    PRIOR_SCALE,
+    Measured,
+    Particles,
+    Way,
+)
 
 FIRST = 0.4  # added to t for the first call of an object that is used again after an update
 # What an object that is reused has seen before.
@@ -48,8 +56,8 @@ def _measured(pair: Pair, way: Way, seed: int, per_block: int) -> Measured:
     model, guide = _functions(code)
     if way.enumerated:
         guide = pyro.infer.config_enumerate(guide, "parallel")
-    one = way.elbo in ONE_PARTICLE
-    elbo = _object(way, 1 if one else per_block)
+    one = way.elbo in ONE_PARTICLE or way.particles is Particles.TWO
+    elbo = _object(way, 2 if way.particles is Particles.TWO else 1 if one else per_block)
     if way.reused and pair.theta:
         pyro.clear_param_store()
         elbo.loss_and_grads(*_functions(code.partition("\n\n\n")[0] + DECOY.format(theta=[2.5] * len(pair.theta))))
@@ -79,7 +87,14 @@ def _object(way: Way, particles: int) -> Any:
     if way.elbo.startswith("Jit"):
         options["ignore_jit_warnings"] = True
     if way.elbo == "RenyiELBO":
-        options["alpha"] = 0.5
+        options["alpha"] = 0.0 if way.particles is Particles.TWO else 0.5
+    if way.elbo == "TraceTailAdaptive_ELBO":  # refuses to loop
+        options["vectorize_particles"] = True
+    if way.elbo == "EnergyDistance":
+        del options["vectorize_particles"]
+        options["prior_scale"] = PRIOR_SCALE if way.option else 0.0
+    if way.elbo == "Trace_MMD":
+        options["kernel"] = pyro.contrib.gp.kernels.RBF(1)  # of length and variance 1
     return getattr(pyro.infer, way.elbo)(**options)
 
 
@@ -119,7 +134,13 @@ class _Parameters:
 
 
 def _call(elbo: Any, model: Callable, guide: Callable, parameters: _Parameters) -> tuple[float, torch.Tensor]:
-    value = float(elbo.loss_and_grads(model, guide))
+    if isinstance(elbo, pyro.infer.EnergyDistance):  # a loss to be differentiated, and no more
+        value = elbo(model, guide)
+        if value.requires_grad:
+            value.backward()
+        return float(value), parameters.slopes()
+    found = elbo.loss_and_grads(model, guide)
+    value = float(found[0] if isinstance(found, tuple) else found)  # wake-sleep: the model's loss, then the guide's
     return value, parameters.slopes()
 
 

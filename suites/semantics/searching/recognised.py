@@ -43,6 +43,7 @@ NEEDS: Mapping[str, Needs] = {
     "FIND-PYRO-010": Needs(uses=("guide: folded normal latent", "model: folded normal latent")),
     "FIND-PYRO-021": Needs(any_of=("dependence by branch", "dependence by item")),
     "FIND-PYRO-022": Needs(reused=True),
+    "FIND-PYRO-023": Needs(uses=("prior_scale=1",)),
     "FIND-PYRO-027": Needs(any_of=_DISCRETE_GUIDE),
     "FIND-NUMPYRO-001": Needs(any_of=_SCALES),
     "FIND-NUMPYRO-003": Needs(uses=("guide with dependence", "guide in another order")),
@@ -55,22 +56,20 @@ NEEDS: Mapping[str, Needs] = {
     "FIND-NUMPYRO-015": Needs(uses=("mutable state",)),
 }
 _SIZES = "a plate of another size in the guide is no production"
-_OTHER = "another objective than the ELBO"
 OUT_OF_REACH: Mapping[str, str] = {
     "FIND-PYRO-002": _SIZES,
     "FIND-NUMPYRO-002": _SIZES,
-    "FIND-PYRO-009": "a bound of several particles, of which the oracle has no exact value",
+    "FIND-PYRO-009": "bounds of two particles are searched without plates, of which these classes say other things",
     "FIND-PYRO-013": "runs of the model are not counted",
-    "FIND-PYRO-014": _OTHER,
+    "FIND-PYRO-014": "a weight by ranks of several particles, a step function that no nodes integrate",
     "FIND-PYRO-015": "differentiable_loss is not called, and an infinite loss has no gradient to compare",
     "FIND-PYRO-016": "a method that raises is no wrong number",
     "FIND-PYRO-020": "masks come from handlers, not from .mask() of a distribution",
-    "FIND-PYRO-023": _OTHER,
-    "FIND-PYRO-024": _OTHER,
+    "FIND-PYRO-024": "a refusal that does not come is no wrong number",
     "FIND-PYRO-025": "needs training on one mini-batch after another",
-    "FIND-PYRO-026": _OTHER,
     "FIND-PYRO-029": "a site that TraceEnum_ELBO sums out is put to that class alone",
     "FIND-PYRO-030": "a factor of the guide is no production",
+    "FIND-PYRO-026": "the excess falls as 1/K, and is below what the draws tell",
     "FIND-NUMPYRO-007": "multi_sample_guide is no way of the search",
     "FIND-NUMPYRO-010": "data outside of a support are no production",
     "FIND-NUMPYRO-011": "the value is right on average; variances are not judged",
@@ -83,7 +82,7 @@ def classes(finding: Finding) -> tuple[str, ...]:
     """The ELBO classes that the register names for it, without Jit; none: whichever class it is."""
     if "trace" in finding.quantities:
         return ()
-    named = tuple(dict.fromkeys(re.findall(r"\b(?:Jit)?(\w+ELBO)\b", finding.title)))
+    named = tuple(dict.fromkeys(re.findall(r"\b(?:Jit)?(\w+ELBO|EnergyDistance|Trace_MMD)\b", finding.title)))
     return named or (("TraceMeanField_ELBO",) if "mean_field" in finding.quantities else ())
 
 

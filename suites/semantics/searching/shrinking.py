@@ -1,9 +1,8 @@
 """Smaller pairs and plainer ways: the single steps of shrinking. Each step takes one thing away."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 
-from elbo_compare.suites.semantics.case import Library
 from elbo_compare.suites.semantics.searching.description import (
     JOINT,
     SUPPORTS,
@@ -15,15 +14,15 @@ from elbo_compare.suites.semantics.searching.description import (
     written_out,
 )
 from elbo_compare.suites.semantics.searching.rendering import AUTOMATIC_FAMILY, AUTOMATIC_SCALE
-from elbo_compare.suites.semantics.searching.ways import WAYS, Particles, Way
+from elbo_compare.suites.semantics.searching.ways import Particles, Way
 
 BASELINE = frozenset(("model: normal latent", "guide: normal latent", "model: normal data", "local latent"))
 _NORMAL = (Expression(const=(0.0,)), Expression(const=(1.0,)))
 
 
-def plainer(way: Way, library: Library) -> Iterator[Way]:
-    """Ways with one thing less that the library has."""
-    known = set(WAYS[library])
+def plainer(way: Way, every: Collection[Way]) -> Iterator[Way]:
+    """Ways with one thing less that are among these."""
+    known = set(every)
     tries = [
         replace(way, reused=False),
         replace(way, updated=False),
@@ -35,6 +34,7 @@ def plainer(way: Way, library: Library) -> Iterator[Way]:
         replace(way, elbo=way.elbo.removeprefix("Jit"), reused=False),
         replace(way, double=True),
         replace(way, particles=Particles.VECTORISED),
+        replace(way, option=""),
         replace(way, enumerated=False),
     ]
     yield from (each for each in dict.fromkeys(tries) if each != way and each in known)
@@ -51,7 +51,11 @@ def smaller(pair: Pair) -> Iterator[Pair]:
 def sound(pair: Pair) -> bool:
     """Whether a step left what the grammar could have drawn."""
     model = {site.name: site for site in written_out(pair).model}
+    families = {site.name: site.family for site in (*pair.guide, *pair.model)}
     for site in (*pair.model, *pair.guide):
+        for parent in (each for parameter in site.parameters for each in parameter.parents):
+            if parent.via is Via.BRANCH and families.get(parent.name) is not Family.BERNOULLI:
+                return False  # a branch is 0 or 1 for every real number: no multiple of it
         if site.joint and site.event != JOINT[site.family]:
             return False
         if site.expanded and (site.plates or site.parents or not site.event):

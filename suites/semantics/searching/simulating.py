@@ -7,7 +7,7 @@ TraceEnum_ELBO sums out is summed at each draw.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import nan
 from typing import Any
 
@@ -23,6 +23,7 @@ from elbo_compare.suites.semantics.searching.description import (
     Site,
     written_out,
 )
+from elbo_compare.suites.semantics.searching.ways import PRIOR_SCALE, Objective
 
 Array = np.ndarray
 STEP = 1e-4
@@ -72,6 +73,107 @@ def simulate(pair: Pair, seed: int, draws: int = 40_000) -> Simulated:
         gradient=tuple(float(each.mean()) for each in slopes),
         gradient_error=tuple(float(each.std(ddof=1) / np.sqrt(draws)) for each in slopes),
     )
+
+
+def simulate_objective(pair: Pair, objective: Objective, option: bool, seed: int, draws: int = 40_000) -> Simulated:
+    """`objectives`' expectations from pairs of independent draws: the same formula for the gradient, f of two draws."""
+    rng = np.random.default_rng([seed, 19])
+    pair, theta = written_out(pair), np.array(pair.theta)
+    fixed, others = (_run(pair, theta, rng, draws) for _ in range(2))
+    latents = tuple(site for site in pair.model if not site.observed and site.family is not Family.FACTOR)
+    prior = [_run(replace(pair, guide=latents), theta, rng, draws) for _ in range(2)]
+
+    def of(t: Array) -> tuple[Array, Array]:
+        halves = [_Half.of(pair, t, each) for each in (fixed, others)]
+        return _FORMULAS[objective](pair, halves, prior, option), halves[0].log_q + halves[1].log_q
+
+    value, _ = of(theta)
+    base = [_Half.of(pair, theta, each) for each in (fixed, others)]
+    shares = special.softmax([half.log_w for half in base], axis=0)
+    slopes = []
+    for unit in np.eye(len(theta)) * STEP:
+        if objective is Objective.WAKE_SLEEP:
+            up, down = ([_Half.of(pair, theta + by, each).scored_q for each in (fixed, others)] for by in (unit, -unit))
+            slopes.append(-(shares * (np.array(up) - np.array(down))).sum(0) / (2 * STEP))
+            continue
+        (above, up), (below, down) = of(theta + unit), of(theta - unit)
+        slopes.append((value * (up - down) + above - below) / (2 * STEP))
+    return Simulated(
+        value=float(value.mean()),
+        value_error=float(value.std(ddof=1) / np.sqrt(draws)),
+        gradient=tuple(float(each.mean()) for each in slopes),
+        gradient_error=tuple(float(each.std(ddof=1) / np.sqrt(draws)) for each in slopes),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Half:
+    """One of two draws: log p/q as weighted, log q unweighted and weighted, log p of the latents and of the rest, and
+    the values, Deltas where t has them."""
+
+    log_w: Array
+    log_q: Array
+    scored_q: Array
+    log_prior: Array
+    log_rest: Array
+    values: Mapping[str, Array]
+    datum: tuple[Array, Array]
+
+    @staticmethod
+    def of(pair: Pair, theta: Array, drawn: Mapping[str, Array]) -> "_Half":
+        loss, log_q = _loss(pair, theta, drawn)
+        values = dict(drawn)
+        for site in pair.guide:
+            if site.family is Family.DELTA:
+                values[site.name] = np.broadcast_to(_arguments(pair, site, theta, values)[0], drawn[site.name].shape)
+        whole, log_rest = -loss, np.zeros(len(loss))
+        for site in pair.model:
+            if site.family is Family.FACTOR:
+                log_rest = log_rest + _summed(_arguments(pair, site, theta, values)[0])
+            elif site.observed:
+                log_rest = log_rest + _summed(_log_density(pair, site, theta, values) * _weight(pair, site))
+        scored_q = np.zeros_like(whole)
+        for site in pair.guide:
+            terms = np.full(drawn[site.name].shape, site.log_density) if site.family is Family.DELTA \
+                else _log_density(pair, site, theta, values)  # fmt: skip
+            scored_q = scored_q + _summed(terms * _weight(pair, site))
+        observed = [site for site in pair.model if site.observed and site.family is Family.NORMAL]
+        datum = tuple(_arguments(pair, observed[0], theta, values)) if observed else (np.zeros(()), np.ones(()))
+        return _Half(log_w=whole, log_q=log_q, scored_q=scored_q, log_prior=whole + scored_q - log_rest,
+                     log_rest=log_rest, values=values, datum=(datum[0], datum[1]))  # fmt: skip
+
+
+def _bound(pair: Pair, halves: Sequence[_Half], prior: Sequence[Mapping[str, Array]], option: bool) -> Array:
+    return np.asarray(np.log(2) - np.logaddexp(halves[0].log_w, halves[1].log_w))
+
+
+def _distance(pair: Pair, halves: Sequence[_Half], prior: Sequence[Mapping[str, Array]], option: bool) -> Array:
+    """X drawn anew at each evaluation from the same seed, so that it moves with its mean and scale."""
+    rng = np.random.default_rng(20)
+    observed = next(site for site in pair.model if site.observed)
+    draws = len(halves[0].log_q)
+    noise = [rng.standard_normal(draws) for _ in halves]
+    data = [half.datum[0] + half.datum[1] * each for half, each in zip(halves, noise, strict=True)]
+    found = sum(np.abs(each - observed.observed[0]) for each in data) / 2 - np.abs(data[0] - data[1]) / 2
+    prior_term = PRIOR_SCALE * sum(half.log_prior for half in halves) / 2 if option else 0.0
+    return np.asarray(found - prior_term)
+
+
+def _discrepancy(pair: Pair, halves: Sequence[_Half], prior: Sequence[Mapping[str, Array]], option: bool) -> Array:
+    found = -sum(half.log_rest for half in halves) / 2
+    for name in prior[0]:
+        (z, other), (y, another) = ([each[name] for each in side] for side in ([half.values for half in halves], prior))
+        found = found + np.exp(-0.5 * (z - other) ** 2) + np.exp(-0.5 * (y - another) ** 2)
+        found = found - np.exp(-0.5 * (z - y) ** 2) - np.exp(-0.5 * (other - another) ** 2)
+    return np.asarray(found)
+
+
+_FORMULAS = {
+    Objective.RENYI: _bound,
+    Objective.WAKE_SLEEP: _bound,
+    Objective.ENERGY: _distance,
+    Objective.MMD: _discrepancy,
+}
 
 
 def _run(pair: Pair, theta: Array, rng: np.random.Generator, draws: int) -> dict[str, Array]:

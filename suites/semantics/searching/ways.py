@@ -13,11 +13,27 @@ BLOCKS = 32  # means of so many blocks are judged: independent, and near to norm
 LOOPED_DRAWS = 8  # in a block of what is not vectorised: a margin of 0.9 standard deviations of one draw
 
 
+TOGETHER = {"EnergyDistance": 200, "Trace_MMD": 200}  # particles of one call, which are compared with each other
+ALONE_DRAWS = 12  # calls in a block, of classes that have one number for all their particles
+PRIOR_SCALE = 1.0  # of EnergyDistance, where it has one
+
+
 class Particles(StrEnum):
     """How the draws of a block are made."""
 
     LOOPED = "looped"
     VECTORISED = "vectorised"
+    TWO = "two particles"
+
+
+class Objective(StrEnum):
+    """What a class estimates; `objectives` says it in formulas."""
+
+    ELBO = "the ELBO"
+    RENYI = "a bound of two particles"
+    WAKE_SLEEP = "wake-sleep"
+    ENERGY = "an energy distance"
+    MMD = "a maximum mean discrepancy"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +42,7 @@ class Way:
 
     `reused`: the object has evaluated another pair before; `updated`: this one, at other parameters and another state.
     `compiled`: under jax.jit. `through`: the value alone, by this method of SVI. `double`: float64, else float32.
+    `option`: of the object, where it has another one than by default.
     """
 
     elbo: str
@@ -36,12 +53,26 @@ class Way:
     compiled: bool = False
     through: str = ""
     double: bool = True
+    option: str = ""
+
+    @property
+    def objective(self) -> Objective:
+        """What the class estimates in this way."""
+        if self.particles is Particles.TWO:
+            return Objective.WAKE_SLEEP if self.elbo == "ReweightedWakeSleep" else Objective.RENYI
+        return {"EnergyDistance": Objective.ENERGY, "Trace_MMD": Objective.MMD}.get(self.elbo, Objective.ELBO)
+
+    @property
+    def valued(self) -> bool:
+        """Whether the class promises a value: TraceTailAdaptive_ELBO 'only supports computing gradients'."""
+        return self.elbo != "TraceTailAdaptive_ELBO"
 
     @property
     def label(self) -> str:
         """Trace_ELBO, looped."""
         said = [self.elbo, *([f"by {self.through}"] if self.through else [])]
-        said += [str(self.particles)] if self.particles is Particles.LOOPED else []
+        said += [self.option] if self.option else []
+        said += [str(self.particles)] if self.particles is not Particles.VECTORISED else []
         flags = ("enumerated", "reused", "updated", "compiled")
         said += [name for name in flags if getattr(self, name)]
         return ", ".join(said + ([] if self.double else ["float32"]))
@@ -59,11 +90,11 @@ class Measured:
 
 _PYRO = ("Trace_ELBO", "TraceGraph_ELBO", "TraceMeanField_ELBO", "TraceEnum_ELBO")
 # A bound over particles is the ELBO where there is one particle; more of them have another value.
-ONE_PARTICLE = ("RenyiELBO", "TraceTMC_ELBO")
+ONE_PARTICLE = ("RenyiELBO", "TraceTMC_ELBO", "TraceTailAdaptive_ELBO")
 WAYS: Mapping[Library, tuple[Way, ...]] = {
     Library.PYRO: (
         *(Way(elbo=name) for name in _PYRO),
-        *(Way(elbo=name, particles=Particles.LOOPED) for name in (*_PYRO, *ONE_PARTICLE)),
+        *(Way(elbo=name, particles=Particles.LOOPED) for name in (*_PYRO, *ONE_PARTICLE[:2])),
         Way(elbo="TraceEnum_ELBO", enumerated=True),
         *(Way(elbo=f"Jit{name}") for name in _PYRO),
         Way(elbo="JitTraceEnum_ELBO", enumerated=True),
@@ -86,10 +117,17 @@ WAYS: Mapping[Library, tuple[Way, ...]] = {
         ),
     ),
 }
-# Other public classes, which optimise something else or need another kind of program: nobody searches them yet.
-UNSEARCHED: Mapping[Library, tuple[str, ...]] = {
-    Library.PYRO: ("TraceTailAdaptive_ELBO", "ReweightedWakeSleep", "EnergyDistance", "Trace_MMD"),
-    Library.NUMPYRO: (),
+# Classes and uses that estimate something else than the ELBO, each by its documented objective: a search of their own.
+RELATIVES: Mapping[Library, tuple[Way, ...]] = {
+    Library.PYRO: (
+        Way(elbo="RenyiELBO", particles=Particles.TWO),
+        Way(elbo="ReweightedWakeSleep", particles=Particles.TWO),
+        Way(elbo="TraceTailAdaptive_ELBO", particles=Particles.LOOPED),
+        Way(elbo="EnergyDistance"),
+        Way(elbo="EnergyDistance", option="prior_scale=1"),
+        Way(elbo="Trace_MMD"),
+    ),
+    Library.NUMPYRO: (Way(elbo="RenyiELBO", particles=Particles.TWO),),
 }
 
 
@@ -118,4 +156,8 @@ def per_block(way: Way, library: Library, pair: Pair) -> int:
     """Draws in a block: what one call gives where it is vectorised, what patience allows where it is not."""
     if library is Library.NUMPYRO:  # JAX draws gammas by rejection, all keys until the last is done
         return 60 if any(site.family in _GAMMAS for site in pair.guide) else 400
+    if way.elbo in TOGETHER:
+        return TOGETHER[way.elbo]
+    if way.particles is Particles.TWO or way.elbo == "TraceTailAdaptive_ELBO":
+        return ALONE_DRAWS
     return LOOPED_DRAWS if way.particles is Particles.LOOPED else 1500
