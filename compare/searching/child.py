@@ -1,6 +1,7 @@
 """The child's side of `compare search`: pairs through a library's classes, judged; candidates measured anew."""
 
 import inspect
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from importlib import import_module
@@ -109,12 +110,18 @@ class Bench:
                 "seconds": process_time() - began}  # fmt: skip
 
     def ways(self, pair: Pair, index: int) -> list[Way]:
-        """Those that apply, or some of them, drawn by seed and index."""
+        """Those that apply, or some of them, drawn by seed and index: one of each class before a second of any."""
         every = [way for way in self.every if self.elbo in ("", way.elbo) and self.applicable(way, pair)]
         if not self.ways_per_pair or len(every) <= self.ways_per_pair:
             return every
-        chosen = np.random.default_rng([self.seed, index, 1]).choice(len(every), self.ways_per_pair, replace=False)
-        return [every[k] for k in sorted(chosen)]
+        seen: Counter[str] = Counter()
+        turns: list[tuple[int, int]] = []
+        for place in map(int, np.random.default_rng([self.seed, index, 1]).permutation(len(every))):
+            name = every[place].elbo.removeprefix("Jit")
+            turns.append((seen[name], place))
+            seen[name] += 1
+        first = sorted(turns, key=lambda each: each[0])[: self.ways_per_pair]
+        return [every[place] for place in sorted(place for _, place in first)]
 
     def applicable(self, way: Way, pair: Pair) -> bool:
         """Whether the library promises a number here that the oracle has."""

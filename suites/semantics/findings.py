@@ -3,7 +3,13 @@
 IDs are permanent. A finding stands only while `case.expectations` reports its quantities as reproduced and not right.
 """
 
-from elbo_compare.suites.semantics import findings_numpyro, findings_pyro, findings_tfp, findings_tmc
+from elbo_compare.suites.semantics import (
+    findings_numpyro,
+    findings_pyro,
+    findings_scores,
+    findings_tfp,
+    findings_tmc,
+)
 from elbo_compare.suites.semantics.case import Finding, Library, Status
 
 PYRO, NUMPYRO = Library.PYRO, Library.NUMPYRO
@@ -251,5 +257,6 @@ FINDINGS: tuple[Finding, ...] = (
     *findings_pyro.FINDINGS,
     *findings_tmc.FINDINGS,
     *findings_numpyro.FINDINGS,
+    *findings_scores.FINDINGS,
     *findings_tfp.FINDINGS,
 )

@@ -54,12 +54,13 @@ FINDINGS: tuple[Finding, ...] = (
     Finding(
         id="FIND-NUMPYRO-008",
         library=NUMPYRO,
-        cases=("SEM-DISCRETE-001",),
-        quantities=("trace_gradient",),
-        title="Trace_ELBO and TraceMeanField_ELBO have a gradient of mean zero for discrete guides",
+        cases=("SEM-DISCRETE-001", "SEM-RENYI-004"),
+        quantities=("trace_gradient", "iwae_gradient", "half_gradient"),
+        title="Trace_ELBO, TraceMeanField_ELBO and RenyiELBO have no score-function term for discrete guides",
         documentation="Trace_ELBO: 'it only supports random variables with reparameterized samplers'",
         happens="the score-function term is missing; only SVI.init warns",
-        harm="0 on average where the gradient is 0.19 in SEM-DISCRETE-001: the guide does not learn",
+        harm="0 on average where the gradient is 0.19 in SEM-DISCRETE-001: the guide does not learn; with RenyiELBO of "
+        "several particles it is not 0 on average, and wrong (SEM-RENYI-004)",
         status=BY_DESIGN,
         routes=("closed form", "TraceGraph_ELBO and Pyro give an unbiased gradient"),
         fix="raise for a guide site that has no reparameterised sampler, or warn wherever the loss is "
@@ -68,7 +69,8 @@ FINDINGS: tuple[Finding, ...] = (
         workaround="TraceGraph_ELBO",
         workaround_case="SEM-DISCRETE-001",
         workaround_quantity="graph_gradient",
-        upstream="numpyro issues 896 and 1124; the warning of SVI.init: pull request 1126",
+        upstream="numpyro issues 896 and 1124; the warning of SVI.init: pull request 1126; issue 386 asks for a "
+        "RenyiELBO of reparameterisable models alone",
         since="numpyro 0.1.0, the first release; SVI.init warns since 0.8.0",
     ),
     Finding(

@@ -90,7 +90,7 @@ def test_every_finding_is_expressible_or_has_a_reason():
 
 
 def test_classes_and_kinds_come_from_the_register():
-    assert classes(BY_ID["FIND-NUMPYRO-008"]) == ("Trace_ELBO", "TraceMeanField_ELBO")
+    assert classes(BY_ID["FIND-NUMPYRO-008"]) == ("Trace_ELBO", "TraceMeanField_ELBO", "RenyiELBO")
     assert classes(BY_ID["FIND-PYRO-010"]) == ("TraceMeanField_ELBO",)  # by its quantity
     assert classes(BY_ID["FIND-PYRO-004"]) == ()
     core = ("guide: bernoulli latent",)

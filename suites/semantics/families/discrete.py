@@ -98,6 +98,67 @@ def mean_prior_only_gradient() -> float:
     return _S * (1 - _S) * (log(_S) - log(1 - _S))
 
 
+_N_OVER_B, _SCALE = 3.0, 0.3  # of SEM-DISCRETE-003
+
+
+def _costs(way: str) -> tuple[float, float]:
+    """log q - log p of what z = 0 and z = 1 reach, each term with its own weight."""
+    latent = {"scaled": _SCALE, "masked": 0.0}.get(way, 1.0)
+    prior = [latent * (log(_S if z else 1 - _S) - log(0.5)) for z in (0, 1)]
+    zero, one = (each - log_normal(0.8, 2.0 * z) for z, each in enumerate(prior))
+    return zero, one
+
+
+def _weighted_scores(measured: Numbers, of_score: Numbers) -> Numbers:
+    """sum over rows of weight * cost * (z - s), `of_score` what the score is multiplied by."""
+    found = {}
+    for way in _WEIGHTED:
+        rows = [measured[name] for name in _ROWS if name.startswith(f"z_{way}_")]
+        outer = _N_OVER_B if len(rows) > 1 else 1.0
+        found[way] = outer * of_score.get(way, 1.0) * sum(_costs(way)[round(z) > 0] * (z - _S) for z in rows)
+    return found
+
+
+_WEIGHTED = ("subsampled", "outside", "scaled", "masked")
+_ROWS = tuple(f"z_{way}_{row}" for way in _WEIGHTED for row in range(2 if way in _WEIGHTED[:2] else 1))
+
+
+def _weighted_exact(_: Numbers) -> Numbers:
+    """The derivative of the expected loss: N s (1 - s) (cost of 1 - cost of 0), N = 6 in the plates."""
+    slopes = {way: _S * (1 - _S) * (_costs(way)[1] - _costs(way)[0]) for way in _WEIGHTED}
+    return {way: slope * (6 if way in ("subsampled", "outside") else 1) for way, slope in slopes.items()}
+
+
+_ALPHAS = {"iwae": 0.0, "half": 0.5}  # of SEM-RENYI-004
+
+
+def _renyi(alpha: float, pair: tuple[float, float]) -> tuple[float, float, float]:
+    """Loss at two draws, its path derivative sum_k share_k (z_k - s), and sum_k (z_k - s)."""
+    powers = [exp(-(1 - alpha) * _r(z)) for z in pair]
+    scores = [z - _S for z in pair]
+    path = sum(power * score for power, score in zip(powers, scores, strict=True)) / sum(powers)
+    return -log(sum(powers) / 2) / (1 - alpha), path, sum(scores)
+
+
+def _renyi_exact(measured: Numbers) -> Numbers:
+    """The loss at the draws; the derivative of its expectation over the four pairs of draws."""
+    found = {}
+    for name, alpha in _ALPHAS.items():
+        found[f"{name}_loss"] = _renyi(alpha, (measured["z_0"], measured["z_1"]))[0]
+        slope = 0.0
+        for pair in ((0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0)):
+            probability = (_S if pair[0] else 1 - _S) * (_S if pair[1] else 1 - _S)
+            loss, path, score = _renyi(alpha, pair)
+            slope += probability * (score * loss + path)
+        found[f"{name}_gradient"] = slope
+    return found
+
+
+def _renyi_gradients(measured: Numbers, factor: dict[str, float]) -> Numbers:
+    pair = measured["z_0"], measured["z_1"]
+    return {f"{name}_gradient": factor[name] * _renyi(alpha, pair)[1] for name, alpha in _ALPHAS.items()}
+
+
 CASES = (
     Case(
         id="SEM-DISCRETE-001",
@@ -138,6 +199,46 @@ CASES = (
         ),
         oracle=lambda _: {f"{name}_{way}": exact_gradient() for name in ("graph", "trace") for way in _WAYS},
         given=("z",),
+    ),
+    Case(
+        id="SEM-DISCRETE-003",
+        title="A discrete latent of the guide in a mini-batch, under a scale and under a mask: TraceGraph_ELBO",
+        statement="right: an unbiased draw of d loss / d logit, for example sum of weight * cost * (z - s): the cost "
+                  "carries the weights, the score z - s none",
+        source="numpyro.infer.TraceGraph_ELBO 0.22.0, loss: guide_site['log_prob'] * stop_gradient(downstream_cost), "
+               "where log_prob is scaled and masked; pyro.distributions.score_parts 1.9.2: 'Note that the "
+               "`score_function` term should not be scaled or masked'",
+        behaviours=(
+            Behaviour(library=Library.PYRO, formula="as stated", program="discrete/discrete_003_pyro.py",
+                      computes=lambda measured: _weighted_scores(measured, {}), sampled=_WEIGHTED),
+            Behaviour(library=Library.NUMPYRO,
+                      formula="the score is multiplied by the guide site's weight once more: N/B, the scale, the mask",
+                      program="discrete/discrete_003_numpyro.py", sampled=("outside",),
+                      computes=lambda measured: _weighted_scores(
+                          measured, {"subsampled": _N_OVER_B, "scaled": _SCALE, "masked": 0.0})),
+        ),
+        oracle=_weighted_exact,
+        given=_ROWS,
+    ),
+    Case(
+        id="SEM-RENYI-004",
+        title="RenyiELBO with a discrete guide: the gradient at two particles",
+        statement="right: an unbiased draw of d loss / d logit; the loss at draws z_1, z_2 is -log mean_k "
+                  "w_k^(1 - alpha) / (1 - alpha)",
+        source="pyro.infer.RenyiELBO 1.9.2, loss_and_grads: alpha / (1 - alpha) log q in place of the score times the "
+               "bound; Burda et al. 2016, eq. 8, and Li and Turner 2016, eq. 9, for the bound",
+        behaviours=(
+            Behaviour(library=Library.PYRO,
+                      formula="-alpha / (1 - alpha) sum_k share_k (z_k - s), the limit of infinitely many particles; "
+                              "0 for alpha = 0",
+                      program="renyi/renyi_004_pyro.py",
+                      computes=lambda measured: _renyi_gradients(measured, {"iwae": 0.0, "half": -1.0})),
+            Behaviour(library=Library.NUMPYRO, formula="sum_k share_k (z_k - s): no score; only SVI.init warns",
+                      program="renyi/renyi_004_numpyro.py",
+                      computes=lambda measured: _renyi_gradients(measured, {"iwae": 1.0, "half": 1.0})),
+        ),
+        oracle=_renyi_exact,
+        given=("z_0", "z_1"),
     ),
     Case(
         id="SEM-TMC-002",

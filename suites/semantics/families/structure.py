@@ -159,4 +159,19 @@ CASES = (
         ),
         oracle=lambda _: {"trace": 1.0, "mean_field": 1.0},
     ),
+    Case(
+        id="SEM-STRUCTURE-009",
+        title="A factor in the guide: its part of the gradient",
+        statement="0.7 a of the guide adds 0.7 da/dm = 0.7 to d loss / d m, a = m + a draw of N(0, 1)",
+        source="numpyro.factor 0.22.0: 'Factor statement to add arbitrary log probability factor'; "
+               "numpyro.infer.TraceGraph_ELBO: stop_gradient(log_prob_sum) where the site has no reparameterised "
+               "sampler, which Unit has not",
+        behaviours=(
+            Behaviour(library=Library.PYRO, formula="as stated, with has_rsample=True",
+                      program="structure/structure_009_pyro.py"),
+            Behaviour(library=Library.NUMPYRO, formula="Trace_ELBO as stated; TraceGraph_ELBO 0",
+                      program="structure/structure_009_numpyro.py", computes=lambda _: {"graph_change": 0.0}),
+        ),
+        oracle=lambda _: {"trace_change": 0.7, "graph_change": 0.7},
+    ),
 )  # fmt: skip

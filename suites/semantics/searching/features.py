@@ -37,8 +37,16 @@ class Feature(StrEnum):
     STATE = "mutable state"
     EXTREME = "extreme parameters"
     IMPOSSIBLE = "impossible data"
+    OTHER_POSITIVE = "another family on the positive numbers"
+    OTHER_UNIT = "another family on the unit interval"
+    GUIDE_FACTOR = "factor in the guide"
 
 
+# Families on one support that are compared with each other alone: nothing else reads the latent, so that where a
+# divergence has a closed form the loss has no variance, and a small error of it shows.
+_OTHER = {Feature.DISCRETE, Feature.DELTA, Feature.PYTHON, Feature.EVENT, Feature.EXPANDED, Feature.TRANSFORMED,
+          Feature.DIRICHLET, Feature.MULTIVARIATE, Feature.CROSSED, Feature.AUTOMATIC, Feature.EXTREME, Feature.ORDER,
+          Feature.FACTOR}  # fmt: skip
 # What a production can't stand beside, because the libraries promise nothing then or the oracle's grid would grow.
 WITHOUT: Mapping[Feature, set[Feature]] = {
     Feature.AUTOMATIC: {
@@ -60,4 +68,6 @@ WITHOUT: Mapping[Feature, set[Feature]] = {
     Feature.EXTREME: {Feature.FAMILIES, Feature.TRANSFORMED, Feature.AUTOMATIC, Feature.DIRICHLET, Feature.SCORED,
                       Feature.DISCRETE, Feature.AUXILIARY, Feature.PYTHON},
     Feature.STATE: {Feature.GLOBAL, Feature.PYTHON},
+    Feature.OTHER_POSITIVE: _OTHER | {Feature.OTHER_UNIT},
+    Feature.OTHER_UNIT: _OTHER,
 }  # fmt: skip

@@ -30,9 +30,11 @@ from elbo_compare.suites.semantics.searching.rendering import AUTOMATIC_FAMILY, 
 T = TypeVar("T")
 
 
-_ALONE = {Feature.EVENT, Feature.EXPANDED, Feature.PYTHON, Feature.DIRICHLET, Feature.MULTIVARIATE}  # one latent
+_ALONE = {Feature.EVENT, Feature.EXPANDED, Feature.PYTHON, Feature.DIRICHLET, Feature.MULTIVARIATE,
+          Feature.OTHER_POSITIVE, Feature.OTHER_UNIT}  # one latent  # fmt: skip
 _TRANSFORMED = (Family.LOGIT_NORMAL, Family.AFFINE, Family.FOLDED)
 _JOINT = {Feature.DIRICHLET: Support.SIMPLEX, Feature.MULTIVARIATE: Support.VECTOR}
+_OTHER = {Feature.OTHER_POSITIVE: Support.POSITIVE, Feature.OTHER_UNIT: Support.UNIT}
 _STATE = 0.7
 
 
@@ -59,9 +61,10 @@ def draw(seed: int, index: int) -> Pair:
     """The index-th pair of a seed."""
     rng = np.random.default_rng([seed, index])
     every = list(Feature)
+    turn = index // (2 * len(every))
     if index % 2 == 0:
-        return _Drawing(rng, {every[index // 2 % len(every)]}).pair()
-    return _Drawing(rng, {feature for feature in every if rng.random() < _SHARE}).pair()
+        return _Drawing(rng, {every[index // 2 % len(every)]}, turn).pair()
+    return _Drawing(rng, {feature for feature in every if rng.random() < _SHARE}, turn).pair()
 
 
 def _with_moments(family: Family, parents: Sequence[Site]) -> list[Site]:
@@ -74,10 +77,12 @@ def _with_moments(family: Family, parents: Sequence[Site]) -> list[Site]:
 
 @dataclass
 class _Drawing:
-    """One pair in the making; `theta` grows with every parameter of the guide."""
+    """One pair in the making; `theta` grows with every parameter of the guide. `turn`: how often the productions have
+    gone round before, by which what is to be tried in full goes through its variants."""
 
     rng: np.random.Generator
     features: set[Feature]
+    turn: int = 0
     theta: list[float] = field(default_factory=list)
     plates: tuple[Plate, ...] = ()
 
@@ -122,7 +127,8 @@ class _Drawing:
         return (first, second) if self.features & two else (first,)
 
     def _latents(self) -> list[Site]:
-        number = 1 if self.features & _ALONE or (self.rng.random() < 0.3 and not self.has(Feature.CROSSED)) else 2
+        two = self.features & {Feature.CROSSED, Feature.ORDER}
+        number = 1 if self.features & _ALONE or (self.rng.random() < 0.3 and not two) else 2
         found: list[Site] = []
         for name in "ab"[:number]:
             plates = self._inside(name, number)
@@ -131,7 +137,8 @@ class _Drawing:
             event = 2 if self.features & {Feature.EVENT, Feature.EXPANDED} else JOINT.get(family, 0)
             site = Site(name=name, family=family, parameters=(), plates=plates, event=event,
                         expanded=self.has(Feature.EXPANDED))  # fmt: skip
-            parents = [each for each in found if self.rng.random() < 0.7 and set(each.plates) <= set(plates)]
+            share = 1.0 if self.has(Feature.ORDER) else 0.7
+            parents = [each for each in found if self.rng.random() < share and set(each.plates) <= set(plates)]
             given = self._joint_prior(site) if site.joint else self._given(family, parents)
             found.append(replace(site, parameters=given))
         return found
@@ -150,6 +157,8 @@ class _Drawing:
         joint = next((support for feature, support in _JOINT.items() if self.has(feature)), None)
         if joint or self.has(Feature.PYTHON):
             return joint or Support.BINARY
+        if self.features & set(_OTHER):
+            return next(support for feature, support in _OTHER.items() if self.has(feature))
         if self.features & {Feature.EVENT, Feature.EXPANDED}:
             return Support.REAL
         if self.has(Feature.DISCRETE) and self.rng.random() < 0.7:
@@ -159,7 +168,16 @@ class _Drawing:
     def _family(self, support: Support) -> Family:
         families = [family for family, its in SUPPORTS.items() if its is support and family is not Family.DELTA]
         wanted = [family for family in families if (family in _TRANSFORMED) == self.has(Feature.TRANSFORMED)]
+        if self.features & set(_OTHER) and support in _OTHER.values():
+            return wanted[self.turn % len(wanted)]
         return self.one_of(wanted or families)
+
+    def _other_family(self, site: Site) -> Family:
+        """Of the guide, on the support of a latent of the model."""
+        its = SUPPORTS[site.family]
+        others = [family for family, support in SUPPORTS.items()
+                  if support is its and family is not site.family and family not in _TRANSFORMED]  # fmt: skip
+        return others[self.turn // (len(others) + 1) % len(others)]
 
     def _joint_prior(self, site: Site) -> tuple[Expression, ...]:
         """Of a Dirichlet or a multivariate normal: numbers."""
@@ -216,6 +234,7 @@ class _Drawing:
         if self.has(Feature.IMPOSSIBLE) and name == "x":
             return self._impossible()
         parents, plates = self._read(name, [*latents, *summed])
+        parents = [] if self.features & set(_OTHER) else parents
         family = self._data_family(latents, name)
         site = Site(name=name, family=family, parameters=self._given(family, parents), plates=plates)
         if self.features & {Feature.GLOBAL, Feature.STATE} and family is Family.NORMAL:
@@ -282,7 +301,16 @@ class _Drawing:
             earlier = [each for each in found if set(each.plates) <= set(site.plates)]
             depends = self.features & {Feature.DEPENDENCE, Feature.ORDER, Feature.AUXILIARY}
             found.append(self._posterior(site, earlier if depends else ()))
+        found += self._guide_factor(found)
         return [*found, *(self._missing(site) for site in data if site.observed_where and self.rng.random() < 0.7)]
+
+    def _guide_factor(self, sites: Sequence[Site]) -> list[Site]:
+        """A log density that the guide adds by hand, of a latent whose value carries its gradient."""
+        smooth = [site for site in sites if SUPPORTS[site.family] is Support.REAL and not (site.plates or site.event)]
+        if not self.has(Feature.GUIDE_FACTOR) or not smooth or self.has(Feature.SCORED):
+            return []
+        factor = Expression(parents=(Parent(name=smooth[0].name, coefficient=0.7),))
+        return [Site(name="g", family=Family.FACTOR, parameters=(factor,))]
 
     def _missing(self, site: Site) -> Site:
         """The guide's site for what obs_mask leaves out, masked as the model's is."""
@@ -298,6 +326,8 @@ class _Drawing:
     def _posterior(self, site: Site, parents: Sequence[Site]) -> Site:
         """The guide's site for a latent: a family of the same support, its parameters from t."""
         family = site.family if site.auxiliary or self.rng.random() < 0.5 else self._family(SUPPORTS[site.family])
+        if SUPPORTS[site.family] in [support for feature, support in _OTHER.items() if self.has(feature)]:
+            family = self._other_family(site)
         if self.has(Feature.DELTA) and SUPPORTS[family] is Support.REAL and not site.event:
             density = self.one_of((0.0, 0.4))
             return Site(name=site.name, family=Family.DELTA, parameters=(self._entry(site, _LOCS, each=True),),

@@ -22,9 +22,9 @@ import scipy.special as special
 
 from elbo_compare.suites.semantics.case import Library
 from elbo_compare.suites.semantics.searching.densities import Array
-from elbo_compare.suites.semantics.searching.description import DISCRETE, Family, Pair, Site, Via, written_out
+from elbo_compare.suites.semantics.searching.description import DISCRETE, Family, Pair, Site, written_out
 from elbo_compare.suites.semantics.searching.exact import ORDERS, STEP, Exact, Grid, Integral, exact
-from elbo_compare.suites.semantics.searching.ways import PRIOR_SCALE, Objective, Way
+from elbo_compare.suites.semantics.searching.ways import PRIOR_SCALE, Objective, Way, follows_python
 
 MOST_AXES = 2  # of the nodes of one draw: two draws have twice as many
 
@@ -55,12 +55,10 @@ def has_objective(way: Way, pair: Pair, library: Library) -> bool:
 def _left_out(pair: Pair) -> bool:
     """Plates (of which these classes say other things), what is summed out, states, and latents on one side."""
     latents = {site.name for site in pair.model if not site.observed and site.family is not Family.FACTOR}
-    expressions = [each for site in (*pair.model, *pair.guide) for each in site.parameters]
-    python = any(parent.via is not Via.TENSOR for each in expressions for parent in each.parents)
     guided = {site.name for site in pair.guide if not site.auxiliary}
     certain = any(site.family is Family.BERNOULLI and site.observed and site.parameters[0].bare
                   and set(site.parameters[0].const) & {0.0, 1.0} for site in pair.model)  # fmt: skip
-    return bool(pair.plates) or pair.kept or python or certain or latents != guided
+    return bool(pair.plates) or pair.kept or follows_python(pair) or certain or latents != guided
 
 
 def _axes(sites: Sequence[Site]) -> int:

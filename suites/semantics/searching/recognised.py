@@ -27,7 +27,8 @@ class Needs:
 
 
 _DISCRETE_GUIDE = ("guide: bernoulli latent", "guide: categorical latent", "guide: poisson latent",
-                   "auxiliary discrete site", "auxiliary discrete site in a plate")  # fmt: skip
+                   "auxiliary discrete site", "auxiliary discrete site in a plate",
+                   "marked as not reparameterised")  # fmt: skip
 _SCALES = ("scale on the model's latent", "scale on the guide's latent")
 _MASKS = ("mask on the model's latent", "mask on the guide's latent")
 _AUTOGUIDES = ("AutoNormal", "AutoDiagonalNormal", "AutoMultivariateNormal")
@@ -45,6 +46,9 @@ NEEDS: Mapping[str, Needs] = {
     "FIND-PYRO-022": Needs(reused=True),
     "FIND-PYRO-023": Needs(uses=("prior_scale=1",)),
     "FIND-PYRO-027": Needs(any_of=_DISCRETE_GUIDE),
+    "FIND-PYRO-029": Needs(uses=("summed out in the model",)),
+    "FIND-PYRO-030": Needs(uses=("guide: factor",)),
+    "FIND-PYRO-031": Needs(any_of=_DISCRETE_GUIDE),
     "FIND-NUMPYRO-001": Needs(any_of=_SCALES),
     "FIND-NUMPYRO-003": Needs(uses=("guide with dependence", "guide in another order")),
     "FIND-NUMPYRO-004": Needs(uses=("latent in the model only",)),
@@ -54,6 +58,10 @@ NEEDS: Mapping[str, Needs] = {
     "FIND-NUMPYRO-009": Needs(uses=("guide: kumaraswamy latent", "model: beta latent")),
     "FIND-NUMPYRO-012": Needs(uses=_MASKS),
     "FIND-NUMPYRO-015": Needs(uses=("mutable state",)),
+    "FIND-NUMPYRO-016": Needs(
+        any_of=("scale on the guide's latent", "mask on the guide's latent", "subsample, random")
+    ),
+    "FIND-NUMPYRO-017": Needs(uses=("guide: factor",)),
 }
 _SIZES = "a plate of another size in the guide is no production"
 OUT_OF_REACH: Mapping[str, str] = {
@@ -67,8 +75,6 @@ OUT_OF_REACH: Mapping[str, str] = {
     "FIND-PYRO-020": "masks come from handlers, not from .mask() of a distribution",
     "FIND-PYRO-024": "a refusal that does not come is no wrong number",
     "FIND-PYRO-025": "needs training on one mini-batch after another",
-    "FIND-PYRO-029": "a site that TraceEnum_ELBO sums out is put to that class alone",
-    "FIND-PYRO-030": "a factor of the guide is no production",
     "FIND-PYRO-026": "the excess falls as 1/K, and is below what the draws tell",
     "FIND-NUMPYRO-007": "multi_sample_guide is no way of the search",
     "FIND-NUMPYRO-010": "data outside of a support are no production",

@@ -131,7 +131,8 @@ class _Writer:
 
     def statement(self, site: Site) -> str:
         if site.family is Family.FACTOR:
-            return f"{self.module}.factor('{site.name}', {self.expression(site, 0)})"
+            moving = ", has_rsample=True" if self.pyro and site in self.pair.guide else ""
+            return f"{self.module}.factor('{site.name}', {self.expression(site, 0)}{moving})"
         levels = tuple(map(int, site.observed)) if site.family is Family.CATEGORICAL else site.observed
         observed = f", obs={self.numbers(site, levels, tensor=True, event=True)}" if site.observed else ""
         if site.observed_where:

@@ -62,7 +62,8 @@ def sound(pair: Pair) -> bool:
             return False
         if site.observed_where and len(site.observed_where) != pair.count(site):
             return False
-    if any(site.name not in model and not site.auxiliary for site in pair.guide):
+    own = [site for site in pair.guide if not site.auxiliary and site.family is not Family.FACTOR]
+    if any(site.name not in model for site in own):
         return False
     return not pair.automatic or all(_automatic(pair, site, model[site.name]) for site in pair.guide)
 
@@ -108,7 +109,7 @@ def compact(pair: Pair) -> Pair:
 
 
 def _without_site(pair: Pair) -> Iterator[Pair]:
-    guided = {site.name for site in pair.guide}
+    guided = {site.name for site in pair.guide if site.family is not Family.FACTOR}
     for name in dict.fromkeys(site.name for site in (*pair.model, *pair.guide)):
         if len(guided - {name}) == 0:
             continue

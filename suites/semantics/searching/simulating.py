@@ -181,7 +181,7 @@ def _run(pair: Pair, theta: Array, rng: np.random.Generator, draws: int) -> dict
     guided = {site.name for site in pair.guide}
     lacking = [site for site in pair.model if site.name not in guided and not site.observed and not site.summed]
     values: dict[str, Array] = {}
-    for site in (*pair.guide, *(each for each in lacking if each.family is not Family.FACTOR)):
+    for site in (each for each in (*pair.guide, *lacking) if each.family is not Family.FACTOR):
         arguments = _arguments(pair, site, theta, values)
         shape = (draws, *pair.shape(site))
         full = [np.broadcast_to(each, shape) for each in arguments]
@@ -211,6 +211,9 @@ def _loss(pair: Pair, theta: Array, drawn: Mapping[str, Array]) -> tuple[Array, 
             moved = _arguments(pair, site, theta, values)[0]
             values[site.name] = np.broadcast_to(moved, drawn[site.name].shape)
             loss = loss + _summed(np.full(drawn[site.name].shape, site.log_density) * _weight(pair, site))
+            continue
+        if site.family is Family.FACTOR:
+            loss = loss + _summed(_arguments(pair, site, theta, values)[0])
             continue
         terms = _log_density(pair, site, theta, values)
         loss, log_q = loss + _summed(terms * _weight(pair, site)), log_q + _summed(terms)

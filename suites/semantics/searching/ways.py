@@ -10,6 +10,7 @@ from elbo_compare.suites.semantics.searching.description import DISCRETE, Family
 BLOCKS = 32  # means of so many blocks are judged: independent, and near to normal
 
 
+PYTHON_DRAWS = 32  # in a block of what follows Python: 0.4 of one draw's deviation
 LOOPED_DRAWS = 8  # in a block of what is not vectorised: a margin of 0.9 standard deviations of one draw
 
 
@@ -131,10 +132,15 @@ RELATIVES: Mapping[Library, tuple[Way, ...]] = {
 }
 
 
+def follows_python(pair: Pair) -> bool:
+    """Whether a parent's value goes through Python anywhere."""
+    expressions = [each for site in (*pair.model, *pair.guide) for each in site.parameters]
+    return any(parent.via is not Via.TENSOR for each in expressions for parent in each.parents)
+
+
 def applicable(way: Way, pair: Pair, library: Library) -> bool:
     """Whether the library promises anything here: Python control flow is for looped, uncompiled particles."""
-    expressions = [each for site in (*pair.model, *pair.guide) for each in site.parameters]
-    python = any(parent.via is not Via.TENSOR for each in expressions for parent in each.parents)
+    python = follows_python(pair)
     if python and (library is Library.NUMPYRO or way.particles is Particles.VECTORISED):
         return False
     if library is Library.NUMPYRO and (
@@ -143,7 +149,8 @@ def applicable(way: Way, pair: Pair, library: Library) -> bool:
         return False
     if pair.kept and (library is Library.PYRO or not way.through):  # the state that an ELBO object alone reads is fresh
         return False
-    if any(site.summed for site in pair.model) and not way.elbo.endswith("TraceEnum_ELBO"):
+    sums = way.elbo.removeprefix("Jit") in ("TraceEnum_ELBO", "TraceTMC_ELBO")
+    if any(site.summed for site in pair.model) and not sums:
         return False
     finite = any(site.family in DISCRETE and site.family is not Family.POISSON for site in pair.guide)
     return finite or not way.enumerated
@@ -160,4 +167,6 @@ def per_block(way: Way, library: Library, pair: Pair) -> int:
         return TOGETHER[way.elbo]
     if way.particles is Particles.TWO or way.elbo == "TraceTailAdaptive_ELBO":
         return ALONE_DRAWS
-    return LOOPED_DRAWS if way.particles is Particles.LOOPED else 1500
+    if way.particles is Particles.LOOPED:
+        return PYTHON_DRAWS if follows_python(pair) else LOOPED_DRAWS
+    return 1500
