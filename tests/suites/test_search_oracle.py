@@ -270,7 +270,8 @@ def test_every_production_is_drawn():
         "extreme parameters", "impossible data", "expand and to_event", "plates, nested", "plates, side by side",
         "guide: dirichlet latent", "guide: multivariate normal latent", "guide: folded normal latent",
         "guide: logit-normal latent", "guide: affine normal latent", "guide: kumaraswamy latent",
-        "guide: beta latent", "guide: gamma latent", "guide: poisson latent", "guide: categorical latent", "guide: factor",
+        "guide: beta latent", "guide: gamma latent", "guide: poisson latent", "guide: categorical latent",
+        "guide: factor",
     }  # fmt: skip
     assert wanted <= found
     assert len(Feature) == 33
