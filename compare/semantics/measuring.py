@@ -10,7 +10,7 @@ import numpy as np
 from elbo_compare.compare.records import Outcome
 from elbo_compare.compare.statistics import MEAN_MARGIN, equivalence, student_factor
 from elbo_compare.suites.semantics.case import Library
-from elbo_compare.suites.semantics.explaining.applying import Candidate, candidates
+from elbo_compare.suites.semantics.explaining.applying import Candidate, candidates, weighs
 from elbo_compare.suites.semantics.explaining.facts import INTENDED, Block, ClassFacts, Draw, Exact, Pair, joined
 from elbo_compare.suites.semantics.explaining.roles import ELBOS, draws_discretely
 
@@ -165,7 +165,9 @@ def _references(pair: Pair) -> tuple[str, str]:
     if pair.library is Library.PYRO and any(guide.draw is Draw.SCORE and guide.given for guide in guides):
         return value, ""  # a factor of the guide whose gradient is wrong where a reparameterised draw enters it
     if scored and pair.library is Library.NUMPYRO:
-        return value, ("" if pair.mended else runs.get("TraceGraph_ELBO", ""))
+        # TraceGraph_ELBO weighs the score, and drops a factor (FIND-NUMPYRO-016 and 017); TraceEnum_ELBO does neither.
+        amiss = any(guide.given or (guide.draw is Draw.SCORE and weighs(guide)) for guide in guides)
+        return value, ("" if pair.mended else runs.get("TraceEnum_ELBO" if amiss else "TraceGraph_ELBO", ""))
     return value, value
 
 

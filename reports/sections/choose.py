@@ -273,7 +273,7 @@ def _elsewhere(data: ReportData) -> Iterator[list]:
     )
     findings = data.further.get("findings")
     known = set() if findings is None else set(findings["id"])
-    discrete = [each for each in ("FIND-NUMPYRO-008", "FIND-PYRO-021") if each in known]
+    discrete = [each for each in ("FIND-NUMPYRO-008", "FIND-NUMPYRO-016", "FIND-PYRO-021") if each in known]
     for found in discrete:
         row: Frame = findings.set_index("id").loc[found] if findings is not None else {}
         yield _row("discrete latents", "a right gradient", f"read first: {row['title']}", str(row["harm"]), see=found)

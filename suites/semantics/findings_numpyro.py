@@ -66,7 +66,7 @@ FINDINGS: tuple[Finding, ...] = (
         fix="raise for a guide site that has no reparameterised sampler, or warn wherever the loss is "
         "differentiated and not in SVI.init alone",
         unit=Unit.GRADIENT,
-        workaround="TraceGraph_ELBO",
+        workaround="TraceGraph_ELBO; in a mini-batch, under a scale or a mask read FIND-NUMPYRO-016 first",
         workaround_case="SEM-DISCRETE-001",
         workaround_quantity="graph_gradient",
         upstream="numpyro issues 896 and 1124; the warning of SVI.init: pull request 1126; issue 386 asks for a "

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from math import isinf
 
 from elbo_compare.suites.semantics.case import Library
-from elbo_compare.suites.semantics.explaining.facts import ClassFacts, Draw, Pair, Site
+from elbo_compare.suites.semantics.explaining.facts import ClassFacts, Draw, Pair, Side, Site
 
 PYRO = Library.PYRO
 SAMPLING = ("Trace_ELBO", "TraceGraph_ELBO")
@@ -144,13 +144,24 @@ def _of_class(facts: ClassFacts, pair: Pair) -> Iterator[Candidate]:
     if scored and pair.directions and not facts.error:
         if pair.library is Library.NUMPYRO and facts.kind in ("Trace_ELBO", "TraceMeanField_ELBO"):
             yield Candidate(id="FIND-NUMPYRO-008", kind=facts.kind, sites=scored, measure="gradient")
+        weighted = tuple(site.name for site in latents if site.name in scored and site.guide and weighs(site.guide))
+        if pair.library is Library.NUMPYRO and facts.kind == "TraceGraph_ELBO" and weighted:
+            yield Candidate(id="FIND-NUMPYRO-016", kind=facts.kind, sites=weighted, measure="gradient")
         if pair.library is PYRO and facts.kind == "TraceGraph_ELBO":
             yield Candidate(id="FIND-PYRO-021", kind=facts.kind, sites=scored, measure="gradient")
+    given = tuple(site.name for site in pair.sites if site.guide is not None and site.guide.given)
+    if given and pair.library is Library.NUMPYRO and facts.kind == "TraceGraph_ELBO" and pair.directions:
+        yield Candidate(id="FIND-NUMPYRO-017", kind=facts.kind, sites=given, measure="gradient")
     if facts.kind == "Trace_ELBO" and "multi_sample_guide=True" in facts.name and not facts.error:
         yield Candidate(id="FIND-NUMPYRO-007", kind=facts.kind, measure="class")
     if pair.latents_of_positions and facts.kind == "Trace_ELBO":
         fact = f"the guide keeps {pair.latents_of_positions} local posteriors, whichever data are in the mini-batch"
         yield Candidate(id="FIND-PYRO-025", kind=facts.kind, measure="fact", fact=fact)
+
+
+def weighs(side: Side) -> bool:
+    """Whether a scale, a mini-batch or a mask multiplies its log density."""
+    return side.scale != (1.0, 1.0) or side.kept < 1 or side.batch_factor != 1
 
 
 def _of_order(pair: Pair) -> Iterator[Candidate]:

@@ -38,6 +38,7 @@ NEEDS = {
     "PYRO-027": "TraceTMC_ELBO on a discrete site of the guide that is not marked for enumeration and has a parameter",
     "PYRO-029": "TraceTMC_ELBO on a latent that is enumerated in the model",
     "PYRO-030": "TraceTMC_ELBO on a site that the guide observes, a factor too",
+    "PYRO-031": "RenyiELBO, named with --elbo, on a site of the guide that is not reparameterised; not measured here",
     "NUMPYRO-007": "Trace_ELBO with multi_sample_guide=True, named with --elbo",
     "NUMPYRO-008": "a site of the guide that is not reparameterised",
     "NUMPYRO-009": "a Kumaraswamy guide of a beta latent",
@@ -47,6 +48,9 @@ NEEDS = {
     "NUMPYRO-013": "two beta distributions at one site in float64, a concentration of 8 or more",
     "NUMPYRO-014": "mutable state",
     "NUMPYRO-015": "mutable state",
+    "NUMPYRO-016": "TraceGraph_ELBO on a site of the guide that is not reparameterised, in a mini-batch, under a "
+    "scale or under a mask",
+    "NUMPYRO-017": "TraceGraph_ELBO on a factor in the guide",
 }  # fmt: skip
 
 
