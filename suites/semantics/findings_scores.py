@@ -62,8 +62,7 @@ FINDINGS: tuple[Finding, ...] = (
         quantities=("iwae_gradient", "half_gradient"),
         title="RenyiELBO's gradient of a guide that is not reparameterised is that of infinitely many particles",
         documentation="RenyiELBO: 'In the special case alpha = 0, the objective function is that of the important "
-        "weighted autoencoder'; the pull request that brought the class: 'Note that this works with "
-        "non-parameterizable variables too'",
+        "weighted autoencoder'; of guides that are not reparameterised nothing is said",
         happens="alpha / (1 - alpha) log q under the particles' weights stands for the score times the bound: "
         "consistent as the particles grow, where the bound at alpha = 0 no longer depends on the guide, and biased by "
         "1 / K before; no warning (found by compare search)",
@@ -80,7 +79,8 @@ FINDINGS: tuple[Finding, ...] = (
         workaround="the ELBO in place of the bound (Trace_ELBO, TraceGraph_ELBO), or ReweightedWakeSleep's objective",
         workaround_case="SEM-DISCRETE-001",
         workaround_quantity="trace_gradient",
-        upstream="pyro pull request 1214 brought the class and the derivation; in pull request 1450 a reviewer expects "
+        upstream="pyro pull request 1214 brought the class ('Note that this works with non-parameterizable variables "
+        "too'); in pull request 1450 a reviewer expects "
         "incorrect results for discrete variables of another change",
         since="pyro-ppl 0.3.0, the first release with the class, by its source",
     ),

@@ -153,6 +153,19 @@ def test_pyro_s_other_objectives_are_measured(elbo, option, wrong):
     assert {each.kind for each in found} == ({"value", "gradient"} if way.valued else {"gradient"})
 
 
+def test_a_pair_meets_each_class_before_a_second_option_of_any():
+    """Six ways of a plain pair are six classes; a share of them is a share of the classes."""
+    pytest.importorskip("pyro")
+    from elbo_compare.compare.searching.child import Bench
+
+    for ways in (3, 6):
+        bench = Bench({"library": "pyro", "seed": 0, "level": LEVEL, "ways": ways, "shrink": False})
+        for index in (0, 2, 7):
+            chosen = bench.ways(draw(0, index), index)
+            assert len({way.elbo.removeprefix("Jit") for way in chosen}) == len(chosen) == ways
+            assert chosen == bench.ways(draw(0, index), index)
+
+
 def test_the_error_budget_is_that_of_the_whole_search():
     """A part of it, of one library, is judged at the level of the whole."""
     part = Request(models=20, planned=120, ways=3, libraries=(Library.PYRO,))

@@ -1,11 +1,15 @@
 """What `compare explain` decides without a framework: exact integrals, numbers that are read, what findings need."""
 
+from types import SimpleNamespace
+from typing import cast
+
 import numpy as np
 import pytest
 
+from elbo_compare.compare.semantics.measuring import _references
 from elbo_compare.suites.semantics.case import Library
 from elbo_compare.suites.semantics.explaining import numbers
-from elbo_compare.suites.semantics.explaining.facts import Side, Site
+from elbo_compare.suites.semantics.explaining.facts import ClassFacts, Pair, Side, Site
 from elbo_compare.suites.semantics.explaining.mending import has_exact
 from elbo_compare.suites.semantics.explaining.needs import needs_of
 from elbo_compare.suites.semantics.explaining.objective import optimised
@@ -80,6 +84,25 @@ def test_every_registered_finding_has_a_rule():
     said = needs_of("pyro", ()) | needs_of("numpyro", ())
     assert set(said) == {each.id for each in FINDINGS if each.id.startswith(("FIND-PYRO-", "FIND-NUMPYRO-"))}
     assert not [identifier for identifier, need in said.items() if "no rule" in need]
+
+
+@pytest.mark.parametrize(
+    ("weighs", "slope"),
+    [
+        ({}, "TraceGraph_ELBO"),
+        ({"plates": (Plate(name="i", size=6, rows=2),)}, "TraceEnum_ELBO"),  # FIND-NUMPYRO-016
+        ({"scale": (0.3, 0.3)}, "TraceEnum_ELBO"),
+        ({"kept": 0.0}, "TraceEnum_ELBO"),
+    ],
+)
+def test_numpyro_s_graph_is_no_reference_for_a_score_that_it_weighs(weighs, slope):
+    kinds = ("Trace_ELBO", "TraceGraph_ELBO", "TraceEnum_ELBO")
+    side = Side(family="Bernoulli", shown="Bernoulli", draw=Draw.SCORE, **weighs)
+    pair = SimpleNamespace(
+        classes=[ClassFacts(name=kind, kind=kind) for kind in kinds], sites=[Site(name="z", model=side, guide=side)],
+        mended="", library=Library.NUMPYRO,
+    )  # fmt: skip
+    assert _references(cast(Pair, pair)) == ("Trace_ELBO", slope)
 
 
 def test_no_exact_value_is_asked_for_of_a_pair_that_means_something_else():

@@ -277,6 +277,35 @@ def test_every_production_is_drawn():
     assert len(Feature) == 33
 
 
+def test_families_of_one_support_take_turns():
+    """Each ordered pair of them, as often as the productions go round; nothing else reads the latent."""
+    every, found = list(Feature), set()
+    for feature, rounds in ((Feature.OTHER_POSITIVE, 6), (Feature.OTHER_UNIT, 2)):
+        for turn in range(rounds):
+            pair = draw(4, 2 * every.index(feature) + 2 * len(every) * turn)
+            (guide,) = pair.guide
+            assert not any(site.parents for site in pair.model)
+            found.add((pair.model[0].family, guide.family))
+    positive = (Family.LOG_NORMAL, Family.GAMMA, Family.EXPONENTIAL)
+    pairs = {(one, other) for one in positive for other in positive if one is not other}
+    assert found == pairs | {(Family.BETA, Family.KUMARASWAMY), (Family.KUMARASWAMY, Family.BETA)}
+
+
+def test_a_factor_of_the_guide_is_added_to_the_loss():
+    """E_q of 0.7 a, its sign that of log q; 0.7 in the gradient with respect to the mean."""
+    factor = Site(
+        name="g", family=Family.FACTOR, parameters=(Expression(parents=(Parent(name="a", coefficient=0.7),)),)
+    )
+    plain = normal_pair()
+    pair = normal_pair(guide=(*plain.guide, factor))
+    assert exact(pair).value - exact(plain).value == pytest.approx(0.7 * 0.7, abs=1e-12)
+    assert np.subtract(exact(pair).gradient, exact(plain).gradient) == pytest.approx((0.7, 0.0), abs=1e-9)
+    found = simulate(pair, 0, 4000)
+    assert abs(found.value - exact(pair).value) <= 6 * found.value_error
+    assert "has_rsample=True" in functions(pair, Library.PYRO)
+    assert all(step.guide[0].name == "a" for step in shrinking.smaller(pair))  # never a factor alone
+
+
 def test_smaller_pairs_are_pairs():
     """Every step can be integrated and written, and the sizes that shrinking follows end."""
     for index in range(0, 40, 3):

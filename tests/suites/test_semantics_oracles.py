@@ -271,3 +271,37 @@ def test_pairing_draws_with_themselves_biases_the_mean_discrepancy() -> None:
     for estimate, expected in ((distances.unbiased_mmd, 0.0), (distances.biased_mmd, (2 - 2 / np.sqrt(3)) / 4)):
         values = np.array([estimate(each) for each in draws])
         assert abs(values.mean() - expected) < SIX_STANDARD_ERRORS * values.std(ddof=1) / np.sqrt(n)
+
+
+def test_weighted_scores_are_unbiased_without_a_weight_on_the_score() -> None:
+    """SEM-DISCRETE-003: the mean over all values of the latents, by the stated draw and by NumPyro's."""
+    case = BY_ID["SEM-DISCRETE-003"]
+    s = 1 / (1 + exp(-0.4))
+    for library, factors in ((Library.PYRO, {}), (Library.NUMPYRO, {"subsampled": 3, "scaled": 0.3, "masked": 0})):
+        behaviour = case.behaviour(library)
+        assert behaviour is not None
+        assert behaviour.computes is not None
+        means: dict[str, float] = dict.fromkeys(("subsampled", "outside", "scaled", "masked"), 0.0)
+        for one, other in ((0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0)):
+            probability = (s if one else 1 - s) * (s if other else 1 - s)
+            draw = {name: other if name.endswith("_1") else one for name in case.given}
+            for way, gradient in behaviour.computes(draw).items():
+                means[way] += probability * gradient
+        right = case.oracle({})
+        assert means == pytest.approx({way: factors.get(way, 1) * right[way] for way in means}, abs=1e-13)
+
+
+@pytest.mark.parametrize(("name", "alpha"), [("iwae", 0.0), ("half", 0.5)])
+def test_renyi_gradient_is_the_difference_of_the_enumerated_bound(name: str, alpha: float) -> None:
+    """SEM-RENYI-004, from the bound alone: E over two draws of -log mean w^(1 - alpha) / (1 - alpha)."""
+
+    def bound(logit: float) -> float:
+        s = special.expit(logit)
+        q = np.array([1 - s, s])
+        w = 0.5 * stats.norm.pdf(0.8, loc=[0.0, 2.0]) / q
+        means = (w[:, None] ** (1 - alpha) + w[None, :] ** (1 - alpha)) / 2
+        return float(-(q @ np.log(means) @ q) / (1 - alpha))
+
+    step = 1e-4
+    slope = (bound(0.4 + step) - bound(0.4 - step)) / (2 * step)
+    assert BY_ID["SEM-RENYI-004"].oracle({"z_0": 0.0, "z_1": 1.0})[f"{name}_gradient"] == pytest.approx(slope, abs=1e-7)
