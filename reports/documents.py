@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 SOURCES = Path(__file__).resolve().parents[1] / "docs"  # beside a checkout's package; an installed one has none
 FOLDER = "docs"
+NOTES = "notes"  # the pages of folders that have words and tables as Markdown alone
 # In reading order, each with what a reader comes for; a page that is not named here comes last.
 ABOUT = {
     "tutorial": "begin here: from your own VAE to a citation",
@@ -58,6 +59,32 @@ def write_documents(site: Path, write: Write, sources: Path, there: Path) -> Pat
     )
     write(f"{FOLDER}/index.html", "Documentation", f"<h1>Documentation</h1>\n<ul>\n{items}\n</ul>")
     return site / FOLDER / "index.html"
+
+
+def write_notes(site: Path, write: Write, texts: Mapping[str, str], there: Path) -> dict[str, str]:
+    """notes/NAME.html for each NAME -> its Markdown form, by address from `there`; the pages' addresses. A browser
+    shows Markdown as its source; links lead to what lies beside it."""
+    if texts:
+        (site / NOTES).mkdir(exist_ok=True)
+    for name, text in texts.items():
+        source = there / text
+        told = source.read_text("utf-8")
+        title = told.partition("\n")[0].removeprefix("#").strip()
+        write(f"{NOTES}/{name}.html", title or name, html(told, lambda link, at=source.parent: beside(link, there, at)))
+    return {name: f"{NOTES}/{name}.html" for name in texts}
+
+
+def beside(link: str, site: Path, folder: Path) -> str:
+    """Where a link of a folder's Markdown leads from its page in notes/: to the same as a page, where there is one."""
+    if re.match(r"https?://|#", link):
+        return link
+    path, mark, place = link.partition("#")
+    target = (folder / path).resolve()
+    page = target.with_suffix(".html")
+    target = page if target.suffix == ".md" and page.exists() else target
+    if not target.is_relative_to(site.resolve()) or not target.exists():
+        return ""
+    return Path(os.path.relpath(target, site.resolve() / NOTES)).as_posix() + mark + place
 
 
 def _about(name: str) -> str:

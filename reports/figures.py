@@ -119,7 +119,11 @@ def draw(
 ) -> Picture:
     """Panels side by side under one legend, as SVG. `one_scale`: the same x axis in all of them; what has the same
     label is on the same kind of axis anyway, linear or logarithmic."""
-    shown = _alike(list(panels)[:PANELS])
+    return Picture(name=name, caption=caption, alt=alt, svg=_drawn(_alike(list(panels)[:PANELS]), columns, one_scale))
+
+
+def _drawn(shown: list[Panel], columns: int, one_scale: bool) -> bytes:
+    """The SVG of the panels; a pure function of them."""
     columns = min(columns, len(shown))
     rows = -(-len(shown) // columns)
     heights = [max(_height(panel) for panel in shown[row * columns : (row + 1) * columns]) for row in range(rows)]
@@ -136,7 +140,7 @@ def draw(
             _ticks_of(axes, panel)
         _legend(figure)
         ConstrainedLayoutEngine().execute(figure)
-        return Picture(name=name, caption=caption, alt=alt, svg=_save(figure))
+        return _save(figure)
 
 
 def _height(panel: Panel) -> float:

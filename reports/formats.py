@@ -75,8 +75,11 @@ def count(value: float) -> str:
 
 
 def interval(value: float, low: float, high: float) -> str:
-    """`value [low, high]` with two significant digits of the half-width; the value alone where there is no interval."""
+    """`value [low, high]` with two significant digits of the half-width; the value alone where there is no interval, or
+    none but itself."""
     if math.isnan(low) or math.isnan(high) or math.isinf(low) or math.isinf(high) or math.isnan(value):
+        return number(value)
+    if low == value == high:
         return number(value)
     half = max(high - value, value - low)
     largest = max(abs(value), abs(low), abs(high))

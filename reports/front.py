@@ -27,7 +27,7 @@ def lines(data: ReportData) -> list[Line]:
     """Right on average; when dropping is harmless; what TraceMeanField_ELBO does instead. A line whose claims do not
     all agree says so first."""
     found = negative(data)
-    below = f" ({100 * found[0]:.3g}% of {found[1]:,} draws at {found[2]} are)" if found else ""
+    below = f" (at least {100 * found[0]:.3g}% of {found[1]:,} draws at {found[2]} are)" if found else ""
     offset = next((each for each in data.answer.get("numbers") or () if "log q" in str(each.get("label"))), {})
     value = offset.get("value")
     off = f", which it leaves {number(float(value))} nats off" if isinstance(value, int | float) else ""

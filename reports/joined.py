@@ -1,16 +1,16 @@
 """Several reports as one site: an index with the latest, a page of every ID over all of them, the index as Markdown."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html import escape
 from importlib.resources import files
 from pathlib import Path
 
-from elbo_compare.reports.documents import FOLDER, SOURCES, documents, write_documents
+from elbo_compare.reports.documents import FOLDER, SOURCES, documents, write_documents, write_notes
 from elbo_compare.reports.entries import TITLES, css_of
 from elbo_compare.reports.formats import clean, markdown
 from elbo_compare.reports.rendering import prose, template
-from elbo_compare.reports.site import FOOTER, GLOSSARY
+from elbo_compare.reports.site import FOOTER, GLOSSARY, words_on
 
 PAGES = (("latest", "latest/index.html"), ("every ID", "ids.html"))
 DOCUMENTATION = ("documentation", f"{FOLDER}/index.html")
@@ -44,8 +44,9 @@ def write_site(
     sources: Path = SOURCES,
     there: Path | None = None,
 ) -> Path:
-    """index.html, index.md, ids.html and latest/index.html over the reports, newest first, and docs/ of the documents
-    in `sources`; the path of the first. `there`: where the reports lie, if the site is drafted elsewhere."""
+    """index.html, index.md, ids.html and latest/index.html over the reports, newest first, docs/ of the documents in
+    `sources`, and notes/ of reports whose first page is Markdown; the path of the first. `there`: where the reports
+    lie, if the site is drafted elsewhere."""
     for file, name in (("report.css", "style.css"), ("filter.js", "filter.js")):
         text = (files("elbo_compare.reports") / "templates" / file).read_text("utf-8")
         (folder / name).write_text(text, encoding="utf-8")
@@ -55,6 +56,9 @@ def write_site(
     def write(file: str, title: str, content: str, onwards: Joined | None = None) -> Path:
         return _write(folder / file, title, content, "../" if "/" in file else "", pages, onwards)
 
+    notes = {each.name: each.text for each in reports if each.page == each.text != ""}
+    pages_of = write_notes(folder, write, notes, there or folder)
+    reports = [replace(each, page=pages_of.get(each.name, each.page)) for each in reports]
     write("latest/index.html", "The latest report", _forward(latest), latest)
     write("ids.html", "Every ID in every report", _ids(reports))
     write_documents(folder, write, sources, there or folder)
@@ -73,7 +77,8 @@ def _write(
     if onwards is not None:
         refresh = f'<meta http-equiv="refresh" content="0; url={escape(f"../{onwards.page}")}">'
         frame = frame.replace("<title>", f"{refresh}\n<title>", 1)
-    path.write_text(frame.replace("@@TITLE@@", escape(title)).replace("@@MAIN@@", content), encoding="utf-8")
+    frame = frame.replace("@@TITLE@@", escape(title)).replace("@@WORDS@@", words_on(content))
+    path.write_text(frame.replace("@@MAIN@@", content), encoding="utf-8")
     return path
 
 

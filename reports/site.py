@@ -1,5 +1,6 @@
 """A report as a folder of static pages: four doors, one page for each ID, evidence. No network; one small script."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from importlib.resources import files
@@ -46,6 +47,10 @@ GLOSSARY = (
     ("verdict", "a claim judged on a cell: agrees, differs, inconclusive, not run"),
     ("finding", "where a library departs from its documentation or its peer; reproduced or no longer seen"),
 )
+# What stands for a word without being it: a case's or a cell's label, an estimator's name.
+_STANDS_FOR = {"problem": r"\w@\w", "cell": r"\w@\w[\w-]*/\w", "estimator": r"\b(?:sampled-kl|analytic-kl|iwae-\d+)\b"}
+_WORDS = {word: re.compile(rf"\b{word}s?\b|{_STANDS_FOR.get(word, word)}") for word, _ in GLOSSARY}
+_TAGS = re.compile(r"<[^>]+>")
 FOOTER = "Numbers are nats per datum with ELBO sign (larger is better) unless a unit says otherwise."
 ON_EVERY_PAGE = ("why", "choose", "check", "findings", "claims", "evidence")  # hundreds of pages of IDs have no more
 ELSEWHERE = {"bench.html": ("runtime",), "why.html": ("why",), "choose.html": ("choose",)}
@@ -80,6 +85,7 @@ class PageWriter:
         frame = self.frames["../" if "/" in file else ""]
         before, rest = frame.split("@@TITLE@@")
         middle, after = rest.split("@@MAIN@@")
+        after = after.replace("@@WORDS@@", words_on(content))
         path.write_text(f"{before}{escape(title)}{middle}{content}{after}", encoding="utf-8")
         return path
 
@@ -130,6 +136,16 @@ class PageWriter:
             figure=named["answer-figure"].html,
             addresses=self.addresses,
         )
+
+
+def words_on(content: str) -> str:
+    """The glossary of one page of hundreds: the words that stand on it."""
+    text = _TAGS.sub(" ", content)
+    used = [(word, meaning) for word, meaning in GLOSSARY if _WORDS[word].search(text)]
+    if not used:
+        return ""
+    items = "".join(f"<dt>{word}</dt><dd>{meaning}</dd>" for word, meaning in used)
+    return f'<details class="glossary"><summary>Words on this page</summary><dl>{items}</dl></details>'
 
 
 def _headed(html: str) -> str:

@@ -63,6 +63,7 @@ def _cell(column: Column, row: dict) -> Cell:
         shown = f"{SIGNS[outcome]}\N{NO-BREAK SPACE}{text}" if outcome else text or MISSING
         return Cell(text=shown, css=f"outcome {outcome.replace(' ', '-')}")
     css = "code" if column.kind is Kind.CODE else "text short" if len(text) <= SHORT else "text"
+    css = f"{css} lines" if "\n" in text else css
     css = css if text not in ("", MISSING) else f"{css} none"
     return Cell(text=text or MISSING, css=css, link=anchor(text) if column.link and text else "")
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 PACKAGES = ("torch", "pyro-ppl", "jax", "numpyro")
 WHOLE = ("standard", "full")  # profiles of which one is the latest, where there is one
-WRITTEN = ("latest", "docs")  # folders of the site's own
+WRITTEN = ("latest", "docs", "notes")  # folders of the site's own
 ABOVE = "../../index.html"  # from a report's first page to the site's
 
 

@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 
 IMPLEMENTATIONS = ("numpy-oracle", "torch-hand", "jax-hand", "pyro", "numpyro")
+# Names that would be markup, a table's cell, a command, a path or mathematics; the last one is known.
+HOSTILE = ("<script>document.title='TAKEN'</script>", "a|b", r"\input{x}", "../../x", "$\\frac$", "numpyro")
 ESTIMATORS = ("sampled-kl", "analytic-kl")
 UNIT = {"float32": 2.0**-24, "float64": 2.0**-53}
 

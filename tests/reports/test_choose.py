@@ -104,3 +104,41 @@ def test_a_training_s_lead_is_in_nats_and_a_flow_is_called_one():
     (row,) = table(lead).to_dict("records")
     assert (row["number"], row["n"]) == ("0.100 [0.080, 0.120] nats at linear-iaf-small@initial", "56 trainings")
     assert row["situation"].startswith("a flow with a closed KL")
+
+
+def spread(estimator, values, implementation="torch-hand", quantity="gradient_spread", weights="trained"):
+    at = synthetic.cell("spread", estimator=estimator, implementation=implementation, weights=weights)
+    return [synthetic.row(at, quantity, value, index=index) for index, value in enumerate(values)]
+
+
+def test_a_batch_s_ratio_is_that_of_the_sums_over_its_data():
+    """1 + 1 + 4 over 4 + 4 + 4; least without the noisy datum, most without a quiet one."""
+    rows = [*spread("analytic-kl", (1.0, 1.0, 4.0)), *spread("sampled-kl", (4.0,) * 3)]
+    for name in ("pyro", "numpyro"):  # the middle one of three is shown
+        factor = {"pyro": 0.1, "numpyro": 10.0}[name]
+        rows += [*spread("analytic-kl", (factor,) * 3, name), *spread("sampled-kl", (1.0,) * 3, name)]
+    frame = blocks({}, measurements=rows)["choose"].frame
+    (row,) = frame[frame["situation"] == "small or large batch"].to_dict("records")
+    assert (row["number"], row["says"]) == ("0.500 [0.250, 0.625] times at vae@trained", "analytic KL")
+    assert (row["wanted"], row["n"], row["see"]) == ("a quiet gradient", "3 test data", "UNIT-002")
+
+
+def test_where_models_disagree_each_batch_says_its_own():
+    rows = [*spread("analytic-kl", (3.0, 3.0)), *spread("sampled-kl", (1.0, 1.0))]
+    rows += [
+        *spread("analytic-kl", (1.0, 5.0), weights="initial"),
+        *spread("sampled-kl", (4.0, 4.0), weights="initial"),
+    ]
+    frame = blocks({}, measurements=rows)["choose"].frame
+    (row,) = frame[frame["situation"] == "small or large batch"].to_dict("records")
+    assert row["says"] == "depends on the model"
+    assert [line.rpartition(": ")[2] for line in row["number"].split(";\n")] == ["sampled KL", "not decided"]
+
+
+def test_every_row_of_the_decision_has_a_claim_or_a_finding():
+    known = {claim.id for claim in ALL}
+    for row in blocks({}, measurements=spread("analytic-kl", (1.0,)) + spread("sampled-kl", (2.0,)))[
+        "choose"
+    ].frame.to_dict("records"):
+        if not row["says"].startswith("not measured") and row["n"] != "not measured in this run":
+            assert row["see"] in known, row

@@ -163,7 +163,7 @@ def test_a_drawing_is_said_shortly_and_stays_the_same_tree():
     assert compact(nested) == '<path style="x" d="M 0 0"/><g clip-path="url(#i0)"><use/></g><i id="i0"/>'
 
 
-def test_no_figure_of_a_report_has_an_empty_row_or_two_scales(monkeypatch, tmp_path):
+def test_no_figure_of_a_report_has_an_empty_row_or_two_scales(monkeypatch, tmp_path, drawn_once):
     """Every panel that the sections hand over has a mark beside each of its names; ratios share an axis."""
     seen, apart = [], []
 

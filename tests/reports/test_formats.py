@@ -100,7 +100,8 @@ def test_clean_text_can_be_encoded_and_holds_no_control_character(text):
         ((-0.2, -14.0, 13.0), "0 [−14, 13]"),
         ((-1e-9, -0.04, 0.04), "0.000 [−0.040, 0.040]"),
         ((-3.0, -14.0, 13.0), "−3 [−14, 13]"),
+        ((-29.18, -29.18, -29.18), "−29.18"),  # one seed, or no noise: no interval but itself
     ],
 )
-def test_a_rounded_zero_has_no_sign(ends, text):
+def test_a_rounded_zero_has_no_sign_and_what_has_no_width_no_interval(ends, text):
     assert interval(*ends) == text

@@ -75,3 +75,20 @@ def test_what_a_folder_says_of_itself_is_no_markup(site):
 def test_a_site_without_a_judged_report_says_so(tmp_path):
     text = write_site(tmp_path, [Joined(name="notes", page="notes/README.md")], None).read_text("utf-8")
     assert "No judged report is here yet." in text
+
+
+def test_what_is_markdown_alone_is_a_page_of_the_site(tmp_path):
+    """A browser shows Markdown as its source. Links lead to what lies beside it, as a page where there is one."""
+    folder = tmp_path / "soak"
+    folder.mkdir()
+    for name in ("faults.csv", "more.md", "more.html"):
+        (folder / name).write_text("there")
+    told = "# Faults <b>\n\n[rows](faults.csv), [more](more.md#all), [gone](gone.csv) <script>alert(1)</script>\n"
+    (folder / "README.md").write_text(told)
+    index = write_site(tmp_path, [Joined(name="soak", page="soak/README.md", text="soak/README.md")], None)
+    assert 'href="notes/soak.html"' in index.read_text("utf-8")
+    assert "[soak](soak/README.md)" in (tmp_path / "index.md").read_text("utf-8")
+    page = (tmp_path / "notes" / "soak.html").read_text("utf-8")
+    assert '<a href="../soak/faults.csv">rows</a>, <a href="../soak/more.html#all">more</a>, gone' in page
+    assert "<title>Faults &lt;b&gt;</title>" in page
+    assert "<script>alert" not in page

@@ -13,7 +13,7 @@ import synthetic
 from elbo_compare.reports import entries
 from elbo_compare.reports.content import Entry
 from elbo_compare.reports.page import write_report
-from elbo_compare.reports.site import DOORS, GLOSSARY, PAGES
+from elbo_compare.reports.site import DOORS, GLOSSARY, PAGES, words_on
 
 VOID = {"meta", "img", "br", "link", "input", "hr"}
 ENTRY = Entry(
@@ -59,7 +59,7 @@ class Page(HTMLParser):
 
 
 @pytest.fixture(scope="module", params=["full", "empty"])
-def site(request, tmp_path_factory):
+def site(request, tmp_path_factory, drawn_once):
     frames = synthetic.everything() if request.param == "full" else synthetic.nothing()
     folder = tmp_path_factory.mktemp(request.param)
     addresses = {entry.id: entry.address for entry in _entries()}
@@ -130,11 +130,18 @@ def test_the_index_has_equation_three_lines_figure_strip_and_four_doors(site):
 
 
 def test_every_page_explains_its_words(site):
+    """The few pages all of them, the hundreds those that stand on them: by name, or by what stands for them."""
     for name, text in site.items():
         if "/" in name:
             assert '<a href="../index.html#words">' in text, name
+            assert "<dt>claim</dt>" in text or not name.startswith("claims/"), name  # "claim 1" is its title
         elif name:
             assert all(f"<dt>{word}</dt>" in text for word, _ in GLOSSARY), name
+    assert "<dt>stl</dt>" not in site["findings/FIND-PYRO-001.html"]
+    assert re.findall("<dt>(.*?)</dt>", words_on("at vae@trained/pyro/iwae-5 the stl heads")) == [
+        *("problem", "cell", "estimator", "stl", "head")
+    ]
+    assert words_on('<a href="claims.html">none</a>') == ""
 
 
 def test_a_page_of_an_id_is_whole_and_third_party_text_is_no_markup(site):

@@ -21,7 +21,7 @@ from elbo_compare.reports.page import write_report
 from elbo_compare.reports.site import PAGES
 
 PAYLOADS = (
-    "<script>document.title='TAKEN'</script>",
+    synthetic.HOSTILE[0],
     "<img src=x onerror=\"document.title='TAKEN'\">",
     '"><svg onload="document.title=\'TAKEN\'">',
     "</pre></title><iframe srcdoc=\"<script>top.document.title='TAKEN'</script>\">",
@@ -48,6 +48,12 @@ AXE = """
     for (const cell of document.querySelectorAll("td, th"))
       if (cell.clientWidth && cell.clientWidth < 60 && cell.textContent.trim().length > 60)
         found.push(name + " one-word-a-line " + cell.textContent.trim().slice(0, 40));
+    for (const cell of document.querySelectorAll("td.short"))
+      if (innerWidth < 640 && cell.textContent.length < 19 && cell.clientWidth > 200 && !cell.closest(".cards"))
+        found.push(name + " wide-for-little " + cell.textContent);
+    for (const each of document.querySelectorAll("td a, th a"))
+      if (/^[A-Z]+(-[A-Z]+)*-[0-9]{3}$/.test(each.textContent) && each.getClientRects().length > 1)
+        found.push(name + " broken-ID " + each.textContent);
     for (const each of (await axe.run(asked)).violations)
       found.push(name + " " + each.id + " " + each.nodes.length + " " + each.nodes[0].target);
   }
@@ -59,7 +65,7 @@ NOT_ASKED = {"region"}
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(tmp_path_factory, drawn_once):
     """A site as `compare site` leaves it: one report of pages, the site's own pages and the documents; and the same
     report as one document."""
     site = tmp_path_factory.mktemp("standards")
@@ -68,7 +74,7 @@ def folder(tmp_path_factory):
     planted = replace(ENTRY, id="FIND-PYRO-002", title=hostile, worst=hostile, programs=(("A program", hostile),))
     planted = replace(planted, fields=(("Happens", hostile),), rows=(("library",), (hostile,)), bibtex=hostile)
     entries = [*_entries(), planted]
-    frames = synthetic.everything((*synthetic.IMPLEMENTATIONS, PAYLOADS[0]))  # a plug-in's name is everywhere
+    frames = synthetic.everything(synthetic.HOSTILE)  # a plug-in's name is everywhere
     frames["environment"] = {**frames["environment"], "command": hostile}
     addresses = {each.id: each.address for each in entries}
     write_report(place, addresses=addresses, entries=lambda: entries, **frames)
