@@ -63,7 +63,10 @@ def build(data: ReportData) -> Section:
     judged = set(data.verdicts.loc[data.verdicts["claim"] == "CHOOSE-004", "problem"])
     ahead = list(_ahead(data))
     unjudged = [_unjudged(row) for row in ahead if row[5] not in judged]
+    findings = data.further.get("findings")
+    known = {*data.claims["id"], *data.verdicts["claim"], *(() if findings is None else findings["id"])}
     rows = [*_joined(planned), *unjudged, *_elsewhere(data), *_estimators(data)]
+    rows = [[*row[:-1], row[-1] if row[-1] in known else ""] for row in rows]
     described = [*_given_weights(data), *_trained(data), *ahead]
     absent = [] if planned else [Prose(text="The planned claims CHOOSE-001 to CHOOSE-006: not measured.", absent=True)]
     blocks: list[Block] = [Prose(text=INTRODUCTION), *absent, _decision(rows)]

@@ -29,7 +29,7 @@ def blocks(*rows, measurements=()):
     data = ReportData(
         measurements=complete(pd.DataFrame(measurements), MEASUREMENTS),
         verdicts=complete(pd.DataFrame([PLANNED | row for row in rows]), VERDICTS),
-        claims=complete(pd.DataFrame(), CLAIMS, numeric=frozenset()),
+        claims=complete(pd.DataFrame({"id": [claim.id for claim in ALL]}), CLAIMS, numeric=frozenset()),
         environment={},
         answer={},
         ledger=pd.DataFrame(),

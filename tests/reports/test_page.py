@@ -202,25 +202,26 @@ def data_of(frames, **changed):
     return ReportData(**frames | {name: complete(frames[name], columns) for name, columns in wanted.items()} | changed)
 
 
-@pytest.mark.parametrize("quantity", sorted(synthetic.everything()["measurements"]["quantity"].dropna().unique()))
-def test_a_run_that_measured_one_quantity_alone_is_drawn(quantity, drawn_once):
-    data = data_of(synthetic.everything())
-    rows = data.measurements
-    data = replace(data, measurements=rows[rows["quantity"] == quantity])
+@pytest.fixture(scope="module")
+def whole():
+    return data_of(synthetic.everything())
+
+
+@pytest.mark.parametrize("quantity", sorted(synthetic.measurements()["quantity"].dropna().unique()))
+def test_a_run_that_measured_one_quantity_alone_is_drawn(quantity, whole, drawn_once):
+    rows = whole.measurements
+    data = replace(whole, measurements=rows[rows["quantity"] == quantity])
     assert all(build(data).blocks for build in SECTIONS)
 
 
-def test_a_section_that_cannot_be_built_ends_with_its_own_error(tmp_path):
-    """In a drawing process as here; and no process is left behind."""
-    data = data_of(synthetic.nothing(), measurements=None)
-    with DrawingProcesses(2) as drawing, pytest.raises(TypeError, match="NoneType"):
-        drawing.build([SECTIONS[1]], data, tmp_path, meanwhile=lambda: None)
-    assert all(process.returncode is not None for process in drawing.processes)
-
-
 def test_a_crew_draws_what_this_process_draws_and_drawing_again_the_same(full, tmp_path):
+    """And a section that cannot be built ends there with its own error as here; no process is left behind."""
+    broken = data_of(synthetic.nothing(), measurements=None)
     with DrawingProcesses(2) as drawing:
         again = write_report(tmp_path, single_file=True, **synthetic.everything(), drawing=drawing)
+        with pytest.raises(TypeError, match="NoneType"):
+            drawing.build([SECTIONS[1]], broken, tmp_path, meanwhile=lambda: None)
+    assert all(process.returncode is not None for process in drawing.processes)
     assert again.read_bytes() == full.read_bytes()
     files = sorted(path.relative_to(full.parent) for path in full.parent.rglob("*") if path.is_file())
     assert files == sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file())
