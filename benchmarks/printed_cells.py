@@ -12,6 +12,7 @@ import random
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import pandas as pd
@@ -30,11 +31,11 @@ class Cell:
     found: Callable[[Frames, str, Row], Found]
 
 
-def cells(report: Path) -> Iterator[Cell]:
-    """Every printed cell with a number that a reading covers."""
+def cells(report: Path, pages: Callable[[list[Path]], list[Path]] = list) -> Iterator[Cell]:
+    """Every printed cell with a number that a reading covers, on those pages of each kind that `pages` keeps."""
     for reading in READINGS:
-        for path in sorted(report.glob(reading.pages)):
-            for heads, *rows in filter(None, Tables(path.read_text("utf-8")).found):
+        for path in pages(sorted(report.glob(reading.pages))):
+            for heads, *rows in tables_of(path):
                 if tuple(heads[: len(reading.heads)]) != reading.heads:
                     continue
                 for texts in rows:
@@ -48,6 +49,12 @@ def cells(report: Path) -> Iterator[Cell]:
                     )
 
 
+@lru_cache(maxsize=8)
+def tables_of(path: Path) -> list[list[list[str]]]:
+    """A page's tables: several readings are of one page."""
+    return [table for table in Tables(path.read_text("utf-8")).found if table]
+
+
 def _is_of(reading: Reading, row: Row) -> bool:
     """The decision table also has rows that no claim was planned for; the list of mutants legitimate variants."""
     if reading.heads == ("situation", "you want"):
@@ -55,11 +62,12 @@ def _is_of(reading: Reading, row: Row) -> bool:
     return reading.pages != "mutants.html" or row["outcome"].startswith("caught by")
 
 
-def checked(folder: Path, many: int, seed: int) -> tuple[pd.DataFrame, int]:
-    """`many` cells by chance with whether their frames say so, and among how many they were drawn."""
-    frames, every = Frames(folder), list(cells(folder / "report"))
-    rows = []
-    for cell in random.Random(seed).sample(every, min(many, len(every))):
+def checked(folder: Path, many: int, seed: int, pages: int | None = None) -> tuple[pd.DataFrame, int]:
+    """`many` cells by chance with whether their frames say so, and among how many they were drawn; `pages`: of so many
+    pages of each kind at most, by chance too."""
+    draws, frames, rows = random.Random(seed), Frames(folder), []
+    every = list(cells(folder / "report", lambda found: draws.sample(found, min(len(found), pages or len(found)))))
+    for cell in draws.sample(every, min(many, len(every))):
         wanted = cell.found(frames, Path(cell.page).stem, cell.row)
         named = " · ".join([*cell.row.values()][:3])
         told = {"page": cell.page, "row": named, "column": cell.column, "printed": cell.text}

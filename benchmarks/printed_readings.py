@@ -134,14 +134,14 @@ def last_heldout(frames: Frames, _: str, row: Row) -> Found:
 
 def over_seeds(frames: Frames, _: str, row: Row) -> Found:
     """Mean of the last held-out ELBO over seeds and its 95% interval by Student."""
-    from scipy.stats import t
+    from scipy.special import stdtrit
 
     keys = {key: row[key] for key in ("implementation", "estimator", "dtype")}
     mine = frames.rows("measurements", quantity="heldout_elbo", problem=row["model"].partition("@")[0], **keys)
     found = []
     for _, group in mine.fillna({"protocol": ""}).groupby(["dataset", "protocol"]):
         last = group.sort_values("index").groupby("key")["value"].last()
-        half = t.ppf(0.975, len(last) - 1) * last.std() / len(last) ** 0.5
+        half = stdtrit(len(last) - 1, 0.975) * last.std() / len(last) ** 0.5
         found.append([last.mean(), last.mean() - half, last.mean() + half])
     return found
 

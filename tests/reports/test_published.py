@@ -96,9 +96,9 @@ def test_the_published_reports_are_one_site_with_a_latest():
 
 def test_thirty_random_cells_of_its_pages_are_what_its_frames_say():
     """Of all that benchmarks/printed_cells.py covers, by seed; computed again by no code of the pages'."""
-    found, every = printed_cells.checked(newest(), 30, 1312)
+    found, every = printed_cells.checked(newest(), 30, 1312, pages=12)
     assert found[~found["same"]].to_dict("records") == []
-    assert (len(found), every > 3_000) == (30, True)
+    assert (len(found), every > 1_000) == (30, True)
 
 
 @pytest.mark.parametrize(
