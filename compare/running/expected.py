@@ -72,6 +72,7 @@ HARNESS = 1.08  # wall time of the slots there for each second within cells: sta
 # What the recorded run counts against this one, until cells of this one outweigh it: a share of the whole, and
 # so many seconds where little is to be run.
 PRIOR, LEAST_PRIOR_S = 0.035, 10.0
+DRAWS, AT_LEAST = 48_000, 0.15  # of most cells that drew there; the share of their seconds that few draws cost too
 TINY = ("gaussian-kl", "linear-gaussian")
 COMPILING = frozenset(row.name for row in ROSTER if row.framework is JAX)
 
@@ -93,8 +94,15 @@ def expected_seconds(cells: Iterable[Cell]) -> dict[str, float]:
         form = (cell.implementation, cell.dtype, cell.problem, latent, cell.estimator, cell.procedure)
         first = compiles and form not in forms
         forms.add(form)
-        found[cell.key] = _seconds(cell.procedure, compiles, size(cell), first)
+        found[cell.key] = _seconds(cell.procedure, compiles, size(cell), first) * _share(cell, first)
     return found
+
+
+def _share(cell: Cell, first: bool) -> float:
+    """Of the recorded seconds: draws cost as many as there are, beside what each cell costs that draws at all."""
+    if cell.procedure not in (Procedure.DRAW, Procedure.GRADIENT) or first:
+        return 1.0
+    return AT_LEAST + (1 - AT_LEAST) * min(cell.size / DRAWS, 1.0)
 
 
 def _seconds(procedure: Procedure, compiles: bool, size: str, first: bool) -> float:
