@@ -15,15 +15,18 @@ has changed measures everything again, as it must.
 
 import argparse
 import json
+import os
 import platform
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import replace
 from functools import cache
 from itertools import count
@@ -68,6 +71,9 @@ def folder_of(base: Path, seed: int, number: int, kinds: list[str]) -> dict:
         row = strike(bench, place / "struck", random.Random(f"{seed} {number}"), cells, whole, _by_name(kinds))
     except (AssertionError, subprocess.TimeoutExpired) as error:
         row = given_up(kinds, error)
+        for process in _tagged(f"{TAG}={number}".encode()):
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
     shutil.rmtree(place, ignore_errors=True)
     return {"number": number} | row | {"seconds": round(monotonic() - start, 1)}
 
@@ -109,19 +115,21 @@ def struck(said: str) -> bool:
 
 
 def alive(mark: str) -> list[str]:
-    """Processes of a run that is over, after a moment to end in."""
+    """The command lines of processes of a run that is over, after a moment to end in."""
     end = monotonic() + LEAVE_S
     while (found := _tagged(f"{TAG}={mark}".encode())) and monotonic() < end:
         sleep(0.1)
-    return found
+    return list(found.values())
 
 
-def _tagged(variable: bytes) -> list[str]:
-    found = []
+def _tagged(variable: bytes) -> dict[int, str]:
+    """Process ID -> the beginning of its command line."""
+    found = {}
     for place in Path("/proc").glob("[0-9]*"):
         try:
             if variable in (place / "environ").read_bytes().split(b"\0"):
-                found.append((place / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")[:120])
+                words = (place / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
+                found[int(place.name)] = words[:120]
         except OSError:
             continue
     return found

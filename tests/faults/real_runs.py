@@ -13,7 +13,7 @@ import pandas as pd
 import elbo_compare
 
 HERE = Path(__file__).parent
-GENEROUS_S = 300.0  # for what takes a few seconds: no machine is so loaded that it needs more
+GENEROUS_S = 900.0  # for what takes a few seconds: no machine is so loaded that it needs more
 PROFILE = """
 [[cells]]
 procedure = "evaluate"
