@@ -1,9 +1,11 @@
 """How long a run still takes: what cells of a kind took in a recorded run, and how this machine compares so far.
 
-JAX compiles a program for the first cell of a form and finds it again for the others, so that two scales are learned:
-of what compiles, whose cache may be warm, and of what does not. Nothing here is recorded or judged.
+JAX compiles a program for the first cell of a form and finds it again for the others, so that two paces are learned:
+of what compiles, whose cache may be warm, and of what does not; and from them one of each procedure. Nothing here is
+recorded or judged.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from math import isfinite
@@ -11,67 +13,105 @@ from math import isfinite
 from elbo_compare.compare.records import Cell, CellResult, Procedure, Status
 from elbo_compare.suites.roster import JAX, ROSTER
 
-# Mean seconds of a cell by (procedure, compiles, size of the problem, first of its form): the 1,696 cells of the
-# published standard run of 2026-11-29 with an empty cache; two cores of an AMD EPYC, two cells side by side.
-SECONDS: dict[tuple[Procedure, bool, str, bool], float] = {
-    (Procedure.DRAW, False, "large", False): 3.31,
-    (Procedure.DRAW, False, "small", False): 1.19,
-    (Procedure.DRAW, False, "tiny", False): 0.15,
-    (Procedure.DRAW, True, "large", False): 2.03,
-    (Procedure.DRAW, True, "large", True): 3.90,
-    (Procedure.DRAW, True, "small", False): 0.78,
-    (Procedure.DRAW, True, "small", True): 3.31,
-    (Procedure.DRAW, True, "tiny", False): 0.14,
-    (Procedure.DRAW, True, "tiny", True): 1.81,
-    (Procedure.EVALUATE, False, "large", False): 0.76,
-    (Procedure.EVALUATE, False, "small", False): 0.05,
-    (Procedure.EVALUATE, False, "tiny", False): 0.03,
-    (Procedure.EVALUATE, True, "large", False): 0.58,
-    (Procedure.EVALUATE, True, "large", True): 4.52,
-    (Procedure.EVALUATE, True, "small", False): 0.65,
-    (Procedure.EVALUATE, True, "small", True): 3.00,
-    (Procedure.EVALUATE, True, "tiny", False): 0.04,
-    (Procedure.EVALUATE, True, "tiny", True): 1.35,
-    (Procedure.FIT, False, "large", False): 10.57,
-    (Procedure.FIT, False, "small", False): 1.04,
-    (Procedure.FIT, True, "large", False): 7.57,
-    (Procedure.FIT, True, "large", True): 11.87,
-    (Procedure.FIT, True, "small", False): 0.17,
-    (Procedure.FIT, True, "small", True): 8.01,
-    (Procedure.FIT_PAIRS, False, "small", False): 16.67,
-    (Procedure.FIT_PATH, False, "large", False): 4.29,
-    (Procedure.FIT_PATH, False, "small", False): 0.80,
-    (Procedure.FIT_PATH, True, "large", True): 3.76,
-    (Procedure.FIT_PATH, True, "small", True): 2.28,
-    (Procedure.GRADIENT, False, "large", False): 0.42,
-    (Procedure.GRADIENT, False, "small", False): 0.40,
-    (Procedure.GRADIENT, False, "tiny", False): 0.11,
-    (Procedure.GRADIENT, True, "large", False): 0.33,
-    (Procedure.GRADIENT, True, "large", True): 2.38,
-    (Procedure.GRADIENT, True, "small", False): 0.25,
-    (Procedure.GRADIENT, True, "small", True): 3.72,
-    (Procedure.GRADIENT, True, "tiny", False): 0.10,
-    (Procedure.GRADIENT, True, "tiny", True): 1.26,
-    (Procedure.LIKELIHOOD, False, "small", False): 0.41,
-    (Procedure.LIKELIHOOD, False, "tiny", False): 0.27,
-    (Procedure.LIKELIHOOD, True, "small", True): 2.61,
-    (Procedure.LIKELIHOOD, True, "tiny", False): 1.86,
-    (Procedure.LIKELIHOOD, True, "tiny", True): 1.94,
-    (Procedure.SPREAD, False, "large", False): 2.66,
-    (Procedure.SPREAD, False, "small", False): 0.88,
-    (Procedure.SPREAD, True, "small", False): 1.01,
-    (Procedure.SPREAD, True, "small", True): 2.05,
-    (Procedure.TIME, False, "large", False): 3.22,
-    (Procedure.TIME, False, "small", False): 2.94,
-    (Procedure.TIME, True, "large", True): 5.66,
-    (Procedure.TIME, True, "small", True): 5.70,
+# Mean seconds of a cell that compiles by (procedure, size of the problem, first of its form): the published run
+# standard-2026-11-29 with an empty cache; two cores of an AMD EPYC, two cells side by side.
+COMPILED: dict[tuple[Procedure, str, bool], float] = {
+    (Procedure.DRAW, "large", False): 2.03,
+    (Procedure.DRAW, "large", True): 3.90,
+    (Procedure.DRAW, "small", False): 0.78,
+    (Procedure.DRAW, "small", True): 3.31,
+    (Procedure.DRAW, "tiny", False): 0.14,
+    (Procedure.DRAW, "tiny", True): 1.81,
+    (Procedure.EVALUATE, "large", False): 0.58,
+    (Procedure.EVALUATE, "large", True): 4.52,
+    (Procedure.EVALUATE, "small", False): 0.65,
+    (Procedure.EVALUATE, "small", True): 3.00,
+    (Procedure.EVALUATE, "tiny", False): 0.04,
+    (Procedure.EVALUATE, "tiny", True): 1.35,
+    (Procedure.FIT, "large", False): 7.57,
+    (Procedure.FIT, "large", True): 11.87,
+    (Procedure.FIT, "small", False): 0.17,
+    (Procedure.FIT, "small", True): 8.01,
+    (Procedure.FIT_PATH, "large", True): 3.76,
+    (Procedure.FIT_PATH, "small", True): 2.28,
+    (Procedure.GRADIENT, "large", False): 0.33,
+    (Procedure.GRADIENT, "large", True): 2.38,
+    (Procedure.GRADIENT, "small", False): 0.25,
+    (Procedure.GRADIENT, "small", True): 3.72,
+    (Procedure.GRADIENT, "tiny", False): 0.10,
+    (Procedure.GRADIENT, "tiny", True): 1.26,
+    (Procedure.LIKELIHOOD, "small", True): 2.61,
+    (Procedure.LIKELIHOOD, "tiny", False): 1.86,
+    (Procedure.LIKELIHOOD, "tiny", True): 1.94,
+    (Procedure.SPREAD, "small", False): 1.01,
+    (Procedure.SPREAD, "small", True): 2.05,
+    (Procedure.TIME, "large", True): 5.66,
+    (Procedure.TIME, "small", True): 5.70,
+}
+# The same of the others by (procedure, implementation, size), of a run of 2026-11-30.
+PLAIN: dict[tuple[Procedure, str, str], float] = {
+    (Procedure.DRAW, "numpy-oracle", "large"): 3.40,
+    (Procedure.DRAW, "numpy-oracle", "small"): 1.24,
+    (Procedure.DRAW, "numpy-oracle", "tiny"): 0.12,
+    (Procedure.DRAW, "pyro", "large"): 5.11,
+    (Procedure.DRAW, "pyro", "small"): 2.25,
+    (Procedure.DRAW, "pyro", "tiny"): 0.55,
+    (Procedure.DRAW, "torch-hand", "large"): 2.19,
+    (Procedure.DRAW, "torch-hand", "small"): 0.48,
+    (Procedure.DRAW, "torch-hand", "tiny"): 0.08,
+    (Procedure.EVALUATE, "numpy-oracle", "large"): 0.52,
+    (Procedure.EVALUATE, "numpy-oracle", "small"): 0.01,
+    (Procedure.EVALUATE, "numpy-oracle", "tiny"): 0.01,
+    (Procedure.EVALUATE, "pyro", "large"): 0.73,
+    (Procedure.EVALUATE, "pyro", "small"): 0.05,
+    (Procedure.EVALUATE, "pyro", "tiny"): 0.06,
+    (Procedure.EVALUATE, "torch-hand", "large"): 1.11,
+    (Procedure.EVALUATE, "torch-hand", "small"): 0.06,
+    (Procedure.EVALUATE, "torch-hand", "tiny"): 0.02,
+    (Procedure.FIT, "numpy-oracle", "small"): 0.74,
+    (Procedure.FIT, "pyro", "large"): 12.04,
+    (Procedure.FIT, "pyro", "small"): 3.31,
+    (Procedure.FIT, "torch-hand", "large"): 10.61,
+    (Procedure.FIT, "torch-hand", "small"): 0.62,
+    (Procedure.FIT_PAIRS, "torch-hand", "small"): 22.90,
+    (Procedure.FIT_PATH, "numpy-oracle", "large"): 1.98,
+    (Procedure.FIT_PATH, "numpy-oracle", "small"): 0.12,
+    (Procedure.FIT_PATH, "pyro", "large"): 2.31,
+    (Procedure.FIT_PATH, "pyro", "small"): 1.56,
+    (Procedure.FIT_PATH, "torch-hand", "large"): 14.83,
+    (Procedure.FIT_PATH, "torch-hand", "small"): 1.85,
+    (Procedure.GRADIENT, "numpy-oracle", "large"): 2.63,
+    (Procedure.GRADIENT, "numpy-oracle", "small"): 0.17,
+    (Procedure.GRADIENT, "numpy-oracle", "tiny"): 0.10,
+    (Procedure.GRADIENT, "pyro", "large"): 1.72,
+    (Procedure.GRADIENT, "pyro", "small"): 1.73,
+    (Procedure.GRADIENT, "pyro", "tiny"): 0.18,
+    (Procedure.GRADIENT, "torch-hand", "large"): 1.90,
+    (Procedure.GRADIENT, "torch-hand", "small"): 1.14,
+    (Procedure.GRADIENT, "torch-hand", "tiny"): 0.15,
+    (Procedure.LIKELIHOOD, "numpy-oracle", "small"): 0.23,
+    (Procedure.LIKELIHOOD, "numpy-oracle", "tiny"): 0.09,
+    (Procedure.LIKELIHOOD, "pyro", "small"): 0.67,
+    (Procedure.LIKELIHOOD, "pyro", "tiny"): 0.45,
+    (Procedure.LIKELIHOOD, "torch-hand", "small"): 0.17,
+    (Procedure.LIKELIHOOD, "torch-hand", "tiny"): 0.11,
+    (Procedure.SPREAD, "numpy-oracle", "small"): 0.86,
+    (Procedure.SPREAD, "pyro", "small"): 1.78,
+    (Procedure.SPREAD, "torch-hand", "large"): 3.22,
+    (Procedure.SPREAD, "torch-hand", "small"): 0.66,
+    (Procedure.TIME, "pyro", "large"): 3.48,
+    (Procedure.TIME, "pyro", "small"): 3.22,
+    (Procedure.TIME, "torch-hand", "large"): 3.41,
+    (Procedure.TIME, "torch-hand", "small"): 2.38,
 }
 SUITES_S = 60.0  # semantics and questions there, two programs side by side
 JUDGED_S = 0.0155  # judging and drawing there, for each cell
 HARNESS = 1.08  # wall time of the slots there for each second within cells: starts of workers, imports, storing
 # What the recorded run counts against this one, until cells of this one outweigh it: a share of the whole, and
 # so many seconds where little is to be run.
-PRIOR, LEAST_PRIOR_S = 0.035, 10.0
+PRIOR, LEAST_PRIOR_S = 0.02, 4.0
+KIND_PRIOR_S = 4.0  # and what all kinds together count against one kind
+IMPORTS = {"numpy-oracle": 0.5, "torch-hand": 1.5, "pyro": 3.0, "jax-hand": 1.5, "numpyro": 2.5}  # a worker's start
 DRAWS, AT_LEAST = 48_000, 0.15  # of most cells that drew there; the share of their seconds that few draws cost too
 TINY = ("gaussian-kl", "linear-gaussian")
 COMPILING = frozenset(row.name for row in ROSTER if row.framework is JAX)
@@ -94,7 +134,7 @@ def expected_seconds(cells: Iterable[Cell]) -> dict[str, float]:
         form = (cell.implementation, cell.dtype, cell.problem, latent, cell.estimator, cell.procedure)
         first = compiles and form not in forms
         forms.add(form)
-        found[cell.key] = _seconds(cell.procedure, compiles, size(cell), first) * _share(cell, first)
+        found[cell.key] = _seconds(cell, first) * _share(cell, first)
     return found
 
 
@@ -105,15 +145,23 @@ def _share(cell: Cell, first: bool) -> float:
     return AT_LEAST + (1 - AT_LEAST) * min(cell.size / DRAWS, 1.0)
 
 
-def _seconds(procedure: Procedure, compiles: bool, size: str, first: bool) -> float:
-    """Of this kind; where the recorded run had none, of the nearest: another start, another size, any at all."""
-    kinds = [(procedure, compiles, size, first), (procedure, compiles, size, not first)]
-    kinds += [(procedure, each, other, first and each) for each in (compiles, False) for other in ("small", "large")]
-    return next((SECONDS[kind] for kind in kinds if kind in SECONDS), 1.0)
+def _seconds(cell: Cell, first: bool) -> float:
+    """Of this kind; where the recorded runs had none, of the nearest: another start, size, implementation; or any."""
+    procedure, here = cell.procedure, size(cell)
+    sizes = (here, *(each for each in ("small", "large", "tiny") if each != here))
+    if cell.implementation in COMPILING:
+        found = (COMPILED.get((procedure, each, start)) for each in sizes for start in (first, not first))
+    else:
+        names = (cell.implementation, "torch-hand", "numpy-oracle")
+        found = (PLAIN.get((procedure, name, each)) for name in names for each in sizes)
+    return next((seconds for seconds in found if seconds is not None), 1.0)
 
 
-def _none() -> dict[bool, float]:
-    return {False: 0.0, True: 0.0}
+Kind = tuple[Procedure, bool]  # of cells that this machine's pace is learned for: what they do, whether they compile
+
+
+def _nothing() -> dict[Kind, float]:
+    return defaultdict(float)
 
 
 @dataclass
@@ -123,9 +171,10 @@ class TimeLeft:
     cells: Iterable[Cell]
     jobs: int = 1
     after_s: float = 0.0
-    waiting: dict[bool, float] = field(default_factory=_none)  # seconds, of untimed cells, by whether they compile
-    expected: dict[bool, float] = field(default_factory=_none)
-    taken: dict[bool, float] = field(default_factory=_none)
+    waiting: dict[Kind, float] = field(default_factory=_nothing)  # seconds, of untimed cells
+    expected: dict[Kind, float] = field(default_factory=_nothing)
+    taken: dict[Kind, float] = field(default_factory=_nothing)
+    unseen: set[str] = field(default_factory=set)  # implementations of which no cell has ended: they are to be imported
     timed_s: float = 0.0
     untimed_until: float = 0.0  # seconds after the start when the last untimed cell ended
 
@@ -136,36 +185,50 @@ class TimeLeft:
             if cell.procedure is Procedure.TIME:
                 self.timed_s += self.each[cell.key]
             else:
-                self.waiting[cell.implementation in COMPILING] += self.each[cell.key]
+                self.waiting[_kind(cell)] += self.each[cell.key]
+                self.unseen.add(cell.implementation)
         self.prior_s = max(PRIOR * (sum(self.waiting.values()) + self.timed_s), LEAST_PRIOR_S)
 
     def done(self, result: CellResult, elapsed_s: float) -> None:
         """A cell has ended, so many seconds after the start."""
         cell = result.cell
-        compiles, seconds = cell.implementation in COMPILING, self.each.pop(cell.key, 0.0)
+        kind, seconds = _kind(cell), self.each.pop(cell.key, 0.0)
         if cell.procedure is Procedure.TIME:
             self.timed_s -= seconds if result.status is Status.NOT_RUN else 0.0
             return
-        self.waiting[compiles] -= seconds
+        self.waiting[kind] -= seconds
+        self.unseen.discard(cell.implementation)
         self.untimed_until = elapsed_s
         if result.status is Status.OK and isfinite(result.elapsed_s):
-            self.expected[compiles] += seconds
-            self.taken[compiles] += result.elapsed_s
+            self.expected[kind] += seconds
+            self.taken[kind] += result.elapsed_s
 
     def seconds(self, elapsed_s: float) -> float:
         """Seconds left, so many after the start. Timed cells end together: their time passes while none has ended."""
-        plain = self._scale(False, 1.0)
-        compiling = self._scale(True, plain)
-        untimed = max(self.waiting[False], 0.0) * plain + max(self.waiting[True], 0.0) * compiling
+        plain = self._pace(False, 1.0)
+        pace = {False: plain, True: self._pace(True, plain)}
+        cells = sum(max(seconds, 0.0) * self._pace_of(kind, pace[kind[1]]) for kind, seconds in self.waiting.items())
+        untimed = cells + plain * sum(IMPORTS.get(name, 1.0) for name in self.unseen)
         timed = self.timed_s * plain
         if untimed < 1e-6:
             timed = max(timed - (elapsed_s - self.untimed_until), 0.0)
         return untimed * HARNESS / self.jobs + timed + self.after_s * plain
 
-    def _scale(self, compiles: bool, otherwise: float) -> float:
-        """How many times as long as in the recorded run."""
-        taken, expected = self.taken[compiles], self.expected[compiles]
+    def _pace(self, compiles: bool, otherwise: float) -> float:
+        """How many times as long as in the recorded run, of all that compiles or does not."""
+        taken, expected = (
+            sum(seconds for kind, seconds in total.items() if kind[1] is compiles)
+            for total in (self.taken, self.expected)
+        )
         return (taken + self.prior_s * otherwise) / (expected + self.prior_s)
+
+    def _pace_of(self, kind: Kind, otherwise: float) -> float:
+        """The same of one kind, which counts as soon as a few seconds of it are over."""
+        return (self.taken[kind] + KIND_PRIOR_S * otherwise) / (self.expected[kind] + KIND_PRIOR_S)
+
+
+def _kind(cell: Cell) -> Kind:
+    return cell.procedure, cell.implementation in COMPILING
 
 
 def seconds_after(cells: int, suites: bool) -> float:
