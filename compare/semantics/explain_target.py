@@ -63,7 +63,8 @@ def loaded(target: str, *, called: bool = True) -> Any:
         if not hasattr(found, part):
             known = [key for key, value in vars(found).items() if callable(value) and not key.startswith("_")]
             raise TargetError(f"{place}: {unknown('function', part, known)}")
-        static = inspect.getattr_static(found, part)
+        # Of a module, or an object, the name may be one that its __getattr__ gives (a torch module's parts).
+        static = inspect.getattr_static(found, part, None)
         if isinstance(found, type) and not isinstance(static, staticmethod | classmethod | type):
             found = _instance(found, f"{place}:{'.'.join(parts[:i])}")
         found = getattr(found, part)

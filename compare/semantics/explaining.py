@@ -40,11 +40,12 @@ def explain_pair(
     if "explanation" not in content:
         return _message(3 if content["loaded"] else 2, content["message"])
     explanation = content["explanation"]
-    code = _code(explanation, named=elbo is not None)
+    code = exit_code(explanation, named=elbo is not None)
     return Answer(exit_code=code, text="\n".join(text(explanation)), json=json.dumps(explanation, indent=1))
 
 
-def _code(explanation: Mapping[str, Any], *, named: bool) -> int:
+def exit_code(explanation: Mapping[str, Any], *, named: bool) -> int:
+    """0: explained, 1: the class that was named is seen to be off, 3: every class raises."""
     if all(each["error"] for each in explanation["classes"]):
         return 3
     return 1 if named and explanation["wrong"] else 0
