@@ -3,8 +3,8 @@
     EXAMPLES=CHECKOUT/examples python benchmarks/explain_examples.py pyro|numpyro [NAME ...]
 
 Every pair is explained twice, by what the command runs in its child: by every class, and by the very ELBO object that
-the example trains with. A row of explain-examples-LIBRARY.csv in the working directory (appended to) says with what exit
-code, which classes raise and at which site, and which findings cost something. A file of the examples that has no pair
+the example trains with. A row of explain-examples-LIBRARY.csv in the working directory (appended to) tells the exit
+codes, which classes raise and at which site, and which findings cost something. A file of the examples that has no pair
 gets a row with the reason. Each file has a process of its own. Exit code 1 where a pair can't be explained or its own
 ELBO raises.
 """
@@ -30,6 +30,8 @@ def row_of(name: str, path: str, library: str) -> Row:
     part = f"{HERE / f'explain_examples_{library}.py'}:{name}__"
     request = {"model": f"{part}model", "guide": f"{part}guide", "args": f"{part}arguments", "library": library,
                "seconds": DRAWING_S}  # fmt: skip
+    if library == "pyro":  # pairs of one file name their parameters alike
+        import_module("pyro").clear_param_store()
     told: list[dict[str, Any]] = []
     for elbo in (None, f"{part}elbo"):
         told.append(answer(request | {"elbo": elbo}, lambda stage: None))

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, ClassVar
 from unittest.mock import patch
 
 ROOT = Path(os.environ["EXAMPLES"])
@@ -45,7 +45,7 @@ class Caught(BaseException):
 class _Empty(ModuleType):
     """A package that is not installed and has no part in the pair: each name is an empty class or module."""
 
-    __path__: list[str] = []
+    __path__: ClassVar[list[str]] = []
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):

@@ -13,8 +13,8 @@ from elbo_compare.suites.semantics.explaining.needs import needs_of
 from elbo_compare.suites.semantics.explaining.objective import constants, optimised
 from elbo_compare.suites.semantics.explaining.roles import (
     ELBOS,
-    OTHER_OBJECTIVE,
     Treatment,
+    objective_of,
     raising_site,
     site_remarks,
     sums_jointly,
@@ -68,7 +68,7 @@ def _class(facts: ClassFacts, pair: Pair, measured: ClassMeasured) -> dict[str, 
         "name": facts.name,
         "kind": facts.kind,
         "estimates_elbo": facts.kind in ELBOS,
-        "objective": OTHER_OBJECTIVE.get(facts.kind, ""),
+        "objective": objective_of(facts.kind, pair.sites, pair.library),
         "loss": -facts.value,
         "error": facts.error,
         "raises_at": raising_site(pair.sites, facts.kind, facts.error) if facts.error else "",

@@ -1,5 +1,6 @@
 """How a program of JAX is compiled that is run once or a few dozen times."""
 
+from collections.abc import Hashable
 from typing import Any
 
 # Compiling is most of the time there. IEEE arithmetic stays what it is.
@@ -11,3 +12,55 @@ QUICK_TO_COMPILE: dict[str, Any] = {
     # Where other work keeps the cores busy, threads wait for one another by turning, which counts as CPU.
     "xla_cpu_multi_thread_eigen": False,
 }
+
+
+def each_once(jaxpr: Any) -> Any:
+    """The same program, in which equations that are alike stand once.
+
+    The classes of a library compute the same densities at the same draws, and a compiler finds that out late and at its
+    own cost. Alike: one primitive without effects, the same inputs, parameters and context.
+    """
+    first: dict[Hashable, Any] = {}  # how an equation is told -> the first one of it
+    instead: dict[Any, Any] = {}  # a variable of a later one -> that of the first
+
+    def read(variable: Any) -> Any:
+        return variable if _literal(variable) else instead.get(variable, variable)
+
+    kept = []
+    for equation in jaxpr.eqns:
+        given = equation.replace(invars=[read(each) for each in equation.invars])
+        other = first.setdefault(_told(given), given)
+        pairs = list(zip(given.outvars, other.outvars, strict=True))
+        if given.effects or other is given or any(_dropped(theirs) > _dropped(own) for own, theirs in pairs):
+            kept.append(given)
+        else:
+            instead |= {own: theirs for own, theirs in pairs if not _dropped(own)}
+    return jaxpr.replace(eqns=kept, outvars=[read(each) for each in jaxpr.outvars])
+
+
+def _told(equation: Any) -> Hashable:
+    inputs = tuple((str(each.aval), repr(each.val)) if _literal(each) else each for each in equation.invars)
+    results = tuple(str(each.aval) for each in equation.outvars)
+    return equation.primitive, inputs, results, _hashable(sorted(equation.params.items())), id(equation.ctx)
+
+
+def _literal(variable: Any) -> bool:
+    return hasattr(variable, "val")
+
+
+def _dropped(variable: Any) -> bool:
+    return type(variable).__name__ == "DropVar"
+
+
+def _hashable(value: Any) -> Hashable:
+    if hasattr(value, "eqns"):
+        return str(value)
+    if hasattr(value, "consts"):
+        return str(value.jaxpr), tuple(map(id, value.consts))
+    if isinstance(value, tuple | list):
+        return tuple(map(_hashable, value))
+    try:
+        hash(value)
+    except TypeError:
+        return id(value)
+    return value

@@ -126,8 +126,17 @@ def _node(name: str, record: Any) -> Node:
         scale=record["scale"],
         mask=record["mask"],
         infer=record["infer"] or {},
-        plates=tuple(Plate(name=f.name, size=int(f.full_size or f.size), rows=int(f.size)) for f in frames),
+        plates=tuple(_plate(frame, record["fn"].batch_shape) for frame in frames),
         nesting=max((-frame.dim for frame in frames if frame.vectorized), default=0),
         partly=record["fn"].has_rsample and parts is not None and not is_identically_zero(parts.score_function),
         record=record,
     )
+
+
+def _plate(frame: Any, batch: Sequence[int]) -> Plate:
+    """A plate that was given no size (-1 in Pyro) has the rows of the batch at its dimension."""
+    rows = int(frame.size)
+    if rows < 0:
+        rows = int(batch[frame.dim]) if frame.vectorized and len(batch) >= -frame.dim else 1
+    size = int(frame.full_size or rows)
+    return Plate(name=frame.name, size=size if size >= 0 else rows, rows=rows, vectorised=bool(frame.vectorized))

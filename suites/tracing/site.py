@@ -25,11 +25,12 @@ class Draw(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Plate:
-    """One plate around a site: `size` as declared, `rows` drawn by subsampling."""
+    """One plate around a site: `size` as declared, `rows` drawn by subsampling; vectorised: rows are a dimension."""
 
     name: str
     size: int
     rows: int
+    vectorised: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,6 +24,14 @@ class Whole:
     def model(self): return id(self)
     def guide(self): return id(self)
 
+class Holder:  # its part is given by __getattr__, as a torch module gives its own
+    def __getattr__(self, name):
+        if name != "part":
+            raise AttributeError(name)
+        return lambda: 4
+
+held = Holder()
+
 def keywords(): return {"x": 1.5}
 def both(): return [1], {"x": 1.5}
 def tensors(): return 1, 2
@@ -59,6 +67,12 @@ def test_model_and_guide_of_a_class_are_methods_of_one_object(classes):
     owners = [loaded(f"{classes}Whole.{name}").__self__ for name in ("model", "guide")]
     assert [type(each).__name__ for each in owners] == ["Whole", "Whole"]
     assert explain_target._MADE
+
+
+def test_a_part_that_an_object_gives_by_itself_is_found(classes):
+    assert loaded(f"{classes}held.part")() == 4
+    with pytest.raises(TargetError, match="No function 'whole'"):
+        loaded(f"{classes}held.whole")
 
 
 def test_forms_of_arguments(classes):

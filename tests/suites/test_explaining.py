@@ -9,11 +9,18 @@ import pytest
 from elbo_compare.compare.semantics.measuring import _references
 from elbo_compare.suites.semantics.case import Library
 from elbo_compare.suites.semantics.explaining import numbers
+from elbo_compare.suites.semantics.explaining.applying import candidates
 from elbo_compare.suites.semantics.explaining.facts import ClassFacts, Pair, Side, Site
 from elbo_compare.suites.semantics.explaining.mending import has_exact
 from elbo_compare.suites.semantics.explaining.needs import needs_of
 from elbo_compare.suites.semantics.explaining.objective import optimised
-from elbo_compare.suites.semantics.explaining.roles import raising_site, treatment, without_density
+from elbo_compare.suites.semantics.explaining.roles import (
+    Role,
+    objective_of,
+    raising_site,
+    treatment,
+    without_density,
+)
 from elbo_compare.suites.semantics.findings import FINDINGS
 from elbo_compare.suites.tracing.quadrature import CLOSED, MOST_RUNS, integrated, rules
 from elbo_compare.suites.tracing.site import Draw, Plate
@@ -163,3 +170,52 @@ def test_a_prior_that_is_integrated_to_one_holds_no_constant():
     lacking = Site(name="b", model=side_of(log_prob=-1.2, normal_dims=1.0))
     assert without_density(treatment(lacking, "TraceEnum_ELBO", Library.NUMPYRO))
     assert not without_density(treatment(lacking, "Trace_ELBO", Library.NUMPYRO))
+
+
+def test_a_renyi_bound_is_said_to_be_of_what_every_site_shares():
+    """One of each row where the whole model lies in a plate, one of everything where a global latent does not."""
+    whole, part = Plate(name="rows", size=4, rows=4), Plate(name="rows", size=12, rows=4)
+    steps = Plate(name="steps", size=3, rows=3, vectorised=False)
+
+    def said(*plates, library=Library.PYRO):
+        return objective_of("RenyiELBO", [Site(name=str(k), model=side_of(plates=each)) for k, each in
+                                          enumerate(plates)], library)  # fmt: skip
+
+    assert said((whole,), (whole,)).endswith("one of each element of plate 'rows', added up")
+    assert said((whole,), ()).endswith("one of all sites together")
+    assert said((steps,), (steps,)).endswith("one of all sites together")  # run one after the other
+    assert said((part,), (part,)).endswith("each weight to the power N/B")
+    assert said((part,), (part,), library=Library.NUMPYRO).endswith("added up, N/B times")
+    assert objective_of("Trace_ELBO", [], Library.PYRO) == ""
+
+
+def pair_of(*sites, kind="TraceMeanField_ELBO"):
+    """A pair as far as findings that have their shape in its sites go."""
+    classes = (ClassFacts(name=kind, kind=kind),)
+    return SimpleNamespace(library=Library.PYRO, bits=32, sites=sites, classes=classes, directions=(), order=((), ()),
+                           latents_of_positions=0)  # fmt: skip
+
+
+def masked(family, **known):
+    return side_of(family, mask_digest="[0.0]", kept=0.0, **known)
+
+
+def test_a_point_keeps_the_mask_of_the_models_own_distribution():
+    """KL(Delta || p) is -log p at the point: a mask within p is kept, one of a handler around the model is not."""
+    point = side_of("Delta", draw=Draw.POINT, log_density=-1.5)
+    own = Site(name="z", model=masked("Normal", own_mask=True), guide=point, kl=0.0)
+    handled = Site(name="z", model=masked("Normal", handler_digest="[0.0]"), guide=point, kl=0.0)
+    drawn = Site(name="z", model=masked("Normal", own_mask=True), guide=side_of(own_mask=True), kl=0.0)
+    ids = [{each.id for each in candidates(pair_of(site))} for site in (own, handled, drawn)]  # type: ignore[arg-type]
+    assert ids == [{"FIND-PYRO-008"}, {"FIND-PYRO-007", "FIND-PYRO-008"}, {"FIND-PYRO-020"}]
+    roles = [treatment(site, "TraceMeanField_ELBO", Library.PYRO).roles for site in (own, handled, drawn)]
+    assert [Role.MASK_IGNORED in each for each in roles] == [False, True, True]
+
+
+def test_findings_that_meet_at_a_site_say_so():
+    """The term is off by one number, which is not to be told twice as if each cost it alone."""
+    point = side_of("Delta", draw=Draw.POINT, log_density=-1.5, scale=(0.5, 0.5))
+    both = candidates(pair_of(Site(name="z", model=side_of(), guide=point, kl=0.0)))  # type: ignore[arg-type]
+    assert {each.id: each.fact for each in both} == {
+        "FIND-PYRO-001": "together with FIND-PYRO-008", "FIND-PYRO-008": "together with FIND-PYRO-001",
+    }  # fmt: skip

@@ -44,7 +44,15 @@ def candidates(pair: Pair) -> tuple[Candidate, ...]:
         found = [each for each in found if each.measure != "given" or each.kind != "TraceEnum_ELBO"]
     found += [each for facts in pair.classes for each in _of_class(facts, pair)]
     found += list(_of_order(pair))
-    return tuple(_merged([each for each in dict.fromkeys(found) if each.kind in kinds]))
+    return tuple(_together(_merged([each for each in dict.fromkeys(found) if each.kind in kinds])))
+
+
+def _together(found: Sequence[Candidate]) -> Iterator[Candidate]:
+    """What a term is off by is one number: where two findings meet at a site, each says so."""
+    for each in found:
+        same = [other for other in found if (other.kind, other.measure, each.measure) == (each.kind, "kl", "kl")]
+        others = sorted({other.id for other in same if other.id != each.id and set(other.sites) & set(each.sites)})
+        yield replace(each, fact=f"together with {', '.join(others)}") if others else each
 
 
 def _merged(found: Sequence[Candidate]) -> list[Candidate]:
@@ -107,7 +115,7 @@ def _of_weights(site: Site, library: Library) -> Iterator[Candidate]:
         return
     if model.scale != guide.scale and not plates:
         yield Candidate(id=numbered(library, 1), kind="TraceMeanField_ELBO", sites=here)
-    if model.mask_digest != guide.mask_digest:
+    if site.loses_mask:
         both = model.own_mask and guide.own_mask
         pyro = "FIND-PYRO-020" if both else "FIND-PYRO-007"
         identifier = pyro if library is PYRO else "FIND-NUMPYRO-012"

@@ -19,11 +19,12 @@ INTENDED = "intended"
 class Side:
     """A site in the model or in the guide.
 
-    `scale`: (least, largest) in force; `kept`: share of the elements that the masks keep (handlers and dist.mask), and
-    `own_mask`: the distribution itself is masked. `weight`: sum of scale * mask over elements, event dimensions
-    included. `log_prob`: scaled and masked sum in nats. `log_density`: of a Delta, summed. `edge`: parameters or data
-    lie where a finding about the family begins (a shared end, a concentration of 8, a grey pixel). `normal_dims`:
-    dimensions whose density has the factor (2 pi)^(-1/2), a transformed normal's too, weighted by scale and mask.
+    `scale`: (least, largest) in force; `kept`: share of the elements that the masks keep (handlers and dist.mask);
+    `own_mask`: the distribution itself is masked; digests tell masks apart, `handler_digest` those of Pyro's handlers
+    alone. `weight`: sum of scale * mask over elements, event dimensions included. `log_prob`: scaled and masked sum in
+    nats. `log_density`: of a Delta, summed. `edge`: parameters or data lie where a finding about the family begins (a
+    shared end, a concentration of 8, a grey pixel). `normal_dims`: dimensions whose density has the factor
+    (2 pi)^(-1/2), a transformed normal's too, weighted by scale and mask.
     `clamp`: nats that clamped probabilities add to log p here (library less unclamped float64). `given`: observed on
     this side, a factor too. `infer_kl`: what the site says of its KL (NumPyro's config_kl).
     """
@@ -34,6 +35,7 @@ class Side:
     kept: float = 1.0
     own_mask: bool = False
     mask_digest: str = ""
+    handler_digest: str = ""
     weight: float = 0.0
     plates: tuple[Plate, ...] = ()
     log_prob: float = nan
@@ -74,6 +76,19 @@ class Site:
         """log p - log q at the draw of this run, each with its own scale and mask: what Trace_ELBO adds."""
         model = self.model.log_prob if self.model else 0.0
         return model - (self.guide.log_prob if self.guide else 0.0)
+
+    @property
+    def loses_mask(self) -> bool:
+        """Whether the library's term has another mask than the model's: its KL takes the guide's.
+
+        Of a point it is -log p there, which keeps what the model's distribution masks itself.
+        """
+        model, guide = self.model, self.guide
+        if model is None or guide is None:
+            return False
+        if guide.draw is Draw.POINT and not guide.own_mask:
+            return model.handler_digest != guide.handler_digest
+        return model.mask_digest != guide.mask_digest
 
 
 @dataclass(frozen=True, kw_only=True)

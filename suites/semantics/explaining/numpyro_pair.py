@@ -20,7 +20,7 @@ from elbo_compare.suites.semantics.explaining.mending import has_exact, mending,
 from elbo_compare.suites.semantics.explaining.named import elbo_classes, kind_of, one_line
 from elbo_compare.suites.semantics.explaining.numpyro_facts import columns, extract, sites_of
 from elbo_compare.suites.semantics.explaining.roles import ELBOS
-from elbo_compare.suites.tracing.compiling import QUICK_TO_COMPILE
+from elbo_compare.suites.tracing.compiling import QUICK_TO_COMPILE, each_once
 from elbo_compare.suites.tracing.numpyro_exact import exact_elbo
 from elbo_compare.suites.tracing.numpyro_trace import quiet, started, traced
 
@@ -127,25 +127,27 @@ class NumPyroPair:
     def _compile(self) -> Callable | None:
         """(seeds, parameters) -> `_every` of each seed, compiled; None for a pair that no compiler can follow.
 
-        A large pair is drawn from in a loop, which is traced and compiled as one draw; of a small one `_rows` draws are
-        one program, which is several times as fast for each.
+        What the classes have in common is compiled once. A large pair is drawn from in a loop, which is compiled as one
+        draw; of a small one `_rows` draws are one program, which is several times as fast for each.
         """
-
-        def rows(seeds: Any, params: Any) -> Any:
-            if self._large:
-                return jax.lax.map(lambda seed: self._every(seed, params), seeds)
-            return jax.vmap(self._every, in_axes=(0, None))(seeds, params)
-
-        example = np.arange(self._rows, dtype=np.int32), self._params
         try:
-            closed, shape = jax.make_jaxpr(rows, return_shape=True)(*example)
+            closed, shape = jax.make_jaxpr(self._every, return_shape=True)(np.int32(0), self._params)
         except jax.errors.JAXTypeError:
             self._errors.clear()
             self._rows = FEW_ROWS
             return None
+        program = each_once(closed.jaxpr)
+
         # What the pair holds of data goes in as an argument: a compiler would fold it.
-        lowered = jax.jit(lambda consts, *flat: jax.core.eval_jaxpr(closed.jaxpr, consts, *flat)).lower(
-            closed.consts, *jax.tree.leaves(example))  # fmt: skip
+        def rows(consts: Any, seeds: Any, *params: Any) -> Any:
+            def one(seed: Any) -> Any:
+                return jax.core.eval_jaxpr(program, consts, seed, *params)
+
+            return jax.lax.map(one, seeds) if self._large else jax.vmap(one)(seeds)
+
+        lowered = jax.jit(rows).lower(
+            closed.consts, np.arange(self._rows, dtype=np.int32), *jax.tree.leaves(self._params)
+        )
         compiled, tree = lowered.compile(compiler_options=QUICK_TO_COMPILE), jax.tree.structure(shape)
 
         def called(seeds: Any, params: Any) -> Any:

@@ -74,7 +74,8 @@ def _side(node: Node) -> Side:
         scale=(float(scale.min()), float(scale.max())) if scale.numel() else (1.0, 1.0),
         kept=float(kept.mean()) if kept.numel() else 1.0,
         own_mask=node.own_mask,
-        mask_digest="" if bool((kept == 1).all()) else str(kept.tolist()),
+        mask_digest=_digest(kept),
+        handler_digest="" if node.mask is None else _digest(_over_batch(node.mask, fn.batch_shape)),
         weight=rows * node.elements,
         plates=node.plates,
         log_prob=_sum(node.log_prob),
@@ -88,6 +89,10 @@ def _side(node: Node) -> Side:
         clamp=_clamp(node),
         given=node.observed,
     )
+
+
+def _digest(kept: torch.Tensor) -> str:
+    return "" if bool((kept == 1).all()) else str(kept.tolist())
 
 
 def _clamp(node: Node) -> float:

@@ -74,6 +74,21 @@ def treatment(site: Site, kind: str, library: Library, *, jointly: bool = False)
     return Treatment(roles=own, term=site.term)
 
 
+def objective_of(kind: str, sites: Sequence[Site], library: Library) -> str:
+    """What a class optimises that does not estimate the ELBO; of a Rényi bound over what it is taken."""
+    said = OTHER_OBJECTIVE.get(kind, "")
+    plates = [{each for each in site.model.plates if each.vectorised} for site in sites if site.model is not None]
+    if kind != "RenyiELBO" or not plates:
+        return said
+    shared = sorted(set.intersection(*plates), key=lambda each: each.name)
+    if not shared:
+        return f"{said}, one of all sites together"
+    said += f", one of each element of plate {', '.join(repr(each.name) for each in shared)}, added up"
+    if all(each.size == each.rows for each in shared):
+        return said
+    return f"{said}, N/B times" if library is Library.NUMPYRO else f"{said}, each weight to the power N/B"
+
+
 def without_density(each: Treatment) -> bool:
     """Whether a site's densities are gone from a class's value: into a closed form, or integrated to one."""
     return Role.ANALYTIC in each.roles or (each.roles == (Role.PRIOR,) and each.term == 0.0)
@@ -124,7 +139,7 @@ def _mean_field(site: Site) -> Treatment:
         return Treatment(roles=how, term=site.term)
     roles = [Role.POINT if guide.draw is Draw.POINT else Role.ANALYTIC]
     roles += [Role.WRONG_SCALE] if model.scale != guide.scale else []
-    roles += [Role.MASK_IGNORED] if model.mask_digest != guide.mask_digest else []
+    roles += [Role.MASK_IGNORED] if site.loses_mask else []
     return Treatment(roles=tuple(roles), term=-site.kl)
 
 

@@ -1,6 +1,6 @@
 """What Pyro's tensor Monte Carlo leaves out of a pair or counts twice, tried with the library's own object."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import process_time
 from typing import Any
@@ -12,6 +12,7 @@ from pyro.distributions.util import scale_and_mask
 from pyro.infer import tracetmc_elbo
 from pyro.ops import packed
 from pyro.poutine.messenger import Messenger
+from pyro.poutine.subsample_messenger import _Subsample
 
 from elbo_compare.suites.semantics.explaining.applying import Candidate
 from elbo_compare.suites.semantics.explaining.facts import ClassFacts
@@ -25,7 +26,7 @@ def scores_left(pair: Any, facts: ClassFacts, elbo: Elbo) -> Iterator[Candidate]
     """FIND-PYRO-027: the gradient lacks log-estimate * grad log q(z) of each discrete z that is drawn once.
 
     A mean of the estimates of the other half is taken off: grad log q is zero on average. The first half of the draws
-    picks the direction, the second half is told.
+    picks the direction, the second half is told. Sites are told by what they are: another draw may have other names.
     """
     names = {site.name for site in pair.sites if not site.observed and site.guide is not None and not site.guide.given
              and site.guide.draw is Draw.SCORE and not site.guide.enumerate}  # fmt: skip
@@ -33,7 +34,7 @@ def scores_left(pair: Any, facts: ClassFacts, elbo: Elbo) -> Iterator[Candidate]
         return
     values, slopes = [], []
     for seed in _seeds(pair, 2 * DRAWS):  # few draws of a discrete site are no evidence
-        scored = _Scored(names)
+        scored = _Scored()
         pyro.set_rng_seed(seed)
         loss = elbo.differentiable_loss(pair.model, scored(pair.guide), *pair.args, **pair.kwargs)
         values.append(-float(loss))
@@ -65,7 +66,7 @@ def factors_left(pair: Any, facts: ClassFacts, elbo: Elbo) -> Iterator[Candidate
             draws = []
             for seed in _seeds(pair):
                 got = -_loss(elbo, pair, seed)
-                with mended(names):
+                with mended():
                     draws.append(got + _loss(elbo, pair, seed))
                 if len(draws) == ALIKE and max(draws) - min(draws) <= 1e-6 * (abs(got) + 1):
                     break
@@ -87,14 +88,16 @@ def _loss(elbo: Elbo, pair: Any, seed: int) -> float:
 
 
 class _Scored(Messenger):
-    """Adds up log q of the named sites as they are drawn, by their scale and mask."""
+    """Adds up log q of the sites that are drawn once without being reparameterised, by their scale and mask."""
 
-    def __init__(self, names: Collection[str]) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.names, self.total = names, torch.zeros(())
+        self.total = torch.zeros(())
 
     def _pyro_post_sample(self, msg: Any) -> None:
-        if msg["name"] in self.names:
+        if msg["is_observed"] or isinstance(msg["fn"], _Subsample) or (msg["infer"] or {}).get("enumerate"):
+            return
+        if not msg["fn"].has_rsample:
             log_q = scale_and_mask(msg["fn"].log_prob(msg["value"]), scale=msg["scale"], mask=msg["mask"])
             self.total = self.total + torch.as_tensor(log_q).sum()
 
@@ -109,25 +112,33 @@ def _replaced(name: str, function: Callable) -> Iterator[None]:
         setattr(tracetmc_elbo, name, before)
 
 
-def _counted_once(names: Collection[str]) -> Any:
-    """Without the DiCE factor of the named sites of the model, which have no proposal."""
+def _counted_once() -> Any:
+    """Without the DiCE factor of the sites that the model alone enumerates, which have no proposal."""
     right = tracetmc_elbo._compute_dice_factors
 
     def factors(model_trace: Any, guide_trace: Any) -> Any:
         kept = model_trace.copy()
-        for name in names:
+        for name in [name for name, node in model_trace.nodes.items() if _summed(node) and name not in guide_trace]:
             kept.remove_node(name)
         return right(kept, guide_trace)
 
     return _replaced("_compute_dice_factors", factors)
 
 
-def _with_observed(names: Collection[str]) -> Any:
-    """With -log q of the named sites of the guide."""
+def _summed(node: Any) -> bool:
+    latent = node["type"] == "sample" and not node["is_observed"]
+    infer = node.get("infer") or {}
+    return latent and bool(infer.get("enumerate")) and not infer.get("num_samples")
+
+
+def _with_observed() -> Any:
+    """With -log q of what the guide observes and the model does not."""
     right = tracetmc_elbo._compute_tmc_factors
 
     def factors(model_trace: Any, guide_trace: Any) -> Any:
-        own = [packed.neg(guide_trace.nodes[name]["packed"]["log_prob"]) for name in names]
+        given = [node for name, node in guide_trace.nodes.items() if node["type"] == "sample" and node["is_observed"]
+                 and not (name in model_trace and model_trace.nodes[name]["is_observed"])]  # fmt: skip
+        own = [packed.neg(node["packed"]["log_prob"]) for node in given]
         return [*right(model_trace, guide_trace), *own]
 
     return _replaced("_compute_tmc_factors", factors)

@@ -251,6 +251,12 @@ def summed_model():
     pyro.sample("x", dist.Normal(2 * z, 1.0), obs=torch.tensor(1.3))
 
 
+@config_enumerate
+def renamed_model():
+    z = pyro.sample(f"z{int(torch.rand(()) < 0.5)}", dist.Bernoulli(0.3))
+    pyro.sample("x", dist.Normal(2 * z, 1.0), obs=torch.tensor(1.3))
+
+
 def local_model(data):
     with pyro.plate("data", 12, subsample=torch.arange(4)):
         z = pyro.sample("z", dist.Normal(0.0, 1.0))
@@ -278,6 +284,7 @@ PAIRS = {
     "factor of the guide": (lognormal_model, factored_guide, ()),
     "rejection": (gamma_model, rejection_guide, ()),
     "summed in the model": (summed_model, empty_guide, ()),
+    "summed under changing names": (renamed_model, empty_guide, ()),
     "local latents of a mini-batch": (local_model, wide_guide, (DATA,)),
     "plain": (normal_model, normal_guide, ()),
     "annealed in the model": (annealed_model, normal_guide, ()),
