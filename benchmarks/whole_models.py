@@ -303,7 +303,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--only", default="")
-    parser.add_argument("--new", action="store_true", help="only those that were not run at this commit")
+    parser.add_argument("--left", action="store_true", help="only those that have no answer yet that is as read")
     parser.add_argument("--tree", required=True, help="the commit of this checkout")
     parser.add_argument("--python", action="append", default=[], help="flax=PYTHON: another interpreter for these")
     parser.add_argument("-o", type=Path, default=OUT, dest="out")
@@ -315,7 +315,7 @@ def main() -> None:
     answers = json.loads(store.read_text(encoding="utf-8")) if store.is_file() else {}
     for program in PROGRAMS:
         key = " ".join([program.repository, program.place, program.target, *program.options])
-        if options.only not in key or (options.new and answers.get(key, {}).get("tree") == options.tree):
+        if options.only not in key or (options.left and answers.get(key, {}).get("as_wanted")):
             continue
         answer = asked(program, options.folder, pythons, options.tree)
         answers[key] = asdict(answer)

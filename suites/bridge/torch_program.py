@@ -237,6 +237,7 @@ class TorchProgram:
         modes = {each: each.training for each in module.modules()}
         buffers = {name: each.detach().clone() for name, each in module.named_buffers()}
         torch.set_default_dtype(self.dtype)
+        plain = self._cast_plain()
         module.train(setting.training)
         if setting.restored is None:
             module.requires_grad_(True)
@@ -248,6 +249,9 @@ class TorchProgram:
             yield
         finally:
             torch.set_default_dtype(before)
+            for held, name, own_value, cast in plain:
+                if held.get(name) is cast:
+                    held[name] = own_value
             for name, each in module.named_buffers():
                 if name in buffers:
                     each.data.copy_(buffers[name])
@@ -256,6 +260,18 @@ class TorchProgram:
             for name, each in module.named_parameters():
                 each.requires_grad_(self.as_made[name])
                 each.data = own[name]
+
+    def _cast_plain(self) -> list[tuple[dict[str, Any], str, Tensor, Tensor]]:
+        """Put tensors that a module holds as plain attributes, no buffers (pseudo-inputs, a mask), into the run's dtype:
+        (where, name, as it was, as it is now)."""
+        found = []
+        for held in map(vars, self.module.modules()):
+            for name, each in list(held.items()):
+                own = isinstance(each, Tensor) and each.is_floating_point() and not each.requires_grad
+                if own and each.dtype != self.dtype:
+                    held[name] = each.to(self.dtype)
+                    found.append((held, name, each, held[name]))
+        return found
 
     def _moved(self, by: float) -> dict[str, Tensor]:
         """Every weight moved by normal noise of that size over the root of its inputs, from a seed of its own."""

@@ -171,6 +171,13 @@ def test_a_capacity_that_no_kl_reaches_is_no_flipped_sign():
     assert checked("SignOfKl").verdict is CheckVerdict.WRONG
 
 
+def test_a_capacity_that_grows_with_the_steps_is_told_from_a_flipped_sign_beyond_its_level():
+    result = checked("GrowingCapacity")
+    assert (result.verdict, result.objective) == (CheckVerdict.BY_DESIGN, "capacity"), result.as_text()
+    assert "2 x |KL - 3.846" in result.equation
+    assert checked("FlippedBesideAConstant").verdict not in (CheckVerdict.BY_DESIGN, CheckVerdict.RIGHT)
+
+
 def test_the_sentence_comes_out_of_the_librarys_object(monkeypatch):
     """A broken ELBO class turns it red: the number is the object's own."""
     pytest.importorskip("pyro")

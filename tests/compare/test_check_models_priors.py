@@ -28,6 +28,7 @@ RIGHT = {
     "Learned": "p(z) is a learned Gaussian",
     "Hierarchy": "the prior of latent 1 is a Gaussian made of another latent",
     "Vamp": "p(z) is a mixture of 3 Gaussians",
+    "VampByIndex": "judged to float32's rounding: sub takes float32",
 }
 
 

@@ -17,7 +17,7 @@ from elbo_compare.compare.checking.models import gradients, libraries, mistakes
 from elbo_compare.compare.checking.models.designing import at_its_scale, at_one_size, declared
 from elbo_compare.compare.checking.models.drafting import ResultDraft
 from elbo_compare.compare.checking.models.evaluation import in_evaluation
-from elbo_compare.compare.checking.models.floors import floors
+from elbo_compare.compare.checking.models.floors import beyond_its_level, floors, held_numbers
 from elbo_compare.compare.checking.models.flowing import Flowing, flowing, with_log_dets
 from elbo_compare.compare.checking.models.objective import Found, objective_of, roundoff_of, worst_value
 from elbo_compare.compare.checking.models.opening import ROWS, Opened
@@ -151,7 +151,7 @@ def _on_loss(case: ResultDraft, probed: Probed, latents: Sequence[Latent] = ()) 
             probed, found, deep = *own, 0
             case.notes.append(told(probed))
     if found is not None and not deep and _falls_with_the_kl(found):
-        below = _floored(case, probed)  # |KL - C| is C - KL where the KL is less than C at every run
+        below = _floored(case, probed) or _at_a_capacity(case, probed, found)
         if below is not None:
             return below
         text = "not judged: the loss falls with the KL, up to a constant: |KL - C| with C above it, or a flipped sign"
@@ -202,10 +202,18 @@ def _by_design(case: ResultDraft, probed: Probed, found: Found, objective: Objec
     return case.result(CheckVerdict.OTHER_OBJECTIVE, Diagnosis(form=DifferenceForm.OBJECTIVE, text=text, advice=advice))
 
 
-def _floored(case: ResultDraft, probed: Probed) -> CheckResult | None:
-    """The verdict under free bits or a capacity; of several that have the loss's values the first with its gradient."""
+def _at_a_capacity(case: ResultDraft, probed: Probed, found: Found) -> CheckResult | None:
+    """The verdict on |KL - C| whose C is no number that the model holds: one that grows with the steps."""
+    beyond = beyond_its_level(probed, found)
+    return None if beyond is None else _floored(case, beyond[0], beyond[1])
+
+
+def _floored(case: ResultDraft, probed: Probed, more: Sequence[float] = ()) -> CheckResult | None:
+    """The verdict under free bits or a capacity; of several that have the loss's values the first with its gradient.
+    more: numbers that a level or a weight may be, beside those that the model holds."""
     chosen: CheckResult | None = None
-    for found, objective in islice(floors(probed, case.likelihood, case.model, case.constants), MOST_FLOORS):
+    numbers = (*more, *held_numbers(case.model, case.constants))
+    for found, objective in islice(floors(probed, case.likelihood, numbers), MOST_FLOORS):
         draft = _copy(case)
         draft.title, draft.reduction = found.identified.reading.title, found.identified.reduction.value
         result = _by_design(draft, probed, found, objective)

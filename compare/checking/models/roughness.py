@@ -39,7 +39,7 @@ def roughness(probed: Probed, found: Found) -> Rough | None:
     """What explains the difference; None where nothing known does."""
     place = narrowed(probed.probes[0].run)
     if place:
-        return Rough(text=f"judged to float32's rounding: {place} makes float32", narrow=True)
+        return Rough(text=f"judged to float32's rounding: {place}", narrow=True)
     differences, rounding = _differences(found)
     if np.all(np.abs(differences) <= rounding):
         return _rough("", differences, differences, rounding)
@@ -69,11 +69,17 @@ def _rough(text: str, left: Array, differences: Array, rounding: Array) -> Rough
 
 
 def narrowed(run: Run) -> str:
-    """`float in vae.py:12`: the first operation that makes float32 of float64; "" where there is none."""
+    """`float in vae.py:12 makes float32`: the first operation that makes float32 of float64, or that takes a float32
+    number (`torch.tensor(5).float()`) among float64 ones; "" where there is none."""
     kinds = [str(getattr(each, "dtype", "")).rpartition(".")[2] for each in run.arrays]
     for step in run.steps:
-        if any(kinds[n] == "float64" for n in step.reads) and any(kinds[n] in NARROW for n in step.makes):
-            return f"{step.op} in {step.place}" if step.place else step.op
+        wide, narrow = ([any(kinds[n] in names for n in side) for side in (step.reads, step.makes)]
+                        for names in (("float64",), NARROW))  # fmt: skip
+        where = f"{step.op} in {step.place}" if step.place else step.op
+        if wide[0] and narrow[1]:
+            return f"{where} makes float32"
+        if wide[0] and narrow[0] and wide[1]:
+            return f"{where} takes float32"
     return ""
 
 

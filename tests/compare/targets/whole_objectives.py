@@ -42,6 +42,25 @@ class Capacity(VAE):
         return self.weight * (kl - self.capacity).abs().sum()
 
 
+class GrowingCapacity(Capacity):
+    """Its capacity grows with the steps: no number that it holds is the level of this step."""
+
+    def __init__(self):
+        super().__init__(capacity=4.0)
+
+    def kl_term(self, mu, logvar, z):
+        kl = -0.5 * (1 + logvar - mu.pow(2) - logvar.exp()).sum(1)
+        return self.weight * (kl - self.capacity * 25 / 26).abs().sum()
+
+
+class FlippedBesideAConstant(Capacity):
+    """No capacity, though it looks like one wherever the KL is small."""
+
+    def kl_term(self, mu, logvar, z):
+        kl = -0.5 * (1 + logvar - mu.pow(2) - logvar.exp()).sum(1)
+        return self.weight * (3.5 - kl).sum()
+
+
 class Householder(Sampled):
     """A flow that keeps volumes: reflections of z_0, log q at z_0 and log p at z_T."""
 
