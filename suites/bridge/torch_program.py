@@ -262,7 +262,7 @@ class TorchProgram:
                 each.data = own[name]
 
     def _cast_plain(self) -> list[tuple[dict[str, Any], str, Tensor, Tensor]]:
-        """Put tensors that a module holds as plain attributes, no buffers (pseudo-inputs, a mask), into the run's dtype:
+        """Put tensors that a module holds as plain attributes, no buffers (pseudo-inputs), into the dtype of the run:
         (where, name, as it was, as it is now)."""
         found = []
         for held in map(vars, self.module.modules()):
