@@ -1,6 +1,6 @@
 """Does `compare match` name each planted difference and accuse no right one?
 
-    python benchmarks/match_pairs.py DIR --tree COMMIT [--only TEXT]
+    python benchmarks/match_pairs.py DIR --tree COMMIT [--only TEXT] [--left]
 
 Each row is written when it is measured; a row that DIR has of this commit already is not measured again. A row is
 two sides, what was planted (nothing: they are the same objective) and words that the answer must have. The row holds
@@ -51,6 +51,7 @@ SAME = (
     ("torch:constant_dropped", PAIR),
     ("torch:over_labels", LABELLED),
     ("drawn:over_states", DISCRETE),
+    ("drawn:with_score", DISCRETE),
     ("jax:right", NUMPYRO),
     (PAIR, PAIR),
     (PAIR, NUMPYRO),
@@ -228,7 +229,7 @@ def publish(folder: Path, found: list[Row]) -> None:
         f"{summary['named']} of {len(planted)} planted differences are named; "
         f"{summary['same']} of {len(right)} right ones are the same. At most {summary['most_seconds']} s of CPU each, "
         f"the libraries imported, one thread, on {summary['cores']} cores at loads of up to {summary['load']}: a "
-        f"record, no claim. At commit {', '.join(summary['trees'])}.\n\n"
+        f"record, no claim. At commit {'; '.join(summary['trees'])}.\n\n"
         "The words that an answer must have were written down before its first run; what was changed since says so "
         "below the table. `file:name` is a program of `benchmarks/match_models`, of `benchmarks/match_programs.py` "
         "(more) or of `tests/compare/targets/match_*.py` (torch, numpyro, jax, drawn); "
@@ -242,8 +243,9 @@ def publish(folder: Path, found: list[Row]) -> None:
 def stored(folder: Path) -> dict[tuple[str, str, str], Row]:
     """The rows that a folder has."""
     file = folder / "match_pairs.json"
-    rows = json.loads(file.read_text(encoding="utf-8"))["rows"] if file.is_file() else []
-    known = [Row(**row | {"expected": tuple(row["expected"])}) for row in rows if "tree" in row]
+    content = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {"rows": []}
+    older = {"tree": "edb3453 or before", "load": content.get("summary", {}).get("load", 0.0)}  # kept no commit
+    known = [Row(**older | row | {"expected": tuple(row["expected"])}) for row in content["rows"]]
     return {row.key: row for row in known}
 
 
@@ -252,13 +254,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--tree", required=True, help="the commit of this checkout")
+    parser.add_argument("--left", action="store_true", help="only rows that are not there as expected, of any commit")
     parser.add_argument("--only", default="", help="rows that have this in one of their sides' names")
     given = parser.parse_args()
     torch.set_num_threads(1)  # more of them wait for one another longer than these small products take
     wanted, known = matches(), stored(given.folder)
     found = {key: row for key, row in known.items() if key in wanted}
     for key, match in wanted.items():
-        if given.only not in f"{match.first} {match.second}" or (key in found and found[key].tree == given.tree):
+        there = key in found and (found[key].tree == given.tree or (given.left and found[key].named))
+        if there or given.only not in f"{match.first} {match.second}":
             continue
         row = found[key] = measured(match, given.tree)
         mark = "as expected" if row.named else "NOT AS EXPECTED"

@@ -27,7 +27,7 @@ GRADIENT_MARGIN = (
 )
 SAMPLED, ENUMERATED = (24, 60), (2, 3)  # rows: means want many, a sum over states few
 COUNTS = (128, 512, 2048)  # draws, until it is decided
-GRADIENTS = 192
+GRADIENTS = (192, 384, 768)  # the same for gradients; each look is at level `ALPHA`
 SECONDS = 5.0  # CPU seconds, beyond which no further draws are made
 ROUNDING = 1e4 * UNIT  # of the sizes that are added up, where neither side has noise
 LEAN = Asked(lean=True)
@@ -223,13 +223,35 @@ def _with_gradients(
     reduction: Reduction,
     total: str,
 ) -> JudgedTotal:
-    """Means of the gradients' projections, weight by weight; without a verdict on them there is none on the whole."""
-    ours = [run.gradients.get(total, {}) for run in first(size, 0, GRADIENTS, True)]
-    theirs = (
-        [whole.gradients.get(Total.TRACE.value, {})] * len(ours)
-        if whole is not None
-        else [run.gradients.get(Total.TRACE.value, {}) for run in second(size, 0, len(ours), True)]
-    )
+    """Means of the gradients' projections, weight by weight, of as many draws as it takes; without a verdict on them
+    there is none on the whole."""
+    ours: list[Mapping[str, Gradient]] = []
+    theirs: list[Mapping[str, Gradient]] = []
+    began, judged = time.process_time(), None
+    for count in GRADIENTS:
+        done = len(ours)
+        ours += [run.gradients.get(total, {}) for run in first(size, done, count - done, True)]
+        theirs += (
+            [whole.gradients.get(Total.TRACE.value, {})] * (len(ours) - done)
+            if whole is not None
+            else [run.gradients.get(Total.TRACE.value, {}) for run in second(size, done, len(ours) - done, True)]
+        )
+        judged = _of_gradients(fields, ours, theirs, size, reduction)
+        stuck = len(ours) < count or time.process_time() - began > SECONDS
+        if judged.verdict is not MatchVerdict.INCONCLUSIVE or stuck:
+            break
+    assert judged is not None
+    return judged
+
+
+def _of_gradients(
+    fields: Mapping[str, object],
+    ours: Sequence[Mapping[str, Gradient]],
+    theirs: Sequence[Mapping[str, Gradient]],
+    size: int,
+    reduction: Reduction,
+) -> JudgedTotal:
+    """What these draws say."""
     names = [name for name in (ours[0] if ours else {}) if theirs and name in theirs[0]]
     if not names:
         text = "no weight is shared, or its gradients were not drawn: gradients were not compared"

@@ -134,7 +134,7 @@ def test_a_discrete_latent_that_is_drawn_lacks_the_score_function():
 def in_expectation(loss, monkeypatch):
     """Few draws: enough for these pairs, whose term is of the order of the rest."""
     monkeypatch.setattr(expecting, "COUNTS", (64, 512))
-    monkeypatch.setattr(expecting, "GRADIENTS", 96)
+    monkeypatch.setattr(expecting, "GRADIENTS", (96, 384))
     place = f"{TARGETS / 'match_discrete.py'}"
     one, model, guide = load_programs([f"{place}:{name}" for name in (loss, "model", "guide")], {})
     sides = [Side(programs=each, framework="torch", label=loss) for each in ((one,), (model, guide))]
@@ -155,6 +155,17 @@ def test_a_score_function_that_is_left_out_is_seen_in_the_expected_gradient(monk
     assert result.verdict is MatchVerdict.DIFFERS, result.as_text()
     assert result.formula == "E[loss] = E[Trace_ELBO], averaged over the batch"
     assert "equal expected values, other expected gradients" in result.differences[0]
+
+
+def test_a_right_loss_whose_state_is_drawn_by_other_means_is_the_same_in_expectation(monkeypatch):
+    """Value and gradient, the score function's too; the interval, its margin and how many draws are said."""
+    result = in_expectation("with_score", monkeypatch)
+    assert (result.verdict, result.exit_code) == (MatchVerdict.SAME, 0), result.as_text()
+    assert result.claim == "in expectation, the pair exact by enumeration"
+    assert "at level 1 - 1e-06; margin" in result.message
+    assert "its expected gradients too: off by at most" in result.gradients
+    assert "384 draws" in result.gradients
+    assert result.gradient_off < result.gradient_allowed
 
 
 def test_what_the_draws_do_not_resolve_is_inconclusive(monkeypatch):
