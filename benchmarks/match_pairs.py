@@ -234,6 +234,9 @@ def publish(folder: Path, found: list[Row]) -> None:
         "below the table. `file:name` is a program of `benchmarks/match_models`, of `benchmarks/match_programs.py` "
         "(more) or of `tests/compare/targets/match_*.py` (torch, numpyro, jax, drawn); "
         "made by `python benchmarks/match_pairs.py`.\n\n"
+        "Of the differences in unseen.py 3 of 11 were named at their first run; what lacked was mended as kinds, the "
+        "last three (a temperature, swapped heads, a mixture that is summed over in the model) after they had stood "
+        "here as not named. A row that an earlier commit measured is kept as it was.\n\n"
     )
     changed = "".join(f"- {each.first}: {each.changed}.\n" for each in found if each.changed)
     changed = f"\n## Expectations changed after their first run\n\n{changed}" if changed else ""

@@ -41,7 +41,7 @@ def without_score(x):
 
 
 def with_score(x):
-    """The right one: minus the ELBO at one drawn state, and its score-function gradient, less the mean over the batch."""
+    """The right one: minus the ELBO at one drawn state, with its score-function gradient, less the others' mean."""
     nll, log_q, log_p = parts(x)
     cost = nll + log_q - log_p
     others = (cost.sum() - cost) / (len(x) - 1)
