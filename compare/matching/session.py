@@ -196,15 +196,15 @@ def against(
     draws = draws_of(first.runs[plan.sizes[0]][0], probe)
     asked = replace(asked, draws=draws)
     theirs: dict[int, list[Run]] = {}
-    for wide in (False, True):
+    for wide, moved in ((False, False), (True, False), (True, True)):  # what costs most, last
         known = probe if draws == 1 and not wide else None
-        theirs = joined(theirs, runs(other, second.label, plan, replace(asked, wide=wide), known))
+        theirs = joined(theirs, runs(other, second.label, plan, replace(asked, wide=wide, moved=moved), known))
         result, apart = concluded(first, second.label, theirs, sites, tied, second.framework)
         if result.verdict not in (MatchVerdict.NOT_EXPLAINED, MatchVerdict.NOT_JUDGED):
             return result
         if apart and foreign([*sites, *first.facts]) and (more or first.spare):
             return _expected(result, apart, first, other, second, plan, sites, more)
-    if apart or first.pair:
+    if result.verdict is not MatchVerdict.NOT_EXPLAINED or apart or first.pair:
         return result
 
     def sharpened(sharpness: float) -> Measured:

@@ -5,6 +5,7 @@ column, too: the fit's weight of the slope says how far off the guess is. What i
 formula does.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -20,7 +21,7 @@ from elbo_compare.suites.bridge.pairs.records import SiteFacts, Term, Total, Wha
 
 FAMILIES = ("Bernoulli", "Categorical")
 STARTS = (1.0, 0.4, 2.5)
-STEPS = 10
+STEPS, PATIENT = 10, 2
 FARTHEST = 3.0  # times which one step may change the guess
 NEAR = 1e-8  # relative: of a step that changes nothing more
 
@@ -47,13 +48,14 @@ def _newton(
     run_at: Callable[[float], Measured], site: SiteFacts, sites: Sequence[SiteFacts], start: float
 ) -> float | None:
     """1 / T at which the slope has no weight; None where the steps don't settle."""
-    guess = start
-    for _ in range(STEPS):
+    guess, before = start, math.inf
+    for step in range(STEPS):
         found = run_at(guess)
         steps = [_step(one, site) for one in _fits(found, site, sites, slope=True)]
         best = min((each for each in steps if each is not None), default=None)
-        if best is None:
+        if best is None or (step >= PATIENT and best[0] > before / 2):  # another cause: it comes no nearer
             return None
+        before = best[0]
         after = float(np.clip(guess + best[1], guess / FARTHEST, guess * FARTHEST))
         if abs(after - guess) <= NEAR * guess:
             return after

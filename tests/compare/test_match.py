@@ -164,7 +164,7 @@ def test_a_right_loss_whose_state_is_drawn_by_other_means_is_the_same_in_expecta
     assert result.claim == "in expectation, the pair exact by enumeration"
     assert "at level 1 - 1e-06; margin" in result.message
     assert "its expected gradients too: off by at most" in result.gradients
-    assert "384 draws" in result.gradients
+    assert "96 draws" in result.gradients
     assert result.gradient_off < result.gradient_allowed
 
 

@@ -223,7 +223,7 @@ class NumPyroPair:
             run = self._traced(args, held, reading, key, through=through)
             first = first or run
             yield draw, run
-        for draw in SAMPLERS if first and asked.wide else ():
+        for draw in SAMPLERS if first and asked.moved else ():
             values = moved(jnp, first, draw, lax.stop_gradient) if first else {}
             if values:
                 yield draw, self._traced(args, held, reading, key, values)
@@ -266,7 +266,7 @@ class _Compiled:
         """Note the draws' shapes; compiling waits for the first use."""
         once = self.pair.draws(args, params, state)
         self.shapes, self.first, self.transformed = self.asked.draws * once.shapes, len(once.shapes), once.transformed
-        if not self.asked.wide:
+        if not self.asked.moved:
             return
         noting = Noises()  # other samplers draw again what is not normal
 

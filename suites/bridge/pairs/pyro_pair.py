@@ -67,7 +67,7 @@ class PyroPair:
         )
 
     def _draws(self, args: Sequence[Any], tape: Tape, asked: Asked) -> Iterator[tuple[int, Traced]]:
-        """(draw, run): the guide run on the tape, again as often as asked; with `wide`, at other latents too."""
+        """(draw, run): the guide run on the tape, again as often as asked; with `moved`, at other latents too."""
         with quiet():
             first: Traced | None = None
             for draw in range(1, asked.draws + 1):
@@ -75,7 +75,7 @@ class PyroPair:
                     run = self._traced(args)
                 first = first or run
                 yield draw, run
-            for draw in SAMPLERS if asked.wide and first else ():
+            for draw in SAMPLERS if asked.moved and first else ():
                 values = moved(torch, first, draw, Tensor.detach) if first else {}
                 if values:
                     yield draw, self._traced(args, _values(first) | values)

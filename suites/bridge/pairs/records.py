@@ -114,12 +114,14 @@ SAMPLERS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """draws: runs of the guide on one tape. wide: parts, stand-ins and other samplers, instead of the ELBO objects.
+    """draws: runs of the guide on one tape. wide: parts and stand-ins, instead of the ELBO objects; moved: those at
+    other samplers' latents too.
     enumerate: discrete sites are summed over by TraceEnum_ELBO. lean: the sites' own terms and Trace_ELBO alone.
     sharpness: 1 / T, where the likelihoods of logits are wanted at a temperature T too; 0: they are not."""
 
     draws: int = 1
     wide: bool = False
+    moved: bool = False
     enumerate: bool = False
     lean: bool = False
     sharpness: float = 0.0

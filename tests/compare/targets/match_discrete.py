@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
-DATA = 3
+DATA, DRAWS = 3, 64
 torch.manual_seed(2)
 classifier, decoder = nn.Linear(DATA, 1), nn.Linear(1, DATA)
 with torch.no_grad():
@@ -41,10 +41,10 @@ def without_score(x):
 
 
 def with_score(x):
-    """The right one: minus the ELBO at one drawn state, with its score-function gradient, less the others' mean."""
-    nll, log_q, log_p = parts(x)
+    """The right one: minus the ELBO at 64 drawn states, with its score-function gradient, less the other draws' mean."""
+    nll, log_q, log_p = (each.reshape(DRAWS, -1) for each in parts(x.repeat(DRAWS, 1)))
     cost = nll + log_q - log_p
-    others = (cost.sum() - cost) / (len(x) - 1)
+    others = (cost.sum(0) - cost) / (DRAWS - 1)
     score = (cost - others).detach() * (log_q - log_q.detach())
     return (cost + score).mean()
 
