@@ -20,7 +20,6 @@ from elbo_compare.compare.matching.words import differences, formula
 from elbo_compare.suites.bridge.pairs.records import SiteFacts, Term, Total, What
 
 FAMILIES = ("Bernoulli", "Categorical")
-STARTS = (1.0, 0.4, 2.5)
 STEPS, PATIENT = 10, 2
 FARTHEST = 3.0  # times which one step may change the guess
 NEAR = 1e-8  # relative: of a step that changes nothing more
@@ -34,21 +33,18 @@ def tempered(run_at: Callable[[float], Measured], sites: Sequence[SiteFacts]) ->
     for site in sites:
         if not site.observed or site.family not in FAMILIES:
             continue
-        for start in STARTS:
-            sharpness = _newton(run_at, site, sites, start)
-            if sharpness is not None:
-                temperature = plain_number(1.0 / sharpness)
-                said = _said(run_at(1.0 / temperature), site, sites, temperature)
-                if said is not None:
-                    return said
+        sharpness = _newton(run_at, site, sites)
+        if sharpness is not None:
+            temperature = plain_number(1.0 / sharpness)
+            said = _said(run_at(1.0 / temperature), site, sites, temperature)
+            if said is not None:
+                return said
     return None
 
 
-def _newton(
-    run_at: Callable[[float], Measured], site: SiteFacts, sites: Sequence[SiteFacts], start: float
-) -> float | None:
+def _newton(run_at: Callable[[float], Measured], site: SiteFacts, sites: Sequence[SiteFacts]) -> float | None:
     """1 / T at which the slope has no weight; None where the steps don't settle."""
-    guess, before = start, math.inf
+    guess, before = 1.0, math.inf
     for step in range(STEPS):
         found = run_at(guess)
         steps = [_step(one, site) for one in _fits(found, site, sites, slope=True)]

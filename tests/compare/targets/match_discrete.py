@@ -41,7 +41,7 @@ def without_score(x):
 
 
 def with_score(x):
-    """The right one: minus the ELBO at 64 drawn states, with its score-function gradient, less the other draws' mean."""
+    """The right one: minus the ELBO at 64 drawn states, with its score-function gradient, less the others' mean."""
     nll, log_q, log_p = (each.reshape(DRAWS, -1) for each in parts(x.repeat(DRAWS, 1)))
     cost = nll + log_q - log_p
     others = (cost.sum(0) - cost) / (DRAWS - 1)
