@@ -138,7 +138,7 @@ def in_expectation(loss, monkeypatch):
     place = f"{TARGETS / 'match_discrete.py'}"
     one, model, guide = load_programs([f"{place}:{name}" for name in (loss, "model", "guide")], {})
     sides = [Side(programs=each, framework="torch", label=loss) for each in ((one,), (model, guide))]
-    return match_sides(*sides, Plan(data=[ROWS[:, :3]], tapes=9), {})
+    return match_sides(sides[0], sides[1], Plan(data=[ROWS[:, :3]], tapes=9), {})
 
 
 def test_a_discrete_latent_drawn_by_other_means_is_judged_in_expectation(monkeypatch):
