@@ -55,6 +55,17 @@ def test_every_link_of_a_published_report_leads_somewhere(folder):
             assert (folder / "report" / posixpath.normpath(PurePosixPath(link))).is_file(), link
 
 
+def test_every_link_of_what_else_is_published_leads_somewhere():
+    """Pages of suites, releases and benchmarks, and every folder's Markdown."""
+    pages = [path for path in PUBLISHED.glob("*/*.html") if path.parent.name not in ("docs", "latest", "notes")]
+    for page in pages:
+        for link in set(re.findall(r'(?:href|src)="([^"#]+)', page.read_text("utf-8"))):
+            assert link.startswith(("https://", "data:")) or (page.parent / link).is_file(), (page, link)
+    for page in [*PUBLISHED.glob("*/*.md"), *PUBLISHED.glob("*.md")]:
+        for link in set(re.findall(r"\]\(([^)#\s]+)\)", page.read_text("utf-8"))):
+            assert link.startswith("https://") or (page.parent / link).exists(), (page, link)
+
+
 @pytest.mark.parametrize("folder", JUDGED, ids=named)
 def test_its_frames_say_what_its_answer_counts_and_its_report_reads_them(folder):
     results = load(folder)

@@ -48,9 +48,12 @@ AXE = """
     for (const cell of document.querySelectorAll("td, th"))
       if (cell.clientWidth && cell.clientWidth < 60 && cell.textContent.trim().length > 60)
         found.push(name + " one-word-a-line " + cell.textContent.trim().slice(0, 40));
-    for (const cell of document.querySelectorAll("td.short"))
-      if (innerWidth < 640 && cell.textContent.length < 19 && cell.clientWidth > 200 && !cell.closest(".cards"))
-        found.push(name + " wide-for-little " + cell.textContent);
+    for (const table of innerWidth < 640 ? document.querySelectorAll("table:not(.cards)") : [])
+      for (const head of table.tHead ? [...table.tHead.rows[0].cells].slice(1) : []) {
+        const longest = Math.max(...[...table.rows].map(row => row.cells[head.cellIndex].textContent.length));
+        const short = table.rows[1]?.cells[head.cellIndex].classList.contains("short");
+        if (short && longest < 19 && head.clientWidth > 36 + 8 * longest) found.push(name + " wide-for-little " + head.textContent);
+      }
     for (const each of document.querySelectorAll("td a, th a"))
       if (/^[A-Z]+(-[A-Z]+)*-[0-9]{3}$/.test(each.textContent) && each.getClientRects().length > 1)
         found.push(name + " broken-ID " + each.textContent);
