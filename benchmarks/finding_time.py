@@ -214,7 +214,23 @@ def text(found: pd.DataFrame, paint: pd.DataFrame, sizes: dict[str, dict[str, fl
             values = paint[(paint["page"] == name) & (paint["width"] == width)]["first_paint_ms"].tolist()
             cells.append("{:,.0f} [{:,.0f}, {:,.0f}]".format(*around(values)) + f", n = {len(values)}")
         lines.append(f"| first paint at {width}, ms: median and its interval of at least 95% | {' | '.join(cells)} | |")
+    lines += ["", compared(paint)]
     return "\n".join([*lines, ""])
+
+
+def compared(paint: pd.DataFrame) -> str:
+    """Whether the two pages' first paints are apart beyond their intervals, in words."""
+    shown = []
+    for width, _ in SIZES:
+        ends = {
+            name: around(rows["first_paint_ms"].tolist())
+            for name, rows in paint[paint["width"] == width].groupby("page")
+        }
+        apart = ends["after"][2] < ends["before"][1]
+        shown.append(
+            f"at {width} " + ("sooner than before, beyond both intervals" if apart else "no difference is shown")
+        )
+    return f"First paint: {'; '.join(shown)}."
 
 
 def main() -> None:
