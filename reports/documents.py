@@ -138,7 +138,7 @@ def _label(tokens: Sequence["Token"]) -> None:
 
 
 def _led(children: Sequence["Token"], lead: Callable[[str], str]) -> Iterator["Token"]:
-    """Inline tokens with their links led elsewhere; a link to nothing is its words alone."""
+    """Inline tokens with their links led elsewhere; a link to nothing is its words alone, such a picture left out."""
     kept: list[bool] = []
     for token in children:
         if token.type == "link_open":
@@ -147,6 +147,11 @@ def _led(children: Sequence["Token"], lead: Callable[[str], str]) -> Iterator["T
             token.attrSet("href", found)
         elif token.type == "link_close" and not kept.pop():
             continue
+        elif token.type == "image":
+            source = lead(str(token.attrGet("src") or ""))
+            if not source:
+                continue
+            token.attrSet("src", source)
         if token.type != "link_open" or kept[-1]:
             yield token
 

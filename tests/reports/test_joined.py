@@ -81,14 +81,17 @@ def test_what_is_markdown_alone_is_a_page_of_the_site(tmp_path):
     """A browser shows Markdown as its source. Links lead to what lies beside it, as a page where there is one."""
     folder = tmp_path / "soak"
     folder.mkdir()
-    for name in ("faults.csv", "more.md", "more.html"):
+    for name in ("faults.csv", "more.md", "more.html", "curve.svg"):
         (folder / name).write_text("there")
     told = "# Faults <b>\n\n[rows](faults.csv), [more](more.md#all), [gone](gone.csv) <script>alert(1)</script>\n"
+    told += "![a curve](curve.svg) ![gone](gone.svg)\n"
     (folder / "README.md").write_text(told)
     index = write_site(tmp_path, [Joined(name="soak", page="soak/README.md", text="soak/README.md")], None)
     assert 'href="notes/soak.html"' in index.read_text("utf-8")
     assert "[soak](soak/README.md)" in (tmp_path / "index.md").read_text("utf-8")
     page = (tmp_path / "notes" / "soak.html").read_text("utf-8")
     assert '<a href="../soak/faults.csv">rows</a>, <a href="../soak/more.html#all">more</a>, gone' in page
+    assert '<img src="../soak/curve.svg" alt="a curve">' in page.replace(" />", ">")
+    assert "gone.svg" not in page
     assert "<title>Faults &lt;b&gt;</title>" in page
     assert "<script>alert" not in page

@@ -95,8 +95,9 @@ def test_the_published_reports_are_one_site_with_a_latest():
     for folder in REPORTS:
         assert f">{folder.name}</a>" in text, f"{folder.name}: run compare site reports/published --no-draw"
     assert f"../{newest().name}/report/index.html" in (PUBLISHED / "latest" / "index.html").read_text("utf-8")
-    documents = [path.relative_to(PUBLISHED).as_posix() for path in (PUBLISHED / "docs").glob("*.html")]
-    assert {"docs/index.html", "docs/tutorial.html"} <= set(documents)
+    written = [*(PUBLISHED / "docs").glob("*.html"), *(PUBLISHED / "notes").glob("*.html")]
+    documents = [path.relative_to(PUBLISHED).as_posix() for path in written]
+    assert {"docs/index.html", "docs/tutorial.html", "notes/soak.html"} <= set(documents)
     for name in ("index.html", "ids.html", "latest/index.html", *documents):
         page = PUBLISHED / name
         for link in set(re.findall(r'(?:href|src)="([^"#]+)', page.read_text("utf-8"))):

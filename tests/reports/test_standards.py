@@ -52,7 +52,8 @@ AXE = """
       for (const head of table.tHead ? [...table.tHead.rows[0].cells].slice(1) : []) {
         const longest = Math.max(...[...table.rows].map(row => row.cells[head.cellIndex].textContent.length));
         const short = table.rows[1]?.cells[head.cellIndex].classList.contains("short");
-        if (short && longest < 19 && head.clientWidth > 36 + 8 * longest) found.push(name + " wide-for-little " + head.textContent);
+        if (short && longest < 19 && head.clientWidth > 36 + 8 * longest)
+          found.push(name + " wide-for-little " + head.textContent);
       }
     for (const each of document.querySelectorAll("td a, th a"))
       if (/^[A-Z]+(-[A-Z]+)*-[0-9]{3}$/.test(each.textContent) && each.getClientRects().length > 1)
