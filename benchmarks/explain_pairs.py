@@ -295,6 +295,7 @@ def _same(told: dict, other: tuple[float, float], spread: float) -> Outcome:
     if not isfinite(error):
         return Outcome.INCONCLUSIVE  # nothing was told but that it was not compared
     rounding = 1e-9 * (abs(mean) + 1)
+    spread = spread if isfinite(spread) else 0.0  # of draws that are infinite: what is told of them has to be exact
     factor = student_factor(LEVEL, int(told["n"]), over_normal=True)
     return equivalence(mean - other[0], hypot(error, other[1]) * factor, MARGIN * spread + rounding, LEVEL).outcome
 

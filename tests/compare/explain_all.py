@@ -78,6 +78,12 @@ def main(library: str) -> None:
         pair = backend.prepare(model, guide, arguments, {}, {})
         told = plain(explained(pair, draws=MORE[library].get(name, FEW)))
         found[name] = told | {"text": "\n".join(text(told))}
+    if library == "pyro":
+        cover = importlib.import_module("explain_pyro_cover")
+        for name, (model, guide, arguments) in cover.PAIRS.items():
+            importlib.import_module("pyro").clear_param_store()  # autoguides name their parameters alike
+            elbos = {f"{each}()": getattr(backend.module, each)() for each in cover.CLASSES}
+            found[name] = plain(explained(backend.prepare(model, guide, arguments, {}, elbos), draws=4))
     print(json.dumps(found | {"messages": messages(library)}))
 
 

@@ -256,7 +256,12 @@ def marked_guide():
 
 
 def guarded_model(data):
-    """The same state, which takes no batch that is not finite."""
+    """The same state, which takes no batch that is not finite, and as flax_module no parameters without it."""
+    known, weights = numpyro_mutable("net"), numpyro.param("weights")
+    assert (known is None) == (weights is None)
+    if known is None:
+        numpyro_mutable("net", {"seen": jnp.zeros(())})
+        numpyro.param("weights", 1.0)
     running_model(jnp.nan_to_num(data, posinf=0.0))
 
 
