@@ -7,7 +7,7 @@ arguments is a mistaken KL.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -43,12 +43,21 @@ from elbo_compare.suites.contract import Array
 
 HAVE_GUARDS = ("bernoulli", "poisson")  # whose logarithm people guard: recognised to a guard's size
 CONSTANT = "a constant that no gradient sees: keep or drop the normalisers of both densities alike"
+ENTROPY = "-(x log p + (1 - x) log(1 - p)), summed over the dimensions, is the cross-entropy"
 DATA_ROLES = (Role.X, Role.OUTPUT, Role.OUTPUT_SPREAD, Role.DATA_TERM)
 # Terms that join the data of a batch on purpose, by the names in the source: covariances, kernels, a batch's posterior.
 JOINING = re.compile(
     r"cov|mmd|kernel|\bdip|\btc\b|total_corr|matmul|logsumexp|contrast|orthog|whiten|decorr|sinkhorn|aggregat|moment"
     r"|diag|cdist|gram|hsic|corrcoef|roll|perm"
 )
+
+# Terms that no reading holds, by the names in the source: said to be not judged, never wrong as a KL.
+BEYOND = {
+    "a maximum mean discrepancy (InfoVAE, Zhao et al. 2019, arXiv 1706.02262)": r"mmd|kernel",
+    "a total-correlation term (beta-TCVAE, Chen et al. 2018, arXiv 1802.04942)": r"total_corr|\btc\b|tc_loss|dwkl",
+    "a K-sample bound (IWAE, Burda et al. 2016, arXiv 1509.00519)": r"iwae|logsumexp|log_w\b",
+    "an adversarial term": r"discriminator|adversarial|critic",
+}
 
 
 class Outcome(StrEnum):
@@ -79,6 +88,12 @@ class Recognised:
     weight: Law
     text: str
     reading: Reading | None = None
+
+
+def known_beyond(subject: Subject) -> str:
+    """The term that no reading holds, by the function's own name and the names in its body; "" where there is none."""
+    words = f"{subject.signature.name.lower()} {mentioned(subject.callee.function)}"
+    return next((name for name, pattern in BEYOND.items() if re.search(pattern, words)), "")
 
 
 def parts_of(subject: Subject) -> Parts | None:
@@ -154,15 +169,35 @@ def _mistaken_data(subject: Subject, kl: Recognised, observed: Probes) -> Parts 
         laws = weights_of(subject, observed, columns, zero=True)
         if laws:
             mistake, text = told(dict(zip(names, laws, strict=True)))
-            advice = "-(x log p + (1 - x) log(1 - p)), summed over the dimensions, is the cross-entropy"
             outcome = Outcome.MISTAKEN if mistake else Outcome.SEPARATE
-            return Parts(outcome=outcome, text=f"{beside}; {text}", advice=advice)
+            return Parts(outcome=outcome, text=f"{beside}; {text}", advice=ENTROPY)
+    half = _half(subject)
+    if half:
+        return Parts(outcome=Outcome.MISTAKEN, text=f"{beside}; {half}", advice=ENTROPY)
     inner = mixed_probes(subject, lambda first, other: with_data_of(_inner(other), first))
     near = _data(subject, inner)
     if near is None:
         return None
     text = f"{beside}; its reconstruction term is the {near.text} for outputs between 0.3 and 0.7 alone"
     return Parts(outcome=Outcome.MISTAKEN, text=text, advice="look for a clamp or a threshold of the output")
+
+
+def _half(subject: Subject) -> str:
+    """A cross-entropy that is right where x is 0 (or 1) and another function where x is 1 (or 0); "" otherwise."""
+    weighed = []
+    for x in (0.0, 1.0):
+
+        def at(first: Trial, other: Trial, x: float = x) -> Trial:
+            return with_data_of(replace(other, x=np.full_like(other.x, x)), first)
+
+        found = _data(subject, mixed_probes(subject, at), ("bernoulli",))
+        weighed.append(found.weight if found else None)
+    zeros, ones = weighed
+    if (zeros is None) is (ones is None):
+        return ""
+    right, wrong = ("0", "1") if zeros else ("1", "0")
+    text = f"its reconstruction term is the Bernoulli cross-entropy where x = {right}, weight {(zeros or ones).text}"  # type: ignore[union-attr]
+    return f"{text}, and another function of the output where x = {wrong}"
 
 
 def _inner(case: Trial) -> Trial:
@@ -209,11 +244,13 @@ def _kl(subject: Subject, probes: Probes) -> Recognised | None:
     return None
 
 
-def _data(subject: Subject, probes: Probes) -> Recognised | None:
+def _data(subject: Subject, probes: Probes, among: Sequence[str] = ()) -> Recognised | None:
     readings = candidate_readings(subject.signature, (Quantity.RECONSTRUCTION,), subject.options.likelihood)
     for allowed in (0.0, GUARDED):
         for reading in readings:
             term = reading.data
+            if among and term is not None and term.likelihood not in among:
+                continue
             if term is not None and (not allowed or term.likelihood in HAVE_GUARDS):
                 column = [lambda inputs, term=term: term.of(inputs).value]
                 laws = weights_of(subject, probes, column, allowed=allowed)

@@ -15,7 +15,7 @@ from elbo_compare.compare.checking.failure import FunctionError
 from elbo_compare.compare.checking.fitting import EXACT, SINGLE, Columns
 from elbo_compare.compare.checking.identify import Identified, Standing
 from elbo_compare.compare.checking.judging import JudgedReading, Subject, judged
-from elbo_compare.compare.checking.names import Role
+from elbo_compare.compare.checking.names import Role, names_a_size
 from elbo_compare.compare.checking.objectives import Name, Objective, find_floors, linear
 from elbo_compare.compare.checking.priors import fixed_priors
 from elbo_compare.compare.checking.readings import Quantity, Reading, Reduction
@@ -108,6 +108,8 @@ def _declared(subject: Subject, objective: Objective, quantity: Quantity) -> str
     if objective.name in (Name.SCALED, Name.PER_PIXEL, Name.ANNEALING):
         return ""
     for name, value, changed in _moved(subject.callee):
+        if names_a_size(name):
+            continue  # a size of the data makes a reduction, no weight that somebody chose
         if isclose(value, 1.0) and "beta x KL" in objective.formula:
             continue  # a weight of 1 announces the ELBO, not a weight that depends on the sizes
         number = _number(subject, changed, quantity)
@@ -147,13 +149,21 @@ def _moved(callee: Callee) -> Iterator[tuple[str, float, Callee]]:
                 yield name, value, replace(callee, function=changed)
 
 
+def _copied(value: Any) -> Any:
+    """A deep copy; of what can't be copied so (a dict whose attributes are its keys) a shallow one of its own."""
+    try:
+        return copy.deepcopy(value)
+    except Exception:  # whatever its own protocol raises
+        return type(value)(dict(value)) if isinstance(value, dict) else copy.copy(value)
+
+
 def _with_attribute(function: Callable[..., Any], name: str, value: float) -> Callable[..., Any] | None:
     try:
-        holder = copy.deepcopy(getattr(function, "__self__", function))
+        holder = _copied(getattr(function, "__self__", function))
         *path, last = name.split(".")
         inner = holder
         for each in path:  # a copy of its own: a configuration of the class is shared
-            setattr(inner, each, copy.deepcopy(getattr(inner, each)))
+            setattr(inner, each, _copied(getattr(inner, each)))
             inner = getattr(inner, each)
         if isinstance(inner, dict):
             inner[last] = value

@@ -8,13 +8,14 @@ import numpy as np
 
 from elbo_compare.compare.checking import diagnosis, equals
 from elbo_compare.compare.checking.by_design import accepted
-from elbo_compare.compare.checking.claims import Record, judge
+from elbo_compare.compare.checking.claims import judge
 from elbo_compare.compare.checking.densities import log_density_of
 from elbo_compare.compare.checking.diagnosis import Diagnosis, DifferenceForm
-from elbo_compare.compare.checking.experiment import Observation
+from elbo_compare.compare.checking.elsewhere import off_somewhere
 from elbo_compare.compare.checking.failure import FunctionError
-from elbo_compare.compare.checking.fitting import EXACT, Columns, Size
+from elbo_compare.compare.checking.fitting import EXACT
 from elbo_compare.compare.checking.formula import Formula, fitted
+from elbo_compare.compare.checking.guard_beside import guard_beside
 from elbo_compare.compare.checking.guards import LARGEST_EPSILON, Guard, has_edge
 from elbo_compare.compare.checking.identify import Identified, Standing, contradicts
 from elbo_compare.compare.checking.judging import (
@@ -27,25 +28,22 @@ from elbo_compare.compare.checking.judging import (
     settled,
 )
 from elbo_compare.compare.checking.likelihoods import DATA_TERMS, DataTerm
-from elbo_compare.compare.checking.names import Role, WrittenAs
-from elbo_compare.compare.checking.oracle import Elements
+from elbo_compare.compare.checking.names import Role, WrittenAs, read_name
 from elbo_compare.compare.checking.readings import (
     UNIT_ROUNDOFF,
     Quantity,
     Reading,
     Reduction,
-    kl_elements,
     reductions,
 )
 from elbo_compare.compare.checking.scanning import find_breaks, find_guards
 from elbo_compare.compare.checking.signature import unit_prior
 from elbo_compare.compare.records import Outcome
-from elbo_compare.suites.bridge.user_arrays import DETACHED
 from elbo_compare.suites.contract import DType
 
 DENSITY_NAME = re.compile(r"log_?(prob|normal|density|gaus|pdf|q|p|n)|density|nll|pdf|gaussian_l|likelihood|^normal")
 BY_DESIGN = frozenset({"MUT-015", "MUT-029", "MUT-030", "MUT-034", "MUT-035"})  # objectives, with the catalogue's IDs
-SAME_FORMULA = 1e-6  # relative: extreme inputs magnify what a fit leaves over
+OF_A_KL = re.compile(r"kl|elbo|diverg|regular|bound")
 KL_FUNCTION = re.compile(r"kl|loss|elbo|diverg|regular|sampled|weight|bound|objective")
 
 
@@ -173,7 +171,13 @@ def _by_form(subject: Subject, found: Identified | None, quantity: Quantity, one
     if found is not None:
         cause = _under_other_names(subject, found.reading, diagnosis.linear(found))
         off = off_somewhere(one.record, subject.position, found)
-        return replace(cause, text=f"{cause.text}; not so at {off}: something else is off there") if off else cause
+        if not off:
+            return cause
+        said = _with_a_guard(subject, quantity, one)
+        return said or replace(cause, text=f"{cause.text}; not so at {off}: something else is off there")
+    said = _with_a_guard(subject, quantity, one)
+    if said is not None:
+        return said
     formula = formula_of(subject, quantity)
     if formula is not None:
         return diagnosis.from_formula(formula)
@@ -182,49 +186,26 @@ def _by_form(subject: Subject, found: Identified | None, quantity: Quantity, one
     return Diagnosis(form=DifferenceForm.UNKNOWN, text=text.rstrip("; "))
 
 
+def _with_a_guard(subject: Subject, quantity: Quantity, one: JudgedReading) -> Diagnosis | None:
+    """The weights that hold everywhere once a number of the source guards a logarithm: both are named."""
+    beside = guard_beside(subject, quantity, one.record)
+    if beside is None:
+        return None
+    found, guard = beside
+    if found.standing is Standing.RIGHT:
+        text, advice = "is right but for a guard", "too large for a guard: it moves ordinary values"
+        return Diagnosis(form=DifferenceForm.GUARD, text=f"{text}, {guard.text}", advice=advice)
+    misread = found.standing is Standing.MISREAD
+    cause = diagnosis.misread(subject.signature, found.reading) if misread else diagnosis.linear(found)
+    return replace(cause, text=f"{cause.text}; with a guard, {guard.text}")
+
+
 def _under_other_names(subject: Subject, reading: Reading, cause: Diagnosis) -> Diagnosis:
     """The same, with the form that the spread has to be taken for where its name says another."""
     spread = subject.signature.find(Role.SPREAD)
     if spread is None or not reading.has_kl or accepted(subject, reading):
         return cause
     return replace(cause, text=f"{cause.text}, if {spread.name} is taken for {reading.spread.value}")
-
-
-def off_somewhere(record: Record, position: int, found: Identified) -> str:
-    """At which of the battery's inputs the fitted weights do not hold: a floor, a clamp or an overflow beside them."""
-    columns = Columns(record.everywhere)
-    for size, group in columns.groups.items():
-        for one in group:
-            with np.errstate(all="ignore"):
-                fit, value = found.fit, one.terms[position].value
-                parts = [(fit.data, columns.data), (fit.kl, columns.kl)]
-                rows = sum((law.at(size) * part(fit.reading, one).sum(1) for law, part in parts if law), np.zeros(1))
-                total = rows if value.size == one.batch > 1 else np.sum(rows)
-                total = total + (fit.constant.at(size) if fit.constant else 0.0)
-                gap = np.abs(value.ravel() - np.ravel(total)) if np.size(total) == value.size else np.zeros(1)
-                if not np.all(gap <= SAME_FORMULA * (np.abs(total).max() + np.abs(value).max() + 1)):
-                    return f"{one.label} inputs"
-            if _gradient_off(one, position, found, size):
-                return f"{one.label} inputs (the gradient)"
-    return ""
-
-
-def _gradient_off(one: Observation, position: int, found: Identified, size: Size) -> bool:
-    """Whether the fitted weights give another gradient; a term that is cut off from every input has one."""
-    term, reading, inputs = one.terms[position], found.fit.reading, one.inputs
-    if term.gradients is None:
-        return term.no_gradient == DETACHED
-    parts: list[tuple[float, Elements]] = []
-    if found.fit.data and reading.data is not None:
-        parts.append((found.fit.data.at(size), reading.data.of(inputs)))
-    if found.fit.kl and reading.has_kl:
-        parts.append((found.fit.kl.at(size), kl_elements(reading, inputs)))
-    for role, got in term.gradients.items():
-        right = sum(weight * np.asarray(part.gradients.get(role, 0.0)) for weight, part in parts)
-        scale = sum(abs(weight) * np.max(part.gradient_scales.get(role, 0.0)) for weight, part in parts)
-        if role is not Role.DATA_TERM and not np.all(np.abs(got - right) <= SAME_FORMULA * (scale + 1e-12)):
-            return True
-    return False
 
 
 def formula_of(subject: Subject, quantity: Quantity) -> Formula | None:
@@ -279,6 +260,13 @@ def _nearest(subject: Subject, data: DataTerm | None, found: Identified | None, 
         return min(records, key=lambda one: one.term.values(one.record.ordinary).ratio)
 
 
+def _of_data(subject: Subject) -> bool:
+    """Whether what stands where z would is called like data: `target` in log N(target; mu, sigma^2)."""
+    z = subject.signature.find(Role.Z)
+    pair = read_name(z.name) if z else None
+    return pair is not None and pair[0] is Role.X
+
+
 def density(subject: Subject) -> JudgedReading | str | None:
     """A log density in place of a KL: judged as one where its name says so, refused in words where it says nothing.
 
@@ -287,7 +275,8 @@ def density(subject: Subject) -> JudgedReading | str | None:
     label = subject.signature.name.lower()
     asked = subject.signature.kind.value == "log_density"
     named = bool(DENSITY_NAME.search(label)) and not KL_FUNCTION.search(label)
-    found = log_density_of(subject) if asked or named else None
+    observed = _of_data(subject) and not OF_A_KL.search(label)
+    found = log_density_of(subject) if asked or named or observed else None
     if found is not None:
         if found.as_named:
             return found.judged

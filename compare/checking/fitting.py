@@ -16,7 +16,7 @@ import numpy as np
 from elbo_compare.compare.checking.experiment import Observation
 from elbo_compare.compare.checking.names import Role
 from elbo_compare.compare.checking.oracle import HALF_LOG_2PI
-from elbo_compare.compare.checking.readings import REDUCED_UNITS, Reading, Reduction, kl_elements
+from elbo_compare.compare.checking.readings import REDUCED_UNITS, Reading, Reduction, data_elements, kl_elements
 from elbo_compare.suites.contract import Array
 
 EXACT, SINGLE, GUARDED = 1e-9, 1e-5, 3e-4  # left over, relative to the terms: float64, float32, a guard's epsilon
@@ -103,11 +103,13 @@ class Columns:
         """(batch, observed) elements of the reconstruction term; (batch, 1) where it comes in as a number."""
         if reading.data is None:
             return np.full((one.batch, 1), float(one.inputs[Role.DATA_TERM]) / one.batch)
-        return self._once(reading.data, one, lambda: reading.data.of(one.inputs))  # type: ignore[union-attr]
+        data, guard = reading.data, reading.guard
+        return self._once((data, guard) if guard else data, one, lambda: data_elements(reading, data, one.inputs))
 
     def kl(self, reading: Reading, one: Observation) -> Array:
         """(batch, latent) elements of the KL."""
         key = (reading.sampled, reading.spread, reading.prior, reading.joint, reading.mixture)
+        key = (*key, reading.relative, reading.guard)
         return self._once(key, one, lambda: kl_elements(reading, one.inputs))
 
     def kept(self, key: object, one: Observation, make: Callable[[], Any]) -> Any:

@@ -78,7 +78,7 @@ class Guard:
 
     def _spread_text(self, bound: Bound) -> str:
         what, log = "sigma" if self.of_sigma else "sigma^2", math.log(bound.size)
-        name = f"log({what} + {bound.size:g})"
+        name = f"{what} + {bound.size:g} for {what}" if self.everywhere else f"log({what} + {bound.size:g})"
         if bound.clamped:
             whole = abs(log - round(log)) < 1e-12
             name = f"log {what} clamped at {log:.0f}" if whole else f"{what} clamped at {bound.size:g}"
@@ -137,9 +137,11 @@ def guarded_data(guard: Guard, likelihood: str) -> Callable[[Array, Array], Elem
     return guarded_poisson(guard) if likelihood == "poisson" else guarded_bernoulli(guard)
 
 
-def guarded_kl(part: Elements, log_var: Array, slope: Array, guard: Guard, *, sampled: bool) -> Elements:
+def guarded_kl(
+    part: Elements, log_var: Array, slope: Array, guard: Guard, again: Callable[[Array], Elements] | None
+) -> Elements:
     """A KL's elements with the spread guarded, in its logarithm or everywhere; gradients by mean and z are kept where
-    the logarithm alone is guarded."""
+    the logarithm alone is guarded. again: the KL of a log variance, None where a sample keeps it from being guarded."""
     assert guard.spread is not None
     spread = guard.spread
 
@@ -153,12 +155,10 @@ def guarded_kl(part: Elements, log_var: Array, slope: Array, guard: Guard, *, sa
     if not guard.everywhere:
         gradient = part.gradients[role] + 0.5 * (1 - chain) * slope
         return replace(part, value=part.value + 0.5 * (log_var - changed), gradients={**part.gradients, role: gradient})
-    if sampled:
+    if again is None:
         return part
-    variance = np.exp(changed)
-    value = part.value + 0.5 * (variance - np.exp(log_var) - changed + log_var)
-    gradient = 0.5 * (variance - 1) * chain * slope
-    return replace(part, value=value, gradients={**part.gradients, role: gradient})
+    other = again(changed)
+    return replace(other, gradients={**other.gradients, role: other.gradients[role] * chain * slope})
 
 
 def bound_of(at: Sequence[float], taken: Sequence[float], known: Sequence[float]) -> Bound | None:

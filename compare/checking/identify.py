@@ -16,7 +16,7 @@ from elbo_compare.compare.checking.fitting import (
     fit_one,
 )
 from elbo_compare.compare.checking.likelihoods import OWN_VARIANCE, data_terms
-from elbo_compare.compare.checking.names import SPREADS, Role, WrittenAs, words_of
+from elbo_compare.compare.checking.names import RELATIVE, SPREADS, Role, WrittenAs, words_of
 from elbo_compare.compare.checking.readings import Quantity, Reading, Reduction, reductions
 from elbo_compare.compare.checking.signature import FunctionKind, Signature, unit_prior
 
@@ -74,6 +74,9 @@ def candidate_readings(
                 for kl in sampled:
                     for data in terms:
                         found[_reading(quantity, kl, data, given, spread, p)] = None
+    mean = signature.find(Role.MEAN)
+    if prior is not None and not has_z and mean is not None and set(words_of(mean.name)) & RELATIVE:
+        found |= {replace(reading, relative=True): None for reading in [*found] if reading.has_kl}
     if prior is not None and not has_z and not set(words_of(prior.name)) & {"p", "pz", "prior", "priors"}:
         found |= {replace(reading, joint=True): None for reading in [*found] if reading.has_kl}
     return tuple(found)

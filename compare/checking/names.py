@@ -118,6 +118,9 @@ OBSERVED = (
         "adj adjacency"
     )
 )
+COUNTED = "size sizes dim dims batch nodes len length count numel points rows examples samples channels pixels"
+TIMES = frozenset(["step", "steps", "epoch", "epochs", "iter", "iters", "iterations", "warmup", "cycles"])
+RELATIVE = frozenset(["delta", "residual", "resid", "relative", "rel", "diff", "offset", "dmu", "dmean"])
 SIZES = "size num n dim dims weight weights index idx len length type shape channels width height norm mask reduction"
 NUMBER = "loss losses error err bce mse nll cost xent ce crossentropy l1 l2 mae"
 STRONG = "target targets original orig gt truth true input inputs"  # an observation, whatever stands beside it
@@ -157,6 +160,13 @@ def words_of(name: str) -> list[str]:
     """`recon_logVar2` -> recon, log, var, 2."""
     spaced = re.sub(r"([a-z0-9])([A-Z])", r"\1 \2", name).lower()
     return re.findall(r"[a-z]+|\d+", spaced.replace("_", " ").replace(".", " "))
+
+
+def names_a_size(name: str) -> bool:
+    """Whether a number is called like a size of the data: `n_nodes`, `num_batches`, `latent_dim`, `batch`."""
+    words = words_of(name.rsplit(".", 1)[-1])
+    counted = words[:1] in (["n"], ["num"], ["number"]) or bool(set(words) & set(COUNTED.split()))
+    return counted and not set(words) & TIMES
 
 
 def _plain(name: str) -> str:

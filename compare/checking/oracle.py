@@ -145,6 +145,34 @@ def analytic_kl_to(
     )
 
 
+def residual_kl(mean: Array, spread: Array, form: WrittenAs, other_spread: Array, other_form: WrittenAs) -> Elements:
+    """KL(N(m + mean, (s sigma)^2) || N(m, s^2)) by element: (mean^2 / s^2 + sigma^2 - 1) / 2 - log sigma.
+
+    The residual parametrisation of Vahdat and Kautz 2020 (arXiv 2007.03898), eq. 2: m itself does not matter.
+    """
+    log_var, prior_log_var = log_var_of(spread, form), log_var_of(other_spread, other_form)
+    variance, precision = np.exp(log_var), np.exp(-prior_log_var)
+    square = mean**2 * precision
+    rounding = (1 + np.abs(log_var)) * variance / 2 + (2 + np.abs(prior_log_var)) * square + 0.5
+    chain, other_chain = log_var_slope(spread, form), log_var_slope(other_spread, other_form)
+    return Elements(
+        value=(square + variance - 1 - log_var) / 2,
+        scale=rounding + np.abs(log_var),
+        gradients={
+            Role.MEAN: mean * precision,
+            Role.SPREAD: (variance - 1) / 2 * chain,
+            Role.PRIOR_MEAN: np.zeros_like(mean),
+            Role.PRIOR_SPREAD: -square / 2 * other_chain,
+        },
+        gradient_scales={
+            Role.MEAN: (2 + np.abs(prior_log_var)) * np.abs(mean) * precision,
+            Role.SPREAD: rounding * np.abs(chain),
+            Role.PRIOR_MEAN: np.zeros_like(mean),
+            Role.PRIOR_SPREAD: (2 + np.abs(prior_log_var)) * square * np.abs(other_chain),
+        },
+    )
+
+
 def log_density(z: Array, mean: Array, spread: Array, form: WrittenAs) -> Elements:
     """log N(z; mean, sigma^2) + log(2 pi)/2 by element: -(z - mean)^2 / (2 sigma^2) - log sigma."""
     kl = sampled_kl(z, mean, spread, form)

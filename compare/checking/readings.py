@@ -67,7 +67,8 @@ class Floor(StrEnum):
 class Reading:
     """sign * scale * (weight * data term + constant * observed + kl_weight * floor(KL)).
 
-    joint: the second Gaussian is a second latent, each against N(0, I), and no prior.
+    joint: the second Gaussian is a second latent, each against N(0, I), and no prior. relative: the first is the
+    change from the second, in the mean and by a factor in sigma.
     sampled: the KL is log q(z) - log p(z) at the given z, else analytic. data: the family of the reconstruction term
     (None for a KL); given: the reconstruction loss comes in as a number. prior: the form of the second spread, None
     where p is N(0, I).
@@ -81,6 +82,7 @@ class Reading:
     spread: WrittenAs = WrittenAs.LOG_VAR
     prior: WrittenAs | None = None
     joint: bool = False
+    relative: bool = False
     weight: float = 1.0
     constant: float = 0.0
     kl_weight: float = 1.0
@@ -161,16 +163,38 @@ def kl_elements(reading: Reading, inputs: Inputs) -> Elements:
         )
     if reading.prior is None:
         part = oracle.sampled_kl(inputs[Role.Z], *q) if reading.sampled else oracle.analytic_kl(*q)
-        if reading.guard is None or reading.guard.spread is None:
-            return part
-        log_var, slope = (f(q[1], reading.spread) for f in (oracle.log_var_of, oracle.log_var_slope))
-        return guarded_kl(part, log_var, slope, reading.guard, sampled=reading.sampled)
+        return _guarded(reading, inputs, part)
     p = (inputs[Role.PRIOR_MEAN], inputs[Role.PRIOR_SPREAD], reading.prior)
     if reading.mixture:
         return oracle.sampled_kl_to_mixture(inputs[Role.Z], *q, *p[:2])
+    if reading.relative:
+        return oracle.residual_kl(*q, *p[1:])
     if reading.joint:
         return oracle.together(oracle.analytic_kl(*q), oracle.of_prior(oracle.analytic_kl(*p)))
-    return oracle.sampled_kl_to(inputs[Role.Z], *q, *p) if reading.sampled else oracle.analytic_kl_to(*q, *p)
+    part = oracle.sampled_kl_to(inputs[Role.Z], *q, *p) if reading.sampled else oracle.analytic_kl_to(*q, *p)
+    return _guarded(reading, inputs, part)
+
+
+def _guarded(reading: Reading, inputs: Inputs, part: Elements) -> Elements:
+    """The KL with the guard of q's spread."""
+    guard, mean, spread = reading.guard, inputs[Role.MEAN], inputs[Role.SPREAD]
+    if guard is None or guard.spread is None:
+        return part
+    plain = replace(reading, guard=None, spread=WrittenAs.LOG_VAR)
+
+    def again(log_var: Array) -> Elements:
+        return kl_elements(plain, {**inputs, Role.MEAN: mean, Role.SPREAD: log_var})
+
+    log_var, slope = (f(spread, reading.spread) for f in (oracle.log_var_of, oracle.log_var_slope))
+    return guarded_kl(part, log_var, slope, guard, None if reading.sampled else again)
+
+
+def data_elements(reading: Reading, data: DataTerm, inputs: Inputs) -> Elements:
+    """The reconstruction term of a reading by element, with its guard."""
+    guard = reading.guard
+    if guard is not None and (guard.ones or guard.zeros):
+        return guarded_data(guard, data.likelihood)(inputs[Role.X], inputs[Role.OUTPUT])
+    return data.of(inputs)
 
 
 def target(reading: Reading, inputs: Inputs, reduction: Reduction | None = None) -> Target:
@@ -179,12 +203,7 @@ def target(reading: Reading, inputs: Inputs, reduction: Reduction | None = None)
     parts: list[tuple[float, Elements]] = []
     given = np.asarray(inputs.get(Role.DATA_TERM, 0.0))
     if reading.has_data and reading.data is not None:
-        guarded = reading.guard is not None and (reading.guard.ones or reading.guard.zeros)
-        if guarded and reading.guard:
-            elements = guarded_data(reading.guard, reading.data.likelihood)(inputs[Role.X], inputs[Role.OUTPUT])
-        else:
-            elements = reading.data.of(inputs)
-        parts.append((reading.weight, elements))
+        parts.append((reading.weight, data_elements(reading, reading.data, inputs)))
     if reading.has_kl:
         parts.append((reading.kl_weight, kl_elements(reading, inputs)))
     if reading.quantity is Quantity.LOG_Q:

@@ -10,6 +10,7 @@ from itertools import permutations, product
 
 from elbo_compare.compare.checking.callee import BATCH_NAMES, Callee, Parameter
 from elbo_compare.compare.checking.failure import TargetError
+from elbo_compare.compare.checking.full_covariance import refuse_full_covariance
 from elbo_compare.compare.checking.names import (
     LOOKUP,
     OURS,
@@ -28,9 +29,12 @@ from elbo_compare.compare.checking.signature import (
     Signature,
     named_positive,
 )
-from elbo_compare.compare.checking.source import asked_with, handed_to, methods_called, unused
+from elbo_compare.compare.checking.source import asked_with, calls_with, handed_to, methods_called, unused
 
 ASKED = {"log_prob", "rsample", "entropy", "stddev", "scale", "base_dist", "loc", "batch_shape", "scale_diag"}
+OF_DISTRIBUTIONS = {"kl_divergence", "kl"}
+NAMED_Q = {"q", "qz", "posterior", "post", "variational"}
+DISTRIBUTED = {"q", "p", "qz", "pz", "prior", "posterior", "dist", "distribution"}
 GIVEN_TO = {"kl_divergence", "kl", "kl_div", "kl_normal"}
 WEIGHTS = re.compile(
     r"beta|weight|shape|gamma|alpha|lam|anneal|step|epoch|capacity|free|num|size|dim|coef|warm|temp|eps|^norm$|^n_|^k$|^c$"
@@ -84,6 +88,7 @@ def assignments(callee: Callee, kind: FunctionKind | None, mapping: Mapping[str,
     for theirs in mapping:
         if theirs not in known:
             raise TargetError(f"{callee.label} has no parameter {theirs!r} (it has {', '.join(known)}).")
+    refuse_full_covariance(callee)
     fixed, unread = _named(callee, mapping)
     ignored = _ignored(callee, fixed, unread, mapping)
     unread = [parameter for parameter in unread if parameter.name not in ignored]
@@ -150,6 +155,8 @@ def _is_distribution(callee: Callee, name: str) -> bool:
     hint = read_name(name)
     if hint is None and asked & {"mean", "variance", "sample"}:
         return True
+    if hint is not None and hint[0] is Role.X and DISTRIBUTED & set(words_of(name)):  # `q_target` beside `q_context`
+        return bool(asked & ASKED or given & OF_DISTRIBUTIONS)
     return bool(asked & ASKED or (given & GIVEN_TO and (hint is None or hint[0] is Role.Z)))
 
 
@@ -178,19 +185,31 @@ def _combined(
 
 
 def _of_distributions(callee: Callee, names: list[str]) -> list[Argument]:
-    """The first is q, a second one or one with a prior's name is p; the decoder's is p(x|z); all normal."""
+    """q and p by their names, else the first and the second that `kl_divergence` is given; the decoder's is p(x|z)."""
     made = []
     decoders = [name for name in names if _of_the_decoder(callee, name)][:1]
     for name in decoders:
         made.append(Argument(name=f"{name}.loc", role=Role.OUTPUT, form=WrittenAs.LOCATION))
         made.append(Argument(name=f"{name}.scale", role=Role.OUTPUT_SPREAD, form=WrittenAs.SIGMA))
     names = [name for name in names if name not in decoders]
-    for position, name in enumerate(names):
-        prior = position > 0 or (len(names) > 1 and words_of(name)[0] in WORDS["PRIOR"])
+    for position, name in enumerate(_q_first(callee, names)):
+        prior = position > 0
         mean, spread = (Role.PRIOR_MEAN, Role.PRIOR_SPREAD) if prior else (Role.MEAN, Role.SPREAD)
         made.append(Argument(name=f"{name}.loc", role=mean, form=WrittenAs.PLAIN, forms=(WrittenAs.PLAIN,)))
         made.append(Argument(name=f"{name}.scale", role=spread, form=WrittenAs.SIGMA, forms=(WrittenAs.SIGMA,)))
     return made
+
+
+def _q_first(callee: Callee, names: list[str]) -> list[str]:
+    """Two distributions with q in front."""
+    if len(names) != 2:
+        return names
+    for known, front in ((NAMED_Q, True), (WORDS["PRIOR"] - {"2", "second"}, False)):
+        named = [name for name in names if words_of(name)[0] in known]
+        if len(named) == 1:
+            return sorted(names, key=lambda name: (name in named) is not front)
+    called = [given for given in calls_with(callee.function, OF_DISTRIBUTIONS) if set(given) == set(names)]
+    return list(called[0]) if called else names
 
 
 def _distinct(arguments: list[Argument]) -> Iterable[list[Argument]]:

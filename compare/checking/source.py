@@ -174,6 +174,15 @@ def handed_to(function: Callable[..., Any], name: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
+def calls_with(function: Callable[..., Any], names: set[str]) -> tuple[tuple[str, ...], ...]:
+    """The plain variables, in order, that each call of one of these functions is given."""
+    found = []
+    for node in own_nodes(function):
+        if isinstance(node, ast.Call) and ast.unparse(node.func).rsplit(".", 1)[-1] in names:
+            found.append(tuple(a.id for a in node.args if isinstance(a, ast.Name)))
+    return tuple(found)
+
+
 def numbers(function: Callable[..., Any]) -> tuple[float, ...]:
     """Every number in the compiled body and in the globals that it names; products of neighbours (28 * 28) too."""
     code = getattr(surface(function), "__code__", None)

@@ -1,6 +1,5 @@
 """One function, called and read in one way: what would be minimised is found and judged, what stands beside it told."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -12,29 +11,23 @@ from elbo_compare.compare.checking.by_design import Designed, accepted, designed
 from elbo_compare.compare.checking.callee import Callee
 from elbo_compare.compare.checking.diagnosis import Diagnosis, DifferenceForm
 from elbo_compare.compare.checking.divergences import no_kl
+from elbo_compare.compare.checking.elsewhere import off_somewhere
 from elbo_compare.compare.checking.experiment import Experiment, Observation
 from elbo_compare.compare.checking.failure import FunctionError
 from elbo_compare.compare.checking.fitting import EXACT, GUARDED, SINGLE
 from elbo_compare.compare.checking.identify import Identified, Standing, identify, quantities_of
 from elbo_compare.compare.checking.inputs import ORDINARY
 from elbo_compare.compare.checking.judging import JudgedReading, Options, Subject, judged, subject_of
+from elbo_compare.compare.checking.not_a_number import of_negative_means
 from elbo_compare.compare.checking.objectives import Name
 from elbo_compare.compare.checking.readings import Quantity, Reduction, reductions
 from elbo_compare.compare.checking.result import CheckVerdict, TermResult
 from elbo_compare.compare.checking.signature import FunctionKind
-from elbo_compare.compare.checking.source import mentioned, numbers
+from elbo_compare.compare.checking.source import numbers
 from elbo_compare.compare.checking.standard_normal import log_prior
 from elbo_compare.compare.checking.terms import Layout, layout_of
 from elbo_compare.compare.checking.wording import equation_of, name_notes, standing_notes
 from elbo_compare.suites.bridge.user_arrays import DETACHED, Term
-
-# Terms that no reading holds, by the names in the source: said to be not judged, never wrong as a KL.
-BEYOND = {
-    "a maximum mean discrepancy (InfoVAE, Zhao et al. 2019, arXiv 1706.02262)": r"mmd|kernel",
-    "a total-correlation term (beta-TCVAE, Chen et al. 2018, arXiv 1802.04942)": r"total_corr|\btc\b|tc_loss|dwkl",
-    "a K-sample bound (IWAE, Burda et al. 2016, arXiv 1509.00519)": r"iwae|logsumexp|log_w\b",
-    "an adversarial term": r"discriminator|adversarial|critic",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +56,9 @@ def examined(experiment: Experiment, callee: Callee, options: Options, *, changi
     refused = _shape(experiment, position, layout)
     if refused is not None:
         return refused
+    undefined = of_negative_means(experiment, callee, position)
+    if undefined is not None:
+        return Finding(verdict=CheckVerdict.WRONG, diagnosis=undefined)
     subject = subject_of(experiment, callee, options, position, _numbers(callee), changing=changing)
     finding = _with_parts(_on(subject), subject, layout)
     beside = [i for i in range(len(first.terms)) if i != position]
@@ -265,7 +261,7 @@ def _designed(subject: Subject, found: Designed, fit: Identified | None, quantit
     off = ""
     if one is None:  # a weight that depends on the sizes: its values and gradients are held against the fit
         one = explaining.wrong(subject, fit, quantity).judged
-        off = explaining.off_somewhere(one.record, subject.position, fit) if fit is not None else ""
+        off = off_somewhere(one.record, subject.position, fit) if fit is not None else ""
     elif not one.right:
         one = explaining.explained(subject, one, EXACT)
         cause = one.diagnosis
@@ -308,7 +304,7 @@ def _wrong(subject: Subject, found: Identified | None, why: explaining.Wrong) ->
 def _unknown(subject: Subject, why: explaining.Wrong) -> Finding | None:
     """A term that no formula fits: not judged where a term of its own stands beside what is recognised."""
     name, value = subject.signature.name, subject.neutral[0].terms[subject.position].value
-    beyond = next((name for name, words in BEYOND.items() if re.search(words, subject_words(subject))), "")
+    beyond = apart.known_beyond(subject)
     parts = apart.parts_of(subject)
     separate = parts is not None and parts.outcome is apart.Outcome.SEPARATE
     text = ""
@@ -326,11 +322,6 @@ def _unknown(subject: Subject, why: explaining.Wrong) -> Finding | None:
     if parts is not None and parts.text:
         return _finding(subject, why.judged, CheckVerdict.WRONG, None, diagnosis=parts.diagnosis)
     return None
-
-
-def subject_words(subject: Subject) -> str:
-    """The function's own name and the names in its body."""
-    return f"{subject.signature.name.lower()} {mentioned(subject.callee.function)}"
 
 
 def _with_parts(finding: Finding, subject: Subject, layout: Layout) -> Finding:

@@ -1,7 +1,7 @@
 """The equation of what is right, and what to know beside it: in the field's words."""
 
 from elbo_compare.compare.checking.fitting import short
-from elbo_compare.compare.checking.names import RARE_SPREADS, Role, WrittenAs
+from elbo_compare.compare.checking.names import RARE_SPREADS, Role, WrittenAs, read_name
 from elbo_compare.compare.checking.readings import Quantity, Reading, Reduction
 from elbo_compare.compare.checking.signature import Signature, unit_prior
 
@@ -38,13 +38,24 @@ def _quantity(reading: Reading, signature: Signature) -> str:
     sign = "" if reading.sign > 0 else "-"
     if reading.quantity is Quantity.KL:
         return f"{sign}{kl}"
-    return f"{sign}{'log N(z; mean, sigma^2)' if reading.quantity is Quantity.LOG_Q else 'log N(z; 0, I)'}"
+    return f"{sign}{_log_q(reading, signature) if reading.quantity is Quantity.LOG_Q else 'log N(z; 0, I)'}"
+
+
+def _log_q(reading: Reading, signature: Signature) -> str:
+    """With the names of the arguments, where what stands for z is called like data."""
+    z, mean, spread = (signature.find(role) for role in (Role.Z, Role.MEAN, Role.SPREAD))
+    pair = read_name(z.name) if z else None
+    if not (z and mean and spread and pair and pair[0] is Role.X):
+        return "log N(z; mean, sigma^2)"
+    return f"log N({z.name}; {mean.name}, {VARIANCE[reading.spread].format(spread.name)})"
 
 
 def _kl(reading: Reading, signature: Signature) -> str:
     if reading.joint:
         return "KL(q1 || N(0, I)) + KL(q2 || N(0, I))"
     prior = reading.prior_text
+    if reading.relative:
+        return "KL(q || p), q given by its change from p"
     if unit_prior(signature) and reading.prior is not None:
         mean, spread = signature.find(Role.PRIOR_MEAN), signature.find(Role.PRIOR_SPREAD)
         variance = VARIANCE.get(spread.form, "{}").format(spread.name) if spread else "I"

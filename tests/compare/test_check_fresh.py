@@ -26,6 +26,18 @@ KINDS = [
     ("entropy_of_logits", WRONG, "probabilities.*called logits"),
     ("with_tiny_epsilons", RIGHT, "right to float32 rounding: an epsilon, 1e-16"),
     ("of_signals", OTHER, r"reconstruction \+ 4 x KL"),
+    ("of_a_graph", WRONG, "beta = 0.1 x observed"),
+    ("times_its_pixels", RIGHT, "right at the 784 observed dimensions"),
+    ("of_a_residual", RIGHT, r"KL\(q \|\| p\), q given by its change from p"),
+    ("of_a_plain_pair", WRONG, ""),
+    ("of_two_targets", RIGHT, r"KL\(q \|\| p\)"),
+    ("GaussianError", RIGHT, r"-log N\(target; mu, sigma\^2\), one value per datum and dimension"),
+    ("curve", RIGHT, r"log N\(x; mu, var\), one value per datum and dimension"),
+    ("averaged_and_guarded", WRONG, r"averaged over the batch and the latent.*log\(sigma\^2 \+ 1e-08\)"),
+    ("weighed_and_guarded", WRONG, r"KL, averaged over.*log\(p \+ 1e-06\).*sigma \+ 0.001 for sigma"),
+    ("half_an_entropy", WRONG, "where x = 0, weight 1, and another function of the output where x = 1"),
+    ("weighed.loss", CheckVerdict.BY_DESIGN, "0.1 x KL.*declared by its attribute self.hparams.kl_coeff"),
+    ("of_lists", WRONG, "NaN wherever mu is negative.*lists of probabilities"),
     ("OfRecords", RIGHT, r"Bernoulli\(pred_pose\)"),
 ]
 
@@ -35,6 +47,11 @@ def test_each_fresh_kind_has_its_verdict_and_its_words(name, verdict, says):
     result = check_function(load(f"{FRESH}:{name}"))
     assert result.verdict is verdict, result.as_text(verbose=True)
     assert re.search(says, result.as_text(), re.DOTALL), result.as_text(verbose=True)
+
+
+def test_a_full_covariance_is_refused_in_words():
+    with pytest.raises(TargetError, match="cov is a matrix for every datum"):
+        check_function(load(f"{FRESH}:of_a_matrix"))
 
 
 def test_a_switch_without_default_is_asked_for_as_a_switch():

@@ -92,3 +92,95 @@ class OfRecords(nn.Module):
         mu, log_var = outputs["mu"], outputs["log_var"]
         kl = 0.5 * (mu**2 + log_var.exp() - 1 - log_var).sum()
         return functional.binary_cross_entropy(outputs["pred_pose"], batch_record["target_pose"], reduction="sum") + kl
+
+
+def of_a_graph(logits, adj, mu, logstd, n_nodes=10):
+    """A size that the caller hands over divides the KL; the reconstruction is a mean over all entries."""
+    kl = 0.5 * (mu**2 + (2 * logstd).exp() - 1 - 2 * logstd).sum(1).mean() / n_nodes
+    return functional.binary_cross_entropy_with_logits(logits, adj) + kl
+
+
+def times_its_pixels(x_hat, x, mu, log_var, input_dim=784):
+    """A mean over the pixels, times how many there are."""
+    kl = 0.5 * (mu**2 + log_var.exp() - 1 - log_var).sum(1).mean()
+    return functional.binary_cross_entropy(x_hat, x) * input_dim + kl
+
+
+def of_a_residual(delta_mu, delta_log_var, mu, log_var):
+    """q is the prior moved by delta_mu and widened by exp(delta_log_var)."""
+    return 0.5 * (delta_mu**2 * (-log_var).exp() + delta_log_var.exp() - 1 - delta_log_var).flatten(1).sum(1)
+
+
+def of_a_plain_pair(mu_q, logvar_q, mu_p, logvar_p):
+    """The same formula of two Gaussians that are no change from each other."""
+    return 0.5 * (mu_q**2 * (-logvar_p).exp() + logvar_q.exp() - 1 - logvar_q).sum(1)
+
+
+def of_two_targets(y_dist, y_target, q_context, q_target):
+    """Two distributions, one of them called a target; no name says which is the prior."""
+    return distributions.kl_divergence(q_target, q_context).sum(-1) - y_dist.log_prob(y_target).sum(-1)
+
+
+class GaussianError(nn.Module):
+    """A negative log density of data, element by element."""
+
+    def forward(self, mu, sigma, target):
+        """The loss."""
+        return (mu - target) ** 2 / (2 * sigma**2) + sigma.log()
+
+
+def curve(x, mu, var):
+    """A log density under a name that says nothing."""
+    return -0.5 * ((x - mu) ** 2 / var + var.log() + 1.8378770664093453)
+
+
+def averaged_and_guarded(mu, sigma):
+    """Two things at once: an average over the latents, and an epsilon in the logarithm."""
+    return 0.5 * (mu**2 + sigma**2 - 1 - (sigma**2 + 1e-8).log()).mean()
+
+
+def weighed_and_guarded(probs, x, mu, sigma):
+    """An epsilon everywhere in sigma, an epsilon beside p, and a KL that is averaged."""
+    data = -(x * (probs + 1e-6).log() + (1 - x) * (1 - probs + 1e-6).log()).sum()
+    return (
+        data + distributions.kl_divergence(distributions.Normal(mu, sigma + 0.001), distributions.Normal(0, 1)).mean()
+    )
+
+
+def of_a_matrix(mu, cov):
+    """The KL of a Gaussian with a full covariance."""
+    trace = torch.diagonal(cov, dim1=-2, dim2=-1).sum(-1)
+    return 0.5 * (trace + (mu**2).sum(-1) - mu.shape[-1] - torch.logdet(cov))
+
+
+def half_an_entropy(recon_x, x, mu, logvar):
+    """The ones have another function of the output than the zeros."""
+    data = -(x * torch.sin(recon_x) + (1 - x) * torch.log1p(-recon_x)).sum(1)
+    return data + 0.5 * (mu**2 + logvar.exp() - 1 - logvar).sum(1)
+
+
+class Settings(dict):
+    """Settings whose attributes are their keys; an attribute that is not there is a KeyError."""
+
+    __getattr__ = dict.__getitem__
+
+
+class Weighed:
+    """Weights its KL by a number of its settings."""
+
+    def __init__(self):
+        self.hparams = Settings(kl_coeff=0.1)
+
+    def loss(self, x_hat, x, mu, logvar):
+        """The loss."""
+        data = functional.mse_loss(x_hat, x, reduction="none").sum(1) / 2
+        return (data + self.hparams["kl_coeff"] * 0.5 * (mu**2 + logvar.exp() - 1 - logvar).sum(1)).mean()
+
+
+weighed = Weighed()
+
+
+def of_lists(recon_x, x, mu, logvar):
+    """The divergence of two lists of probabilities where that of a Gaussian is meant."""
+    data = functional.binary_cross_entropy(recon_x, x, reduction="sum")
+    return data + functional.kl_div(logvar, mu, reduction="sum")
