@@ -1,10 +1,11 @@
-"""Mutants x wrappings, mutants x guards: false RIGHT and false causes. `python benchmarks/check_product.py [--torch]`
+"""Mutants x wrappings, mutants x guards: false RIGHT and false causes. `python benchmarks/check_product.py [--jax]`
 
 Wrappings: plain, in a tuple, a dict, a method, a partial, in place, in float32, as images. A false RIGHT is an exit
 code 0 for a mutant whose values, at 200 data with sigma from 0.005 to 20 and logits up to 60, are not right; what
 equals the ELBO of another likelihood up to a constant is counted apart. With --torch the same functions are torch's,
-their gradients the complex step's, so that a detached term is judged by its gradient; RIGHT is false there too where a
-gradient is not the right one. A false cause: an entry is named whose values are others. `--step N` takes a sample.
+their gradients the complex step's, and with --jax their bodies run on JAX arrays, so that a detached term is judged by
+its gradient; RIGHT is false there too where a gradient is not the right one. A false cause: an entry is named whose
+values are others. `--step N` takes a sample.
 """
 
 import argparse
@@ -15,6 +16,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -126,60 +128,11 @@ def _images(f: Callable[..., Any]) -> Callable[..., Any]:
     return wrapped
 
 
-def in_torch(f: Callable[..., Any]) -> Callable[..., Any]:
-    """The same function of torch tensors, differentiated by the complex step."""
-    import torch
-
-    class Bridged(torch.autograd.Function):
-        @staticmethod
-        def forward(ctx, names, *tensors):
-            ctx.arguments = {n: t.detach().double().numpy().copy() for n, t in zip(names, tensors, strict=True)}
-            return torch.tensor(np.array(f(**ctx.arguments)), dtype=tensors[0].dtype)
-
-        @staticmethod
-        def backward(ctx, *grad_outputs):
-            weight = float(grad_outputs[0].flatten()[0])  # of a sum or mean of the result: the same for every datum
-            parts = [
-                torch.tensor(weight * complex_step.gradient(f.__complex__, name, **ctx.arguments))
-                for name in ctx.arguments
-            ]
-            return (None, *(part.to(grad_outputs[0].dtype) for part in parts))
-
-    @functools.wraps(f)
-    def wrapped(**arguments):
-        names = tuple(arguments)
-        return Bridged.apply(names, *arguments.values())
-
-    return wrapped
-
-
-def torch_wrappings(f: Callable[..., Any]) -> Iterator[tuple[str, Callable[..., Any]]]:
-    """`wrappings` of a torch function."""
-    yield "plain", f
-    yield "tuple", _keeping(f, lambda value: (value, 0.5 * value))
-    yield "dict", _keeping(f, lambda value: {"loss": value, "kl_for_the_log": 0.5 * value.detach()})
-    yield "method", _method(f)
-    yield "partial", _partial(f)
-    yield "in place", _in_place_in_torch(f)
-    yield "float32", _in_float32(f)  # no images: a complex step for each of 3,072 pixels takes minutes
-
-
-def _in_place_in_torch(f: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(f)
-    def wrapped(**arguments):
-        value = f(**arguments)
-        arguments["mean"].zero_()
-        return value
-
-    return wrapped
-
-
-def _in_float32(f: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(f)
-    def wrapped(**arguments):
-        return f(**{name: value.float() for name, value in arguments.items()})
-
-    return wrapped
+def _wrapped(framework: str, function: Callable[..., Any]) -> Iterator[tuple[str, Callable[..., Any]]]:
+    if framework == "numpy":
+        return wrappings(function)
+    made = import_module(f"check_product_{framework}")
+    return made.framework_wrappings(made.of_framework(function))
 
 
 def products(framework: str = "numpy") -> Iterator[Case]:
@@ -189,8 +142,7 @@ def products(framework: str = "numpy") -> Iterator[Case]:
             continue
         mapping = ("logits=location",) if variant.likelihood is Likelihood.NORMAL else ()
         function = plain(variant)
-        wrapped = wrappings(function) if framework == "numpy" else torch_wrappings(in_torch(function))
-        for wrapping, each in wrapped:
+        for wrapping, each in _wrapped(framework, function):
             yield Case(variant=variant, wrapping=wrapping, function=each, mapping=mapping, framework=framework)
 
 
@@ -343,7 +295,8 @@ class Log:
 def judge_wrappings(log: Log, framework: str, step: int, until: float) -> None:
     """Every product that is not in the log, spread over the whole: a stopped run is a sample."""
     cases = list(products(framework))
-    for case in cases[::step] if step > 1 else [cases[i * STRIDE % len(cases)] for i in range(len(cases))]:
+    spread = cases[::step] if step > 1 else [cases[i * STRIDE % len(cases)] for i in range(len(cases))]
+    for case in sorted(spread, key=lambda case: case.wrapping == "images"):  # dear: last
         key = (framework, case.variant.id, case.wrapping)
         if time.monotonic() > until:
             return
@@ -373,12 +326,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--step", type=int, default=1, metavar="N", help="every N-th product")
     parser.add_argument("--torch", action="store_true", help="torch functions: gradients are judged too")
+    parser.add_argument("--jax", action="store_true", help="JAX functions: gradients are judged too")
     parser.add_argument("--only", choices=("wrappings", "guards"), help="one of the two products")
     parser.add_argument("--output", type=Path, help="CSV, one line for each product; what is in it is kept")
     parser.add_argument("--stop-after", type=float, default=math.inf, metavar="SECONDS", help="end, to go on later")
     chosen = parser.parse_args()
     log, until = Log(chosen.output), time.monotonic() + chosen.stop_after
-    framework = "torch" if chosen.torch else "numpy"
+    framework = "torch" if chosen.torch else "jax" if chosen.jax else "numpy"
     if chosen.only != "wrappings":
         judge_guards(log, chosen.step, until)
     if chosen.only != "guards":

@@ -162,12 +162,20 @@ def _candidates(
 
 def _value(columns: Columns, reading: Reading, reduction: Reduction, one: Observation) -> Array:
     """The value alone, from columns that are there."""
-    kl, _ = floored(reading, columns.kl(reading, one))
-    data = 0.0
-    if reading.has_data:
-        data = reading.weight * columns.data(reading, one).sum(1)
-        data = data * (one.batch if reading.given and reduction is not Reduction.SUM else 1)
-    return np.asarray(reduced(np.asarray(data + reading.kl_weight * kl), reduction))
+    return _together(reading, reduction, _data_of(columns, reading, reduction, one), columns.kl(reading, one))
+
+
+def _data_of(columns: Columns, reading: Reading, reduction: Reduction, one: Observation) -> Array | float:
+    """(batch,) of the weighed reconstruction term."""
+    if not reading.has_data:
+        return 0.0
+    rows = columns.kept(("rows", reading.data), one, lambda: columns.data(reading, one).sum(1))
+    return reading.weight * rows * (one.batch if reading.given and reduction is not Reduction.SUM else 1)
+
+
+def _together(reading: Reading, reduction: Reduction, data: Array | float, kl: Array) -> Array:
+    total, _ = floored(reading, kl)
+    return np.asarray(reduced(np.asarray(data + reading.kl_weight * total), reduction))
 
 
 def _all(columns: Columns) -> list[Observation]:
@@ -189,9 +197,10 @@ def _level(columns: Columns, position: int, reading: Reading, reduction: Reducti
     if chosen is None:
         return None
     wanted, low, high = float(np.sum(chosen.terms[position].value)), 0.0, 50.0
+    data, kl = _data_of(columns, reading, reduction, chosen), columns.kl(reading, chosen)
     for _ in range(BISECTIONS):
         middle = (low + high) / 2
-        now = float(np.sum(_value(columns, replace(reading, level=middle), reduction, chosen)))
+        now = float(np.sum(_together(replace(reading, level=middle), reduction, data, kl)))
         low, high = (middle, high) if now < wanted else (low, middle)
     rounded = float(f"{high:.6g}")
     return rounded if abs(rounded - high) < 1e-8 * max(high, 1.0) else high
