@@ -57,7 +57,8 @@ def _objectives(subject: Subject, found: Identified | None, quantity: Quantity) 
         known = _linear(subject, found)
         if known is not None:
             yield known
-        return
+        if found.fit.constant is None or found.standing is not Standing.MISMATCH or known is not None:
+            return  # else |KL - C|, where every KL that was seen is above C
     readings = [r for r in subject.readings(quantity) if accepted(subject, r) and _floored(subject, r)]
     with np.errstate(all="ignore"):
         for other in find_floors(subject.columns, subject.position, readings, subject.numbers, "reconstruction"):

@@ -14,14 +14,14 @@ from elbo_compare.compare.checking.failure import FunctionError
 from elbo_compare.compare.checking.identify import candidate_readings
 from elbo_compare.compare.checking.inputs import Inputs
 from elbo_compare.compare.checking.judging import Subject
-from elbo_compare.compare.checking.names import Role, WrittenAs
+from elbo_compare.compare.checking.names import Role, WrittenAs, promises_kl
 from elbo_compare.compare.checking.readings import Quantity
 from elbo_compare.compare.checking.sides import probes_of, weights_of
 from elbo_compare.compare.checking.signature import FunctionKind
 from elbo_compare.suites.contract import Array
 
 # A name that promises a KL or a loss; one that promises something else.
-PROMISES = re.compile(r"kl|loss|elbo|regular|weight|bound|objective|latent_?(cost|term)|penalt")
+PROMISES = re.compile(r"loss|elbo|regular|weight|bound|objective|latent_?(cost|term)|penalt")
 ANOTHER = re.compile(
     r"entropy|wasser|w2|hellinger|jeffrey|symm|renyi|r.nyi|bhatta|jensen|js_?d|fisher|mmd|energy|distance|frechet"
     r"|mutual|variance$|snr|confidence|interval"
@@ -50,7 +50,7 @@ def no_kl(subject: Subject) -> str:
     label = subject.signature.name.lower()
     if subject.options.kind is not None or subject.signature.kind is not FunctionKind.ANALYTIC_KL:
         return ""
-    if PROMISES.search(label) or subject.signature.find(Role.PRIOR_MEAN):
+    if promises_kl(label) or PROMISES.search(label) or subject.signature.find(Role.PRIOR_MEAN):
         return ""
     how = f"--kind {FunctionKind.ANALYTIC_KL} judges it as a KL"
     name = recognised(subject)

@@ -28,7 +28,7 @@ from elbo_compare.compare.checking.judging import (
     settled,
 )
 from elbo_compare.compare.checking.likelihoods import DATA_TERMS, DataTerm
-from elbo_compare.compare.checking.names import Role, WrittenAs, read_name
+from elbo_compare.compare.checking.names import Role, WrittenAs, promises_kl, read_name
 from elbo_compare.compare.checking.readings import (
     UNIT_ROUNDOFF,
     Quantity,
@@ -38,13 +38,12 @@ from elbo_compare.compare.checking.readings import (
 )
 from elbo_compare.compare.checking.scanning import find_breaks, find_guards
 from elbo_compare.compare.checking.signature import unit_prior
-from elbo_compare.compare.records import Outcome
 from elbo_compare.suites.contract import DType
 
-DENSITY_NAME = re.compile(r"log_?(prob|normal|density|gaus|pdf|q|p|n)|density|nll|pdf|gaussian_l|likelihood|^normal")
+DENSITY_NAME = re.compile(r"log_?(prob|normal|density|gaus|pdf|q|p|n)|density|nll|pdf|gaussian_l|li?ke?lih|^normal")
 BY_DESIGN = frozenset({"MUT-015", "MUT-029", "MUT-030", "MUT-034", "MUT-035"})  # objectives, with the catalogue's IDs
-OF_A_KL = re.compile(r"kl|elbo|diverg|regular|bound")
-KL_FUNCTION = re.compile(r"kl|loss|elbo|diverg|regular|sampled|weight|bound|objective")
+OF_A_KL = re.compile(r"elbo|regular|bound")
+KL_FUNCTION = re.compile(r"loss|elbo|regular|sampled|weight|bound|objective")
 
 
 def explained(subject: Subject, one: JudgedReading, tier: float) -> JudgedReading:
@@ -86,11 +85,10 @@ def _guarded(subject: Subject, one: JudgedReading) -> JudgedReading | None:
 
 def _to_an_epsilon(subject: Subject, one: JudgedReading, tier: float) -> JudgedReading | None:
     """Right in float64 but for what an epsilon of the source moves, which float32 can't see; None otherwise."""
-    failed = {claim.name for claim in one.claims if claim.outcome is Outcome.DIFFERS}
     small = [n for n in subject.numbers if 0 < abs(n) <= LARGEST_EPSILON]
     if tier != EXACT or one.experiment.dtype is not DType.FLOAT64 or not small:
         return None
-    if not failed <= {"extreme value", "gradient", "size"} or one.term.missing_gradient:
+    if one.term.missing_gradient:
         return None
     term = replace(one.term, roundoff=UNIT_ROUNDOFF[DType.FLOAT32])
     with np.errstate(all="ignore"):
@@ -174,6 +172,8 @@ def _by_form(subject: Subject, found: Identified | None, quantity: Quantity, one
         if not off:
             return cause
         said = _with_a_guard(subject, quantity, one)
+        if said is None and quantity is Quantity.RECONSTRUCTION and off.startswith("ordinary"):
+            return Diagnosis(form=DifferenceForm.UNKNOWN, text=f"is the {found.reading.title} in part alone")
         return said or replace(cause, text=f"{cause.text}; not so at {off}: something else is off there")
     said = _with_a_guard(subject, quantity, one)
     if said is not None:
@@ -274,8 +274,9 @@ def density(subject: Subject) -> JudgedReading | str | None:
     """
     label = subject.signature.name.lower()
     asked = subject.signature.kind.value == "log_density"
-    named = bool(DENSITY_NAME.search(label)) and not KL_FUNCTION.search(label)
-    observed = _of_data(subject) and not OF_A_KL.search(label)
+    kl = promises_kl(label)
+    named = bool(DENSITY_NAME.search(label)) and not (kl or KL_FUNCTION.search(label))
+    observed = _of_data(subject) and not (kl or OF_A_KL.search(label))
     found = log_density_of(subject) if asked or named or observed else None
     if found is not None:
         if found.as_named:
@@ -292,7 +293,7 @@ def density(subject: Subject) -> JudgedReading | str | None:
     if quantity is None or not halves or len({law.factor > 0 for law in laws.values()}) != 1:
         return None
     if not asked and not named:
-        if KL_FUNCTION.search(label) or subject.signature.kind.value != "sampled_kl":
+        if kl or KL_FUNCTION.search(label) or subject.signature.kind.value != "sampled_kl":
             return None
         return (
             f"it is {quantity} up to a constant, no KL; --kind log_density judges it as that, --kind sampled_kl as a KL"

@@ -15,6 +15,7 @@ from elbo_compare.compare.checking.fitting import (
     Law,
     fit_one,
 )
+from elbo_compare.compare.checking.guards import LARGEST_EPSILON
 from elbo_compare.compare.checking.likelihoods import OWN_VARIANCE, data_terms
 from elbo_compare.compare.checking.names import RELATIVE, SPREADS, Role, WrittenAs, words_of
 from elbo_compare.compare.checking.readings import Quantity, Reading, Reduction, reductions
@@ -161,8 +162,7 @@ def _weighed(
     def made(standing: Standing, reading: Reading = reading, **more: Law) -> Identified:
         return Identified(fit=fit, reading=reading, reduction=reduction, standing=standing, **more)
 
-    dropped = reading.data is not None and reading.data.up_to_a_constant
-    per_observed = _per_observed(constant, reduction, fit) if dropped else None
+    per_observed = _left_out(constant, reading, reduction)
     if constant is not None and per_observed is None:
         return made(Standing.MISMATCH)
     reading = replace(reading, constant=per_observed or 0.0)
@@ -176,6 +176,8 @@ def _weighed(
         return made(Standing.SCALED, scaled if data.plain else reading, scale=data)
     if data.factor < 0 or kl.factor < 0:
         return made(Standing.MISMATCH)
+    if weighted and ratio.plain and not kl.plain and math.isclose(kl.factor, 1.0, rel_tol=CLOSE):
+        return made(Standing.SCALED, replace(reading, weight=1 / ratio.factor), scale=kl)  # the ELBO / the pixels
     if data.plain and kl.plain and (_is(data) or weighted):
         reading = replace(reading, weight=data.factor if weighted else 1.0, kl_weight=kl.factor)
         return made(Standing.BETA, reading, beta=kl)
@@ -196,7 +198,15 @@ def _alone(made: Callable[..., Identified], reading: Reading, law: Law | None, w
     return made(Standing.SCALED, replace(reading, scale=law.factor) if positive else reading, scale=law)
 
 
-def _per_observed(constant: Law | None, reduction: Reduction, fit: Fit) -> float | None:
+def _left_out(constant: Law | None, reading: Reading, reduction: Reduction) -> float | None:
+    """A constant that a reading allows: a normaliser that is dropped, or the entropy of data that are clamped."""
+    found = _per_observed(constant, reduction)
+    if reading.data is not None and reading.data.up_to_a_constant:
+        return found
+    return found if reading.has_data and found is not None and abs(found) <= LARGEST_EPSILON else None
+
+
+def _per_observed(constant: Law | None, reduction: Reduction) -> float | None:
     """A constant that only counts the observed dimensions, for each of them; None where it is something else."""
     if constant is None:
         return 0.0

@@ -12,6 +12,7 @@ from elbo_compare.compare.checking.diagnosis import Diagnosis
 from elbo_compare.compare.checking.experiment import Experiment, Observation
 from elbo_compare.compare.checking.failure import FunctionError
 from elbo_compare.compare.checking.fitting import EXACT, SINGLE, Columns
+from elbo_compare.compare.checking.guards import LARGEST_EPSILON
 from elbo_compare.compare.checking.identify import (
     TIERS,
     Identified,
@@ -124,7 +125,11 @@ def judged(subject: Subject, reading: Reading, reduction: Reduction, tier: float
     if "cut off" in term.missing_gradient:
         claims = tuple(replace(c, outcome=Outcome.DIFFERS) if c.name == "gradient" else c for c in claims)
     return JudgedReading(
-        experiment=experiment, record=found, term=term, claims=claims, note=_precision(term, experiment, tier)
+        experiment=experiment,
+        record=found,
+        term=term,
+        claims=claims,
+        note=_precision(term, experiment, tier, subject.numbers),
     )
 
 
@@ -148,7 +153,7 @@ def exempted(one: JudgedReading, diagnosis: Diagnosis) -> JudgedReading:
     return replace(one, claims=claims, diagnosis=diagnosis)
 
 
-def _precision(term: TermRecord, experiment: Experiment, tier: float) -> str:
+def _precision(term: TermRecord, experiment: Experiment, tier: float, numbers: Sequence[float]) -> str:
     if experiment.dtype is DType.FLOAT32:
         return "it raises for float64 arguments: judged in float32"
     if tier == EXACT:
@@ -159,7 +164,9 @@ def _precision(term: TermRecord, experiment: Experiment, tier: float) -> str:
         return ""
     worst = term.values(term.record.ordinary, UNIT_ROUNDOFF[DType.FLOAT64])
     much = f"off by {worst.difference:.2g} in float64"
-    return f"right to float32 rounding only ({much}): an added epsilon, or float32 inside"
+    small = [abs(n) for n in numbers if 0 < abs(n) <= LARGEST_EPSILON]
+    why = f"an epsilon, {min(small):g}" if small else "an added epsilon, or float32 inside"
+    return f"right to float32 rounding only ({much}): {why}"
 
 
 def subject_of(

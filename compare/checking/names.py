@@ -162,6 +162,11 @@ def words_of(name: str) -> list[str]:
     return re.findall(r"[a-z]+|\d+", spaced.replace("_", " ").replace(".", " "))
 
 
+def promises_kl(label: str) -> bool:
+    """Whether a function's name says KL: `kl_loss`, `gaussiankl`, `vae_kld`; `likelihood`, misspelt too, does not."""
+    return bool(re.search(r"(?<![a-z])kl|kl(?![a-z])|kld|diverg|kullback", label.lower()))
+
+
 def names_a_size(name: str) -> bool:
     """Whether a number is called like a size of the data: `n_nodes`, `num_batches`, `latent_dim`, `batch`."""
     words = words_of(name.rsplit(".", 1)[-1])

@@ -180,8 +180,9 @@ def _combined(
         elif unread:
             yield from _by_trying(callee, arguments, unread)
         else:
-            for ordered in _distinct(arguments):
+            for ordered in _distinct(_as_q(arguments)):
                 yield from _complete(callee, ordered, kind)
+                yield from _complete(callee, _turned(ordered), kind)
 
 
 def _of_distributions(callee: Callee, names: list[str]) -> list[Argument]:
@@ -244,6 +245,33 @@ def _distinct(arguments: list[Argument]) -> Iterable[list[Argument]]:
         return
     if len(set(roles)) == len(roles):
         yield arguments
+
+
+PAIRED = {
+    Role.MEAN: Role.PRIOR_MEAN,
+    Role.SPREAD: Role.PRIOR_SPREAD,
+    Role.PRIOR_MEAN: Role.MEAN,
+    Role.PRIOR_SPREAD: Role.SPREAD,
+}
+
+
+def _as_q(arguments: list[Argument]) -> list[Argument]:
+    """One Gaussian is q, though it is called p."""
+    roles = {argument.role for argument in arguments}
+    if roles & {Role.MEAN, Role.SPREAD} or not {Role.PRIOR_MEAN, Role.PRIOR_SPREAD} <= roles:
+        return arguments
+    return [replace(a, role=PAIRED[a.role]) if a.role in PAIRED else a for a in arguments]
+
+
+def _turned(arguments: list[Argument]) -> list[Argument]:
+    """The KL of p from q, where p comes first: `kl(p_mean, p_std, q_mean, q_std)`; [] where nothing says so."""
+    roles = [argument.role for argument in arguments]
+    if set(roles) != set(PAIRED) or len(roles) != len(PAIRED) or roles[0] not in (Role.PRIOR_MEAN, Role.PRIOR_SPREAD):
+        return []
+    letters = ["q" if a.role in (Role.MEAN, Role.SPREAD) else "p" for a in arguments]
+    if not all(letter in words_of(a.name) for a, letter in zip(arguments, letters, strict=True)):
+        return []
+    return [replace(argument, role=PAIRED[argument.role]) for argument in arguments]
 
 
 def _moved(argument: Argument, role: Role) -> Argument:

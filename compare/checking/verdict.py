@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from elbo_compare.compare.checking import apart, diagnosis, explaining
+from elbo_compare.compare.checking.alternatives import alike, as_written
 from elbo_compare.compare.checking.beyond import beyond
 from elbo_compare.compare.checking.by_design import Designed, accepted, designed
 from elbo_compare.compare.checking.callee import Callee
@@ -15,9 +16,10 @@ from elbo_compare.compare.checking.elsewhere import off_somewhere
 from elbo_compare.compare.checking.experiment import Experiment, Observation
 from elbo_compare.compare.checking.failure import FunctionError
 from elbo_compare.compare.checking.fitting import EXACT, GUARDED, SINGLE
-from elbo_compare.compare.checking.identify import Identified, Standing, identify, quantities_of
+from elbo_compare.compare.checking.identify import Identified, Standing, quantities_of
 from elbo_compare.compare.checking.inputs import ORDINARY
 from elbo_compare.compare.checking.judging import JudgedReading, Options, Subject, judged, subject_of
+from elbo_compare.compare.checking.names import promises_kl
 from elbo_compare.compare.checking.not_a_number import of_negative_means
 from elbo_compare.compare.checking.objectives import Name
 from elbo_compare.compare.checking.readings import Quantity, Reduction, reductions
@@ -159,7 +161,7 @@ def _on(subject: Subject) -> Finding:
 
 def _right(subject: Subject, found: Identified) -> Finding:
     one = judged(subject, found.reading, found.reduction, found.fit.tier)
-    other = None if one.right else _alike(subject, found)
+    other = None if one.right else as_written(subject, found) or alike(subject, found)
     found, one = other or (found, one)
     if not one.right or found.fit.tier != EXACT:
         explained = explaining.explained(subject, one, found.fit.tier)
@@ -169,22 +171,6 @@ def _right(subject: Subject, found: Identified) -> Finding:
     notes = (far, *notes) if far else notes
     verdict = CheckVerdict.RIGHT if one.right else CheckVerdict.WRONG
     return _finding(subject, one, verdict, found, notes=notes, diagnosis=one.diagnosis)
-
-
-def _alike(subject: Subject, found: Identified) -> tuple[Identified, JudgedReading] | None:
-    """Another likelihood of the same values where they were first compared (Huber is a square up to 1), if right."""
-    if found.reading.data is None:
-        return None
-    others = tuple(r for r in subject.readings(found.reading.quantity) if r.data is not found.reading.data)
-    with np.errstate(all="ignore"):
-        other = identify(subject.columns, subject.position, subject.signature, others, (found.fit.tier,))
-    if other is None or other.standing is not Standing.RIGHT:
-        return None
-    try:
-        one = judged(subject, other.reading, other.reduction, other.fit.tier)
-    except FunctionError:
-        return None
-    return (other, one) if one.right else None
 
 
 def _is_guard(one: JudgedReading) -> bool:
@@ -311,7 +297,7 @@ def _unknown(subject: Subject, why: explaining.Wrong) -> Finding | None:
     if beyond:
         rest = parts.text if parts and separate else "the rest can't be told from it"
         text = f"{name} has {beyond}, which is not judged here; {rest}."
-    elif Reduction.ELEMENTS in reductions(value, subject.neutral[0]):
+    elif Reduction.ELEMENTS in reductions(value, subject.neutral[0]) and not promises_kl(name):
         text = f"{name} returns {value.shape}, one value per datum and dimension, and no KL: not judged."
     elif parts and separate:
         text = f"not the whole of {name} is known: {parts.text}."

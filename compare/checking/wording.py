@@ -1,7 +1,7 @@
 """The equation of what is right, and what to know beside it: in the field's words."""
 
 from elbo_compare.compare.checking.fitting import short
-from elbo_compare.compare.checking.names import RARE_SPREADS, Role, WrittenAs, read_name
+from elbo_compare.compare.checking.names import RARE_SPREADS, Role, WrittenAs, read_name, words_of
 from elbo_compare.compare.checking.readings import Quantity, Reading, Reduction
 from elbo_compare.compare.checking.signature import Signature, unit_prior
 
@@ -60,7 +60,11 @@ def _kl(reading: Reading, signature: Signature) -> str:
         mean, spread = signature.find(Role.PRIOR_MEAN), signature.find(Role.PRIOR_SPREAD)
         variance = VARIANCE.get(spread.form, "{}").format(spread.name) if spread else "I"
         prior = f"N({mean.name if mean else 0}, {variance})"
-    return "(log q(z) - log p(z))" if reading.sampled else f"KL(q || {prior})"
+    if reading.sampled:
+        return "(log q(z) - log p(z))"
+    mean, other = signature.find(Role.MEAN), signature.find(Role.PRIOR_MEAN)
+    turned = mean and other and set(words_of(mean.name)) & {"p"} and set(words_of(other.name)) & {"q"}
+    return "KL(p || q), its first from its second" if turned else f"KL(q || {prior})"
 
 
 def _data(reading: Reading, signature: Signature) -> str:
@@ -85,6 +89,8 @@ def standing_notes(reading: Reading) -> tuple[str, ...]:
         if abs(full - reading.constant) > 1e-6:
             left = full - reading.constant
             notes.append(f"up to a constant, {left:.4g} nats per observed dimension, that no gradient sees")
+    if reading.data is not None and reading.constant and not reading.data.up_to_a_constant:
+        notes.append(f"with a constant, {reading.constant:.2g} nats per observed dimension, that no gradient sees")
     if reading.data is not None and reading.data.source:
         notes.append(f"{reading.data.likelihood} likelihood: {reading.data.source}")
     return tuple(notes)
