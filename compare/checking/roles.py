@@ -247,12 +247,8 @@ def _distinct(arguments: list[Argument]) -> Iterable[list[Argument]]:
         yield arguments
 
 
-PAIRED = {
-    Role.MEAN: Role.PRIOR_MEAN,
-    Role.SPREAD: Role.PRIOR_SPREAD,
-    Role.PRIOR_MEAN: Role.MEAN,
-    Role.PRIOR_SPREAD: Role.SPREAD,
-}
+PAIRED = {Role.MEAN: Role.PRIOR_MEAN, Role.SPREAD: Role.PRIOR_SPREAD}
+PAIRED |= {other: role for role, other in PAIRED.items()}
 
 
 def _as_q(arguments: list[Argument]) -> list[Argument]:

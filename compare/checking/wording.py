@@ -72,7 +72,8 @@ def _data(reading: Reading, signature: Signature) -> str:
         return "the given reconstruction loss"
     argument = signature.find(Role.OUTPUT)
     name = argument.name if argument else "output"
-    law = reading.data.law.replace("output", name)
+    x = signature.find(Role.X)
+    law = reading.data.law.replace("output", name).replace("(x |", f"({x.name} |" if x else "(x |")
     own = signature.find(Role.OUTPUT_SPREAD)
     if own is not None and reading.data.spread is not None:
         return f"-log {law.replace('{}', VARIANCE[reading.data.spread].format(own.name))}"

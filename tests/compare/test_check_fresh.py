@@ -38,6 +38,16 @@ KINDS = [
     ("half_an_entropy", WRONG, "where x = 0, weight 1, and another function of the output where x = 1"),
     ("weighed.loss", CheckVerdict.BY_DESIGN, "0.1 x KL.*declared by its attribute self.hparams.kl_coeff"),
     ("of_lists", WRONG, "NaN wherever mu is negative.*lists of probabilities"),
+    ("first_from_second", RIGHT, r"KL\(p \|\| q\), its first from its second, one value per datum and dimension"),
+    ("second_from_first", WRONG, ""),
+    ("log_liklihood", RIGHT, r"log N\(x; p_mean, exp\(p_log_var\)\)"),
+    ("epsilon_of_the_prior", RIGHT, "an epsilon, 1e-10"),
+    ("uneven_error", CheckVerdict.NOT_JUDGED, "no likelihood that is known here"),
+    ("less_its_entropy", RIGHT, "with a constant, -1e-06 nats per observed dimension"),
+    ("normaliser_in_digits", RIGHT, r"log N\(obs \| mean, 1\)"),
+    ("above_a_capacity", CheckVerdict.BY_DESIGN, r"\|batch mean of the KL - 0.5\|.*its argument c"),
+    ("squares_per_pixel", OTHER, "negative ELBO / the observed dimensions"),
+    ("kl_of_elements", WRONG, ""),
     ("OfRecords", RIGHT, r"Bernoulli\(pred_pose\)"),
 ]
 

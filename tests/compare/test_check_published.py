@@ -77,7 +77,7 @@ KINDS = [
     ("written_for_ten", RIGHT, "right at the 10 latents that it is written for, and only there"),
     ("bernoulli_validated", RIGHT, r"Bernoulli\(sigmoid\(decoder_logits\)\)"),
     # 6. what it is, not what it is called
-    ("log_normal_diag", RIGHT, r"log N\(z; mean, sigma\^2\)"),
+    ("log_normal_diag", RIGHT, r"log N\(x; mean, exp\(log_var\)\)"),
     ("something", NOT_JUDGED, "log density"),
     ("reparameterize", NOT_JUDGED, "returns a sample"),
     ("spread_of", NOT_JUDGED, "no KL"),

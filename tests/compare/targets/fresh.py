@@ -184,3 +184,57 @@ def of_lists(recon_x, x, mu, logvar):
     """The divergence of two lists of probabilities where that of a Gaussian is meant."""
     data = functional.binary_cross_entropy(recon_x, x, reduction="sum")
     return data + functional.kl_div(logvar, mu, reduction="sum")
+
+
+def first_from_second(p_mean, p_std, q_mean, q_std):
+    """KL(p || q), p in front."""
+    ratio = (p_std / q_std) ** 2
+    return 0.5 * (ratio + ((p_mean - q_mean) / q_std) ** 2 - 1 - ratio.log())
+
+
+def second_from_first(q_mean, q_std, p_mean, p_std):
+    """The same with q in front: the KL turned round."""
+    return first_from_second(p_mean, p_std, q_mean, q_std).sum(1)
+
+
+def log_liklihood(x, p_mean, p_log_var):
+    """A log density under a name that holds the letters of KL; its only Gaussian is called p."""
+    return (-0.5 * ((x - p_mean) ** 2 * torch.exp(-p_log_var) + p_log_var + 1.8378770664093453)).sum(1)
+
+
+def epsilon_of_the_prior(mean1, log_var1, mean2, log_var2):
+    """1e-10 beside the prior's variance alone."""
+    ratio = (log_var1.exp() + (mean1 - mean2) ** 2) / (log_var2.exp() + 1e-10)
+    return 0.5 * (log_var2 - log_var1 + ratio - 1).sum(1).mean()
+
+
+def uneven_error(input, target):
+    """Another weight where the data are negative."""
+    return ((input - target).abs() * torch.where(target < 0, 32.0, 1.0)).mean()
+
+
+def less_its_entropy(x, recon_x):
+    """The entropy of the clamped data is taken off."""
+    kept = x.clamp(1e-6, 1 - 1e-6)
+    own = functional.binary_cross_entropy(kept, x, reduction="none")
+    return (functional.binary_cross_entropy_with_logits(recon_x, x, reduction="none") - own).sum(1).mean()
+
+
+def normaliser_in_digits(obs, mean):
+    """log(2 pi) to eleven digits."""
+    return -0.5 * ((obs - mean) ** 2 + 1.83787706641).sum(1)
+
+
+def above_a_capacity(mean, logvar, c=0.5):
+    """|KL - c|, c below every KL that is usual."""
+    return torch.abs(0.5 * (mean**2 + logvar.exp() - 1 - logvar).sum(1).mean() - c)
+
+
+def squares_per_pixel(x, x_hat, mu, log_var):
+    """Both terms over all the pixels of the batch."""
+    return ((x - x_hat) ** 2).sum() / x.numel() + 0.5 * (mu**2 + log_var.exp() - 1 - log_var).sum() / x.numel()
+
+
+def kl_of_elements(mu_q, std_q, mu_p, std_p):
+    """No KL, element by element."""
+    return std_q.log() - std_p.log() + std_p**2 + (mu_q - mu_p) ** 2 / (2 * std_p**2) - 0.5
