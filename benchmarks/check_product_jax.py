@@ -29,14 +29,14 @@ class _JaxNumPy:
 def _bodies_in(namespace: Any) -> Iterator[None]:
     """`np` of the mutants' modules is another namespace; put back afterwards."""
     found = [m for name, m in sys.modules.items() if name.startswith(MODULES) and hasattr(m, "np")]
-    before = [module.np for module in found]
+    before = [vars(module)["np"] for module in found]
     for module in found:
-        module.np = namespace
+        vars(module)["np"] = namespace
     try:
         yield
     finally:
         for module, was in zip(found, before, strict=True):
-            module.np = was
+            vars(module)["np"] = was
 
 
 def of_framework(f: Callable[..., Any]) -> Callable[..., Any]:
