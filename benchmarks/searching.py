@@ -19,7 +19,7 @@ from typing import Any
 from scipy.stats import beta
 
 from elbo_compare.compare.launching.target import Limits, run_target
-from elbo_compare.compare.searching.divergences import divergences, lines, of_divergences
+from elbo_compare.compare.searching.divergences import divergences, lines
 from elbo_compare.compare.searching.searching import Request, search
 from elbo_compare.compare.searching.text import as_json, text
 from elbo_compare.suites.semantics.case import OF_PROGRAMS, Library
@@ -93,7 +93,7 @@ def publish_divergences(folder: Path, libraries: Sequence[Library], seed: int, e
             said.append(f"Not searched: {library}: {found}")
         else:
             content[str(library)] = found
-            said += [*lines(library, found, of_divergences(library)), ""]
+            said += [*lines(library, found), ""]
     (folder / "divergences.json").write_text(json.dumps(content, indent=1))
     (folder / "divergences.txt").write_text("\n".join(said) + "\n")
 

@@ -66,7 +66,7 @@ def _divergences(libraries: "Sequence[Library]", seed: int, each: int, output: P
     import json
 
     from elbo_compare.compare import files
-    from elbo_compare.compare.searching.divergences import divergences, lines, of_divergences
+    from elbo_compare.compare.searching.divergences import divergences, lines, recognised
 
     content, said, fresh, lost = {}, [], False, False
     for library in libraries:
@@ -74,10 +74,9 @@ def _divergences(libraries: "Sequence[Library]", seed: int, each: int, output: P
         if isinstance(found, str):
             said, lost = [*said, f"Not searched: {library}: {found}"], True
             continue
-        known = of_divergences(library)
         content[str(library)] = found
-        said += lines(library, found, known)
-        fresh = fresh or any(pair["off"] and not known.get(name) for name, pair in found.items())
+        said += lines(library, found)
+        fresh = fresh or any(recognised(library, name, pair)[1] for name, pair in found.items())
     text = json.dumps(content, indent=1)
     if output is not None:
         files.write_atomically(output, text.encode())

@@ -24,6 +24,8 @@ from elbo_compare.suites.semantics.searching.productions import productions
 from elbo_compare.suites.semantics.searching.ways import RELATIVES, WAYS, Particles, Way, applicable, per_block
 
 STEPS = 40  # of shrinking, each a measurement
+# Where a class works out its loss, of what it has itself.
+COMPUTING = ("_differentiable_loss_particle", "loss_and_grads", "loss_with_mutable_state", "loss", "__call__")
 ANEW = 1_000_003  # added to the seed where a candidate is measured again
 
 
@@ -209,8 +211,10 @@ class Bench:
         owner = getattr(import_module(f"{self.library}.infer"), elbo)
         line = inspect.getsourcelines(owner)[1]
         module = owner.__module__.replace(".", "/")
+        own = next((vars(owner)[name] for name in COMPUTING if name in vars(owner)), None)
         says = " ".join((inspect.getdoc(owner) or "").split())
-        return {"line": f"{module}.py, line {line}", "says": says.partition(". ")[0][:300]}
+        where = f"; {own.__name__}, line {inspect.getsourcelines(own)[1]}" if own is not None else ""
+        return {"line": f"{module}.py, line {line}{where}", "says": says.partition(". ")[0][:300]}
 
 
 def _both(first: Sequence[Judged], second: Sequence[Judged]) -> dict[str, Judged]:

@@ -1,7 +1,7 @@
 """The registered divergences under random parameters, batch shapes and boundaries, against quadrature, in a child."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from importlib import import_module
 from math import isfinite, isnan
@@ -30,9 +30,21 @@ _DIVERGENCES: Mapping[str, tuple[str, ...]] = {
     "FIND-PYRO-010": ("TransformedDistribution|TransformedDistribution",),
     "FIND-PYRO-011": ("ExponentialFamily|ExponentialFamily",),
     "FIND-PYRO-028": ("ExponentialFamily|ExponentialFamily",),
-    "FIND-PYRO-012": ("ContinuousBernoulli|ContinuousBernoulli",),
+    "FIND-PYRO-012": (
+        "ContinuousBernoulli|ContinuousBernoulli",
+        "Beta|ContinuousBernoulli",
+        "ContinuousBernoulli|Exponential",
+        "ContinuousBernoulli|Normal",
+    ),
+    "FIND-PYRO-019": ("ContinuousBernoulli|Uniform",),
+    "FIND-PYRO-034": ("Geometric|Geometric", "Poisson|Binomial", "Poisson|Bernoulli"),
     "FIND-NUMPYRO-013": ("Beta|Beta",),
 }
+
+
+# Of every pair: what has another shape than the batch, and what raises where batches broadcast.
+OF_SHAPES: Mapping[Library, str] = {Library.PYRO: "FIND-PYRO-032"}
+OF_ERRORS: Mapping[Library, str] = {Library.PYRO: "FIND-PYRO-033"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,9 +145,18 @@ def of_divergences(library: Library) -> Mapping[str, list[str]]:
     return {pair: list(dict.fromkeys(names)) for pair, names in found.items()}
 
 
-def lines(
-    library: Library, pairs: Mapping[str, Mapping[str, Any]], known: Mapping[str, Sequence[str]]
-) -> Iterator[str]:
+def recognised(library: Library, name: str, pair: Mapping[str, Any]) -> tuple[list[str], bool]:
+    """The findings that a pair's numbers are known for, and whether any of them is known for none."""
+    shapes = [one for one in pair["off"] if one["what"] == "shape"]
+    found = list(of_divergences(library).get(name, ())) if len(shapes) < len(pair["off"]) else []
+    fresh = len(shapes) < len(pair["off"]) and not found
+    for seen, known in ((shapes, OF_SHAPES), (pair["raised"], OF_ERRORS)):
+        found += [known[library]] if seen and library in known else []
+        fresh = fresh or (bool(seen) and library not in known)
+    return list(dict.fromkeys(found)), fresh
+
+
+def lines(library: Library, pairs: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     """Counts, then each pair with something off: what, an example, and the registered finding that it is known for."""
     numbers = sum(each["numbers"] for each in pairs.values())
     off = {name: each for name, each in pairs.items() if each["off"]}
@@ -145,11 +166,13 @@ def lines(
     )
     for name, each in off.items():
         what = Counter(f"{one['what']}{'' if one['double'] else ' in float32'}" for one in each["off"])
-        identifiers = ", ".join(known.get(name, ())) or "NEW"
+        found, fresh = recognised(library, name, each)
+        identifiers = ", ".join([*found, *(["NEW"] if fresh else [])])
         yield f"  {name} ({identifiers}): " + ", ".join(f"{count} {kind}" for kind, count in what.items())
         for one in each["off"][:SAID]:
             single = "" if one["double"] else ", float32"
             yield f"    {one['what']}{single} {one['found']} for {one['right']}: {one['given']}"
     for name, each in pairs.items():
         if each["raised"]:
-            yield f"  {name} raised {len(each['raised'])} times: {each['raised'][0]}"
+            identifiers = ", ".join(recognised(library, name, each)[0]) or "NEW"
+            yield f"  {name} ({identifiers}) raised {len(each['raised'])} times: {each['raised'][0]}"

@@ -9,7 +9,7 @@ from elbo_compare.compare.records import Outcome
 from elbo_compare.compare.statistics import equivalence
 from elbo_compare.suites.semantics.case import Library
 from elbo_compare.suites.semantics.searching.description import Pair, from_json
-from elbo_compare.suites.semantics.searching.recognised import recognised
+from elbo_compare.suites.semantics.searching.recognised import BY_ID, recognised
 from elbo_compare.suites.semantics.searching.rendering import program
 from elbo_compare.suites.semantics.searching.simulating import simulate, simulate_objective
 from elbo_compare.suites.semantics.searching.ways import Objective, Particles, Way
@@ -43,6 +43,11 @@ class Group:
     def with_peer(self, peer: Mapping[str, Any]) -> "Group":
         """The same, with the other library's outcome."""
         return replace(self, peer=peer)
+
+    @property
+    def documentation(self) -> str:
+        """What it contradicts: the register's words where it is known, else what the class says of itself first."""
+        return BY_ID[self.finding].documentation if self.finding else self.example["source"]["says"]
 
     @property
     def title(self) -> str:
@@ -112,14 +117,14 @@ def pasted(group: Group) -> str:
     """The smallest pair as a program for whoever maintains the library; it prints loss and gradient."""
     pair, example = from_json(group.example["pair"]), group.example
     way = example["way_fields"]
-    lines = [line for line in program(pair, group.library).splitlines() if line.strip()]
+    first, tools, *body = [line for line in program(pair, group.library).splitlines() if line.strip()]
+    lines = [first.replace("import numpyro", "import jax, numpyro, numpyro.infer")]
+    lines += [tools] if any(f"{tools.split()[-1]}." in line for line in body) else []
     if group.library is Library.PYRO:
-        lines.insert(2, f"torch.set_default_dtype(torch.float{64 if way['double'] else 32})")
+        lines.append(f"torch.set_default_dtype(torch.float{64 if way['double'] else 32})")
     elif way["double"]:
-        lines.insert(2, "import jax; jax.config.update('jax_enable_x64', True)")
-    else:
-        lines.insert(2, "import jax")
-    return "\n".join([*lines, *_call(group.library, way, pair)])
+        lines.append("jax.config.update('jax_enable_x64', True)")
+    return "\n".join([*lines, *body, *_call(group.library, way, pair)])
 
 
 def _call(library: Library, way: Mapping[str, Any], pair: Pair) -> list[str]:
@@ -163,12 +168,10 @@ def _numpyro_call(way: Mapping[str, Any], pair: Pair) -> list[str]:
     made = f"numpyro.infer.{way['elbo']}({options})"
     if way["through"] or pair.automatic:
         call = "update(state)[1]" if way["through"] == "SVI.update" else "evaluate(state)"
-        return ["import numpyro.infer", f"svi = numpyro.infer.SVI(model, guide, numpyro.optim.SGD(0.0), {made})",
+        return [f"svi = numpyro.infer.SVI(model, guide, numpyro.optim.SGD(0.0), {made})",
                 "state = svi.init(jax.random.PRNGKey(0))", f"print(svi.{call})"]  # fmt: skip
-    compiled = "jax.jit({})" if way["compiled"] else "{}"
-    lines = ["import numpyro.infer", f"elbo = {made}",
-             "loss = lambda t: elbo.loss(jax.random.PRNGKey(0), {'t': t}, model, guide)",
-             f"call = {compiled.format('jax.value_and_grad(loss)')}"]  # fmt: skip
+    slope = "jax.value_and_grad(lambda t: elbo.loss(jax.random.PRNGKey(0), {'t': t}, model, guide))"
+    lines = [f"elbo = {made}", f"call = jax.jit({slope})" if way["compiled"] else f"call = {slope}"]
     theta = f"jnp.array({list(pair.theta)})"
     if way["updated"] and pair.state:
         lines += [f"state['c'] = 0.0; call({theta})", f"state['c'] = {pair.state!r}"]

@@ -35,6 +35,11 @@ class Request:
     shrink: bool = True
     relatives: bool = False
 
+    def classes(self, library: Library) -> set[str]:
+        """Names of the ELBO classes that are searched, without Jit."""
+        every = (RELATIVES if self.relatives else WAYS)[library]
+        return {way.elbo.removeprefix("Jit") for way in every if self.elbo in ("", way.elbo)}
+
     @property
     def level(self) -> float:
         """Of one test: the suite's budget over every quantity that could be judged, in both libraries."""

@@ -53,7 +53,7 @@ def told(group: Group) -> Iterator[str]:
     yield f"{'NEW' if group.survives else 'OPEN'}  {group.title} ({group.count} candidates; {'; '.join(group.ways)})"
     yield f"  {numbers(group)}"
     yield f"  The oracle by simulation {group.simulated}. {_peer(group)}"
-    yield f"  {example['source']['line']}: {example['source']['says']}"
+    yield f"  {example['source']['line']}: {group.documentation}"
     yield from (f"    {line}" for line in pasted(group).splitlines())
 
 
@@ -67,13 +67,14 @@ def _peer(group: Group) -> str:
 
 def again(found: Searched) -> Iterator[str]:
     """The registered findings that the grammar can express, and which of them were found."""
-    names = [name for library in found.request.libraries for name in expressible(library)]
+    names = [name for library in found.request.libraries
+             for name in expressible(library, found.request.classes(library))]  # fmt: skip
     seen = Counter()
     for group in found.groups:
         if group.finding:
             seen[group.finding] += group.count
     share = f"{sum(name in seen for name in names)} of {len(names)}"
-    yield f"Registered findings found again blind: {share} that the grammar can express."
+    yield f"Registered findings found again blind: {share} that grammar and classes can show."
     for name in names:
         yield f"  {name}: {f'{seen[name]} candidates' if name in seen else 'not found'}"
     yield "Out of its reach:"
@@ -117,7 +118,8 @@ def as_json(found: Searched) -> str:
     content: dict[str, Any] = {
         "request": asdict(found.request),
         "lost": list(found.lost),
-        "groups": [{**asdict(group), "title": group.title, "survives": group.survives, "program": pasted(group)}
+        "groups": [{**asdict(group), "title": group.title, "survives": group.survives,
+                    "documentation": group.documentation, "program": pasted(group)}
                    for group in found.groups],
         "pairs": {str(library): list(pairs) for library, pairs in found.pairs.items()},
     }  # fmt: skip

@@ -4,6 +4,7 @@ IDs are permanent. A finding stands only while `case.expectations` reports its q
 """
 
 from elbo_compare.suites.semantics import (
+    findings_edges,
     findings_numpyro,
     findings_pyro,
     findings_scores,
@@ -215,8 +216,8 @@ _EDGES = tuple(
     Finding(
         id=f"FIND-PYRO-{number:03d}",
         library=PYRO,
-        cases=(case,),
-        quantities=(quantity,),
+        cases=(case, *more),
+        quantities=(quantity, *(["kl"] if more else [])),
         title=title,
         documentation="torch.distributions.kl.kl_divergence: 'Compute Kullback-Leibler divergence KL(p || q)'; the "
         "parameter is within arg_constraints",
@@ -232,16 +233,16 @@ _EDGES = tuple(
         upstream=upstream,
         since=findings_pyro.UNMEASURED_SINCE,
     )
-    for number, case, quantity, right, title, happens, harm, fix, upstream in (
-        (17, "SEM-KL-004", "kl", "by_log_prob", "torch's KL(Poisson(0) || Poisson) is nan", "0 log 0",
+    for number, case, more, quantity, right, title, happens, harm, fix, upstream in (
+        (17, "SEM-KL-004", (), "kl", "by_log_prob", "torch's KL(Poisson(0) || Poisson) is nan", "0 log 0",
          "nan, where it is 1 nat", "write the first term with torch.xlogy",
          "pytorch issue 144279 is the same 0 log 0 in another pair"),
-        (18, "SEM-KL-005", "kl", "by_log_prob", "torch's KL(Binomial(n, 1) || Binomial) is -inf",
+        (18, "SEM-KL-005", (), "kl", "by_log_prob", "torch's KL(Binomial(n, 1) || Binomial) is -inf",
          "log(1 - 1) is not clamped, the logits are", "-inf, where it is 8.4 nats; nan to itself, where it is 0",
          "clamp the probability of log(1 - p) as the logits are clamped, or use torch.xlog1py", ""),
-        (19, "SEM-KL-006", "mean_field", "trace",
-         "torch's KL(Uniform || ContinuousBernoulli) is inf where an end of the support is shared",
-         "<= for < in the test of the support; Uniform | Beta has <", "inf, where it is 0.51 nats",
+        (19, "SEM-KL-006", ("SEM-KL-013",), "mean_field", "trace",
+         "torch's KL(Uniform || ContinuousBernoulli), and the other way round, is inf where an end of the support is "
+         "shared", "<= for < in the test of the support; Uniform | Beta has <", "inf, where it is 0.51 and 0.72 nats",
          "test with < as Uniform | Beta does", ""),
     )
 )  # fmt: skip
@@ -257,6 +258,7 @@ FINDINGS: tuple[Finding, ...] = (
     *findings_pyro.FINDINGS,
     *findings_tmc.FINDINGS,
     *findings_numpyro.FINDINGS,
+    *findings_edges.FINDINGS,
     *findings_scores.FINDINGS,
     *findings_tfp.FINDINGS,
 )

@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 
 from elbo_compare.compare.records import Outcome
-from elbo_compare.compare.searching.divergences import of_divergences
-from elbo_compare.compare.searching.grouping import grouped, pasted, simulated
+from elbo_compare.compare.searching.divergences import OF_ERRORS, OF_SHAPES, of_divergences
+from elbo_compare.compare.searching.grouping import Group, grouped, pasted, simulated
 from elbo_compare.compare.searching.judging import differing, judged, worst
 from elbo_compare.compare.searching.searching import Request, search
 from elbo_compare.compare.searching.text import new, text
 from elbo_compare.compare.statistics import ErrorBudget
 from elbo_compare.suites.semantics.case import OF_PROGRAMS, Library
+from elbo_compare.suites.semantics.searching import shrinking
 from elbo_compare.suites.semantics.searching.description import Expression, Family, Pair, Site, from_json, to_json
 from elbo_compare.suites.semantics.searching.exact import Exact, exact
 from elbo_compare.suites.semantics.searching.features import Feature
@@ -27,7 +28,7 @@ from elbo_compare.suites.semantics.searching.recognised import (
     expressible,
     recognised,
 )
-from elbo_compare.suites.semantics.searching.ways import BLOCKS, RELATIVES, Measured, Way
+from elbo_compare.suites.semantics.searching.ways import BLOCKS, RELATIVES, WAYS, Measured, Way
 
 LEVEL = ErrorBudget(tests=5000).per_test
 RIGHT = Exact(value=1.0, gradient=(0.5,), value_error=1e-9, gradient_error=(1e-9,))
@@ -84,6 +85,7 @@ def test_recognised_by_class_kind_and_core():
 def test_every_finding_is_expressible_or_has_a_reason():
     """What the share of findings found again is a share of: nothing of the register is left out silently."""
     of_kl = {name for library in OF_PROGRAMS for names in of_divergences(library).values() for name in names}
+    of_kl |= {*OF_SHAPES.values(), *OF_ERRORS.values()}
     assert set(NEEDS) | set(OUT_OF_REACH) | of_kl == set(BY_ID)
     assert not set(OUT_OF_REACH) & (set(NEEDS) | of_kl)
     assert {name for library in OF_PROGRAMS for name in expressible(library)} == set(NEEDS)
@@ -209,6 +211,37 @@ def test_second_route_is_of_the_class_s_own_objective():
     fields = json.loads(json.dumps(asdict(way)))
     example = candidate(way_fields=fields, exact={"value": right.value, "gradient": right.gradient})
     assert simulated(pair, example) == "agrees"
+
+
+def test_a_share_is_of_what_the_classes_can_show():
+    """EnergyDistance is no class of the plain search, RenyiELBO is one of both."""
+    plain, relatives = Request(), Request(relatives=True)
+    assert "FIND-PYRO-023" not in expressible(Library.PYRO, plain.classes(Library.PYRO))
+    assert "FIND-PYRO-023" in expressible(Library.PYRO, relatives.classes(Library.PYRO))
+    for request in (plain, relatives):
+        assert "FIND-PYRO-031" in expressible(Library.PYRO, request.classes(Library.PYRO))
+        assert "FIND-PYRO-004" in expressible(Library.PYRO, request.classes(Library.PYRO))  # of whichever class
+
+
+def test_programs_of_every_way_are_short():
+    """Of a pair with state, which takes the most lines: 15 at most in every way, nothing imported that is not used."""
+    state = 2 * list(Feature).index(Feature.GLOBAL)
+    plain = draw(0, state)
+    small = next(step for step in shrinking.smaller(plain) if step.state and len(step.guide) == 1)
+    for library in OF_PROGRAMS:
+        for way in (*WAYS[library], *RELATIVES[library]):
+            example = candidate(pair=to_json(small), way_fields=asdict(way), elbo=way.elbo, theta=len(small.theta))
+            (group,) = grouped_without_simulation(library, example)
+            lines = pasted(group).splitlines()
+            assert len(lines) <= 15, way.label
+            compile("\n".join(lines), way.label, "exec")
+            for name in ("poutine", "handlers"):
+                assert sum(name in line for line in lines) != 1, way.label
+
+
+def grouped_without_simulation(library, example):
+    return [Group(library=library, elbo=example["elbo"], core=(), kinds=("value",), example=example, count=1, ways=(),
+                  finding="", simulated="agrees")]  # fmt: skip
 
 
 @pytest.mark.slow

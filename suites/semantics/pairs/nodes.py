@@ -118,12 +118,28 @@ def _continuous(q: Any, p: Any, q_spec: Spec, p_spec: Spec) -> tuple[float, floa
     for quantile, cut in ((q.ppf, _cut(q_spec, p_spec, lower=True)), (q.isf, _cut(q_spec, p_spec, lower=False))):
         s, weights = _panels(cut)
         x = np.array([quantile(each) for each in np.exp(-s)]) if not hasattr(q, "dist") else quantile(np.exp(-s))
+        if q_spec[0] == "Beta" and quantile == q.isf:  # by 1 - x, which floats can tell from 0 where x is 1 for them
+            part, its = _mirrored(q_spec, p_spec, p, s, weights)
+            total, size = total + part, size + its
+            continue
         inside = (x > q_low) & (x < q_high)  # closer to the edge than floats can tell: of weight e^-s
         x, mass = x[inside], (weights * np.exp(-s))[inside]
         log_q, log_p = (_log_density(each, x) for each in (q, p))
         total += float((mass * (log_q - log_p)).sum())
         size += float((mass * (abs(log_q) + abs(log_p))).sum())
     return total, size
+
+
+def _mirrored(q_spec: Spec, p_spec: Spec, p: Any, s: Array, weights: Array) -> tuple[float, float]:
+    """The upper half of a beta q: y = 1 - x is beta too, with the concentrations changed over, and so is a beta p's."""
+    q, y_of_p = (scipy.stats.beta(spec[1]["concentration0"], spec[1]["concentration1"]) if spec[0] == "Beta" else None
+                 for spec in (q_spec, p_spec))  # fmt: skip
+    y = q.ppf(np.exp(-s))
+    inside = y > 0
+    y, mass = y[inside], (weights * np.exp(-s))[inside]
+    log_q = q.logpdf(y)
+    log_p = y_of_p.logpdf(y) if y_of_p is not None else _log_density(p, 1 - y)
+    return float((mass * (log_q - log_p)).sum()), float((mass * (abs(log_q) + abs(log_p))).sum())
 
 
 def _log_density(distribution: Any, x: Array) -> Array:

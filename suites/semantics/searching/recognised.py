@@ -92,9 +92,10 @@ def classes(finding: Finding) -> tuple[str, ...]:
     return named or (("TraceMeanField_ELBO",) if "mean_field" in finding.quantities else ())
 
 
-def expressible(library: Library) -> list[str]:
-    """The findings of a library that random pairs can show."""
-    return [name for name in NEEDS if BY_ID[name].library is library]
+def expressible(library: Library, among: Collection[str] = ()) -> list[str]:
+    """The findings of a library that random pairs can show; `among`: in one of these classes, none: in any."""
+    mine = [name for name in NEEDS if BY_ID[name].library is library]
+    return [name for name in mine if not among or not classes(BY_ID[name]) or set(classes(BY_ID[name])) & set(among)]
 
 
 def recognised(library: Library, elbo: str, kinds: Collection[str], core: Collection[str], *, reused: bool) -> str:
