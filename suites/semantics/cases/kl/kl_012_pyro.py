@@ -6,7 +6,7 @@ from torch.distributions import kl_divergence
 
 
 def measure() -> dict[str, float]:
-    """The column of a p with probability 0 is infinite, and no other cell; batches (3,) and (2, 1) have a divergence."""
+    """The column of the p that is 0 is infinite, and no other cell; batches (3,) and (2, 1) have a divergence."""
     q, p = dist.Bernoulli(torch.tensor([[0.2, 0.3], [0.4, 0.6]])), dist.Bernoulli(torch.tensor([0.0, 0.5]))
     kl, expanded = kl_divergence(q, p), kl_divergence(q, p.expand([2, 2]))
     numbers = {
