@@ -1,4 +1,4 @@
-"""Candidate findings about torch's divergences where supports end and batches broadcast, all found by `compare search`."""
+"""Candidate findings about torch's divergences where supports end and batches broadcast; see `findings`."""
 
 from elbo_compare.suites.semantics.case import Finding, Library, Status, Unit
 from elbo_compare.suites.semantics.findings_pyro import UNMEASURED_SINCE
@@ -34,8 +34,8 @@ FINDINGS: tuple[Finding, ...] = (
         quantities=("infinite_at_1_0", "finite_at_0_1", "raises"),
         title="torch's divergences that mark their edges by a mask mark other cells, or raise, where batches broadcast",
         documentation=BATCH_SENTENCE,
-        happens="result[mask of one side's parameter] = inf indexes the leading axes of the broadcast result: a mask of "
-        "shape (2,) picks rows of (2, 2), one of shape (2, 1) raises IndexError for any parameters; Bernoulli | "
+        happens="result[mask of one side's parameter] = inf indexes the leading axes of the broadcast result: a mask "
+        "of shape (2,) picks rows of (2, 2), one of shape (2, 1) raises IndexError for any parameters; Bernoulli | "
         "Bernoulli, Beta | Uniform, Pareto and Uniform against exponential and gamma, Pareto | Normal, Uniform | Beta "
         "(found by compare search --divergences)",
         harm="inf in cells that are finite, and finite ones where it is inf, in square batches with a member on an "

@@ -27,7 +27,7 @@ CASES = (
         id="SEM-KL-011",
         title="The batch shape of a divergence that is infinite: one normal against three exponentials",
         statement="three numbers, each inf",
-        source="torch.distributions.kl._kl_normal_infinity 2.13 and its kin: _infinite_like(p.loc), a tensor of q's shape",
+        source="torch.distributions.kl._kl_normal_infinity 2.13 and its kin: _infinite_like(p.loc), of q's shape",
         behaviours=(
             Behaviour(library=Library.PYRO, formula="one number: q's batch shape, not the broadcast one",
                       program="kl/kl_011_pyro.py", computes=lambda _: {"three_numbers": 0.0}),
@@ -36,10 +36,10 @@ CASES = (
     ),
     Case(
         id="SEM-KL-012",
-        title="Batches that broadcast, a member of p on an edge: Bernoullis (2, 2) against (2,), and (3,) against (2, 1)",
-        statement="inf in the column of the p that gives 0 to what q does; a divergence for every batch that broadcasts",
-        source="torch.distributions.kl._kl_bernoulli_bernoulli 2.13: t1[q.probs == 0] = inf, t1 of the broadcast shape, "
-               "the mask of q's own",
+        title="Batches that broadcast, a member of p on an edge: Bernoullis (2, 2) against (2,), (3,) against (2, 1)",
+        statement="inf in the column of the p that gives 0 to what q does not; a number for every cell that broadcasts",
+        source="torch.distributions.kl._kl_bernoulli_bernoulli 2.13: t1[q.probs == 0] = inf, t1 of the broadcast "
+               "shape, the mask of q's own",
         behaviours=(
             Behaviour(library=Library.PYRO,
                       formula="the mask of shape (2,) picks rows, not columns; one of shape (2, 1) raises IndexError",

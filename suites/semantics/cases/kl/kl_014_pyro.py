@@ -15,9 +15,9 @@ def measure() -> dict[str, float]:
         "poisson": (dist.Poisson(ZERO), dist.Binomial(7, torch.tensor(0.3))),
     }
     numbers = {name: float(kl_divergence(q, p)) for name, (q, p) in pairs.items()}
-    return numbers | {
-        f"{name}_by_log_prob": float(q.log_prob(ZERO) - p.log_prob(ZERO)) for name, (q, p) in pairs.items()
-    }
+    for name, (q, p) in pairs.items():
+        numbers[f"{name}_by_log_prob"] = float(q.log_prob(ZERO) - p.log_prob(ZERO))
+    return numbers
 
 
 if __name__ == "__main__":
