@@ -102,7 +102,8 @@ def test_planted_errors_are_seen(many_against_one, what):
     off = judged(trial, wrong, right, double=True)[1]
     assert {each.what for each in off} == {what}
     row = {"numbers": 1, "raised": [], "off": [vars(each) for each in off]}
-    assert f"Normal|Normal ({'FIND-PYRO-032' if what == 'shape' else 'NEW'})" in "\n".join(
+    known = "FIND-PYRO-032" if what == "shape" else "NEW"
+    assert f"Normal|Normal ({known})" in "\n".join(lines(Library.PYRO, {"Normal|Normal": row}))
         lines(Library.PYRO, {"Normal|Normal": row})
     )
 
