@@ -104,8 +104,6 @@ def test_planted_errors_are_seen(many_against_one, what):
     row = {"numbers": 1, "raised": [], "off": [vars(each) for each in off]}
     known = "FIND-PYRO-032" if what == "shape" else "NEW"
     assert f"Normal|Normal ({known})" in "\n".join(lines(Library.PYRO, {"Normal|Normal": row}))
-        lines(Library.PYRO, {"Normal|Normal": row})
-    )
 
 
 @pytest.fixture
