@@ -132,13 +132,16 @@ def _continuous(q: Any, p: Any, q_spec: Spec, p_spec: Spec) -> tuple[float, floa
 
 def _mirrored(q_spec: Spec, p_spec: Spec, p: Any, s: Array, weights: Array) -> tuple[float, float]:
     """The upper half of a beta q: y = 1 - x is beta too, with the concentrations changed over, and so is a beta p's."""
-    q, y_of_p = (scipy.stats.beta(spec[1]["concentration0"], spec[1]["concentration1"]) if spec[0] == "Beta" else None
-                 for spec in (q_spec, p_spec))  # fmt: skip
+    q = scipy.stats.beta(q_spec[1]["concentration0"], q_spec[1]["concentration1"])
     y = q.ppf(np.exp(-s))
     inside = y > 0
     y, mass = y[inside], (weights * np.exp(-s))[inside]
     log_q = q.logpdf(y)
-    log_p = y_of_p.logpdf(y) if y_of_p is not None else _log_density(p, 1 - y)
+    log_p = (
+        scipy.stats.beta(p_spec[1]["concentration0"], p_spec[1]["concentration1"]).logpdf(y)
+        if p_spec[0] == "Beta"
+        else _log_density(p, 1 - y)
+    )
     return float((mass * (log_q - log_p)).sum()), float((mass * (abs(log_q) + abs(log_p))).sum())
 
 
