@@ -16,6 +16,7 @@ import resource
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -31,6 +32,7 @@ FAILED, NOT_LOADED = "failed", "not loaded"
 IMAGES = '{"in_channels": 3, "latent_dim": 8}'
 MEANS = "the squared error is a mean over pixels, the KL one over the batch times M_N"
 TOLD = "the sampler is right"
+JUDGED = (RIGHT, WRONG, BY_DESIGN, OTHER)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -275,11 +277,14 @@ def rows(answers: Mapping[str, Any]) -> Iterator[str]:
     """The table."""
     yield "# Public VAE programs, whole, under `compare check`\n"
     as_read = sum(each["as_wanted"] for each in answers.values())
+    judged = Counter(each["verdict"] for each in answers.values() if each["verdict"] in JUDGED and each["as_wanted"])
     slow = sum(each["cpu_s"] > LIMIT_S for each in answers.values())
+    slow_judged = sum(each["cpu_s"] > LIMIT_S and each["verdict"] in JUDGED for each in answers.values())
     yield (
         f"{len(answers)} programs, each tried without an edit by the command shown; {as_read} gave what a reading of "
-        "the program says (verdict and words; some were read again after a first answer), "
-        f"{slow} took more than {LIMIT_S:.0f} CPU seconds (the command in one thread, imports included; the machine "
+        "the program says (verdict and words; some were read again after a first answer). "
+        f"{judged.total()} of these were judged ({', '.join(f'{n} {verdict}' for verdict, n in judged.items())}). "
+        f"{slow}, {slow_judged} of them judged, took more than {LIMIT_S:.0f} CPU seconds (the command in one thread, imports included; the machine "
         "was busy, so its clock is not shown). Nothing is right that was not judged: what can't be judged or entered "
         "is *not judged*, *failed* or *not loaded*, and says why. Made by `benchmarks/whole_models.py`; "
         "`programs.json` has every answer whole, with the commit of this project.\n"
