@@ -17,8 +17,9 @@ from elbo_compare.compare.matching.expecting import LEAN, SAMPLED, Runs, foreign
 from elbo_compare.compare.matching.judging import judge
 from elbo_compare.compare.matching.measured import SIZES, TAPES, UNIT, Measured, measured
 from elbo_compare.compare.matching.result import MatchResult, MatchVerdict
+from elbo_compare.compare.matching.retying import exchanges
 from elbo_compare.compare.matching.tempering import tempered
-from elbo_compare.compare.matching.tying import Tied, tie
+from elbo_compare.compare.matching.tying import ORDERED, Tied, tie
 from elbo_compare.suites.bridge.pairs.records import OWN_ONLY, Asked, ProgramError, Run, SiteFacts, Total, Weight
 from elbo_compare.suites.bridge.tape import Tape
 from elbo_compare.suites.contract import Array, DType
@@ -201,9 +202,11 @@ def against(
         theirs = joined(theirs, runs(other, second.label, plan, replace(asked, wide=wide, moved=moved), known))
         result, apart = concluded(first, second.label, theirs, sites, tied, second.framework)
         if result.verdict not in (MatchVerdict.NOT_EXPLAINED, MatchVerdict.NOT_JUDGED):
-            return result
+            break
         if apart and foreign([*sites, *first.facts]) and (more or first.spare):
             return _expected(result, apart, first, other, second, plan, sites, more)
+    if result.verdict in (MatchVerdict.DIFFERS, MatchVerdict.NOT_EXPLAINED):
+        result = _tied_otherwise(result, first, other, second, plan, sites, tied, asked)
     if result.verdict is not MatchVerdict.NOT_EXPLAINED or apart or first.pair:
         return result
 
@@ -213,6 +216,38 @@ def against(
         return measured(few, made, sites, first.facts, UNIT)
 
     return replace(result, **tempered(sharpened, sites) or {})
+
+
+def _tied_otherwise(
+    result: MatchResult,
+    first: Observed,
+    other: Any,
+    second: Side,
+    plan: Plan,
+    sites: Sequence[SiteFacts],
+    tied: Tied,
+    asked: Asked,
+) -> MatchResult:
+    """The result, or that nothing is judged: with two layers exchanged, which order alone had tied, it is the same."""
+    few = replace(first, runs={size: list(each)[:FEWER] for size, each in first.runs.items()})
+    kernels = [each.name for each in first.weights if each.kernel]
+    for again, one, another in exchanges(tied, other.weights()):
+        other.take(again.names, first.values, kernels)
+        theirs = runs(other, second.label, replace(plan, tapes=FEWER), asked)
+        found, _ = concluded(few, second.label, theirs, sites, again, second.framework)
+        if found.verdict is MatchVerdict.SAME:
+            ties = " ".join(f"--tie {layer}={_layer(again.names, layer)}" for layer in (one, another))
+            text = (
+                f"the weights were tied {ORDERED}, and with {one} and {another} exchanged both sides are the same: say "
+                f"which is which, as in {ties}"
+            )
+            return replace(result, verdict=MatchVerdict.NOT_JUDGED, differences=(), message=text)
+    other.take(tied.names, first.values, kernels)
+    return result
+
+
+def _layer(names: Mapping[str, str], layer: str) -> str:
+    return next(ours.rpartition(".")[0] for theirs, ours in names.items() if theirs.rpartition(".")[0] == layer)
 
 
 def _expected(

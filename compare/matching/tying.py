@@ -8,6 +8,7 @@ from elbo_compare.compare.checking.failure import TargetError
 from elbo_compare.suites.bridge.pairs.records import Weight
 
 SHOWN = 4  # names in a refusal
+ORDERED = "by order and shape"
 LEAVES = {"w": "weight", "W": "weight", "kernel": "weight", "b": "bias"}  # what other frameworks call a layer's parts
 
 
@@ -93,10 +94,10 @@ def _matched(free: Sequence[Weight], left: Sequence[Weight]) -> tuple[dict[str, 
     if by_name:
         return by_name, f"{len(left)} by name"
     if len(free) == len(left) and all(map(fits, free, left)):
-        return {b.name: a.name for a, b in zip(free, left, strict=True)}, f"{len(left)} by order and shape"
+        return {b.name: a.name for a, b in zip(free, left, strict=True)}, f"{len(left)} {ORDERED}"
     in_order = _in_order(free, left)
     if in_order:
-        return in_order, f"{len(left)} by order and shape"
+        return in_order, f"{len(left)} {ORDERED}"
     unique = _by_shape(free, left)
     if unique:
         return unique, f"{len(left)} by shape"

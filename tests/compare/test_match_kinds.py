@@ -89,6 +89,18 @@ def test_a_planted_difference_is_named(file, loss, pair, data, says):
     assert says in "; ".join(result.differences)
 
 
+def test_heads_that_order_alone_has_tied_to_one_another_accuse_nobody():
+    targets = Path(__file__).parent / "targets" / "match_order.py"
+    one, model, guide = load_programs([f"{targets}:{name}" for name in ("loss", "model", "guide")], {})
+    first, second = (Side(programs=each, framework="torch", label="heads") for each in ((one,), (model, guide)))
+    result = match_sides(first, second, Plan(data=[BINARY], tapes=9), {})
+    assert (result.verdict, result.exit_code, result.differences) == (MatchVerdict.NOT_JUDGED, 3, ())
+    assert "tied by order and shape, and with mean and log_var exchanged both sides are the same" in result.message
+    assert "--tie mean=centre --tie log_var=spread" in result.message
+    named = match_sides(first, second, Plan(data=[BINARY], tapes=9), {"mean": "centre", "log_var": "spread"})
+    assert named.verdict is MatchVerdict.SAME, named.as_text()
+
+
 def weights(*described):
     return [Weight(name=name, shape=shape, kernel=kernel) for name, shape, kernel in described]
 
