@@ -52,7 +52,7 @@ def write_documents(site: Path, write: Write, sources: Path, there: Path) -> Pat
     titles = {}
     for path in found:
         text = path.read_text("utf-8")
-        titles[path.stem] = text.partition("\n")[0].removeprefix("#").strip()
+        titles[path.stem] = _heading(text)
         write(f"{FOLDER}/{path.stem}.html", titles[path.stem], html(text, lambda link: address(link, there, sources)))
     items = "\n".join(
         f'<li><a href="{escape(name)}.html">{escape(title)}</a>{_about(name)}</li>' for name, title in titles.items()
@@ -69,9 +69,17 @@ def write_notes(site: Path, write: Write, texts: Mapping[str, str], there: Path)
     for name, text in texts.items():
         source = there / text
         told = source.read_text("utf-8")
-        title = told.partition("\n")[0].removeprefix("#").strip()
-        write(f"{NOTES}/{name}.html", title or name, html(told, lambda link, at=source.parent: beside(link, there, at)))
+        write(
+            f"{NOTES}/{name}.html",
+            _heading(told) or name,
+            html(told, lambda link, at=source.parent: beside(link, there, at)),
+        )
     return {name: f"{NOTES}/{name}.html" for name in texts}
+
+
+def _heading(text: str) -> str:
+    """The first line without its marks, as a title has it."""
+    return text.partition("\n")[0].removeprefix("#").replace("`", "").strip()
 
 
 def beside(link: str, site: Path, folder: Path) -> str:

@@ -83,7 +83,9 @@ def test_what_is_markdown_alone_is_a_page_of_the_site(tmp_path):
     folder.mkdir()
     for name in ("faults.csv", "more.md", "more.html", "curve.svg"):
         (folder / name).write_text("there")
-    told = "# Faults <b>\n\n[rows](faults.csv), [more](more.md#all), [gone](gone.csv) <script>alert(1)</script>\n"
+    told = (
+        "# Faults of `run` <b>\n\n[rows](faults.csv), [more](more.md#all), [gone](gone.csv) <script>alert(1)</script>\n"
+    )
     told += "![a curve](curve.svg) ![gone](gone.svg)\n"
     (folder / "README.md").write_text(told)
     index = write_site(tmp_path, [Joined(name="soak", page="soak/README.md", text="soak/README.md")], None)
@@ -93,5 +95,5 @@ def test_what_is_markdown_alone_is_a_page_of_the_site(tmp_path):
     assert '<a href="../soak/faults.csv">rows</a>, <a href="../soak/more.html#all">more</a>, gone' in page
     assert '<img src="../soak/curve.svg" alt="a curve">' in page.replace(" />", ">")
     assert "gone.svg" not in page
-    assert "<title>Faults &lt;b&gt;</title>" in page
+    assert "<title>Faults of run &lt;b&gt;</title>" in page
     assert "<script>alert" not in page
