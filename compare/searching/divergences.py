@@ -47,6 +47,13 @@ OF_SHAPES: Mapping[Library, str] = {Library.PYRO: "FIND-PYRO-032"}
 OF_ERRORS: Mapping[Library, str] = {Library.PYRO: "FIND-PYRO-033"}
 
 
+# No divergence: what the integral takes otherwise.
+_CONVENTIONS: Mapping[tuple[Library, str], str] = {
+    (Library.NUMPYRO, "CategoricalProbs|CategoricalProbs"): "no divergence: probabilities are taken as they are where "
+    "the integral divides by their sum: gradients differ along (1, 1, 1) alone, values by the rounding of that sum",
+}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Off:
     """One number of a trial that is not the integral's: `what` is value, shape, or gradient q.scale."""
@@ -149,7 +156,7 @@ def recognised(library: Library, name: str, pair: Mapping[str, Any]) -> tuple[li
     """The findings that a pair's numbers are known for, and whether any of them is known for none."""
     shapes = [one for one in pair["off"] if one["what"] == "shape"]
     found = list(of_divergences(library).get(name, ())) if len(shapes) < len(pair["off"]) else []
-    fresh = len(shapes) < len(pair["off"]) and not found
+    fresh = len(shapes) < len(pair["off"]) and not found and (library, name) not in _CONVENTIONS
     for seen, known in ((shapes, OF_SHAPES), (pair["raised"], OF_ERRORS)):
         found += [known[library]] if seen and library in known else []
         fresh = fresh or (bool(seen) and library not in known)
@@ -167,7 +174,7 @@ def lines(library: Library, pairs: Mapping[str, Mapping[str, Any]]) -> Iterator[
     for name, each in off.items():
         what = Counter(f"{one['what']}{'' if one['double'] else ' in float32'}" for one in each["off"])
         found, fresh = recognised(library, name, each)
-        identifiers = ", ".join([*found, *(["NEW"] if fresh else [])])
+        identifiers = ", ".join([*found, *(["NEW"] if fresh else [])]) or _CONVENTIONS[library, name]
         yield f"  {name} ({identifiers}): " + ", ".join(f"{count} {kind}" for kind, count in what.items())
         for one in each["off"][:SAID]:
             single = "" if one["double"] else ", float32"

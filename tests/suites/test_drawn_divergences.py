@@ -42,6 +42,10 @@ def test_what_a_pair_shows_is_known_by_its_kind():
         ("Geometric|Geometric", [value], [], (["FIND-PYRO-034"], False)),
     ):
         assert recognised(Library.PYRO, name, {"off": off, "raised": raised}) == found
+    assert recognised(Library.NUMPYRO, "CategoricalProbs|CategoricalProbs", {"off": [value], "raised": []}) == (
+        [],
+        False,
+    )
     assert recognised(Library.NUMPYRO, "Normal|Normal", {"off": [shape], "raised": []}) == ([], True)
 
 
