@@ -11,6 +11,7 @@ import typer
 from elbo_compare.compare.commands.bench import bench
 from elbo_compare.compare.commands.check import check
 from elbo_compare.compare.commands.data import data
+from elbo_compare.compare.commands.env import env
 from elbo_compare.compare.commands.history import history
 from elbo_compare.compare.commands.match import match
 from elbo_compare.compare.commands.search import search
@@ -42,6 +43,7 @@ app.command()(search)
 app.command()(history)
 app.add_typer(vectors, name="vectors")
 app.add_typer(data, name="data")
+app.add_typer(env, name="env")
 
 Profile = Annotated[str, typer.Option(help="quick, standard, full, gpu or a TOML file.")]
 DeviceName = Annotated[str | None, typer.Option("--device", help="auto, cpu or cuda.  [default: auto]")]

@@ -53,7 +53,7 @@ class Row:
     """One implementation. `folder`: of `suites`; `entry`: module:class within it; `framework`: what it computes with;
     `library`: the package whose public ELBO objects give its numbers; `classes`: estimator -> the name of that class;
     `extra`: what installs all of it; `optional`: `all` means it only where it is installed, so that nothing changes for
-    who does without."""
+    who does without; `environment`: the named one in which it runs, where it would disturb what is installed here."""
 
     name: str
     kind: Kind
@@ -64,6 +64,7 @@ class Row:
     classes: Mapping[str, str] = field(default_factory=dict, hash=False)
     extra: str = ""
     optional: bool = False
+    environment: str = ""
 
     @property
     def target(self) -> str:
@@ -170,8 +171,26 @@ ROSTER = (
         optional=True,
     ),
 )
+# Libraries whose losses the semantics cases ask, each in an environment of its own; no implementation is theirs.
+GUESTS = tuple(
+    Row(
+        name=name,
+        kind=Kind.LIBRARY,
+        folder="semantics",
+        entry="",
+        framework=framework,
+        library=Package(module=name, distribution=name, title=title),
+        optional=True,
+        environment=name,
+    )
+    for name, title, framework in (
+        ("pymc", "PyMC", Framework(module="pytensor", distribution="pytensor")),
+        ("pythae", "Pythae", TORCH),
+    )
+)
 BY_NAME = {row.name: row for row in ROSTER}
-TITLES = {row.name: row.library.title for row in ROSTER if row.library is not None}  # a library's name in a sentence
+LIBRARIES = {row.name: row for row in (*ROSTER, *GUESTS) if row.library is not None}
+TITLES = {name: row.library.title for name, row in LIBRARIES.items() if row.library}  # a library's name in a sentence
 ORACLE = next(row.name for row in ROSTER if row.kind is Kind.ORACLE)  # the reference, whatever the others are
 
 

@@ -19,7 +19,8 @@ class Program:
 
     `code`: FILE.py, whose `measure()` is called, or MODULE:FUNCTION; it returns named numbers or rows (dataclasses).
     Programs of one `group` may share a process: torch and JAX never do. `packages`: what its numbers depend on.
-    `lacking`: why it can't run here. `aside`: run only where the suite itself is asked for, not as a part of a profile.
+    `lacking`: why it can't run here. `environment`: the named one that it runs in, "" for this one. `aside`: run only
+    where the suite itself is asked for, not as a part of a profile.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Program:
     group: str
     packages: tuple[str, ...]
     lacking: str = ""
+    environment: str = ""
     aside: bool = False
     timeout_s: float = 120.0
 

@@ -14,7 +14,7 @@ from threading import Event
 from typing import Any
 
 from elbo_compare.compare import environment, files
-from elbo_compare.compare.launching import lifeline
+from elbo_compare.compare.launching import environments, lifeline
 from elbo_compare.compare.planning.suite import Program, Suite
 from elbo_compare.compare.records import ProgramResult, Status
 from elbo_compare.compare.running.codec import dumps
@@ -107,7 +107,7 @@ def _batches(
     """The programs to run, those of one group in parts of the suite's size."""
     store = SuiteStore(folder, suite.name)
     programs = [each for each in suite.programs() if whole or not each.aside]
-    pending = [each for each in programs if not _fresh(store.read(each.name), now)]
+    pending = [each for each in programs if not _fresh(store.read(each.name), _of(each, now))]
     if len(pending) < len(programs):
         there = len(programs) - len(pending)
         say(f"{there} of {len(programs)} {suite.noun} are there; {len(pending)} are to be run")
@@ -123,6 +123,11 @@ def _fresh(result: ProgramResult | None, now: str) -> bool:
     return result is not None and result.fingerprint == now and result.status in done
 
 
+def _of(program: Program, now: str) -> str:
+    """The fingerprint of a program: of what its environment holds too."""
+    return " ".join([now, *environments.of(program.environment).pins]) if program.environment else now
+
+
 def _run_batch(store: SuiteStore, programs: Sequence[Program], now: str, stop: Event, done: Callable[[], None]) -> None:
     runnable = []
     for program in programs:
@@ -133,7 +138,8 @@ def _run_batch(store: SuiteStore, programs: Sequence[Program], now: str, stop: E
             runnable.append(program)
     if stop.is_set() or not runnable:
         return
-    runs = run_programs([each.code for each in runnable], max(each.timeout_s for each in runnable))
+    where = environments.interpreter(runnable[0].environment)  # one for a group
+    runs = run_programs([each.code for each in runnable], max(each.timeout_s for each in runnable), where)
     for program, run in zip(runnable, runs, strict=True):
         if stop.is_set():  # its process may have been interrupted: the row would say that it crashed
             runs.close()
@@ -157,8 +163,12 @@ def _measured(program: Program, run: ProgramRun, now: str) -> ProgramResult:
 
 
 def _result(program: Program, now: str, **fields: Any) -> ProgramResult:
-    versions = {name: version for name in program.packages if (version := environment.installed_version(name))}
-    return ProgramResult(program=program.name, versions=versions, fingerprint=now, **fields)
+    if program.environment:
+        installed = environments.of(program.environment).versions()
+    else:
+        installed = {name: environment.installed_version(name) for name in program.packages}
+    versions = {name: version for name in program.packages if (version := installed.get(name))}
+    return ProgramResult(program=program.name, versions=versions, fingerprint=_of(program, now), **fields)
 
 
 def _to_json(result: ProgramResult) -> dict[str, Any]:

@@ -3,12 +3,13 @@
 from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 
+from elbo_compare.compare.launching import environments
 from elbo_compare.compare.planning.availability import present
 from elbo_compare.compare.planning.suite import Program, Suite, SuiteJudgement
 from elbo_compare.compare.records import ProgramResult, SuiteVerdict
 from elbo_compare.compare.semantics.judging import PAIRS, case_verdicts, finding_verdicts, pair_verdicts
 from elbo_compare.compare.semantics.register import described_frame, finding_frame, verdict_frame
-from elbo_compare.suites.roster import BY_NAME
+from elbo_compare.suites.roster import LIBRARIES, Row
 from elbo_compare.suites.semantics.case import Case, Finding, Library
 from elbo_compare.suites.semantics.catalogue import CASES
 from elbo_compare.suites.semantics.findings import FINDINGS
@@ -21,9 +22,16 @@ DESCRIBED_FRAME = "semantics_described"
 
 def programs(cases: Sequence[Case] = CASES) -> list[Program]:
     """Every case in every library that has it, NumPyro's first (they take longest), then the sweeps. An optional
-    library's are there only where it is installed."""
-    libraries = [library for library in sorted(Library) if not BY_NAME[library].optional or present(BY_NAME[library])]
+    library's are there only where it is installed, or where its environment is."""
+    libraries = [library for library in sorted(Library) if _wanted(LIBRARIES[library])]
     return [*(each for library in libraries for each in programs_of(cases, library)), *map(_sweep, PAIRS_OF)]
+
+
+def _wanted(row: Row) -> bool:
+    """An environment that is there but broken or of other versions is wanted: its programs say what mends it."""
+    if row.environment:
+        return environments.of(row.environment).folder.is_dir()
+    return not row.optional or present(row)
 
 
 def programs_of(cases: Sequence[Case], library: Library) -> Iterator[Program]:
@@ -32,12 +40,14 @@ def programs_of(cases: Sequence[Case], library: Library) -> Iterator[Program]:
     for case in cases:
         behaviour = case.behaviour(library)
         if behaviour is not None:
-            needed = [name for name in behaviour.requires if find_spec(name) is None]
+            apart = LIBRARIES[library].environment
+            needed = [name for name in behaviour.requires if not apart and find_spec(name) is None]
             yield Program(
                 name=f"{case.id}-{library}",
                 code=str(behaviour.path),
                 group=library,
-                packages=BY_NAME[library].distributions,
+                packages=LIBRARIES[library].distributions,
+                environment=apart,
                 lacking=absent or (f"needs {', '.join(needed)}, not installed" if needed else ""),
             )
 
@@ -48,7 +58,7 @@ def _sweep(library: Library) -> Program:
         name=f"{PAIRS}-{library}",
         code=str(sweep.program(library)),
         group=f"{library}, all divergences",
-        packages=BY_NAME[library].distributions,
+        packages=LIBRARIES[library].distributions,
         lacking=missing(library),
         aside=True,
         timeout_s=240.0,
@@ -57,8 +67,11 @@ def _sweep(library: Library) -> Program:
 
 def missing(library: Library) -> str:
     """Why no program of a library can run here; empty where it can."""
-    absent = [name for name in BY_NAME[library].modules if find_spec(name) is None]
-    return f"{', '.join(absent)} not installed: pip install 'elbo-compare[{BY_NAME[library].extra}]'" if absent else ""
+    row = LIBRARIES[library]
+    if row.environment:
+        return environments.of(row.environment).lacking()
+    absent = [name for name in row.modules if find_spec(name) is None]
+    return f"{', '.join(absent)} not installed: pip install 'elbo-compare[{row.extra}]'" if absent else ""
 
 
 def judged(results: Sequence[ProgramResult], whole: bool) -> SuiteJudgement:
@@ -81,7 +94,7 @@ def judged(results: Sequence[ProgramResult], whole: bool) -> SuiteJudgement:
 
 def _concerns(finding: Finding, verdicts: Sequence[SuiteVerdict]) -> bool:
     """An optional library's findings are passed over where none of its programs was to run."""
-    return not BY_NAME[finding.library].optional or any(each.subject == finding.library for each in verdicts)
+    return not LIBRARIES[finding.library].optional or any(each.subject == finding.library for each in verdicts)
 
 
 SEMANTICS = Suite(name="semantics", noun="semantics programs", programs=programs, judge=judged)

@@ -22,6 +22,8 @@ class Library(StrEnum):
     PYRO = "pyro"
     NUMPYRO = "numpyro"
     TFP = "tfp"
+    PYMC = "pymc"
+    PYTHAE = "pythae"
 
 
 # Their models and guides are programs. TensorFlow Probability takes a log density and a distribution instead: it has no

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 
-from elbo_compare.suites.roster import BY_NAME
+from elbo_compare.suites.roster import LIBRARIES
 from elbo_compare.suites.semantics.case import Finding
 
 STANDINGS = ("shows", "right", "other", "not known")
@@ -28,7 +28,7 @@ def measured(finding: Finding) -> str:
     row = rows().get(finding.id)
     if row is None:
         return ""
-    distribution = BY_NAME[finding.library].distributions[0]
+    distribution = LIBRARIES[finding.library].distributions[0]
     ran = [version for word in STANDINGS for version in row[word].split(", ") if version != "none"]
     first, last = min(ran, key=_place), max(ran, key=_place)
     under = f"measured under {distribution} {first} to {last}"

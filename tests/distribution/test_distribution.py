@@ -13,11 +13,22 @@ from built_wheel import NAMESAKES, ROOT, pip
 
 PACKAGE = "elbo_compare"
 FOLDERS = ("suites", "compare", "reports")
-DATA = {".py", ".typed", ".npz", ".json", ".toml", ".css", ".csv", ".j2", ".js"}  # what a package folder may hold
+DATA = {
+    ".py",
+    ".typed",
+    ".npz",
+    ".json",
+    ".toml",
+    ".txt",
+    ".css",
+    ".csv",
+    ".j2",
+    ".js",
+}  # what a package folder may hold
 TABLES = {
     "compare": ("profiles/*.toml", "vectors/*.json"),
     "reports": ("templates/*",),
-    "suites": ("weights/*.*", "questions/*.json", "semantics/measured/*.csv"),
+    "suites": ("weights/*.*", "questions/*.json", "semantics/measured/*.csv", "integrations/*.txt"),
 }
 PYTHON_LINES = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 

@@ -3,7 +3,7 @@
 q = N(m, s^2) with m = 0.7, s = 0.5, p = N(0, 1), z = m + s e.  Roeder et al. 2017 (arXiv 1703.09194), eq. 5 to 7.
 """
 
-from elbo_compare.suites.semantics.case import Behaviour, Case, Library, Numbers
+from elbo_compare.suites.semantics.case import OF_PROGRAMS, Behaviour, Case, Library, Numbers
 
 _M, _S = 0.7, 0.5
 
@@ -31,7 +31,7 @@ CASES = (
         "Probability's is GradientEstimators.DOUBLY_REPARAMETERIZED with one sample",
         behaviours=tuple(
             Behaviour(library=library, formula="as stated", program=f"gradient/gradient_001_{library}.py")
-            for library in Library
+            for library in (*OF_PROGRAMS, Library.TFP)
         ),
         oracle=_gradients,
         given=("z",),
