@@ -9,6 +9,7 @@ from elbo_compare.suites.semantics.families import (
     edges,
     fallback,
     gradient,
+    guests,
     plate,
     relatives,
     runtime,
@@ -33,6 +34,7 @@ FAMILIES: dict[str, tuple[Case, ...]] = {
     "structure": structure.CASES,
     "compilation and random numbers": runtime.CASES,
     "surrogates and divergences": surrogates.CASES,
+    "other libraries": guests.CASES,
 }
 CASES: tuple[Case, ...] = tuple(case for cases in FAMILIES.values() for case in cases)
 BY_ID: dict[str, Case] = {case.id: case for case in CASES}
