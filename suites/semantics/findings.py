@@ -5,6 +5,7 @@ IDs are permanent. A finding stands only while `case.expectations` reports its q
 
 from elbo_compare.suites.semantics import (
     findings_edges,
+    findings_guests,
     findings_numpyro,
     findings_pyro,
     findings_scores,
@@ -261,4 +262,5 @@ FINDINGS: tuple[Finding, ...] = (
     *findings_edges.FINDINGS,
     *findings_scores.FINDINGS,
     *findings_tfp.FINDINGS,
+    *findings_guests.FINDINGS,
 )

@@ -4,29 +4,29 @@ import re
 import subprocess
 import sys
 import time
-from importlib.util import find_spec
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from elbo_compare.compare.citing.issue import issue
+from elbo_compare.compare.launching import environments
 from elbo_compare.compare.running.programs import ProgramRun, run_programs
 from elbo_compare.compare.semantics.register import finding_rows
-from elbo_compare.compare.semantics.suite import programs
-from elbo_compare.suites.roster import BY_NAME
+from elbo_compare.compare.semantics.suite import missing, programs
+from elbo_compare.suites import roster
 from elbo_compare.suites.semantics.case import Case, Library, Status, expectations
 from elbo_compare.suites.semantics.catalogue import BY_ID, CASES
 from elbo_compare.suites.semantics.findings import FINDINGS
 from elbo_compare.suites.semantics.pairs import sweep
 from elbo_compare.suites.semantics.pairs.table import PAIRS
 
-INSTALLED = [each for each in Library if all(map(find_spec, BY_NAME[each].modules))]
+INSTALLED = [each for each in Library if not missing(each)]
 # A library that is optional is asked only where it is installed; `test_tfp` says so where it is not.
 LIBRARIES = [
     pytest.param(each, marks=pytest.mark.skipif(each not in INSTALLED, reason=f"{each} is not installed"))
     for each in Library
-    if each in INSTALLED or not BY_NAME[each].optional
+    if each in INSTALLED or not roster.LIBRARIES[each].optional
 ]
 
 
@@ -36,9 +36,10 @@ def runs() -> dict[Library, dict[str, ProgramRun]]:
     found: dict[Library, dict[str, ProgramRun]] = {}
     for library in INSTALLED:
         mine = [each for each in programs() if each.group == library and not each.lacking]
+        where = environments.interpreter(roster.LIBRARIES[library].environment)
         for start in range(0, len(mine), 24):
             part = mine[start : start + 24]
-            for program, run in zip(part, run_programs([each.code for each in part]), strict=True):
+            for program, run in zip(part, run_programs([each.code for each in part], where=where), strict=True):
                 found.setdefault(library, {})[program.name.removesuffix(f"-{library}")] = run
     return found
 
