@@ -15,6 +15,7 @@ SHORT = {
     "registered": "registered",
     "other": "other",
     "raises": "raises",
+    "crashed": "crashed",
     "not run": "not run",
     "not installable": "no release",
 }

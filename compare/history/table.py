@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
-from elbo_compare.compare.history.releases import place
+from elbo_compare.compare.history.releases import VERSIONS, place
 from elbo_compare.compare.records import Outcome, ProgramResult, Status, SuiteVerdict
 from elbo_compare.compare.semantics.judging import case_verdicts, subject_of
 from elbo_compare.suites.semantics.case import Finding, Library, expectations
@@ -20,8 +20,12 @@ class Standing(StrEnum):
     REGISTERED = "registered"  # what the catalogue says of the newest release, which is not right
     OTHER = "other"  # neither, or a number is missing
     RAISES = "raises"
+    CRASHED = "crashed"  # its process ended or took too long, which a loaded machine does too: it is run again
     NOT_INSTALLABLE = "not installable"
     NOT_RUN = "not run"
+
+
+UNKNOWN = frozenset(map(str, (Standing.CRASHED, Standing.NOT_INSTALLABLE, Standing.NOT_RUN)))
 
 
 def standing(result: ProgramResult) -> tuple[Standing, str]:
@@ -29,6 +33,8 @@ def standing(result: ProgramResult) -> tuple[Standing, str]:
     case, library = subject_of(result)
     if result.status is Status.NOT_RUN:
         return Standing.NOT_RUN, result.reason
+    if result.status is Status.CRASHED:
+        return Standing.CRASHED, "its process ended, or took too long; not judged, and run again by the same command"
     if result.status is not Status.OK:
         return Standing.RAISES, without_paths(result.reason)
     try:
@@ -91,7 +97,7 @@ def change_rows(cases: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     for case in dict.fromkeys(row["case"] for row in cases):
         mine = [row for row in cases if row["case"] == case]
         by = {word: [row["version"] for row in mine if row["standing"] == word] for word in map(str, Standing)}
-        ran = {row["standing"] for row in mine} - {str(Standing.NOT_INSTALLABLE), str(Standing.NOT_RUN)}
+        ran = {row["standing"] for row in mine} - UNKNOWN
         if len(ran) > 1:
             said = dict.fromkeys(row["reason"] for row in mine if row["standing"] in ("other", "raises"))
             shown = {
@@ -152,10 +158,10 @@ def _finding(finding: Finding, stands: Mapping[str, Shown]) -> dict[str, Any]:
     for word in Shown:
         row[str(word)] = ", ".join(version for version, found in stands.items() if found is word) or "none"
     known = [version for version, found in stands.items() if found is not Shown.UNKNOWN]
-    return row | {"since": _since(known, stands), "fixed in": _fixed(known, stands)}
+    return row | {"since": _since(finding.library, known, stands), "fixed in": _fixed(known, stands)}
 
 
-def _since(known: Sequence[str], stands: Mapping[str, Shown]) -> str:
+def _since(library: Library, known: Sequence[str], stands: Mapping[str, Shown]) -> str:
     """The first release that shows it, and how the one measured before it stands."""
     showing = [version for version in known if stands[version] is Shown.SHOWS]
     if not showing:
@@ -163,8 +169,16 @@ def _since(known: Sequence[str], stands: Mapping[str, Shown]) -> str:
     first = known.index(showing[0])
     if not first:
         return f"{showing[0]} or before"
-    before = "is right" if stands[known[first - 1]] is Shown.RIGHT else "is wrong otherwise"
-    return f"{showing[0]}; {known[first - 1]} {before}"
+    before = known[first - 1]
+    stood = "is right" if stands[before] is Shown.RIGHT else "is wrong otherwise"
+    return f"{showing[0]}; {before} {stood}" + (
+        ", none between was judged" if _apart(library, before, showing[0]) else ""
+    )
+
+
+def _apart(library: Library, before: str, after: str) -> bool:
+    """Whether a library has releases between two."""
+    return any(place(before) < place(each) < place(after) for each in VERSIONS.get(library, ()))
 
 
 def _fixed(known: Sequence[str], stands: Mapping[str, Shown]) -> str:

@@ -12,6 +12,7 @@ from elbo_compare.compare.launching.connected import Connected
 from elbo_compare.compare.launching.interpreter import HERE, Interpreter
 
 WORKER = "elbo_compare.compare.running.program_worker"
+JAX_SAYS = ("---", "For simplicity, JAX has removed")  # below an exception, of its traceback
 ENDS_S = 5.0  # for a process that has closed its connection
 # One thread: the work is tiny, and threads of two frameworks would fight for the cores. No preallocation on GPUs.
 ENVIRONMENT = {
@@ -37,7 +38,7 @@ class ProgramRun:
     def reason(self) -> str:
         """One line: what was raised (a traceback's last line), or how the process ended (the first; the rest names
         files of this machine)."""
-        lines = [line.strip() for line in self.error.splitlines() if line.strip()]
+        lines = [line.strip() for line in self.error.splitlines() if line.strip() and not line.startswith(JAX_SAYS)]
         return (lines[0] if self.crashed else lines[-1])[:400] if lines else ""
 
 

@@ -11,7 +11,8 @@ from importlib.resources import files
 from elbo_compare.suites.roster import LIBRARIES
 from elbo_compare.suites.semantics.case import Finding
 
-STANDINGS = ("shows", "right", "other", "not known")
+STANDINGS = ("shows", "right", "other")
+FEW = 4  # releases that are named one by one
 ONE_TORCH = "not measured"  # how `since` begins where torch itself is at fault: one torch lay under every Pyro release
 
 
@@ -30,8 +31,11 @@ def measured(finding: Finding) -> str:
         return ""
     distribution = LIBRARIES[finding.library].distributions[0]
     ran = [version for word in STANDINGS for version in row[word].split(", ") if version != "none"]
-    first, last = min(ran, key=_place), max(ran, key=_place)
-    under = f"measured under {distribution} {first} to {last}"
+    if not ran:
+        return ""
+    ordered = sorted(ran, key=_place)
+    named = ", ".join(ordered) if len(ordered) <= FEW else f"{len(ordered)} releases, {ordered[0]} to {ordered[-1]}"
+    under = f"measured under {distribution} {named}"
     if not row["since"]:
         return f"{under}: shows in none of them"
     since, _, before = row["since"].partition("; ")

@@ -144,7 +144,7 @@ def test_since_and_fixed_in_are_what_was_measured(matrix, tmp_path):
     run_all(tmp_path, KINDS)
     write(tmp_path, Library.PYRO, lambda line: None)
     (row,) = [each for each in rows(tmp_path / "history-pyro-findings.csv") if each["finding"] == FINDING.id]
-    assert row["since"] == "1.8.0; 1.5.0 is wrong otherwise"
+    assert row["since"] == "1.8.0; 1.5.0 is wrong otherwise, none between was judged"
     assert row["fixed in"] == "1.9.2"
     assert (row["shows"], row["right"]) == ("1.8.0, 1.9.0", "1.4.0, 1.9.2")
     assert (row["other"], row["not known"]) == ("1.5.0", "1.9.1")
@@ -215,6 +215,28 @@ def test_each_standing(kind, word):
     found, reason = standing(result("SEM-SCALE-001", kind))
     assert found is word
     assert bool(reason) == (word is not Standing.RIGHT)
+
+
+def test_a_process_that_ended_accuses_no_release():
+    """A loaded machine ends a program too: it is no exception of the library's."""
+    ended = ProgramResult(program="SEM-SCALE-001-pyro", status=Status.CRASHED, reason="the process ended with code 1")
+    found, reason = standing(ended)
+    assert found is Standing.CRASHED and "run again" in reason
+    row = {"case": "A", "title": "t", "reason": ""}
+    rows = [row | {"version": "1.0", "standing": "right"}, row | {"version": "1.1", "standing": "crashed"}]
+    assert change_rows(rows) == []
+
+
+def test_since_says_where_releases_between_were_not_judged():
+    kinds = {"1.4.0": "right", "1.9.2": "registered"}
+    results = {version: [result(name, kind) for name in FINDING.cases] for version, kind in kinds.items()}
+    (row,) = [each for each in finding_rows(Library.PYRO, results) if each["finding"] == FINDING.id]
+    assert row["since"] == "1.9.2; 1.4.0 is right, none between was judged"
+
+
+def test_the_reason_is_the_exception_not_what_jax_says_below_it():
+    error = "Traceback\nTypeError: no\n--------------------\nFor simplicity, JAX has removed its internal frames.\n"
+    assert ProgramRun(code="x", error=error).reason == "TypeError: no"
 
 
 def test_a_reason_names_no_file_of_the_machine():
@@ -291,7 +313,10 @@ def test_what_is_measured_stands_in_the_register_of_findings():
     finding = next(each for each in FINDINGS if each.id == "FIND-PYRO-021")
     said = since_in_words(finding)
     assert said.startswith(finding.since)
-    assert "measured under pyro-ppl 1.4.0 to 1.9.2: shows since 1.8.2 (1.8.1 is wrong otherwise), not fixed yet" in said
+    assert (
+        "measured under pyro-ppl 16 releases, 1.4.0 to 1.9.2: shows since 1.8.2 (1.8.1 is wrong otherwise), not fixed yet"
+        in said
+    )
     (row,) = [each for each in register_rows([]) if each["id"] == finding.id]
     assert row["since"] == said
 
