@@ -100,9 +100,7 @@ def change_rows(cases: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         ran = {row["standing"] for row in mine} - UNKNOWN
         if len(ran) > 1:
             said = dict.fromkeys(row["reason"] for row in mine if row["standing"] in ("other", "raises"))
-            shown = {
-                word: ranges(of, versions) for word, of in by.items() if word not in ("not installable", "not run")
-            }
+            shown = {word: ranges(of, versions) for word, of in by.items() if word not in UNKNOWN}
             rows.append({"case": case, "title": mine[0]["title"], **shown, "seen": "; ".join(list(said)[-1:])})
     return rows
 
@@ -171,9 +169,8 @@ def _since(library: Library, known: Sequence[str], stands: Mapping[str, Shown]) 
         return f"{showing[0]} or before"
     before = known[first - 1]
     stood = "is right" if stands[before] is Shown.RIGHT else "is wrong otherwise"
-    return f"{showing[0]}; {before} {stood}" + (
-        ", none between was judged" if _apart(library, before, showing[0]) else ""
-    )
+    gap = ", none between was judged" if _apart(library, before, showing[0]) else ""
+    return f"{showing[0]}; {before} {stood}{gap}"
 
 
 def _apart(library: Library, before: str, after: str) -> bool:
