@@ -19,6 +19,7 @@ SHORT = {
     "not run": "not run",
     "not installable": "no release",
 }
+FEW = 4  # releases that are named one by one: between them others may lie
 ROWS = 200  # of a table on the page; its files hold all
 BESIDE = (
     "Each ran beside the frameworks that are installed now, not those of its time: what a release raises may be theirs."
@@ -29,9 +30,12 @@ CLAIMS = "The hand-written estimators against the library's at the same noise: h
 
 @dataclass(frozen=True, kw_only=True)
 class History:
-    """What the page shows; the frames' columns: see `compare.history.table`. `apart`: each release ran in an
-    environment with the JAX of its time, not beside the frameworks that are installed."""
+    """What the page shows of a library, `name` in files; the frames' columns: see `compare.history.table`.
 
+    `apart`: each release ran in an environment with the JAX of its time, not beside the frameworks that are installed.
+    """
+
+    name: str
     library: str
     cases: Frame
     changes: Frame
@@ -41,14 +45,14 @@ class History:
     apart: bool
 
 
-def write_page(folder: Path, name: str, history: History) -> Path:
+def write_page(folder: Path, history: History) -> Path:
     """Write history-<name>.html and .md; the path of the page."""
     finished = [written(each, folder) for each in sections(history)]
     first = first_screen(history)
-    (folder / f"history-{name}.md").write_text(
+    (folder / f"history-{history.name}.md").write_text(
         to_markdown_page(first, (each.markdown for each in finished)), encoding="utf-8"
     )
-    page = folder / f"history-{name}.html"
+    page = folder / f"history-{history.name}.html"
     page.write_text(to_html(first, finished), encoding="utf-8")
     return page
 
@@ -63,7 +67,7 @@ def first_screen(history: History) -> FirstScreen:
         for row in history.findings.to_dict("records")
         if " is " in row["since"] or row["fixed in"] not in ("", "not yet")
     ]
-    between = f"{versions[0]} to {versions[-1]}" if versions else "none"
+    between = f"{versions[0]} to {versions[-1]}" if len(versions) > FEW else ", ".join(versions) or "none"
     number = cases["case"].nunique() if len(cases) else 0
     return FirstScreen(
         question=f"Semantics by version: what did {history.library}'s ELBO objects mean?",
@@ -108,7 +112,15 @@ def sections(history: History) -> list[Section]:
         Section(
             anchor=name,
             title=title,
-            blocks=(Table(name=name, caption=words, frame=frame, columns=plain_columns(frame, {}), limit=ROWS),),
+            blocks=(
+                Table(
+                    name=f"{history.name}-{name}",
+                    caption=words,
+                    frame=frame,
+                    columns=plain_columns(frame, {}),
+                    limit=ROWS,
+                ),
+            ),
         )
         for name, title, words, frame in parts
         if len(frame)

@@ -90,9 +90,14 @@ def ranges(chosen: Iterable[str], versions: Sequence[str]) -> str:
     return ", ".join(" to ".join(each) for each in found)
 
 
-def change_rows(cases: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def in_order(library: Library, found: Iterable[str]) -> list[str]:
+    """A library's releases, those that were not run too: a range shall not reach over one of them."""
+    return sorted({*VERSIONS.get(library, ()), *found}, key=place)
+
+
+def change_rows(library: Library, cases: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """One row per case that does not stand alike in all releases that ran it: by standing, the releases."""
-    versions = list(dict.fromkeys(row["version"] for row in cases))
+    versions = in_order(library, (row["version"] for row in cases))
     rows = []
     for case in dict.fromkeys(row["case"] for row in cases):
         mine = [row for row in cases if row["case"] == case]

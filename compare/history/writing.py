@@ -8,7 +8,16 @@ import pandas as pd
 from elbo_compare.compare.files import take_over
 from elbo_compare.compare.history.releases import JAX_OF, Release, place
 from elbo_compare.compare.history.running import matching_store, stores
-from elbo_compare.compare.history.table import Shown, Standing, case_rows, change_rows, claim_rows, finding_rows, ranges
+from elbo_compare.compare.history.table import (
+    Shown,
+    Standing,
+    case_rows,
+    change_rows,
+    claim_rows,
+    finding_rows,
+    in_order,
+    ranges,
+)
 from elbo_compare.compare.launching.lifeline import temporary_folder
 from elbo_compare.compare.records import ProgramResult, Status
 from elbo_compare.reports.history import History, write_page
@@ -26,17 +35,20 @@ def write(folder: Path, library: Library, say: Callable[[str], None]) -> tuple[P
     files = {f"history-{library}": cases, f"history-{library}-findings": findings, f"history-{library}-claims": claims}
     with temporary_folder("elbo-history-") as draft:
         for name, frame in files.items():
+            if frame.empty:  # of no claims
+                continue
             (draft / f"{name}.csv").write_text(spreadsheet(frame), encoding="utf-8")
         frames = History(
+            name=str(library),
             library=TITLES[library],
             cases=cases,
-            changes=pd.DataFrame(change_rows(rows)),
-            findings=_in_ranges(findings, sorted(results, key=place)),
+            changes=pd.DataFrame(change_rows(library, rows)),
+            findings=_in_ranges(findings, in_order(library, results)),
             claims=claims,
             releases=pd.DataFrame(had),
             apart=library in JAX_OF,
         )
-        page = write_page(draft, str(library), frames).name
+        page = write_page(draft, frames).name
         take_over(draft, folder)
     for version, reason in absent.items():
         say(f"{library} {version}: not installable: {reason}")

@@ -198,13 +198,22 @@ def test_versions_in_a_row_are_a_range():
     assert ranges(["none"], versions) == ""
 
 
+def test_a_range_reaches_over_no_release_that_was_not_run():
+    def row(version, standing):
+        return {"case": "A", "title": "t", "version": version, "standing": standing, "reason": ""}
+
+    given = [row("1.4.0", "right"), row("1.5.0", "right"), row("1.9.1", "right"), row("1.9.2", "other")]
+    (found,) = change_rows(Library.PYRO, given)
+    assert found["right"] == "1.4.0 to 1.5.0, 1.9.1"
+
+
 def test_what_changed_names_the_cases_that_did_and_no_other():
     def row(case, version, standing, reason=""):
         return {"case": case, "title": "t", "version": version, "standing": standing, "reason": reason}
 
     given = [row("A", "1.0", "other", "x is 2"), row("A", "1.1", "right"), row("A", "1.2", "not installable", "no")]
     given += [row("B", "1.0", "right"), row("B", "1.1", "right"), row("B", "1.2", "not run", "no")]
-    (found,) = change_rows(given)
+    (found,) = change_rows(Library.PYRO, given)
     assert found == {"case": "A", "title": "t", "right": "1.1", "registered": "", "other": "1.0", "raises": "",
                      "seen": "x is 2"}  # fmt: skip
 
@@ -224,7 +233,7 @@ def test_a_process_that_ended_accuses_no_release():
     assert found is Standing.CRASHED and "run again" in reason
     row = {"case": "A", "title": "t", "reason": ""}
     rows = [row | {"version": "1.0", "standing": "right"}, row | {"version": "1.1", "standing": "crashed"}]
-    assert change_rows(rows) == []
+    assert change_rows(Library.PYRO, rows) == []
 
 
 def test_since_says_where_releases_between_were_not_judged():
