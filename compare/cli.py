@@ -36,11 +36,8 @@ app = typer.Typer(
     help="Is a hand-written sampled KL what Pyro and NumPyro compute? Reference tests with controlled error.",
 )
 
-app.command()(bench)
-app.command()(check)
-app.command()(match)
-app.command()(search)
-app.command()(history)
+for verb in (bench, check, match, search, history):
+    app.command()(verb)
 app.add_typer(vectors, name="vectors")
 app.add_typer(data, name="data")
 app.add_typer(env, name="env")
