@@ -44,7 +44,7 @@ FINDINGS: tuple[Finding, ...] = (
         documentation="factor: 'Factor statement to add arbitrary log probability factor to a probabilistic model'; "
         "TraceGraph_ELBO: 'It supports arbitrary dependency structure for the model and guide'",
         happens="log q of every guide site without a reparameterised sampler is detached, for its score comes by the "
-        "surrogate; a factor has neither sampler nor surrogate (found by compare search)",
+        "surrogate; a factor has neither sampler nor surrogate",
         harm="the whole gradient of the factor, 0.7 in SEM-STRUCTURE-009; a Jacobian that a guide adds by hand",
         status=OPEN,
         routes=("0.7 da/dm = 0.7 at each draw", "Trace_ELBO of the same draw, and Pyro's TraceGraph_ELBO, give it"),
@@ -71,7 +71,7 @@ FINDINGS: tuple[Finding, ...] = (
         status=OPEN,
         routes=(
             "sum over the four pairs of draws",
-            "a likelihood-ratio simulation; differences of the mean of the class's own loss",
+            "a likelihood-ratio simulation of the bound",
         ),
         fix="add the score times the detached bound, less its mean over the other particles (Mnih and Rezende 2016), "
         "or raise NotImplementedError, as for a rejection sampler",
