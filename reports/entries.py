@@ -114,13 +114,18 @@ def _table(head: tuple[str, ...], rows: list[tuple[str, ...]], addresses: Mappin
     head, rows = tuple(head[at] for at in kept), [tuple(row[at] for at in kept) for row in rows]
     top = "".join(f'<th scope="col">{escape(clean(each))}</th>' for each in head)
     body = "".join(
-        "<tr>" + "".join(f'<td class="{css_of(each)}">{_linked(each, addresses)}</td>' for each in row) + "</tr>"
+        "<tr>" + "".join(f"<td{_class(css_of(each))}>{_linked(each, addresses)}</td>" for each in row) + "</tr>"
         for row in rows
     )
     return (
-        f'<div class="scroll" role="region" tabindex="0" aria-label="Outcomes of {escape(name)}"><table><thead><tr>'
-        f"{top}</tr></thead><tbody>{body}</tbody></table></div>"
+        f'<div class="scroll" role="region" tabindex="0" aria-label="Outcomes of {escape(name)}">'
+        f'<table class="ids"><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'
     )
+
+
+def _class(css: str) -> str:
+    """The attribute; most cells of these tables are short, and there are ten thousand of them."""
+    return "" if css == "short" else f' class="{css}"'
 
 
 def css_of(outcome: str) -> str:

@@ -150,7 +150,7 @@ def test_a_page_of_an_id_is_whole_and_third_party_text_is_no_markup(site):
     assert "print(&#x27;&lt;script&gt;&#x27;)" in text
     assert '<a class="id" href="../claims/KL-001.html">KL-001</a> &amp; KL-999' in text
     assert "<dt>Empty</dt>" not in text
-    assert text.count("<table>") == 2  # the finding's row, and its cases' numbers, under heads of their own
+    assert text.count('<table class="ids">') == 2  # the finding's row, and its cases' numbers, under heads of their own
     assert '<th scope="col">outcome</th><th scope="col">of</th>' in text  # a column without a word is left out
     assert "compare run -k &#x27;a &lt; b&#x27; -o DIR" in text
 
