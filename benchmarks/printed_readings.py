@@ -59,9 +59,10 @@ def several(frame: pd.DataFrame, *columns: str) -> Found:
 
 
 def outcomes_of(frames: Frames, claim: str, implementation: str | None = None) -> Found:
-    """How many verdicts of each outcome a claim has, those that it has."""
+    """How many verdicts of each outcome a claim has, those that it has: the worst first, or in a list agrees first."""
     rows = frames.rows("verdicts", claim=claim, implementation=implementation)["outcome"]
-    return [[float((rows == word).sum()) for word in OUTCOMES if (rows == word).any()]]
+    orders = (OUTCOMES, (OUTCOMES[-1], *OUTCOMES[:-1]))
+    return [[float((rows == word).sum()) for word in order if (rows == word).any()] for order in orders]
 
 
 def of_a_claim_s_row(word: str) -> Callable[[Frames, str, Row], Found]:

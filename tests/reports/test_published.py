@@ -124,6 +124,7 @@ def test_thirty_random_cells_of_its_pages_are_what_its_frames_say():
         ("47,919", [47_918.0], False),
         ("1 [0.5, 2]", [1.0], False),
         ("−29.18", [-29.1812, float("nan"), float("nan")], True),  # no interval, none printed
+        ("1.707e−27", [1.7071e-27] * 3, True),  # one of no width
     ],
 )
 def test_a_printed_number_is_its_frame_s_to_the_digits_printed_and_to_no_fewer(text, row, same):
