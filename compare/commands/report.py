@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 from elbo_compare.compare.citing.entries import addresses, entries
 from elbo_compare.compare.citing.evidence import Evidence, flat
 from elbo_compare.compare.claims import CLAIMS
+from elbo_compare.compare.errors import UsageError
 from elbo_compare.compare.files import replaced
-from elbo_compare.compare.judging.frames import claim_frame, environment_of, read_frame, read_json
+from elbo_compare.compare.judging.frames import claim_frame, environment_of, read_frame, read_json, rows_of
+from elbo_compare.compare.running.memory import default_limit, in_words
 from elbo_compare.compare.running.store import Store
 
 if TYPE_CHECKING:
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
     from elbo_compare.reports.building import DrawingProcesses
 
 IMAGES = "images"
+# Bytes of memory for each measurement while a report is drawn, measured at 220,000 of them: all are held as Python sees
+# them, and every drawing process gets a copy.
+BYTES_A_ROW = 7_000
 ALWAYS = ("measurements", "verdicts", "ledger", "timings")  # judging leaves these in every folder
 
 
@@ -31,6 +36,7 @@ def report_folder(
     from elbo_compare.reports.page import write_report
 
     record = Store(folder).record()
+    _refuse_more_than_memory_holds(folder)
     frames = {name: read_frame(folder, name) for name in ALWAYS}
     rest = sorted(path.stem for path in folder.glob("*.parquet") if path.stem not in (*ALWAYS, IMAGES))
     kept = (folder / f"{IMAGES}.parquet").exists()  # not by an early version
@@ -60,6 +66,17 @@ def report_folder(
             **frames,
         )
     return folder / "report" / page.name
+
+
+def _refuse_more_than_memory_holds(folder: Path) -> None:
+    """Raises UsageError where the frames are too large to be drawn here: the kernel would end the process halfway."""
+    rows, limit = rows_of(folder, "measurements"), default_limit()
+    if rows * BYTES_A_ROW > limit:
+        raise UsageError(
+            f"{folder} has {rows:,} measurements: to draw them takes about {in_words(rows * BYTES_A_ROW)} of memory, "
+            f"and {in_words(limit)} are there. Draw a part of the run (`compare run -k EXPR`), or read the frames "
+            "a part at a time: elbo_compare.compare.judging.frames.parts."
+        )
 
 
 def images_of(frame: "pd.DataFrame") -> dict[str, list[list[int]]]:

@@ -6,9 +6,8 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, fields
-from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -25,10 +24,9 @@ from elbo_compare.compare.judging.verdicts import Verdicts
 from elbo_compare.compare.records import Cell, CellResult, Measurement, Verdict
 from elbo_compare.compare.running.store import Store
 
-PART_CELLS = 2_000  # cells of one row group: what is in memory at once
-PART_ROWS = 50_000
+PART_CELLS, MOST_ROWS = 2_000, 80_000  # of one row group at most: what is in memory at once (a cell is never cut)
+PART_ROWS = 50_000  # that are read at once
 PART_VERDICTS = 20_000  # of one row group
-_Item = TypeVar("_Item")
 # A frame is written once and kept in published reports: half a second for the largest one buys a seventh of its size.
 WRITTEN: dict[str, Any] = {"compression": "zstd", "compression_level": 19, "write_page_checksum": True}
 CELL_FIELDS = tuple(field.name for field in fields(Cell) if field.name != "library")  # a fact about an implementation
@@ -119,12 +117,15 @@ def _cell_values(result: CellResult) -> tuple[Any, ...]:
     return (cell.key, cell.label, *own, result.status, result.reason, result.elapsed_s)
 
 
-def write_measurements(folder: Path, results: Iterable[CellResult], cells: int = PART_CELLS) -> None:
-    """measurements.parquet and measurements.csv of `measurement_frame`, made and written `cells` cells at a time.
+def write_measurements(
+    folder: Path, results: Iterable[CellResult], cells: int = PART_CELLS, rows: int = MOST_ROWS
+) -> None:
+    """measurements.parquet and measurements.csv of `measurement_frame`, made and written at most `cells` cells and
+    `rows` rows at a time.
 
     `results` are in the order of labels and keys. See `write_parts`.
     """
-    pieces = _pieces(results, cells)
+    pieces = _pieces(results, cells, rows)
     write_parts(folder, "measurements", map(measurement_frame, pieces), measurement_frame([]))
 
 
@@ -133,9 +134,17 @@ def write_verdicts(folder: Path, verdicts: Verdicts, rows: int = PART_VERDICTS) 
     write_parts(folder, "verdicts", map(pd.DataFrame, verdicts.columns(rows)), verdict_frame([]))
 
 
-def _pieces(items: Iterable[_Item], size: int) -> Iterator[list[_Item]]:
-    rest = iter(items)
-    while piece := list(islice(rest, size)):
+def _pieces(results: Iterable[CellResult], cells: int, rows: int) -> Iterator[list[CellResult]]:
+    piece: list[CellResult] = []
+    held = 0
+    for result in results:
+        own = max(len(result.measurements), 1)
+        if piece and (len(piece) == cells or held + own > rows):
+            yield piece
+            piece, held = [], 0
+        piece.append(result)
+        held += own
+    if piece:
         yield piece
 
 
@@ -157,7 +166,8 @@ def write_parts(folder: Path, name: str, frames: Iterable[pd.DataFrame], empty: 
                 schema = table.schema
                 writer = stack.enter_context(pq.ParquetWriter(table_file, schema, **WRITTEN, **_encoded(schema)))
             writer.write_table(table, row_group_size=len(frame))
-            text_file.write(frame.to_csv(index=False, header=text_file.tell() == 0).encode())
+            frame.to_csv(text_file, index=False, header=text_file.tell() == 0, mode="wb")
+            del frame, table  # before the next one is made
         if writer is None:
             empty.to_parquet(table_file, index=False, **WRITTEN)
             text_file.write(empty.to_csv(index=False).encode())
@@ -180,6 +190,15 @@ def parts(folder: str | Path, name: str, columns: Sequence[str] | None = None) -
     try:
         for batch in dataset(_regular(path), format="parquet").to_batches(columns=columns, batch_size=PART_ROWS):
             yield batch.to_pandas()
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{path} can't be read ({error}): run `compare judge {folder}` again.") from error
+
+
+def rows_of(folder: Path, name: str) -> int:
+    """How many rows the frame NAME has, from its file's end alone. Raises StoreError as `read_frame` does."""
+    path = _path_of(folder, name)
+    try:
+        return pq.ParquetFile(_regular(path)).metadata.num_rows
     except (OSError, ValueError) as error:
         raise StoreError(f"{path} can't be read ({error}): run `compare judge {folder}` again.") from error
 

@@ -82,31 +82,31 @@ class Verdicts:
     def columns(self, size: int) -> Iterator[dict[str, np.ndarray]]:
         """All of them as columns by the names of `Verdict`'s fields, `size` rows at a time."""
         words = np.array(list(self._texts), dtype=object)
-        about = {name: np.array([str(getattr(cell, name)) for cell in self.cells], dtype=object) for name in ABOUT[:-1]}
-        about["seed"] = np.array([cell.seed for cell in self.cells], dtype=np.int64)
         rest = ((claim, start) for claim, each in self._by_claim.items() for start in range(0, len(each.cell), size))
         pieces: list[tuple[str, slice]] = []
         held = 0
         for claim, start in rest:
             stop = min(start + size, len(self._by_claim[claim].cell))
             if held and held + stop - start > size:
-                yield self._joined(pieces, about, words)
+                yield self._joined(pieces, words)
                 pieces, held = [], 0
             pieces.append((claim, slice(start, stop)))
             held += stop - start
         if pieces:
-            yield self._joined(pieces, about, words)
+            yield self._joined(pieces, words)
 
-    def _joined(
-        self, pieces: list[tuple[str, slice]], about: dict[str, np.ndarray], words: np.ndarray
-    ) -> dict[str, np.ndarray]:
-        """The rows of some pieces, each a claim and its rows, one below the other."""
+    def _joined(self, pieces: list[tuple[str, slice]], words: np.ndarray) -> dict[str, np.ndarray]:
+        """The rows of some pieces, each a claim and its rows, one below the other. What is said of cells is made for
+        those of these rows: of all, it would be the largest thing in memory."""
         parts = [(claim, self._by_claim[claim], rows) for claim, rows in pieces]
 
         def of(numbers: Callable[[_Columns], array]) -> np.ndarray:
             return np.concatenate([np.array(numbers(columns)[rows]) for _, columns, rows in parts])
 
-        cell = of(lambda columns: columns.cell)
+        numbers, cell = np.unique(of(lambda columns: columns.cell), return_inverse=True)
+        cells = [self.cells[number] for number in numbers]
+        about = {name: np.array([str(getattr(each, name)) for each in cells], dtype=object) for name in ABOUT[:-1]}
+        about["seed"] = np.array([each.seed for each in cells], dtype=np.int64)
         claims = [np.full(rows.stop - rows.start, claim, dtype=object) for claim, _, rows in parts]
         found = {
             "claim": np.concatenate(claims),

@@ -4,10 +4,14 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from elbo_compare.compare.errors import StoreError
+from elbo_compare.compare.commands.report import BYTES_A_ROW, report_folder
+from elbo_compare.compare.errors import StoreError, UsageError
 from elbo_compare.compare.judging.frames import measurement_frame, parts, read_frame, write_measurements
 from elbo_compare.compare.judging.ordered import InMemory
 from elbo_compare.compare.records import CellResult, Measurement, Quantity, Status
+from elbo_compare.compare.running.store import Store
+
+RECORD = {"command": "c", "date": "2026-01-02", "fingerprint": "f", "environments": {"f": {}}}
 
 
 @pytest.fixture
@@ -27,6 +31,23 @@ def test_the_parts_are_the_whole_frame(tmp_path, results, cells):
     assert list(text["key"]) == list(whole["key"])
     columns = next(iter(parts(tmp_path, "measurements", ["key", "value"]))).columns
     assert list(columns) == ["key", "value"]
+
+
+def test_no_part_has_more_rows_than_are_allowed_and_no_cell_is_cut(tmp_path, results):
+    write_measurements(tmp_path, InMemory(results), cells=100, rows=5)
+    metadata = pq.ParquetFile(tmp_path / "measurements.parquet").metadata
+    sizes = [metadata.row_group(each).num_rows for each in range(metadata.num_row_groups)]
+    assert sizes == [5, 4, 4, 4, 4, 2]  # two rows a cell, and the one that failed among the first three
+    pd.testing.assert_frame_equal(read_frame(tmp_path, "measurements"), measurement_frame(results))
+
+
+def test_a_report_of_more_than_memory_holds_is_refused_before_it_is_read(tmp_path, results, monkeypatch):
+    write_measurements(tmp_path, results)
+    Store(tmp_path).write_record({"profile": "p", "spec": {}, "digest": "d", "planned": 1} | RECORD)
+    monkeypatch.setattr("elbo_compare.compare.running.memory._physical_bytes", lambda: 23 * BYTES_A_ROW)
+    with pytest.raises(UsageError, match=r"has 23 measurements: to draw them takes about 0 MiB of memory, and 0 MiB"):
+        report_folder(tmp_path)
+    assert not (tmp_path / "report").exists()
 
 
 def test_no_results_give_an_empty_frame_with_its_columns(tmp_path):
