@@ -18,6 +18,7 @@ import json
 import os
 import platform
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -157,7 +158,7 @@ def upper_bound(tried: int) -> float:
 def given_up(names: list[str], error: Exception) -> dict:
     """The row of a folder in which something was not as it must be, or did not happen in time: no fault is counted."""
     said = [f"{MISSED[0]}: given up"] * len(names)
-    told = " ".join(str(error).split())[-1000:]
+    told = re.sub(r"(?:/[\w.+-]+)+/", "…/", " ".join(str(error).split()))[-300:]  # no path of this machine
     return {"kinds": names, "said": said, "lost": 0, "wrong": 0, "left": [], "stopped": told}
 
 

@@ -13,10 +13,11 @@ its diagnosis; `assert_elbo_claims(FUNCTION)` is the same as an assertion for a 
 wrong MUT-002
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
+# Nothing is imported here: `python -m elbo_compare` comes through before it can heed a signal.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from elbo_compare.compare.checking.check import check_function as check
     from elbo_compare.compare.judging.frames import Results, load
     from elbo_compare.compare.semantics.explain_frame import explain
@@ -35,8 +36,10 @@ _PLACES = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     """A public name, from the module that defines it."""
+    from importlib import import_module
+
     if name not in _PLACES:
         raise AttributeError(f"module 'elbo_compare' has no attribute {name!r}. It has: {', '.join(__all__)}.")
     module, attribute = _PLACES[name]

@@ -82,7 +82,7 @@ runpy.run_module("elbo_compare", run_name="__main__", alter_sys=True)
 
 @pytest.mark.parametrize(
     "module",
-    ["elbo_compare.compare.entry", "elbo_compare.compare.launching.ending", "elbo_compare.compare.cli", "typer"],
+    ["typing", "elbo_compare.compare.entry", "elbo_compare.compare.launching.ending", "typer"],
 )
 def test_ctrl_c_while_a_verb_is_imported_is_one_line(module):
     command = heedful("-c", STRUCK, module)
