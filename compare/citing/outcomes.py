@@ -14,6 +14,7 @@ from elbo_compare.suites.roster import BY_NAME
 
 Frame = Any  # pandas.DataFrame, which no checker can narrow after `frame[mask]`
 Rows = Iterable[tuple[str, ...]]
+REGISTERED, UNBIASED = "as registered", "an unbiased draw"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +41,12 @@ class Source:
             reasons = frame["reason"] if "reason" in frame else [""] * len(frame)
             words = [state(outcome, why) for outcome, why in zip(frame["outcome"], reasons, strict=True)]
             return frame.assign(outcome=words)
+        if "sampled" in frame:  # the oracle's number is then a mean, and no single right draw is near it
+            words = [
+                f"{outcome} ({UNBIASED})" if drawn and outcome == REGISTERED else outcome
+                for outcome, drawn in zip(frame["outcome"], frame["sampled"], strict=True)
+            ]
+            return frame.assign(outcome=words)
         if "rule" not in frame:
             return frame
         words = [worded(outcome, rule) for outcome, rule in zip(frame["outcome"], frame["rule"], strict=True)]
@@ -59,7 +66,7 @@ CASE = Source(
     place=("library", "quantity"),
     shown=_shown_as("library", "quantity", *SUITE, oracle="right would be", tolerance="allowed"),
     made_by="compare run semantics",
-    words={"agrees": "as registered", "differs": "changed"},
+    words={"agrees": REGISTERED, "differs": "changed"},
 )
 MUTANT = Source(
     frame="sensitivity",

@@ -160,6 +160,21 @@ def test_a_finding_that_shows_is_not_said_to_agree(tmp_path):
     assert "agrees" not in cite("FIND-PYRO-001", tmp_path).split("Outcomes")[1]
 
 
+def test_a_right_draw_is_not_shown_as_a_number_that_is_off_its_mean(tmp_path):
+    """Pyro's TraceGraph_ELBO gives unbiased draws in SEM-DISCRETE-003; NumPyro's masked one is no draw of the mean."""
+    import pandas as pd
+
+    rows = [
+        ("SEM-DISCRETE-003", "pyro", "subsampled", 4.38, 4.38, 1.15, True, "agrees"),
+        ("SEM-DISCRETE-003", "numpyro", "masked", 0.0, 0.0, 0.096, False, "agrees"),
+    ]
+    columns = ["case", "library", "quantity", "measured", "registered", "oracle", "sampled", "outcome"]
+    pd.DataFrame(rows, columns=columns).to_parquet(tmp_path / "semantics.parquet")
+    lines = cite("SEM-DISCRETE-003", tmp_path).split("Outcomes")[1].splitlines()
+    assert "an unbiased draw" in next(line for line in lines if " pyro " in line)
+    assert "an unbiased draw" not in next(line for line in lines if " numpyro " in line)
+
+
 @pytest.mark.parametrize("sort", Sort)
 def test_list_names_every_id_of_a_sort(sort, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["compare", "list", sort])
