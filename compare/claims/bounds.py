@@ -108,7 +108,7 @@ CLAIMS = (
             "α < 0 nothing of the kind holds: there the bound may lie above log p(x)."
         ),
         source=f"{BURDA}; {RENYI}",
-        tolerance="not above log p(x) by 0.05 sd of one draw, 0.10 in `quick` (16 u S where the variance is zero)",
+        tolerance="not above log p(x) by 0.05 standard deviations of one draw (16 u S where the variance is zero)",
         reason="With many samples the two come close, so that only a margin lets sampling decide.",
         procedure=Procedure.DRAW,
         applies_to=cells.every(cells.renyi, cells.alpha_not_negative, cells.linear_gaussian),

@@ -108,7 +108,7 @@ CLAIMS = (
         statement="E[ELBO] ≤ log p(x)",
         derivation="log p(x) = E[ELBO] + KL(q(z|x) ‖ p(z|x)), and a KL divergence is never negative.",
         source="Jordan, Ghahramani, Jaakkola and Saul 1999; Kingma and Welling 2014 (arXiv 1312.6114), eq. 1",
-        tolerance="not above log p(x) by 0.05 sd of one draw, 0.10 in `quick` (16 u S where the variance is zero)",
+        tolerance="not above log p(x) by 0.05 standard deviations of one draw (16 u S where the variance is zero)",
         reason="At the exact posterior the two are equal, so that only a margin lets sampling decide.",
         procedure=Procedure.DRAW,
         applies_to=cells.every(cells.core, cells.linear_gaussian),

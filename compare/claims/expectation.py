@@ -15,16 +15,12 @@ from elbo_compare.compare.statistics import (
 
 Test = Callable[[float, float, float, float], Equivalence]
 
-MEAN_TOLERANCE = (
-    "0.05 standard deviations of one draw (0.10 in the profile `quick`); the budget's interval must lie inside"
-)
+MEAN_TOLERANCE = "0.05 standard deviations of one draw; the interval at the budget's level must lie inside"
 MEAN_REASON = (
     "Equality cannot be shown by sampling, equivalence can: 0.05 sd is a twentieth of the noise that one draw carries "
     "into training, and fixes about 45,000 draws when planning."
 )
-TWO_SAMPLE_TOLERANCE = (
-    "0.05 standard deviations of the difference between one draw of each (0.10 in the profile `quick`); interval inside"
-)
+TWO_SAMPLE_TOLERANCE = "0.05 standard deviations of the difference between one draw of each; interval inside"
 TWO_SAMPLE_REASON = (
     "The margin of the one-sample claims, taken of the difference X − Y between one draw of each (whose variance is "
     "the sum of both), so that the number of draws planned for one mean decides it too."

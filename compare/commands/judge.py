@@ -59,7 +59,7 @@ def judge_folder(folder: Path) -> RunEnd:
     results = OnDisk(store)
     budget = ErrorBudget(alpha=spec.alpha, tests=spec.tests)
     try:
-        verdicts = judged(results, budget, spec.variance_margin, mean_margin=spec.mean_margin)
+        verdicts = judged(results, budget, spec.variance_margin)
     except ErrorBudgetExceededError as error:
         raise UsageError(f"{error} Set 'tests' in the profile.") from error
     book = Ledger()

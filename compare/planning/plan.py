@@ -12,7 +12,7 @@ from elbo_compare.compare.planning.availability import Placement, implementation
 from elbo_compare.compare.planning.combinations import meant
 from elbo_compare.compare.planning.spec import Block, Spec
 from elbo_compare.compare.records import Cell, Procedure
-from elbo_compare.compare.statistics import MINIMUM_DRAWS, ErrorBudget, planned_draws
+from elbo_compare.compare.statistics import MEAN_MARGIN, MINIMUM_DRAWS, ErrorBudget, planned_draws
 from elbo_compare.suites import datasets, problems
 from elbo_compare.suites.contract import Device
 from elbo_compare.suites.estimators import ESTIMATORS
@@ -144,7 +144,7 @@ def draws_needed(at: DrawsAt, spec: Spec) -> int:
     if any(isinf(variance) for variance in variances):
         return INFINITE_VARIANCE_DRAWS
     return planned_draws(
-        mean_margin=spec.mean_margin,
+        mean_margin=MEAN_MARGIN,
         variance_margin=spec.variance_margin,
         kurtosis=max((value for value in kurtoses if isfinite(value)), default=nan),
         alpha=level,

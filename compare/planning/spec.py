@@ -11,7 +11,7 @@ from typing import Any
 
 from elbo_compare.compare.errors import SpecError, unknown
 from elbo_compare.compare.records import Procedure
-from elbo_compare.compare.statistics import MEAN_MARGIN, POWER, VARIANCE_MARGIN
+from elbo_compare.compare.statistics import POWER, VARIANCE_MARGIN
 from elbo_compare.suites import datasets
 from elbo_compare.suites.contract import DType
 from elbo_compare.suites.estimators import CORE_ESTIMATORS, ESTIMATORS, SAMPLED_KL
@@ -55,8 +55,8 @@ class Spec:
     """Everything that decides which cells there are and how they are judged.
 
     `alpha`: family-wise error of all statistical verdicts together, shared by at most `tests` of them. `power`: the
-    probability that a true equality comes out as *agrees*. `mean_margin`: in standard deviations of one draw;
-    `variance_margin`: relative. `cell_timeout_s` is no part of the digest: it changes no number.
+    probability that a true equality comes out as *agrees*. `variance_margin`: relative; the margin of a mean is the
+    same in all profiles (`statistics.MEAN_MARGIN`). `cell_timeout_s` is no part of the digest: it changes no number.
     """
 
     name: str
@@ -64,7 +64,6 @@ class Spec:
     alpha: float = 1e-6
     tests: int = 1000
     power: float = POWER
-    mean_margin: float = MEAN_MARGIN
     variance_margin: float = VARIANCE_MARGIN
     cell_timeout_s: float = 300.0
     seed: int = 0
@@ -75,8 +74,6 @@ class Spec:
         """SHA-256 of the fields that decide the cells and their verdicts; 16 hex digits."""
         content = asdict(self)
         del content["cell_timeout_s"]
-        if self.mean_margin == MEAN_MARGIN:  # a key that was added later, as those below
-            del content["mean_margin"]
         for block in content["cells"]:  # keys that were added later, so that older profiles keep their digest
             for name in ("dataset", "protocol"):
                 if not block[name]:
@@ -133,7 +130,6 @@ def parse_spec(text: str, name: str) -> Spec:
     values["cells"] = tuple(_block(block, f"cells[{i}] of profile {name}") for i, block in enumerate(blocks))
     _within(values, "alpha", 0, 1, name)
     _within(values, "power", 0, 1, name)
-    _within(values, "mean_margin", 0, 1, name)
     _within(values, "variance_margin", 0, 1, name)
     _within(values, "cell_timeout_s", 0, LONGEST_TIMEOUT_S, name)
     if not 0 <= values.get("seed", 0) < 2**31:

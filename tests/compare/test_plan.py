@@ -121,17 +121,6 @@ def test_a_wider_margin_needs_fewer_draws():
     assert all(few.size <= many.size for many, few in pairs)
 
 
-def test_a_coarser_mean_needs_a_quarter_of_the_draws_where_it_decides_and_has_a_digest_of_its_own():
-    fine = spec_of("draw", problems='["vae@trained"]', size=0)
-    coarse = replace(fine, mean_margin=2 * MEAN_MARGIN)
-    pairs = list(zip(plan(fine, Device.CPU), plan(coarse, Device.CPU), strict=True))
-    assert [few.size for _, few in pairs if few.estimator == "analytic-kl"] == [
-        pytest.approx(many.size / 4, abs=1) for many, _ in pairs if many.estimator == "analytic-kl"
-    ]
-    assert coarse.digest != fine.digest
-    assert replace(fine, mean_margin=MEAN_MARGIN).digest == fine.digest
-
-
 def test_single_data_are_cells_of_their_own():
     cells = list(plan(spec_of("draw", problems='["vae-small@initial"]', size=10, more="data = 3\n"), Device.CPU))
     assert Counter(cell.datum for cell in cells) == dict.fromkeys(range(3), len(cells) // 3)
