@@ -23,10 +23,10 @@ def assert_as_undisturbed(bench, folder, whole):
     pd.testing.assert_frame_equal(again[1], verdicts, check_exact=True)
 
 
-def test_ten_kills_at_random_moments_cost_no_finished_cell_and_change_no_number(bench, whole, tmp_path):
+def test_twenty_kills_at_random_moments_cost_no_finished_cell_and_change_no_number(bench, whole, tmp_path):
     rng, folder, before = random.Random(20), tmp_path / "out", {}
     undisturbed = finished(whole[0])
-    for strike in range(10):  # a thousand: benchmarks/soak.py
+    for strike in range(20):  # a thousand: benchmarks/soak.py
         rng.choice([kill_harness, kill_harness, kill_worker])(bench, folder, rng)
         now = finished(folder)
         assert before.items() <= now.items()
