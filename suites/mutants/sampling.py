@@ -1,13 +1,13 @@
 """Mutants that draw from another distribution than the q whose density they use."""
 
-import hashlib
-
 import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtri
 
 from elbo_compare.suites.complex_step import Dual, softplus
 from elbo_compare.suites.contract import Array
 from elbo_compare.suites.mutants import correct
-from elbo_compare.suites.mutants.variant import Flag, Kind, Variant
+from elbo_compare.suites.mutants.variant import ALONE, Flag, Kind, Variant
 
 Shape = tuple[int, ...]
 
@@ -77,6 +77,9 @@ def shared_over_batch(mean: Dual, log_var: Dual, noise: Array) -> Dual:
     return correct.sampler(mean, log_var, noise[:1])
 
 
+setattr(shared_over_batch, ALONE, correct.sampler)
+
+
 def shared_over_latent(mean: Dual, log_var: Dual, noise: Array) -> Dual:
     """Every dimension gets the first dimension's noise."""
     return correct.sampler(mean, log_var, noise[:, :1])
@@ -88,13 +91,31 @@ def of_next_datum(mean: Dual, log_var: Dual, noise: Array) -> Dual:
 
 
 def kl_with_own_noise(z: Dual, mean: Dual, log_var: Dual) -> Dual:
-    """The KL at a second z, drawn apart from the one that the decoder gets.
+    """The KL at a second z, drawn apart from the one that the decoder gets."""
+    return correct.sampled_kl(correct.sampler(mean, log_var, own_noise(z)), mean, log_var)
 
-    The second draw is seeded with the bits of the first, so that it is independent of it and yet a function.
+
+def own_noise(z: Dual) -> Array:
+    """Standard normal numbers, (batch, latent), seeded with the bits of z: independent of it and yet a function of it,
+    row by row.
+
+    Each row's bits are hashed together with the column by SplitMix64 (Steele, Lea and Flood 2014, figure 16), and the
+    53 highest bits of the hash, as a number in (0, 1), go through the normal quantile.
     """
-    digest = hashlib.sha256(np.ascontiguousarray(np.real(z)).tobytes()).digest()
-    noise = np.random.default_rng(int.from_bytes(digest[:8], "big")).standard_normal(z.shape)
-    return correct.sampled_kl(correct.sampler(mean, log_var, noise), mean, log_var)
+    bits = np.ascontiguousarray(np.real(z), dtype=np.float64).view(np.uint64)
+    row = np.zeros(len(bits), np.uint64)
+    for column in bits.T:
+        row = split_mix(row ^ column)
+    hashed = split_mix(row[:, None] ^ split_mix(np.arange(1, bits.shape[1] + 1, dtype=np.uint64)))
+    return ndtri(((hashed >> np.uint64(11)) + 0.5) * 2.0**-53)
+
+
+def split_mix(state: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """One step of SplitMix64: a bijection of 64 bits in which each bit moves about half of all others."""
+    state = state + np.uint64(0x9E3779B97F4A7C15)  # modulo 2^64, as NumPy adds and multiplies
+    state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return state ^ (state >> np.uint64(31))
 
 
 def kl_at_prior_draw(z: Dual, mean: Dual, log_var: Dual) -> Dual:

@@ -30,7 +30,7 @@ from elbo_compare.suites.contract import (
 )
 from elbo_compare.suites.mutants import correct
 from elbo_compare.suites.mutants.loss import LogWeight, NegativeElbo, SampledKL
-from elbo_compare.suites.mutants.variant import Kind, Variant
+from elbo_compare.suites.mutants.variant import ALONE, Kind, Variant
 
 _JUDGED_APART = (Kind.BOUND, Kind.FLOW)
 BLOCK = 16_384  # draws that are computed at a time: they stay in a processor's cache
@@ -313,9 +313,13 @@ def _combined(combine: Callable[..., Any], log_likelihood: Dual, kl: Dual) -> Du
 
 
 def by_row(function: Callable[..., Any], *arrays: Dual) -> Dual:
-    """function on every row as a batch of one; in one call where it treats rows apart, as its first rows show."""
+    """function on every row as a batch of one; in one call where it treats rows apart, as its first rows show, or where
+    it names a function that does and is the same alone."""
     if _rows_apart(function, *arrays):
         return function(*arrays)
+    apart = getattr(function, ALONE, None)
+    if apart is not None:
+        return apart(*arrays)
     rows = [_alone(function, arrays, index) for index in range(len(arrays[0]))]
     joined = np.concatenate(rows)
     return joined[:, 0] if joined.shape[1] == 1 and np.ndim(function(*(value[:2] for value in arrays))) < 2 else joined

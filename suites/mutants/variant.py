@@ -61,6 +61,8 @@ class Aspect(StrEnum):
     GRADIENT_VARIANCE = "variance of own gradient draws"
 
 
+# Of a function that mixes its batch: the function that treats rows apart and equals it on every batch of one.
+ALONE = "alone"
 NOT_SEEN = "not seen in the wild"
 
 
