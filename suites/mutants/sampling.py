@@ -96,10 +96,9 @@ def kl_with_own_noise(z: Dual, mean: Dual, log_var: Dual) -> Dual:
 
 
 def own_noise(z: Dual) -> Array:
-    """Standard normal numbers, (batch, latent), seeded with the bits of z: independent of it and yet a function of it,
-    row by row.
+    """Standard normal numbers, (batch, latent): independent of z, and yet a function of the bits of each of its rows.
 
-    Each row's bits are hashed together with the column by SplitMix64 (Steele, Lea and Flood 2014, figure 16), and the
+    A row's bits are hashed with the column by SplitMix64 (Steele, Lea and Flood 2014, figure 16), and the
     53 highest bits of the hash, as a number in (0, 1), go through the normal quantile.
     """
     bits = np.ascontiguousarray(np.real(z), dtype=np.float64).view(np.uint64)
