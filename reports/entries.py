@@ -1,6 +1,6 @@
 """Pages of permanent IDs, all made the same way, as plain strings: there are hundreds of them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
 from elbo_compare.reports.content import Entry
@@ -45,6 +45,7 @@ def main(entry: Entry, addresses: Mapping[str, str]) -> str:
         f'<p>Outcome: <span class="outcome {css_of(outcome)}">{escape(outcome)}</span>'
         + (f" · {escape(clean(entry.place))}" if entry.place else "")
         + "</p>",
+        *_programs(entry),
         "<dl>"
         + "".join(_field(name, text, addresses) for name, text in entry.fields if text not in ("", entry.title))
         + "</dl>",
@@ -53,19 +54,22 @@ def main(entry: Entry, addresses: Mapping[str, str]) -> str:
         parts.append(f"<h2>Worst case</h2><p>{_linked(entry.worst, addresses)}</p>")
     if entry.command:
         parts.append(f'<p class="label">Measure it again</p><pre tabindex="0">{escape(clean(entry.command))}</pre>')
-    if entry.rows:
-        parts += ["<h2>Outcomes</h2>", _tables(entry.rows, addresses, entry.id)]
-    for label, text in entry.programs:
-        parts.append(f'<h2>{escape(label)}</h2><pre tabindex="0">{escape(clean(text))}</pre>')
     if entry.bibtex:
         parts.append(f'<h2>How to cite</h2><pre tabindex="0">{escape(clean(entry.bibtex))}</pre>')
+    if entry.rows:
+        parts += ["<h2>Outcomes</h2>", _tables(entry.rows, addresses, entry.id)]
     corrections = entry.corrections if entry.corrections not in ("", "none") else "None so far."
     parts.append(f"<h2>Corrections</h2><p>{_linked(corrections, addresses)}</p>")
     return "\n".join(parts)
 
 
-def index(sort: str, found: Iterable[Entry], after: str = "") -> str:
-    """The list of one sort's IDs, to be filtered where the script runs."""
+def _programs(entry: Entry) -> list[str]:
+    """What shows it, before what is said of it: whoever looks a finding up wants to run it."""
+    return [f'<h2>{escape(label)}</h2><pre tabindex="0">{escape(clean(text))}</pre>' for label, text in entry.programs]
+
+
+def index(sort: str, found: Sequence[Entry], after: str = "") -> str:
+    """The list of one sort's IDs, to be filtered where the script runs, below all of them in a few lines."""
     rows = "\n".join(
         f'<tr><th scope="row" class="code"><a href="{entry.address}">{escape(entry.id)}</a></th>'
         f'<td class="text">{prose(clean(entry.title))}{_harm(entry)}</td><td class="short">{escape(entry.head)}</td>'
@@ -74,11 +78,22 @@ def index(sort: str, found: Iterable[Entry], after: str = "") -> str:
     )
     name = escape(TITLES[sort])
     return (
-        f"<h1>{name}</h1>\n<p>{prose(ABOUT[sort])}</p>\n"
+        f"<h1>{name}</h1>\n<p>{prose(ABOUT[sort])}</p>\n{_names(found)}"
         f'<div class="scroll" role="region" tabindex="0" aria-label="{name}"><table class="filtered cards">\n'
         '<thead><tr><th scope="col">ID</th><th scope="col">states</th><th scope="col">kind</th>'
         f'<th scope="col">outcome</th></tr></thead>\n<tbody>\n{rows}\n</tbody></table></div>\n{after}'
     )
+
+
+def _names(found: Iterable[Entry]) -> str:
+    """Every ID as its number, behind the name that it shares with others: a known one is found without scrolling."""
+    groups: dict[str, list[str]] = {}
+    for entry in sorted(found, key=lambda each: each.id):
+        family, _, number = entry.id.rpartition("-")
+        link = f'<a href="{entry.address}" aria-label="{escape(entry.id)}">{escape(number)}</a>'
+        groups.setdefault(family, []).append(link)
+    lines = "".join(f"<li><b>{escape(family)}</b> {' '.join(links)}</li>\n" for family, links in groups.items())
+    return f'<ul class="names">\n{lines}</ul>\n' if lines else ""
 
 
 def _harm(entry: Entry) -> str:

@@ -239,8 +239,13 @@ def _sampling(verdicts: Sequence[Verdict], claim: str) -> Verdict | None:
     return max(tested, key=_size) if tested else None
 
 
+# What KL-004 and KL-005 apply to (`cells.plain`), for a reader who does not look them up.
+COVERED = "Gaussian q without flow, N(0, I) prior"
+
+
 def _mean(verdicts: Sequence[Verdict], results: Ordered) -> dict[str, Any]:
-    label, unit = "mean of own sampled-KL draws − exact KL, worst case", "standard deviations of one draw"
+    label = f"mean of own sampled-KL draws − exact KL, {COVERED}: worst case"
+    unit = "standard deviations of one draw"
     worst = _sampling(verdicts, "KL-004")
     if worst is None:
         return _number(label, unit)
@@ -254,12 +259,13 @@ def _mean(verdicts: Sequence[Verdict], results: Ordered) -> dict[str, Any]:
         counted="draws",
         interval=[worst.low / sd, worst.high / sd],
         tolerance=worst.tolerance / sd,
-        detail=f"worst of {_count(verdicts, 'KL-004')} cells: {worst.label}, {worst.difference:.2g} nats",
+        detail=f"worst of {_count(verdicts, 'KL-004')} cells: {worst.label}, {worst.difference:.2g} nats; "
+        "FLOW-003 judges linear flows",
     )
 
 
 def _variance(verdicts: Sequence[Verdict]) -> dict[str, Any]:
-    label, unit = "variance of own sampled-KL draws / Σ μ²σ² + (σ² − 1)²/2, worst case", "ratio"
+    label, unit = f"variance of own sampled-KL draws / Σ μ²σ² + (σ² − 1)²/2, {COVERED}: worst case", "ratio"
     worst = _sampling(verdicts, "KL-005")
     if worst is None:
         return _number(label, unit)
@@ -271,7 +277,7 @@ def _variance(verdicts: Sequence[Verdict]) -> dict[str, Any]:
         counted="draws",
         interval=[1 + worst.low / worst.reference, 1 + worst.high / worst.reference],
         tolerance=worst.tolerance / worst.reference,
-        detail=f"worst of {_count(verdicts, 'KL-005')} cells: {worst.label}",
+        detail=f"worst of {_count(verdicts, 'KL-005')} cells: {worst.label}; FLOW-004 judges linear flows",
     )
 
 

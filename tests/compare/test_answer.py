@@ -126,5 +126,19 @@ def test_the_four_numbers():
     assert "40 latent dimensions × 0.9189" in constant["detail"]
 
 
+def test_the_worst_mean_and_variance_say_which_cells_they_are_of():
+    """A flow's draws, far off here, are another claim's."""
+    flow = drawn(cell(problem="householder-small", implementation="pyro", procedure=Procedure.DRAW))
+    alone = _without_ties(everything())
+    numbers = [
+        answered(each)["numbers"][1:3] for each in (alone, [*alone, altered(flow, Quantity.KL_MEAN, shift=100.0)])
+    ]
+    assert numbers[0] == numbers[1]
+    for number, claim in zip(numbers[0], ("FLOW-003", "FLOW-004"), strict=True):
+        assert "Gaussian q without flow, N(0, I) prior: worst case" in number["label"]
+        assert number["detail"].endswith(f"{claim} judges linear flows")
+        assert "worst of 5 cells" in number["detail"]
+
+
 def test_the_answer_is_plain_data():
     assert json.loads(json.dumps(answered(_without_ties(everything()))))["question"]
