@@ -1,5 +1,6 @@
 """FIT_PAIRS: trainings on noise that the estimators share, so that those of two estimators differ in nothing else."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from statistics import fmean
 
@@ -14,6 +15,9 @@ from elbo_compare.suites.estimators import ANALYTIC_KL
 
 NOISES = 4  # draws of shared noise per held-out datum
 DATA, DRAWS = 6, 100  # test rows over which a training's variances are averaged, and own draws at each
+# Weights of a model up to which trainings step side by side: beyond, their stacked state fits into no cache, and one
+# after another they take no longer and hold one training's noise in memory instead of all of it.
+STACKED = 100_000
 
 
 def fit_pairs(task: Task) -> list[Measurement]:
@@ -42,12 +46,15 @@ def _spread(task: Task, weights: Params, index: int) -> list[Measurement]:
     ]
 
 
-def _fits(task: Task) -> tuple[Fit, ...]:
-    trainings = tuple(_training(task, index) for index in range(task.cell.data))
-    if hasattr(task.session, "fit_replicas"):
+def _fits(task: Task) -> Iterator[Fit]:
+    """Every training's end, in order; one after another where nothing is won by stacking them."""
+    trainings = (_training(task, index) for index in range(task.cell.data))
+    if hasattr(task.session, "fit_replicas") and sum(each.size for each in task.problem.params.values()) <= STACKED:
         session: ReplicaSession = task.session  # type: ignore[assignment]  # as looked at above
-        return session.fit_replicas(task.problem.params, trainings)
-    return tuple(task.session.fit(task.problem.params, each) for each in trainings)
+        yield from session.fit_replicas(task.problem.params, tuple(trainings))
+    else:
+        for each in trainings:
+            yield task.session.fit(task.problem.params, each)
 
 
 def _training(task: Task, index: int) -> Training:

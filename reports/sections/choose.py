@@ -141,7 +141,7 @@ def _joined(planned: list[list]) -> Iterator[list]:
 def _unjudged(row: list) -> list:
     """A lead that was seen and is no verdict: so few pairs of a model decide nothing at the budget's level."""
     situation, wanted, says, shown, n, where, _ = row
-    told = f"not judged in this run (the profile `full` plans CHOOSE-004 on it); seen: {says}"
+    told = f"not judged in this run (the profile `choose` plans CHOOSE-004 on it); seen: {says}"
     return _row(situation, wanted, told, f"{shown} (mean, lowest, highest) at {where}", n)
 
 
@@ -290,10 +290,25 @@ def _elsewhere(data: ReportData) -> Iterator[list]:
     discrete = [each for each in ("FIND-NUMPYRO-008", "FIND-NUMPYRO-016", "FIND-PYRO-021") if each in known]
     for found in discrete:
         row: Frame = findings.set_index("id").loc[found] if findings is not None else {}
-        yield _row("discrete latents", "a right gradient", f"read first: {row['title']}", str(row["harm"]), see=found)
+        told, n = f"read first: {row['title']}", _numbers_of(found, data.further.get("semantics"))
+        yield _row("discrete latents", "a right gradient", told, str(row["harm"]), n, see=found)
     if not discrete:
         yield _row("discrete latents", "a right gradient", "not measured: the semantics suite is not in this folder")
     yield from _batches(data)
+
+
+def _numbers_of(finding: str, semantics: Frame | None) -> str:
+    """How many measured numbers show a finding, and how far from its closed form they lie at most. Averages over z are
+    sums over its values, so that nothing is sampled and the interval is one of rounding."""
+    if semantics is None or semantics.empty:
+        return "not measured: the semantics suite is not in this folder"
+    rows = semantics[semantics["findings"].map(lambda names: finding in str(names).split(", "))]
+    apart = (rows["measured"] - rows["registered"]).abs()
+    drawn = f"{len(rows)} numbers" if len(rows) > 1 else f"{len(rows)} number"
+    return (
+        f"{drawn}, each of one draw, {number(float(apart.max()), 2)} from its closed form at most (allowed: "
+        f"{number(float(rows['tolerance'].max()), 2)}); averages are exact sums over z, with no sampling error"
+    )
 
 
 def _batches(data: ReportData) -> Iterator[list]:

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from elbo_compare.compare.procedures import fit_pairs as fit_pairs_module
 from elbo_compare.compare.procedures.fit_pairs import DATA, fit_pairs
 from elbo_compare.compare.procedures.spread import spread
 from elbo_compare.compare.procedures.task import Task
@@ -89,6 +90,44 @@ def test_two_estimators_train_on_the_same_batches_and_noise_and_are_held_to_one_
     spreads = [row for row in found[0] if row.quantity is Quantity.GRADIENT_SPREAD]
     assert {row.note for row in spreads} == {f"{DATA} data"}
     assert values(found[0], Quantity.GRADIENT_SPREAD) != values(found[1], Quantity.GRADIENT_SPREAD)
+
+
+class Counted:
+    """A session that trains nothing, and counts which way it was asked and what had been measured by then."""
+
+    def __init__(self, session):
+        self.session, self.asked = session, []
+
+    def __getattr__(self, name):
+        return getattr(self.session, name)
+
+    def fit(self, params, training):
+        self.asked.append("fit")
+        return Fit(elbo=np.zeros(len(training.batches)), params=params, checkpoints={}, dtype=DType.FLOAT64)
+
+    def fit_replicas(self, params, trainings):
+        self.asked.append("fit_replicas")
+        return tuple(self.fit(params, each) for each in trainings)
+
+
+def test_trainings_of_a_large_model_are_made_one_after_another_and_small_ones_side_by_side(monkeypatch):
+    """Else the noise of eighty trainings of MNIST would lie in memory at once."""
+    given, made = task(Procedure.FIT_PAIRS, "analytic-kl", "vae-small", "initial", 2, 2), []
+    session = Counted(given.session)
+    training = fit_pairs_module._training
+    monkeypatch.setattr(fit_pairs_module, "_training", lambda *of: made.append(len(session.asked)) or training(*of))
+    fit_pairs(replace(given, session=session))  # type: ignore[arg-type]
+    assert (session.asked, made) == (["fit_replicas", "fit", "fit"], [0, 0])
+    session.asked.clear()
+    made.clear()
+    monkeypatch.setattr(fit_pairs_module, "STACKED", 100)
+    fit_pairs(replace(given, session=session))  # type: ignore[arg-type]
+    assert (session.asked, made) == (["fit", "fit"], [0, 1])
+    assert problem_size("vae-small") < 100_000 < problem_size("vae")
+
+
+def problem_size(name):
+    return sum(each.size for each in problems.load(name, "initial").params.values())
 
 
 def test_a_session_that_trains_replicas_gives_the_same_pairs_in_the_same_order():

@@ -19,7 +19,13 @@ from elbo_compare.compare.planning.plan import ZERO_VARIANCE_DRAWS, _cells, expa
 from elbo_compare.compare.planning.select import selector
 from elbo_compare.compare.planning.spec import parse_spec, read_spec
 from elbo_compare.compare.records import Cell, Outcome, Procedure
-from elbo_compare.compare.statistics import MEAN_MARGIN, ErrorBudget, draws_for_mean, draws_for_variance
+from elbo_compare.compare.statistics import (
+    MEAN_MARGIN,
+    ErrorBudget,
+    draws_for_mean,
+    draws_for_variance,
+    median_interval,
+)
 from elbo_compare.suites.contract import Device
 from elbo_compare.suites.problems import load
 
@@ -157,7 +163,7 @@ def test_a_kl_without_a_closed_form_is_not_planned_and_a_gap_of_a_library_is():
     assert ("numpyro", "analytic-kl") in planned('["analytic-kl"]', '["householder-small@initial"]')
 
 
-@pytest.mark.parametrize("profile", ["quick", "standard"])
+@pytest.mark.parametrize("profile", ["quick", "standard", "choose"])
 def test_the_error_budget_covers_every_statistical_verdict_of_the_profile(profile):
     """Counted on rows that every such claim would judge; where q's gradient is known to be constant there are none."""
     spec = read_spec(profile)
@@ -170,6 +176,24 @@ def test_the_error_budget_covers_every_statistical_verdict_of_the_profile(profil
     verdicts = judge(results, ErrorBudget(tests=10**6), claims=claims)
     weighed = sum(cell.procedure is Procedure.LIKELIHOOD for cell in cells)
     assert sum(verdict.outcome is not Outcome.NOT_RUN for verdict in verdicts) + weighed <= spec.tests
+
+
+FLOWS = ("householder-small", "linear-iaf-small", "convex-linear-iaf-small")
+
+
+def test_the_profile_choose_judges_every_claim_on_the_choice_on_both_models_and_on_flows():
+    """By the cells planned and the claims that apply; enough pairs for an interval with eight on the other side."""
+    spec = read_spec("choose")
+    cells = list(plan(spec, Device.CPU))
+    level = 1 - ErrorBudget(alpha=spec.alpha, tests=spec.tests).per_test
+    models = {"vae-small", "vae", *FLOWS}
+    asked = {f"CHOOSE-00{number}": models for number in range(1, 7)} | {"CHOOSE-003": {"vae-small", "vae"}}
+    for claim in (each for each in CLAIMS if each.id in asked):
+        mine = [cell for cell in cells if cell.procedure is claim.procedure and claim.applies_to(cell)]
+        assert {cell.problem for cell in mine} == asked[claim.id], claim.id
+        for cell in mine:
+            others = [0.0] * 8 + [1.0] * (cell.data - 8)
+            assert median_interval(others, level).low > 0, cell.label
 
 
 def test_flows_and_priors_by_name_are_those_of_the_catalogue():

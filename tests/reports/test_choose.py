@@ -25,7 +25,7 @@ PLANNED = {
 }
 
 
-def blocks(*rows, measurements=()):
+def blocks(*rows, measurements=(), further=None):
     data = ReportData(
         measurements=complete(pd.DataFrame(measurements), MEASUREMENTS),
         verdicts=complete(pd.DataFrame([PLANNED | row for row in rows]), VERDICTS),
@@ -35,6 +35,7 @@ def blocks(*rows, measurements=()):
         ledger=pd.DataFrame(),
         timings=complete(pd.DataFrame(), TIMINGS),
         images={},
+        further=further or {},
     )
     return {block.name: block for block in build(data).blocks if isinstance(block, Table)}
 
@@ -78,7 +79,7 @@ def test_a_lead_that_no_verdict_stands_behind_is_called_not_judged():
     assert "at vae" in told["number"]
     assert told["number"].startswith("2 nats") or told["number"].startswith("2.0 nats")
     assert (told["n"], told["see"]) == ("1 pairs", "")
-    assert "`full` plans CHOOSE-004" in told["says"]
+    assert "`choose` plans CHOOSE-004" in told["says"]
     assert len(blocks(judged, measurements=fits)["choose-described"].frame) == 2
 
 
@@ -133,6 +134,20 @@ def test_where_models_disagree_each_batch_says_its_own():
     (row,) = frame[frame["situation"] == "small or large batch"].to_dict("records")
     assert row["says"] == "depends on the model"
     assert [line.rpartition(": ")[2] for line in row["number"].split(";\n")] == ["sampled KL", "not decided"]
+
+
+def test_a_finding_on_discrete_latents_says_how_many_numbers_show_it_and_how_exact_they_are():
+    finding = {"id": "FIND-PYRO-021", "title": "loses a dependence", "harm": "0.096 where it is 0.192"}
+    case = {"findings": "FIND-PYRO-021", "measured": 0.5, "registered": 0.5, "tolerance": 1e-12}
+    others = [case, case | {"measured": 0.5 + 3e-13}, case | {"findings": "FIND-PYRO-002", "measured": 9.0}]
+    for frame, n in (
+        (pd.DataFrame(others), "2 numbers, each of one draw, 3e−13 from its closed form at most (allowed: 1e−12)"),
+        (pd.DataFrame(), "not measured"),
+    ):
+        rows = blocks({}, further={"findings": pd.DataFrame([finding]), "semantics": frame})["choose"].frame
+        (row,) = rows[rows["situation"] == "discrete latents"].to_dict("records")
+        assert row["n"].startswith(n)
+        assert row["see"] == "FIND-PYRO-021"
 
 
 def test_every_row_of_the_decision_has_a_claim_or_a_finding():
