@@ -27,7 +27,7 @@ from elbo_compare.compare.launching.target import Returned
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.append(str(ROOT / "tests" / "compare"))
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-FENCE = re.compile(r"^( *)(?:<!-- not run by a test: (.+) -->\n\1)?```(\w*)\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
+FENCE = re.compile(r"^( *)(?:<!-- not run by a test: ([^\n]+) -->\n\1)?```(\w*)\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
 NO_COMMANDS = {"python", "mermaid"}
 ENDS = {"compare check": (0, 1), "compare diff": (0, 1)}  # 1 is an answer of these: wrong; a verdict changed
 PAIR = """
@@ -151,6 +151,9 @@ def test_every_page_with_commands_has_some_that_are_run_or_say_why_not():
         "tutorial.md",
     }
     assert all(len(each.why_not) > 8 for each in NOT_RUN.values())
+    for page in PAGES:  # a reason stands for the fence below it, and for none further down
+        text = page.read_text("utf-8")
+        assert 2 * len(FENCE.findall(text)) == len(re.findall(r"^ *```", text, re.MULTILINE)), page.name
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
