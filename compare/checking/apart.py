@@ -96,6 +96,12 @@ def known_beyond(subject: Subject) -> str:
     return next((name for name, pattern in BEYOND.items() if re.search(pattern, words)), "")
 
 
+def joining(label: str, function: Callable[..., object]) -> str:
+    """A term that compares the data of a batch with each other, by the names in the source; "" where there is none."""
+    words = f"{label.lower()} {mentioned(function)}"
+    return next((name for name, pattern in list(BEYOND.items())[:2] if re.search(pattern, words)), "")
+
+
 def parts_of(subject: Subject) -> Parts | None:
     """The parts of a term that is no sum of known ones; None where its two sides can't be told apart."""
     if subject.signature.find(Role.MEAN) is None or subject.signature.find(Role.SPREAD) is None:

@@ -15,7 +15,7 @@ from elbo_compare.compare.checking.failure import FunctionError
 from elbo_compare.compare.checking.fitting import EXACT, SINGLE, Columns
 from elbo_compare.compare.checking.identify import Identified, Standing
 from elbo_compare.compare.checking.judging import JudgedReading, Subject, judged
-from elbo_compare.compare.checking.names import Role, names_a_size
+from elbo_compare.compare.checking.names import TIMES, Role, names_a_size, words_of
 from elbo_compare.compare.checking.objectives import Name, Objective, find_floors, linear
 from elbo_compare.compare.checking.priors import fixed_priors
 from elbo_compare.compare.checking.readings import Quantity, Reading, Reduction
@@ -111,8 +111,8 @@ def _declared(subject: Subject, objective: Objective, quantity: Quantity) -> str
     for name, value, changed in _moved(subject.callee):
         if names_a_size(name):
             continue  # a size of the data makes a reduction, no weight that somebody chose
-        if isclose(value, 1.0) and "beta x KL" in objective.formula:
-            continue  # a weight of 1 announces the ELBO, not a weight that depends on the sizes
+        if isclose(value, 1.0) and objective.name is Name.BETA and not TIMES & set(words_of(name)):
+            continue  # a weight of 1 announces the ELBO, not another factor or one that depends on the sizes
         number = _number(subject, changed, quantity)
         if number is not None and not isclose(number, objective.number, rel_tol=1e-6):
             return f"its argument {name}" if not name.startswith("self.") else f"its attribute {name}"

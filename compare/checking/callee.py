@@ -3,14 +3,15 @@
 import copy
 import functools
 import inspect
-import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from typing import Any
 
+from elbo_compare.compare.checking.axis_names import ROW_NAMES, width
 from elbo_compare.compare.checking.failure import TargetError
+from elbo_compare.compare.checking.names import CONFIGURATION
 from elbo_compare.compare.checking.packing import UNUSED, Packed, packed_in
 from elbo_compare.compare.checking.source import surface, unpacked
 from elbo_compare.compare.errors import unknown
@@ -22,8 +23,6 @@ NORMALS = {  # the normal distribution of each library, by the framework of its 
     "jaxlib": ("numpyro.distributions", "tensorflow_probability.substrates.jax.distributions", "distrax"),
 }
 PLAIN = (int, float, list, dict)
-CONFIGURATION = re.compile(r"config|cfg|hparams|args|opts?$|options|params|settings")
-BATCH_NAMES = frozenset({"batch_size", "batchsize", "bs", "n_batch", "num_batch"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +50,7 @@ class Callee:
     pristine: Any = None  # a copy of a callable object from before its first call
     packed: tuple[Packed, ...] = ()  # parameters that hold several arrays
     counters: Mapping[str, Any] = field(default_factory=dict)  # plain globals that the body names, from before it
+    sized: Mapping[str, str] = field(default_factory=dict)  # sizes of an axis that it asks for: the array that has it
 
     @property
     def __globals__(self) -> dict[str, Any]:
@@ -73,7 +73,8 @@ class Callee:
         for name in self.distributions:
             values[name] = _normal(values.pop(f"{name}.loc"), values.pop(f"{name}.scale"), self._named)
         rows = next((len(v) for v in values.values() if getattr(v, "ndim", 0)), 0)
-        sizes = {p.name: rows for p in self.parameters if p.required and p.name in BATCH_NAMES}
+        sizes = {p.name: rows for p in self.parameters if p.required and p.name in ROW_NAMES}
+        sizes |= {name: width(values.get(of)) for name, of in self.sized.items()}
         values = {**sizes, **self.constants, **values}
         function = copy.deepcopy(self.pristine) if self.fresh else self.function
         if self.fresh:
@@ -177,6 +178,7 @@ def callee_of(function: Callable[..., Any], constants: Mapping[str, Any], positi
     by_position = _with_what_stands_before(by_position, shown)
     packed = _taken_apart(function, found, constants)
     known = [parameter.name for parameter in found]
+    constants = {**_device(found), **constants}
     for name in constants:
         if name not in known and not keyed:
             raise TargetError(f"{label}: {unknown('parameter', name, known)}")
@@ -190,6 +192,10 @@ def callee_of(function: Callable[..., Any], constants: Mapping[str, Any], positi
         packed=packed,
         counters=_counters(function),
     )
+
+
+def _device(found: list[Parameter]) -> dict[str, Any]:
+    return {p.name: "cpu" for p in found if p.required and p.name == "device"}
 
 
 def _taken_apart(

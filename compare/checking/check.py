@@ -22,7 +22,13 @@ from elbo_compare.compare.checking.objectives import Name
 from elbo_compare.compare.checking.result import CheckResult, CheckVerdict
 from elbo_compare.compare.checking.roles import Assignment, assignments
 from elbo_compare.compare.checking.signature import FunctionKind, read_mapping
-from elbo_compare.compare.checking.source import axis_sizes, reshaped_to_signals
+from elbo_compare.compare.checking.source import (
+    LARGEST_AXIS,
+    SMALLEST_AXIS,
+    axis_sizes,
+    batch_sizes,
+    reshaped_to_signals,
+)
 from elbo_compare.compare.checking.verdict import Finding, examined
 from elbo_compare.suites.contract import Likelihood
 
@@ -146,7 +152,7 @@ def _best(options_read: Sequence[Assignment], options: Options, framework: str |
 
 def _checked(assignment: Assignment, options: Options, framework: str | None, label: str) -> CheckResult:
     """One reading: called at free sizes first, then at those that the source or the fit names."""
-    named = axis_sizes(assignment.callee.function)
+    named = _sizes_named(assignment.callee)
     shapes = shapes_of(assignment.signature, options.shapes, named)
     result, finding = _at(assignment, options, framework, label, shapes)
     if finding is None or result.verdict in GOOD:
@@ -156,11 +162,20 @@ def _checked(assignment: Assignment, options: Options, framework: str | None, la
         other, _ = _at(assignment, options, framework, label, signals)
         result = min((other, result), key=lambda one: ORDER.index(one.verdict))
     pictures = PICTURES_TRIED if result.layout == Layout.MAP.value else ()
-    for shape in (*_written_for(finding, options.shapes), *(replace(options.shapes, layout=each) for each in pictures)):
+    for shape in (
+        *_written_for(finding, options.shapes, assignment.callee),
+        *(replace(options.shapes, layout=each) for each in pictures),
+    ):
         other, _ = _at(assignment, options, framework, label, (shape,))
         if other.verdict in GOOD:
             return replace(other, notes=(_only_there(shape), *other.notes))
     return result
+
+
+def _sizes_named(callee: Callee) -> tuple[int, ...]:
+    """Sizes that the source or a parameter's whole number (`x_dim=640`) may name for an axis, largest first."""
+    given = {int(n) for n in callee.scalars.values() if n == int(n) and SMALLEST_AXIS <= n <= LARGEST_AXIS}
+    return tuple(sorted({*axis_sizes(callee.function), *given}, reverse=True))
 
 
 def _sizes_that_the_source_names(used: Shapes, asked: Shapes) -> str:
@@ -169,18 +184,21 @@ def _sizes_that_the_source_names(used: Shapes, asked: Shapes) -> str:
 
 
 def _only_there(shape: Shapes) -> str:
-    sizes = ((shape.observed, "observed dimensions"), (shape.latent, "latents"))
+    sizes = ((shape.observed, "observed dimensions"), (shape.latent, "latents"), (shape.batch, "data in a batch"))
     where = "the " + " and ".join(f"{n} {axis}" for n, axis in sizes if n)
-    where = where if shape.observed or shape.latent else f"pictures {shape.layout}"
+    where = where if shape.observed or shape.latent or shape.batch else f"pictures {shape.layout}"
     return f"right at {where} that it is written for, and only there"
 
 
-def _written_for(finding: Finding, given: Shapes) -> list[Shapes]:
+def _written_for(finding: Finding, given: Shapes, callee: Callee) -> list[Shapes]:
     """Sizes at which the fitted weights would be right: a mean over pixels times 784."""
     found = finding.identified
     if found is None or found.standing not in (Standing.MISMATCH, Standing.SCALED):
         return []
     sizes: dict[str, int] = {}
+    rows = round(1 / found.scale.factor) if found.scale and found.scale.plain and found.scale.factor > 1e-9 else 0
+    if rows in batch_sizes(callee.function) and not given.batch:
+        sizes["batch"] = rows  # a sum over the batch / the batch size that the source names
     for law in (found.fit.data, found.fit.kl):
         for axis, name in ((1, "latent"), (2, "observed")):
             whole = round(law.factor) if law else 0

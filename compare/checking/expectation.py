@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from elbo_compare.compare.checking import drawing, equals, oracle
+from elbo_compare.compare.checking import apart, drawing, equals, oracle
 from elbo_compare.compare.checking.callee import Callee
 from elbo_compare.compare.checking.claims import ClaimVerdict
 from elbo_compare.compare.checking.diagnosis import Diagnosis, DifferenceForm
@@ -46,6 +46,10 @@ def judge_drawing(experiment: Experiment, callee: Callee, options: Options) -> F
     sampler = _sampler(experiment)
     if sampler:
         return Finding(verdict=CheckVerdict.NOT_JUDGED, message=f"{callee.label}: {sampler}")
+    joined = apart.joining(callee.label, callee.function)
+    if joined:  # each of thousands of rows with each: dear, and no mean of draws of one datum
+        text = f"{callee.label} draws, and has {joined}, which is not judged here"
+        return Finding(verdict=CheckVerdict.NOT_JUDGED, message=text)
     layout = layout_of(callee.function, experiment.signature, [term.name for term in first.terms])
     if layout.apart:
         experiment = replace(experiment, together=(*layout.apart, 1.0))

@@ -84,9 +84,9 @@ def _guarded(subject: Subject, one: JudgedReading) -> JudgedReading | None:
 
 
 def _to_an_epsilon(subject: Subject, one: JudgedReading, tier: float) -> JudgedReading | None:
-    """Right in float64 but for what an epsilon of the source moves, which float32 can't see; None otherwise."""
+    """Right in float64 but for what float32 can't see: an epsilon of the source, a constant in few digits."""
     small = [n for n in subject.numbers if 0 < abs(n) <= LARGEST_EPSILON]
-    if tier != EXACT or one.experiment.dtype is not DType.FLOAT64 or not small:
+    if tier != EXACT or one.experiment.dtype is not DType.FLOAT64:
         return None
     if one.term.missing_gradient:
         return None
@@ -96,7 +96,8 @@ def _to_an_epsilon(subject: Subject, one: JudgedReading, tier: float) -> JudgedR
         off = one.term.values(one.record.extreme).difference
     if not trial.right:
         return None
-    note = f"right to float32 rounding: an epsilon, {min(small, key=abs):g}, moves it by {off:.2g} nats at the extremes"
+    what = f"an epsilon, {min(small, key=abs):g}, moves it" if small else "an epsilon or a rounded constant moves it"
+    note = f"right to float32 rounding: {what} by {off:.2g} nats at the extremes"
     return replace(trial, note=note)
 
 

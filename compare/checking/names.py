@@ -115,12 +115,16 @@ OBSERVED = (
     "x xs data target targets true input inputs inp image images img imgs batch orig original real label labels "
     + (
         "gt truth y obs observed observation observations feature features counts count clicks xb sequence pixels "
-        "adj adjacency"
+        "adj adjacency action actions"
     )
 )
 COUNTED = "size sizes dim dims batch nodes len length count numel points rows examples samples channels pixels"
 TIMES = frozenset(["step", "steps", "epoch", "epochs", "iter", "iters", "iterations", "warmup", "cycles"])
 RELATIVE = frozenset(["delta", "residual", "resid", "relative", "rel", "diff", "offset", "dmu", "dmean"])
+CONFIGURATION = re.compile(r"config|cfg|hparams|args|opts?$|options|params|settings")
+WEIGHTS = re.compile(
+    r"beta|weight|shape|gamma|alpha|lam|anneal|step|epoch|capacity|free|num|size|dim|coef|warm|temp|eps|^norm$|^n_|^k$|^c$"
+)
 SIZES = "size num n dim dims weight weights index idx len length type shape channels width height norm mask reduction"
 NUMBER = "loss losses error err bce mse nll cost xent ce crossentropy l1 l2 mae"
 STRONG = "target targets original orig gt truth true input inputs"  # an observation, whatever stands beside it

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from elbo_compare.compare.checking.names import read_name
+from elbo_compare.compare.checking.axis_names import ROW_NAMES
+from elbo_compare.compare.checking.names import CONFIGURATION, WEIGHTS, read_name
 from elbo_compare.compare.checking.source import own_nodes
 from elbo_compare.suites.bridge.user_arrays import logarithm, side_by_side
 
@@ -82,11 +83,18 @@ def packed_in(function: Callable[..., Any], names: Sequence[str]) -> tuple[Packe
     for name in names:
         one = _packed(own_nodes(function), name)
         parts = [part for part in one.parts if part != UNUSED] if one else []
-        enough = len(parts) >= 2 or (one is not None and one.keyed and parts)
-        if one and enough and len(set(parts)) == len(parts) and not taken & set(parts) and all(map(read_name, parts)):
+        configured = bool(CONFIGURATION.search(name.lower())) and all(map(_number, parts))
+        enough = len(parts) >= 2 or (one is not None and (one.keyed or configured) and parts)
+        readable = configured or all(map(read_name, parts))
+        if one and enough and len(set(parts)) == len(parts) and not taken & set(parts) and readable:
             found.append(one)
             taken |= set(parts)
     return tuple(found)
+
+
+def _number(part: str) -> bool:
+    """Whether a field of a configuration is called like a size or a weight: `args.batch_size`, `cfg.beta`."""
+    return part in ROW_NAMES or (read_name(part) is None and bool(WEIGHTS.search(part.lower())))
 
 
 def _packed(nodes: Sequence[ast.AST], name: str) -> Packed | None:

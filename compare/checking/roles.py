@@ -8,9 +8,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import permutations, product
 
-from elbo_compare.compare.checking.callee import BATCH_NAMES, Callee, Parameter
+from elbo_compare.compare.checking.asking import is_number, set_option
+from elbo_compare.compare.checking.axis_names import ROW_NAMES, sized_by
+from elbo_compare.compare.checking.callee import Callee, Parameter
 from elbo_compare.compare.checking.failure import TargetError
-from elbo_compare.compare.checking.full_covariance import refuse_full_covariance
+from elbo_compare.compare.checking.followed import asked_through
+from elbo_compare.compare.checking.full_covariance import matrices_in, refuse_full_covariance, told_of_matrices
 from elbo_compare.compare.checking.names import (
     LOOKUP,
     OURS,
@@ -29,19 +32,13 @@ from elbo_compare.compare.checking.signature import (
     Signature,
     named_positive,
 )
-from elbo_compare.compare.checking.source import asked_with, calls_with, handed_to, methods_called, unused
+from elbo_compare.compare.checking.source import asked_with, calls_with, unused
 
 ASKED = {"log_prob", "rsample", "entropy", "stddev", "scale", "base_dist", "loc", "batch_shape", "scale_diag"}
 OF_DISTRIBUTIONS = {"kl_divergence", "kl"}
 NAMED_Q = {"q", "qz", "posterior", "post", "variational"}
 DISTRIBUTED = {"q", "p", "qz", "pz", "prior", "posterior", "dist", "distribution"}
 GIVEN_TO = {"kl_divergence", "kl", "kl_div", "kl_normal"}
-WEIGHTS = re.compile(
-    r"beta|weight|shape|gamma|alpha|lam|anneal|step|epoch|capacity|free|num|size|dim|coef|warm|temp|eps|^norm$|^n_|^k$|^c$"
-)
-SWITCHES = re.compile(
-    r"^mode$|distribution|_type$|reduction|likelihood|^train(ing)?$|^device$|^(use|is|do|with|has|return|apply|learn)_|^(reduce|average|verbose|binary)$"
-)  # words, no arrays
 DENSITY = re.compile(
     r"log_?(p|prob|normal|density|gaus|pdf|standard|prior|stand|unit)|nll|prior|gaussian_l|std_?normal"
 )
@@ -90,6 +87,9 @@ def assignments(callee: Callee, kind: FunctionKind | None, mapping: Mapping[str,
             raise TargetError(f"{callee.label} has no parameter {theirs!r} (it has {', '.join(known)}).")
     refuse_full_covariance(callee)
     fixed, unread = _named(callee, mapping)
+    arrays = {options[0].role: name for name, options in reversed(fixed.items()) if options and options[0]}
+    callee = replace(callee, sized=sized_by(arrays, [p.name for p in unread]))
+    unread = [parameter for parameter in unread if parameter.name not in callee.sized]
     ignored = _ignored(callee, fixed, unread, mapping)
     unread = [parameter for parameter in unread if parameter.name not in ignored]
     fixed = {name: options for name, options in fixed.items() if name not in ignored}
@@ -113,7 +113,7 @@ def _named(callee: Callee, mapping: Mapping[str, str]) -> tuple[dict[str, tuple[
     unread = []
     for parameter in callee.parameters:
         name = parameter.name
-        if name in callee.constants or (parameter.required and name in BATCH_NAMES):
+        if name in callee.constants or (parameter.required and name in ROW_NAMES):
             continue
         if parameter.required and name not in mapping and _is_distribution(callee, name):
             fixed[name] = DISTRIBUTION
@@ -151,7 +151,7 @@ def _is(options: tuple[Option, ...], roles: set[Role]) -> bool:
 
 def _is_distribution(callee: Callee, name: str) -> bool:
     """Whether it is asked for what a tensor has not (log_prob, scale), or handed to kl_divergence."""
-    asked, given = set(methods_called(callee.function, name)), set(handed_to(callee.function, name))
+    asked, given = asked_through(callee.function, name)
     hint = read_name(name)
     if hint is None and asked & {"mean", "variance", "sample"}:
         return True
@@ -172,7 +172,7 @@ def _combined(
     made = _of_distributions(callee, [name for name, options in fixed.items() if options is DISTRIBUTION])
     for chosen in product(*(options for options in fixed.values() if options)):
         arguments = [*made, *(argument for argument in chosen if argument is not None)]
-        arrays = [p for p in unread if not _is_number(p.name)]
+        arrays = [p for p in unread if not is_number(p.name)]
         if unread and kind is not None:
             yield from _by_position(callee, arguments, unread, kind)
         elif unread and (len(arrays) < len(unread) or len(unread) > 2):
@@ -341,12 +341,14 @@ def _refusal(
     callee: Callee, fixed: dict[str, tuple[Option, ...]], unread: list[Parameter], kind: FunctionKind | None
 ) -> str:
     """Why no assignment fits, with the one option that would mend it."""
+    if matrices_in(callee) and (unread or not fixed):
+        return told_of_matrices(callee, _listed([p.name for p in unread]))
     if unread:
-        weights = [p.name for p in unread if _is_number(p.name)]
+        weights = [p.name for p in unread if is_number(p.name)]
         others = [p.name for p in unread if p.name not in weights]
         parts = []
         if weights:
-            parts.append(f"give a value to {_listed(weights)}: {' '.join(map(_set, weights))}")
+            parts.append(f"give a value to {_listed(weights)}: {' '.join(map(set_option, weights))}")
         if others:
             parts.append(f"say what {_listed(others)} is, with {' '.join(f'--map {name}=OURS' for name in others)}")
         text = f"{callee.label}: " + "; ".join(parts) + "."
@@ -366,17 +368,6 @@ def _refusal(
         f"{callee.label}: {chosen} needs {' and '.join(missing)}, which no parameter gives (read: {got}). A loss or a "
         "KL is judged here; if this is one, use --map theirs=ours or --kind."
     )
-
-
-def _is_number(name: str) -> bool:
-    """Whether a parameter is called like a number or a switch, and not like an array."""
-    return bool(WEIGHTS.search(name.lower()) or SWITCHES.search(name.lower()))
-
-
-def _set(name: str) -> str:
-    if re.match(r"(use|is|do|with|has|return|apply|learn)_", name.lower()):
-        return f"--set {name}=True"
-    return f"--set {name}={'WORD' if SWITCHES.search(name.lower()) else 1}"
 
 
 def _data(kind: FunctionKind) -> set[Role]:

@@ -12,6 +12,7 @@ from typing import Any
 
 LONGEST_NAME = 120  # characters of a returned expression that stands for its name
 BODIES = {"torch": "forward", "keras": "call", "tf_keras": "call"}  # of a module or layer: what a call of it runs
+BATCH = re.compile(r"batch|^bs$")
 SMALLEST_AXIS, LARGEST_AXIS = 2, 200_000  # whole numbers that may be the size of an axis
 
 
@@ -209,6 +210,21 @@ def axis_sizes(function: Callable[..., Any]) -> tuple[int, ...]:
     squares = [n * n for n in whole if 8 <= n <= 64]
     sizes = {abs(n) for n in (*whole, *products, *squares) if SMALLEST_AXIS <= abs(n) <= LARGEST_AXIS}
     return tuple(sorted(sizes, reverse=True))
+
+
+def batch_sizes(function: Callable[..., Any]) -> frozenset[int]:
+    """Whole numbers that the body names as a batch size of its own: `BATCH_SIZE`, `opt.batch_size`, `self.bs`."""
+    scope, holder = getattr(surface(function), "__globals__", {}), getattr(surface(function), "__self__", None)
+    found: set[int] = set()
+    for node in own_nodes(function):
+        name = getattr(node, "attr", None) or getattr(node, "id", "")
+        if not BATCH.search(str(name).lower()):
+            continue
+        of = getattr(getattr(node, "value", None), "id", "") if isinstance(node, ast.Attribute) else None
+        owner = holder if of == "self" else scope.get(of)
+        value = scope.get(name) if of is None else getattr(owner, name, None)
+        found |= {value} if isinstance(value, int) and not isinstance(value, bool) else set()
+    return frozenset(found)
 
 
 def _codes(code: CodeType) -> Iterator[CodeType]:

@@ -49,6 +49,16 @@ KINDS = [
     ("squares_per_pixel", OTHER, "negative ELBO / the observed dimensions"),
     ("kl_of_elements", WRONG, ""),
     ("OfRecords", RIGHT, r"Bernoulli\(pred_pose\)"),
+    ("per_feature", RIGHT, r"N\(x \| recon_x, 1\)"),
+    ("on_a_device", RIGHT, "averaged over the batch"),
+    ("of_a_default_size", RIGHT, "called with the 50 observed dimensions that the source names"),
+    ("over_its_batch", RIGHT, "right at the 16 data in a batch that it is written for"),
+    ("half_over_its_batch", WRONG, "factor of 0.5"),
+    ("over_given_settings", RIGHT, "averaged over the batch"),
+    ("Parted.loss", RIGHT, r"N\(x \| x_hat, 1\).*averaged over the batch"),
+    ("doubled", WRONG, "MUT-024"),
+    ("drawn_and_compared", CheckVerdict.NOT_JUDGED, "maximum mean discrepancy"),
+    ("short_normaliser", RIGHT, r"log N\(x; mu, exp\(logvar\)\)"),
 ]
 
 
@@ -62,6 +72,12 @@ def test_each_fresh_kind_has_its_verdict_and_its_words(name, verdict, says):
 def test_a_full_covariance_is_refused_in_words():
     with pytest.raises(TargetError, match="cov is a matrix for every datum"):
         check_function(load(f"{FRESH}:of_a_matrix"))
+
+
+@pytest.mark.parametrize(("name", "says"), [("between_matrices", "cholesky"), ("of_a_dense_posterior", "covariance")])
+def test_matrices_under_other_names_are_refused_in_words(name, says):
+    with pytest.raises(TargetError, match=f"{says}.*full covariance"):
+        check_function(load(f"{FRESH}:{name}"))
 
 
 def test_a_switch_without_default_is_asked_for_as_a_switch():

@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from elbo_compare.compare.checking.callee import BATCH_NAMES
+from elbo_compare.compare.checking.axis_names import BATCH_NAMES
 from elbo_compare.compare.checking.failure import TargetError
 from elbo_compare.compare.checking.models.loading import load_model
 from elbo_compare.compare.checking.models.making import TREES, is_model

@@ -238,3 +238,87 @@ def squares_per_pixel(x, x_hat, mu, log_var):
 def kl_of_elements(mu_q, std_q, mu_p, std_p):
     """No KL, element by element."""
     return std_q.log() - std_p.log() + std_p**2 + (mu_q - mu_p) ** 2 / (2 * std_p**2) - 0.5
+
+
+def per_feature(x, recon_x, mu, logvar, input_dim, latent_dim):
+    """Sizes that it asks for are those of its arrays."""
+    data = functional.mse_loss(recon_x.view(-1, input_dim), x.view(-1, input_dim), reduction="sum") / 2
+    return data + 0.5 * (mu.view(-1, latent_dim) ** 2 + logvar.exp() - 1 - logvar).sum()
+
+
+def on_a_device(x, recon_x, mu, logvar, device, n_samples):
+    """A device, and the number of the data."""
+    kl = 0.5 * (mu**2 + logvar.exp() - 1 - logvar).sum().to(device)
+    return (functional.binary_cross_entropy(recon_x, x, reduction="sum") + kl) / n_samples
+
+
+def of_a_default_size(x, recon_x, mu, logvar, x_dim=50):
+    """A width that stands in its default."""
+    data = functional.binary_cross_entropy(recon_x.view(-1, x_dim), x.view(-1, x_dim), reduction="sum")
+    return data + 0.5 * (mu**2 + logvar.exp() - 1 - logvar).sum()
+
+
+class Settings:
+    """A run's settings."""
+
+    batch_size = 16
+
+
+settings = Settings()
+
+
+def over_its_batch(mu, logvar):
+    """A sum over the batch, divided by the batch size of the settings."""
+    return 0.5 * (mu**2 + logvar.exp() - 1 - logvar).sum() / settings.batch_size
+
+
+def half_over_its_batch(mu, logvar):
+    """A half too many, beside a batch size."""
+    return 0.5 * 0.5 * (mu**2 + logvar.exp() - 1 - logvar).sum() / (settings.batch_size / settings.batch_size)
+
+
+def over_given_settings(mu, logvar, args):
+    """The batch size comes in with the settings."""
+    return 0.5 * (mu**2 + logvar.exp() - 1 - logvar).sum() / args.batch_size
+
+
+class Parted(nn.Module):
+    """A loss whose KL is a method of its own, of a distribution."""
+
+    def loss(self, x, qz_x, x_hat):
+        """The distribution is handed on."""
+        return self.divergence(qz_x) + 0.5 * (x - x_hat).pow(2).sum(1).mean()
+
+    def divergence(self, of):
+        """What is asked of it stands here."""
+        return 0.5 * (of.scale**2 + of.loc**2 - 1 - 2 * of.scale.log()).sum(1).mean()
+
+
+def doubled(mu, logvar, kl_weight=1.0):
+    """A weight of one, and a half that is missing."""
+    return kl_weight * (mu**2 + logvar.exp() - 1 - logvar).sum(1).mean()
+
+
+def drawn_and_compared(x, recon_x, z, mu, logvar):
+    """Draws from the prior, compared with each z by a kernel."""
+    other = torch.randn_like(z)
+    kernel = torch.exp(-(z[:, None] - other[None]).pow(2).mean(2)).mean()
+    kl = 0.5 * (mu**2 + logvar.exp() - 1 - logvar).sum(1).mean()
+    return functional.mse_loss(recon_x, x) + kl - 2 * kernel
+
+
+def between_matrices(mean_q, Sig_q, m_other, Sig_other):
+    """Two covariances under names that say nothing."""
+    factor = torch.linalg.cholesky(Sig_other)
+    trace = torch.cholesky_solve(Sig_q, factor).diagonal(dim1=1, dim2=2).sum(1)
+    return 0.5 * (trace + (mean_q - m_other).pow(2).sum(1) - torch.logdet(Sig_q))
+
+
+def of_a_dense_posterior(posterior):
+    """The covariance matrix is asked for."""
+    return posterior.covariance_matrix.diagonal(dim1=1, dim2=2).sum(1) + posterior.loc.pow(2).sum(1)
+
+
+def short_normaliser(x, mu, logvar):
+    """Half of log(2 pi) in few digits, in the middle of a density."""
+    return (-0.91893853 - 0.5 * logvar - 0.5 * (x - mu) ** 2 * torch.exp(-logvar)).sum(-1)

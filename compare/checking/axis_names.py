@@ -1,0 +1,30 @@
+"""Parameters that are called like the size of an axis (`batch_size`, `input_dim`): taken from the arrays."""
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from elbo_compare.compare.checking.names import Role
+
+BATCH_NAMES = frozenset({"batch_size", "batchsize", "bs", "n_batch", "num_batch"})
+ROW_NAMES = BATCH_NAMES | {"num_samples", "n_samples", "n_data", "num_data", "n_examples", "num_examples"}
+OBSERVED_NAMES = re.compile(
+    r"^((input|x|data|img|image|feature|features|original|orig|obs|output|in)_?(dim|dims|size|shape|dimension|features)"
+    r"|n_?(pixels|features|inputs|genes)|num_?(pixels|features|inputs|genes)|(in|input)_?features|vocab_?size)$"
+)
+LATENT_NAMES = re.compile(
+    r"^((latent|z|hidden|code)_?(dim|dims|size|shape|dimension|features)|nz|n_?latents?|num_?latents?)$"
+)
+
+
+def sized_by(arrays: Mapping[Role, str], required: Iterable[str]) -> dict[str, str]:
+    """Required sizes of the observed or the latent axis, each with the array that has it."""
+    data, latent = arrays.get(Role.X) or arrays.get(Role.OUTPUT), arrays.get(Role.MEAN) or arrays.get(Role.Z)
+    kinds = ((OBSERVED_NAMES, data), (LATENT_NAMES, latent))
+    return {name: of for name in required for names, of in kinds if of and names.search(name.lower())}
+
+
+def width(array: Any) -> int:
+    """How many numbers a datum of an array has."""
+    return math.prod(int(n) for n in getattr(array, "shape", ())[1:])
