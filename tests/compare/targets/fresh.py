@@ -258,23 +258,23 @@ def of_a_default_size(x, recon_x, mu, logvar, x_dim=50):
     return data + 0.5 * (mu**2 + logvar.exp() - 1 - logvar).sum()
 
 
-class Settings:
+class RunSettings:
     """A run's settings."""
 
     batch_size = 16
 
 
-settings = Settings()
+run = RunSettings()
 
 
 def over_its_batch(mu, logvar):
     """A sum over the batch, divided by the batch size of the settings."""
-    return 0.5 * (mu**2 + logvar.exp() - 1 - logvar).sum() / settings.batch_size
+    return 0.5 * (mu**2 + logvar.exp() - 1 - logvar).sum() / run.batch_size
 
 
 def half_over_its_batch(mu, logvar):
     """A half too many, beside a batch size."""
-    return 0.5 * 0.5 * (mu**2 + logvar.exp() - 1 - logvar).sum() / (settings.batch_size / settings.batch_size)
+    return 0.5 * 0.5 * (mu**2 + logvar.exp() - 1 - logvar).sum() / (run.batch_size / run.batch_size)
 
 
 def over_given_settings(mu, logvar, args):
@@ -307,11 +307,11 @@ def drawn_and_compared(x, recon_x, z, mu, logvar):
     return functional.mse_loss(recon_x, x) + kl - 2 * kernel
 
 
-def between_matrices(mean_q, Sig_q, m_other, Sig_other):
+def between_matrices(mean_q, sig_q, m_other, sig_other):
     """Two covariances under names that say nothing."""
-    factor = torch.linalg.cholesky(Sig_other)
-    trace = torch.cholesky_solve(Sig_q, factor).diagonal(dim1=1, dim2=2).sum(1)
-    return 0.5 * (trace + (mean_q - m_other).pow(2).sum(1) - torch.logdet(Sig_q))
+    factor = torch.linalg.cholesky(sig_other)
+    trace = torch.cholesky_solve(sig_q, factor).diagonal(dim1=1, dim2=2).sum(1)
+    return 0.5 * (trace + (mean_q - m_other).pow(2).sum(1) - torch.logdet(sig_q))
 
 
 def of_a_dense_posterior(posterior):
