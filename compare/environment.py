@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from elbo_compare.compare import gpu
+from elbo_compare.compare.launching import environments
 from elbo_compare.compare.records import SCHEMA_VERSION
 from elbo_compare.suites.registry import OURS, named, third_parties
-from elbo_compare.suites.roster import distributions
+from elbo_compare.suites.roster import GUESTS, Row, distributions
 
 # What may change a number: NumPy and SciPy for everybody, and what our implementations are made of.
 NUMERIC = tuple(dict.fromkeys(("numpy", "scipy", *distributions())))
@@ -99,8 +100,14 @@ def installed_version(name: str) -> str | None:
 
 
 def third_party_versions() -> dict[str, str]:
-    """Implementations that other distributions registered: name -> distribution and version."""
-    return {entry.name: named(entry.dist, version=True) for entry in third_parties() if entry.dist is not None}
+    """Plug-ins: name -> distribution and version; of a guest, its library's in the environment that it runs in."""
+    theirs = {entry.name: named(entry.dist, version=True) for entry in third_parties() if entry.dist is not None}
+    return theirs | {row.name: _guest(row) for row in GUESTS if not environments.of(row.environment).lacking()}
+
+
+def _guest(row: Row) -> str:
+    found = environments.of(row.environment).versions()
+    return ", ".join(f"{name} {found.get(name, 'not installed')}" for name in row.distributions)
 
 
 @cache

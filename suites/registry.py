@@ -1,10 +1,13 @@
-"""Implementation names -> classes: ours by the roster, third parties' by entry points. Imports none until asked."""
+"""Implementation names -> classes: ours by the roster, third parties' by entry points. Imports none until asked.
+
+The roster's guests are plug-ins as a third party's are; they come with this package and run in environments of their own.
+"""
 
 from importlib.metadata import Distribution, EntryPoint, distributions, entry_points
 from typing import Any
 
 from elbo_compare.suites.contract import Implementation, Kind
-from elbo_compare.suites.roster import BY_NAME, ROSTER
+from elbo_compare.suites.roster import BY_NAME, GUEST, GUESTS, ROSTER
 
 GROUP = "elbo_compare.implementations"
 NAMELESS = "a package without a name"
@@ -14,7 +17,7 @@ PLUG_IN_KINDS = (Kind.HAND, Kind.LIBRARY)
 
 def installed() -> dict[str, EntryPoint]:
     """Every implementation by name, third parties' included; no module is imported. See `refused`."""
-    ours = {row.name: EntryPoint(name=row.name, value=row.target, group=GROUP) for row in ROSTER}
+    ours = {row.name: EntryPoint(name=row.name, value=row.target, group=GROUP) for row in (*ROSTER, *GUESTS)}
     theirs = {entry.name: entry for entry in third_parties() if entry.name not in ours}
     return dict(sorted((ours | theirs).items()))
 
@@ -43,7 +46,7 @@ def _declared() -> tuple[list[EntryPoint], list[str]]:
 
 def refused() -> list[str]:
     """A line for every plug-in whose name is taken, by one of ours or by another distribution's."""
-    taken, lines = dict.fromkeys(BY_NAME, "elbo-compare itself"), []
+    taken, lines = dict.fromkeys((*BY_NAME, *GUEST), "elbo-compare itself"), []
     for entry in third_parties():
         if entry.name in taken:
             lines.append(

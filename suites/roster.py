@@ -171,24 +171,26 @@ ROSTER = (
         optional=True,
     ),
 )
-# Libraries whose losses the semantics cases ask, each in an environment of its own; no implementation is theirs.
+# Libraries that people take instead, each in an environment of its own, which `compare env create NAME` makes: plug-ins
+# that come with this package (`integrations`). Whoever makes no environment sees nothing of them.
 GUESTS = tuple(
     Row(
         name=name,
         kind=Kind.LIBRARY,
-        folder="semantics",
-        entry="",
+        folder="integrations",
+        entry=entry,
         framework=framework,
         library=Package(module=name, distribution=name, title=title),
         optional=True,
         environment=name,
     )
-    for name, title, framework in (
-        ("pymc", "PyMC", Framework(module="pytensor", distribution="pytensor")),
-        ("pythae", "Pythae", TORCH),
+    for name, title, entry, framework in (
+        ("pymc", "PyMC", "pymc_vae:PyMC", Framework(module="pytensor", distribution="pytensor")),
+        ("pythae", "Pythae", "pythae_vae:Pythae", TORCH),
     )
 )
 BY_NAME = {row.name: row for row in ROSTER}
+GUEST = {row.name: row for row in GUESTS}
 LIBRARIES = {row.name: row for row in (*ROSTER, *GUESTS) if row.library is not None}
 TITLES = {name: row.library.title for name, row in LIBRARIES.items() if row.library}  # a library's name in a sentence
 ORACLE = next(row.name for row in ROSTER if row.kind is Kind.ORACLE)  # the reference, whatever the others are

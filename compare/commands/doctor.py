@@ -8,13 +8,14 @@ from elbo_compare.compare.planning.availability import (
     PROBES,
     framework_of,
     importable,
+    lacking_environment,
     placement,
     sees_cuda,
     without_cuda,
 )
 from elbo_compare.suites import registry
 from elbo_compare.suites.contract import Device
-from elbo_compare.suites.roster import BY_NAME
+from elbo_compare.suites.roster import BY_NAME, GUEST
 
 
 def diagnose() -> Iterator[str]:
@@ -46,6 +47,8 @@ def _standing(name: str, entry: EntryPoint, has_gpu: bool) -> str:
     row = BY_NAME.get(name)
     if row is not None and (lacking := [package for package in row.modules if not importable(package)]):
         return f"will not run: {', '.join(lacking)} not installed: pip install 'elbo-compare[{row.extra}]'"
+    if name in GUEST and (lacks := lacking_environment(GUEST[name].environment)):
+        return f"will not run: {lacks}"
     if (why := registry.malformed(entry)) is not None:
         return f"will not run: {why} ({registry.origin(entry)})"
     if not importable(entry.module.partition(".")[0]):

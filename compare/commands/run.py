@@ -14,7 +14,7 @@ from elbo_compare.compare import environment, files
 from elbo_compare.compare.commands.first_verdict import FirstVerdict
 from elbo_compare.compare.commands.resume import Standing, replaces, standing, unfinished
 from elbo_compare.compare.errors import DamagedRecordError, IncompleteError, StoreError, UsageError, unknown
-from elbo_compare.compare.planning.availability import Placement, placement, reason_not_to_run
+from elbo_compare.compare.planning.availability import Placement, interpreters, placement, reason_not_to_run
 from elbo_compare.compare.planning.plan import plan, preflight
 from elbo_compare.compare.planning.select import selector
 from elbo_compare.compare.planning.spec import LONGEST_TIMEOUT_S, Spec, read_spec
@@ -169,6 +169,7 @@ def execute(plan_: Planned, say: Callable[[str], None], started: float | None = 
         cell_timeout_s=plan_.spec.cell_timeout_s,
         fingerprint=environment.fingerprint(surroundings),
         cell_memory=_memory_limit(plan_.request),
+        interpreters=interpreters(),
     )
     if plan_.request.resume and files.is_read_only(store.folder) and _all_there(store, plan_, options.fingerprint, say):
         return Executed(store=store, broken=0, spans=[], started=started)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from elbo_compare.compare.history.releases import Patch, Release
-from elbo_compare.compare.launching.interpreter import Interpreter, create, pip, there
+from elbo_compare.compare.launching.interpreter import Interpreter, create, packages, pip, there
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +24,7 @@ def lay(release: Release, folder: Path) -> Laid:
     else:  # alone: its frameworks are those that are installed, so that a release is the only thing that changes
         pip("install", "--quiet", "--no-deps", "--no-compile", "--target", str(folder), release.requirement)
         where = Interpreter(surroundings={"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"})
-    patched = [_patched(folder, patch) for patch in release.patches]
+    patched = [_patched(packages(folder), patch) for patch in release.patches]
     versions = {each.name.lower().replace("_", "-"): each.version for each in there(folder)}
     return Laid(where=where, remark="; ".join(filter(None, (release.remark, *patched))), versions=versions)
 

@@ -25,7 +25,7 @@ MATCHING = tuple(claim for claim in CLAIMS if claim.id in ("MATCH-001", "MATCH-0
                                                            "MATCH-005", "MATCH-009"))  # fmt: skip
 PROBLEMS = ("gaussian-kl@*", "linear-gaussian@*", "vae-small@*")
 ROWS = 4
-TIMEOUT_S = 120.0
+TIMEOUT_S = 600.0
 
 
 def matched(release: Release, laid: Laid) -> Iterator[ProgramResult]:

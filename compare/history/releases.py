@@ -77,6 +77,15 @@ OLD_TORCH = Patch(
     words="its assertion of torch 1 was taken out",
 )
 
+# NumPyro before 0.13.1 knows the keys of `jax.random.PRNGKey` only, and the programs make theirs with `jax.random.key`.
+RAW_KEYS = Patch(
+    file="jax/random.py",
+    begins="  key as key,",
+    becomes="  PRNGKey as key,\n",
+    words="jax.random.key is PRNGKey here, whose keys it knows",
+)
+TYPED_KEYS_SINCE = "0.13.1"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Release:
@@ -120,7 +129,9 @@ class Release:
 
     @property
     def patches(self) -> tuple[Patch, ...]:
-        """What is tried on its files; a release without the line is left as it is."""
+        """What is tried on its files and on what lies beside it; where the line is not, all is left as it is."""
+        if self.library is Library.NUMPYRO and place(self.version) < place(TYPED_KEYS_SINCE):
+            return (RAW_KEYS,)
         return (OLD_TORCH,) if self.library is Library.PYRO else ()
 
 

@@ -24,6 +24,7 @@ from elbo_compare.compare.semantics.suite import programs_of
 from elbo_compare.suites.semantics.case import Case
 
 BATCH = 24  # programs that share one process
+PATIENCE = 6  # times a program's limit: what is imported is compiled then, and a busy machine shall accuse no release
 BESIDE = ("jax", "jaxlib", "numpy", "scipy", "funsor")
 Say = Callable[[str], None]
 
@@ -87,7 +88,7 @@ def _fresh(result: ProgramResult | None, now: str) -> bool:
 def _runs(pending: Sequence[Program], where: Interpreter) -> Iterable[tuple[Program, ProgramRun]]:
     for start in range(0, len(pending), BATCH):
         part = pending[start : start + BATCH]
-        seconds = max(each.timeout_s for each in part)
+        seconds = PATIENCE * max(each.timeout_s for each in part)
         yield from zip(part, run_programs([each.code for each in part], seconds, where), strict=True)
 
 

@@ -61,8 +61,13 @@ def site_of(folder: Path) -> Path:
 
 def there(folder: Path) -> Iterator[Distribution]:
     """What is installed in an environment, or in a folder that was laid on the path."""
+    yield from distributions(path=[str(packages(folder))])
+
+
+def packages(folder: Path) -> Path:
+    """Where the packages of an environment lie, or of a folder that was laid on the path."""
     site = site_of(folder)
-    yield from distributions(path=[str(site if site.is_dir() else folder)])
+    return site if site.is_dir() else folder
 
 
 def available(distribution: str) -> list[str]:

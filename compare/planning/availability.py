@@ -9,11 +9,13 @@ from importlib.util import find_spec
 
 from elbo_compare.compare import environment, gpu
 from elbo_compare.compare.errors import UsageError, unknown
+from elbo_compare.compare.launching import environments
 from elbo_compare.compare.launching.child import printed_by
+from elbo_compare.compare.launching.interpreter import Interpreter
 from elbo_compare.compare.records import Cell
 from elbo_compare.suites import datasets, registry
 from elbo_compare.suites.contract import Device, DType
-from elbo_compare.suites.roster import BY_NAME, FRAMEWORKS, ORACLE, Row
+from elbo_compare.suites.roster import BY_NAME, FRAMEWORKS, GUEST, GUESTS, ORACLE, Row
 
 PROBE_S = 180.0  # a framework on a cold, slow disk
 PROBES = {name: framework.sees_cuda for name, framework in FRAMEWORKS.items()}
@@ -42,7 +44,10 @@ def implementations(chosen: Iterable[str]) -> list[str]:
 
 
 def of_all(name: str) -> bool:
-    """Whether "all" means an implementation: an optional one of ours only where it is installed."""
+    """Whether "all" means an implementation: an optional one of ours only where it is installed, a guest only where its
+    environment is, broken or not: its cells say what mends it."""
+    if name in GUEST:
+        return environments.of(GUEST[name].environment).folder.is_dir()
     row = BY_NAME.get(name)
     return row is None or not row.optional or present(row)
 
@@ -63,6 +68,9 @@ def reason_not_to_run(cell: Cell) -> str | None:
     row = BY_NAME.get(cell.implementation)  # a third party's needs are its own
     if row is not None and (lacking := [package for package in row.modules if not importable(package)]):
         return f"{lacking[0]} is not installed: pip install 'elbo-compare[{row.extra}]'"
+    guest = GUEST.get(cell.implementation)
+    if guest is not None and (lacks := lacking_environment(guest.environment)):
+        return lacks
     if (absent := datasets.missing(cell.dataset)) is not None:
         return absent
     framework = framework_of(cell.implementation)
@@ -71,14 +79,28 @@ def reason_not_to_run(cell: Cell) -> str | None:
     return None
 
 
+def lacking_environment(name: str) -> str:
+    """Why nothing can run in a named environment, with the command that makes it; empty where it is there."""
+    return environments.of(name).lacking()
+
+
+def interpreters() -> dict[str, Interpreter]:
+    """Where the guests run whose environment is there."""
+    return {
+        row.name: environments.interpreter(row.environment)
+        for row in GUESTS
+        if not lacking_environment(row.environment)
+    }
+
+
 @cache
 def framework_of(implementation: str) -> str:
     """Which of the frameworks with devices an implementation computes with, "" for none.
 
     A third party's is the first one that its distribution requires.
     """
-    if implementation in BY_NAME:
-        framework = BY_NAME[implementation].framework.module
+    if (row := BY_NAME.get(implementation) or GUEST.get(implementation)) is not None:
+        framework = row.framework.module
         return framework if framework in FRAMEWORKS else ""
     required = (line for line in registry.requires(implementation) if "extra ==" not in line)
     names = (re.split(r"[^\w.-]", line.strip(), maxsplit=1)[0].lower() for line in required)
@@ -89,6 +111,9 @@ def framework_of(implementation: str) -> str:
 def library_of(name: str) -> str:
     """Through which library's public ELBO objects a plug-in goes, asked in a process of its own; "" by hand, for ours,
     and where that can't be found out: what can't be loaded says so in its cells."""
+    if name in GUEST:
+        library = GUEST[name].library
+        return library.module if library else ""
     if name in BY_NAME:
         return ""
     said = printed_by(KIND, name, timeout_s=PROBE_S) or ""

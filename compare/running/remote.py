@@ -12,7 +12,7 @@ from typing import Any
 
 from elbo_compare.compare import environment
 from elbo_compare.compare.launching.lifeline import temporary_folder
-from elbo_compare.compare.planning.availability import reason_not_to_run
+from elbo_compare.compare.planning.availability import interpreters, reason_not_to_run
 from elbo_compare.compare.records import Cell, CellResult, Status
 from elbo_compare.compare.running.codec import cell_from_json, result_to_json
 from elbo_compare.compare.running.executors import WorkerKey
@@ -81,6 +81,7 @@ def _answered(
         cell_timeout_s=float(limits["cell_timeout_s"]),
         cell_memory=limits["cell_memory"] or default_limit(),
         fingerprint=environment.fingerprint(here),
+        interpreters=interpreters(),
     )
     able = [cell for cell in batch if reason_not_to_run(cell) is None]
     results = [
