@@ -112,7 +112,8 @@ class Graph:
                 if form.likelihood is Likelihood.BERNOULLI:
                     pm.Bernoulli("x", logit_p=output, observed=self.data)
                 else:
-                    pm.Normal("x", output, form.likelihood_scale, observed=self.data)
+                    scale = np.asarray(form.likelihood_scale, pytensor.config.floatX)  # a float may become float32
+                    pm.Normal("x", output, scale, observed=self.data)
             group = pm.Group([z], params={"mu": mean.flatten(), "rho": rho.flatten()})
             return pm.KLqp(pm.Approximation([group]))
 

@@ -39,12 +39,13 @@ def _weights(measured: Numbers) -> tuple[np.ndarray, np.ndarray, Numbers]:
 def _bound(measured: Numbers) -> Numbers:
     log_w, _, slopes = _weights(measured)
     largest = float(log_w.max())
-    return {"loss": -largest - log(float(np.exp(log_w - largest).mean())), **slopes}
+    bound = -largest - log(float(np.exp(log_w - largest).mean()))
+    return {"loss": bound, "nll": bound, "below": 0.0, **slopes}  # by Jensen no mean of bounds is below -log p(x)
 
 
 def _weighted(measured: Numbers) -> Numbers:
-    log_w, weights, slopes = _weights(measured)
-    return {"loss": -float(weights @ log_w), **slopes}
+    log_w, weights, _ = _weights(measured)
+    return {**_bound(measured), "loss": -float(weights @ log_w), "below": 1.0}
 
 
 def _line(measured: Numbers) -> Numbers:
@@ -64,6 +65,17 @@ def _pixels(_: Numbers) -> Numbers:
 def _saturated(measured: Numbers) -> Numbers:
     """sigmoid(20) is 1 in float32, its logarithm's complement is cut at -100, and nothing is left to differentiate."""
     return {**_pixels(measured), "single_loss": 100.0, "single_slope": 0.0}
+
+
+def _scaled(_: Numbers) -> Numbers:
+    """log N(0; 0, 1/2) = log 2 - log(2 pi) / 2, twice."""
+    right = log(2) - log(2 * pi) / 2
+    return {"python": right, "array": right}
+
+
+def _rounded(measured: Numbers) -> Numbers:
+    """log sigma as float32 has it."""
+    return {**_scaled(measured), "python": -float(np.log(np.float32(0.5))) - log(2 * pi) / 2}
 
 
 _X, _N = np.array([0.3, -0.2, 1.0, 0.7, 0.4]), 100
@@ -86,7 +98,8 @@ CASES: tuple[Case, ...] = (
     Case(
         id="SEM-WEIGHTS-001",
         title="The loss of an importance-weighted autoencoder with 3 samples",
-        statement="-log (1/K) sum w, w = p(x, z) / q(z|x); its gradient is -sum w~ d log w, w~ = w / sum w",
+        statement="-log (1/K) sum w, w = p(x, z) / q(z|x); its gradient is -sum w~ d log w, w~ = w / sum w; its mean is "
+        "-log p(x) or more",
         source="pythae.models.IWAE, pythae 0.1.2; Burda et al. 2016 (arXiv 1509.00519), eqs. 8 and 14",
         behaviours=(
             Behaviour(
@@ -142,5 +155,22 @@ CASES: tuple[Case, ...] = (
         oracle=_evidence,
         tolerance=1e-9,
         tolerance_reason="the spread passes through softplus and back; a hundred terms of order one",
+    ),
+    Case(
+        id="SEM-DTYPE-003",
+        title="A normal's log density in float64 with the scale 0.5, a number of Python and an array of float64",
+        statement="log N(0; 0, 1/2) = log 2 - log(2 pi) / 2, both times",
+        source="pymc.logp of pymc.Normal, pymc 5.28.5 with floatX = float64, pytensor's default",
+        behaviours=(
+            Behaviour(
+                library=Library.PYMC,
+                formula="a number that float32 holds exactly becomes float32, and so does its logarithm",
+                program="dtype/dtype_003_pymc.py",
+                computes=_rounded,
+            ),
+        ),
+        oracle=_scaled,
+        tolerance=1e-12,
+        tolerance_reason="three terms of order one",
     ),
 )
