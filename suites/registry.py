@@ -1,6 +1,7 @@
 """Implementation names -> classes: ours by the roster, third parties' by entry points. Imports none until asked.
 
-The roster's guests are plug-ins as a third party's are; they come with this package and run in environments of their own.
+The roster's guests are plug-ins as a third party's are; they come with this package, and each runs in an environment of
+its own.
 """
 
 from importlib.metadata import Distribution, EntryPoint, distributions, entry_points

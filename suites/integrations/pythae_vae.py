@@ -179,9 +179,7 @@ class PythaeSession:
         (both,) = self._mapped(lambda _: (torch.func.grad(elbo)(nowhere),), n, seed, chunk)
         return GradientDraws(mean=to_array(both[:, 0]), log_var=to_array(both[:, 1]), dtype=dtype_of(both))
 
-    def _mapped(
-        self, one: Callable[[Tensor], tuple[Tensor, ...]], n: int, seed: int, chunk: int
-    ) -> Iterator[Tensor]:
+    def _mapped(self, one: Callable[[Tensor], tuple[Tensor, ...]], n: int, seed: int, chunk: int) -> Iterator[Tensor]:
         with numbers_drawn_again(self.device):
             torch.manual_seed(seed)
             columns = [torch.func.vmap(one, randomness="different")(torch.zeros(k)) for _, k in blocks(n, chunk)]

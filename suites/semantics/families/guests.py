@@ -98,8 +98,8 @@ CASES: tuple[Case, ...] = (
     Case(
         id="SEM-WEIGHTS-001",
         title="The loss of an importance-weighted autoencoder with 3 samples",
-        statement="-log (1/K) sum w, w = p(x, z) / q(z|x); its gradient is -sum w~ d log w, w~ = w / sum w; its mean is "
-        "-log p(x) or more",
+        statement="-log (1/K) sum w, w = p(x, z) / q(z|x); its gradient is -sum w~ d log w, w~ = w / sum w; its mean "
+        "is -log p(x) or more",
         source="pythae.models.IWAE, pythae 0.1.2; Burda et al. 2016 (arXiv 1509.00519), eqs. 8 and 14",
         behaviours=(
             Behaviour(
