@@ -66,8 +66,8 @@ FINDINGS: tuple[Finding, ...] = (
         cases=("SEM-DTYPE-003",),
         quantities=("python",),
         title="The log of a scale that is a number of Python is rounded to float32 in a float64 model",
-        documentation="pytensor's cast_policy 'custom' says that Python floats are cast to the smallest dtype that "
-        "holds them; that a log density of floatX float64 loses digits by it is said nowhere",
+        documentation="the cast_policy of pytensor, custom by default, makes a Python float a constant of the smallest "
+        "dtype that holds it; that a log density loses digits by it where floatX is float64 is said nowhere",
         happens="0.5 becomes a float32 constant, and its logarithm is folded in float32",
         harm="1.9e-9 nats for each datum under sigma = 0.5, 2e-3 nats for a million: it harms comparisons of digits",
         status=Status.OPEN,
