@@ -61,10 +61,19 @@ def _objectives(subject: Subject, found: Identified | None, quantity: Quantity) 
             return  # else |KL - C|, where every KL that was seen is above C
     readings = [r for r in subject.readings(quantity) if accepted(subject, r) and _floored(subject, r)]
     with np.errstate(all="ignore"):
-        for other in find_floors(subject.columns, subject.position, readings, subject.numbers, "reconstruction"):
+        numbers = (*_level_and_weight(found), *subject.numbers)
+        for other in find_floors(subject.columns, subject.position, readings, numbers, "reconstruction"):
             yield other.objective, other.reading, other.reduction
         named = [r for r in subject.readings(quantity) if accepted(subject, r)]
         yield from fixed_priors(subject.columns, subject.position, named, "reconstruction", subject.numbers)
+
+
+def _level_and_weight(found: Identified | None) -> tuple[float, ...]:
+    """C and gamma of gamma |KL - C|, where every KL that was seen is above C: of the fit's constant and KL."""
+    constant, kl = (found.fit.constant, found.fit.kl) if found else (None, None)
+    if constant is None or kl is None or constant.factor > 0 or kl.factor < 0:
+        return ()
+    return -constant.factor / kl.factor, kl.factor
 
 
 def _linear(subject: Subject, found: Identified) -> Known | None:

@@ -11,7 +11,7 @@ from elbo_compare.compare.checking.beyond import beyond
 from elbo_compare.compare.checking.by_design import Designed, accepted, designed
 from elbo_compare.compare.checking.callee import Callee
 from elbo_compare.compare.checking.diagnosis import Diagnosis, DifferenceForm
-from elbo_compare.compare.checking.divergences import no_kl
+from elbo_compare.compare.checking.divergences import exchanged, no_kl, promises_a_loss
 from elbo_compare.compare.checking.elsewhere import off_somewhere
 from elbo_compare.compare.checking.experiment import Experiment, Observation
 from elbo_compare.compare.checking.failure import FunctionError
@@ -19,7 +19,7 @@ from elbo_compare.compare.checking.fitting import EXACT, GUARDED, SINGLE
 from elbo_compare.compare.checking.identify import Identified, Standing, quantities_of
 from elbo_compare.compare.checking.inputs import ORDINARY
 from elbo_compare.compare.checking.judging import JudgedReading, Options, Subject, judged, subject_of
-from elbo_compare.compare.checking.names import promises_kl
+from elbo_compare.compare.checking.names import promises_kl, words_of
 from elbo_compare.compare.checking.not_a_number import of_negative_means
 from elbo_compare.compare.checking.objectives import Name
 from elbo_compare.compare.checking.readings import Quantity, Reduction, reductions
@@ -289,25 +289,40 @@ def _wrong(subject: Subject, found: Identified | None, why: explaining.Wrong) ->
 
 def _unknown(subject: Subject, why: explaining.Wrong) -> Finding | None:
     """A term that no formula fits: not judged where a term of its own stands beside what is recognised."""
-    name, value = subject.signature.name, subject.neutral[0].terms[subject.position].value
-    beyond = apart.known_beyond(subject)
+    name = subject.signature.name
+    turned = exchanged(subject)
+    if turned is not None and {"p", "q"} & {w for a in subject.signature.arguments for w in words_of(a.name)}:
+        return _finding(subject, why.judged, CheckVerdict.WRONG, None, diagnosis=turned)
     parts = apart.parts_of(subject)
-    separate = parts is not None and parts.outcome is apart.Outcome.SEPARATE
-    text = ""
-    if beyond:
-        rest = parts.text if parts and separate else "the rest can't be told from it"
-        text = f"{name} has {beyond}, which is not judged here; {rest}."
-    elif Reduction.ELEMENTS in reductions(value, subject.neutral[0]) and not promises_kl(name):
-        text = f"{name} returns {value.shape}, one value per datum and dimension, and no KL: not judged."
-    elif parts and separate:
-        text = f"not the whole of {name} is known: {parts.text}."
-    elif subject.signature.kind is FunctionKind.RECONSTRUCTION:
-        text = f"{name} is no likelihood that is known here (--likelihood names those that are): not judged."
+    text = _not_judged(subject, parts)
+    if turned is not None:
+        text = f"{name} {turned.text} in the order of its arguments, which no name tells: not judged"
     if text:
         return Finding(verdict=CheckVerdict.NOT_JUDGED, message=text)
     if parts is not None and parts.text:
         return _finding(subject, why.judged, CheckVerdict.WRONG, None, diagnosis=parts.diagnosis)
     return None
+
+
+def _not_judged(subject: Subject, parts: apart.Parts | None) -> str:
+    """Why a term that no formula fits accuses nobody; "" where its parts or its name say that a KL or loss is meant."""
+    name, value = subject.signature.name, subject.neutral[0].terms[subject.position].value
+    beyond = apart.known_beyond(subject)
+    separate = parts is not None and parts.outcome is apart.Outcome.SEPARATE
+    if beyond:
+        rest = parts.text if parts and separate else "the rest can't be told from it"
+        return f"{name} has {beyond}, which is not judged here; {rest}."
+    if Reduction.ELEMENTS in reductions(value, subject.neutral[0]) and not promises_kl(name):
+        return f"{name} returns {value.shape}, one value per datum and dimension, and no KL: not judged."
+    if parts and separate:
+        return f"not the whole of {name} is known: {parts.text}."
+    if parts is None and subject.signature.kind is FunctionKind.NEGATIVE_ELBO and subject.options.kind is None:
+        return f"{name}: neither a KL of a Gaussian nor a likelihood that is known here can be told in it: not judged"
+    if subject.signature.kind is FunctionKind.RECONSTRUCTION:
+        return f"{name} is no likelihood that is known here (--likelihood names those that are): not judged."
+    if not promises_a_loss(subject) and (parts is None or not parts.text):
+        return f"{name} is no KL and no loss that is known here, and its name promises none: not judged"
+    return ""
 
 
 def _with_parts(finding: Finding, subject: Subject, layout: Layout) -> Finding:

@@ -58,6 +58,14 @@ KINDS = [
     ("Parted.loss", RIGHT, r"N\(x \| x_hat, 1\).*averaged over the batch"),
     ("doubled", WRONG, "MUT-024"),
     ("drawn_and_compared", CheckVerdict.NOT_JUDGED, "maximum mean discrepancy"),
+    ("sym_kl", CheckVerdict.NOT_JUDGED, "0.5 x Jeffreys' divergence"),
+    ("kl_second_from_first", CheckVerdict.NOT_JUDGED, r"KL\(p \|\| q\).*no name tells"),
+    ("kl_turned_round", WRONG, r"KL\(p \|\| q\): the two Gaussians are exchanged"),
+    ("transport_cost", CheckVerdict.NOT_JUDGED, "2-Wasserstein"),
+    ("kl_laplace", CheckVerdict.NOT_JUDGED, "laplace"),
+    ("kl_concentrations", CheckVerdict.NOT_JUDGED, "calls digamma|calls lgamma"),
+    ("of_a_capacity.loss", CheckVerdict.BY_DESIGN, r"1000 x \|batch mean of the KL - 0.025\|"),
+    ("of_bins", CheckVerdict.NOT_JUDGED, ""),
     ("short_normaliser", RIGHT, r"log N\(x; mu, exp\(logvar\)\)"),
 ]
 

@@ -322,3 +322,64 @@ def of_a_dense_posterior(posterior):
 def short_normaliser(x, mu, logvar):
     """Half of log(2 pi) in few digits, in the middle of a density."""
     return (-0.91893853 - 0.5 * logvar - 0.5 * (x - mu) ** 2 * torch.exp(-logvar)).sum(-1)
+
+
+def _between(mean, log_var, other, other_log_var):
+    return 0.5 * ((log_var - other_log_var).exp() + (mean - other) ** 2 / other_log_var.exp() - 1) + 0.5 * (
+        other_log_var - log_var
+    )
+
+
+def sym_kl(mu1, logvar1, mu2, logvar2):
+    """Half of Jeffreys' divergence."""
+    return 0.5 * (_between(mu1, logvar1, mu2, logvar2) + _between(mu2, logvar2, mu1, logvar1)).sum(1)
+
+
+def kl_second_from_first(mu1, logvar1, mu2, logvar2):
+    """Names that tell no order."""
+    return _between(mu2, logvar2, mu1, logvar1).sum(1)
+
+
+def kl_turned_round(q_mean, q_logvar, p_mean, p_logvar):
+    """Names that tell the order."""
+    return _between(p_mean, p_logvar, q_mean, q_logvar).sum(1)
+
+
+def transport_cost(mu1, std1, mu2, std2):
+    """The squared 2-Wasserstein distance."""
+    return ((mu1 - mu2) ** 2 + (std1 - std2) ** 2).sum(1)
+
+
+def kl_laplace(mu, scale):
+    """A KL of another family."""
+    return (scale * (-mu.abs() / scale).exp() + mu.abs() - 1 - scale.log()).sum(1)
+
+
+def kl_concentrations(mu, sigma):
+    """Gamma functions: another family, whatever it is called."""
+    return (torch.lgamma(mu.abs() + 1) * torch.digamma(sigma) - sigma).sum(1)
+
+
+class Computed(nn.Module):
+    """A capacity that is computed, below every KL that ordinary inputs have."""
+
+    def __init__(self):
+        super().__init__()
+        self.gamma, self.most, self.stop, self.count = 1000.0, 25.0, 1e5, 100
+
+    def loss(self, x, recon, mu, logvar):
+        """gamma |KL - C|."""
+        kl = 0.5 * (mu**2 + logvar.exp() - 1 - logvar).sum(1).mean()
+        level = min(self.most / self.stop * self.count, self.most)
+        return functional.mse_loss(recon, x, reduction="sum") / len(x) + self.gamma * (kl - level).abs()
+
+
+of_a_capacity = Computed()
+
+
+def of_bins(x, mean_x, log_scale, mu, logvar):
+    """A discretised logistic: no likelihood that is known here."""
+    scale = log_scale.exp()
+    at = (torch.floor(x * 256) / 256 - mean_x) / scale
+    bins = (torch.sigmoid(at + 1 / 256 / scale) - torch.sigmoid(at) + 1e-7).log()
+    return 0.5 * (mu**2 + logvar.exp() - 1 - logvar).sum(1) - bins.sum(1)
