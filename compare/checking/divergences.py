@@ -127,10 +127,14 @@ def exchanged(subject: Subject) -> Diagnosis | None:
 
 def promises_a_loss(subject: Subject) -> bool:
     """Whether its name, --kind, or arguments of a q and a p say that a KL or a loss is meant."""
-    label = subject.signature.name.lower()
-    pair = {"p", "q"} <= {word for argument in subject.signature.arguments for word in words_of(argument.name)}
-    said = promises_kl(label) or PROMISES.search(label) or re.search(r"vae|criterion", label) or pair
-    return subject.options.kind is not None or (bool(said) and not ANOTHER.search(label))
+    label, roles = subject.signature.name.lower(), {argument.role for argument in subject.signature.arguments}
+    two = Role.PRIOR_MEAN in roles
+    if subject.options.kind is not None or (promises_kl(label) and not two):
+        return True
+    named = {"p", "q"} <= {word for argument in subject.signature.arguments for word in words_of(argument.name)}
+    whole = {Role.X, Role.OUTPUT, Role.MEAN, Role.SPREAD} <= roles and not two
+    said = promises_kl(label) or PROMISES.search(label) or re.search(r"vae|criterion", label) or named or whole
+    return bool(said) and not ANOTHER.search(label)
 
 
 def recognised(subject: Subject) -> str:

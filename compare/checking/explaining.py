@@ -11,10 +11,11 @@ from elbo_compare.compare.checking.by_design import accepted
 from elbo_compare.compare.checking.claims import judge
 from elbo_compare.compare.checking.densities import log_density_of
 from elbo_compare.compare.checking.diagnosis import Diagnosis, DifferenceForm
+from elbo_compare.compare.checking.divergences import promises_a_loss
 from elbo_compare.compare.checking.elsewhere import off_somewhere
 from elbo_compare.compare.checking.failure import FunctionError
 from elbo_compare.compare.checking.fitting import EXACT
-from elbo_compare.compare.checking.formula import Formula, fitted
+from elbo_compare.compare.checking.formula import Formula, fitted, fitted_by_element
 from elbo_compare.compare.checking.guard_beside import guard_beside
 from elbo_compare.compare.checking.guards import LARGEST_EPSILON, Guard, has_edge
 from elbo_compare.compare.checking.identify import Identified, Standing, contradicts
@@ -37,7 +38,7 @@ from elbo_compare.compare.checking.readings import (
     reductions,
 )
 from elbo_compare.compare.checking.scanning import find_breaks, find_guards
-from elbo_compare.compare.checking.signature import unit_prior
+from elbo_compare.compare.checking.signature import FunctionKind, unit_prior
 from elbo_compare.suites.contract import DType
 
 DENSITY_NAME = re.compile(r"log_?(prob|normal|density|gaus|pdf|q|p|n)|density|nll|pdf|gaussian_l|li?ke?lih|^normal")
@@ -180,7 +181,7 @@ def _by_form(subject: Subject, found: Identified | None, quantity: Quantity, one
     if said is not None:
         return said
     formula = formula_of(subject, quantity)
-    if formula is not None:
+    if formula is not None and _meant(subject, formula):
         return diagnosis.from_formula(formula)
     ratio = diagnosis.ratio_text(one.record, subject.position, one.term.reading, None)
     text = f"is none of the known mistakes and no sum of the terms of a KL and a likelihood; {ratio}"
@@ -209,12 +210,21 @@ def _under_other_names(subject: Subject, reading: Reading, cause: Diagnosis) -> 
     return replace(cause, text=f"{cause.text}, if {spread.name} is taken for {reading.spread.value}")
 
 
+def _meant(subject: Subject, formula: Formula) -> bool:
+    """Whether a name, or a coefficient for every term of a KL, says that one is meant."""
+    whole = all(c.law is not None for c in formula.coefficients if c.right)
+    return whole or subject.signature.kind is FunctionKind.NEGATIVE_ELBO or promises_a_loss(subject)
+
+
 def formula_of(subject: Subject, quantity: Quantity) -> Formula | None:
     """The exact formula of the term."""
     readings = subject.readings(quantity)
     by_name = [r for r in readings if accepted(subject, r)]
     others = [r for r in readings if r not in by_name]
+    value, one = subject.neutral[0].terms[subject.position].value, subject.neutral[0]
     with np.errstate(all="ignore"):
+        if Reduction.ELEMENTS in reductions(value, one):
+            return fitted_by_element(subject.neutral, subject.position, by_name, others)
         return fitted(subject.columns, subject.position, by_name, others)
 
 

@@ -4,7 +4,7 @@ Two mistakes at once are named term by term: each coefficient beside the one tha
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isclose
 from typing import Any
 
@@ -122,6 +122,27 @@ def fitted(
                 formulas = [_formula(reading, reduction, *found) for reduction in allowed]
                 return min(formulas, key=lambda formula: len(formula.off))
     return None
+
+
+def fitted_by_element(
+    observations: Sequence[Observation], position: int, readings: Sequence[Reading], others: Sequence[Reading] = ()
+) -> Formula | None:
+    """The formula of a term with one value per datum and latent dimension: each is a datum of one dimension."""
+    flat = [one for one in observations if one.terms[position].value.size == one.inputs[Role.MEAN].size]
+    if len(flat) < len(observations):
+        return None
+    found = fitted(Columns([_flattened(one, position) for one in flat]), position, readings, others)
+    if found is None:
+        return None
+    right = Law(factor=-0.5) if found.right_constant is not None else None
+    return replace(found, reduction=Reduction.ELEMENTS, right_constant=right)
+
+
+def _flattened(one: Observation, position: int) -> Observation:
+    shape = one.inputs[Role.MEAN].shape
+    latents = {role: part.reshape(-1, 1) for role, part in one.inputs.items() if part.shape == shape}
+    terms = tuple(replace(t, value=t.value.ravel()) if i == position else t for i, t in enumerate(one.terms))
+    return replace(one, inputs=latents, terms=terms)
 
 
 def _terms(columns: Columns, reading: Reading, one: Observation, strangers: Sequence[str]) -> dict[str, Array]:

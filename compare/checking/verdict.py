@@ -316,8 +316,6 @@ def _not_judged(subject: Subject, parts: apart.Parts | None) -> str:
         return f"{name} returns {value.shape}, one value per datum and dimension, and no KL: not judged."
     if parts and separate:
         return f"not the whole of {name} is known: {parts.text}."
-    if parts is None and subject.signature.kind is FunctionKind.NEGATIVE_ELBO and subject.options.kind is None:
-        return f"{name}: neither a KL of a Gaussian nor a likelihood that is known here can be told in it: not judged"
     if subject.signature.kind is FunctionKind.RECONSTRUCTION:
         return f"{name} is no likelihood that is known here (--likelihood names those that are): not judged."
     if not promises_a_loss(subject) and (parts is None or not parts.text):
