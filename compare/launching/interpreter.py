@@ -18,6 +18,8 @@ from pathlib import Path
 from elbo_compare.compare.errors import IncompleteError
 from elbo_compare.compare.launching.child import Child
 
+OFFLINE = ("NewConnectionError", "NameResolutionError", "ConnectTimeout", "ProxyError")  # pip's words while it retries
+NONE_THERE = "(from versions: none)"  # what it says of an index that it does not retry
 INSTALL_S = 1_800.0  # a framework over a slow line
 PACKAGE = Path(sys.modules[__name__.partition(".")[0]].__path__[0])  # not imported: a circle of files
 PYTHON = Path("Scripts" if os.name == "nt" else "bin") / "python"
@@ -96,10 +98,8 @@ def pip(*arguments: str) -> str:
 def _why(errors: str) -> str:
     """One line of what pip says; one that names what was looked for rather than how it was."""
     lines = [line.strip() for line in errors.splitlines() if line.strip()]
-    offline = [
-        line for line in lines if "NewConnectionError" in line or "ConnectTimeout" in line or "ProxyError" in line
-    ]
-    if offline:
+    if any(word in line for word in OFFLINE for line in lines):
         return "the package registry can't be reached: no network"
     told = [line for line in lines if line.startswith("ERROR")] or lines or ["pip said nothing"]
-    return told[-1].removeprefix("ERROR: ")[:300]
+    nothing = " (no version at all: the package registry can't be reached, or has nothing of that name)"
+    return told[-1].removeprefix("ERROR: ")[:300] + (nothing if NONE_THERE in "".join(lines) else "")

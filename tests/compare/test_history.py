@@ -283,6 +283,27 @@ def test_a_patch_is_made_and_told_only_where_its_line_is(tmp_path):
     assert laying._patched(tmp_path, patch) == ""
 
 
+@pytest.mark.parametrize(
+    ("version", "tried"), [("0.12.1", True), ("0.13.0", True), ("0.13.1", False), ("0.22.0", False)]
+)
+def test_numpyro_that_knows_raw_keys_alone_gets_them_in_its_environment_and_says_so(
+    version, tried, tmp_path, monkeypatch
+):
+    line = "  key as key,\n"
+
+    def create(folder, requirements):
+        place = interpreter.site_of(folder) / "jax"
+        place.mkdir(parents=True)
+        (place / "random.py").write_text("from x import (\n" + line + ")\n")
+        return HERE
+
+    monkeypatch.setattr(laying, "create", create)
+    laid = laying.lay(Release(library=Library.NUMPYRO, version=version), tmp_path)
+    text = (interpreter.site_of(tmp_path) / "jax" / "random.py").read_text()
+    assert ("PRNGKey as key," in text, line in text) == (tried, not tried)
+    assert ("whose keys it knows" in laid.remark) == tried
+
+
 def test_a_version_that_does_not_exist_is_one_line():
     with pytest.raises(NotInstallableError) as caught:
         interpreter.pip("install", "--no-index", "--no-deps", "pyro-ppl==0.0.0.1")
