@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def history(
-    library: Annotated[str, typer.Option(help="pyro, numpyro, tfp.")] = "pyro",
+    library: Annotated[str, typer.Option(help="pyro, numpyro, tfp, pymc.")] = "pyro",
     case: Annotated[
         list[str] | None, typer.Option(metavar="ID", help="SEM-…, again and again.  [default: all]")
     ] = None,

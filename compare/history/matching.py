@@ -10,7 +10,7 @@ from elbo_compare.compare.history.laying import Laid
 from elbo_compare.compare.history.releases import Release
 from elbo_compare.compare.judging.judge import judge
 from elbo_compare.compare.launching.interpreter import HERE, Interpreter
-from elbo_compare.compare.planning.availability import reason_not_to_run
+from elbo_compare.compare.planning.availability import importable, reason_not_to_run
 from elbo_compare.compare.planning.plan import plan
 from elbo_compare.compare.planning.spec import Block, Spec
 from elbo_compare.compare.records import Cell, CellResult, Procedure, ProgramResult, Status
@@ -18,7 +18,7 @@ from elbo_compare.compare.running.pool import Options
 from elbo_compare.compare.running.run import run
 from elbo_compare.suites.contract import Device, Kind
 from elbo_compare.suites.estimators import ANALYTIC_KL, SAMPLED_KL
-from elbo_compare.suites.roster import BY_NAME, ROSTER
+from elbo_compare.suites.roster import LIBRARIES, ROSTER
 
 # Pointwise: of a release that is wrong nothing more than rounding is needed to say so.
 MATCHING = tuple(claim for claim in CLAIMS if claim.id in ("MATCH-001", "MATCH-002", "MATCH-003", "MATCH-004",
@@ -49,9 +49,13 @@ def matched(release: Release, laid: Laid) -> Iterator[ProgramResult]:
 
 @cache
 def _by_hand(library: str) -> tuple[CellResult, ...]:
-    framework = BY_NAME[library].framework
-    (hand,) = [row.name for row in ROSTER if row.framework is framework and row.kind is Kind.HAND]
-    return _results(hand, HERE)
+    """Of the same framework where there is one by hand, else the first that is installed."""
+    framework = LIBRARIES[library].framework
+    hands = sorted(
+        (row for row in ROSTER if row.kind is Kind.HAND and all(map(importable, row.modules))),
+        key=lambda row: row.framework is not framework,
+    )
+    return _results(hands[0].name, HERE) if hands else ()
 
 
 def _results(implementation: str, where: Interpreter) -> tuple[CellResult, ...]:

@@ -18,6 +18,11 @@ VERSIONS: Mapping[Library, tuple[str, ...]] = {
         *("0.16.1", "0.17.0", "0.18.0", "0.19.0", "0.20.0", "0.20.1", "0.21.0", "0.22.0"),
     ),
     Library.TFP: ("0.20.1", "0.21.0", "0.22.0", "0.22.1", "0.23.0", "0.24.0", "0.25.0"),
+    # The last of some minor versions: PyMC has made sixty releases since 5.0.
+    Library.PYMC: (
+        *("5.4.1", "5.6.1", "5.8.2", "5.10.4", "5.12.0", "5.14.0", "5.16.2", "5.18.2", "5.20.1", "5.22.0", "5.25.1"),
+        "5.28.5",
+    ),
 }
 # The JAX of a release's time: the newest one on the day that its wheel was built, but 0.4.18 where that is older:
 # before 0.4.16 there is no `jax.random.key`, with which nearly every program begins, and of 0.4.14 to 0.4.17 no
@@ -108,11 +113,13 @@ class Release:
     @property
     def is_apart(self) -> bool:
         """Whether it runs in an environment of its own."""
-        return self.library in JAX_OF
+        return apart(self.library)
 
     @property
     def requirements(self) -> tuple[str, ...]:
         """What its environment holds; a version that is not in the table gets the JAX that pip finds to fit."""
+        if self.library not in JAX_OF:
+            return (self.requirement,)
         jax = JAX_OF.get(self.library, {}).get(self.version)
         beside = ("funsor",) if self.library is Library.NUMPYRO else ()
         if jax is None:
@@ -133,6 +140,11 @@ class Release:
         if self.library is Library.NUMPYRO and place(self.version) < place(TYPED_KEYS_SINCE):
             return (RAW_KEYS,)
         return (OLD_TORCH,) if self.library is Library.PYRO else ()
+
+
+def apart(library: Library) -> bool:
+    """Whether each release of a library runs in an environment of its own, with the frameworks of its time."""
+    return library in JAX_OF or bool(LIBRARIES[library].environment)
 
 
 def releases(library: Library) -> tuple[Release, ...]:

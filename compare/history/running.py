@@ -25,7 +25,7 @@ from elbo_compare.suites.semantics.case import Case
 
 BATCH = 24  # programs that share one process
 PATIENCE = 6  # times a program's limit: what is imported is compiled then, and a busy machine shall accuse no release
-BESIDE = ("jax", "jaxlib", "numpy", "scipy", "funsor")
+BESIDE = ("jax", "jaxlib", "pytensor", "numpy", "scipy", "funsor")
 Say = Callable[[str], None]
 
 

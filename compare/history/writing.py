@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from elbo_compare.compare.files import take_over
-from elbo_compare.compare.history.releases import JAX_OF, Release, place
+from elbo_compare.compare.history.releases import Release, apart, place
 from elbo_compare.compare.history.running import matching_store, stores
 from elbo_compare.compare.history.table import (
     Shown,
@@ -46,7 +46,7 @@ def write(folder: Path, library: Library, say: Callable[[str], None]) -> tuple[P
             findings=_in_ranges(findings, in_order(library, results)),
             claims=claims,
             releases=pd.DataFrame(had),
-            apart=library in JAX_OF,
+            apart=apart(library),
         )
         page = write_page(draft, frames).name
         take_over(draft, folder)

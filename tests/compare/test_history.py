@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from elbo_compare.compare.history import laying, running
+from elbo_compare.compare.history import laying, matching, running
 from elbo_compare.compare.history.laying import Laid
 from elbo_compare.compare.history.releases import OLD_TORCH, VERSIONS, Patch, Release, place, releases
 from elbo_compare.compare.history.table import (
@@ -302,6 +302,17 @@ def test_numpyro_that_knows_raw_keys_alone_gets_them_in_its_environment_and_says
     text = (interpreter.site_of(tmp_path) / "jax" / "random.py").read_text()
     assert ("PRNGKey as key," in text, line in text) == (tried, not tried)
     assert ("whose keys it knows" in laid.remark) == tried
+
+
+def test_a_guest_s_releases_are_each_in_an_environment_and_held_against_what_is_by_hand_here(monkeypatch):
+    release = Release(library=Library.PYMC, version="5.16.2")
+    assert release.is_apart and release.requirements == ("pymc==5.16.2",) and not release.patches
+    asked = []
+    monkeypatch.setattr(matching, "importable", lambda module: module == "jax")
+    monkeypatch.setattr(matching, "_results", lambda name, where: asked.append((name, where is HERE)) or ())
+    matching._by_hand.cache_clear()
+    assert matching._by_hand(Library.PYMC) == () and asked == [("jax-hand", True)]
+    matching._by_hand.cache_clear()
 
 
 def test_a_version_that_does_not_exist_is_one_line():
