@@ -24,7 +24,7 @@ ROWS = 200  # of a table on the page; its files hold all
 BESIDE = (
     "Each ran beside the frameworks that are installed now, not those of its time: what a release raises may be theirs."
 )
-APART = "Each ran in an environment of its own, over the frameworks of its time; where one was not to be had, its row says so."
+APART = "Each ran in an environment of its own, over the frameworks of its time; what was not to be had, its row says."
 CLAIMS = "The hand-written estimators against the library's at the same noise: how many comparisons had which outcome."
 
 
@@ -32,7 +32,7 @@ CLAIMS = "The hand-written estimators against the library's at the same noise: h
 class History:
     """What the page shows of a library, `name` in files; the frames' columns: see `compare.history.table`.
 
-    `apart`: each release ran in an environment with the frameworks of its time, not beside the frameworks that are installed.
+    `apart`: each release ran in an environment with the frameworks of its time, not beside those that are installed.
     """
 
     name: str
