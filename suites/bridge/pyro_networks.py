@@ -58,10 +58,9 @@ def losses(
     x = torch.as_tensor(np.asarray(setting.x).reshape(len(setting.x), -1), dtype=program.dtype)
     rows = len(x)
     last = max(step for _, step, _, _ in sites)
+    none, afar = (program.run(replace(restored, filled=noise, until=last)) for noise in (0.0, far))
 
     def guide() -> None:
-        with _alone():
-            none, afar = (program.run(replace(restored, filled=noise, until=last)) for noise in (0.0, far))
         with pyro.plate("data", rows):
             for number, (at, _, sign, _) in enumerate(sites):
                 mean = none.arrays[at].reshape(rows, -1)
@@ -92,7 +91,7 @@ def losses(
             loss: Any = elbo.differentiable_loss(model, guide)
         for each in frozen:
             each.requires_grad_(True)
-        parts = torch.autograd.grad(loss, list(weights.values()), allow_unused=True)
+        parts = torch.autograd.grad(loss, list(weights.values()), allow_unused=True, retain_graph=True)
         for each in frozen:
             each.requires_grad_(False)
         found[type(elbo).__name__] = (float(loss.detach()), _by_name(weights, parts))

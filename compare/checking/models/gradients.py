@@ -42,15 +42,16 @@ class Compared:
     cuts: tuple[Cut, ...] = ()
     lost: bool = False  # no gradient at all
     right: Gradient = field(default_factory=dict)
+    own: Gradient = field(default_factory=dict)
 
 
 def right_gradient(probed: Probed, found: Found, probe: Probe, setting: Setting | None = None) -> dict[str, Array]:
     """The gradient of the recognised formula by every weight."""
-    program, setting = probed.program, replace(setting or probe.setting, restored=None)
-    run, ends = program.run(setting), Ends.of(program, setting, last_of(probed.latents))
+    program = probed.program
+    reread = probe if setting is None and uncut(program, probe) else restored(probed, probe, setting or probe.setting)
+    run = reread.run
     if run.error and found.output >= len(run.arrays):
         raise FunctionError(f"with what it detaches undone it raises {run.error}: its gradients can't be judged.")
-    reread = probed.read_again(replace(probe, setting=setting, run=run, ends=ends))
     one = probed.observation(reread, found.output)
     reading = found.identified.reading
     right = target(reading, one.inputs, found.identified.reduction)
@@ -74,6 +75,19 @@ def right_gradient(probed: Probed, found: Found, probe: Probe, setting: Setting 
         parts.append((ends.far, {at: sigma[:, here] / AFAR}))
         parts.append((ends.none, {at: slopes[Role.MEAN][:, here] - sigma[:, here] / AFAR}))
     return pulled_back(program, parts)
+
+
+def uncut(program: Program, probe: Probe) -> bool:
+    """Whether nothing is cut in a probe's runs and every weight is trained: with all restored they are the same."""
+    runs = (probe.run, probe.ends.none, probe.ends.far)
+    return not any(each.cuts for each in runs) and all(program.weights().values())
+
+
+def restored(probed: Probed, probe: Probe, setting: Setting) -> Probe:
+    """A probe at a setting with every cut undone and every weight trained."""
+    setting = replace(setting, restored=None)
+    run, ends = probed.program.run(setting), Ends.of(probed.program, setting, last_of(probed.latents))
+    return probed.read_again(replace(probe, setting=setting, run=run, ends=ends))
 
 
 def pulled_back(program: Program, parts: list[tuple[Run, dict[int, Array]]]) -> dict[str, Array]:
@@ -178,6 +192,7 @@ def judged(
         cuts=tuple(cuts),
         lost=bool(right) and not any(np.any(part) for part in own.values()),
         right=right,
+        own=own,
     )
 
 

@@ -286,7 +286,7 @@ def _checked(case: ResultDraft, probed: Probed, found: Found) -> Diagnosis | Non
         case.notes.append(f"never read: {_names(compared.unread)}")
     cause = mistakes.of_gradient(probed, first, compared)
     if cause is None:
-        library = libraries.beside(probed, found, first, compared.fixed)
+        library = libraries.beside(probed, found, first, compared)
         case.claims += libraries.claims_of(library, found)
         case.message = libraries.sentence(library, found)
         wanted = [each for each in case.claims if each.name.endswith("_ELBO") and each.outcome is Outcome.DIFFERS]

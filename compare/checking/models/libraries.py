@@ -1,6 +1,5 @@
 """What the library's own ELBO objects give on the person's networks, beside the person's loss."""
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
@@ -9,7 +8,7 @@ import numpy as np
 
 from elbo_compare.compare.checking.claims import ClaimVerdict
 from elbo_compare.compare.checking.experiment import Observation
-from elbo_compare.compare.checking.models.gradients import LEAST, SLACK, own_gradient, right_gradient
+from elbo_compare.compare.checking.models.gradients import LEAST, SLACK, Compared
 from elbo_compare.compare.checking.models.objective import Found, roundoff_of, total
 from elbo_compare.compare.checking.models.parts import AFAR
 from elbo_compare.compare.checking.models.probing import Probe, Probed
@@ -52,9 +51,9 @@ class Library:
         return next((each for each in reversed(self.objects) if each.same is same), None)
 
 
-def beside(probed: Probed, found: Found, probe: Probe, fixed: Collection[str] = ()) -> Library:
-    """Run the library's objects at the probe's noise on a model and guide made of the person's networks; fixed: weights
-    that are not trained, on purpose."""
+def beside(probed: Probed, found: Found, probe: Probe, compared: Compared) -> Library:
+    """Run the library's objects at the probe's noise on a model and guide made of the person's networks. compared: the
+    loss's own gradient and the right one; weights that are not trained, on purpose, are left out."""
     package, module = LIBRARIES[probed.program.framework]
     if find_spec(package) is None:
         return Library(name=package, why_not=f"{package} is not installed")
@@ -86,7 +85,7 @@ def beside(probed: Probed, found: Found, probe: Probe, fixed: Collection[str] = 
         )
     except Exception as error:  # the library on these networks: said, never a verdict
         return Library(name=bridge.NAME, why_not=f"it raises {type(error).__name__}: {str(error)[:100]}")
-    return _compared(probed, found, probe, bridge.NAME, losses, fixed)
+    return _compared(probed, found, probe, bridge.NAME, losses, compared)
 
 
 def _not_made(probed: Probed, reading: Reading) -> str:
@@ -102,7 +101,7 @@ def _not_made(probed: Probed, reading: Reading) -> str:
     return "" if reading.floor is Floor.NONE else "they have no floor under a KL"
 
 
-def _compared(probed: Probed, found: Found, probe: Probe, name: str, losses: dict, fixed: Collection[str]) -> Library:
+def _compared(probed: Probed, found: Found, probe: Probe, name: str, losses: dict, compared: Compared) -> Library:
     roundoff = roundoff_of(found, probed.program.roundoff)
     one, reading = found.observations[probed.probes.index(probe)], found.identified.reading
     batch = one.batch if found.identified.reduction is Reduction.MEAN else 1
@@ -116,8 +115,8 @@ def _compared(probed: Probed, found: Found, probe: Probe, name: str, losses: dic
     allowed = (BOTH * (distance.tolerance if np.isfinite(distance.tolerance) else 0.0)) / abs(scale) + extra
     if found.identified.reduction is Reduction.NONE:
         allowed *= one.batch
-    own, right = own_gradient(probed, probe), right_gradient(probed, found, probe)
-    largest = max(float(np.linalg.norm(part)) for part in right.values()) or 1.0
+    own, fixed = compared.own, compared.fixed
+    largest = max((float(np.linalg.norm(part)) for part in compared.right.values()), default=0.0) or 1.0
     objects = []
     for each, (value, gradient) in losses.items():
         off = max(float(np.linalg.norm(own[n] / scale - gradient[n])) for n in own if n not in fixed)

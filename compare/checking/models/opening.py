@@ -1,7 +1,8 @@
 """A model with one way to its loss, run once: the first feed and way that go through."""
 
+import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from typing import Any
 
@@ -13,12 +14,22 @@ from elbo_compare.compare.checking.models.data import Feed, feeds
 from elbo_compare.compare.checking.models.entering import Way, ways
 from elbo_compare.compare.checking.models.lacking import lacks
 from elbo_compare.compare.checking.models.making import is_model
+from elbo_compare.compare.checking.models.scopes import NotKnownError
 from elbo_compare.suites.bridge.program import ARRANGING, Program, Run, Setting
 from elbo_compare.suites.contract import Array
 
 ROWS = 4
 BRIDGES = {"torch": "torch_program", "flax": "jax_program", "equinox": "jax_program", "functions": "jax_program"}
 SHOWN = 3
+# What a run raises tells what else is worth a run: an error of a name comes at any data, one of a shape at any data of
+# that shape, and only one of a type may go away in float32.
+OF_NO_FEED = re.compile(
+    r"^(NotKnownError|NameError|UnboundLocalError|ImportError|ModuleNotFoundError|OSError|\w*FoundError|SyntaxError)\b"
+    r"|missing \d+ required (positional|keyword-only) argument|got an unexpected keyword argument"
+)
+OF_ITS_SHAPE = re.compile(r"\bsizes?\b|shapes?\b|dimension|channels|\bndim\b|[234]D\b|multiplied|broadcast|divisible")
+OF_ITS_VALUES = re.compile(r"\bsupport\b|constraint|between|\bindex|positive|finite", re.IGNORECASE)
+OF_ITS_TYPE = re.compile(r"dtype|scalar type|float|double|long|\bint(eger)?s?\b|expected object of", re.IGNORECASE)
 HEAVY_ROW = 4000  # numbers in a datum: never the clock, which would make a verdict depend on the machine
 
 
@@ -63,7 +74,7 @@ def opened(
     done: set[str] = set()
     for single in (False, True):
         for way in candidates:
-            if way.label.split("(")[0] in done:
+            if way.label.split("(")[0] in done or (single and way.label not in tried.single):
                 continue
             made = _first(bridge, model, way, fed, tried, single=single)
             if tried.ran and not done:  # what forward takes, first
@@ -90,14 +101,26 @@ class _Tried:
 
     seen: str = ""
     raised: str = ""
+    asked: str = ""  # what a trainer lacks
     by_loss: str = ""  # what was raised once forward had gone through
     ran: bool = False
     fits: tuple[int, ...] = ()
+    single: set[str] = field(default_factory=set)  # the ways that may run in float32, where they do not in float64
+
+    def hear(self, error: str, way: Way, feed: Feed) -> None:
+        """What a way raised at a feed."""
+        self.raised = self.raised or error
+        if error.startswith(NotKnownError.__name__):
+            self.asked = self.asked or error
+        if OF_ITS_TYPE.search(error):
+            self.single.add(way.label)
+        if self.ran and self.fits == feed.shape:
+            self.by_loss = self.by_loss or f"{error} in {way.label}"
 
     def error(self, fed: list[Feed]) -> FunctionError:
         if self.ran and not self.by_loss:
             return FunctionError(f"it runs and gives {self.seen}, but no loss was found; name it, as in --loss NAME.")
-        raised = self.by_loss or self.raised
+        raised = self.asked or self.by_loss or self.raised
         shapes = ", ".join(dict.fromkeys(feed.text for feed in fed[: 3 * SHOWN]))
         return FunctionError(
             f"it raises {raised} (fed x of {shapes}){became(raised)}{lacks(raised)}; give what it takes: "
@@ -106,15 +129,20 @@ class _Tried:
 
 
 def _first(bridge: Any, model: Any, way: Way, fed: list[Feed], tried: _Tried, *, single: bool) -> Opened | None:
+    unfit: set[tuple[int, ...]] = set()
     for feed in fed:
+        if feed.shape in unfit:
+            continue
         program = bridge.open_program(model, way.enter, single=single)
         x = feed.batch(ROWS, 0)
         with heard() as notes:
             run = program.run(Setting(x=x))
         if run.error:
-            tried.raised = tried.raised or run.error
-            if tried.ran and tried.fits == feed.shape:
-                tried.by_loss = tried.by_loss or f"{run.error} in {way.label}"
+            tried.hear(run.error, way, feed)
+            if OF_NO_FEED.search(run.error):
+                return None
+            if OF_ITS_SHAPE.search(run.error) and not OF_ITS_VALUES.search(run.error):
+                unfit.add(feed.shape)
             continue
         shapes = {(), (1,), (len(x),), (len(x), 1)}
         value = None if run.loss is None else program.value(run, run.loss)

@@ -169,6 +169,9 @@ class NotKnownError(AttributeError):
         )
 
 
+ON_THE_CPU = {"device": "cpu", "use_cuda": False, "cuda": False, "use_gpu": False, "no_cuda": True}  # as all is run
+
+
 class Trainer:
     """What `self` is in the method of a class that trains: each attribute is found when it is asked for.
 
@@ -177,6 +180,7 @@ class Trainer:
 
     def __init__(self, owner: type, node: ast.ClassDef, model: Any, attributes: set[str], scope: Scope, given: Mapping):
         known = {"_owner": owner, "_node": node, "_model": model, "_attributes": attributes, "_scope": scope}
+        known["_making"] = set()  # `self.window = plot(self.window)`: an assignment that reads what it makes is none
         vars(self).update(known | dict(given))
 
     def __getattr__(self, name: str) -> Any:
@@ -188,17 +192,29 @@ class Trainer:
     def _found(self, name: str) -> Any:
         if name in self._attributes:
             return self._model
+        if name in ON_THE_CPU:
+            return ON_THE_CPU[name]
         static = getattr(self._owner, name, None)
         if static is not None:
             return types.MethodType(static, self) if isinstance(static, types.FunctionType) else static
+        for method, node in self._makers(name):
+            if id(node) in self._making:
+                continue
+            self._making.add(id(node))
+            try:
+                return self._value(method, node.value)
+            except Exception:  # told below: it has to be given
+                continue
+            finally:
+                self._making.discard(id(node))
+        raise NotKnownError.of([name], self._owner.__name__)
+
+    def _makers(self, name: str) -> Iterator[tuple[ast.FunctionDef, ast.Assign]]:
+        """The assignments that make an attribute, each in its method."""
         for method in (each for each in self._node.body if isinstance(each, ast.FunctionDef)):
             for node in ast.walk(method):
                 if isinstance(node, ast.Assign) and any(_is_own(each, name) for each in node.targets):
-                    try:
-                        return self._value(method, node.value)
-                    except Exception:  # told below: it has to be given
-                        continue
-        raise NotKnownError.of([name], self._owner.__name__)
+                    yield method, node
 
     def _value(self, method: ast.FunctionDef, node: ast.expr) -> Any:
         """An attribute by its assignment, the method's parameters at their defaults."""

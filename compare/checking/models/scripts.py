@@ -8,7 +8,7 @@ calls its own; nothing is written anew.
 import ast
 import inspect
 import textwrap
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -38,7 +38,7 @@ class Loop:
     enumerated: bool
     parameters: tuple[str, ...] = ()
     trainer: ast.ClassDef | None = None
-    of_self: tuple[str, ...] = ()  # the attributes of the trainer that its statements read
+    statements: tuple[ast.stmt, ...] = ()  # those of the code
     form: list[str] = field(default_factory=list)  # of a batch: the one that went through
 
     def loss(self, model: Any, names: Mapping[str, Any], x: Any, labels: Any, given: Mapping[str, Any]) -> Any:
@@ -69,13 +69,14 @@ class Loop:
     def _all_not_known(self, scope: Scope, first: NotKnownError) -> NotKnownError:
         """All attributes of the trainer that its statements read and that have to be given, that one first."""
         known = str(first.name)
-        lacking = [known, *(name for name in self.of_self if name != known and not _has(scope["self"], name))]
+        read = [name for each in _reached(self.statements, scope) for name in _of_self(each)]
+        lacking = [known, *(name for name in dict.fromkeys(read) if name != known and not _has(scope["self"], name))]
         return NotKnownError.of(lacking, self.trainer.name if self.trainer else "it")
 
     def chosen(self, model: Any, names: Mapping[str, Any], given: Mapping[str, Any]) -> list[str]:
         """The parameters of its function that its statements read as numbers and that are 1 where nobody gives them."""
         read = {name for statement, bare in self.code if not bare for name in statement.co_names}
-        others = {*given, *NO_NUMBERS, *USUAL}
+        others = {*given, *NO_NUMBERS, *USUAL, "self"}
         return [name for name in self._numbers(names) if name in read - others and not hasattr(model, name)]
 
     def _numbers(self, names: Mapping[str, Any]) -> list[str]:
@@ -213,11 +214,26 @@ def _loop(
         enumerated=enumerated,
         parameters=names,
         trainer=trainer,
-        of_self=tuple(dict.fromkeys(name for each in [*kept, loss] for name in _of_self(each))),
+        statements=(*kept, loss),
     )
 
 
-def _of_self(node: ast.stmt) -> list[str]:
+def _reached(body: Iterable[ast.stmt], scope: Scope) -> Iterator[ast.AST]:
+    """The statements that run: of an `if` whose test is known already the test and the branch that it takes."""
+    for node in body:
+        try:
+            taken = node.body if isinstance(node, ast.If) and scope.value(node.test) else getattr(node, "orelse", [])
+        except Exception:  # what the test reads is not known yet
+            yield node
+            continue
+        if isinstance(node, ast.If):
+            yield node.test
+            yield from _reached(taken, scope)
+        else:
+            yield node
+
+
+def _of_self(node: ast.AST) -> list[str]:
     """The attributes of self that a statement reads, in the order of its text."""
     read = [
         (each.lineno, each.col_offset, each.attr)
