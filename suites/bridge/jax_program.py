@@ -21,6 +21,7 @@ from elbo_compare.suites.bridge.program import Cut, Run, Setting, Step
 from elbo_compare.suites.bridge.tape import Draw, Drawn
 from elbo_compare.suites.bridge.user_arrays import leaves
 from elbo_compare.suites.contract import Array
+from elbo_compare.suites.tracing.compiling import QUICK_TO_COMPILE
 
 Enter = Callable[[Any], Any]
 NUMBERS, PRODUCTS = re.compile(r"\d+"), re.compile(r"(\d+) ?\* ?(\d+)")
@@ -134,7 +135,7 @@ class JaxProgram:
                 values = one.steps.evaluate(inputs, empty, only=before)
                 return [jax.random.key_data(values[op.reads[0]]) for op in one.steps.draws]
 
-            one.compiled["keys"] = jax.jit(keys)
+            one.compiled["keys"] = jitted(keys)
         noises = []
         for place, (op, data) in enumerate(zip(one.steps.draws, one.compiled["keys"](inputs), strict=True)):
             noise = noise_of(setting.seed, np.asarray(data), op.shape)
@@ -154,7 +155,7 @@ class JaxProgram:
             return one.steps.evaluate(inputs, noises, restored=setting.restored, replaced=replaced)
         known = ("values", setting.restored)
         if known not in one.compiled:
-            one.compiled[known] = jax.jit(
+            one.compiled[known] = jitted(
                 lambda inputs, noises: [_kept(v) for v in one.steps.evaluate(inputs, noises, restored=setting.restored)]
             )
         return one.compiled[known](inputs, noises)
@@ -200,7 +201,7 @@ def _pulling(steps: Steps, numbers: tuple[int, ...], restored: frozenset[int] | 
 
         return jax.vjp(chosen, weights)[1](parts)[0]
 
-    return jax.jit(pulled)
+    return jitted(pulled)
 
 
 @contextmanager
@@ -216,6 +217,11 @@ def _set(switch: str, value: Any) -> Iterator[None]:
 def quickly_compiled() -> AbstractContextManager[None]:
     """Within, XLA leaves its costly optimisations: each program here runs a few times, compiling is what it costs."""
     return _set("jax_disable_most_optimizations", True)
+
+
+def jitted(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`jax.jit`, compiled quickly."""
+    return jax.jit(function, compiler_options=QUICK_TO_COMPILE)
 
 
 def _kept(value: Any) -> Any:

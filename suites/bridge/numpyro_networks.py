@@ -15,8 +15,8 @@ import numpyro.distributions as dist
 from numpyro.handlers import scale
 from numpyro.infer import SVI, Trace_ELBO, TraceMeanField_ELBO
 
-from elbo_compare.suites.bridge.jax_program import JaxProgram
-from elbo_compare.suites.bridge.jax_steps import traced
+from elbo_compare.suites.bridge.jax_program import JaxProgram, jitted
+from elbo_compare.suites.bridge.jax_steps import Steps, traced
 from elbo_compare.suites.bridge.jax_views import View
 from elbo_compare.suites.bridge.program import Setting
 from elbo_compare.suites.contract import Array
@@ -75,16 +75,19 @@ def _losses(
         only = latent if put is None else decoded
         return one.steps.evaluate([*weights, *rest], noise, restored=None, replaced=put, only=only)
 
-    def guide(weights: list[Any]) -> None:
+    def encoded(weights: list[Any]) -> list[tuple[Any, Any]]:
+        """(mean, sigma) of each latent."""
         none, afar = arrays(weights, 0.0), arrays(weights, far)
+        pairs = [(none[at].reshape(rows, -1), afar[at].reshape(rows, -1), sign) for at, _, sign, _ in sites]
+        return [(mean, sign * (other - mean) / far) for mean, other, sign in pairs]
+
+    def guide(weights: list[Any], known: list[tuple[Any, Any]]) -> None:
         with numpyro.plate("data", rows):
-            for number, (at, _, sign, _) in enumerate(sites):
-                mean = none[at].reshape(rows, -1)
-                sigma = sign * (afar[at].reshape(rows, -1) - mean) / far
+            for number, (mean, sigma) in enumerate(known):
                 with scale(scale=kl_weight):
                     numpyro.sample(f"z{number}", dist.Normal(mean, sigma).to_event(1))
 
-    def model(weights: list[Any]) -> None:
+    def model(weights: list[Any], _: list[tuple[Any, Any]]) -> None:
         with numpyro.plate("data", rows):
             put: dict[int, Any] = {}
             for number, (_, step, _, noise) in enumerate(sites):
@@ -97,23 +100,32 @@ def _losses(
     given = [jnp.asarray(sign * np.asarray(noise).reshape(rows, -1), program.dtype) for _, _, sign, noise in sites]
     names = list(program.weights())
     objects = (Trace_ELBO(), TraceMeanField_ELBO())
-    traces = [traced(_loss_of(each, model, guide), inputs[:-2]) for each in objects]
 
-    def values(weights: list[Any]) -> Any:
-        return [
-            jax.value_and_grad(lambda w, steps=steps: steps.evaluate(w, given)[steps.outputs[0]])(weights)
-            for steps in traces
-        ]
+    def both(weights: list[Any]) -> list[Any]:
+        known = encoded(weights)  # the same networks at the same data: once for both objects
+        return [each.loss(jax.random.PRNGKey(0), {}, model, guide, weights, known) for each in objects]
 
-    found = {}
-    for each, (value, parts) in zip(objects, jax.jit(values)(inputs[:-2]), strict=True):
-        gradient = {name: np.asarray(part, np.float64) for name, part in zip(names, parts, strict=True)}
-        found[type(each).__name__] = (float(value), gradient)
-    return found
+    steps = traced(both, inputs[:-2])
+    values, gradients = jitted(_slopes(steps, given * len(objects)))(inputs[:-2])
+    gradients = [np.asarray(part, np.float64) for part in gradients]
+    return {
+        type(each).__name__: (float(value), {name: part[place] for name, part in zip(names, gradients, strict=True)})
+        for place, (each, value) in enumerate(zip(objects, np.asarray(values), strict=True))
+    }
 
 
-def _loss_of(elbo: Any, model: Any, guide: Any) -> Any:
-    return lambda weights: elbo.loss(jax.random.PRNGKey(0), {}, model, guide, weights)
+def _slopes(steps: Steps, noises: list[Any]) -> Any:
+    """weights -> (what a trace gives, (outputs,); its gradients by each weight, (outputs, ...))."""
+
+    def losses(weights: list[Any]) -> Any:
+        found = steps.evaluate(weights, noises)
+        return jnp.stack([found[number] for number in steps.outputs])
+
+    def slopes(weights: list[Any]) -> Any:
+        values, pull = jax.vjp(losses, weights)
+        return values, jax.vmap(lambda one: pull(one)[0])(jnp.eye(len(steps.outputs), dtype=values.dtype))
+
+    return slopes
 
 
 class PairView(View):
