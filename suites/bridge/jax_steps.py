@@ -14,6 +14,7 @@ import numpy as np
 from jax.extend import core
 
 from elbo_compare.suites.bridge.tape import Drawn
+from elbo_compare.suites.tracing.compiling import each_once
 
 INLINE = ("jit", "pjit", "closed_call", "core_call", "checkpoint", "remat", "remat2", "custom_vjp_call_jaxpr")
 NORMAL, UNIFORM, DROPPING = "_normal_real", "_uniform", "_bernoulli"
@@ -109,9 +110,12 @@ def _bound(equation: Any, read: list[Any]) -> list[Any]:
     return list(made) if equation.primitive.multiple_results else [made]
 
 
-def traced(function: Any, *arguments: Any) -> Steps:
-    """The steps of `function(*arguments)`; inputs and outputs are the leaves, in order."""
+def traced(function: Any, *arguments: Any, once: bool = False) -> Steps:
+    """The steps of `function(*arguments)`; inputs and outputs are the leaves, in order. once: steps that are alike stand
+    once, draws by the same key among them."""
     closed = jax.make_jaxpr(function)(*arguments)
+    if once:
+        closed = closed.replace(jaxpr=each_once(closed.jaxpr))
     steps, numbers = Steps(), {}
     for variable in closed.jaxpr.invars:
         numbers[variable] = _new(steps)

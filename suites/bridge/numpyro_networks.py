@@ -105,8 +105,9 @@ def _losses(
         known = encoded(weights)  # the same networks at the same data: once for both objects
         return [each.loss(jax.random.PRNGKey(0), {}, model, guide, weights, known) for each in objects]
 
-    steps = traced(both, inputs[:-2])
-    values, gradients = jitted(_slopes(steps, given * len(objects)))(inputs[:-2])
+    steps = traced(both, inputs[:-2], once=True)
+    noises = given * (len(steps.draws) // len(given))  # both draw by one key: the same draws, or each object its own
+    values, gradients = jitted(_slopes(steps, noises))(inputs[:-2])
     gradients = [np.asarray(part, np.float64) for part in gradients]
     return {
         type(each).__name__: (float(value), {name: part[place] for name, part in zip(names, gradients, strict=True)})
