@@ -111,8 +111,10 @@ def _bound(equation: Any, read: list[Any]) -> list[Any]:
 
 
 def traced(function: Any, *arguments: Any, once: bool = False) -> Steps:
-    """The steps of `function(*arguments)`; inputs and outputs are the leaves, in order. once: steps that are alike stand
-    once, draws by the same key among them."""
+    """The steps of `function(*arguments)`; inputs and outputs are the leaves, in order.
+
+    once: steps that are alike stand once, draws by the same key among them.
+    """
     closed = jax.make_jaxpr(function)(*arguments)
     if once:
         closed = closed.replace(jaxpr=each_once(closed.jaxpr))

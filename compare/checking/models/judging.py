@@ -72,11 +72,12 @@ def judged(
         heavy=opened.heavy,
     )
     steps = len(opened.run.steps) + len(opened.run.arrays)
+    sized: dict[str, Any] = {"heavy": opened.heavy, "large": opened.large, "steps": steps}
     try:
-        probes = probe(probed.program, probed.feed, probed.latents, heavy=opened.heavy, steps=steps)
+        probes = probe(probed.program, probed.feed, probed.latents, **sized)
     except ShiftingError:
         probed = replace(probed, feed=replace(opened.feed, fixed=ROWS))
-        probes = probe(probed.program, probed.feed, probed.latents, heavy=opened.heavy, steps=steps)
+        probes = probe(probed.program, probed.feed, probed.latents, **sized)
         case.notes.append(f"seen at a batch of {ROWS} alone: its operations change with the batch")
     probed = replace(probed, probes=probes)
     if any(each.deep for each in probed.latents):  # on noise of the data: their mean and sigma are those at that noise

@@ -26,6 +26,7 @@ from elbo_compare.compare.checking.target import WHOLE
 from elbo_compare.compare.errors import unknown
 
 LOOPS = (ast.For, ast.While, ast.With)
+TORCH = "torch"
 SHOWN = 2  # left-out statements that are named
 
 
@@ -103,8 +104,13 @@ def _statement_by_statement(file: Path) -> tuple[ModuleType, list[str]]:
     module.__file__, module.__package__ = str(path), package
     sys.modules[module.__name__] = module
     defined = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+    left_out: list[str] = []
     with no_arguments(str(path)):
-        left_out = [each for node in tree.body for each in _run(node, module, path, defined)]
+        for node in tree.body:
+            known = TORCH in sys.modules
+            left_out += _run(node, module, path, defined)
+            if not known and TORCH in sys.modules:
+                importlib.import_module("elbo_compare.suites.bridge.torch_optimizers").left_alone()
     return module, left_out
 
 

@@ -30,6 +30,7 @@ OF_NO_FEED = re.compile(
 OF_ITS_SHAPE = re.compile(r"\bsizes?\b|shapes?\b|dimension|channels|\bndim\b|[234]D\b|multiplied|broadcast|divisible")
 OF_ITS_VALUES = re.compile(r"\bsupport\b|constraint|between|\bindex|positive|finite", re.IGNORECASE)
 OF_ITS_TYPE = re.compile(r"dtype|scalar type|float|double|long|\bint(eger)?s?\b|expected object of", re.IGNORECASE)
+LARGE = 4_000_000  # weights, by the same reason
 HEAVY_ROW = 4000  # numbers in a datum: never the clock, which would make a verdict depend on the machine
 
 
@@ -43,6 +44,7 @@ class Opened:
     run: Run
     notes: tuple[str, ...] = ()  # what torch made of old source
     heavy: bool = False  # its data are wide: fewer runs say the same
+    large: bool = False  # its networks are: smaller batches do
 
 
 def bridge_of(model: Any) -> Any:
@@ -156,7 +158,9 @@ def _first(bridge: Any, model: Any, way: Way, fed: list[Feed], tried: _Tried, *,
         assert run.loss is not None
         if not (run.of_x[run.loss] or run.draws[run.loss]):
             return None
-        return Opened(program=program, way=way, feed=feed, run=run, heavy=x[0].size > HEAVY_ROW, notes=tuple(notes))
+        held = sum(np.prod(program.shape(run, number)) for number in run.held)
+        return Opened(program=program, way=way, feed=feed, run=run, heavy=x[0].size > HEAVY_ROW, large=held > LARGE,
+                      notes=tuple(notes))  # fmt: skip
     return None
 
 
