@@ -1,6 +1,9 @@
 """A model that wants its data, a GPU, arguments or a tokenizer gets one line that says all that is to be given."""
 
 import json
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,11 +11,15 @@ import pytest
 pytest.importorskip("torch")
 import torch
 
-from elbo_compare.compare.checking.failure import TargetError
+from elbo_compare.compare.checking.failure import FunctionError, TargetError
 from elbo_compare.compare.checking.models.check import check_model
+from elbo_compare.compare.checking.models.data import KINDS, feeds
 from elbo_compare.compare.checking.models.lacking import lacks
 from elbo_compare.compare.checking.models.loading import load_model
+from elbo_compare.compare.checking.models.opening import opened
 from elbo_compare.compare.checking.result import CheckVerdict
+from elbo_compare.suites.bridge.program import Run
+from elbo_compare.suites.bridge.torch_program import TorchProgram
 
 TARGETS = Path(__file__).parent / "targets"
 FILE = TARGETS / "whole_asking.py"
@@ -80,3 +87,44 @@ def test_all_that_a_trainer_is_asked_for_is_told_at_once(checked):
     assert "--set objective=1 --set gamma=1 --set capacity=1 --set beta=1" in asked.message
     result = checked("Plain", loss=loop, constants={"objective": "higgins", "beta": 4})
     assert result.verdict is CheckVerdict.BY_DESIGN, result.as_text()
+
+
+def test_an_attribute_that_is_made_of_itself_is_asked_for_and_all_runs_on_the_cpu(checked):
+    asked = checked("Plain", loss=f"{FILE}:Plotting.train")
+    assert "self.window of Plotting is not known" in asked.message
+
+
+EVERY = len({feed.shape for feed in feeds([("linear", 6, 6)], None)})
+RAISED = {
+    "RuntimeError: mat1 and mat2 shapes cannot be multiplied": EVERY,  # whatever is in data of that shape
+    "ValueError: Expected value of shape (4, 6) to be within the support": len(KINDS) * EVERY,
+    "NameError: name 'beta' is not defined": 1,  # at any data
+    "RuntimeError: expected m1 and m2 to have the same dtype": 2 * len(KINDS) * EVERY,  # in float32 once more
+}
+
+
+@pytest.mark.parametrize("error", RAISED)
+def test_what_an_error_says_of_the_data_is_not_tried_again(monkeypatch, error):
+    tried = []
+
+    def ran(program, setting, replaced=None):
+        tried.append(setting.x.shape)
+        return Run(error=error)
+
+    monkeypatch.setattr(TorchProgram, "run", ran)
+    with pytest.raises(FunctionError, match=re.escape(error)):
+        list(opened(torch.nn.Linear(6, 6), {}, loss="forward", rows=None, constants={}))
+    assert len(tried) == RAISED[error]
+
+
+def test_an_optimizer_in_a_file_costs_no_compiler(tmp_path):
+    file = tmp_path / "optimized.py"
+    file.write_text(
+        "import torch\nnet = torch.nn.Linear(2, 2)\noptimizer = torch.optim.Adam(net.parameters())\n"
+        "optimizer.zero_grad()\n"
+    )
+    script = (
+        "import sys\nfrom elbo_compare.compare.checking.models.loading import load_model\n"
+        "assert len(load_model(sys.argv[1]).found.param_groups) == 1\nassert 'torch._dynamo' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", script, f"{file}:optimizer"], check=True, timeout=120)

@@ -71,3 +71,31 @@ class Fitting:
             else:
                 loss = loss + self.beta * kl
             loss.backward()
+
+
+class Plotting:
+    """A trainer that plots: a window is made of the window before."""
+
+    def __init__(self, args):
+        self.use_cuda = args.cuda and torch.cuda.is_available()
+
+    def plot(self):
+        self.window = self.lines(self.curve, win=self.window)
+        self.curve = self.window
+
+    def train(self):
+        for x in self.loader:
+            x = moved(x, self.use_cuda)
+            recon, _, mu, logvar, _ = self.net(x)
+            total = compared(recon, x) - 0.5 * torch.sum(1 + logvar - mu**2 - logvar.exp())
+            if self.window is not None:
+                total = total + self.window
+            total.backward()
+
+
+def moved(x, use_cuda):
+    return x.cuda() if use_cuda else x
+
+
+def compared(recon, x):
+    return nn.functional.binary_cross_entropy(recon, x, reduction="sum")
