@@ -5,7 +5,8 @@
 AFTER is a report's folder of pages, PAGE the one page that a report was before (of an earlier commit: `git show
 COMMIT:reports/published/NAME/report/report.html`). Chromium lays both out at 1280 x 800 and 390 x 844 pixels. A reader
 begins at the top of the first page and goes down until what they want, or the link to it, is on the screen: what counts
-is clicks (links followed, folds opened) and screens (those passed on every page of the way, the last one included).
+is clicks (links followed, folds opened) and screens (those passed on every page of the way, the last one included). On
+the pages a reader takes the first link that leads there, which is in the line at the top, as the contents were before.
 First paint: each page in a browser context of its own, in interleaved rounds; a comparison of the two on one machine,
 no time of any other.
 """
@@ -68,7 +69,7 @@ SEARCHES = (
     Search(
         reader="asker",
         wanted="why the constant cancels, step by step",
-        way=[("index.html", '.doors a[href="why.html"]'), ("why.html", "text=Constant by constant")],
+        way=[("index.html", 'nav a[href="why.html"]'), ("why.html", "text=Constant by constant")],
         before=["text=Constant by constant"],
     ),
     Search(
@@ -84,7 +85,7 @@ SEARCHES = (
     Search(
         reader="engineer",
         wanted="is my own code right",
-        way=[("index.html", '.doors a[href="check.html"]'), ("check.html", "pre")],
+        way=[("index.html", 'nav a[href="check.html"]'), ("check.html", "pre")],
         before=["text=compare check"],
     ),
     Search(
@@ -97,7 +98,7 @@ SEARCHES = (
     Search(
         reader="practitioner",
         wanted="which estimator for a quiet gradient",
-        way=[("index.html", '.doors a[href="choose.html"]'), ("choose.html", "text=a quiet gradient")],
+        way=[("index.html", 'nav a[href="choose.html"]'), ("choose.html", "text=a quiet gradient")],
         before=["text=a quiet gradient", "#variance"],
         lacking="variances, no advice",
     ),
