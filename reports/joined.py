@@ -95,9 +95,9 @@ def _forward(latest: Joined | None) -> str:
 def _index(reports: Sequence[Joined], latest: Joined | None) -> str:
     head = "".join(f'<th scope="col">{each}</th>' for each in HEAD)
     rows = "\n".join(
-        f'<tr><th scope="row">{_link(each.page, each.name)}{_small(each.note)}</th>'
+        f'<tr><th scope="row">{_link(each.page, each.name) or escape(each.name)}{_small(each.note)}</th>'
         + "".join(_fact(name, part) for name, part in zip(HEAD[1:], _facts(each), strict=False))
-        + f'<td class="text short">{_link(each.text, "Markdown")}</td></tr>'
+        + f'<td class="text short{"" if each.text else " none"}">{_link(each.text, "Markdown") or "—"}</td></tr>'
         for each in reports
     )
     return (
@@ -129,7 +129,7 @@ def _lead(latest: Joined | None) -> str:
 
 
 def _link(address: str, words: str) -> str:
-    return f'<a href="{escape(address)}">{escape(words)}</a>' if address else "—"
+    return f'<a href="{escape(address)}">{escape(words)}</a>' if address else ""
 
 
 def _small(note: str) -> str:
@@ -142,7 +142,7 @@ def _ids(reports: Sequence[Joined]) -> str:
     names = list(dict.fromkeys(name for each in having for name in each.outcomes))
     head = "".join(f'<th scope="col">{escape(each.name)}</th>' for each in having)
     rows = "\n".join(
-        f'<tr id="{escape(name)}"><th scope="row" class="code">{escape(name)}</th>'
+        f'<tr id="{escape(name)}"><th scope="row" class="code id">{escape(name)}</th>'
         + "".join(_outcome(each, name) for each in having)
         + "</tr>"
         for name in names
@@ -151,7 +151,7 @@ def _ids(reports: Sequence[Joined]) -> str:
     return (
         f"<h1>Every ID in every report</h1>\n<p>{sorts[0].upper()}{sorts[1:]}; each outcome leads to the ID's page in "
         'that report.</p>\n<div class="scroll" role="region" tabindex="0" aria-label="IDs by report">'
-        f'<table class="filtered"><thead><tr><th scope="col">ID</th>{head}</tr></thead>'
+        f'<table class="filtered every"><thead><tr><th scope="col">ID</th>{head}</tr></thead>'
         f"\n<tbody>\n{rows}\n</tbody></table></div>"
     )
 

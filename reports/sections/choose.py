@@ -290,25 +290,25 @@ def _elsewhere(data: ReportData) -> Iterator[list]:
     discrete = [each for each in ("FIND-NUMPYRO-008", "FIND-NUMPYRO-016", "FIND-PYRO-021") if each in known]
     for found in discrete:
         row: Frame = findings.set_index("id").loc[found] if findings is not None else {}
-        told, n = f"read first: {row['title']}", _numbers_of(found, data.further.get("semantics"))
-        yield _row("discrete latents", "a right gradient", told, str(row["harm"]), n, see=found)
+        exactly, n = _numbers_of(found, data.further.get("semantics"))
+        told, shown = f"read first: {row['title']}", f"{row['harm']}{exactly}"
+        yield _row("discrete latents", "a right gradient", told, shown, n, see=found)
     if not discrete:
         yield _row("discrete latents", "a right gradient", "not measured: the semantics suite is not in this folder")
     yield from _batches(data)
 
 
-def _numbers_of(finding: str, semantics: Frame | None) -> str:
-    """How many measured numbers show a finding, and how far from its closed form they lie at most. Averages over z are
-    sums over its values, so that nothing is sampled and the interval is one of rounding."""
+def _numbers_of(finding: str, semantics: Frame | None) -> tuple[str, str]:
+    """How far from their closed form the measured numbers lie that show a finding, and how many there are. Averages
+    over z are sums over its values, so that nothing is sampled and the interval is one of rounding."""
     if semantics is None or semantics.empty:
-        return "not measured: the semantics suite is not in this folder"
+        return "", "not measured: the semantics suite is not in this folder"
     rows = semantics[semantics["findings"].map(lambda names: finding in str(names).split(", "))]
-    apart = (rows["measured"] - rows["registered"]).abs()
-    drawn = f"{len(rows)} numbers" if len(rows) > 1 else f"{len(rows)} number"
+    apart, allowed = float((rows["measured"] - rows["registered"]).abs().max()), float(rows["tolerance"].max())
     return (
-        f"{drawn}, each of one draw, {number(float(apart.max()), 2)} from its closed form at most (allowed: "
-        f"{number(float(rows['tolerance'].max()), 2)}); averages are exact sums over z, with no sampling error"
-    )
+        f"; averages are exact sums over z, and each draw is within {number(apart, 2)} of its closed form "
+        f"({number(allowed, 2)} allowed for rounding)"
+    ), f"{len(rows)} draws at fixed seeds"
 
 
 def _batches(data: ReportData) -> Iterator[list]:

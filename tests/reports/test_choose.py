@@ -140,13 +140,18 @@ def test_a_finding_on_discrete_latents_says_how_many_numbers_show_it_and_how_exa
     finding = {"id": "FIND-PYRO-021", "title": "loses a dependence", "harm": "0.096 where it is 0.192"}
     case = {"findings": "FIND-PYRO-021", "measured": 0.5, "registered": 0.5, "tolerance": 1e-12}
     others = [case, case | {"measured": 0.5 + 3e-13}, case | {"findings": "FIND-PYRO-002", "measured": 9.0}]
-    for frame, n in (
-        (pd.DataFrame(others), "2 numbers, each of one draw, 3e−13 from its closed form at most (allowed: 1e−12)"),
-        (pd.DataFrame(), "not measured"),
+    exact = (
+        "averages are exact sums over z, and each draw is within 3e−13 of its closed form (1e−12 allowed for rounding)"
+    )
+    for frame, n, told in (
+        (pd.DataFrame(others), "2 draws at fixed seeds", exact),
+        (pd.DataFrame(), "not measured", ""),
     ):
         rows = blocks({}, further={"findings": pd.DataFrame([finding]), "semantics": frame})["choose"].frame
         (row,) = rows[rows["situation"] == "discrete latents"].to_dict("records")
         assert row["n"].startswith(n)
+        assert row["number"].startswith(finding["harm"])
+        assert row["number"].endswith(told)
         assert row["see"] == "FIND-PYRO-021"
 
 

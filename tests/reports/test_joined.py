@@ -73,8 +73,10 @@ def test_what_a_folder_says_of_itself_is_no_markup(site):
 
 
 def test_a_site_without_a_judged_report_says_so(tmp_path):
-    text = write_site(tmp_path, [Joined(name="notes", page="notes/README.md")], None).read_text("utf-8")
+    reports = [Joined(name="notes", page="notes/README.md"), Joined(name="broken", note="no run.json")]
+    text = write_site(tmp_path, reports, None).read_text("utf-8")
     assert "No judged report is here yet." in text
+    assert '<th scope="row">broken<br><small>no run.json' in text  # a folder without a page keeps its name
 
 
 def test_what_is_markdown_alone_is_a_page_of_the_site(tmp_path):

@@ -48,6 +48,15 @@ AXE = """
     for (const cell of document.querySelectorAll("td, th"))
       if (cell.clientWidth && cell.clientWidth < 60 && cell.textContent.trim().length > 60)
         found.push(name + " one-word-a-line " + cell.textContent.trim().slice(0, 40));
+    for (const cell of document.querySelectorAll("td, th")) {
+      const told = cell.textContent.trim();
+      if (told.length > 40) {
+        const lines = cell.clientHeight / (parseFloat(getComputedStyle(cell).lineHeight) || 18);
+        const longest = [...cell.parentElement.cells].every(each => each.textContent.trim().length <= told.length);
+        if (lines > 6 && told.length / lines < 11 && longest) found.push(name + " a-word-a-line " + told.slice(0, 40));
+      } else if (told === "—" && innerWidth < 640 && cell.clientWidth && cell.closest(".cards"))
+        found.push(name + " dash-on-a-card " + cell.dataset.label);
+    }
     for (const table of innerWidth < 640 ? document.querySelectorAll("table:not(.cards)") : [])
       for (const head of table.tHead ? [...table.tHead.rows[0].cells].slice(1) : []) {
         const longest = Math.max(...[...table.rows].map(row => row.cells[head.cellIndex].textContent.length));
