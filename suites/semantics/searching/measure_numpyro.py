@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import jax
@@ -17,6 +18,7 @@ from elbo_compare.suites.semantics.searching.rendering import DEEPEST, program
 from elbo_compare.suites.semantics.searching.ways import BLOCKS, ONE_PARTICLE, Measured, Particles, Way
 
 jax.config.update("jax_enable_x64", True)
+jax.config.update("jax_disable_most_optimizations", True)  # a program runs once or twice: compiling it is the cost
 LOOPED_PARTICLES = 2  # of one object; the draws of a block are vectorised over keys in any case
 FIRST = 0.4  # added to t for the first call of an object that is used again after an update
 
@@ -32,26 +34,15 @@ def measure(pair: Pair, way: Way, seed: int, per_block: int) -> Measured:
 
 
 def _measured(pair: Pair, way: Way, seed: int, per_block: int) -> Measured:
-    model, guide = _functions(program(pair, Library.NUMPYRO))
-    if way.enumerated:
-        from numpyro.contrib.funsor import config_enumerate
-
-        guide = config_enumerate(guide, default="parallel")
     particles = 1 if way.particles is Particles.VECTORISED else LOOPED_PARTICLES
-    elbo, theta = _object(way, particles), jnp.array(pair.theta)
+    theta = jnp.array(pair.theta)
     calls = per_block if way.particles is Particles.TWO else per_block // particles
     keys = jax.random.split(jax.random.PRNGKey(seed), BLOCKS * calls)
     if way.through:
-        drawn = _through(way, elbo, model, guide, keys)
+        drawn = _through(way, _object(way, particles), *_program(pair, way), keys)
         return Measured(values=_means(drawn, calls).tolist(), per_block=calls * particles)
-    named = _named(pair, model, guide, elbo)
-
-    def loss(t: jax.Array, key: jax.Array) -> jax.Array:
-        return elbo.loss(key, named(t), model, guide)
-
-    # without jit: XLA keeps each primitive, and compiling a whole pair takes longer than running it
-    run = jax.vmap(jax.value_and_grad(loss), (None, 0))
-    run = jax.jit(run) if way.compiled else run
+    # what reads a Python global is traced anew
+    run, model = (_run.__wrapped__ if pair.state or way.updated else _run)(pair, way, particles)
     if way.updated:
         model.__globals__.get("state", {})["c"] = 0.0
         run(theta + FIRST, keys)
@@ -60,6 +51,31 @@ def _measured(pair: Pair, way: Way, seed: int, per_block: int) -> Measured:
     draws = calls if way.particles is Particles.TWO else calls * particles  # two particles make one draw of their bound
     return Measured(values=_means(drawn, calls).tolist(), gradients=_means(slopes, calls).tolist(),
                     per_block=draws)  # fmt: skip
+
+
+def _program(pair: Pair, way: Way) -> tuple[Callable, Any]:
+    """Model and guide, the guide's finite sites enumerated where the way says so."""
+    model, guide = _functions(program(pair, Library.NUMPYRO))
+    if way.enumerated:
+        from numpyro.contrib.funsor import config_enumerate
+
+        guide = config_enumerate(guide, default="parallel")
+    return model, guide
+
+
+@lru_cache(maxsize=4)
+def _run(pair: Pair, way: Way, particles: int) -> tuple[Callable, Callable]:
+    """From t and keys to losses and slopes, compiled once for all seeds; and the model."""
+    model, guide = _program(pair, way)
+    elbo = _object(way, particles)
+    named = _named(pair, model, guide, elbo)
+
+    def loss(t: jax.Array, key: jax.Array) -> jax.Array:
+        return elbo.loss(key, named(t), model, guide)
+
+    # without jit: XLA keeps each primitive, and compiling a whole pair takes longer than running it
+    run = jax.vmap(jax.value_and_grad(loss), (None, 0))
+    return (jax.jit(run) if way.compiled else run), model
 
 
 def _means(drawn: jax.Array, calls: int) -> np.ndarray:
