@@ -117,6 +117,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--ways", type=int, default=0)
     parser.add_argument("--alarms", type=int, default=1000, metavar="SEEDS")
+    parser.add_argument("--alone", action="store_true", help="pairs of one production each: every second pair")
     parser.add_argument("--relatives", action="store_true", help="relatives.json and .txt: what is no ELBO, instead")
     parser.add_argument("--library", choices=OF_PROGRAMS)
     parser.add_argument("--divergences", type=int, default=6, metavar="N", help="draws of each registered KL")
@@ -125,7 +126,7 @@ def main() -> None:
     asked = parser.parse_args()
     libraries = (Library(asked.library),) if asked.library else OF_PROGRAMS
     request = Request(models=asked.models, planned=asked.planned, seed=asked.seed, ways=asked.ways, libraries=libraries,
-                      relatives=asked.relatives)  # fmt: skip
+                      relatives=asked.relatives, alone=asked.alone)  # fmt: skip
     asked.o.mkdir(parents=True, exist_ok=True)
     began = monotonic()
     store = Store(asked.kept)

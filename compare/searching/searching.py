@@ -21,8 +21,9 @@ Say = Callable[[str], None]
 class Request:
     """`models` pairs from `first` on, of `seed`; `ways` of a library's ways for a pair, 0: all; `elbo`: one class.
 
-    `relatives`: the classes that estimate something else than the ELBO, instead. `planned`: models that the error
-    budget is for, where a search is done in parts; at least `models` in any case.
+    `alone`: pairs of one production each, which are every second one. `relatives`: the classes that estimate something
+    else than the ELBO, instead. `planned`: models that the error budget is for, where a search is done in parts; at
+    least `models` in any case.
     """
 
     models: int = 20
@@ -34,6 +35,13 @@ class Request:
     libraries: tuple[Library, ...] = OF_PROGRAMS
     shrink: bool = True
     relatives: bool = False
+    alone: bool = False
+
+    @property
+    def indices(self) -> range:
+        """Of the pairs."""
+        step = 2 if self.alone else 1
+        return range(self.first, self.first + step * self.models, step)
 
     def classes(self, library: Library) -> set[str]:
         """Names of the ELBO classes that are searched, without Jit."""
@@ -72,8 +80,8 @@ def search(
     lost: list[str] = []
     for library in request.libraries:
         pairs[library], known = [], []
-        for start in range(request.first, request.first + request.models, CHUNK):
-            indices = list(range(start, min(start + CHUNK, request.first + request.models)))
+        for start in range(0, request.models, CHUNK):
+            indices = list(request.indices[start : start + CHUNK])
             content = kept(library, indices) or _asked(
                 request, library, {"indices": indices, "known": known}, PAIR_S * len(indices)
             )

@@ -27,6 +27,7 @@ from elbo_compare.suites.semantics.searching.features import Feature
 from elbo_compare.suites.semantics.searching.grammar import draw
 from elbo_compare.suites.semantics.searching.objectives import exact_of, has_objective
 from elbo_compare.suites.semantics.searching.productions import productions
+from elbo_compare.suites.semantics.searching.quiet import is_prior
 from elbo_compare.suites.semantics.searching.rendering import functions
 from elbo_compare.suites.semantics.searching.simulating import simulate, simulate_objective
 from elbo_compare.suites.semantics.searching.ways import RELATIVES, WAYS, Objective, Way
@@ -356,3 +357,24 @@ def test_every_public_class_is_told():
 
         known = {way.elbo for ways in (WAYS, RELATIVES) for way in ways[library]}
         assert {*elbo_classes(infer, infer.ELBO), "EnergyDistance"} - {"ELBO"} == known
+
+
+def test_quiet_pairs_leave_what_no_latent_says():
+    """Every second round the guide is the prior and data read no latent: the loss is -log of the data alone, its
+    gradient 0; a class that leaves out a factor of the guide is off by more than the loss varies."""
+    every = list(Feature)
+    plain = draw(0, 2 * len(every))
+    alone = exact(Pair(model=plain.model[-1:], guide=(), theta=()))
+    assert is_prior(plain)
+    assert not is_prior(draw(0, 0))
+    assert exact(plain).value == pytest.approx(alone.value, abs=1e-9)
+    assert exact(plain).gradient == pytest.approx((0.0,) * len(plain.theta), abs=1e-8)
+    summed = draw(0, 2 * len(every) + 2 * every.index(Feature.SUMMED))
+    (z,) = (site for site in summed.model if site.summed)
+    assert not z.parents
+    found = simulate(summed, 0, 500)
+    assert found.value == pytest.approx(exact(summed).value, abs=1e-9)
+    assert found.value_error < 1e-9
+    factor = draw(0, 2 * len(every) + 2 * every.index(Feature.GUIDE_FACTOR))
+    without = Pair(**{**vars(factor), "guide": tuple(s for s in factor.guide if s.family is not Family.FACTOR)})
+    assert exact(factor).value - exact(without).value > 1.5

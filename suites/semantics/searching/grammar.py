@@ -1,4 +1,5 @@
-"""Draws pairs: `draw(seed, index)` is the same everywhere. Even indices use one production, odd ones several.
+"""Draws pairs: `draw(seed, index)` is the same everywhere. Even indices use one production, odd ones several. The
+productions go round; every second time those that can are drawn quiet (`quiet`).
 
 At most three latents meet in one term, so that the oracle integrates it on a grid.
 """
@@ -25,6 +26,7 @@ from elbo_compare.suites.semantics.searching.description import (
     Via,
 )
 from elbo_compare.suites.semantics.searching.features import WITHOUT, Feature
+from elbo_compare.suites.semantics.searching.quiet import ADDED, QUIETENED, as_prior
 from elbo_compare.suites.semantics.searching.rendering import AUTOMATIC_FAMILY, AUTOMATIC_SCALE
 
 T = TypeVar("T")
@@ -110,6 +112,11 @@ class _Drawing:
     def has(self, feature: Feature) -> bool:
         """Whether the pair is to use it."""
         return feature in self.features
+
+    @property
+    def quiet(self) -> bool:
+        """Whether the guide is to be the prior, and the data are to read no latent."""
+        return self.turn % 2 == 1 and self.features <= QUIETENED
 
     def one_of(self, values: Sequence[T]) -> T:
         """One of them, uniformly."""
@@ -197,7 +204,8 @@ class _Drawing:
             return []
         plates = latents[-1].plates or (("i",) if self.plates and self.rng.random() < 0.5 else ())
         family = self.one_of((Family.BERNOULLI, Family.CATEGORICAL))
-        parents = [site for site in latents if self.rng.random() < 0.5 and set(site.plates) <= set(plates)]
+        read = () if self.quiet else latents
+        parents = [site for site in read if self.rng.random() < 0.5 and set(site.plates) <= set(plates)]
         return [Site(name="z", family=family, parameters=self._given(family, parents), plates=plates, summed=True)]
 
     def _given(self, family: Family, parents: Sequence[Site]) -> tuple[Expression, ...]:
@@ -235,6 +243,7 @@ class _Drawing:
             return self._impossible()
         parents, plates = self._read(name, [*latents, *summed])
         parents = [] if self.features & set(_OTHER) else parents
+        parents = [site for site in parents if site.summed] if self.quiet else parents
         family = self._data_family(latents, name)
         site = Site(name=name, family=family, parameters=self._given(family, parents), plates=plates)
         if self.features & {Feature.GLOBAL, Feature.STATE} and family is Family.NORMAL:
@@ -309,7 +318,8 @@ class _Drawing:
         smooth = [site for site in sites if SUPPORTS[site.family] is Support.REAL and not (site.plates or site.event)]
         if not self.has(Feature.GUIDE_FACTOR) or not smooth or self.has(Feature.SCORED):
             return []
-        factor = Expression(parents=(Parent(name=smooth[0].name, coefficient=0.7),))
+        factor = Expression(const=(ADDED if self.quiet else 0.0,),
+                            parents=(Parent(name=smooth[0].name, coefficient=0.7),))  # fmt: skip
         return [Site(name="g", family=Family.FACTOR, parameters=(factor,))]
 
     def _missing(self, site: Site) -> Site:
@@ -325,6 +335,10 @@ class _Drawing:
 
     def _posterior(self, site: Site, parents: Sequence[Site]) -> Site:
         """The guide's site for a latent: a family of the same support, its parameters from t."""
+        if self.quiet:
+            own, entries = as_prior(site, len(self.theta), scored=self.has(Feature.SCORED))
+            self.theta += entries
+            return own
         family = site.family if site.auxiliary or self.rng.random() < 0.5 else self._family(SUPPORTS[site.family])
         if SUPPORTS[site.family] in [support for feature, support in _OTHER.items() if self.has(feature)]:
             family = self._other_family(site)

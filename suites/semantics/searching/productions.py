@@ -12,7 +12,9 @@ from elbo_compare.suites.semantics.searching.description import (
     Via,
     written_out,
 )
+from elbo_compare.suites.semantics.searching.quiet import is_prior
 
+EQUAL = "guide equal to the prior"
 FAR = 8.0  # |location| or |logit| from here on, and e^+-3 for a scale or a shape, count as extreme
 
 
@@ -40,6 +42,8 @@ def _of_sides(pair: Pair) -> Iterable[str]:
         other = families.get(site.name)
         if other is not None and other.family is not site.family and other.family is not Family.DELTA:
             yield "another family in the guide"
+    if is_prior(pair):
+        yield EQUAL
     if len(pair.model) > 1 and any(site.parents for site in pair.guide):
         yield "guide with dependence"
 

@@ -13,10 +13,11 @@ from elbo_compare.suites.semantics.searching.description import (
     Via,
     written_out,
 )
+from elbo_compare.suites.semantics.searching.productions import EQUAL
 from elbo_compare.suites.semantics.searching.rendering import AUTOMATIC_FAMILY, AUTOMATIC_SCALE
 from elbo_compare.suites.semantics.searching.ways import Particles, Way
 
-BASELINE = frozenset(("model: normal latent", "guide: normal latent", "model: normal data", "local latent"))
+BASELINE = frozenset(("model: normal latent", "guide: normal latent", "model: normal data", "local latent", EQUAL))
 _NORMAL = (Expression(const=(0.0,)), Expression(const=(1.0,)))
 
 
