@@ -1,7 +1,11 @@
 """`compare search`: its judging, its grouping, and one small search that finds what is known, blind."""
 
 import json
+import re
+import subprocess
+import sys
 from dataclasses import asdict
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -262,3 +266,26 @@ def test_search_finds_what_is_known_blind():
     table = said.partition("Models per production and class, pyro: TraceMeanField_ELBO\n")[2]
     assert dict(line.rsplit(maxsplit=1) for line in table.splitlines())["  mask on the model's latent"] == "1"
     assert all(not group.finding for group in new(found))
+
+
+PLANTED = Path(__file__).parent / "targets" / "planted_elbo.py"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("library", OF_PROGRAMS)
+def test_a_planted_class_is_found_shrunk_and_named(library):
+    """A class that forgets the guide's scales, among each library's own: one site and one parameter are left, the
+    library's right class is not accused, the class's line is named, and a seed gives the same numbers twice."""
+    pytest.importorskip(str(library))
+    done = subprocess.run([sys.executable, str(PLANTED), str(library), str(2 * list(Feature).index(Feature.SCALE))],
+                          capture_output=True, text=True, check=True, timeout=600)  # fmt: skip
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert [run["outcome"] for run in found["runs"]] == ["differs", "agrees"]
+    (candidate,) = found["candidates"]
+    assert candidate["core"] == ["scale on the guide's latent"]
+    small = from_json(candidate["pair"])
+    assert (len(small.model), len(small.guide), len(small.theta)) == (1, 1, 1)
+    line, text = int(re.findall(r"line (\d+)", candidate["source"]["line"])[0]), PLANTED.read_text().splitlines()
+    assert "class Planted_ELBO" in text[line - 1]
+    assert str(library) in text[line - 1]
+    assert found["same"] and found["other"]
