@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 DEFAULT = Path("results") / SEMANTICS.name
+SWEEP = """Searched for: random models through every ELBO class (compare search), and every registered KL at random
+parameters, batch shapes and edges, in float64 and float32 (compare search --divergences 6). Published, with the share
+of these findings that a search found again blind: reports/published/search."""
 REPRODUCES = {"agrees": "reproduced", "differs": "no longer seen"}
 JUDGED = ["id", "outcome", "versions", "reason", "measured_error", "workaround_verdict"]
 
@@ -51,7 +54,7 @@ def findings_command(asked: list[str], *, as_json: bool, as_issue: bool) -> str:
     if as_json:
         return json.dumps([{name: _plain(value) for name, value in row.items()} for row in rows], indent=1)
     head = [] if names else [f"{len(rows)} findings, the most harmful first."]
-    return "\n\n".join([*head, *(_card(row, told.source) for row in rows)])
+    return "\n\n".join([*head, *(_card(row, told.source) for row in rows), *([] if names else [SWEEP])])
 
 
 def _chosen(rows: list[dict[str, Any]], names: list[str]) -> list[dict[str, Any]]:

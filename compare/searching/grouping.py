@@ -12,7 +12,7 @@ from elbo_compare.suites.semantics.searching.description import Pair, from_json
 from elbo_compare.suites.semantics.searching.recognised import BY_ID, recognised
 from elbo_compare.suites.semantics.searching.rendering import program
 from elbo_compare.suites.semantics.searching.simulating import simulate, simulate_objective
-from elbo_compare.suites.semantics.searching.ways import Objective, Particles, Way
+from elbo_compare.suites.semantics.searching.ways import DECOY_SCALE, DECOY_T, Objective, Particles, Way
 
 SIMULATED = 40_000  # draws of the second route
 LEVEL = 1e-6  # of its tests
@@ -143,7 +143,8 @@ def _call(library: Library, way: Mapping[str, Any], pair: Pair) -> list[str]:
     guide = "pyro.infer.config_enumerate(guide, 'parallel')" if way["enumerated"] else "guide"
     lines = [f"elbo = pyro.infer.{way['elbo']}({options})"]
     if way["reused"]:
-        other = f"lambda: pyro.sample('a', dist.Normal(pyro.param('t', torch.zeros({len(pair.theta)}))[0], 1.0))"
+        first = f"pyro.param('t', torch.full(({len(pair.theta)},), {DECOY_T}))[0]"
+        other = f"lambda: pyro.sample('a', dist.Normal({first}, {DECOY_SCALE}))"
         lines += [f"elbo.loss_and_grads(lambda: pyro.sample('a', dist.Normal(0.0, 1.0)), {other})",
                   "pyro.clear_param_store()"]  # fmt: skip
     if way["updated"]:

@@ -221,7 +221,9 @@ def _pairs(pairs: Frame | None) -> Block:
     return Table(
         name="semantics-pairs",
         beside="semantics_pairs",
-        caption="Every registered divergence at three choices of parameters, against numerical integration.",
+        caption="Every registered divergence at three choices of parameters, against numerical integration. At random "
+        "parameters, batch shapes and edges, value and gradient: `compare search --divergences 6`, published in "
+        "`reports/published/search`.",
         frame=pairs.assign(told=pairs["outcome"].replace(REGISTERED)),
         columns=(
             Column(header="library", source="library"),

@@ -149,7 +149,7 @@ _CLAMP = tuple(
     )
     for number, library, happens, upstream, since in (
         ("PYRO-005", PYRO, "15.9 nats in float32, 36.0 in float64", "pytorch issue 186825",
-         findings_pyro.UNMEASURED_SINCE),
+         findings_pyro.OLD_TORCH),
         ("NUMPYRO-005", NUMPYRO, "87.3 / 708.4 nats for probability 0, 15.9 / 36.0 for probability 1",
          "introduced by numpyro pull request 1108", "numpyro 0.8.0"),
     )
@@ -232,7 +232,7 @@ _EDGES = tuple(
         workaround_case=case,
         workaround_quantity=right,
         upstream=upstream,
-        since=findings_pyro.UNMEASURED_SINCE,
+        since=findings_pyro.CONTINUOUS_BERNOULLI if number == 19 else findings_pyro.OLD_TORCH,
     )
     for number, case, more, quantity, right, title, happens, harm, fix, upstream in (
         (17, "SEM-KL-004", (), "kl", "by_log_prob", "torch's KL(Poisson(0) || Poisson) is nan", "0 log 0",

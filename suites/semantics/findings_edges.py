@@ -1,7 +1,7 @@
 """Candidate findings about torch's divergences where supports end and batches broadcast; see `findings`."""
 
 from elbo_compare.suites.semantics.case import Finding, Library, Status, Unit
-from elbo_compare.suites.semantics.findings_pyro import UNMEASURED_SINCE
+from elbo_compare.suites.semantics.findings_pyro import OLD_TORCH
 
 PYRO, OPEN = Library.PYRO, Status.OPEN
 BATCH_SENTENCE = "torch.distributions.kl.kl_divergence: 'A batch of KL divergences of shape `batch_shape`'"
@@ -25,7 +25,7 @@ FINDINGS: tuple[Finding, ...] = (
         workaround="expand q to the batch's shape",
         workaround_case="SEM-KL-011",
         workaround_quantity="expanded_three_numbers",
-        since=UNMEASURED_SINCE,
+        since=OLD_TORCH,
     ),
     Finding(
         id="FIND-PYRO-033",
@@ -38,8 +38,8 @@ FINDINGS: tuple[Finding, ...] = (
         "of shape (2,) picks rows of (2, 2), one of shape (2, 1) raises IndexError for any parameters; Bernoulli | "
         "Bernoulli, Beta | Uniform, Pareto and Uniform against exponential and gamma, Pareto | Normal, Uniform | Beta "
         "(found by compare search --divergences)",
-        harm="inf in cells that are finite, and finite ones where it is inf, in square batches with a member on an "
-        "edge; an IndexError for (3,) against (2, 1) everywhere",
+        harm="inf in cells that are finite, and where it is inf finite ones, negative ones or nan, in square batches "
+        "with a member on an edge; an IndexError for (3,) against (2, 1) everywhere",
         status=OPEN,
         routes=("each cell alone", "the same divergence with p expanded has the right cells"),
         fix="torch.where with the condition broadcast, as Uniform | ContinuousBernoulli does",
@@ -47,7 +47,7 @@ FINDINGS: tuple[Finding, ...] = (
         workaround="expand q and p to the batch's shape",
         workaround_case="SEM-KL-012",
         workaround_quantity="expanded",
-        since=UNMEASURED_SINCE,
+        since=OLD_TORCH,
     ),
     Finding(
         id="FIND-PYRO-034",
@@ -67,6 +67,6 @@ FINDINGS: tuple[Finding, ...] = (
         workaround="the mean of log q - log p",
         workaround_case="SEM-KL-014",
         workaround_quantity="geometric_by_log_prob",
-        since=UNMEASURED_SINCE,
+        since=OLD_TORCH,
     ),
 )

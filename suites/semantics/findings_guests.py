@@ -23,6 +23,7 @@ FINDINGS: tuple[Finding, ...] = (
         workaround="get_nll(x, n_samples=K, batch_size=K) for whatever is shown or compared",
         workaround_case="SEM-WEIGHTS-001",
         workaround_quantity="nll",
+        since="pythae 0.0.7 or before, by its source; 0.0.5 has other weights",
     ),
     Finding(
         id="FIND-PYTHAE-002",
@@ -41,6 +42,7 @@ FINDINGS: tuple[Finding, ...] = (
         workaround="float64, or a decoder whose logits are bounded",
         workaround_case="SEM-PIXEL-001",
         workaround_quantity="double_slope",
+        since="pythae 0.0.1, the first release, by its source",
     ),
     Finding(
         id="FIND-PYMC-001",
@@ -59,6 +61,7 @@ FINDINGS: tuple[Finding, ...] = (
         workaround="approx.scale_cost_to_minibatch = False, or multiply what is shown by N / B",
         workaround_case="SEM-BATCH-001",
         workaround_quantity="whole_loss",
+        since="pymc3 3.2 or before, by its source",
     ),
     Finding(
         id="FIND-PYMC-002",
@@ -77,5 +80,6 @@ FINDINGS: tuple[Finding, ...] = (
         workaround="numpy.asarray(0.5) for the scale",
         workaround_case="SEM-DTYPE-003",
         workaround_quantity="array",
+        since="pymc 5.28.5 or before: no other release was run or read",
     ),
 )

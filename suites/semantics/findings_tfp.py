@@ -30,6 +30,7 @@ FINDINGS: tuple[Finding, ...] = (
         "surrogate's stopped",
         workaround_case="SEM-DREG-001",
         workaround_quantity="two_losses_decoder",
+        since="tensorflow-probability 0.16.0, the first release with this estimator (0.15.0 has none), by its source",
     ),
     Finding(
         id="FIND-TFP-002",
@@ -52,6 +53,7 @@ FINDINGS: tuple[Finding, ...] = (
         workaround="REPARAMETERIZATION for every divergence but kl_reverse",
         workaround_case="SEM-DREG-002",
         workaround_quantity="forward_plain_loc",
+        since="tensorflow-probability 0.16.0, the first release with this estimator (0.15.0 has none), by its source",
     ),
     Finding(
         id="FIND-TFP-003",
@@ -69,5 +71,6 @@ FINDINGS: tuple[Finding, ...] = (
         workaround="give one parameter as an array",
         workaround_case="SEM-DTYPE-002",
         workaround_quantity="arrays",
+        since="tensorflow-probability 0.8.0 or before, by its source (the hint)",
     ),
 )

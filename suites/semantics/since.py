@@ -13,7 +13,7 @@ from elbo_compare.suites.semantics.case import Finding
 
 STANDINGS = ("shows", "right", "other")
 FEW = 4  # releases that are named one by one
-ONE_TORCH = "not measured"  # how `since` begins where torch itself is at fault: one torch lay under every Pyro release
+ONE_TORCH = "torch "  # how `since` begins where torch itself is at fault: one torch lay under every Pyro release
 
 
 def since_in_words(finding: Finding) -> str:

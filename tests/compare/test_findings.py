@@ -68,3 +68,11 @@ def test_every_finding_suggests_a_fix_and_names_its_unit():
     for finding in FINDINGS:
         assert finding.fix.strip(), finding.id
         assert not finding.fix.endswith("."), finding.id
+
+
+def test_every_finding_says_since_when_it_shows():
+    """A release by its number: as it was run, or by the source of that release."""
+    for finding in FINDINGS:
+        assert re.match(r"(pyro-ppl|numpyro|jax|torch|tensorflow-probability|pythae|pymc3?) \d+\.\d+", finding.since), (
+            finding.id
+        )

@@ -15,6 +15,8 @@ from elbo_compare.suites.semantics.searching.description import Pair
 from elbo_compare.suites.semantics.searching.rendering import DEEPEST, program
 from elbo_compare.suites.semantics.searching.ways import (
     BLOCKS,
+    DECOY_SCALE,
+    DECOY_T,
     ONE_PARTICLE,
     PRIOR_SCALE,
     Measured,
@@ -31,7 +33,7 @@ def model():
 
 def guide():
     t = pyro.param('t', torch.tensor({theta}))
-    pyro.sample('a', dist.Normal(t[0], 0.5))
+    pyro.sample('a', dist.Normal(t[0], {scale}))
 """
 logging.getLogger("pyro").setLevel(logging.ERROR)
 
@@ -60,7 +62,11 @@ def _measured(pair: Pair, way: Way, seed: int, per_block: int) -> Measured:
     elbo = _object(way, 2 if way.particles is Particles.TWO else 1 if one else per_block)
     if way.reused and pair.theta:
         pyro.clear_param_store()
-        elbo.loss_and_grads(*_functions(code.partition("\n\n\n")[0] + DECOY.format(theta=[2.5] * len(pair.theta))))
+        elbo.loss_and_grads(
+            *_functions(
+                code.partition("\n\n\n")[0] + DECOY.format(theta=[DECOY_T] * len(pair.theta), scale=DECOY_SCALE)
+            )
+        )
     pyro.clear_param_store()
     pyro.set_rng_seed(seed)
     if pair.automatic:  # a guide of modules starts anew with its store

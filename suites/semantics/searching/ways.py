@@ -16,6 +16,7 @@ LOOPED_DRAWS = 8  # in a block of what is not vectorised: a margin of 0.9 standa
 
 TOGETHER = {"EnergyDistance": 200, "Trace_MMD": 200}  # particles of one call, which are compared with each other
 ALONE_DRAWS = 12  # calls in a block, of classes that have one number for all their particles
+DECOY_T, DECOY_SCALE = 2.5, 0.5  # of the guide that an object which is used again has seen before
 PRIOR_SCALE = 1.0  # of EnergyDistance, where it has one
 
 
