@@ -165,6 +165,7 @@ def _first_call(pair: Pair) -> list[str]:
 
 def _numpyro_call(way: Mapping[str, Any], pair: Pair) -> list[str]:
     options = "max_plate_nesting=2" if way["elbo"] == "TraceEnum_ELBO" else "num_particles=10000"
+    options = "alpha=0.5, num_particles=1" if way["elbo"] == "RenyiELBO" else options  # where it is the ELBO
     options = "alpha=0.0, num_particles=2" if way["particles"] == "two particles" else options
     made = f"numpyro.infer.{way['elbo']}({options})"
     if way["through"] or pair.automatic:

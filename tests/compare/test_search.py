@@ -289,3 +289,10 @@ def test_a_planted_class_is_found_shrunk_and_named(library):
     assert "class Planted_ELBO" in text[line - 1]
     assert str(library) in text[line - 1]
     assert found["same"] and found["other"]
+
+
+def test_a_program_of_one_particle_s_bound_has_one_particle():
+    """With more, RenyiELBO bounds something else than what was judged."""
+    way = next(each for each in WAYS[Library.NUMPYRO] if each.elbo == "RenyiELBO")
+    example = candidate(way_fields=asdict(way), elbo="RenyiELBO")
+    assert "RenyiELBO(alpha=0.5, num_particles=1)" in pasted(grouped_without_simulation(Library.NUMPYRO, example)[0])
