@@ -236,7 +236,8 @@ def test_options_of_a_profile_are_refused_by_a_suite_and_nothing_runs(command, t
 
 def test_findings_say_where_no_version_is_known_and_name_it_where_one_is(command, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    cards = command("findings")[1].split("\n\n")[1:]
+    *cards, sweep = command("findings")[1].split("\n\n")[1:]
+    assert "compare search --divergences" in sweep
     known = {finding.id: since_in_words(finding) for finding in FINDINGS}
     assert any(known.values())
     for card in cards:
