@@ -150,7 +150,7 @@ PROGRAMS = (
     Public(repository="1Konny/Beta-VAE", target="model.py:BetaVAE_H", loss=SOLVER, wanted=BY_DESIGN, words="4 x KL",
            given=("objective=H", "beta=4", "decoder_dist=bernoulli"), why="its loss is in a solver's loop"),
     Public(repository="1Konny/Beta-VAE", target="model.py:BetaVAE_H", loss=SOLVER, wanted=FAILED,
-           words="self.decoder_dist of Solver is not known", why="the same, without what its command line sets"),
+           words="self.decoder_dist, self.objective, self.beta", why="the same, without what its command line sets"),
     Public(repository="bhpfelix/Variational-Autoencoder-PyTorch", place="src", target="vanila_vae.py:VAE", wanted=WRONG,
            init='{"nc": 3, "ngf": 8, "ndf": 8, "latent_variable_size": 8}', words="averaged over the batch and the",
            why="a cross-entropy averaged over everything, the KL summed over everything"),
@@ -165,6 +165,9 @@ PROGRAMS = (
            why="of two modules, made as its own file makes it"),
     Public(repository="timbmg/VAE-CVAE-MNIST", target="train.py:VAE", wanted=RIGHT, words="TraceMeanField_ELBO",
            why="made and trained in main(args), by a loss that is defined there"),
+    Public(repository="timbmg/VAE-CVAE-MNIST", target="train.py:VAE", wanted=RIGHT, words="TraceMeanField_ELBO",
+           init='{"encoder_layer_sizes": [784, 64], "latent_size": 4, "decoder_layer_sizes": [64, 784], '
+           '"conditional": true, "num_labels": 10}', given=("conditional=1",), why="the same, given the labels"),
     Public(repository="kuc2477/pytorch-vae", target="model.py:VAE", loss="train.py:train_model", wanted=RIGHT,
            init='{"label": "mnist", "image_size": 32, "channel_num": 1, "kernel_num": 8, "z_size": 4}',
            words="TraceMeanField_ELBO", why="batch normalisation in both networks"),

@@ -87,7 +87,7 @@ def _losses(
                 with scale(scale=kl_weight):
                     numpyro.sample(f"z{number}", dist.Normal(mean, sigma).to_event(1))
 
-    def model(weights: list[Any], _: list[tuple[Any, Any]]) -> None:
+    def model(weights: list[Any], _known: list[tuple[Any, Any]]) -> None:
         with numpyro.plate("data", rows):
             put: dict[int, Any] = {}
             for number, (_, step, _, noise) in enumerate(sites):

@@ -94,6 +94,19 @@ def test_an_attribute_that_is_made_of_itself_is_asked_for_and_all_runs_on_the_cp
     assert "self.window of Plotting is not known" in asked.message
 
 
+def test_a_number_that_is_one_of_several_is_asked_for(checked):
+    loop = f"{FILE}:Chosen.train"
+    assert "self.weight of Chosen is not known" in checked("Plain", loss=loop).message
+    assert checked("Plain", loss=loop, constants={"weight": 1.0}).verdict is CheckVerdict.RIGHT
+
+
+def test_a_labelled_model_is_trained_by_what_is_given_for_its_command_line(checked):
+    result = checked("Labelled", init={"labelled": True}, constants={"labelled": True}, loss=f"{FILE}:main")
+    assert result.verdict is CheckVerdict.RIGHT, result.as_text()
+    without = checked("Labelled", init={"labelled": True}, loss=f"{FILE}:main")
+    assert without.verdict is CheckVerdict.FAILED
+
+
 EVERY = len({feed.shape for feed in feeds([("linear", 6, 6)], None)})
 RAISED = {
     "RuntimeError: mat1 and mat2 shapes cannot be multiplied": EVERY,  # whatever is in data of that shape

@@ -8,9 +8,11 @@ import ast
 import builtins
 import sys
 import types
+from argparse import Namespace
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import Any
 
 
@@ -18,12 +20,19 @@ class Scope(dict):
     """What is known by name; another name is made by the assignment that makes it.
 
     names: of the file (they go before its assignments); statements: where its assignments are looked for, nearest
-    first; known: what goes before everything.
+    first; known: what goes before everything; given: what stands for the defaults of a file's own command line.
     """
 
-    def __init__(self, names: Mapping[str, Any], statements: Sequence[ast.stmt], known: Mapping[str, Any], file: str):
+    def __init__(
+        self,
+        names: Mapping[str, Any],
+        statements: Sequence[ast.stmt],
+        known: Mapping[str, Any],
+        file: str,
+        given: Mapping[str, Any] = MappingProxyType({}),
+    ):
         super().__init__(known)
-        self.names, self.file, self.why = dict(names), file, ""
+        self.names, self.file, self.why, self.given = dict(names), file, "", given
         self._makers = list(_assignments(statements))
         self._told = _filled(statements)
         self._making: set[int] = set()
@@ -42,7 +51,10 @@ class Scope(dict):
                 finally:
                     self._making.discard(id(node))
                 if dict.__contains__(self, name):
-                    return dict.__getitem__(self, name)
+                    made = dict.__getitem__(self, name)
+                    if isinstance(made, Namespace):
+                        vars(made).update({key: each for key, each in self.given.items() if key in vars(made)})
+                    return made
         raise KeyError(name)
 
     def run(self, body: Sequence[ast.stmt]) -> None:
@@ -197,7 +209,10 @@ class Trainer:
         static = getattr(self._owner, name, None)
         if static is not None:
             return types.MethodType(static, self) if isinstance(static, types.FunctionType) else static
-        for method, node in self._makers(name):
+        makers = list(self._makers(name))
+        own = {ast.dump(node.value) for method, node in makers if method is makers[0][0]}
+        several = len(own) > 1 and all(isinstance(node.value, ast.Constant) for _, node in makers)
+        for method, node in () if several else makers:  # one of several by an `if`: asked for
             if id(node) in self._making:
                 continue
             self._making.add(id(node))

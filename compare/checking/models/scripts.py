@@ -105,7 +105,7 @@ class Loop:
         known |= dict(NO_NUMBERS) | dict.fromkeys(own or USUAL, model)
         known |= {name: model for name in self.parameters if name in USUAL}
         known |= {name: given[name] for name in given}
-        scope = Scope(names, (*reversed(self.nearby), *self.tree.body), known, self.file)
+        scope = Scope(names, (*reversed(self.nearby), *self.tree.body), known, self.file, given)
         if self.trainer is not None:
             owner = names.get(self.trainer.name)
             if isinstance(owner, type):

@@ -1,5 +1,6 @@
 """Programs that want something: settings with many attributes, a tokenizer, a GPU, a file, a trainer's numbers."""
 
+import argparse
 from pathlib import Path
 
 import torch
@@ -99,3 +100,51 @@ def moved(x, use_cuda):
 
 def compared(recon, x):
     return nn.functional.binary_cross_entropy(recon, x, reduction="sum")
+
+
+class Chosen:
+    """A trainer whose weight is one of two: which, its data say."""
+
+    def __init__(self, args):
+        if args.dataset == "faces":
+            self.weight = 3.0
+        else:
+            self.weight = 1.0
+
+    def train(self):
+        for x in self.loader:
+            recon, _, mu, logvar, _ = self.net(x)
+            total = compared(recon, x) - 0.5 * self.weight * torch.sum(1 + logvar - mu**2 - logvar.exp())
+            total.backward()
+
+
+class Labelled(nn.Module):
+    """With a label, where its file's command line says so."""
+
+    def __init__(self, labelled=True):
+        super().__init__()
+        self.labelled = labelled
+        self.first, self.mu, self.logvar = nn.Linear(13 + 10 * labelled, 5), nn.Linear(5, 3), nn.Linear(5, 3)
+        self.last = nn.Linear(3 + 10 * labelled, 13)
+
+    def forward(self, x, label=None):
+        code = [nn.functional.one_hot(label, 10).to(x.dtype)] if self.labelled else []
+        hidden = torch.tanh(self.first(torch.cat([x, *code], 1)))
+        mu, logvar = self.mu(hidden), self.logvar(hidden)
+        z = mu + torch.exp(0.5 * logvar) * torch.randn_like(mu)
+        return torch.sigmoid(self.last(torch.cat([z, *code], 1))), mu, logvar
+
+
+def main(options):
+    net = Labelled(options.labelled)
+    for x, label in []:
+        recon, mu, logvar = net(x, label) if options.labelled else net(x)
+        loss = compared(recon, x) - 0.5 * torch.sum(1 + logvar - mu**2 - logvar.exp())
+        loss.backward()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--labelled", action="store_true")
+    options = parser.parse_args()
+    main(options)
