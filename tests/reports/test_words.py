@@ -231,6 +231,8 @@ def test_a_pointer_to_the_sweep_says_where_it_was_not_measured(measured):
 def test_a_missed_target_is_told_with_its_interval():
     row = {"target": "share", "value": 0.72, "low": 0.64, "high": 0.74, "wanted": "≥ 75%", "by": "jax"}
     assert missed(row) == "Missed: share is 0.720 [0.640, 0.740]; wanted ≥ 75% (jax)."
+    older = {name: value for name, value in row.items() if name not in ("low", "high")}
+    assert missed(older) == "Missed: share is 0.7200; wanted ≥ 75% (jax)."
 
 
 def test_the_reference_of_a_ratio_has_no_interval():
