@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from elbo_compare.compare.checking.callee import Callee, callee_of
+from elbo_compare.compare.checking.diagnosis import DifferenceForm
 from elbo_compare.compare.checking.expectation import judge_drawing
 from elbo_compare.compare.checking.experiment import Experiment, open_experiment, shapes_of
 from elbo_compare.compare.checking.failure import FunctionError, TargetError
@@ -147,7 +148,13 @@ def _best(options_read: Sequence[Assignment], options: Options, framework: str |
             f"{first.name}: what {', '.join(map(repr, names))} is can't be told from the name, and under no reading is "
             f"it right. Say what it is, with {maps}; OURS is one of {', '.join(OURS)}."
         )
-    return min(results, key=lambda result: ORDER.index(result.verdict))
+    return min(results, key=_rank)
+
+
+def _rank(result: CheckResult) -> tuple[int, bool]:
+    """The best verdict; of two, the one that is explained."""
+    unexplained = result.diagnosis is not None and result.diagnosis.form is DifferenceForm.UNKNOWN
+    return ORDER.index(result.verdict), unexplained
 
 
 def _checked(assignment: Assignment, options: Options, framework: str | None, label: str) -> CheckResult:

@@ -15,7 +15,7 @@ from elbo_compare.compare.checking.failure import FunctionError
 from elbo_compare.compare.checking.identify import candidate_readings
 from elbo_compare.compare.checking.inputs import Inputs
 from elbo_compare.compare.checking.judging import Subject
-from elbo_compare.compare.checking.names import Role, WrittenAs, promises_kl, words_of
+from elbo_compare.compare.checking.names import Role, WrittenAs, promises_kl, read_name, words_of
 from elbo_compare.compare.checking.readings import Quantity, Reading
 from elbo_compare.compare.checking.sides import probes_of, weights_of
 from elbo_compare.compare.checking.signature import FunctionKind
@@ -131,6 +131,10 @@ def promises_a_loss(subject: Subject) -> bool:
     two = Role.PRIOR_MEAN in roles
     if subject.options.kind is not None or (promises_kl(label) and not two):
         return True
+    z = subject.signature.find(Role.Z)
+    pair = read_name(z.name) if z else None
+    if pair is not None and pair[0] is Role.X:  # data in z's place: a likelihood of another kind beside a KL
+        return bool(promises_kl(label))
     named = {"p", "q"} <= {word for argument in subject.signature.arguments for word in words_of(argument.name)}
     whole = {Role.X, Role.OUTPUT, Role.MEAN, Role.SPREAD} <= roles and not two
     said = promises_kl(label) or PROMISES.search(label) or re.search(r"vae|criterion", label) or named or whole

@@ -128,10 +128,11 @@ def fitted_by_element(
     observations: Sequence[Observation], position: int, readings: Sequence[Reading], others: Sequence[Reading] = ()
 ) -> Formula | None:
     """The formula of a term with one value per datum and latent dimension: each is a datum of one dimension."""
-    flat = [one for one in observations if one.terms[position].value.size == one.inputs[Role.MEAN].size]
-    if len(flat) < len(observations):
+    if any(Role.MEAN not in one.inputs or Role.SPREAD not in one.inputs for one in observations):
         return None
-    found = fitted(Columns([_flattened(one, position) for one in flat]), position, readings, others)
+    if any(one.terms[position].value.size != one.inputs[Role.MEAN].size for one in observations):
+        return None
+    found = fitted(Columns([_flattened(one, position) for one in observations]), position, readings, others)
     if found is None:
         return None
     right = Law(factor=-0.5) if found.right_constant is not None else None

@@ -81,7 +81,8 @@ def packed_in(function: Callable[..., Any], names: Sequence[str]) -> tuple[Packe
     found: list[Packed] = []
     taken = set(names)
     for name in names:
-        one = _packed(own_nodes(function), name)
+        nodes = own_nodes(function)
+        one = None if _written(nodes, name) else _packed(nodes, name)
         parts = [part for part in one.parts if part != UNUSED] if one else []
         configured = bool(CONFIGURATION.search(name.lower())) and all(map(_number, parts))
         enough = len(parts) >= 2 or (one is not None and (one.keyed or configured) and parts)
@@ -124,6 +125,16 @@ def _packed(nodes: Sequence[ast.AST], name: str) -> Packed | None:
     if not keyed and set(keys) <= GAUSSIAN and MEANS & set(keys) and len(keys) > 1:
         return Packed(name=name, way=Way.GAUSSIAN, parts=(f"{name}_mean", f"{name}_std"))
     return Packed(name=name, way=Way.KEYS, parts=tuple(keys), keyed=keyed)
+
+
+def _written(nodes: Sequence[ast.AST], name: str) -> bool:
+    """Whether the body writes into it, `log["loss"].append(...)`, `log["loss"] = ...`: a record, and no input."""
+    for node in nodes:
+        grown = isinstance(node, ast.Attribute) and node.attr in ("append", "extend", "update")
+        part = node.value if isinstance(node, ast.Attribute) and grown else node
+        if isinstance(part, ast.Subscript) and _is(part.value, name) and (grown or isinstance(part.ctx, ast.Store)):
+            return True
+    return False
 
 
 def _nest(target: ast.AST) -> Any:

@@ -146,7 +146,9 @@ def _on(subject: Subject) -> Finding:
     guarded = subject.identified(quantity, tiers=(GUARDED,)) if found is None else None
     if guarded is not None and guarded.standing is Standing.RIGHT:
         finding = _right(subject, guarded)
-        if finding.diagnosis is not None and finding.diagnosis.form is DifferenceForm.GUARD:
+        if finding.verdict is CheckVerdict.RIGHT or (
+            finding.diagnosis and finding.diagnosis.form is DifferenceForm.GUARD
+        ):
             return finding
     by_design = designed(subject, found, quantity) if found is None or accepted(subject, found.reading) else None
     if by_design is not None and by_design.by:
@@ -166,6 +168,8 @@ def _right(subject: Subject, found: Identified) -> Finding:
     if not one.right or found.fit.tier != EXACT:
         explained = explaining.explained(subject, one, found.fit.tier)
         one = explained if not one.right or _is_guard(explained) else one
+        if not one.right and not _is_guard(one):
+            one = explaining.within_an_epsilon(subject, found) or one
     notes = (*name_notes(subject.signature, found.reading), *standing_notes(found.reading))
     far = beyond(one.experiment, one.term) if one.right else ""
     notes = (far, *notes) if far else notes

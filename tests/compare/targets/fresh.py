@@ -377,6 +377,11 @@ class Computed(nn.Module):
 of_a_capacity = Computed()
 
 
+def loss_of_bins(x, mean, log_scale, mu, logvar):
+    """The same under names that leave its two Gaussians open."""
+    return of_bins(x, mean, log_scale, mu, logvar)
+
+
 def of_bins(x, mean_x, log_scale, mu, logvar):
     """A discretised logistic: no likelihood that is known here."""
     scale = log_scale.exp()
@@ -393,3 +398,27 @@ def kl_by_element(mu, logvar):
 def heights_by_element(mu, sigma):
     """No KL, and no name that promises one."""
     return mu**2 + 0.3 * sigma**2
+
+
+def kl_of_guarded_logarithms(mu_p, sigma_p, mu_q, sigma_q, eps=1e-6):
+    """p first, and an epsilon in its logarithms alone."""
+    ratio = (sigma_p**2 + (mu_q - mu_p) ** 2) / sigma_q**2
+    return 0.5 * (ratio - 1 + 2 * (torch.log(sigma_q + eps) - torch.log(sigma_p + eps))).sum(-1).mean()
+
+
+def kl_of_proportions(input_distribution, target_distribution):
+    """A KL of proportions by element: neither of its arguments is a mean."""
+    ratio = target_distribution.clamp(min=1e-8) / input_distribution.clamp(min=1e-8)
+    return target_distribution * torch.log(ratio)
+
+
+class Recording(nn.Module):
+    """A loss that writes its parts into a record where one is given."""
+
+    def loss(self, x, recon, mu, log_var, record=None):
+        """The record is no input."""
+        data = functional.binary_cross_entropy(recon, x, reduction="sum")
+        loss = data + 0.5 * (mu**2 + log_var.exp() - 1 - log_var).sum()
+        if record is not None:
+            record["recon_loss"].append(data.item())
+        return loss
