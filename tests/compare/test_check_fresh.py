@@ -11,6 +11,7 @@ from elbo_compare.compare.checking.result import CheckVerdict
 from elbo_compare.compare.checking.target import load
 
 FRESH = Path(__file__).parent / "targets" / "fresh.py"
+UNSEEN = FRESH.with_name("unseen.py")
 RIGHT, WRONG, OTHER = CheckVerdict.RIGHT, CheckVerdict.WRONG, CheckVerdict.OTHER_OBJECTIVE
 
 KINDS = [
@@ -49,6 +50,10 @@ KINDS = [
     ("squares_per_pixel", OTHER, "negative ELBO / the observed dimensions"),
     ("kl_of_elements", WRONG, ""),
     ("OfRecords", RIGHT, r"Bernoulli\(pred_pose\)"),
+]
+
+
+MORE = [
     ("per_feature", RIGHT, r"N\(x \| recon_x, 1\)"),
     ("on_a_device", RIGHT, "averaged over the batch"),
     ("of_a_default_size", RIGHT, "called with the 50 observed dimensions that the source names"),
@@ -74,11 +79,12 @@ KINDS = [
     ("Recording.loss", RIGHT, r"Bernoulli\(recon\)"),
     ("short_normaliser", RIGHT, r"log N\(x; mu, exp\(logvar\)\)"),
 ]
+ALL = [*((FRESH, *kind) for kind in KINDS), *((UNSEEN, *kind) for kind in MORE)]
 
 
-@pytest.mark.parametrize(("name", "verdict", "says"), KINDS, ids=[kind[0] for kind in KINDS])
-def test_each_fresh_kind_has_its_verdict_and_its_words(name, verdict, says):
-    result = check_function(load(f"{FRESH}:{name}"))
+@pytest.mark.parametrize(("file", "name", "verdict", "says"), ALL, ids=[kind[1] for kind in ALL])
+def test_each_fresh_kind_has_its_verdict_and_its_words(file, name, verdict, says):
+    result = check_function(load(f"{file}:{name}"))
     assert result.verdict is verdict, result.as_text(verbose=True)
     assert re.search(says, result.as_text(), re.DOTALL), result.as_text(verbose=True)
 
@@ -91,7 +97,7 @@ def test_a_full_covariance_is_refused_in_words():
 @pytest.mark.parametrize(("name", "says"), [("between_matrices", "cholesky"), ("of_a_dense_posterior", "covariance")])
 def test_matrices_under_other_names_are_refused_in_words(name, says):
     with pytest.raises(TargetError, match=f"{says}.*full covariance"):
-        check_function(load(f"{FRESH}:{name}"))
+        check_function(load(f"{UNSEEN}:{name}"))
 
 
 def test_a_switch_without_default_is_asked_for_as_a_switch():
