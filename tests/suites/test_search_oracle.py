@@ -319,17 +319,19 @@ def test_smaller_pairs_are_pairs():
         assert np.isfinite(exact(step).value)
 
 
-def test_a_branch_stays_on_what_is_0_or_1():
-    """`1.0 if a else 0.0` of a normal a is 1, and the oracle takes a branch for a multiple of a."""
+@pytest.mark.parametrize("via", [Via.BRANCH, Via.ITEM])
+def test_what_goes_through_python_stays_on_what_is_0_or_1(via):
+    """`1.0 if a else 0.0` of a normal a is 1, and the oracle takes a branch for a multiple of a; `a.item()` of a normal
+    takes the reparameterised gradient from every class, which is no fault of one."""
     prior = Site(name="a", family=Family.BERNOULLI, parameters=(Expression(const=(0.3,)),))
-    branch = Expression(parents=(Parent(name="a", coefficient=1.2, via=Via.BRANCH),))
+    branch = Expression(parents=(Parent(name="a", coefficient=1.2, via=via),))
     data = Site(name="x", family=Family.NORMAL, parameters=(branch, NUMBER[1]), observed=(0.8,))
     guide = Site(name="a", family=Family.BERNOULLI, parameters=(Expression(theta=0),))
     steps = list(shrinking.smaller(Pair(model=(prior, data), guide=(guide,), theta=(0.4,))))
     assert steps
     for step in steps:
         by = {parent.via for site in step.model for each in site.parameters for parent in each.parents}
-        assert Via.BRANCH not in by or step.model[0].family is Family.BERNOULLI
+        assert via not in by or step.model[0].family is Family.BERNOULLI
 
 
 def test_program_compiles():

@@ -55,8 +55,8 @@ def sound(pair: Pair) -> bool:
     families = {site.name: site.family for site in (*pair.guide, *pair.model)}
     for site in (*pair.model, *pair.guide):
         for parent in (each for parameter in site.parameters for each in parameter.parents):
-            if parent.via is Via.BRANCH and families.get(parent.name) is not Family.BERNOULLI:
-                return False  # a branch is 0 or 1 for every real number: no multiple of it
+            if parent.via is not Via.TENSOR and families.get(parent.name) is not Family.BERNOULLI:
+                return False  # a branch is no multiple of a real number; .item() cuts its path, in every class
         if site.joint and site.event != JOINT[site.family]:
             return False
         if site.expanded and (site.plates or site.parents or not site.event):
