@@ -38,10 +38,12 @@ NEEDS = {
     "PYRO-027": "TraceTMC_ELBO on a discrete site of the guide that is not marked for enumeration and has a parameter",
     "PYRO-029": "TraceTMC_ELBO on a latent that is enumerated in the model",
     "PYRO-030": "TraceTMC_ELBO on a site that the guide observes, a factor too",
-    "PYRO-032": "a divergence that is infinite whatever the parameters, of batches that broadcast",
-    "PYRO-033": "Bernoullis, or another divergence with an edge, of batches that broadcast",
-    "PYRO-034": "a geometric guide of probability 1, or a Poisson guide of rate 0",
-    "PYRO-031": "RenyiELBO, named with --elbo, on a site of the guide that is not reparameterised; not measured here",
+    "PYRO-032": "two batches that broadcast at one site, which TraceMeanField_ELBO refuses before it forms the "
+    "divergence; of one batch shape it is right",
+    "PYRO-033": "two batches that broadcast at one site, which TraceMeanField_ELBO refuses before it forms the "
+    "divergence; of one batch shape it is right",
+    "PYRO-034": "a geometric or a Poisson guide, which TraceMeanField_ELBO refuses: it is not reparameterised",
+    "PYRO-031": "RenyiELBO, named with --elbo, on a site of the guide that is not reparameterised and has a parameter",
     "NUMPYRO-007": "Trace_ELBO with multi_sample_guide=True, named with --elbo",
     "NUMPYRO-008": "a site of the guide that is not reparameterised",
     "NUMPYRO-009": "a Kumaraswamy guide of a beta latent",

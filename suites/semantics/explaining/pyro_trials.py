@@ -15,6 +15,7 @@ from pyro.infer.util import is_validation_enabled
 from elbo_compare.suites.semantics.explaining.applying import Candidate
 from elbo_compare.suites.semantics.explaining.facts import ClassFacts, Site
 from elbo_compare.suites.semantics.explaining.numbers import changed, numbers_of
+from elbo_compare.suites.semantics.explaining.renyi_trials import scores_of_bound
 from elbo_compare.suites.semantics.explaining.roles import Role, treatment
 from elbo_compare.suites.semantics.explaining.tmc_trials import factors_left, scores_left
 from elbo_compare.suites.tracing.pyro_trace import one_thread
@@ -34,7 +35,7 @@ def trials(pair: Any) -> tuple[Candidate, ...]:
         elbo = pair.elbos[facts.name]
         with warnings.catch_warnings(), one_thread(), pyro.validation_enabled(is_validation_enabled()):
             warnings.simplefilter("ignore")
-            called = (_called,) if named else ()
+            called = (_called, scores_of_bound) if named else ()
             for each in (_infinite, _subsampled, _ranked, _penalty, scores_left, factors_left, *called):
                 found += each(pair, facts, elbo)
             if type(elbo).__name__.startswith("Jit"):

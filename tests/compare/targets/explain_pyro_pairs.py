@@ -158,6 +158,11 @@ def lit_model():
     pyro.sample("x", dist.Normal(2 * z, 1.0), obs=torch.tensor(1.3))
 
 
+def bright_model():
+    z = pyro.sample("z", dist.Bernoulli(0.5))
+    pyro.sample("x", dist.Normal(8 * z, 1.0), obs=torch.tensor(8.0))
+
+
 @config_enumerate
 def enumerated_guide():
     learned_switch_guide()
