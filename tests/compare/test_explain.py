@@ -31,6 +31,7 @@ EXPECTED = {
     "plain": (({"z": "analytic"},) * 2, ()),
     "annealed in the model": (({"z": "analytic + wrong scale"},) * 2, ("001",)),
     "annealed in both": (({"z": "analytic"},) * 2, ()),
+    "plate without a size": (({"z": "analytic"},) * 2, ()),
     "masked in the model": (
         ({"z": "analytic + mask ignored"}, {"z": "reparameterised"}), {"pyro": ("007",), "numpyro": ()},
     ),

@@ -43,6 +43,11 @@ def plated_guide():
         pyro.sample("z", dist.Normal(DATA, 0.5))
 
 
+def sizeless_guide():
+    with pyro.plate("data", dim=-1):  # as EasyGuide has it
+        pyro.sample("z", dist.Normal(DATA, 0.5))
+
+
 def handler_masked_model():
     with pyro.plate("data", 4), poutine.mask(mask=KEEP):
         pyro.sample("z", dist.Normal(0.0, 1.0))
@@ -294,6 +299,7 @@ PAIRS = {
     "plain": (normal_model, normal_guide, ()),
     "annealed in the model": (annealed_model, normal_guide, ()),
     "annealed in both": (annealed_model, annealed_guide, ()),
+    "plate without a size": (plated_model, sizeless_guide, ()),
     "masked in the model": (handler_masked_model, plated_guide, ()),
     "masked in both": (handler_masked_model, handler_masked_guide, ()),
     "distributions masked differently": (own_masked_model, own_masked_guide, ()),
