@@ -100,7 +100,10 @@ def _of_pyro(node: Any) -> Own:
     density = np.asarray(node["log_prob"].detach(), dtype=float)
     plates = tuple((each.name, int(each.full_size or each.size), int(each.size)) for each in node["cond_indep_stack"])
     bits = 64 if str(getattr(node["value"], "dtype", "")) == "torch.float64" else 32
-    return _own(node, density, scale, plates, bool((node["infer"] or {}).get("_deterministic")), bits)
+    recorded = bool((node["infer"] or {}).get("_deterministic")) or (
+        node["is_observed"] and getattr(node["fn"], "_mask", None) is False and hasattr(node["fn"].base_dist, "v")
+    )  # a Delta holds `v`
+    return _own(node, density, scale, plates, recorded, bits)
 
 
 def _of_numpyro(trace: Any) -> Trace:

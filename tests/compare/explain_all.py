@@ -4,7 +4,10 @@ import importlib
 import json
 import sys
 import warnings
+from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 FEW = 16  # draws; more where a cost is small beside the spread of one draw
 MORE = {
@@ -29,7 +32,7 @@ COMPILED = {
 NUMPYRO_ONLY = {"distributions masked differently"}
 
 
-def messages(library: str) -> dict[str, dict]:
+def messages(library: str) -> dict[str, Any]:
     """What the command's child says of pairs that can't be explained, or are by one class."""
     from elbo_compare.compare.semantics.explain_child import answer
 
@@ -39,7 +42,7 @@ def messages(library: str) -> dict[str, dict]:
         "arguments": ("normal_model", "[1, 2]"),
         "keywords": ("keyword_model", ""),
     }
-    found = {}
+    found: dict[str, Any] = {"autoguides": autoguides(library)}
     for name, (model, args) in asked.items():
         request = {"model": f"{module}:{model}", "guide": f"{module}:keyword_guide", "library": library, "seconds": 0.0,
                    "args": args or f"{module}:keywords", "elbo": "Trace_ELBO(num_particles=1)"}  # fmt: skip
@@ -49,6 +52,7 @@ def messages(library: str) -> dict[str, dict]:
             "compiled": ("scaled_model", "placed_guide", "JitTrace_ELBO()"),
             "called": ("scaled_model", "placed_guide", "TraceGraph_ELBO()"),
             "called alike": ("scaled_model", "placed_guide", "TraceMeanField_ELBO()"),
+            "bound": ("bright_model", "learned_switch_guide", "RenyiELBO()"),
         },
         "numpyro": {
             "marked": ("marked_model", "marked_guide", "TraceEnum_ELBO()"),
@@ -60,6 +64,12 @@ def messages(library: str) -> dict[str, dict]:
                     "args": f"{module}:arguments" if name == "guarded" else "[]"}  # fmt: skip
         found[name] = answer(request, lambda stage: None)
     return found
+
+
+def autoguides(library: str) -> list[str]:
+    """Every public class of the library's guides."""
+    module = importlib.import_module(f"{library}.infer.autoguide")
+    return sorted(name for name in module.__all__ if name.startswith("Auto"))
 
 
 def main(library: str) -> None:
@@ -78,13 +88,32 @@ def main(library: str) -> None:
         pair = backend.prepare(model, guide, arguments, {}, {})
         told = plain(explained(pair, draws=MORE[library].get(name, FEW)))
         found[name] = told | {"text": "\n".join(text(told))}
-    if library == "pyro":
-        cover = importlib.import_module("explain_pyro_cover")
-        for name, (model, guide, arguments) in cover.PAIRS.items():
-            importlib.import_module("pyro").clear_param_store()  # autoguides name their parameters alike
-            elbos = {f"{each}()": getattr(backend.module, each)() for each in cover.CLASSES}
-            found[name] = plain(explained(backend.prepare(model, guide, arguments, {}, elbos), draws=4))
+    found |= covered(library, backend)
     print(json.dumps(found | {"messages": messages(library)}))
 
 
-main(sys.argv[1])
+def covered(library: str, backend: Any) -> dict[str, dict]:
+    """The pairs of the cover list at the draw of seed 0: roles, terms and losses, nothing of means and gradients.
+
+    NumPyro's are compiled: one draw, and no gradient, which takes most of it.
+    """
+    from elbo_compare.compare.semantics.explain_child import plain
+    from elbo_compare.compare.semantics.explain_text import text
+    from elbo_compare.compare.semantics.explained import explanation
+    from elbo_compare.compare.semantics.measuring import Measured
+
+    cover, found = importlib.import_module(f"explain_{library}_cover"), {}
+    nothing = Measured(reference="not measured", classes={}, findings=(), exact=None, n=0)
+    little = {"ELBOS": (), "ROWS": 1, "REFERENCES": ()} if library == "numpyro" else {}
+    with patch.multiple(backend, **little) if little else nullcontext():
+        for name, (model, guide, arguments) in cover.PAIRS.items():
+            if library == "pyro":  # autoguides name their parameters alike
+                importlib.import_module("pyro").clear_param_store()
+            elbos = {f"{each}()": getattr(backend.module, each)() for each in (*cover.CLASSES, *cover.FURTHER.get(name, ()))}
+            told = plain(explanation(backend.prepare(model, guide, arguments, {}, elbos), nothing))
+            found[name] = told | {"text": "\n".join(text(told))}
+    return found
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

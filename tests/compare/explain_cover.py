@@ -1,38 +1,129 @@
-"""What pairs of Pyro stand for each kind of model, guide and handler that `compare explain` has to know."""
+"""What `compare explain` has to know, which pairs stand for it in each library, and what each class does with them."""
 
-COVER: dict[str, tuple[str, ...]] = {
-    "hand-written guides": ("plain", "order violated", "auxiliary site", "flow"),
-    "AutoDelta": ("point", "AutoDelta"),
-    "AutoNormal": ("autoguide on a LogNormal", "AutoNormal"),
-    "AutoDiagonalNormal": ("AutoDiagonalNormal",),
-    "AutoMultivariateNormal": ("AutoMultivariateNormal",),
-    "AutoLowRankMultivariateNormal": ("AutoLowRankMultivariateNormal",),
-    "AutoIAFNormal": ("AutoIAFNormal",),
-    "AutoNormalizingFlow": ("AutoNormalizingFlow",),
-    "AutoStructured": ("AutoStructured",),
-    "AutoGaussian": ("AutoGaussian",),
-    "AutoLaplaceApproximation": ("AutoLaplaceApproximation",),
-    "AutoDiscreteParallel": ("AutoDiscreteParallel",),
-    "AutoGuideList and AutoCallable": ("AutoGuideList, AutoCallable",),
-    "AutoNormalMessenger": ("guide that runs the model", "AutoNormalMessenger"),
-    "AutoHierarchicalNormalMessenger": ("AutoHierarchicalNormalMessenger",),
-    "AutoRegressiveMessenger": ("AutoRegressiveMessenger",),
-    "positive latents": ("rejection", "AutoNormal"),  # and simplex, bounded: one model has all three
-    "discrete latents": ("discrete guide", "learned switch"),
-    "plates": ("masked in both", "AutoNormal"),
-    "plates with subsampling": ("subsampled", "local latents of a mini-batch"),
-    "enumeration in the model": ("enumerated in the model", "summed in the model", "summed under changing names"),
-    "enumeration in the guide, config_enumerate": ("enumerated in the guide", "AutoDiscreteParallel"),
-    "flows": ("flow", "AutoIAFNormal", "AutoNormalizingFlow"),
-    "scale": ("annealed in the model", "annealed in both"),
-    "mask": ("masked in the model", "masked in both"),
-    "condition": ("condition",),
-    "do": ("do",),
-    "block": ("block",),
-    "lift": ("lift",),
-    "reparam": ("reparam",),
-    "obs_mask": ("obs_mask",),
-    "PyroModule, a module with state": ("PyroModule with state",),
-    "Markov sites": ("Markov sites",),
-    "factor sites": ("factor", "factor of the guide"),
+DRAWN, KL, POINT, DATA, HELPS = (
+    "reparameterised", "reparameterised | analytic", "point", "log-likelihood", "auxiliary + reparameterised",
+)  # fmt: skip
+OF_PYRO, OF_NUMPYRO = "none: it is Pyro's", "none: it is NumPyro's"
+# What has to be covered -> the pairs of Pyro, those of NumPyro; a text says why there is none.
+COVER: dict[str, tuple[tuple[str, ...] | str, tuple[str, ...] | str]] = {
+    "hand-written guides": (("plain", "order violated", "auxiliary site", "flow"), ("learned switch", "branching")),
+    "AutoDelta": (("point", "AutoDelta"), ("list of autoguides",)),
+    "AutoNormal": (("autoguide on a LogNormal", "AutoNormal"), ("list of autoguides",)),
+    "AutoDiagonalNormal": (("AutoDiagonalNormal",), ("list of autoguides",)),
+    "AutoMultivariateNormal": (("AutoMultivariateNormal",), ("list of autoguides",)),
+    "AutoLowRankMultivariateNormal": (("AutoLowRankMultivariateNormal",), ("list of autoguides",)),
+    "AutoIAFNormal": (("AutoIAFNormal",), ("list of autoguides",)),
+    "AutoBNAFNormal": (OF_NUMPYRO, ("list of autoguides",)),
+    "AutoBatchedMultivariateNormal": (OF_NUMPYRO, ("list of autoguides",)),
+    "AutoBatchedLowRankMultivariateNormal": (OF_NUMPYRO, ("list of autoguides",)),
+    "AutoNormalizingFlow": (("AutoNormalizingFlow",), OF_PYRO),
+    "AutoStructured": (("AutoStructured",), OF_PYRO),
+    "AutoGaussian": (("AutoGaussian",), OF_PYRO),
+    "AutoLaplaceApproximation": (("AutoLaplaceApproximation",), ("AutoLaplaceApproximation",)),
+    "AutoDAIS": (OF_NUMPYRO, ("AutoDAIS",)),
+    "AutoSurrogateLikelihoodDAIS": (OF_NUMPYRO, ("AutoSurrogateLikelihoodDAIS",)),
+    "AutoSemiDAIS": (OF_NUMPYRO, ("AutoSemiDAIS",)),
+    "AutoDiscreteParallel": (("AutoDiscreteParallel",), OF_PYRO),
+    "AutoGuideList": (("AutoGuideList, AutoCallable",), ("list of autoguides",)),
+    "AutoCallable": (("AutoGuideList, AutoCallable",), OF_PYRO),
+    "AutoNormalMessenger": (("guide that runs the model", "AutoNormalMessenger"), OF_PYRO),
+    "AutoHierarchicalNormalMessenger": (("AutoHierarchicalNormalMessenger",), OF_PYRO),
+    "AutoRegressiveMessenger": (("AutoRegressiveMessenger",), OF_PYRO),
+    "positive latents": (("rejection", "AutoNormal"), ("list of autoguides",)),
+    "simplex latents": (("AutoNormal", "AutoDiagonalNormal"), ("list of autoguides",)),
+    "bounded latents": (("AutoNormal", "AutoDiagonalNormal"), ("list of autoguides",)),
+    "discrete latents": (("discrete guide", "learned switch"), ("learned switch",)),
+    "plates without subsampling": (("masked in both", "AutoNormal"), ("list of autoguides", "AutoDAIS")),
+    "plates with subsampling": (
+        ("subsampled", "local latents of a mini-batch"), ("a global latent beside a mini-batch", "AutoSemiDAIS")),
+    "enumeration in the model": (
+        ("enumerated in the model", "summed in the model", "summed under changing names"), ("enumerated in the model",)),
+    "enumeration in the guide": (("enumerated in the guide", "AutoDiscreteParallel"), ("enumerated in the guide",)),
+    "config_enumerate": (("enumerated in the guide",), ("enumerated in the guide", "enumerated in the model")),
+    "flows": (("flow", "AutoIAFNormal", "AutoNormalizingFlow"), ("list of autoguides",)),
+    "scale": (("annealed in the model", "annealed in both"), ("all handlers at once",)),
+    "mask": (("masked in the model", "masked in both"), ("all handlers at once", "Markov sites")),
+    "condition": (("condition",), ("all handlers at once",)),
+    "do": (("do",), ("all handlers at once",)),
+    "block": (("block",), ("all handlers at once",)),
+    "lift": (("lift",), ("all handlers at once",)),
+    "reparam": (("reparam",), ("all handlers at once",)),
+    "obs_mask": (("obs_mask",), ("obs_mask",)),
+    "modules with state": (("PyroModule with state",), ("mutable state",)),
+    "PyroModule": (("PyroModule with state",), OF_PYRO),
+    "Markov sites": (("Markov sites",), ("Markov sites",)),
+    "factor sites": (("factor", "factor of the guide"), ("all handlers at once",)),
+}  # fmt: skip
+BASES = {"AutoGuide", "AutoContinuous", "AutoMessenger", "AutoRVB"}  # of which no guide is made
+
+
+def _supports(*helps: str, role: str = HELPS, **known: str) -> dict[str, str]:
+    """Of an autoguide that draws unconstrained values: what the model draws is a point that moves with them."""
+    return dict.fromkeys("swpz", POINT) | {"x": DATA} | dict.fromkeys(helps, role) | known
+
+
+_WITHIN = dict.fromkeys("swpz", DRAWN) | {"x": DATA}  # transformed normals at the model's own sites: no KL is registered
+# Pair -> site -> its role, under TraceMeanField_ELBO the one behind the bar.
+ROLES: dict[str, dict[str, dict[str, str]]] = {
+    "pyro": {
+        "AutoNormal": _supports(*(f"{site}_unconstrained" for site in "swpz")),
+        "AutoDiagonalNormal": _supports("_AutoDiagonalNormal_latent"),
+        "AutoMultivariateNormal": _supports("_AutoMultivariateNormal_latent"),
+        "AutoLowRankMultivariateNormal": _supports("_AutoLowRankMultivariateNormal_latent"),
+        "AutoDelta": _supports(),
+        "AutoIAFNormal": _supports("_AutoIAFNormal_latent"),
+        "AutoStructured": _supports(*(f"{site}_aux" for site in "swpz")),
+        "AutoLaplaceApproximation": _supports("_AutoLaplaceApproximation_latent", role="auxiliary + point"),
+        "AutoNormalMessenger": _WITHIN,
+        "AutoGaussian": _supports("_AutoGaussianDense_latent"),
+        "AutoHierarchicalNormalMessenger": _WITHIN,
+        "AutoRegressiveMessenger": _WITHIN,
+        "AutoGuideList, AutoCallable": _supports("s_unconstrained", "z_unconstrained", p=KL),
+        "AutoNormalizingFlow": _supports("_AutoNormalizingFlow_latent"),
+        "AutoDiscreteParallel": {"z": "score function | raises", "x": DATA},
+        "obs_mask": {"x_observed": DATA, "x_unobserved": "drawn from the prior | raises", "x": "deterministic"},
+        "Markov sites": dict.fromkeys(("z0", "z1", "z2"), KL) | dict.fromkeys(("x0", "x1", "x2"), DATA),
+        "factor": {"z": KL, "f": DATA},
+        "reparam": {"m": KL, "z_decentered": KL, "z": "deterministic", "x": DATA},
+        "condition": {"m": DATA, "z": KL, "x": DATA},
+        "do": {"m": "drawn from the prior | raises", "z": KL, "x": DATA},
+        "block": {"z": KL, "x": DATA},  # m is hidden, and a number
+        "lift": {"scale": DRAWN, "x": DATA},  # LogNormal of an exponential
+        "PyroModule with state": {"slope": POINT, "x": DATA, "slope_unconstrained": HELPS},
+    },
+    "numpyro": {
+        "list of autoguides": {"positive": DRAWN, "x": DATA}
+        | dict.fromkeys(("point", "bounded", "simplex", "real", "flow", "bnaf", "batched", "batched_low"), POINT)
+        | {f"_{each}_latent": HELPS for each in ("bounded", "simplex", "real", "flow", "bnaf", "batched",
+                                                 "batched_low")},
+        "AutoLaplaceApproximation": {"m": POINT, "x": DATA, "_auto_latent": "auxiliary + point"},
+        "AutoDAIS": {"m": POINT, "x": DATA, "auto_z_0": HELPS, "auto_momentum": HELPS,
+                     "auto_factor": "observed in the guide"},
+        "AutoSurrogateLikelihoodDAIS": {"m": POINT, "x": DATA, "auto_z_0": HELPS, "auto_momentum": HELPS,
+                                        "auto_factor": "observed in the guide"},
+        "AutoSemiDAIS": {"m": KL, "z": "point | point + wrong scale", "x": DATA, "auto_z_0": HELPS,
+                         "auto_momentum": HELPS, "auto_local_dais_factor": "observed in the guide"},
+        "all handlers at once": {"m": KL, "k": DATA, "spread": DRAWN, "z_decentered": KL, "f": DATA, "x": DATA},
+        "obs_mask": {"x_observed": DATA, "x_unobserved": "drawn from the prior | raises"},
+        "Markov sites": {"z": KL, "x": DATA},
+        "a global latent beside a mini-batch": {"m": KL, "z": KL, "x": DATA},
+        "enumerated in the guide": {"z": "no score function", "x": DATA},
+        "flax": {"z": KL, "x": DATA},
+        "haiku": {"z": KL, "x": DATA},
+    },
+}  # fmt: skip
+# (Class, site) whose role is neither of these two.
+OTHERWISE = {
+    ("AutoDiscreteParallel", "TraceEnum_ELBO", "z"): "enumerated",
+    ("enumerated in the guide", "TraceEnum_ELBO", "z"): "score function",  # NumPyro's sums over sites of the model alone
 }
+NO_MESSENGER = {"TraceEnum_ELBO": ("NotImplementedError: TraceEnum_ELBO does not support GuideMessenger", "")}
+RAISES: dict[str, dict[str, tuple[str, str]]] = {  # pair -> class -> what it raises, and the site
+    "AutoNormalMessenger": NO_MESSENGER,
+    "AutoHierarchicalNormalMessenger": NO_MESSENGER,
+    "AutoRegressiveMessenger": NO_MESSENGER,
+    "AutoDiscreteParallel": {
+        "TraceMeanField_ELBO": ("NotImplementedError: All distributions in the guide must be fully reparam", "z")},
+    "obs_mask": {"TraceMeanField_ELBO": ("KeyError: 'x_unobserved'", "x_unobserved")},
+    "do": {"TraceMeanField_ELBO": ("KeyError: 'm'", "m")},
+}  # fmt: skip

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from explain_cover import COVER
+from explain_cover import BASES, COVER, OTHERWISE, RAISES, ROLES
+from explain_printed import printed_losses
 
 pytestmark = pytest.mark.slow
 HERE = Path(__file__).parent
@@ -127,13 +128,54 @@ def test_terms_add_up_to_what_each_class_returned(explained, library):
     assert checked > (60 if library == "pyro" else 12)
 
 
-@pytest.mark.parametrize(("library", "item"), [pair_of("pyro", each) for each in COVER])
-def test_each_kind_of_pair_is_explained(explained, library, item):
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_printed_terms_add_up_to_the_printed_loss(explained, library):
+    """Each number is printed with six digits, so that each may be off by 5e-6 of itself."""
+    checked = 0
+    for name, told in _pairs(explained(library)):
+        for kind, (terms, loss) in printed_losses(told["text"]).items():
+            rounding = 5e-6 * (sum(map(abs, terms)) + abs(loss)) + 1e-12
+            assert abs(-sum(terms) - loss) <= rounding, (name, kind, terms, loss)
+            checked += 1
+    assert checked > (150 if library == "pyro" else 30)
+
+
+@pytest.mark.parametrize(("library", "item"), [pair_of(library, each) for library in BOTH for each in COVER])
+def test_everything_to_be_covered_has_a_pair(explained, library, item):
     """Of each pair that stands for it some class runs, and no class returned anything but the sum of its terms."""
-    for name in COVER[item]:
+    names = COVER[item][BOTH.index(library)]
+    if isinstance(names, str):
+        assert item not in explained(library)["messages"]["autoguides"]
+        return
+    for name in names:
         classes = explained(library)[name]["classes"]
         assert any(each["adds_up"] for each in classes if not each["error"]), name
         assert not any(each["adds_up"] is False for each in classes), name
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_every_public_autoguide_is_covered(explained, library):
+    assert set(explained(library)["messages"]["autoguides"]) - BASES <= set(COVER)
+
+
+def _covered(library, name):
+    module = pytest.mark.skipif(name in ("flax", "haiku") and find_spec(name) is None, reason=f"{name} is not installed")
+    lacking = pytest.mark.skipif(find_spec(library) is None, reason=f"{library} is not installed")
+    return pytest.param(library, name, marks=[module, lacking])
+
+
+@pytest.mark.parametrize(("library", "name"), [_covered(each, name) for each in BOTH for name in ROLES[each]])
+def test_each_class_does_with_each_site_what_was_written_down(explained, library, name):
+    told = explained(library)[name]
+    expected = {site: (roles.split(" | ")[0], roles.split(" | ")[-1]) for site, roles in ROLES[library][name].items()}
+    for each in told["classes"]:
+        mean_field = each["kind"] == "TraceMeanField_ELBO"
+        due = {site: OTHERWISE.get((name, each["kind"], site), roles[mean_field]) for site, roles in expected.items()}
+        assert {site: " + ".join(roles) for site, roles in each["roles"].items()} == due, each["kind"]
+        reason, site = RAISES.get(name, {}).get(each["kind"], ("", ""))
+        assert (bool(each["error"]), each["raises_at"]) == (bool(reason), site), each["error"]
+        assert each["error"].startswith(reason)
+        assert each["error"] or each["adds_up"] or "enumerated" in due.values()
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
@@ -288,6 +330,23 @@ def test_the_power_in_a_renyi_bound_of_a_mini_batch_is_measured(explained, libra
 
 
 @pytest.mark.parametrize("library", PYRO)
+def test_the_score_that_a_renyi_bound_lacks_is_measured(explained, library):
+    """Against the derivative of the bound itself, a sum over the four pairs of draws: the class's own is 0 at each."""
+
+    def bound(logit):
+        q = (1 / (1 + exp(logit)), 1 / (1 + exp(-logit)))
+        weight = [0.5 * exp(-0.5 * (8 - 8 * z) ** 2) / (2 * pi) ** 0.5 / q[z] for z in (0, 1)]
+        return sum(q[a] * q[b] * log((weight[a] + weight[b]) / 2) for a in (0, 1) for b in (0, 1))
+
+    told = explained(library)["messages"]["bound"]["explanation"]
+    (found,) = [each for each in told["findings"] if each["id"] == "FIND-PYRO-031"]
+    due = -(bound(0.4 + 1e-4) - bound(0.4 - 1e-4)) / 2e-4
+    assert found["cost"]["low"] <= due <= found["cost"]["high"]
+    assert (found["costs"], found["sites"], told["wrong"]) == (True, ["z"], True)
+    assert "RenyiELBO, named" in explained(library)["learned switch"]["without_shape"]["FIND-PYRO-031"]
+
+
+@pytest.mark.parametrize("library", PYRO)
 def test_what_a_compiled_object_keeps_is_tried_on_the_pair(explained, library):
     told = explained(library)["messages"]["compiled"]["explanation"]
     found = {each["id"]: each for each in told["findings"]}
@@ -363,6 +422,11 @@ def test_scales_masks_and_plates_in_force(explained, library):
     annealed = site["annealed in the model"]["z"]
     assert (annealed["model"]["scale"], annealed["guide"]["scale"]) == ([0.3, 0.3], [1.0, 1.0])
     assert site["masked in the model"]["z"]["model"]["kept"] == 0.75
+    sizeless = pairs["plate without a size"]
+    assert [each["plates"] for each in site["plate without a size"]["z"].values() if isinstance(each, dict)] == [
+        [{"name": "data", "size": 4, "rows": 4, "vectorised": True}]
+    ] * 2
+    assert "FIND-PYRO-002" not in {each["id"] for each in sizeless["findings"]}
     assert site["subsampled"]["z"]["guide"]["plates"] == [{"name": "data", "size": 12, "rows": 4, "vectorised": True}]
 
 

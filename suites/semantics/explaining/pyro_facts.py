@@ -41,8 +41,14 @@ def _site(name: str, model: Node | None, guide: Node | None) -> Site:
         observed=bool(model is not None and model.observed),
         kl=kl,
         error=error,
-        deterministic=bool(model is not None and model.infer.get("_deterministic")),
+        deterministic=model is not None and _recorded(model),
     )
+
+
+def _recorded(node: Node) -> bool:
+    """A value that is written down without a density: of `deterministic`, or what a reparameterised site has become."""
+    masked = node.own_mask and not any(bool(torch.as_tensor(each.kept).any()) for each in node.masks)
+    return bool(node.infer.get("_deterministic")) or (node.observed and node.family == "Delta" and masked)
 
 
 def _kl(model: Node | None, guide: Node | None) -> tuple[float | None, str]:

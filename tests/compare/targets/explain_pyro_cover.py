@@ -12,6 +12,7 @@ from pyro.infer import autoguide
 from pyro.infer.reparam import LocScaleReparam
 from pyro.nn import PyroModule, PyroSample
 
+FURTHER: dict[str, tuple[str, ...]] = {}
 KEEP: Any = torch.tensor([True, False, True, True])
 CLASSES = ("Trace_ELBO", "TraceMeanField_ELBO", "TraceGraph_ELBO", "TraceEnum_ELBO")
 
