@@ -177,6 +177,8 @@ def _objective(match: re.Match, told: dict, _again: dict, model: Trace, guide: T
         return None
     data = (match.group(1) or "").split(", ") if match.group(1) else []
     moved = (match.group(3) or "").split(", ") if match.group(3) else []
+    if {name for name, each in model.items() if each.observed and not each.recorded} - set(data):
+        return False  # a datum that the sentence leaves out
     scales = {model[name].scale[0] / model[name].factor for name in data if model[name].observed}
     unit = next(iter(scales), 1.0)
     terms = [model[name].scaled - (guide[name].scaled if name in guide else 0.0) for name in data]

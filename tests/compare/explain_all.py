@@ -109,7 +109,9 @@ def covered(library: str, backend: Any) -> dict[str, dict]:
         for name, (model, guide, arguments) in cover.PAIRS.items():
             if library == "pyro":  # autoguides name their parameters alike
                 importlib.import_module("pyro").clear_param_store()
-            elbos = {f"{each}()": getattr(backend.module, each)() for each in (*cover.CLASSES, *cover.FURTHER.get(name, ()))}
+            elbos = {
+                f"{each}()": getattr(backend.module, each)() for each in (*cover.CLASSES, *cover.FURTHER.get(name, ()))
+            }
             told = plain(explanation(backend.prepare(model, guide, arguments, {}, elbos), nothing))
             found[name] = told | {"text": "\n".join(text(told))}
     return found

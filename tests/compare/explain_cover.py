@@ -37,7 +37,8 @@ COVER: dict[str, tuple[tuple[str, ...] | str, tuple[str, ...] | str]] = {
     "plates with subsampling": (
         ("subsampled", "local latents of a mini-batch"), ("a global latent beside a mini-batch", "AutoSemiDAIS")),
     "enumeration in the model": (
-        ("enumerated in the model", "summed in the model", "summed under changing names"), ("enumerated in the model",)),
+        ("enumerated in the model", "summed in the model", "summed under changing names"),
+        ("enumerated in the model",)),
     "enumeration in the guide": (("enumerated in the guide", "AutoDiscreteParallel"), ("enumerated in the guide",)),
     "config_enumerate": (("enumerated in the guide",), ("enumerated in the guide", "enumerated in the model")),
     "flows": (("flow", "AutoIAFNormal", "AutoNormalizingFlow"), ("list of autoguides",)),
@@ -62,7 +63,7 @@ def _supports(*helps: str, role: str = HELPS, **known: str) -> dict[str, str]:
     return dict.fromkeys("swpz", POINT) | {"x": DATA} | dict.fromkeys(helps, role) | known
 
 
-_WITHIN = dict.fromkeys("swpz", DRAWN) | {"x": DATA}  # transformed normals at the model's own sites: no KL is registered
+_WITHIN = dict.fromkeys("swpz", DRAWN) | {"x": DATA}  # transformed normals: no KL is registered
 # Pair -> site -> its role, under TraceMeanField_ELBO the one behind the bar.
 ROLES: dict[str, dict[str, dict[str, str]]] = {
     "pyro": {
@@ -115,7 +116,11 @@ ROLES: dict[str, dict[str, dict[str, str]]] = {
 # (Class, site) whose role is neither of these two.
 OTHERWISE = {
     ("AutoDiscreteParallel", "TraceEnum_ELBO", "z"): "enumerated",
-    ("enumerated in the guide", "TraceEnum_ELBO", "z"): "score function",  # NumPyro's sums over sites of the model alone
+    (
+        "enumerated in the guide",
+        "TraceEnum_ELBO",
+        "z",
+    ): "score function",  # NumPyro sums those of the model
 }
 NO_MESSENGER = {"TraceEnum_ELBO": ("NotImplementedError: TraceEnum_ELBO does not support GuideMessenger", "")}
 RAISES: dict[str, dict[str, tuple[str, str]]] = {  # pair -> class -> what it raises, and the site

@@ -7,7 +7,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpyro
 import numpyro.distributions as dist
-from explain_numpyro_pairs import DATA, KEEP, PAIRS as OTHERS
+from explain_numpyro_pairs import DATA, KEEP, enumerated_guide, lit_model
 from numpyro import handlers
 from numpyro.contrib.control_flow import scan
 from numpyro.infer import autoguide, init_to_uniform
@@ -167,5 +167,8 @@ PAIRS = {
     "obs_mask": (obs_masked_model, lambda: None, ()),
     "Markov sites": (markov_model, partial(normal_guide, "z"), ()),
     "a global latent beside a mini-batch": (whole_model, whole_guide, ()),
-    "enumerated in the guide": OTHERS["enumerated in the guide"],
-} | {kind: (model, partial(normal_guide, "z"), ()) for kind, model in MODULES.items() if find_spec(kind) is not None}  # fmt: skip
+    "enumerated in the guide": (lit_model, enumerated_guide, ()),
+}  # fmt: skip
+PAIRS |= {
+    kind: (model, partial(normal_guide, "z"), ()) for kind, model in MODULES.items() if find_spec(kind) is not None
+}
