@@ -36,6 +36,7 @@ def _shifted(estimate: Told) -> None:
         estimate[name] += 50.0
 
 
+NONE = "½ log 2π: none; every density is fully normalised"
 # Kind of line -> the pair, and what makes a wrong line of it.
 PLANTS: dict[str, tuple[str, Callable[[Told], Any]]] = {
     "opening": (TABLED, lambda told: told.update(bits=32)),
@@ -58,7 +59,7 @@ PLANTS: dict[str, tuple[str, Callable[[Told], Any]]] = {
     "raises": (TABLED, lambda told: _class(told).update(error="KeyError: 'z'")),
     "value": (TABLED, lambda told: _shifted(_class(told, "TraceGraph_ELBO")["difference"])),
     "exact": (ORDERED, lambda told: told.update(exact=told["exact"] + 50)),
-    "constants": (TABLED, lambda told: _class(told).update(constants="½ log 2π: none; every density is fully normalised")),
+    "constants": (TABLED, lambda told: _class(told).update(constants=NONE)),
     "cost of a finding": (TABLED, lambda told: _shifted(told["findings"][0]["cost"])),
     "what a finding says": (TABLED, lambda told: told["findings"][0].update(costs=not told["findings"][0]["costs"])),
     "further findings": (TABLED, lambda told: told["without_shape"].popitem()),

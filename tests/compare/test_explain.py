@@ -16,6 +16,7 @@ from explain_printed import printed_losses
 
 pytestmark = pytest.mark.slow
 HERE = Path(__file__).parent
+_read = lru_cache(maxsize=2)(json.loads)
 
 
 @pytest.fixture(scope="module")
@@ -31,11 +32,6 @@ def explained():
         return _read(found[library].stdout)
 
     return explain
-
-
-@lru_cache(maxsize=2)
-def _read(printed):
-    return json.loads(printed)
 
 
 def _pairs(found):
