@@ -1,5 +1,7 @@
 """What `compare explain` has to know, which pairs stand for it in each library, and what each class does with them."""
 
+from collections.abc import Iterable
+
 DRAWN, KL, POINT, DATA, HELPS = (
     "reparameterised", "reparameterised | analytic", "point", "log-likelihood", "auxiliary + reparameterised",
 )  # fmt: skip
@@ -58,12 +60,16 @@ COVER: dict[str, tuple[tuple[str, ...] | str, tuple[str, ...] | str]] = {
 BASES = {"AutoGuide", "AutoContinuous", "AutoMessenger", "AutoRVB"}  # of which no guide is made
 
 
+def _each(names: Iterable[str], role: str) -> dict[str, str]:
+    return dict.fromkeys(names, role)
+
+
 def _supports(*helps: str, role: str = HELPS, **known: str) -> dict[str, str]:
     """Of an autoguide that draws unconstrained values: what the model draws is a point that moves with them."""
-    return dict.fromkeys("swpz", POINT) | {"x": DATA} | dict.fromkeys(helps, role) | known
+    return _each("swpz", POINT) | {"x": DATA} | _each(helps, role) | known
 
 
-_WITHIN = dict.fromkeys("swpz", DRAWN) | {"x": DATA}  # transformed normals: no KL is registered
+_WITHIN = _each("swpz", DRAWN) | {"x": DATA}  # transformed normals: no KL is registered
 # Pair -> site -> its role, under TraceMeanField_ELBO the one behind the bar.
 ROLES: dict[str, dict[str, dict[str, str]]] = {
     "pyro": {
@@ -83,7 +89,7 @@ ROLES: dict[str, dict[str, dict[str, str]]] = {
         "AutoNormalizingFlow": _supports("_AutoNormalizingFlow_latent"),
         "AutoDiscreteParallel": {"z": "score function | raises", "x": DATA},
         "obs_mask": {"x_observed": DATA, "x_unobserved": "drawn from the prior | raises", "x": "deterministic"},
-        "Markov sites": dict.fromkeys(("z0", "z1", "z2"), KL) | dict.fromkeys(("x0", "x1", "x2"), DATA),
+        "Markov sites": _each(("z0", "z1", "z2"), KL) | _each(("x0", "x1", "x2"), DATA),
         "factor": {"z": KL, "f": DATA},
         "reparam": {"m": KL, "z_decentered": KL, "z": "deterministic", "x": DATA},
         "condition": {"m": DATA, "z": KL, "x": DATA},
@@ -94,7 +100,7 @@ ROLES: dict[str, dict[str, dict[str, str]]] = {
     },
     "numpyro": {
         "list of autoguides": {"positive": DRAWN, "x": DATA}
-        | dict.fromkeys(("point", "bounded", "simplex", "real", "flow", "bnaf", "batched", "batched_low"), POINT)
+        | _each(("point", "bounded", "simplex", "real", "flow", "bnaf", "batched", "batched_low"), POINT)
         | {f"_{each}_latent": HELPS for each in ("bounded", "simplex", "real", "flow", "bnaf", "batched",
                                                  "batched_low")},
         "AutoLaplaceApproximation": {"m": POINT, "x": DATA, "_auto_latent": "auxiliary + point"},
@@ -116,11 +122,7 @@ ROLES: dict[str, dict[str, dict[str, str]]] = {
 # (Class, site) whose role is neither of these two.
 OTHERWISE = {
     ("AutoDiscreteParallel", "TraceEnum_ELBO", "z"): "enumerated",
-    (
-        "enumerated in the guide",
-        "TraceEnum_ELBO",
-        "z",
-    ): "score function",  # NumPyro sums those of the model
+    ("enumerated in the guide", "TraceEnum_ELBO", "z"): "enumerated",
 }
 NO_MESSENGER = {"TraceEnum_ELBO": ("NotImplementedError: TraceEnum_ELBO does not support GuideMessenger", "")}
 RAISES: dict[str, dict[str, tuple[str, str]]] = {  # pair -> class -> what it raises, and the site
