@@ -55,6 +55,8 @@ JAX_OF: Mapping[Library, Mapping[str, str]] = {
         "0.25.0": "0.4.35",
     },
 }
+# What a release asks for without an upper bound, and did not know in its day.
+BESIDE: Mapping[Library, tuple[str, ...]] = {Library.PYMC: ("cachetools<7",)}
 AHEAD = {  # for the newest one of its day
     "0.12.1": "JAX 0.4.18 for 0.4.11",
     "0.13.0": "JAX 0.4.18 for 0.4.14",
@@ -119,7 +121,7 @@ class Release:
     def requirements(self) -> tuple[str, ...]:
         """What its environment holds; a version that is not in the table gets the JAX that pip finds to fit."""
         if self.library not in JAX_OF:
-            return (self.requirement,)
+            return (self.requirement, *BESIDE.get(self.library, ()))
         jax = JAX_OF.get(self.library, {}).get(self.version)
         beside = ("funsor",) if self.library is Library.NUMPYRO else ()
         if jax is None:

@@ -17,7 +17,7 @@ import numpy as np
 import pymc as pm
 import pytensor
 import pytensor.tensor as pt
-from pymc.pytensorf import compile as compiled
+from pymc import pytensorf
 from pymc.pytensorf import find_rng_nodes, reseed_rngs
 from pytensor.compile.mode import Mode
 
@@ -43,6 +43,7 @@ from elbo_compare.suites.contract import (
     Training,
 )
 
+compiled = getattr(pytensorf, "compile", None) or pytensorf.compile_pymc  # its name before PyMC 5.17
 BY_NUMPY = Mode(linker="vm", optimizer="fast_run")
 BY_NUMBA = "NUMBA"
 PRIORS = {Prior.STANDARD_NORMAL: pm.Normal, Prior.LAPLACE: pm.Laplace}

@@ -306,7 +306,7 @@ def test_numpyro_that_knows_raw_keys_alone_gets_them_in_its_environment_and_says
 
 def test_a_guest_s_releases_are_each_in_an_environment_and_held_against_what_is_by_hand_here(monkeypatch):
     release = Release(library=Library.PYMC, version="5.16.2")
-    assert release.is_apart and release.requirements == ("pymc==5.16.2",) and not release.patches
+    assert release.is_apart and release.requirements == ("pymc==5.16.2", "cachetools<7") and not release.patches
     asked = []
     monkeypatch.setattr(matching, "importable", lambda module: module == "jax")
     monkeypatch.setattr(matching, "_results", lambda name, where: asked.append((name, where is HERE)) or ())
