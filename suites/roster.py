@@ -193,6 +193,7 @@ BY_NAME = {row.name: row for row in ROSTER}
 GUEST = {row.name: row for row in GUESTS}
 LIBRARIES = {row.name: row for row in (*ROSTER, *GUESTS) if row.library is not None}
 TITLES = {name: row.library.title for name, row in LIBRARIES.items() if row.library}  # a library's name in a sentence
+RELEASED_AS = {"tfp": "tensorflow-probability"}  # its final releases; the nightly builds have a name of their own
 ORACLE = next(row.name for row in ROSTER if row.kind is Kind.ORACLE)  # the reference, whatever the others are
 
 

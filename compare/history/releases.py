@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from elbo_compare.suites.roster import LIBRARIES
+from elbo_compare.suites.roster import LIBRARIES, RELEASED_AS
 from elbo_compare.suites.semantics.case import Library
 
 # Final releases, oldest first. Before 1.4.0 Pyro does not import with the Python and torch of today; before 0.12.1
@@ -104,8 +104,7 @@ class Release:
     @property
     def distribution(self) -> str:
         """The name that a package registry has it under. TensorFlow Probability's nightly builds are no releases."""
-        named = {Library.TFP: "tensorflow-probability"}
-        return named.get(self.library) or LIBRARIES[self.library].distributions[0]
+        return RELEASED_AS.get(self.library) or LIBRARIES[self.library].distributions[0]
 
     @property
     def requirement(self) -> str:

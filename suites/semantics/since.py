@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 
-from elbo_compare.suites.roster import LIBRARIES
+from elbo_compare.suites.roster import LIBRARIES, RELEASED_AS
 from elbo_compare.suites.semantics.case import Finding
 
 STANDINGS = ("shows", "right", "other")
@@ -29,7 +29,7 @@ def measured(finding: Finding) -> str:
     row = rows().get(finding.id)
     if row is None:
         return ""
-    distribution = LIBRARIES[finding.library].distributions[0]
+    distribution = RELEASED_AS.get(finding.library) or LIBRARIES[finding.library].distributions[0]
     ran = [version for word in STANDINGS for version in row[word].split(", ") if version != "none"]
     if not ran:
         return ""
