@@ -3,7 +3,7 @@
     python benchmarks/claims_by_library.py OUT RUN [RUN ...]
 
 RUN: folders of `compare all`, judged. Writes OUT/claims-by-library.csv, a row for each implementation and claim, and
-OUT/README.md with the counts. A claim *agrees* with an implementation where none of its verdicts differs or is
+prints the counts in Markdown. A claim *agrees* with an implementation where none of its verdicts differs or is
 inconclusive and one agrees; a later run's verdicts of an implementation take the place of an earlier one's.
 """
 
@@ -64,7 +64,7 @@ def main(out: Path, folders: list[Path]) -> None:
     claims = by_claim(verdicts_of(folders))
     out.mkdir(parents=True, exist_ok=True)
     claims.to_csv(out / "claims-by-library.csv", index=False)
-    (out / "table.md").write_text("\n".join(lines(claims)) + "\n", encoding="utf-8")
+    print("\n".join(lines(claims)))
 
 
 if __name__ == "__main__":
