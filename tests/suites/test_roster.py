@@ -18,6 +18,7 @@ EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["option
 # Not what an implementation needs, but what was agreed about some of them, or a reading order.
 OTHERWISE = {
     "compare/bench/targets.py": "marks that the bench was to reach, pair by pair",
+    "compare/checking/followed.py": "roots of imports: what a user's own function is not",
     "compare/running/expected.py": "seconds of the recorded run; who is not in it costs what the hand-written one does",
     "suites/semantics/case.py": "whose programs the semantics suite holds",
     "reports/figures.py": "the reading order",
