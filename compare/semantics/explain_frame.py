@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from elbo_compare.compare.checking.failure import TargetError
 from elbo_compare.compare.errors import UsageError
 from elbo_compare.compare.semantics.explain_child import named_elbo, plain
 from elbo_compare.compare.semantics.explain_text import text
@@ -84,7 +85,10 @@ def _elbos(elbo: Any, backend: Any) -> dict[str, Any]:
     if elbo is None:
         return {}
     if isinstance(elbo, str):
-        return named_elbo(elbo, backend)
+        try:
+            return named_elbo(elbo, backend)
+        except TargetError as error:
+            raise UsageError(str(error)) from error
     if not isinstance(elbo, backend.base_class):
         raise UsageError(f"elbo is of type {type(elbo).__name__}, which is no ELBO of {backend.module.__name__}.")
     return {type(elbo).__name__: elbo}

@@ -1,7 +1,6 @@
 """Findings that show in how an object is used, not in one draw: each is tried on the very pair, by public calls."""
 
 import copy
-import warnings
 from collections.abc import Callable, Iterator
 from time import process_time
 from typing import Any
@@ -18,7 +17,7 @@ from elbo_compare.suites.semantics.explaining.numbers import changed, numbers_of
 from elbo_compare.suites.semantics.explaining.renyi_trials import scores_of_bound
 from elbo_compare.suites.semantics.explaining.roles import Role, treatment
 from elbo_compare.suites.semantics.explaining.tmc_trials import factors_left, scores_left
-from elbo_compare.suites.tracing.pyro_trace import one_thread
+from elbo_compare.suites.tracing.pyro_trace import one_thread, quiet
 
 DRAWS, SECONDS = 64, 2.0  # the seconds are for large pairs alone
 SAME = 1e-6  # of the size of a loss: two calls under one seed differ by rounding alone
@@ -33,8 +32,7 @@ def trials(pair: Any) -> tuple[Candidate, ...]:
         if not facts.asked or facts.error:
             continue
         elbo = pair.elbos[facts.name]
-        with warnings.catch_warnings(), one_thread(), pyro.validation_enabled(is_validation_enabled()):
-            warnings.simplefilter("ignore")
+        with quiet(), one_thread(), pyro.validation_enabled(is_validation_enabled()):
             called = (_called, scores_of_bound) if named else ()
             for each in (_infinite, _subsampled, _ranked, _penalty, scores_left, factors_left, *called):
                 found += each(pair, facts, elbo)
