@@ -29,6 +29,8 @@ CUT = "@detached"
 class Reading(Messenger):
     """The guide's latents are made from the tape's base noise, as its distributions make them from their own.
 
+    Values put in by `handlers.substitute` would carry no gradient to the guide's parameters.
+
     values: by site, where they are given. through: the share of the gradient that passes through them (0: they are cut
     off). A family whose base noise is not known (a gamma, a discrete one) is drawn by NumPyro, under its key.
     """
