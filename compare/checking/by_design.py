@@ -44,7 +44,11 @@ def designed(subject: Subject, found: Identified | None, quantity: Quantity) -> 
             break
     if chosen is None:
         return None
-    return Designed(objective=chosen[0], judged=chosen[1], by=_declared(subject, chosen[0], quantity))
+    by = _declared(subject, chosen[0], quantity)
+    uneven = found is not None and found.standing is Standing.MISMATCH and found.beta and any(found.beta.powers[:2])
+    if uneven and not by.startswith("--"):
+        by = ""  # batch or latents reduced unevenly: the weight that acts is not the one that an argument declares
+    return Designed(objective=chosen[0], judged=chosen[1], by=by)
 
 
 Known = tuple[Objective, Reading | None, Reduction]

@@ -221,6 +221,8 @@ def _written_for(finding: Finding, given: Shapes, callee: Callee) -> list[Shapes
                 and axis == 2
             ):
                 sizes[name] = whole // 2  # sum of squares = 2 x the half squared error
+    named = {*_sizes_named(callee), *batch_sizes(callee.function)}
+    sizes = {axis: n for axis, n in sizes.items() if n in named}  # a size that the source names, and no other number
     return [replace(given, **sizes)] if sizes else []
 
 

@@ -1,5 +1,6 @@
 """The verdict on a function that draws inside: which reading its means fit, the claims, and what they equal if none."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -30,6 +31,8 @@ from elbo_compare.suites.contract import Likelihood
 from elbo_compare.suites.mutants import catalogue, correct
 from elbo_compare.suites.mutants.variant import Kind, Variant
 
+SAMPLER = re.compile(r"reparam|^r?sample|sample$|_sample_")
+SAMPLES = "its name says that it draws a sample, and it draws: no KL and no loss, not judged"
 IMITATED_DRAWS = 10_000
 IMITATED_DATA = 2  # the data of few latents: imitation of every variant at 40 latents would cost seconds
 CONSISTENT = 5.0  # standard errors between two means that are called the same; identification, not judgement
@@ -43,7 +46,7 @@ UNDECIDED = (
 def judge_drawing(experiment: Experiment, callee: Callee, options: Options) -> Finding:
     """Judge what would be minimised in expectation. Terms beside it are not judged."""
     first = experiment.observe(experiment.ordinary(ORDINARY[0]))
-    sampler = _sampler(experiment)
+    sampler = _sampler(experiment) or SAMPLES * bool(SAMPLER.search(callee.label.lower()))
     if sampler:
         return Finding(verdict=CheckVerdict.NOT_JUDGED, message=f"{callee.label}: {sampler}")
     joined = apart.joining(callee.label, callee.function)

@@ -104,12 +104,12 @@ def _to_an_epsilon(subject: Subject, one: JudgedReading, tier: float) -> JudgedR
     return replace(trial, note=note)
 
 
-def within_an_epsilon(subject: Subject, found: Identified) -> JudgedReading | None:
+def within_an_epsilon(subject: Subject, reading: Reading, reduction: Reduction) -> JudgedReading | None:
     """A term that a small number of the source keeps from a reading, and moves by `MOVED` at most; None otherwise."""
     small = [n for n in subject.numbers if 0 < abs(n) <= LARGEST_EPSILON]
     if not small:
         return None
-    one = judged(subject, found.reading, found.reduction, SINGLE)
+    one = judged(subject, reading, reduction, SINGLE)
     term = replace(one.term, roundoff=MOVED)
     with np.errstate(all="ignore"):
         single = term.values((*one.record.single, *one.record.single_extreme)).ratio <= 1  # judged to float32 else

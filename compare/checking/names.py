@@ -152,6 +152,7 @@ EITHER = {
     "s": (WrittenAs.SIGMA, WrittenAs.LOG_VAR, WrittenAs.LOG_SIGMA, WrittenAs.VAR),
     "logs": (WrittenAs.LOG_SIGMA, WrittenAs.LOG_VAR),
     "lsigma": (WrittenAs.LOG_SIGMA, WrittenAs.LOG_VAR),
+    "sig": (WrittenAs.SIGMA, WrittenAs.LOG_VAR, WrittenAs.LOG_SIGMA, WrittenAs.VAR),
     "scale": (WrittenAs.SIGMA, WrittenAs.VAR),
     "sigma2": (WrittenAs.VAR, WrittenAs.SIGMA),  # a square, or the second of two
     "std2": (WrittenAs.VAR, WrittenAs.SIGMA),
@@ -295,5 +296,5 @@ def forms_of(name: str, role: Role, form: WrittenAs) -> tuple[WrittenAs, ...]:
         others = WORDS["LATENT"] | WORDS["PRIOR"]
         others |= WORDS["DECODED"] | {"x", "px", "y", "obs"} if role is Role.OUTPUT_SPREAD else set()
         core = "".join(word for word in words_of(name) if word not in others)
-        return EITHER.get(core) or EITHER.get(_plain(name)) or (form,)
+        return EITHER.get(core) or EITHER.get(_plain(name)) or EITHER.get(core.removeprefix("z")) or (form,)
     return (form,)

@@ -77,6 +77,11 @@ MORE = [
     ("kl_of_guarded_logarithms", RIGHT, "right but for an epsilon, 1e-06: it moves the value by 0.00"),
     ("kl_of_proportions", CheckVerdict.NOT_JUDGED, "no likelihood that is known here"),
     ("Recording.loss", RIGHT, r"Bernoulli\(recon\)"),
+    ("log_normal_of_guarded", RIGHT, "right"),
+    ("kl_of_sig", RIGHT, "averaged over the batch"),
+    ("reparameterize_squashed", CheckVerdict.NOT_JUDGED, "draws a sample"),
+    ("of_a_variance", WRONG, "averaged over the batch and the observed"),
+    ("unevenly_weighted", WRONG, "latent"),
     ("short_normaliser", RIGHT, r"log N\(x; mu, exp\(logvar\)\)"),
 ]
 ALL = [*((FRESH, *kind) for kind in KINDS), *((UNSEEN, *kind) for kind in MORE)]

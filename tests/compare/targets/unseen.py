@@ -187,3 +187,31 @@ class Recording(nn.Module):
         if record is not None:
             record["recon_loss"].append(data.item())
         return loss
+
+
+def log_normal_of_guarded(x, mu, var):
+    """An epsilon beside the variance in its logarithm."""
+    return (-0.9189385332046727 - 0.5 * torch.log(var + 1e-9) - 0.5 * (x - mu) ** 2 / var).sum(1)
+
+
+def kl_of_sig(zmean, zsig):
+    """What is called `sig` is a log variance."""
+    return 0.5 * (zmean**2 + zsig.exp() - 1 - zsig).sum(1).mean()
+
+
+def reparameterize_squashed(mu, log_std):
+    """A sampler with the log density of its sample."""
+    noise = torch.randn_like(mu)
+    action = torch.tanh(mu + noise * log_std.exp())
+    return action, (-0.5 * noise**2 - log_std - torch.log(1 - action**2 + 1e-6)).sum(1, keepdim=True)
+
+
+def of_a_variance(x, x_hat):
+    """A squared error averaged over the observed, over twice a fixed variance."""
+    return ((x - x_hat) ** 2).mean() / (2 * 0.03125)
+
+
+def unevenly_weighted(x, recon, mu, logvar, kl_weight=0.1):
+    """A mean over the latents under a weight."""
+    kl = 0.5 * (mu**2 + logvar.exp() - 1 - logvar).mean()
+    return functional.mse_loss(recon, x) + kl_weight * kl
