@@ -98,7 +98,7 @@ def kl_with_own_noise(z: Dual, mean: Dual, log_var: Dual) -> Dual:
 def own_noise(z: Dual) -> Array:
     """Standard normal numbers, (batch, latent): independent of z, and yet a function of the bits of each of its rows.
 
-    A row's bits are hashed with the column by SplitMix64 (Steele, Lea and Flood 2014, figure 16), and the
+    A row's bits are hashed with the column by SplitMix64 (Steele, Lea and Flood 2014, OOPSLA), and the
     53 highest bits of the hash, as a number in (0, 1), go through the normal quantile.
     """
     bits = np.ascontiguousarray(np.real(z), dtype=np.float64).view(np.uint64)
