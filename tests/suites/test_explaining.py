@@ -10,7 +10,7 @@ from elbo_compare.compare.semantics.measuring import _references
 from elbo_compare.suites.semantics.case import Library
 from elbo_compare.suites.semantics.explaining import numbers
 from elbo_compare.suites.semantics.explaining.applying import candidates
-from elbo_compare.suites.semantics.explaining.facts import ClassFacts, Pair, Side, Site
+from elbo_compare.suites.semantics.explaining.facts import ClassFacts, Pair, Side, SiteFacts
 from elbo_compare.suites.semantics.explaining.mending import has_exact
 from elbo_compare.suites.semantics.explaining.needs import needs_of
 from elbo_compare.suites.semantics.explaining.objective import optimised
@@ -106,8 +106,8 @@ def test_numpyro_s_graph_is_no_reference_for_a_score_that_it_weighs(weighs, slop
     kinds = ("Trace_ELBO", "TraceGraph_ELBO", "TraceEnum_ELBO")
     side = Side(family="Bernoulli", shown="Bernoulli", draw=Draw.SCORE, **weighs)
     pair = SimpleNamespace(
-        classes=[ClassFacts(name=kind, kind=kind) for kind in kinds], sites=[Site(name="z", model=side, guide=side)],
-        mended="", library=Library.NUMPYRO,
+        classes=[ClassFacts(name=kind, kind=kind) for kind in kinds],
+        sites=[SiteFacts(name="z", model=side, guide=side)], mended="", library=Library.NUMPYRO,
     )  # fmt: skip
     assert _references(cast(Pair, pair)) == ("Trace_ELBO", slope)
 
@@ -115,10 +115,10 @@ def test_numpyro_s_graph_is_no_reference_for_a_score_that_it_weighs(weighs, slop
 def test_no_exact_value_is_asked_for_of_a_pair_that_means_something_else():
     side = Side(family="Normal", shown="Normal")
     discrete = Side(family="Bernoulli", shown="Bernoulli", draw=Draw.SCORE)
-    assert has_exact([Site(name="z", model=side, guide=side)])
-    assert not has_exact([Site(name="z", model=discrete)])  # a latent that the guide lacks: its prior is meant
+    assert has_exact([SiteFacts(name="z", model=side, guide=side)])
+    assert not has_exact([SiteFacts(name="z", model=discrete)])  # a latent that the guide lacks: its prior is meant
     small, large = (Side(family="Normal", shown="Normal", plates=(Plate(name="p", size=n, rows=4),)) for n in (4, 12))
-    assert not has_exact([Site(name="z", model=large, guide=small)])
+    assert not has_exact([SiteFacts(name="z", model=large, guide=small)])
 
 
 def side_of(family="Normal", **known):
@@ -128,8 +128,8 @@ def side_of(family="Normal", **known):
 def test_a_point_beside_a_drawn_latent_is_no_part_of_a_divergence():
     """E_q of a Delta has no KL: its density stands with the likelihood, outside of what is called KL(q || p)."""
     point, drawn = side_of("Delta", draw=Draw.POINT), side_of()
-    sites = [Site(name="s", model=drawn, guide=point), Site(name="z", model=drawn, guide=drawn),
-             Site(name="x", model=drawn, observed=True)]  # fmt: skip
+    sites = [SiteFacts(name="s", model=drawn, guide=point), SiteFacts(name="z", model=drawn, guide=drawn),
+             SiteFacts(name="x", model=drawn, observed=True)]  # fmt: skip
     said = optimised(sites)
     assert said[0] == "Maximised on average: E_q[log p(x, s)] - KL(q(z) || p(z)) (effective beta 1), z = z."
     assert said[1] == "s: a point in the guide (MAP); no integral is done."
@@ -137,9 +137,9 @@ def test_a_point_beside_a_drawn_latent_is_no_part_of_a_divergence():
 
 
 def test_what_the_guide_lacks_is_no_part_of_a_divergence():
-    data = Site(name="x", model=side_of(), observed=True)
-    guided, lacking = Site(name="w", model=side_of(), guide=side_of()), Site(name="b", model=side_of())
-    summed = Site(name="k", model=side_of("Categorical", enumerate="parallel", draw=Draw.SCORE))
+    data = SiteFacts(name="x", model=side_of(), observed=True)
+    guided, lacking = SiteFacts(name="w", model=side_of(), guide=side_of()), SiteFacts(name="b", model=side_of())
+    summed = SiteFacts(name="k", model=side_of("Categorical", enumerate="parallel", draw=Draw.SCORE))
     said = optimised([guided, summed, data])
     assert said[0].endswith("KL(q(z) || p(z)) (effective beta 1), z = w.")
     assert said[1].startswith("k: not in the guide; summed out by TraceEnum_ELBO")
@@ -150,16 +150,18 @@ def test_what_the_guide_lacks_is_no_part_of_a_divergence():
 
 
 def test_a_datum_that_is_weighted_by_hand_is_not_said_to_count_once():
-    sites = [Site(name="z", model=side_of(), guide=side_of()),
-             Site(name="x", model=side_of(scale=(10.0, 10.0)), observed=True)]  # fmt: skip
+    sites = [SiteFacts(name="z", model=side_of(), guide=side_of()),
+             SiteFacts(name="x", model=side_of(scale=(10.0, 10.0)), observed=True)]  # fmt: skip
     said = " ".join(optimised(sites))
     assert "each datum of x counts 10 times" in said
     assert "counts once" not in said
-    assert "each datum counts once" in " ".join(optimised([sites[0], Site(name="x", model=side_of(), observed=True)]))
+    assert "each datum counts once" in " ".join(
+        optimised([sites[0], SiteFacts(name="x", model=side_of(), observed=True)])
+    )
 
 
 def test_a_class_that_raises_for_another_reason_raises_at_no_site():
-    scored = [Site(name="n", model=side_of(), guide=side_of("Poisson", draw=Draw.SCORE))]
+    scored = [SiteFacts(name="n", model=side_of(), guide=side_of("Poisson", draw=Draw.SCORE))]
     refused = "NotImplementedError: All distributions in the guide must be fully reparameterized."
     assert raising_site(scored, "TraceTailAdaptive_ELBO", refused) == "n"
     assert raising_site(scored, "TraceTailAdaptive_ELBO", "ValueError: plates collide") == ""
@@ -167,7 +169,7 @@ def test_a_class_that_raises_for_another_reason_raises_at_no_site():
 
 def test_a_prior_that_is_integrated_to_one_holds_no_constant():
     """NumPyro's TraceEnum_ELBO adds nothing of a latent that the guide lacks, the other classes add its log p."""
-    lacking = Site(name="b", model=side_of(log_prob=-1.2, normal_dims=1.0))
+    lacking = SiteFacts(name="b", model=side_of(log_prob=-1.2, normal_dims=1.0))
     assert without_density(treatment(lacking, "TraceEnum_ELBO", Library.NUMPYRO))
     assert not without_density(treatment(lacking, "Trace_ELBO", Library.NUMPYRO))
 
@@ -178,7 +180,7 @@ def test_a_renyi_bound_is_said_to_be_of_what_every_site_shares():
     steps = Plate(name="steps", size=3, rows=3, vectorised=False)
 
     def said(*plates, library=Library.PYRO):
-        return objective_of("RenyiELBO", [Site(name=str(k), model=side_of(plates=each)) for k, each in
+        return objective_of("RenyiELBO", [SiteFacts(name=str(k), model=side_of(plates=each)) for k, each in
                                           enumerate(plates)], library)  # fmt: skip
 
     assert said((whole,), (whole,)).endswith("one of each element of plate 'rows', added up")
@@ -203,9 +205,9 @@ def masked(family, **known):
 def test_a_point_keeps_the_mask_of_the_models_own_distribution():
     """KL(Delta || p) is -log p at the point: a mask within p is kept, one of a handler around the model is not."""
     point = side_of("Delta", draw=Draw.POINT, log_density=-1.5)
-    own = Site(name="z", model=masked("Normal", own_mask=True), guide=point, kl=0.0)
-    handled = Site(name="z", model=masked("Normal", handler_digest="[0.0]"), guide=point, kl=0.0)
-    drawn = Site(name="z", model=masked("Normal", own_mask=True), guide=side_of(own_mask=True), kl=0.0)
+    own = SiteFacts(name="z", model=masked("Normal", own_mask=True), guide=point, kl=0.0)
+    handled = SiteFacts(name="z", model=masked("Normal", handler_digest="[0.0]"), guide=point, kl=0.0)
+    drawn = SiteFacts(name="z", model=masked("Normal", own_mask=True), guide=side_of(own_mask=True), kl=0.0)
     ids = [{each.id for each in candidates(pair_of(site))} for site in (own, handled, drawn)]  # type: ignore[arg-type]
     assert ids == [{"FIND-PYRO-008"}, {"FIND-PYRO-007", "FIND-PYRO-008"}, {"FIND-PYRO-020"}]
     roles = [treatment(site, "TraceMeanField_ELBO", Library.PYRO).roles for site in (own, handled, drawn)]
@@ -215,7 +217,7 @@ def test_a_point_keeps_the_mask_of_the_models_own_distribution():
 def test_findings_that_meet_at_a_site_say_so():
     """The term is off by one number, which is not to be told twice as if each cost it alone."""
     point = side_of("Delta", draw=Draw.POINT, log_density=-1.5, scale=(0.5, 0.5))
-    both = candidates(pair_of(Site(name="z", model=side_of(), guide=point, kl=0.0)))  # type: ignore[arg-type]
+    both = candidates(pair_of(SiteFacts(name="z", model=side_of(), guide=point, kl=0.0)))  # type: ignore[arg-type]
     assert {each.id: each.fact for each in both} == {
         "FIND-PYRO-001": "together with FIND-PYRO-008", "FIND-PYRO-008": "together with FIND-PYRO-001",
     }  # fmt: skip

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from math import isinf
 
 from elbo_compare.suites.semantics.case import Library
-from elbo_compare.suites.semantics.explaining.facts import ClassFacts, Draw, Pair, Side, Site
+from elbo_compare.suites.semantics.explaining.facts import ClassFacts, Draw, Pair, Side, SiteFacts
 
 PYRO = Library.PYRO
 SAMPLING = ("Trace_ELBO", "TraceGraph_ELBO")
@@ -67,7 +67,7 @@ def _merged(found: Sequence[Candidate]) -> list[Candidate]:
     ]  # fmt: skip
 
 
-def _of_site(site: Site, library: Library, bits: int) -> Iterator[Candidate]:
+def _of_site(site: SiteFacts, library: Library, bits: int) -> Iterator[Candidate]:
     yield from _of_data(site, library)
     model, guide = site.model, site.guide
     if site.observed or model is None:
@@ -87,7 +87,7 @@ def _of_site(site: Site, library: Library, bits: int) -> Iterator[Candidate]:
             yield Candidate(id=identifier, kind="TraceMeanField_ELBO", sites=(site.name,))
 
 
-def _of_data(site: Site, library: Library) -> Iterator[Candidate]:
+def _of_data(site: SiteFacts, library: Library) -> Iterator[Candidate]:
     model = site.model
     if not site.observed or model is None:
         return
@@ -99,7 +99,7 @@ def _of_data(site: Site, library: Library) -> Iterator[Candidate]:
                         nats=model.log_prob)  # fmt: skip
 
 
-def _of_weights(site: Site, library: Library) -> Iterator[Candidate]:
+def _of_weights(site: SiteFacts, library: Library) -> Iterator[Candidate]:
     """Scales, plates and masks that differ between model and guide."""
     model, guide, here = site.model, site.guide, (site.name,)
     if model is None or guide is None:
@@ -122,7 +122,7 @@ def _of_weights(site: Site, library: Library) -> Iterator[Candidate]:
         yield Candidate(id=identifier, kind="TraceMeanField_ELBO", sites=here)
 
 
-def _of_families(site: Site, library: Library) -> Iterator[str]:
+def _of_families(site: SiteFacts, library: Library) -> Iterator[str]:
     """Findings about a registered divergence."""
     model, guide = site.model, site.guide
     if model is None or guide is None:

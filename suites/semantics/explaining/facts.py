@@ -57,7 +57,7 @@ class Side:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Site:
+class SiteFacts:
     """One name. `kl`: the library's own term (KL scaled and masked as it does it), None where none is registered or
     the guide lacks the site; `error`: what TraceMeanField_ELBO raises for this site. `exact_kl`: an independent value
     of an analytic KL, where one is at hand. `deterministic`: it records a value and has no density."""
@@ -144,7 +144,7 @@ class Pair(Protocol):
     versions: str
     bits: int
     mended: str
-    sites: tuple[Site, ...]
+    sites: tuple[SiteFacts, ...]
     classes: tuple[ClassFacts, ...]
     directions: tuple[str, ...]
     remarks: tuple[str, ...]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from elbo_compare.suites.semantics.explaining.facts import Site
+from elbo_compare.suites.semantics.explaining.facts import SiteFacts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,7 +15,7 @@ class Mending:
     factors: Mapping[str, float]
 
 
-def mending(sites: Sequence[Site]) -> Mending:
+def mending(sites: Sequence[SiteFacts]) -> Mending:
     """The changes; both empty for a pair that says what is meant."""
     latents = [site for site in sites if site.model is not None and not site.observed]
     return Mending(
@@ -35,7 +35,7 @@ def mending_text(changes: Mending) -> str:
     return " and ".join(parts)
 
 
-def has_exact(sites: Sequence[Site]) -> bool:
+def has_exact(sites: Sequence[SiteFacts]) -> bool:
     """Whether the pair as it is written says what is meant: an exact value of it is asked for then alone."""
     changes = mending(sites)
     return any(not site.observed for site in sites) and not changes.factors and not changes.unscored

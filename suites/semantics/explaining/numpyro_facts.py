@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpyro.distributions.util import scale_and_mask
 
-from elbo_compare.suites.semantics.explaining.facts import Side, Site
+from elbo_compare.suites.semantics.explaining.facts import Side, SiteFacts
 from elbo_compare.suites.tracing.numpyro_trace import divergence
 from elbo_compare.suites.tracing.site import Node, Traced
 
@@ -44,14 +44,14 @@ def columns(arrays: Mapping[str, Arrays]) -> Any:
     return jnp.stack(rows) if rows else jnp.zeros((0, 3))
 
 
-def sites_of(static: Mapping[str, Static], arrays: Mapping[str, Arrays]) -> tuple[Site, ...]:
+def sites_of(static: Mapping[str, Static], arrays: Mapping[str, Arrays]) -> tuple[SiteFacts, ...]:
     """The sites of one draw."""
     return tuple(_site(name, each, arrays[name]) for name, each in static.items())
 
 
-def _site(name: str, static: Static, arrays: Arrays) -> Site:
+def _site(name: str, static: Static, arrays: Arrays) -> SiteFacts:
     sides = {role: _numbers(static[role], arrays[role]) for role in ("model", "guide") if role in static}
-    return Site(
+    return SiteFacts(
         name=name,
         model=sides.get("model"),
         guide=sides.get("guide"),

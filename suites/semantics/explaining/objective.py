@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Sequence
 from math import log, pi
 
-from elbo_compare.suites.semantics.explaining.facts import Draw, Side, Site
+from elbo_compare.suites.semantics.explaining.facts import Draw, Side, SiteFacts
 
 HALF_LOG_2PI = 0.5 * log(2 * pi)
 
 
-def optimised(sites: Sequence[Site]) -> tuple[str, ...]:
+def optimised(sites: Sequence[SiteFacts]) -> tuple[str, ...]:
     """The objective in plain words, then a line for each thing that weighs a site otherwise than once."""
     sites = [site for site in sites if not site.deterministic]
     likelihood = [site for site in sites if site.observed and site.model is not None]
@@ -32,7 +32,7 @@ def optimised(sites: Sequence[Site]) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def _apart(points: Sequence[Site], summed: Sequence[Site], drawn: Sequence[Site]) -> Iterator[str]:
+def _apart(points: Sequence[SiteFacts], summed: Sequence[SiteFacts], drawn: Sequence[SiteFacts]) -> Iterator[str]:
     """Latents that are no part of the divergence: points of the guide, and what it lacks."""
     said = (
         (points, "a point in the guide (MAP); no integral is done"),
@@ -44,7 +44,7 @@ def _apart(points: Sequence[Site], summed: Sequence[Site], drawn: Sequence[Site]
             yield f"{', '.join(site.name for site in sites)}: {words}."
 
 
-def _points(sites: Sequence[Site], latent: Sequence[Site]) -> list[Site]:
+def _points(sites: Sequence[SiteFacts], latent: Sequence[SiteFacts]) -> list[SiteFacts]:
     """Latents that are points beside others that are drawn; none where a Delta may hold what an auxiliary site drew."""
     found = [site for site in latent if site.guide is not None and site.guide.draw is Draw.POINT]
     auxiliary = any(site.model is None and site.guide is not None and not site.guide.given
@@ -58,7 +58,7 @@ def _own_scale(side: Side, factor: float) -> float | None:
     return low / factor if low == high else None
 
 
-def _beta(likelihood: Sequence[Site], latent: Sequence[Site], *, drawn: bool) -> str:
+def _beta(likelihood: Sequence[SiteFacts], latent: Sequence[SiteFacts], *, drawn: bool) -> str:
     """Effective beta: the scale of log p and log q of the latents over that of the likelihood."""
     moved = any(site.guide is not None and site.guide.log_density for site in latent)
     point = "MAP of the unconstrained values: log q holds log |du/dz|" if moved else "MAP, no integral"
@@ -82,7 +82,7 @@ def _beta(likelihood: Sequence[Site], latent: Sequence[Site], *, drawn: bool) ->
     return f"{beta / unit:g} {what} (effective beta {beta / unit:g})"
 
 
-def _batches(likelihood: Sequence[Site], latent: Sequence[Site]) -> str:
+def _batches(likelihood: Sequence[SiteFacts], latent: Sequence[SiteFacts]) -> str:
     """The mini-batch factor N / B, or that there is none."""
     factors = {
         f"{plate.size}/{plate.rows} = {plate.size / plate.rows:g} (plate {plate.name!r}: {plate.rows} of {plate.size})"
@@ -107,7 +107,7 @@ def _batches(likelihood: Sequence[Site], latent: Sequence[Site]) -> str:
     return "No mini-batch factor: each datum counts once."
 
 
-def _masks(sites: Sequence[Site]) -> str:
+def _masks(sites: Sequence[SiteFacts]) -> str:
     kept = [
         f"{site.name} keeps {side.kept:.0%} in the {role}"
         for site in sites for role, side in (("model", site.model), ("guide", site.guide))
@@ -116,14 +116,14 @@ def _masks(sites: Sequence[Site]) -> str:
     return f"Masks: {'; '.join(kept)}." if kept else ""
 
 
-def _differing(site: Site) -> tuple[str, ...]:
+def _differing(site: SiteFacts) -> tuple[str, ...]:
     model, guide = site.model, site.guide
     if model is None or guide is None or model.scale == guide.scale:
         return ()
     return (f"{site.name} is weighted differently: {_shown(model)} in the model, {_shown(guide)} in the guide.",)
 
 
-def _scale(site: Site) -> str:
+def _scale(site: SiteFacts) -> str:
     return _shown(site.model) if site.model else ""
 
 
@@ -132,7 +132,7 @@ def _shown(side: Side) -> str:
     return f"{low:g}" if low == high else f"{low:g} to {high:g}"
 
 
-def constants(sites: Sequence[Site], analytic: Sequence[str]) -> str:
+def constants(sites: Sequence[SiteFacts], analytic: Sequence[str]) -> str:
     """½ log 2π over the whole pair, as scales and masks weight it: in log q, in log p, and what is left in the ELBO.
 
     `analytic`: sites whose KL is taken in closed form, where both are gone.

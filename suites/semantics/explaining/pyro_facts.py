@@ -7,14 +7,14 @@ import numpy as np
 import torch
 from pyro.distributions.util import scale_and_mask
 
-from elbo_compare.suites.semantics.explaining.facts import Side, Site
+from elbo_compare.suites.semantics.explaining.facts import Side, SiteFacts
 from elbo_compare.suites.tracing.pyro_trace import divergence, not_reparameterised
 from elbo_compare.suites.tracing.site import Node, Traced
 
 UNMARKED = "AssertionError: a site of the guide that the model lacks needs infer={'is_auxiliary': True}"
 
 
-def sites_of(run: Traced) -> tuple[Site, ...]:
+def sites_of(run: Traced) -> tuple[SiteFacts, ...]:
     """Every sample site of the run."""
     return tuple(_site(name, run.model.get(name), run.guide.get(name)) for name in run.names)
 
@@ -30,11 +30,11 @@ def terms_of(run: Traced, names: tuple[str, ...]) -> list[tuple[float, float, fl
     return found
 
 
-def _site(name: str, model: Node | None, guide: Node | None) -> Site:
+def _site(name: str, model: Node | None, guide: Node | None) -> SiteFacts:
     kl, error = _kl(model, guide)
     if guide is not None and model is None:
         error = not_reparameterised(guide) if guide.infer.get("is_auxiliary") else UNMARKED
-    return Site(
+    return SiteFacts(
         name=name,
         model=_side(model) if model is not None else None,
         guide=_side(guide) if guide is not None else None,

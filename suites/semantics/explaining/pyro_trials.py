@@ -12,7 +12,7 @@ from pyro.infer import TraceTailAdaptive_ELBO
 from pyro.infer.util import is_validation_enabled
 
 from elbo_compare.suites.semantics.explaining.applying import Candidate
-from elbo_compare.suites.semantics.explaining.facts import ClassFacts, Site
+from elbo_compare.suites.semantics.explaining.facts import ClassFacts, SiteFacts
 from elbo_compare.suites.semantics.explaining.numbers import changed, numbers_of
 from elbo_compare.suites.semantics.explaining.renyi_trials import scores_of_bound
 from elbo_compare.suites.semantics.explaining.roles import Role, treatment
@@ -171,7 +171,7 @@ def _samples(pair: Any) -> bool:
     return any(Role.SAMPLES in treatment(site, "TraceTMC_ELBO", pair.library).roles for site in pair.sites)
 
 
-def _common_factor(sites: tuple[Site, ...]) -> float | None:
+def _common_factor(sites: tuple[SiteFacts, ...]) -> float | None:
     """N/B where every site lies in the subsampled plate; None where there is none, or another weight beside it."""
     sides = [side for site in sites if not site.deterministic for side in (site.model, site.guide) if side is not None]
     factors = {side.batch_factor for side in sides} | {end for side in sides for end in side.scale}

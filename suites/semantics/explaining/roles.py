@@ -10,7 +10,7 @@ from enum import StrEnum
 from math import fsum, isfinite, nan
 
 from elbo_compare.suites.semantics.case import Library
-from elbo_compare.suites.semantics.explaining.facts import ClassFacts, Site
+from elbo_compare.suites.semantics.explaining.facts import ClassFacts, SiteFacts
 from elbo_compare.suites.semantics.pairs.sweep import KNOWN
 from elbo_compare.suites.tracing.site import Draw
 
@@ -56,7 +56,7 @@ class Treatment:
     term: float = nan
 
 
-def treatment(site: Site, kind: str, library: Library, *, jointly: bool = False) -> Treatment:
+def treatment(site: SiteFacts, kind: str, library: Library, *, jointly: bool = False) -> Treatment:
     """Roles and term of a site under a class of the given kind; jointly: it sums over states of the whole pair."""
     if site.deterministic:
         return Treatment(roles=(Role.DETERMINISTIC,))
@@ -74,7 +74,7 @@ def treatment(site: Site, kind: str, library: Library, *, jointly: bool = False)
     return Treatment(roles=own, term=site.term)
 
 
-def objective_of(kind: str, sites: Sequence[Site], library: Library) -> str:
+def objective_of(kind: str, sites: Sequence[SiteFacts], library: Library) -> str:
     """What a class optimises that does not estimate the ELBO; of a Rényi bound over what it is taken."""
     said = OTHER_OBJECTIVE.get(kind, "")
     plates = [{each for each in site.model.plates if each.vectorised} for site in sites if site.model is not None]
@@ -94,7 +94,7 @@ def without_density(each: Treatment) -> bool:
     return Role.ANALYTIC in each.roles or (each.roles == (Role.PRIOR,) and each.term == 0.0)
 
 
-def _own(site: Site, kind: str, library: Library) -> tuple[Role, ...]:
+def _own(site: SiteFacts, kind: str, library: Library) -> tuple[Role, ...]:
     """The roles under a class that samples."""
     if site.observed:
         return (Role.LIKELIHOOD,)
@@ -121,7 +121,7 @@ def _own(site: Site, kind: str, library: Library) -> tuple[Role, ...]:
     return (*shared, Role.SCORE, *baseline)
 
 
-def _mean_field(site: Site) -> Treatment:
+def _mean_field(site: SiteFacts) -> Treatment:
     if site.error or (site.guide is None and not site.observed):
         return Treatment(roles=(Role.RAISES,))
     if site.observed:
@@ -143,12 +143,12 @@ def _mean_field(site: Site) -> Treatment:
     return Treatment(roles=tuple(roles), term=-site.kl)
 
 
-def sums_jointly(sites: Sequence[Site], kind: str, library: Library) -> bool:
+def sums_jointly(sites: Sequence[SiteFacts], kind: str, library: Library) -> bool:
     """Whether a class enumerates some site of the pair: no site has a term of its own then."""
     return any({Role.ENUMERATED, Role.SAMPLES} & set(_own(site, kind, library)) for site in sites)
 
 
-def draws_discretely(sites: Sequence[Site], kind: str, library: Library) -> bool:
+def draws_discretely(sites: Sequence[SiteFacts], kind: str, library: Library) -> bool:
     """Whether a class draws values that are not continuous: a few draws may all be alike then."""
     summed = {Role.ENUMERATED}
     sides = [(site, site.guide or site.model) for site in sites if not site.observed]
@@ -169,14 +169,14 @@ def total(site_terms: Sequence[Treatment], facts: ClassFacts) -> float | None:
     return None if facts.name.startswith("Jit") and abs(added - facts.value) > 1e-6 * size else added
 
 
-def raising_site(sites: Sequence[Site], kind: str, error: str) -> str:
+def raising_site(sites: Sequence[SiteFacts], kind: str, error: str) -> str:
     """The site for which a class raises what it raised; empty where none is known to."""
     detached = {
         "RenyiELBO": (Draw.PARTLY,), "ReweightedWakeSleep": (Draw.PARTLY,),
         "TraceTailAdaptive_ELBO": (Draw.SCORE, Draw.PARTLY),
     }.get(kind, ())  # fmt: skip
 
-    def raises(site: Site) -> bool:
+    def raises(site: SiteFacts) -> bool:
         if kind == "TraceMeanField_ELBO":
             return Role.RAISES in _mean_field(site).roles
         if site.guide is None:
@@ -187,7 +187,7 @@ def raising_site(sites: Sequence[Site], kind: str, error: str) -> str:
     return next((site.name for site in sites if raises(site)), "")
 
 
-def site_remarks(site: Site, library: Library) -> tuple[str, ...]:
+def site_remarks(site: SiteFacts, library: Library) -> tuple[str, ...]:
     """What holds for the site whatever the class: scales, masks, plates that differ, divergences that are inexact."""
     model, guide = site.model, site.guide
     if library is Library.PYRO and guide is not None and guide.given and guide.draw is Draw.SCORE:
