@@ -14,7 +14,7 @@ from elbo_compare.compare.checking.diagnosis import Diagnosis, DifferenceForm
 from elbo_compare.compare.checking.divergences import promises_a_loss
 from elbo_compare.compare.checking.elsewhere import off_somewhere
 from elbo_compare.compare.checking.failure import FunctionError
-from elbo_compare.compare.checking.fitting import EXACT, SINGLE
+from elbo_compare.compare.checking.fitting import EXACT
 from elbo_compare.compare.checking.formula import Formula, fitted, fitted_by_element
 from elbo_compare.compare.checking.guard_beside import guard_beside
 from elbo_compare.compare.checking.guards import LARGEST_EPSILON, Guard, has_edge
@@ -39,12 +39,10 @@ from elbo_compare.compare.checking.readings import (
 )
 from elbo_compare.compare.checking.scanning import find_breaks, find_guards
 from elbo_compare.compare.checking.signature import FunctionKind, unit_prior
-from elbo_compare.compare.records import Outcome
 from elbo_compare.suites.contract import DType
 
 DENSITY_NAME = re.compile(r"log_?(prob|normal|density|gaus|pdf|q|p|n)|density|nll|pdf|gaussian_l|li?ke?lih|^normal")
 BY_DESIGN = frozenset({"MUT-015", "MUT-029", "MUT-030", "MUT-034", "MUT-035"})  # objectives, with the catalogue's IDs
-MOVED = 1e-4  # relative to the terms of a value: what an epsilon may move, times the steps of `rounding_steps`
 OF_A_KL = re.compile(r"elbo|regular|bound")
 KL_FUNCTION = re.compile(r"loss|elbo|regular|sampled|weight|bound|objective")
 
@@ -102,22 +100,6 @@ def _to_an_epsilon(subject: Subject, one: JudgedReading, tier: float) -> JudgedR
     what = f"an epsilon, {min(small, key=abs):g}, moves it" if small else "an epsilon or a rounded constant moves it"
     note = f"right to float32 rounding: {what} by {off:.2g} nats at the extremes"
     return replace(trial, note=note)
-
-
-def within_an_epsilon(subject: Subject, reading: Reading, reduction: Reduction) -> JudgedReading | None:
-    """A term that a small number of the source keeps from a reading, and moves by `MOVED` at most; None otherwise."""
-    small = [n for n in subject.numbers if 0 < abs(n) <= LARGEST_EPSILON]
-    if not small:
-        return None
-    one = judged(subject, reading, reduction, SINGLE)
-    term = replace(one.term, roundoff=MOVED)
-    with np.errstate(all="ignore"):
-        single = term.values((*one.record.single, *one.record.single_extreme)).ratio <= 1  # judged to float32 else
-        claims = tuple(replace(c, outcome=Outcome.AGREES) if c.name == "float32" and single else c for c in judge(term))
-        trial = replace(one, term=term, claims=claims)
-        off = one.term.values((*one.record.ordinary, *one.record.extreme))
-    text = f"right but for an epsilon, {min(small, key=abs):g}: it moves the value by {off.difference:.2g} nats"
-    return replace(trial, note=f"{text} at {off.where}") if trial.right else None
 
 
 def _worded(trial: JudgedReading, guard: Guard, one: JudgedReading) -> JudgedReading:

@@ -13,6 +13,7 @@ from elbo_compare.compare.checking.callee import Callee
 from elbo_compare.compare.checking.diagnosis import Diagnosis, DifferenceForm
 from elbo_compare.compare.checking.divergences import exchanged, no_kl, promises_a_loss
 from elbo_compare.compare.checking.elsewhere import off_somewhere
+from elbo_compare.compare.checking.epsilons import within_an_epsilon
 from elbo_compare.compare.checking.experiment import Experiment, Observation
 from elbo_compare.compare.checking.failure import FunctionError
 from elbo_compare.compare.checking.fitting import EXACT, GUARDED, SINGLE
@@ -169,7 +170,7 @@ def _right(subject: Subject, found: Identified) -> Finding:
         explained = explaining.explained(subject, one, found.fit.tier)
         one = explained if not one.right or _is_guard(explained) else one
         if not one.right and not _is_guard(one):
-            one = explaining.within_an_epsilon(subject, found.reading, found.reduction) or one
+            one = within_an_epsilon(subject, found.reading, found.reduction) or one
     notes = (*name_notes(subject.signature, found.reading), *standing_notes(found.reading))
     far = beyond(one.experiment, one.term) if one.right else ""
     notes = (far, *notes) if far else notes
@@ -241,7 +242,7 @@ def _density(subject: Subject) -> Finding | None:
         return _finding(subject, other, CheckVerdict.WRONG, None, diagnosis=other.diagnosis)
     if other.right:
         return _finding(subject, other, CheckVerdict.RIGHT, None)
-    near = explaining.within_an_epsilon(subject, other.term.reading, other.term.reduction)
+    near = within_an_epsilon(subject, other.term.reading, other.term.reduction)
     if near is not None:
         return _finding(subject, near, CheckVerdict.RIGHT, None)
     return _finding(subject, explaining.explained(subject, other, EXACT), CheckVerdict.WRONG, None)

@@ -82,6 +82,10 @@ MORE = [
     ("reparameterize_squashed", CheckVerdict.NOT_JUDGED, "draws a sample"),
     ("of_a_variance", WRONG, "averaged over the batch and the observed"),
     ("unevenly_weighted", WRONG, "latent"),
+    ("kl_with_a_global_epsilon", RIGHT, "right but for an epsilon, 5e-09"),
+    ("Guarding.kl", RIGHT, "right but for an epsilon, 5e-09"),
+    ("kl_with_a_gradient_too_large", WRONG, ""),
+    ("kl_with_a_factor_beside_an_epsilon", WRONG, ""),
     ("short_normaliser", RIGHT, r"log N\(x; mu, exp\(logvar\)\)"),
 ]
 ALL = [*((FRESH, *kind) for kind in KINDS), *((UNSEEN, *kind) for kind in MORE)]

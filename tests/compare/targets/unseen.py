@@ -215,3 +215,35 @@ def unevenly_weighted(x, recon, mu, logvar, kl_weight=0.1):
     """A mean over the latents under a weight."""
     kl = 0.5 * (mu**2 + logvar.exp() - 1 - logvar).mean()
     return functional.mse_loss(recon, x) + kl_weight * kl
+
+
+GUARD = 5e-9
+
+
+def kl_with_a_global_epsilon(z, mu, logvar):
+    """The epsilon is a name of the module."""
+    log_q = -0.5 * (logvar + (z - mu) ** 2 / (logvar.exp() + GUARD)).sum(1)
+    return log_q + 0.5 * (z**2).sum(1)
+
+
+class Guarding:
+    """The epsilon is the object's."""
+
+    def __init__(self):
+        self.eps = 5e-9
+
+    def kl(self, z, mu, logvar):
+        """It is added to the variance."""
+        log_q = -0.5 * (logvar + (z - mu) ** 2 / (logvar.exp() + self.eps)).sum(1)
+        return log_q + 0.5 * (z**2).sum(1)
+
+
+def kl_with_a_gradient_too_large(z, mu, logvar):
+    """A thousandth beside an epsilon, which is not its cause."""
+    kl = kl_with_a_global_epsilon(z, mu, logvar)
+    return kl + 0.001 * (kl - kl.detach())
+
+
+def kl_with_a_factor_beside_an_epsilon(z, mu, logvar):
+    """One part in 20,000 too large."""
+    return 1.00005 * kl_with_a_global_epsilon(z, mu, logvar)
