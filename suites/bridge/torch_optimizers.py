@@ -17,4 +17,4 @@ def left_alone() -> None:
             vars(plain).setdefault(MARK, plain)
 
 
-_leaving = torch._disable_dynamo(left_alone)
+_leaving = torch._disable_dynamo(left_alone)  # type: ignore[reportPrivateImportUsage]  # what it wraps is looked for

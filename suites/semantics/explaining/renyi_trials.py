@@ -73,9 +73,11 @@ class _Fixed(RenyiELBO):
 
     def _get_trace(self, model: Any, guide: Any, args: Any, kwargs: Any) -> Any:
         model_trace, guide_trace = super()._get_trace(model, guide, args, kwargs)
-        for node in guide_trace.nodes.values():
+        nodes: dict[str, Any] = dict(guide_trace.nodes)
+        none: Any = 0  # Pyro's own mark of a site without a score: a number, and no tensor
+        for node in nodes.values():
             if node["type"] == "sample" and not node["is_observed"] and not node["fn"].has_rsample:
                 log_q = node["score_parts"].log_prob
                 self.score = self.score + torch.as_tensor(log_q).sum()
-                node["score_parts"] = ScoreParts(log_q, 0, log_q)
+                node["score_parts"] = ScoreParts(log_q, none, log_q)
         return model_trace, guide_trace
