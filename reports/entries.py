@@ -92,7 +92,9 @@ def _names(found: Iterable[Entry]) -> str:
         family, _, number = entry.id.rpartition("-")
         link = f'<a href="{entry.address}" aria-label="{escape(entry.id)}">{escape(number)}</a>'
         groups.setdefault(family, []).append(link)
-    lines = "".join(f"<li><b>{escape(family)}</b> {' '.join(links)}</li>\n" for family, links in groups.items())
+    lines = "".join(
+        f"<li><strong>{escape(family)}</strong> {' '.join(links)}</li>\n" for family, links in groups.items()
+    )
     return f'<ul class="names">\n{lines}</ul>\n' if lines else ""
 
 

@@ -1,12 +1,11 @@
 """Mutants that draw from another distribution than the q whose density they use."""
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.special import ndtri
 
 from elbo_compare.suites.complex_step import Dual, softplus
 from elbo_compare.suites.contract import Array
 from elbo_compare.suites.mutants import correct
+from elbo_compare.suites.mutants.own_noise import of_each_row, of_the_batch
 from elbo_compare.suites.mutants.variant import ALONE, Flag, Kind, Variant
 
 Shape = tuple[int, ...]
@@ -92,29 +91,15 @@ def of_next_datum(mean: Dual, log_var: Dual, noise: Array) -> Dual:
 
 def kl_with_own_noise(z: Dual, mean: Dual, log_var: Dual) -> Dual:
     """The KL at a second z, drawn apart from the one that the decoder gets."""
-    return correct.sampled_kl(correct.sampler(mean, log_var, own_noise(z)), mean, log_var)
+    return correct.sampled_kl(correct.sampler(mean, log_var, of_the_batch(z)), mean, log_var)
 
 
-def own_noise(z: Dual) -> Array:
-    """Standard normal numbers, (batch, latent): independent of z, and yet a function of the bits of each of its rows.
-
-    A row's bits are hashed with the column by SplitMix64 (Steele, Lea and Flood 2014, OOPSLA), and the
-    53 highest bits of the hash, as a number in (0, 1), go through the normal quantile.
-    """
-    bits = np.ascontiguousarray(np.real(z), dtype=np.float64).view(np.uint64)
-    row = np.zeros(len(bits), np.uint64)
-    for column in bits.T:
-        row = split_mix(row ^ column)
-    hashed = split_mix(row[:, None] ^ split_mix(np.arange(1, bits.shape[1] + 1, dtype=np.uint64)))
-    return ndtri(((hashed >> np.uint64(11)) + 0.5) * 2.0**-53)
+def kl_with_own_noise_by_row(z: Dual, mean: Dual, log_var: Dual) -> Dual:
+    """The same in law, one row at a time."""
+    return correct.sampled_kl(correct.sampler(mean, log_var, of_each_row(z)), mean, log_var)
 
 
-def split_mix(state: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """One step of SplitMix64: a bijection of 64 bits in which each bit moves about half of all others."""
-    state = state + np.uint64(0x9E3779B97F4A7C15)  # modulo 2^64, as NumPy adds and multiplies
-    state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return state ^ (state >> np.uint64(31))
+setattr(kl_with_own_noise, ALONE, kl_with_own_noise_by_row)
 
 
 def kl_at_prior_draw(z: Dual, mean: Dual, log_var: Dual) -> Dual:

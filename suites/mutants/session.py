@@ -314,7 +314,7 @@ def _combined(combine: Callable[..., Any], log_likelihood: Dual, kl: Dual) -> Du
 
 def by_row(function: Callable[..., Any], *arrays: Dual) -> Dual:
     """function on every row as a batch of one; in one call where it treats rows apart, as its first rows show, or where
-    it names a function that does and is the same alone."""
+    it names a function that does and is it alone."""
     if _rows_apart(function, *arrays):
         return function(*arrays)
     apart = getattr(function, ALONE, None)

@@ -61,7 +61,7 @@ class Aspect(StrEnum):
     GRADIENT_VARIANCE = "variance of own gradient draws"
 
 
-# Of a function that mixes its batch: the function that treats rows apart and equals it on every batch of one.
+# Of a function that mixes its batch: one that treats rows apart, and on a batch of one is it (in law, if it draws).
 ALONE = "alone"
 NOT_SEEN = "not seen in the wild"
 

@@ -159,7 +159,7 @@ def test_a_known_id_is_found_above_the_list_and_its_program_above_what_is_said_o
     """What an engineer looks for stands on the first screen of both pages; a browser counts them below."""
     above, listed = site["claims.html"].split("<table", 1)
     assert re.findall(r'aria-label="(KL-\d+)">(\d+)</a>', above) == [(f"KL-{i:03d}", f"{i:03d}") for i in range(1, 13)]
-    assert above.count("<b>KL</b>") == 1
+    assert above.count("<strong>KL</strong>") == 1
     assert listed.count("claims/KL-001.html") == 1
     text = site["findings/FIND-PYRO-001.html"]
     program, said, cited, outcomes = map(text.index, ("A program", "<dt>Happens", "How to cite", ">Outcomes<"))
