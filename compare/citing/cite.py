@@ -4,8 +4,8 @@ import textwrap
 from collections.abc import Iterable
 from pathlib import Path
 
-from elbo_compare.compare.citing.evidence import SEPARATOR, Evidence, newest_published, read
-from elbo_compare.compare.citing.identifiers import SINGULAR, Identified, find
+from elbo_compare.compare.citing.evidence import SEPARATOR, Evidence, newest_published, of_claim, of_suites, read
+from elbo_compare.compare.citing.identifiers import SINGULAR, Identified, Sort, find
 from elbo_compare.compare.citing.outcomes import outcomes
 from elbo_compare.compare.citing.works import works_of
 from elbo_compare.compare.environment import commit, installed_version
@@ -19,7 +19,8 @@ def cite(identifier: str, results: Path | None = None) -> str:
     Raises UsageError for an unknown ID, with the nearest ones, and StoreError for a folder without verdicts.
     """
     each = find(identifier)
-    evidence = read(results) if results is not None else newest_published()
+    speaks = of_claim(each.id) if each.sort is Sort.CLAIM else of_suites
+    evidence = read(results) if results is not None else newest_published(speaks=speaks)
     statement = "\n".join([f"{each.id}  {each.head}", *paragraphs(each.fields)])
     return "\n\n".join([statement, outcomes(each, evidence), "BibTeX\n\n" + bibtex(each, evidence)])
 

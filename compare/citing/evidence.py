@@ -1,6 +1,6 @@
 """What a folder of results or a published report says: its verdicts, its measurements and its environment."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ import pandas as pd
 
 from elbo_compare.compare.errors import StoreError
 from elbo_compare.compare.judging.frames import VERDICT_COLUMNS, environment_of, measurement_frame, read_frame
+from elbo_compare.compare.records import Outcome
 from elbo_compare.compare.running.store import Store
 from elbo_compare.compare.statistics import ErrorBudget
 
@@ -76,13 +77,28 @@ def read(folder: Path) -> Evidence:
     return Evidence(folder=folder, verdicts=verdicts, measurements=measurements, environment=environment, budget=budget)
 
 
-def newest_published(root: Path = PUBLISHED) -> Evidence | None:
-    """The published report with the latest date, or None."""
+def newest_published(root: Path = PUBLISHED, *, speaks: Callable[[Evidence], bool] = lambda _: True) -> Evidence | None:
+    """Of the published reports that speak of what is asked, else of all, the one with the latest date; or None."""
     found = []
     for folder in sorted(root.iterdir()) if root.is_dir() else ():
         if folder.is_dir() and (Store(folder).exists() or (folder / "tables" / "verdicts.parquet").exists()):
             found.append(read(folder))
-    return max(found, key=lambda evidence: evidence.date, default=None)
+    return max(found, key=lambda evidence: (speaks(evidence), evidence.date), default=None)
+
+
+def of_claim(identifier: str) -> Callable[[Evidence], bool]:
+    """Whether a report judges a claim: a run of few claims is no evidence on the others."""
+
+    def judged(evidence: Evidence) -> bool:
+        mine = evidence.verdicts[evidence.verdicts["claim"] == identifier]
+        return bool((mine["outcome"] != Outcome.NOT_RUN).any())
+
+    return judged
+
+
+def of_suites(evidence: Evidence) -> bool:
+    """Whether a report has what cases, findings and mutants are cited from."""
+    return evidence.frame("semantics") is not None
 
 
 def _report_tables(folder: Path) -> Path | None:

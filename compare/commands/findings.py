@@ -72,9 +72,9 @@ def _told(folder: Path | None) -> KnownFindings:
         folder = max(found, key=lambda place: (place / f"{FINDINGS_FRAME}.parquet").stat().st_mtime, default=None)
     if folder is not None:
         return _merged(read_frame(folder, FINDINGS_FRAME), read_frame(folder, "semantics"), "")
-    from elbo_compare.compare.citing.evidence import newest_published
+    from elbo_compare.compare.citing.evidence import newest_published, of_suites
 
-    published = newest_published()
+    published = newest_published(speaks=of_suites)
     findings = published.frame(FINDINGS_FRAME) if published else None
     if published is None or findings is None:
         return KnownFindings(rows=finding_rows(()))

@@ -9,7 +9,7 @@ from folders import write_folder
 
 from elbo_compare.compare.citing.bibliography import WORKS, cited
 from elbo_compare.compare.citing.cite import bibtex, cite
-from elbo_compare.compare.citing.evidence import newest_published, read
+from elbo_compare.compare.citing.evidence import newest_published, of_claim, read
 from elbo_compare.compare.citing.identifiers import Sort, find, identified
 from elbo_compare.compare.claims import CLAIMS
 from elbo_compare.compare.cli import main
@@ -69,6 +69,21 @@ def test_the_newest_published_report_is_the_default(tmp_path):
     assert newest is not None
     assert newest.folder.name == "a"
     assert newest_published(tmp_path / "nothing") is None
+
+
+def test_a_newer_report_of_other_claims_is_no_evidence(tmp_path):
+    """A run of few claims says nothing of the others."""
+    write_folder(tmp_path / "whole", [evaluated(cell()), evaluated(PYRO)], date="2026-01-01 00:00 UTC")
+    write_folder(tmp_path / "few", [evaluated(cell())], date="2026-03-01 00:00 UTC")
+    judged = {}
+    for name in ("whole", "few"):
+        verdicts = read(tmp_path / name).verdicts
+        judged[name] = set(verdicts[verdicts["outcome"] != "not run"]["claim"])
+    alone, both = min(judged["whole"] - judged["few"]), min(judged["whole"] & judged["few"])
+    for claim, name in ((alone, "whole"), (both, "few"), ("KL-999", "few")):
+        newest = newest_published(tmp_path, speaks=of_claim(claim))
+        assert newest is not None
+        assert newest.folder.name == name
 
 
 def test_an_unknown_id_is_met_with_the_nearest():
