@@ -17,7 +17,7 @@ def test_findings_without_a_run_say_what_the_published_one_measured(command, tmp
     out = command("findings", "FIND-PYRO-001")[1]
     assert re.search(r"seen: +reproduced with pyro-ppl .* in the published run of \d{4}-\d\d-\d\d", out)
     assert "(gives the right number)" in out
-    monkeypatch.setattr("elbo_compare.compare.citing.evidence.newest_published", lambda: None)
+    monkeypatch.setattr("elbo_compare.compare.citing.evidence.newest_published", lambda **_: None)
     rows = json.loads(command("findings", "--json")[1])
     assert {row["outcome"] for row in rows} == {"not run here"}
 
@@ -58,7 +58,7 @@ def test_an_issue_s_program_as_it_stands_prints_the_numbers_of_its_table(command
 
 def test_an_issue_of_what_was_not_reproduced_is_refused(command, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("elbo_compare.compare.citing.evidence.newest_published", lambda: None)
+    monkeypatch.setattr("elbo_compare.compare.citing.evidence.newest_published", lambda **_: None)
     code, out, err = command("findings", "FIND-PYRO-001", "--issue")
     assert (code, out) == (2, "")
     assert "FIND-PYRO-001 was not reproduced" in err
