@@ -12,15 +12,17 @@ from pathlib import Path
 PUBLISHED = Path(__file__).parents[1] / "reports" / "published"
 
 
-def publish(results: Path, name: str, published: Path = PUBLISHED) -> Path:
-    """The published folder. Raises SystemExit, in one line, for a run that is not whole or a name that is taken."""
+def publish(results: Path, name: str, published: Path = PUBLISHED, *, undecided: int = 0) -> Path:
+    """The published folder. `undecided`: how many verdicts its planned numbers leave open, as it says itself.
+
+    Raises SystemExit, in one line, for a run that is not whole or a name that is taken."""
     target = published / name
     if target.exists():
         sys.exit(f"{name} is published already, and published reports are never edited: choose another name.")
     if not (results / "report" / "report.html").exists():
         sys.exit(f"{results} holds no report: run `compare report {results}` first.")
     answer = json.loads((results / "answer.json").read_text("utf-8"))
-    if set(answer["cells"]) - {"ok", "not-run"} or answer["counts"].get("inconclusive"):
+    if set(answer["cells"]) - {"ok", "not-run"} or answer["counts"].get("inconclusive", 0) != undecided:
         sys.exit(f"{results} is not whole: cells {answer['cells']}, verdicts {answer['counts']}.")
     target.mkdir(parents=True)
     for path in sorted([*results.glob("*.json"), *results.glob("*.parquet")]):
@@ -30,6 +32,6 @@ def publish(results: Path, name: str, published: Path = PUBLISHED) -> Path:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 3:
-        sys.exit("usage: python benchmarks/publish.py RESULTS NAME")
-    print(publish(Path(sys.argv[1]), sys.argv[2]))
+    if len(sys.argv) not in (3, 5) or sys.argv[3:4] not in ([], ["--undecided"]):
+        sys.exit("usage: python benchmarks/publish.py RESULTS NAME [--undecided N]")
+    print(publish(Path(sys.argv[1]), sys.argv[2], undecided=int(sys.argv[4]) if sys.argv[3:] else 0))
