@@ -39,6 +39,7 @@ from elbo_compare.compare.checking.readings import (
 )
 from elbo_compare.compare.checking.scanning import find_breaks, find_guards
 from elbo_compare.compare.checking.signature import FunctionKind, unit_prior
+from elbo_compare.compare.records import Outcome
 from elbo_compare.suites.contract import DType
 
 DENSITY_NAME = re.compile(r"log_?(prob|normal|density|gaus|pdf|q|p|n)|density|nll|pdf|gaussian_l|li?ke?lih|^normal")
@@ -89,7 +90,8 @@ def _to_an_epsilon(subject: Subject, one: JudgedReading, tier: float) -> JudgedR
     small = [n for n in subject.numbers if 0 < abs(n) <= LARGEST_EPSILON]
     if tier != EXACT or one.experiment.dtype is not DType.FLOAT64:
         return None
-    if one.term.missing_gradient:
+    off_in_slope = any(c.name == "gradient" and c.outcome is Outcome.DIFFERS for c in one.claims)
+    if one.term.missing_gradient or (off_in_slope and not small):  # a rounded constant has no slope; a factor has
         return None
     term = replace(one.term, roundoff=UNIT_ROUNDOFF[DType.FLOAT32])
     with np.errstate(all="ignore"):

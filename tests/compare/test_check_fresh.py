@@ -86,6 +86,7 @@ MORE = [
     ("Guarding.kl", RIGHT, "right but for an epsilon, 5e-09"),
     ("kl_with_a_gradient_too_large", WRONG, ""),
     ("kl_with_a_factor_beside_an_epsilon", WRONG, ""),
+    ("kl_with_a_tiny_factor", WRONG, ""),
     ("short_normaliser", RIGHT, r"log N\(x; mu, exp\(logvar\)\)"),
 ]
 ALL = [*((FRESH, *kind) for kind in KINDS), *((UNSEEN, *kind) for kind in MORE)]

@@ -247,3 +247,8 @@ def kl_with_a_gradient_too_large(z, mu, logvar):
 def kl_with_a_factor_beside_an_epsilon(z, mu, logvar):
     """One part in 20,000 too large."""
     return 1.00005 * kl_with_a_global_epsilon(z, mu, logvar)
+
+
+def kl_with_a_tiny_factor(mu, logvar):
+    """Five parts in ten thousand million too large, and no epsilon anywhere."""
+    return 1.0000000005 * 0.5 * (mu**2 + logvar.exp() - 1 - logvar).sum(1)
