@@ -21,7 +21,15 @@ from elbo_compare.suites.semantics.searching.description import Pair, from_json,
 from elbo_compare.suites.semantics.searching.grammar import draw
 from elbo_compare.suites.semantics.searching.objectives import exact_of, has_objective
 from elbo_compare.suites.semantics.searching.productions import productions
-from elbo_compare.suites.semantics.searching.ways import RELATIVES, WAYS, Particles, Way, applicable, per_block
+from elbo_compare.suites.semantics.searching.ways import (
+    PYTHON_DRAWS,
+    RELATIVES,
+    WAYS,
+    Particles,
+    Way,
+    applicable,
+    per_block,
+)
 
 STEPS = 40  # of shrinking, each a measurement
 # Where a class works out its loss, of what it has itself.
@@ -129,26 +137,26 @@ class Bench:
         """Whether the library promises a number here that the oracle has."""
         return applicable(way, pair, self.library) and has_objective(way, pair, self.library)
 
-    def run(self, pair: Pair, way: Way, seed: int) -> tuple[list[Judged], str]:
-        """Judged quantities, or what was raised."""
+    def run(self, pair: Pair, way: Way, seed: int, least: int = 1) -> tuple[list[Judged], str]:
+        """Judged quantities, or what was raised; of `least` draws in a block."""
         right = exact_of(pair, way)
-        measured = self.backend.measure(pair, way, seed, per_block(way, self.library, pair))
+        measured = self.backend.measure(pair, way, seed, max(least, per_block(way, self.library, pair)))
         if measured.raised:
             return [], measured.raised
         found = judged(measured, right, self.level, double=way.double, size=right.size)
         return [each for each in found if way.valued or each.quantity != "value"], ""
 
     def differs(self, pair: Pair, way: Way, kinds: Iterable[str]) -> Mapping[str, Judged]:
-        """The quantities of these kinds that differ at two seeds."""
+        """The quantities of these kinds that differ at two seeds; with more draws, as less is off in a smaller pair."""
         if not self.applicable(way, pair):
             return {}
         try:
-            first = differing(self.run(pair, way, self.seed)[0])
+            first = differing(self.run(pair, way, self.seed, PYTHON_DRAWS)[0])
         except (ValueError, ArithmeticError):  # a step that made something the grammar does not have
             return {}
         if not set(kinds) <= set(first):
             return {}
-        second = differing(self.run(pair, way, self.seed + ANEW)[0])
+        second = differing(self.run(pair, way, self.seed + ANEW, PYTHON_DRAWS)[0])
         return {kind: second[kind] for kind in second if kind in first}
 
     def candidate(self, pair: Pair, way: Way, off: Mapping[str, Judged], index: int) -> dict[str, Any]:

@@ -32,7 +32,16 @@ from elbo_compare.suites.semantics.searching.recognised import (
     expressible,
     recognised,
 )
-from elbo_compare.suites.semantics.searching.ways import BLOCKS, RELATIVES, WAYS, Measured, Way
+from elbo_compare.suites.semantics.searching.ways import (
+    BLOCKS,
+    LOOPED_DRAWS,
+    PYTHON_DRAWS,
+    RELATIVES,
+    WAYS,
+    Measured,
+    Particles,
+    Way,
+)
 
 LEVEL = ErrorBudget(tests=5000).per_test
 RIGHT = Exact(value=1.0, gradient=(0.5,), value_error=1e-9, gradient_error=(1e-9,))
@@ -296,3 +305,18 @@ def test_a_program_of_one_particle_s_bound_has_one_particle():
     way = next(each for each in WAYS[Library.NUMPYRO] if each.elbo == "RenyiELBO")
     example = candidate(way_fields=asdict(way), elbo="RenyiELBO")
     assert "RenyiELBO(alpha=0.5, num_particles=1)" in pasted(grouped_without_simulation(Library.NUMPYRO, example)[0])
+
+
+def test_a_step_of_shrinking_is_measured_with_more_draws(monkeypatch):
+    """Where a class is not vectorised: what is off becomes less with what is taken away, and must be seen still."""
+    pytest.importorskip("pyro")
+    from elbo_compare.compare.searching.child import Bench
+
+    bench = Bench({"library": "pyro", "seed": 0, "level": LEVEL, "ways": 0, "shrink": True})
+    asked, backend = [], bench.backend.measure
+    monkeypatch.setattr(bench.backend, "measure", lambda *given: asked.append(given[3]) or backend(*given))
+    way = Way(elbo="RenyiELBO", particles=Particles.LOOPED)
+    bench.run(draw(0, 0), way, 0)
+    bench.differs(draw(0, 0), way, ("value",))
+    bench.differs(draw(0, 0), Way(elbo="Trace_ELBO"), ("value",))
+    assert asked == [LOOPED_DRAWS, PYTHON_DRAWS, 1500]

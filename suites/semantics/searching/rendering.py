@@ -1,6 +1,7 @@
 """A pair as a program: one text for each library, which is run as it stands and pasted as it stands."""
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
 from math import exp, prod
@@ -102,9 +103,11 @@ class _Writer:
         return self.wrapped(_nested(iter([to(each) for each in entries]), self.shape(site)))
 
     def body(self, sites: Sequence[Site]) -> list[str]:
-        used = [plate for plate in self.pair.plates if any(plate.name in site.plates for site in sites)]
-        lines = [f"    plate_{plate.name} = {self.plate(plate)}" for plate in used]
-        for context, members in groupby(sites, key=self.context):
+        entered = Counter(name for _, members in groupby(sites, key=self.context) for name in next(members).plates)
+        once = frozenset(name for name, times in entered.items() if times == 1)  # made where it is entered
+        lines = [f"    plate_{plate.name} = {self.plate(plate)}" for plate in self.pair.plates
+                 if entered[plate.name] > 1]  # fmt: skip
+        for context, members in groupby(sites, key=lambda site: self.context(site, once)):
             if context:
                 lines.append(f"    with {context}:")
             lines += [f"    {'    ' if context else ''}{self.statement(site)}" for site in members]
@@ -115,10 +118,11 @@ class _Writer:
         fixed = f", subsample=torch.tensor({list(plate.subsample)})" if plate.subsample else ""
         return f"{self.module}.plate('{plate.name}', {plate.size}{rows}{fixed}, dim={plate.dim})"
 
-    def context(self, site: Site) -> str:
-        """What stands after `with`: plates, the outer first, then scale and mask."""
+    def context(self, site: Site, once: Collection[str] = ()) -> str:
+        """What stands after `with`: plates, the outer first (`once`: made there), then scale and mask."""
         axes = [name for name in self.pair.axes(site) if name]
-        parts = [f"plate_{name} as {name}" if self.drawn(name) else f"plate_{name}" for name in axes]
+        parts = [self.plate(self.pair.plate(name)) if name in once else f"plate_{name}" for name in axes]
+        parts = [f"{part} as {name}" if self.drawn(name) else part for part, name in zip(parts, axes, strict=True)]
         if site.scale:
             parts.append(f"{self.tools}.scale(scale={self.numbers(site, site.scale)})")
         if site.mask:

@@ -1,13 +1,16 @@
 """Smaller pairs and plainer ways: the single steps of shrinking. Each step takes one thing away."""
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from math import exp
 
 from elbo_compare.suites.semantics.searching.description import (
     JOINT,
+    PARAMETERS,
     SUPPORTS,
     Expression,
     Family,
+    Link,
     Pair,
     Site,
     Via,
@@ -19,6 +22,11 @@ from elbo_compare.suites.semantics.searching.ways import Particles, Way
 
 BASELINE = frozenset(("model: normal latent", "guide: normal latent", "model: normal data", "local latent", EQUAL))
 _NORMAL = (Expression(const=(0.0,)), Expression(const=(1.0,)))
+_LINKED: Mapping[Link, Callable[[float], float]] = {
+    Link.IDENTITY: float,
+    Link.EXP: exp,
+    Link.LOGIT: lambda u: 1 / (1 + exp(-u)),
+}
 
 
 def plainer(way: Way, every: Collection[Way]) -> Iterator[Way]:
@@ -122,15 +130,17 @@ def _orphan(site: Site, gone: str) -> Site:
     for expression in site.parameters:
         parents = tuple(parent for parent in expression.parents if parent.name != gone)
         changed = replace(expression, parents=parents)
-        if changed.bare and not expression.bare:
-            changed = _constant(site, len(parameters))
-        parameters.append(changed)
+        parameters.append(_still(site, len(parameters), changed))
     return replace(site, parameters=tuple(parameters))
 
 
-def _constant(site: Site, position: int) -> Expression:
-    """A number that every family takes there."""
-    return Expression(const=(0.5,)) if position == 0 else Expression(const=(1.3,))
+def _still(site: Site, position: int, changed: Expression) -> Expression:
+    """What is left of a parameter; a number alone is the parameter, so that the link is in it: a guide that was the
+    prior stays the prior."""
+    if not changed.bare or site.parameters[position].bare:
+        return changed
+    linked = _LINKED[PARAMETERS[site.family][position][1]]
+    return Expression(const=tuple(map(linked, changed.const)))
 
 
 def _without_plate(pair: Pair) -> Iterator[Pair]:
@@ -165,19 +175,27 @@ def _first_cells(pair: Pair, site: Site, plate: str) -> Site:
 
 
 def _without_whole(pair: Pair) -> Iterator[Pair]:
-    """Our words for an autoguide; no state; no obs_mask."""
+    """Our words for an autoguide; no state; no obs_mask, or a latent where it leaves all of the data out."""
     if pair.automatic:
         yield replace(pair, automatic="")
     if pair.state:
         plain = _mapped(pair, lambda site: replace(site, parameters=tuple(
-            _constant(site, k) if replace(each, state=False).bare and each.state else replace(each, state=False)
-            for k, each in enumerate(site.parameters))))  # fmt: skip
+            _still(site, k, replace(each, state=False)) for k, each in enumerate(site.parameters))))  # fmt: skip
         yield replace(plain, state=0.0, kept=False)
     for site in pair.model:
         if site.observed_where:
             bare = _mapped(pair, lambda each, name=site.name: None if each.name == f"{name}_unobserved" else each)
             if bare.guide:
                 yield _one(bare, "model", site, replace(site, observed_where=()))
+        if site.observed_where and not any(site.observed_where):
+            yield _mapped(pair, lambda each, old=site: _as_latent(each, old.name))
+
+
+def _as_latent(site: Site, name: str) -> Site:
+    """Data of which nothing is observed, and what the guide has for them."""
+    if site.name == name:
+        return replace(site, observed=(), observed_where=())
+    return replace(site, name=name, mask=()) if site.name == f"{name}_unobserved" else site
 
 
 def _without_mark(pair: Pair) -> Iterator[Pair]:
@@ -204,6 +222,12 @@ def _without_weight(pair: Pair) -> Iterator[Pair]:
 
 
 def _without_parent(pair: Pair) -> Iterator[Pair]:
+    guide = {site.name: site for site in pair.guide}
+    for site in pair.model:
+        for gone in (name for name in site.parents if site.name in guide and name in guide[site.name].parents):
+            yield _mapped(
+                pair, lambda each, own=site.name, gone=gone: _orphan(each, gone) if each.name == own else each
+            )
     for side in ("model", "guide"):
         for site in getattr(pair, side):
             for name in site.parents:
@@ -257,7 +281,18 @@ def _fewer_parameters(pair: Pair) -> Iterator[Pair]:
                 shared = _with(site, k, replace(expression, each=False))
                 yield _one(pair, "guide", site, shared)
             if len(pair.theta) > 1 and not expression.parents:
-                yield _one(pair, "guide", site, _with(site, k, _constant(site, k)))
+                yield _one(pair, "guide", site, _with(site, k, _number(pair, site, k)))
+
+
+def _number(pair: Pair, site: Site, position: int) -> Expression:
+    """What the parameter is at the pair's t, to six digits."""
+    expression = site.parameters[position]
+    start, count = expression.theta or 0, pair.count(site) if expression.each else 1
+    entries = pair.theta[start : start + count]
+    count = max(count, len(expression.const))
+    linked = _LINKED[PARAMETERS[site.family][position][1]]
+    sums = (expression.const[k % len(expression.const)] + entries[k % len(entries)] for k in range(count))
+    return Expression(const=tuple(float(f"{linked(each):.6g}") for each in sums))
 
 
 def _with(site: Site, position: int, expression: Expression) -> Site:
