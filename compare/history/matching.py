@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache
 
 from elbo_compare.compare import environment
@@ -14,7 +15,7 @@ from elbo_compare.compare.planning.availability import importable, reason_not_to
 from elbo_compare.compare.planning.plan import plan
 from elbo_compare.compare.planning.spec import Block, Spec
 from elbo_compare.compare.records import Cell, CellResult, Procedure, ProgramResult, Status
-from elbo_compare.compare.running.pool import Options
+from elbo_compare.compare.running.pool import Options, ended
 from elbo_compare.compare.running.run import run
 from elbo_compare.suites.contract import Device, Kind
 from elbo_compare.suites.estimators import ANALYTIC_KL, SAMPLED_KL
@@ -26,6 +27,7 @@ MATCHING = tuple(claim for claim in CLAIMS if claim.id in ("MATCH-001", "MATCH-0
 PROBLEMS = ("gaussian-kl@*", "linear-gaussian@*", "vae-small@*")
 ROWS = 4
 TIMEOUT_S = 600.0
+HUNG = f"not run: an earlier one gave no answer within {TIMEOUT_S:g} s"
 
 
 def matched(release: Release, laid: Laid) -> Iterator[ProgramResult]:
@@ -75,8 +77,20 @@ def _results(implementation: str, where: Interpreter) -> tuple[CellResult, ...]:
         interpreters={} if where is HERE else {implementation: where},
     )
     found: list[CellResult] = []
-    run(cells, options, found.append, _nothing_lacks if where is not HERE else reason_not_to_run)
-    return tuple(found)
+
+    def finish(result: CellResult) -> None:
+        found.append(result)
+        if result.status is Status.TIMED_OUT:
+            raise _HungError
+
+    with suppress(_HungError):  # what hangs once would hang in each of the others too, for hours
+        run(cells, options, finish, _nothing_lacks if where is not HERE else reason_not_to_run)
+    done = {each.cell for each in found}
+    return (*found, *(ended(cell, Status.NOT_RUN, HUNG, options) for cell in cells if cell not in done))
+
+
+class _HungError(Exception):
+    """A comparison took longer than it may."""
 
 
 def _nothing_lacks(cell: Cell) -> None:

@@ -5,6 +5,7 @@ release was had. A release that can't be installed is a row with its reason; the
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from time import monotonic
@@ -26,6 +27,8 @@ from elbo_compare.suites.semantics.case import Case
 BATCH = 24  # programs that share one process
 PATIENCE = 6  # times a program's limit: what is imported is compiled then, and a busy machine shall accuse no release
 BESIDE = ("jax", "jaxlib", "pytensor", "numpy", "scipy", "funsor")
+RELEASE_S = 2_700.0  # of a release's programs: one to nine minutes were seen, and one that hangs takes twelve
+NO_TIME = f"not reached within the {RELEASE_S / 60:.0f} minutes of this release; run by the same command"
 Say = Callable[[str], None]
 
 
@@ -85,14 +88,23 @@ def _fresh(result: ProgramResult | None, now: str) -> bool:
     return result is not None and result.fingerprint == now and result.status in (Status.OK, Status.FAILED)
 
 
-def _runs(pending: Sequence[Program], where: Interpreter) -> Iterable[tuple[Program, ProgramRun]]:
-    for start in range(0, len(pending), BATCH):
-        part = pending[start : start + BATCH]
+def _runs(pending: Sequence[Program], where: Interpreter) -> Iterable[tuple[Program, ProgramRun | None]]:
+    """None for what was not begun in time."""
+    left, ends = list(pending), monotonic() + RELEASE_S
+    while left and monotonic() < ends:
+        part = left[:BATCH]
         seconds = PATIENCE * max(each.timeout_s for each in part)
-        yield from zip(part, run_programs([each.code for each in part], seconds, where), strict=True)
+        with closing(run_programs([each.code for each in part], seconds, where)) as runs:
+            for run in runs:
+                yield left.pop(0), run
+                if monotonic() > ends:
+                    break
+    yield from ((each, None) for each in left)
 
 
-def _result(program: Program, run: ProgramRun, release: Release, laid: Laid, now: str) -> ProgramResult:
+def _result(program: Program, run: ProgramRun | None, release: Release, laid: Laid, now: str) -> ProgramResult:
+    if run is None:
+        return ProgramResult(program=program.name, status=Status.NOT_RUN, reason=NO_TIME, fingerprint=now)
     status = Status.OK if not run.error else Status.CRASHED if run.crashed else Status.FAILED
     return ProgramResult(
         program=program.name,

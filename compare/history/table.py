@@ -8,7 +8,7 @@ from typing import Any
 from elbo_compare.compare.history.releases import VERSIONS, place
 from elbo_compare.compare.records import Outcome, ProgramResult, Status, SuiteVerdict
 from elbo_compare.compare.semantics.judging import case_verdicts, subject_of
-from elbo_compare.suites.semantics.case import Finding, Library, expectations
+from elbo_compare.suites.semantics.case import Expectation, Finding, Library, expectations
 from elbo_compare.suites.semantics.catalogue import BY_ID
 from elbo_compare.suites.semantics.findings import FINDINGS
 
@@ -34,21 +34,29 @@ def standing(result: ProgramResult) -> tuple[Standing, str]:
     if result.status is Status.NOT_RUN:
         return Standing.NOT_RUN, result.reason
     if result.status is Status.CRASHED:
-        return Standing.CRASHED, "its process ended, or took too long; not judged, and run again by the same command"
+        return Standing.CRASHED, f"{without_paths(result.reason)}; not judged, and run again by the same command"
     if result.status is not Status.OK:
         return Standing.RAISES, without_paths(result.reason)
     try:
         found = expectations(BY_ID[case], library, result.measured)
     except KeyError as error:
         return Standing.OTHER, f"the program did not return {error}"
-    if all(each.right for each in found):
-        return Standing.RIGHT, ""
-    if all(each.reproduces or each.right for each in found):
-        shown = [each.quantity for each in found if not each.right]
-        mended = [each.quantity for each in found if each.right and not each.reproduces]
-        return Standing.REGISTERED, f"wrong: {', '.join(shown)}" + (f"; right: {', '.join(mended)}" if mended else "")
     changed = [each for each in found if not each.reproduces and not each.right]
-    return Standing.OTHER, "; ".join(f"{each.quantity} is {each.measured:.6g}" for each in changed)
+    said = "; ".join(f"{each.quantity} is {each.measured:.6g}" for each in changed)
+    if not all(map(_warns, changed)):
+        return Standing.OTHER, said
+    shown = [each.quantity for each in found if not each.right and each not in changed]
+    if not shown:
+        return Standing.RIGHT, said
+    mended = [each.quantity for each in found if each.right and not each.reproduces]
+    right = f"right: {', '.join(mended)}" if mended else ""
+    return Standing.REGISTERED, "; ".join(filter(None, (f"wrong: {', '.join(shown)}", right, said)))
+
+
+def _warns(expectation: Expectation) -> bool:
+    """Whether it counts a warning, whoever warned: of an old release it may be a framework's of what it will drop. That
+    is told and makes no other result; losses and gradients do."""
+    return expectation.quantity.rpartition("_")[2] == "warns"
 
 
 def without_paths(reason: str) -> str:

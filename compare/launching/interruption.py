@@ -2,8 +2,8 @@
 
 The first signal raises KeyboardInterrupt in the main thread, so that every block can put its things in order. A thread
 learns of it at once, also while the main thread is deep in compiled code; where this process has not ended
-`GRACE_S` later, that thread ends it: the children are killed, temporary folders removed, and the user is told how to
-go on. Files are whole at any moment, since they are written beside and renamed.
+`GRACE_S` later, that thread ends it: the children are killed, and the user is told how to go on; the guardian removes
+what temporary folders there are. Files are whole at any moment, since they are written beside and renamed.
 """
 
 import os
@@ -53,9 +53,8 @@ class Interruption:
                     self.force()
 
     def force(self) -> None:
-        """End this process now, with all that it has started."""
+        """End this process now, with all that it has started; its guardian then removes its temporary folders."""
         lifeline.end_all()
-        lifeline.remove_folders()
         tell(self.message)
         os._exit(EXIT_CODE)
 

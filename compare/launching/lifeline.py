@@ -19,7 +19,7 @@ from pathlib import Path
 
 from elbo_compare.compare.launching import guardian
 
-GUARDIAN_ENDS_S = 5.0  # it has nothing left to do, or has processes to kill
+GUARDIAN_ENDS_S = 2.0  # it has nothing left to do, or has processes to kill; large folders it goes on removing alone
 
 
 class Lifeline:
@@ -66,11 +66,8 @@ class Lifeline:
         assert process.stdin is not None
         with suppress(OSError):
             process.stdin.close()
-        try:
+        with suppress(subprocess.TimeoutExpired):
             process.wait(GUARDIAN_ENDS_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
     def _start(self) -> None:
         self._guardian = subprocess.Popen(
@@ -117,24 +114,27 @@ def marked(environment: Mapping[str, str], *marks: str) -> dict[str, str]:
 
 @contextmanager
 def temporary_folder(prefix: str) -> Iterator[Path]:
-    """A folder that is removed at the end of the block, and by the guardian where this process is killed first."""
+    """A folder that is removed at the end of the block, and by the guardian where this process is killed first or is
+    interrupted: the thousands of files of an environment shall not keep it from ending."""
     folder = tempfile.mkdtemp(prefix=prefix)
     current().hold("folder", folder)
     try:
         yield Path(folder)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        current().release("folder", folder)
+    except KeyboardInterrupt:
+        raise
+    except BaseException:
+        _remove(folder)
+        raise
+    else:
+        _remove(folder)
+
+
+def _remove(folder: str) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    current().release("folder", folder)
 
 
 def end_all() -> None:
     """Kill every child that this process has left, and what those started."""
     if _current is not None and _current.process_id == os.getpid():
         _current.end_all()
-
-
-def remove_folders() -> None:
-    """Remove the temporary folders that are still held; for an end that no block's own end precedes."""
-    if _current is not None and _current.process_id == os.getpid():
-        for folder in _current.held("folder"):
-            shutil.rmtree(folder, ignore_errors=True)

@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from math import nan
 from typing import Any
 
-from elbo_compare.compare.errors import WorkerError
+from elbo_compare.compare.errors import WorkerError, WorkerTimeoutError
 from elbo_compare.compare.launching.connected import Connected
 from elbo_compare.compare.launching.interpreter import HERE, Interpreter
 
 WORKER = "elbo_compare.compare.running.program_worker"
 JAX_SAYS = ("---", "For simplicity, JAX has removed")  # below an exception, of its traceback
 ENDS_S = 5.0  # for a process that has closed its connection
+STARTS_S = 60.0  # for an interpreter, and for our own imports in it
 # One thread: the work is tiny, and threads of two frameworks would fight for the cores. No preallocation on GPUs.
 ENVIRONMENT = {
     **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
@@ -55,13 +56,23 @@ def run_programs(
         child = Connected(["-m", WORKER, str(timeout_s), *pending], os.environ | ENVIRONMENT, where)
         try:
             while pending:
-                yield _run(json.loads(child.channel.receive()["line"]))
+                yield _run(json.loads(child.channel.receive(timeout_s + STARTS_S)["line"]))
                 del pending[0]
+        except WorkerTimeoutError:  # its own limit did not end it: stopped, or not begun
+            error = f"the process gave no answer within {timeout_s + STARTS_S:g} s"
+            yield ProgramRun(code=pending.pop(0), error=error, crashed=True)
         except WorkerError:
-            error = f"the process ended with code {child.wait(ENDS_S)}: {child.printed()[-2000:]}"
+            error = _end(child.wait(ENDS_S), child.printed(), timeout_s)
             yield ProgramRun(code=pending.pop(0), error=error, crashed=True)
         finally:
             child.close()
+
+
+def _end(code: int, printed: str, timeout_s: float) -> str:
+    """How a process ended. Its own limit of time shows in what it printed: faulthandler's words, then its threads."""
+    if code == 1 and any(line.startswith("Timeout (") for line in printed.splitlines()):
+        return f"it took longer than {timeout_s:g} s"
+    return f"the process ended with code {code}: {printed[-2000:]}"
 
 
 def _run(line: Mapping[str, Any]) -> ProgramRun:

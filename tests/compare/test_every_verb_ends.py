@@ -15,6 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+import slow_wheels
 from processes import GENEROUS_S, bearing, heedful, wait_until
 
 TARGETS = Path(__file__).parent / "targets" / "launched.py"
@@ -41,6 +42,8 @@ class Verb:
     working: str
     says: str = "give the same command again"
     needs: str = "numpy"
+    wheels: str = ""  # of `slow_wheels`, for pip
+    numbers: tuple[signal.Signals, ...] = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 SLEEPS = "3647.25"
@@ -87,6 +90,20 @@ VERBS = {
         says="--resume",
         needs="jax",
     ),
+    **{
+        f"history, {stage}": Verb(
+            arguments=("history", "--library", "numpyro", "--version", slow_wheels.VERSION, "-o", "{out}"),
+            working=SLEEPS,
+            says="What has finished is kept: the same command goes on.",
+            wheels=stage,
+            numbers=(number,),  # its stages end alike: one each
+        )
+        for stage, number in (
+            ("installing", signal.SIGINT),
+            ("programs", signal.SIGTERM),
+            ("claims", signal.SIGHUP),
+        )
+    },
     "report": Verb(arguments=("report", "{judged}"), working="elbo_compare.reports.building"),
     "all, drawing": Verb(
         arguments=("all", "--profile", "{sound}", "--resume", "-j", "2", "-o", "{judged}"),
@@ -103,10 +120,11 @@ class Places:
     root: Path
     tag: str = field(default_factory=lambda: uuid.uuid4().hex)
 
-    def start(self, arguments):
+    def start(self, arguments, wheels=""):
         """The verb in a session of its own, with a temporary place of its own."""
         (self.root / "tmp").mkdir(exist_ok=True)
         environment = os.environ | {"TMPDIR": str(self.root / "tmp"), TAG: self.tag, "LAUNCHED_SLEEPS": SLEEPS}
+        environment |= {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(self.root / "wheels" / wheels)} if wheels else {}
         return subprocess.Popen(
             heedful("-m", "elbo_compare", *arguments),
             env=environment,
@@ -168,9 +186,9 @@ def pages(root):
     return {path: path.read_text("utf-8") for path in root.glob("*/report/*.html")}
 
 
-def interrupted(places, arguments, number, when, whole_group):
+def interrupted(places, arguments, number, when, whole_group, wheels=""):
     """Exit code, what it said, and the seconds from the signal to its end."""
-    process = places.start(arguments)
+    process = places.start(arguments, wheels)
     try:
         assert wait_until(lambda: when() or process.poll() is not None)
         assert process.poll() is None, process.communicate()
@@ -183,17 +201,22 @@ def interrupted(places, arguments, number, when, whole_group):
         process.communicate()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda each: each.name)
-@pytest.mark.parametrize("name", VERBS)
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [pytest.param(name, each, id=f"{name}-{each.name}") for name, verb in VERBS.items() for each in verb.numbers],
+)
 def test_at_work(places, judged, name, number):
     verb = VERBS[name]
     if find_spec(verb.needs) is None:
         pytest.skip(f"{verb.needs} is not installed")
     arguments = arguments_of(verb, places, judged)
     before = pages(places.root)
+    if verb.wheels:
+        slow_wheels.lay_out(places.root / "wheels")
     # A terminal's Ctrl-C and a batch system's notice go to the whole group; kill, to the process.
     whole_group = number != signal.SIGHUP
-    code, err, took_s = interrupted(places, arguments, number, lambda: places.at_work(verb.working), whole_group)
+    at_work = lambda: places.at_work(verb.working)  # noqa: E731
+    code, err, took_s = interrupted(places, arguments, number, at_work, whole_group, verb.wheels)
     print(f"{name}, {number.name}: ended {took_s:.2f} s after the signal")
     assert code == 130, err
     assert f"Interrupted ({number.name})." in err

@@ -226,11 +226,22 @@ def test_each_standing(kind, word):
     assert bool(reason) == (word is not Standing.RIGHT)
 
 
+def test_a_release_that_hangs_is_left_in_time_and_its_rows_say_so(matrix, tmp_path, monkeypatch):
+    monkeypatch.setattr(running, "RELEASE_S", 0.0)
+    monkeypatch.setattr(running, "monotonic", iter(range(100)).__next__)
+    run_all(tmp_path, ["1.9.2"])
+    assert matrix["ran"] == []
+    write(tmp_path, Library.PYRO, lambda _: None)
+    found = rows(tmp_path / "history-pyro.csv")
+    assert {(row["standing"], row["reason"]) for row in found} == {("not run", running.NO_TIME)}
+
+
 def test_a_process_that_ended_accuses_no_release():
     """A loaded machine ends a program too: it is no exception of the library's."""
-    ended = ProgramResult(program="SEM-SCALE-001-pyro", status=Status.CRASHED, reason="the process ended with code 1")
+    ended = ProgramResult(program="SEM-SCALE-001-pyro", status=Status.CRASHED, reason="it took longer than 720 s")
     found, reason = standing(ended)
-    assert found is Standing.CRASHED and "run again" in reason
+    assert found is Standing.CRASHED
+    assert reason == "it took longer than 720 s; not judged, and run again by the same command"
     row = {"case": "A", "title": "t", "reason": ""}
     rows = [row | {"version": "1.0", "standing": "right"}, row | {"version": "1.1", "standing": "crashed"}]
     assert change_rows(Library.PYRO, rows) == []

@@ -177,6 +177,38 @@ def test_a_temporary_folder_goes_with_a_process_that_is_killed(tmp_path):
     assert wait_until(lambda: not list(tmp_path.iterdir()))
 
 
+@needs_proc
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("stuck", [False, True])
+def test_a_large_folder_keeps_nobody_who_is_interrupted(number, stuck, tmp_path):
+    """`history`'s environments have twenty thousand files, whose removal took longer than an end may. Here it takes an
+    hour in the interrupted process, so that only the guardian can do it; `stuck`: what is interrupted does not end."""
+    program = (
+        "import shutil, sys, time\n"
+        "from elbo_compare.compare.launching import ending, interruption, lifeline\n"
+        "shutil.rmtree = lambda *_, **__: time.sleep(3600)\n"
+        "def work():\n"
+        "    with lifeline.temporary_folder('kept-') as folder:\n"
+        "        (folder / 'file').write_text('x'); print('there', flush=True)\n"
+        "        try:\n"
+        "            time.sleep(3600)\n"
+        f"        finally:\n            time.sleep(3600 * {stuck:d})\n"
+        "with interruption.listening(to_the_end=True): code = ending.of(work)\n"
+        "sys.exit(code)"
+    )
+    process = subprocess.Popen(
+        heedful("-c", program), env={**os.environ, "TMPDIR": str(tmp_path)}, stdout=subprocess.PIPE
+    )
+    try:
+        assert process.stdout.readline() == b"there\n"
+        process.send_signal(number)
+        assert process.wait(GENEROUS_S) == 130
+    finally:
+        process.kill()
+        process.communicate()
+    assert wait_until(lambda: not list(tmp_path.iterdir()))
+
+
 def test_a_temporary_folder_is_removed_at_the_end_of_its_block():
     with temporary_folder("kept-") as folder:
         (folder / "file").write_text("x")

@@ -11,6 +11,7 @@ import pytest
 
 from elbo_compare.compare.citing.issue import issue
 from elbo_compare.compare.launching import environments
+from elbo_compare.compare.running import programs as running
 from elbo_compare.compare.running.programs import ProgramRun, run_programs
 from elbo_compare.compare.semantics.register import finding_rows
 from elbo_compare.compare.semantics.suite import missing, programs
@@ -166,8 +167,18 @@ def test_a_program_that_hangs_is_ended(tmp_path: Path) -> None:
     (tmp_path / "hang.py").write_text("import time\ndef measure():\n    time.sleep(60)\n")
     (tmp_path / "warn.py").write_text("import warnings\ndef measure():\n    warnings.warn('w')\n    return {'x': 2}\n")
     hung, warned = run_programs([str(tmp_path / "hang.py"), str(tmp_path / "warn.py")], timeout_s=12)
-    assert "ended with code" in hung.error
+    assert hung.crashed and hung.reason == "it took longer than 12 s"
     assert warned.warnings == ("UserWarning: w",)
+
+
+def test_a_program_whose_process_is_stopped_costs_its_own_row_only(tmp_path: Path, monkeypatch) -> None:
+    """Its own limit of time can't end it then."""
+    monkeypatch.setattr(running, "STARTS_S", 0.0)
+    (tmp_path / "stop.py").write_text("import os, signal\ndef measure():\n    os.kill(os.getpid(), signal.SIGSTOP)\n")
+    (tmp_path / "good.py").write_text("def measure():\n    return {'x': 2}\n")
+    stopped, good = run_programs([str(tmp_path / "stop.py"), str(tmp_path / "good.py")], timeout_s=12)
+    assert stopped.crashed and stopped.reason == "the process gave no answer within 12 s"
+    assert good.measured == {"x": 2.0}
 
 
 def test_a_worker_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
