@@ -123,7 +123,12 @@ _UNGUIDED = tuple(
     )
     for number, library, upstream, since in (
         ("PYRO-004", PYRO, "pyro issue 3255, draft pull request 3265", "pyro-ppl 0.1.0, the first release"),
-        ("NUMPYRO-004", NUMPYRO, "", "numpyro 0.1.0, the first release; the warning comes with 0.9.0"),
+        (
+            "NUMPYRO-004",
+            NUMPYRO,
+            "pyro issue 3255, of the same in Pyro",
+            "numpyro 0.1.0, the first release; the warning comes with 0.9.0",
+        ),
     )
 )
 _CLAMP = tuple(
@@ -148,7 +153,7 @@ _CLAMP = tuple(
         since=since,
     )
     for number, library, happens, upstream, since in (
-        ("PYRO-005", PYRO, "15.9 nats in float32, 36.0 in float64", "pytorch issue 186825",
+        ("PYRO-005", PYRO, "15.9 nats in float32, 36.0 in float64", "pytorch issue 186825; pull request 191704, open",
          findings_pyro.OLD_TORCH),
         ("NUMPYRO-005", NUMPYRO, "87.3 / 708.4 nats for probability 0, 15.9 / 36.0 for probability 1",
          "introduced by numpyro pull request 1108", "numpyro 0.8.0"),

@@ -61,6 +61,8 @@ FINDINGS: tuple[Finding, ...] = (
         workaround="approx.scale_cost_to_minibatch = False, or multiply what is shown by N / B",
         workaround_case="SEM-BATCH-001",
         workaround_quantity="whole_loss",
+        upstream="pymc pull request 1985, on purpose: 'Loss in VI with mini batches is upscaled to full dataset. This "
+        "can cause overflow problems'",
         since="pymc3 3.2 or before, by its source",
     ),
     Finding(

@@ -147,6 +147,7 @@ FINDINGS: tuple[Finding, ...] = (
         fix="choose the whole state, mutable part included, by the same condition",
         unit=Unit.FLAG,
         workaround="keep the old state oneself where the loss is not finite",
+        upstream="stable_update came with numpyro pull request 958, the mutable state later, with 1016",
         since="numpyro 0.7.0, the first release with a mutable state",
     ),
     Finding(
@@ -165,6 +166,7 @@ FINDINGS: tuple[Finding, ...] = (
         workaround="read the loss that SVI.update returns and drop its state",
         workaround_case="SEM-STATE-002",
         workaround_quantity="update",
+        upstream="the mutable state came with numpyro pull request 1016; no report was found",
         since="numpyro 0.7.0, the first release with a mutable state",
     ),
 )

@@ -196,6 +196,7 @@ FINDINGS: tuple[Finding, ...] = (
         workaround="read the value from loss or loss_and_grads",
         workaround_case="SEM-SUPPORT-003",
         workaround_quantity="trace_and_grads",
+        upstream="the sum comes from the review of pyro pull request 1252, torch_item from pull request 1988",
         since="pyro-ppl 0.3.0, the first release with differentiable_loss",
     ),
     Finding(
@@ -247,6 +248,7 @@ FINDINGS: tuple[Finding, ...] = (
         workaround="Trace_ELBO, or keep to tensors (torch.where, indexing)",
         workaround_case="SEM-DISCRETE-002",
         workaround_quantity="trace_branch",
+        upstream="introduced by pyro pull request 3081",
         since="pyro-ppl 1.8.2, which follows provenance through tensors; 1.8.1 has it by the program's order",
     ),
     Finding(
@@ -282,6 +284,7 @@ FINDINGS: tuple[Finding, ...] = (
         workaround="prior_scale / num_particles",
         workaround_case="SEM-ENERGY-001",
         workaround_quantity="scaled_16",
+        upstream="the class came with pyro pull request 2178; no report was found",
         since="pyro-ppl 1.1.0, the first release with the class",
     ),
     Finding(
@@ -299,6 +302,7 @@ FINDINGS: tuple[Finding, ...] = (
         fix="read the loop's own variable: `for site in trace.nodes.values()`",
         unit=Unit.FLAG,
         workaround="look at has_rsample of the likelihood oneself",
+        upstream="the class came with pyro pull request 2178; no report was found",
         since="pyro-ppl 1.1.0, the first release with the class",
     ),
     Finding(
@@ -319,6 +323,8 @@ FINDINGS: tuple[Finding, ...] = (
         workaround="AutoNormal, which keeps a value for each datum, or an amortised guide",
         workaround_case="SEM-PLATE-004",
         workaround_quantity="normal_moved",
+        upstream="NumPyro refuses since its pull request 1199; pyro issue 3468 is another fault of autoguides and "
+        "subsamples",
         since="pyro-ppl 0.2.0, the first release with AutoDiagonalNormal",
     ),
     Finding(
@@ -336,6 +342,7 @@ FINDINGS: tuple[Finding, ...] = (
         routes=("closed form at the draws", "E k(z, z') = 1/sqrt(3) for standard normals in closed form"),
         fix="leave k(z_k, z_k) out of both means and divide by K (K - 1), or name the V-statistic in the documentation",
         workaround="more particles: the excess falls as 1/K",
+        upstream="the class came with pyro pull request 1818; no report was found",
         since="pyro-ppl 0.3.4, the first release with the class",
     ),
     Finding(

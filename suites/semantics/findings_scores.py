@@ -31,8 +31,8 @@ FINDINGS: tuple[Finding, ...] = (
         "TraceEnum_ELBO",
         workaround_case="SEM-DISCRETE-003",
         workaround_quantity="outside",
-        upstream="pyro issue 531, 'site[\"scale\"] is double counted at non-reparameterized sites', mended in Pyro; "
-        "NumPyro's class came with pull request 1044",
+        upstream="pyro issue 531, 'site[\"scale\"] is double counted at non-reparameterized sites', mended in Pyro by "
+        "pull request 533; NumPyro's class came with pull request 1044",
         since="numpyro 0.7.0, the first release with the class, by its source",
     ),
     Finding(
@@ -53,6 +53,7 @@ FINDINGS: tuple[Finding, ...] = (
         workaround="a TransformedDistribution in place of a factor, or Trace_ELBO",
         workaround_case="SEM-STRUCTURE-009",
         workaround_quantity="trace_change",
+        upstream="numpyro pull request 1412, in whose review detaching what has no reparameterised sampler is proposed",
         since="numpyro 0.10.0, which follows dependences by provenance; 0.9.2 detaches latent sites alone; by source",
     ),
     Finding(

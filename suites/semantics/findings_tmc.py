@@ -26,6 +26,7 @@ FINDINGS: tuple[Finding, ...] = (
         workaround="mark the site with infer={'enumerate': 'parallel'} (which optimises another bound), or Trace_ELBO",
         workaround_case="SEM-TMC-002",
         workaround_quantity="trace_gradient",
+        upstream="the class came with pyro pull request 2143; no report was found",
         since="pyro-ppl 1.1.0, the first release with the class",
     ),
     Finding(
@@ -45,6 +46,7 @@ FINDINGS: tuple[Finding, ...] = (
         workaround="TraceEnum_ELBO, or samples of the site (num_samples)",
         workaround_case="SEM-TMC-003",
         workaround_quantity="enum",
+        upstream="the class came with pyro pull request 2143; no report was found",
         since="pyro-ppl 1.1.0, the first release with the class",
     ),
     Finding(
@@ -63,6 +65,7 @@ FINDINGS: tuple[Finding, ...] = (
         workaround="a TransformedDistribution in place of a factor, or Trace_ELBO",
         workaround_case="SEM-TMC-004",
         workaround_quantity="trace_change",
+        upstream="the class came with pyro pull request 2143; no report was found",
         since="pyro-ppl 1.1.0, the first release with the class",
     ),
 )
