@@ -14,7 +14,7 @@ from elbo_compare.compare.launching.target_child import Tell
 from elbo_compare.suites.semantics.case import Library
 from elbo_compare.suites.semantics.findings import FINDINGS
 from elbo_compare.suites.semantics.pairs.drawn import FIXED, Drawn, Trial, own, place, trials
-from elbo_compare.suites.semantics.pairs.nodes import Divergence, divergence
+from elbo_compare.suites.semantics.pairs.nodes import Divergence, conditions, divergence
 from elbo_compare.suites.semantics.pairs.sweep import KNOWN
 
 CHILD = "elbo_compare.compare.searching.divergences:answer"
@@ -22,6 +22,7 @@ PAIR_S = 120.0  # that the trials of one pair of classes may take
 # Fixed nodes leave 1e-9 of the terms that are integrated, differences of the fourth order 1e-7 of the derivative.
 VALUE, SLOPE = 1e-8, 1e-6
 # float32: 256 roundings of terms of the size of E |log q| + E |log p|, log-gamma functions among them.
+# A derivative's terms are no smaller: |dKL/dt|, and what a relative change of each parameter does to it (`conditions`).
 SINGLE = 256 * 2.0**-24
 SAID = 6  # examples of a pair
 # Of registered divergences: the pairs of classes; those of `sweep.KNOWN` come from there.
@@ -76,19 +77,24 @@ def answer(request: dict[str, Any], tell: Tell) -> dict[str, Any]:
     for trial in trials(library, int(request["seed"]), int(request["each"])):
         row = rows.setdefault("|".join(trial.pair), {"numbers": 0, "raised": [], "off": []})
         right = {index: divergence(q, p, FIXED) for index, q, p in trial.cells()}
+        spread = {index: conditions(q, p, FIXED) if isfinite(right[index].value) else right[index].slopes
+                  for index, q, p in trial.cells()}  # fmt: skip
         for double in (True, False):
             found = backend.measure_trial(trial, double=double)
             if found.raised:
                 row["raised"].append(found.raised)
                 continue
-            numbers, off = judged(trial, found, right, double=double)
+            numbers, off = judged(trial, found, right, None if double else spread)
             row["numbers"] += numbers
             row["off"] += [{**asdict(each), "found": repr(each.found), "right": repr(each.right)} for each in off]
     return {"pairs": rows}
 
 
-def judged(trial: Trial, found: Drawn, right: Mapping[tuple, Divergence], *, double: bool) -> tuple[int, list[Off]]:
-    """How many numbers were compared, and those that are off."""
+def judged(
+    trial: Trial, found: Drawn, right: Mapping[tuple, Divergence], spread: Mapping[tuple, Mapping] | None = None
+) -> tuple[int, list[Off]]:
+    """How many numbers were compared, and those that are off; `spread`: the cells' conditions, of a float32 result."""
+    double = spread is None
     shape = np.broadcast_shapes(*trial.shapes)
     said = _given(trial)
     if found.value.shape != shape:
@@ -101,15 +107,18 @@ def judged(trial: Trial, found: Drawn, right: Mapping[tuple, Divergence], *, dou
         allowed = VALUE * (1 + abs(exact.value)) if double else SINGLE * (1 + size)
         if _apart(value, exact.value, allowed):
             off.append(Off(trial=trial.label, what="value", found=value, right=exact.value, given=said, double=double))
-    for (side, name), slopes in (found.slopes if double else {}).items():
-        spec = trial.q if side == "q" else trial.p
-        expected = np.zeros(slopes.shape)
+    for (side, name), slopes in found.slopes.items():
+        axes = own((trial.q if side == "q" else trial.p)[0], name)
+        expected, allowed = np.zeros(slopes.shape), np.zeros(slopes.shape)
         for index, exact in right.items():
-            expected[place(expected, own(spec[0], name), index)] += exact.slopes[side, name]
+            where, slope = place(expected, axes, index), exact.slopes[side, name]
+            expected[where] += slope
+            allowed[where] += 0.0 if spread is None else SINGLE * (abs(slope) + spread[index][side, name])
+        allowed += SLOPE * (1 + abs(expected))
         for entry in np.ndindex(slopes.shape):
-            if isfinite(expected[entry]):
+            if isfinite(expected[entry]) and isfinite(allowed[entry]):
                 numbers += 1
-                if _apart(float(slopes[entry]), float(expected[entry]), SLOPE * (1 + abs(float(expected[entry])))):
+                if _apart(float(slopes[entry]), float(expected[entry]), float(allowed[entry])):
                     off.append(Off(trial=trial.label, what=f"gradient {side}.{name}", found=float(slopes[entry]),
                                    right=float(expected[entry]), given=said, double=double))  # fmt: skip
     return numbers, off

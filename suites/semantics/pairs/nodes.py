@@ -22,6 +22,7 @@ from elbo_compare.suites.semantics.searching.description import Family
 Array = np.ndarray
 ORDER = 24  # nodes of a panel
 KNOTS = (log(2), 1.0, 1.5, 2.2, 3.0, 4.2, 6.0, 9.0, 14.0, 22.0, 40.0, 90.0, 200.0)
+WIDE = 1e-2  # relative step of second differences: 1e-9 of the value by rounding, 1e-2 of themselves by truncation
 STEP = 5e-4  # relative to |parameter|, at most 1; truncation STEP^4 f'''''/30, rounding 1e-15 f/STEP
 
 
@@ -47,23 +48,54 @@ def divergence(q: Spec, p: Spec, fixed: tuple[str, ...]) -> Divergence:
     return Divergence(value=value, size=size, slopes=slopes)
 
 
+Place = tuple[str, str, tuple[int, ...]]  # side, parameter, entry
+
+
+def conditions(q: Spec, p: Spec, fixed: tuple[str, ...]) -> Mapping[tuple[str, str], Array]:
+    """Sum over every parameter u of |u d/du d KL/dt|, by (side, parameter) t: to first order what a relative change of
+    each of them does to a derivative. One-sided differences, whose size alone is asked for; nan where there is none."""
+    given = {"q": q[1], "p": p[1]}
+    places = [(side, name, index) for side, arguments in given.items() for name, each in arguments.items()
+              if name not in fixed for index in np.ndindex(np.shape(each))]  # fmt: skip
+    sizes = {place: _size(np.asarray(given[place[0]][place[1]]), place[2]) for place in places}
+    steps = {place: WIDE * size for place, size in sizes.items()}
+    here, found = _at(q, p, {}), {}
+    once = {place: _at(q, p, {place: step}) for place, step in steps.items()}
+    for place in places:
+        total = 0.0
+        for other in places:
+            both = {place: steps[place], other: steps[other]} if other != place else {place: 2 * steps[place]}
+            value = abs(float(np.asarray(given[other[0]][other[1]])[other[2]]))
+            total += value * abs(_at(q, p, both) - once[place] - once[other] + here) / (steps[place] * steps[other])
+        found.setdefault(place[:2], np.zeros(np.shape(given[place[0]][place[1]])))[place[2]] = total
+    return found
+
+
+def _size(given: Array, index: tuple[int, ...]) -> float:
+    """Of an entry, for a step: at most 1, and 1 where it is 0."""
+    return min(1.0, abs(float(given[index])) or 1.0)
+
+
+def _at(q: Spec, p: Spec, moves: Mapping[Place, float]) -> float:
+    """The divergence with some entries moved; nan outside of what the families take."""
+    pair = {"q": q, "p": p}
+    for (side, name, index), by in moves.items():
+        moved = np.asarray(pair[side][1][name]).astype(float).copy()
+        moved[index] += by
+        pair[side] = (pair[side][0], {**pair[side][1], name: moved})
+    try:
+        return value_and_size(pair["q"], pair["p"])[0]
+    except (ValueError, ArithmeticError):
+        return nan
+
+
 def _slopes(q: Spec, p: Spec, side: str, name: str, given: Array) -> Array:
     found = np.zeros(given.shape)
     for index in np.ndindex(given.shape):
-        step = STEP * min(1.0, abs(float(given[index])) or 1.0)
-
-        def at(multiple: int, step: float = step, index: tuple = index) -> float:
-            moved = given.astype(float).copy()
-            moved[index] += multiple * step
-            pair = {"q": q, "p": p}
-            pair[side] = (pair[side][0], {**pair[side][1], name: moved})
-            try:
-                return value_and_size(pair["q"], pair["p"])[0]
-            except (ValueError, ArithmeticError):
-                return nan
-
+        step = STEP * _size(given, index)
         if _within(given, side, name, (q if side == "q" else p)[0]):
-            found[index] = (8 * (at(1) - at(-1)) - (at(2) - at(-2))) / (12 * step)
+            one, two, less, least = (_at(q, p, {(side, name, index): k * step}) for k in (1, 2, -1, -2))
+            found[index] = (8 * (one - less) - (two - least)) / (12 * step)
         else:
             found[index] = nan
     return found
