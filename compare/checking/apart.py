@@ -347,7 +347,7 @@ def _of_z_alone(subject: Subject, log_q: Callable[[Inputs], Array], weight: Law)
 
 def _joins(subject: Subject) -> bool:
     """Whether a batch is neither the sum nor the mean of its parts."""
-    if subject.experiment.shapes.batch is not None:
+    if not subject.experiment.shapes.splits:
         return False
     case = neutral(subject.experiment.sizes(ORDINARY[1]), 0)
     cut = len(case.mean) // 2

@@ -14,6 +14,7 @@ from elbo_compare.compare.checking.failure import TargetError
 from elbo_compare.compare.checking.names import CONFIGURATION
 from elbo_compare.compare.checking.packing import UNUSED, Packed, packed_in
 from elbo_compare.compare.checking.source import surface, unpacked
+from elbo_compare.compare.checking.tied import Tie
 from elbo_compare.compare.errors import unknown
 
 NORMALS = {  # the normal distribution of each library, by the framework of its arrays; loc and scale come first in all
@@ -51,6 +52,7 @@ class Callee:
     packed: tuple[Packed, ...] = ()  # parameters that hold several arrays
     counters: Mapping[str, Any] = field(default_factory=dict)  # plain globals that the body names, from before it
     sized: Mapping[str, str] = field(default_factory=dict)  # sizes of an axis that it asks for: the array that has it
+    ties: tuple[Tie, ...] = ()  # parameters that are another one's spread in another form
 
     @property
     def __globals__(self) -> dict[str, Any]:
@@ -70,6 +72,7 @@ class Callee:
 
     def __call__(self, **values: Any) -> Any:
         """Call it."""
+        values |= {tie.name: tie.made(values[tie.of]) for tie in self.ties}
         for name in self.distributions:
             values[name] = _normal(values.pop(f"{name}.loc"), values.pop(f"{name}.scale"), self._named)
         rows = next((len(v) for v in values.values() if getattr(v, "ndim", 0)), 0)

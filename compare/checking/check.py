@@ -29,7 +29,9 @@ from elbo_compare.compare.checking.source import (
     axis_sizes,
     batch_sizes,
     reshaped_to_signals,
+    time_comes_first,
 )
+from elbo_compare.compare.checking.target import lacking
 from elbo_compare.compare.checking.verdict import Finding, examined
 from elbo_compare.suites.contract import Likelihood
 
@@ -160,7 +162,8 @@ def _rank(result: CheckResult) -> tuple[int, bool]:
 def _checked(assignment: Assignment, options: Options, framework: str | None, label: str) -> CheckResult:
     """One reading: called at free sizes first, then at those that the source or the fit names."""
     named = _sizes_named(assignment.callee)
-    shapes = shapes_of(assignment.signature, options.shapes, named)
+    time_first = time_comes_first(assignment.callee.function)
+    shapes = shapes_of(assignment.signature, options.shapes, named, time_first=time_first)
     result, finding = _at(assignment, options, framework, label, shapes)
     if finding is None or result.verdict in GOOD:
         return result
@@ -168,6 +171,10 @@ def _checked(assignment: Assignment, options: Options, framework: str | None, la
         signals = tuple(replace(options.shapes, layout=Layout.SIGNAL, observed=n) for n in (*named, None))
         other, _ = _at(assignment, options, framework, label, signals)
         result = min((other, result), key=lambda one: ORDER.index(one.verdict))
+    used = finding.shapes
+    if used is not None and (used.layout is Layout.STEPS or used.latent_steps):
+        other, _ = _at(assignment, options, framework, label, (replace(used, by_step=True),))
+        return other if other.verdict in GOOD else result
     pictures = PICTURES_TRIED if result.layout == Layout.MAP.value else ()
     for shape in (
         *_written_for(finding, options.shapes, assignment.callee),
@@ -243,13 +250,23 @@ def _at(
                 "layout": experiment.shapes.text if signature.find(Role.X) else "",
             }
             finding, drawn = _found(experiment, assignment.callee, options)
-            if experiment.shapes.layout not in (Layout.FLAT, Layout.MAP):
+            finding = replace(finding, shapes=experiment.shapes)
+            if experiment.shapes.layout not in (Layout.FLAT, Layout.MAP, Layout.STEPS):
                 note = f"called with x {experiment.shapes.layout}, the first shape that it takes"
                 finding = replace(finding, notes=(*finding.notes, note))
             named = _sizes_that_the_source_names(experiment.shapes, options.shapes)
-            if named:
-                finding = replace(finding, notes=(f"called with the {named} that the source names", *finding.notes))
+            said = [f"called with the {named} that the source names"] if named else []
+            said += [experiment.shapes.steps_text] if experiment.shapes.steps_text else []
+            said += [tie.text for tie in assignment.callee.ties]
+            finding = replace(finding, notes=(*said, *finding.notes))
     except FunctionError as error:
+        attribute = lacking(assignment.callee.function, error.__cause__)
+        if attribute:
+            owner = type(assignment.callee.function.__self__).__name__  # type: ignore[attr-defined]
+            raise TargetError(
+                f"{label} reads self.{attribute}, and {owner} can't be made without arguments; name an instance, as in "
+                f"FILE.py:my_object.{assignment.callee.label}."
+            ) from error
         return CheckResult(verdict=CheckVerdict.FAILED, message=str(error), **described), None
     described["parameters"] = finding.parameters or described["parameters"]
     return (

@@ -73,7 +73,7 @@ def record(experiment: Experiment, position: int) -> Record:
     observed = experiment.signature.find(Role.OUTPUT) is not None
     far = tuple(extremes(experiment.sizes(ORDINARY[0]), experiment.domain, observed=observed))
     far = far if experiment.signature.find(Role.MEAN) else far[-1:]
-    parts = ragged(ragged_case) if experiment.shapes.batch is None else ()
+    parts = ragged(ragged_case) if experiment.shapes.splits else ()
     with np.errstate(all="ignore"):  # an overflow shows as an infinite difference
         return Record(
             ordinary=ordinary,

@@ -4,7 +4,7 @@ import copy
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from types import CodeType, FunctionType, MethodType
+from types import CodeType, FunctionType
 from typing import Any
 
 import numpy as np
@@ -13,15 +13,19 @@ from elbo_compare.compare.checking.callee import Callee
 from elbo_compare.compare.checking.claims import judge
 from elbo_compare.compare.checking.failure import FunctionError
 from elbo_compare.compare.checking.fitting import EXACT, SINGLE
+from elbo_compare.compare.checking.followed import FRAMEWORKS
 from elbo_compare.compare.checking.guards import LARGEST_EPSILON
 from elbo_compare.compare.checking.judging import JudgedReading, Subject, judged
-from elbo_compare.compare.checking.readings import Reading, Reduction
+from elbo_compare.compare.checking.readings import UNIT_ROUNDOFF, Reading, Reduction
+from elbo_compare.compare.checking.source import surface
 from elbo_compare.compare.records import Outcome
+from elbo_compare.suites.contract import DType
 
 MOVED = 1e-4  # relative to the terms of a value: what an epsilon may move, times the steps of `rounding_steps`
 TINY = (
     2.0**-60
 )  # times: 1e-5 becomes 1e-23, below every rounding beside a variance of 1e-6, and log and 1/x stay finite
+NOT_THEIRS = FRAMEWORKS | {"builtins", "math", "typing", "abc", "functools", "dataclasses", "elbo_compare", "scipy"}
 
 
 def within_an_epsilon(subject: Subject, reading: Reading, reduction: Reduction) -> JudgedReading | None:
@@ -30,9 +34,8 @@ def within_an_epsilon(subject: Subject, reading: Reading, reduction: Reduction) 
     The size alone proves nothing: a gradient 0.1% too large is as small. So the function is called once more with its
     small numbers 2^-60 times as large, and must then meet every claim to its own rounding.
     """
-    small = [n for n in subject.numbers if 0 < abs(n) <= LARGEST_EPSILON]
-    tiny = without(subject.callee) if small and subject.experiment.function is subject.callee else None
-    if tiny is None:
+    small = small_numbers(subject)
+    if not small or caused_by_epsilons(subject, reading, reduction) is not True:
         return None
     one = judged(subject, reading, reduction, SINGLE)
     term = replace(one.term, roundoff=MOVED)
@@ -41,43 +44,120 @@ def within_an_epsilon(subject: Subject, reading: Reading, reduction: Reduction) 
         claims = tuple(replace(c, outcome=Outcome.AGREES) if c.name == "float32" and single else c for c in judge(term))
         trial = replace(one, term=term, claims=claims)
         off = one.term.values((*one.record.ordinary, *one.record.extreme))
-    if not trial.right or not _right_without(subject, tiny, reading, reduction):
+    if not trial.right:
         return None
     text = f"right but for an epsilon, {min(small, key=abs):g}: it moves the value by {off.difference:.2g} nats"
     return replace(trial, note=f"{text} at {off.where}")
 
 
-def _right_without(subject: Subject, tiny: Callee, reading: Reading, reduction: Reduction) -> bool:
+def more_than_epsilons(subject: Subject, one: JudgedReading) -> bool:
+    """Whether a term that is right to float32's rounding alone has epsilons in its source that don't account for it."""
+    if not one.note or one.experiment.dtype is not DType.FLOAT64 or not small_numbers(subject):
+        return False
+    if one.term.term(one.record.ordinary[0]).dtype == "float32":
+        return False
+    return caused_by_epsilons(subject, one.term.reading, one.term.reduction) is False
+
+
+def small_numbers(subject: Subject) -> list[float]:
+    """The numbers of the source that may be epsilons."""
+    return [n for n in subject.numbers if 0 < abs(n) <= LARGEST_EPSILON]
+
+
+def epsilons_reached(function: Callable[..., Any]) -> tuple[float, ...]:
+    """Small numbers in the person's own functions and methods that a body reaches by name, and in their defaults."""
+    found: dict[float, None] = {}
+    seen: set[int] = set()
+    inner = surface(function)
+    waiting = [getattr(inner, "__func__", inner)]
+    holder = getattr(inner, "__self__", None)
+    while waiting:
+        one = waiting.pop()
+        if not inspect.isfunction(one) or id(one) in seen:
+            continue
+        seen.add(id(one))
+        values = [*one.__code__.co_consts, *(one.__defaults__ or ()), *(one.__kwdefaults__ or {}).values()]
+        found |= {abs(v): None for v in values if isinstance(v, float) and _tiny(v) != v}
+        for name in one.__code__.co_names:
+            each = one.__globals__.get(name) or getattr(type(holder), name, None)
+            waiting += [each] if _own(each) else []
+    return tuple(found)
+
+
+def caused_by_epsilons(subject: Subject, reading: Reading, reduction: Reduction) -> bool | None:
+    """Whether the term is right to its own rounding without its small numbers; None where it can't be made without.
+
+    A constant in few digits may be left, which has no slope.
+    """
+    tiny = without(subject.callee) if subject.experiment.function is subject.callee else None
+    if tiny is None:
+        return None
     experiment = replace(subject.experiment, function=tiny)
     try:
-        return judged(replace(subject, experiment=experiment, callee=tiny), reading, reduction, EXACT).right
+        one = judged(replace(subject, experiment=experiment, callee=tiny), reading, reduction, EXACT)
     except FunctionError:
         return False
+    if one.right or any(claim.name == "gradient" and claim.outcome is Outcome.DIFFERS for claim in one.claims):
+        return one.right
+    with np.errstate(all="ignore"):
+        term = replace(one.term, roundoff=UNIT_ROUNDOFF[DType.FLOAT32])
+        return all(claim.outcome is not Outcome.DIFFERS for claim in judge(term))
 
 
 def without(callee: Callee) -> Callee | None:
-    """The same call with every number up to `LARGEST_EPSILON` 2^-60 times as large: in the body, the functions of its
-    file, their defaults, globals, plain attributes of `self`, and what --set gives. None where the function can't be
-    made again from its code (a module's forward, what a decorator or a compiler holds)."""
+    """The same call with every number up to `LARGEST_EPSILON` 2^-60 times as large: in the body, in the person's own
+    functions that it reaches by name, their defaults, globals, in the methods, class attributes and plain attributes of
+    an object, and in what --set gives. None where the function can't be made again from its code (what a decorator or
+    torch.jit holds)."""
     bound = callee.function
-    plain = bound.__func__ if inspect.ismethod(bound) else bound
-    if not inspect.isfunction(plain) or hasattr(plain, "__wrapped__") or callee.fresh:
+    if callee.fresh:
         return None
-    own = {name: each for name, each in plain.__globals__.items() if _beside(each, plain)}
-    scope = {name: _tiny(value) for name, value in plain.__globals__.items()}
-    scope |= {name: _again(each, scope) for name, each in own.items()}
-    function: Callable[..., Any] = _again(plain, scope)
+    if type(bound).__module__.startswith("jax") and inspect.isfunction(getattr(bound, "__wrapped__", None)):
+        bound = bound.__wrapped__  # what jax.jit compiles
+    made = _made_again(bound)
+    return None if made is None else replace(callee, function=made, constants=_all_tiny(callee.constants))
+
+
+def _made_again(bound: Callable[..., Any]) -> Callable[..., Any] | None:
+    scopes: Scopes = {}
+    if inspect.isfunction(bound):
+        return _again(bound, scopes) if _plain(bound) else None
     if inspect.ismethod(bound):
-        function = MethodType(function, _holder(bound.__self__))
-    return replace(callee, function=function, constants=_all_tiny(callee.constants))
+        holder, name = bound.__self__, bound.__func__.__name__
+        if isinstance(holder, type):
+            return getattr(_class(holder, scopes), name, None)
+        return getattr(_object(holder, scopes), name, None) if _plain(bound.__func__) else None
+    if isinstance(bound, type) or not hasattr(bound, "__dict__") or not _own_class(type(bound)):
+        return None
+    return _object(bound, scopes)
 
 
-def _beside(value: Any, function: FunctionType) -> bool:
-    """Whether it is a plain function of the same file."""
-    return inspect.isfunction(value) and value.__globals__ is function.__globals__ and not hasattr(value, "__wrapped__")
+Scopes = dict[int, dict[str, Any]]  # the globals of each file that is reached, made again once
 
 
-def _again(function: FunctionType, scope: dict[str, Any]) -> FunctionType:
+def _plain(value: Any) -> bool:
+    return inspect.isfunction(value) and not hasattr(value, "__wrapped__")
+
+
+def _own(value: Any) -> bool:
+    """Whether it is a plain function of the person's, and no framework's."""
+    return _plain(value) and (value.__module__ or "").split(".")[0] not in NOT_THEIRS
+
+
+def _own_class(kind: type) -> bool:
+    return kind.__module__.split(".")[0] not in NOT_THEIRS
+
+
+def _scope(function: FunctionType, scopes: Scopes) -> dict[str, Any]:
+    names = function.__globals__
+    if id(names) not in scopes:
+        scopes[id(names)] = scope = {name: _tiny(value) for name, value in names.items()}
+        scope |= {name: _again(each, scopes) for name, each in names.items() if _own(each)}
+    return scopes[id(names)]
+
+
+def _again(function: FunctionType, scopes: Scopes) -> FunctionType:
+    scope = _scope(function, scopes)
     made = FunctionType(_code(function.__code__), scope, function.__name__, None, function.__closure__)
     made.__defaults__ = tuple(map(_tiny, function.__defaults__ or ())) or None
     made.__kwdefaults__ = _all_tiny(function.__kwdefaults__ or {}) or None
@@ -89,11 +169,32 @@ def _code(code: CodeType) -> CodeType:
     return code.replace(co_consts=tuple(_code(c) if isinstance(c, CodeType) else _tiny(c) for c in code.co_consts))
 
 
-def _holder(holder: Any) -> Any:
-    """The object of a bound method, its plain numbers small; a class (of a class method) as it is."""
-    if isinstance(holder, type) or not hasattr(holder, "__dict__"):
+def _class(kind: type, scopes: Scopes) -> type:
+    """A subclass whose own methods and numbers are those of the person's classes above it, with small numbers."""
+    again: dict[str, Any] = {}
+    for base in reversed(kind.__mro__):
+        if _own_class(base):
+            again |= {name: made for name, each in vars(base).items() if (made := _member(each, scopes)) is not None}
+    return type(kind)(kind.__name__, (kind,), again)
+
+
+def _member(each: Any, scopes: Scopes) -> Any:
+    if isinstance(each, (staticmethod, classmethod)):
+        return type(each)(_again(each.__func__, scopes)) if _plain(each.__func__) else None
+    if _plain(each):
+        return None if "__class__" in each.__code__.co_freevars else _again(each, scopes)
+    return _tiny(each) if isinstance(each, float) else None
+
+
+def _object(holder: Any, scopes: Scopes) -> Any:
+    """A copy of an object, of the class made again, its plain numbers small."""
+    if not hasattr(holder, "__dict__"):
         return holder
     made = copy.copy(holder)
+    try:
+        made.__class__ = _class(type(holder), scopes)
+    except TypeError:  # a class that can't be derived from, or whose objects keep theirs
+        return holder
     made.__dict__.update(_all_tiny({k: v for k, v in vars(holder).items() if isinstance(v, float)}))
     return made
 

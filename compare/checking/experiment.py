@@ -108,7 +108,7 @@ class Experiment:
             seed=self.calls,
         )
         found = called(self.function, call, self.arrays, self.signature.name, f"at {case.label} inputs, ")
-        terms = tuple(map(_flat_gradients(roles, minus), found))
+        terms = tuple(map(_flat_gradients(roles, minus, self.shapes), found))
         if not terms:
             raise FunctionError(f"{self.signature.name} returned no floating-point number or array.")
         if self.together is not None:
@@ -133,12 +133,12 @@ def called(
         raise FunctionError(f"{label} ends the process: sys.exit({error.code!r}) {where}.") from error
 
 
-def _flat_gradients(roles: dict[str, Role], minus: frozenset[str]) -> Callable[[Term], Term]:
+def _flat_gradients(roles: dict[str, Role], minus: frozenset[str], shapes: Shapes) -> Callable[[Term], Term]:
     def flat(term: Term) -> Term:
         if term.gradients is None:
             return term
         parts = {n: -part if n in minus else part for n, part in term.gradients.items()}
-        by_role = {roles[n]: part.reshape(len(part), -1) if part.ndim else part for n, part in parts.items()}
+        by_role = {roles[n]: shapes.flat(part) for n, part in parts.items()}
         return replace(term, gradients=by_role)
 
     return flat
@@ -237,9 +237,13 @@ def _open(name: str) -> UserArrays:
         raise TargetError(f"{name} is asked for, but it is not installed here ({error}).") from error
 
 
-def shapes_of(signature: Signature, given: Shapes, named: Sequence[int] = ()) -> tuple[Shapes, ...]:
-    """Shapes to try, simplest first. given: --batch, --latent, --observed; named: sizes in the source, tried last."""
-    layouts = tuple(each for each in Layout if each is not Layout.SIGNAL) if signature.find(Role.X) else (Layout.FLAT,)
+def shapes_of(
+    signature: Signature, given: Shapes, named: Sequence[int] = (), *, time_first: bool = False
+) -> tuple[Shapes, ...]:
+    """Shapes to try, simplest first. given: --batch, --latent, --observed; named: sizes in the source, tried last;
+    time_first: the source names the first of three axes as the one of time."""
+    seldom = (Layout.SIGNAL, Layout.STEPS)
+    layouts = tuple(each for each in Layout if each not in seldom) if signature.find(Role.X) else (Layout.FLAT,)
     layouts = layouts if given.observed is None else (Layout.FLAT,)
     simple = [replace(given, layout=layout) for layout in layouts]
     maps = [replace(shape, latent_map=True) for shape in simple if shape.layout is not Layout.MNIST]
@@ -247,7 +251,16 @@ def shapes_of(signature: Signature, given: Shapes, named: Sequence[int] = ()) ->
     deep = [replace(given, latent=size) for size in named if size <= LARGEST_LATENT] if not given.latent else []
     both = [replace(w, latent=d.latent) for w in wide for d in deep if w.observed != d.latent]
     latent = signature.find(Role.MEAN) or signature.find(Role.Z)
-    return (*simple, *(maps if latent else ()), *wide[:MOST_SIZES], *deep[:MOST_SIZES], *both[: 2 * MOST_SIZES])
+    given_steps = replace(given, time_first=time_first)
+    observed_steps = [Layout.STEPS] if signature.find(Role.X) or signature.find(Role.OUTPUT) else []
+    steps = [
+        replace(given_steps, layout=layout, latent_steps=deep_too)
+        for layout in (*observed_steps, Layout.FLAT)
+        for deep_too in (True, False)
+        if layout is Layout.STEPS or deep_too
+    ]
+    sized = (*wide[:MOST_SIZES], *deep[:MOST_SIZES], *both[: 2 * MOST_SIZES])
+    return (*(steps if time_first else ()), *simple, *(maps if latent else ()), *sized, *steps)
 
 
 def candidates(function: Callable[..., Any], framework: str | None = None) -> tuple[str, ...]:

@@ -13,11 +13,12 @@ from elbo_compare.compare.checking.densities import log_density_of
 from elbo_compare.compare.checking.diagnosis import Diagnosis, DifferenceForm
 from elbo_compare.compare.checking.divergences import promises_a_loss
 from elbo_compare.compare.checking.elsewhere import off_somewhere
+from elbo_compare.compare.checking.epsilons import caused_by_epsilons, small_numbers
 from elbo_compare.compare.checking.failure import FunctionError
 from elbo_compare.compare.checking.fitting import EXACT
 from elbo_compare.compare.checking.formula import Formula, fitted, fitted_by_element
 from elbo_compare.compare.checking.guard_beside import guard_beside
-from elbo_compare.compare.checking.guards import LARGEST_EPSILON, Guard, has_edge
+from elbo_compare.compare.checking.guards import Guard, has_edge
 from elbo_compare.compare.checking.identify import Identified, Standing, contradicts
 from elbo_compare.compare.checking.judging import (
     JudgedReading,
@@ -87,7 +88,7 @@ def _guarded(subject: Subject, one: JudgedReading) -> JudgedReading | None:
 
 def _to_an_epsilon(subject: Subject, one: JudgedReading, tier: float) -> JudgedReading | None:
     """Right in float64 but for what float32 can't see: an epsilon of the source, a constant in few digits."""
-    small = [n for n in subject.numbers if 0 < abs(n) <= LARGEST_EPSILON]
+    small = small_numbers(subject)
     if tier != EXACT or one.experiment.dtype is not DType.FLOAT64:
         return None
     off_in_slope = any(c.name == "gradient" and c.outcome is Outcome.DIFFERS for c in one.claims)
@@ -97,7 +98,7 @@ def _to_an_epsilon(subject: Subject, one: JudgedReading, tier: float) -> JudgedR
     with np.errstate(all="ignore"):
         trial = replace(one, term=term, claims=judge(term))
         off = one.term.values(one.record.extreme).difference
-    if not trial.right:
+    if not trial.right or (small and caused_by_epsilons(subject, one.term.reading, one.term.reduction) is False):
         return None
     what = f"an epsilon, {min(small, key=abs):g}, moves it" if small else "an epsilon or a rounded constant moves it"
     note = f"right to float32 rounding: {what} by {off:.2g} nats at the extremes"

@@ -38,6 +38,8 @@ STRANGERS: tuple[tuple[str, ...], ...] = (
     ("e^2 sigma",),
     ("e^2 sigma^4",),
     ("(z - mean)^2",),
+    ("(mean - prior mean)^2",),
+    ("(mean - prior mean)^2", "sigma^2"),
 )
 
 
@@ -205,6 +207,7 @@ def _to_prior(
     prior = oracle.log_var_of(spread, reading.prior)  # type: ignore[arg-type]
     return {
         "(mean - prior mean)^2 / s^2": lambda: (mean - other) ** 2 * np.exp(-prior),
+        "(mean - prior mean)^2": lambda: (mean - other) ** 2,
         "sigma^2 / s^2": lambda: np.exp(log_var - prior),
         "log s^2": lambda: prior,
     }

@@ -30,12 +30,14 @@ class Layout(StrEnum):
     COLOUR = "(batch, 3, 32, 32)"
     LARGE = "(batch, 3, 64, 64)"
     SIGNAL = "(batch, 1, observed)"
+    STEPS = "(batch, steps, observed)"
 
 
 PICTURES = {Layout.MNIST: (784,), Layout.IMAGE: (1, 28, 28), Layout.LAST: (28, 28, 1), Layout.COLOUR: (3, 32, 32),
             Layout.LARGE: (3, 64, 64)}  # fmt: skip
 MAP_AXES = (3, 2)  # channels and height of the small picture; its width is free
 LATENT_MAP = (2, 2)  # height and width of a feature-map latent; its channels are free
+STEPS = 7  # of a sequence: no size of a batch, nor of an axis of one step
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +55,9 @@ class Shapes:
 
     layout: Layout = Layout.FLAT
     latent_map: bool = False
+    latent_steps: bool = False
+    time_first: bool = False  # of a sequence: (steps, batch, axis)
+    by_step: bool = False  # of sequences: each step is a datum of its own
     batch: int | None = None
     latent: int | None = None
     observed: int | None = None
@@ -60,28 +65,65 @@ class Shapes:
     def sizes(self, sizes: Sizes) -> Sizes:
         """The sizes of the canonical arrays under these shapes."""
         picture = PICTURES.get(self.layout)
-        observed = self.observed or sizes.observed * (int(np.prod(MAP_AXES)) if self.layout is Layout.MAP else 1)
-        latent = self.latent or sizes.latent * (int(np.prod(LATENT_MAP)) if self.latent_map else 1)
+        steps = 1 if self.by_step else STEPS
+        wider = {Layout.MAP: int(np.prod(MAP_AXES)), Layout.STEPS: steps}.get(self.layout, 1)
+        deeper = int(np.prod(LATENT_MAP)) if self.latent_map else steps if self.latent_steps else 1
+        observed, latent = self.observed or sizes.observed * wider, self.latent or sizes.latent * deeper
         return Sizes(
-            batch=self.batch or sizes.batch, latent=latent, observed=int(np.prod(picture)) if picture else observed
+            batch=(self.batch or sizes.batch) * (STEPS if self.by_step else 1),
+            latent=latent,
+            observed=int(np.prod(picture)) if picture else observed,
         )
+
+    @property
+    def splits(self) -> bool:
+        """Whether a batch may have any number of rows."""
+        return self.batch is None and not self.by_step
 
     def shaped(self, role: Role, array: Array) -> Array:
         """A canonical array as the function wants it."""
         if role in (Role.X, Role.OUTPUT, Role.OUTPUT_SPREAD):
-            axes = {Layout.MAP: (*MAP_AXES, -1), Layout.SIGNAL: (1, -1)}
+            axes = {Layout.MAP: (*MAP_AXES, -1), Layout.SIGNAL: (1, -1), Layout.STEPS: (STEPS, -1)}
             shape = PICTURES.get(self.layout) or axes.get(self.layout)
-            return array.reshape(len(array), *shape) if shape else array
+            rows = len(array) // STEPS if self.by_step else len(array)
+            return self._turned(array.reshape(rows, *shape)) if shape else array
         if self.latent_map and array.ndim == 2:
             return array.reshape(len(array), -1, *LATENT_MAP)
+        if self.latent_steps and array.ndim == 2:
+            return self._turned(array.reshape(-1 if self.by_step else len(array), STEPS, self._width(array)))
         return array
+
+    def _width(self, array: Array) -> int:
+        return array.shape[1] if self.by_step else array.shape[1] // STEPS
+
+    def _turned(self, array: Array) -> Array:
+        return array.swapaxes(0, 1) if self.time_first and array.ndim == 3 else array
+
+    def flat(self, array: Array) -> Array:
+        """What came back in an argument's own shape as (batch, axis)."""
+        array = self._turned(array)
+        if self.by_step and array.ndim == 3:
+            return array.reshape(-1, array.shape[2])
+        return array.reshape(len(array), -1) if array.ndim else array
 
     @property
     def text(self) -> str:
         """In words, for the observed axis."""
         if self.observed and self.layout is Layout.FLAT:
             return f"(batch, {self.observed})"
-        return self.layout.value
+        return self.layout.value.replace("batch, steps", "steps, batch") if self.time_first else self.layout.value
+
+    @property
+    def steps_text(self) -> str:
+        """That sequences were given, and what a weight of 1/7 would be; "" otherwise."""
+        if self.layout is not Layout.STEPS and not self.latent_steps:
+            return ""
+        axes = "steps, batch" if self.time_first else "batch, steps"
+        if self.by_step:
+            return f"called with sequences, ({axes}, axis): each step counts as a datum, so that a mean is over both"
+        return (
+            f"called with sequences, ({axes}, axis), of {STEPS} steps: 1/{STEPS} of a sum is an average over the steps"
+        )
 
 
 # Several batch, latent and observed sizes: what a result is averaged over shows in its ratio to the right value.

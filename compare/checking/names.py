@@ -106,7 +106,9 @@ OURS = (
     *("output_log_var", "output_log_sigma", "output_sigma", "output_var", "recon_loss", "key"),
 )
 
-LATENT = "q z qz latent latents enc encoder encoded post posterior phi variational inference hidden 1 first zq"
+LATENT = "q z qz latent latents enc encoder encoded post posterior phi variational inference hidden 1 first zq " + (
+    "w weight weights bias"  # of a Bayesian network: its latents
+)
 PRIOR = "p prior pz 2 second priors"
 DECODED = "recon recons rec reconstruct reconstructed reconstruction reconstructions reconstr pred preds " + (
     "predict predicted prediction predictions hat output outputs out decoded decoder dec generated gen fake tilde prime"
@@ -229,7 +231,7 @@ def _of_its_core(words: list[str]) -> tuple[Role, WrittenAs] | None:
 def _of_the_decoder(words: list[str]) -> tuple[Role, WrittenAs] | None:
     """`x_logvar`, `recon_sigma`, `dec_log_var`: the decoder's own variance."""
     for end in (words, _without_sigma_power(words)):
-        qualifiers = [word for word in end if word in WORDS["DECODED"] | {"x", "px", "y", "obs"}]
+        qualifiers = [word for word in end if word in WORDS["DECODED"] | {"x", "px", "y", "obs", "f"}]
         found = LOOKUP.get("".join(word for word in end if word not in qualifiers))
         if qualifiers and found and found[0] is Role.SPREAD:
             return Role.OUTPUT_SPREAD, found[1]
@@ -257,6 +259,15 @@ def _gaussian(words: list[str]) -> tuple[Role, WrittenAs] | None:
             found = LOOKUP.get(rest)
             if rest != plain and found and found[0] in (Role.MEAN, Role.SPREAD, Role.Z):
                 return found
+    return _of_p(plain)
+
+
+def _of_p(plain: str) -> tuple[Role, WrittenAs] | None:
+    """`mup`, `psigma`, `muprior`."""
+    for rest in (plain.removeprefix("p"), plain.removesuffix("p"), plain.removesuffix("prior")):
+        found = LOOKUP.get(rest)
+        if rest != plain and len(rest) > 1 and found and found[0] in (Role.MEAN, Role.SPREAD):
+            return (Role.PRIOR_MEAN if found[0] is Role.MEAN else Role.PRIOR_SPREAD), found[1]
     return None
 
 
@@ -272,15 +283,17 @@ def _observed(words: list[str]) -> tuple[Role, WrittenAs] | None:
     given = set(words)
     if "logits" in given or "logit" in given:
         return (Role.SPREAD, WrittenAs.LOG_VAR) if given & {"var", "variance"} else (Role.OUTPUT, WrittenAs.LOGITS)
+    if given & {"weight", "weights", "coef", "coeff", "factor", "beta"}:
+        return None
     if given & WORDS["DECODED"] or {"x", "sample"} <= given or any(word.startswith("recon") for word in words):
         if {"prob", "probs"} & given:
             return Role.OUTPUT, WrittenAs.PROBS
         return Role.OUTPUT, WrittenAs.OUTPUT_UNKNOWN
-    if {"x", "px"} & given and {"mean", "mu", "loc"} & given:
+    if {"x", "px", "f"} & given and {"mean", "mu", "loc"} & given:  # f: of a Gaussian process at the data
         return Role.OUTPUT, WrittenAs.LOCATION
     if (
         given
-        and given <= WORDS["OBSERVED"] | {"in", "flat", "t", "0", "1", "train", "raw"}
+        and given <= WORDS["OBSERVED"] | {"in", "flat", "t", "0", "1", "2", "train", "raw"}
         and given & WORDS["OBSERVED"]
     ):
         return Role.X, WrittenAs.PLAIN
@@ -294,7 +307,7 @@ def forms_of(name: str, role: Role, form: WrittenAs) -> tuple[WrittenAs, ...]:
     """The forms that this name may stand for, likeliest first: one where the name states it."""
     if role in (Role.SPREAD, Role.PRIOR_SPREAD, Role.OUTPUT_SPREAD):
         others = WORDS["LATENT"] | WORDS["PRIOR"]
-        others |= WORDS["DECODED"] | {"x", "px", "y", "obs"} if role is Role.OUTPUT_SPREAD else set()
+        others |= WORDS["DECODED"] | {"x", "px", "y", "obs", "f"} if role is Role.OUTPUT_SPREAD else set()
         core = "".join(word for word in words_of(name) if word not in others)
         return EITHER.get(core) or EITHER.get(_plain(name)) or EITHER.get(core.removeprefix("z")) or (form,)
     return (form,)

@@ -4,6 +4,7 @@ The source says what is in them; a call packs the parts again.
 """
 
 import ast
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -82,7 +83,7 @@ def packed_in(function: Callable[..., Any], names: Sequence[str]) -> tuple[Packe
     taken = set(names)
     for name in names:
         nodes = own_nodes(function)
-        one = None if _written(nodes, name) else _packed(nodes, name)
+        one = None if _written(nodes, name) else _packed(nodes, name) or _sliced(nodes, name)
         parts = [part for part in one.parts if part != UNUSED] if one else []
         configured = bool(CONFIGURATION.search(name.lower())) and all(map(_number, parts))
         enough = len(parts) >= 2 or (one is not None and (one.keyed or configured) and parts)
@@ -125,6 +126,20 @@ def _packed(nodes: Sequence[ast.AST], name: str) -> Packed | None:
     if not keyed and set(keys) <= GAUSSIAN and MEANS & set(keys) and len(keys) > 1:
         return Packed(name=name, way=Way.GAUSSIAN, parts=(f"{name}_mean", f"{name}_std"))
     return Packed(name=name, way=Way.KEYS, parts=tuple(keys), keyed=keyed)
+
+
+def _sliced(nodes: Sequence[ast.AST], name: str) -> Packed | None:
+    """Two halves that the body cuts by hand: `h[:, :k]` and `h[:, k:]`."""
+    found: dict[str, dict[str, str]] = {}
+    for node in nodes:
+        value = node.value if isinstance(node, ast.Assign) and len(node.targets) == 1 else None
+        if isinstance(node, ast.Assign) and isinstance(value, ast.Subscript) and _is(value.value, name):
+            where = re.fullmatch(r"\(?(?::|\.\.\.), (?P<front>\w*):(?P<back>\w*)\)?", ast.unparse(value.slice))
+            if where and bool(where["front"]) is not bool(where["back"]):
+                side = "first" if where["back"] else "second"
+                found.setdefault(where["front"] or where["back"], {})[side] = _called(node.targets[0])
+    halves = [(one["first"], one["second"]) for one in found.values() if len(one) == 2]
+    return Packed(name=name, way=Way.HALVES, parts=halves[0]) if halves else None
 
 
 def _written(nodes: Sequence[ast.AST], name: str) -> bool:

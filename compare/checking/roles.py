@@ -22,6 +22,7 @@ from elbo_compare.compare.checking.names import (
     Role,
     WrittenAs,
     forms_of,
+    promises_kl,
     read_name,
     words_of,
 )
@@ -33,6 +34,7 @@ from elbo_compare.compare.checking.signature import (
     named_positive,
 )
 from elbo_compare.compare.checking.source import asked_with, calls_with, unused
+from elbo_compare.compare.checking.tied import Tie, ties_among, without
 
 ASKED = {"log_prob", "rsample", "entropy", "stddev", "scale", "base_dist", "loc", "batch_shape", "scale_diag"}
 OF_DISTRIBUTIONS = {"kl_divergence", "kl"}
@@ -58,6 +60,7 @@ NEEDED = {
     FunctionKind.LOG_PRIOR: {Role.Z},
 }
 UNKNOWN_ROLES = (Role.MEAN, Role.SPREAD, Role.X, Role.OUTPUT, Role.Z)
+PRIOR_ROLES, PAIRED_SPREADS = (Role.PRIOR_MEAN, Role.PRIOR_SPREAD), (Role.SPREAD, Role.PRIOR_SPREAD)
 DEFAULT_FORM = {
     Role.SPREAD: WrittenAs.LOG_VAR,
     Role.PRIOR_SPREAD: WrittenAs.LOG_VAR,
@@ -95,9 +98,14 @@ def assignments(callee: Callee, kind: FunctionKind | None, mapping: Mapping[str,
     fixed = {name: options for name, options in fixed.items() if name not in ignored}
     callee = callee.given(**dict.fromkeys(ignored))
     callee = replace(callee, distributions=tuple(n for n, options in fixed.items() if options is DISTRIBUTION))
-    found: dict[Signature, Assignment] = {}
+    found: dict[tuple[Signature, tuple[Tie, ...]], Assignment] = {}
+    tied = list(ties_among({name: options[0] for name, options in fixed.items() if options and options[0]}))
+    for ties in tied:
+        for one in _combined(replace(callee, ties=ties), without(fixed, ties), unread, kind):
+            found.setdefault((one.signature, ties), one)
+    apart = bool(found) and Role.OUTPUT not in arrays  # fed apart only right counts; one may be the decoder's
     for one in _combined(callee, fixed, unread, kind):
-        found.setdefault(one.signature, one)
+        found.setdefault((one.signature, ()), replace(one, by_value=one.by_value or apart))
     if not found:
         raise TargetError(_refusal(callee, fixed, unread, kind))
     return tuple(found.values())[:MOST]
@@ -157,7 +165,8 @@ def _is_distribution(callee: Callee, name: str) -> bool:
         return True
     if hint is not None and hint[0] is Role.X and DISTRIBUTED & set(words_of(name)):  # `q_target` beside `q_context`
         return bool(asked & ASKED or given & OF_DISTRIBUTIONS)
-    return bool(asked & ASKED or (given & GIVEN_TO and (hint is None or hint[0] is Role.Z)))
+    q_or_p = name.lower() in DISTRIBUTED and "kl_divergence" in given  # `p` alone may be probabilities elsewhere
+    return bool(asked & ASKED or q_or_p or (given & GIVEN_TO and (hint is None or hint[0] is Role.Z)))
 
 
 def _of_the_decoder(callee: Callee, name: str) -> bool:
@@ -279,18 +288,21 @@ def _moved(argument: Argument, role: Role) -> Argument:
 
 
 def _by_trying(callee: Callee, arguments: list[Argument], unread: list[Parameter]) -> Iterable[Assignment]:
-    """Names that say nothing: every role that is still free."""
+    """Names that say nothing: every role that is still free; a prior's too beside a whole q. One that can only be the
+    last of four is that, right or wrong, where the function promises a KL."""
     taken = {argument.role for argument in arguments}
-    free = [role for role in UNKNOWN_ROLES if role not in taken]
+    known = UNKNOWN_ROLES if not {Role.MEAN, Role.SPREAD} <= taken else (*UNKNOWN_ROLES, *PRIOR_ROLES)
+    free = [role for role in known if role not in taken]
+    last = taken < set(PAIRED) and len(taken) == len(PAIRED) - 1 and promises_kl(callee.label)
     for roles in permutations(free, len(unread)):
         more = [_free(parameter.name, role) for parameter, role in zip(unread, roles, strict=True)]
         for one in _complete(callee, [*arguments, *more], None):
-            yield replace(one, by_value=True)
+            yield replace(one, by_value=not (last and taken | set(roles) == set(PAIRED)))
 
 
 def _free(name: str, role: Role) -> Argument:
     form = DEFAULT_FORM.get(role, WrittenAs.PLAIN)
-    return Argument(name=name, role=role, form=form, forms=ALL_SPREADS if role is Role.SPREAD else (form,))
+    return Argument(name=name, role=role, form=form, forms=ALL_SPREADS if role in PAIRED_SPREADS else (form,))
 
 
 def _by_position(

@@ -13,6 +13,7 @@ from typing import Any
 LONGEST_NAME = 120  # characters of a returned expression that stands for its name
 BODIES = {"torch": "forward", "keras": "call", "tf_keras": "call"}  # of a module or layer: what a call of it runs
 BATCH = re.compile(r"batch|^bs$")
+TIME = re.compile(r"^(t|n?_?(time|seq|steps?|timesteps?|frames?|len|length)(_?(steps?|len|length|size|dim))?)$")
 SMALLEST_AXIS, LARGEST_AXIS = 2, 200_000  # whole numbers that may be the size of an axis
 
 
@@ -155,6 +156,15 @@ def reshaped_to_signals(function: Callable[..., Any]) -> bool:
             text = ", ".join(ast.unparse(argument).strip("()[]") for argument in node.args)
             if re.search(r"(?:^|, )-1, 1, \w+$", text):
                 return True
+    return False
+
+
+def time_comes_first(function: Callable[..., Any]) -> bool:
+    """Whether the body names three axes of an array with time in front: `T, B, D = x.shape`."""
+    for node in own_nodes(function):
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Tuple) and len(node.targets[0].elts) == 3:
+            if re.search(r"\.(shape|size\(\))$", ast.unparse(node.value)):
+                return bool(TIME.search(ast.unparse(node.targets[0].elts[0]).lower()))
     return False
 
 

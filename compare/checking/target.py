@@ -19,6 +19,11 @@ from elbo_compare.compare.checking.names import read_name
 from elbo_compare.compare.errors import unknown
 
 _RUN: dict[tuple[Path, int, int], ModuleType] = {}  # files that were run, as they stood
+BARE: list[Any] = []  # objects that were never initialised
+SIZE = re.compile(
+    r"dim|size|channels|features|width|hidden|units|latent|input|output|^n_|^num_|^n[a-z]$|^[a-z]_?(dim|size)$"
+)
+ANY_SIZE = 8
 EXTRAS = {"torch", "jax"}  # that elbo-compare installs by name
 MOMENTS = re.compile(r"^(params?|parameters|moments|stats|statistics|h|theta)$")  # both halves in one array
 WHOLE = {"encode", "decode", "encoder", "decoder", "reparameterize", "reparametrize", "reparameterise"}
@@ -123,11 +128,33 @@ def _instance(owner: type, target: str, *, bare: bool = True) -> Any:
             raise TargetError(
                 f"{target} can't be made without arguments ({wanted}); name an instance of it, as in FILE.py:my_loss."
             ) from error
-    made: Any = owner.__new__(owner)  # pyright: ignore
+    made: Any = _of_sizes(owner)
+    if made is not None:
+        return made
+    made = owner.__new__(owner)  # pyright: ignore
     for base in owner.__mro__:
         if base.__name__ == "Module" and base.__module__.split(".")[0] == "torch":
             base.__init__(made)  # type: ignore[misc]
+    BARE.append(made)
     return made
+
+
+def _of_sizes(owner: type) -> Any:
+    """An object whose constructor wants nothing but sizes, made with a small one; None where that is not enough."""
+    try:
+        shown = list(inspect.signature(owner.__init__).parameters.values())[1:]
+        wanted = [p for p in shown if p.default is p.empty and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+        whole = all(SIZE.search(p.name.lower()) and p.annotation in (p.empty, int, "int") for p in wanted)
+        return owner(**{p.name: ANY_SIZE for p in wanted}) if wanted and whole else None
+    except Exception:  # whatever its constructor raises
+        return None
+
+
+def lacking(function: Callable[..., Any], error: BaseException | None) -> str:
+    """The attribute that an object never got, since it can't be made without arguments; "" for any other error."""
+    holder = getattr(function, "__self__", None)
+    bare = any(each is holder for each in BARE)
+    return str(error.name) if bare and isinstance(error, AttributeError) and error.obj is holder else ""
 
 
 def _from_file(place: str) -> ModuleType:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from elbo_compare.compare.checking import apart, diagnosis, explaining
+from elbo_compare.compare.checking import apart, explaining
 from elbo_compare.compare.checking.alternatives import alike, as_written
 from elbo_compare.compare.checking.beyond import beyond
 from elbo_compare.compare.checking.by_design import Designed, accepted, designed
@@ -13,15 +13,17 @@ from elbo_compare.compare.checking.callee import Callee
 from elbo_compare.compare.checking.diagnosis import Diagnosis, DifferenceForm
 from elbo_compare.compare.checking.divergences import exchanged, no_kl, promises_a_loss
 from elbo_compare.compare.checking.elsewhere import off_somewhere
-from elbo_compare.compare.checking.epsilons import within_an_epsilon
+from elbo_compare.compare.checking.epsilons import epsilons_reached, more_than_epsilons, within_an_epsilon
 from elbo_compare.compare.checking.experiment import Experiment, Observation
 from elbo_compare.compare.checking.failure import FunctionError
 from elbo_compare.compare.checking.fitting import EXACT, GUARDED, SINGLE
+from elbo_compare.compare.checking.for_the_log import for_the_log
 from elbo_compare.compare.checking.identify import Identified, Standing, quantities_of
-from elbo_compare.compare.checking.inputs import ORDINARY
+from elbo_compare.compare.checking.inputs import ORDINARY, Shapes
 from elbo_compare.compare.checking.judging import JudgedReading, Options, Subject, judged, subject_of
 from elbo_compare.compare.checking.names import promises_kl, words_of
-from elbo_compare.compare.checking.not_a_number import of_negative_means
+from elbo_compare.compare.checking.no_data import of_no_data
+from elbo_compare.compare.checking.not_a_number import of_negative_means, outside_of_its_domain
 from elbo_compare.compare.checking.objectives import Name
 from elbo_compare.compare.checking.readings import Quantity, Reduction, reductions
 from elbo_compare.compare.checking.result import CheckVerdict, TermResult
@@ -30,7 +32,7 @@ from elbo_compare.compare.checking.source import numbers
 from elbo_compare.compare.checking.standard_normal import log_prior
 from elbo_compare.compare.checking.terms import Layout, layout_of
 from elbo_compare.compare.checking.wording import equation_of, name_notes, standing_notes
-from elbo_compare.suites.bridge.user_arrays import DETACHED, Term
+from elbo_compare.suites.bridge.user_arrays import DETACHED
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +49,7 @@ class Finding:
     declared_by: str = ""
     identified: Identified | None = None
     parameters: dict[str, str] = field(default_factory=dict)
+    shapes: Shapes | None = None  # that it was called with
 
 
 def examined(experiment: Experiment, callee: Callee, options: Options, *, changing: bool) -> Finding:
@@ -62,11 +65,17 @@ def examined(experiment: Experiment, callee: Callee, options: Options, *, changi
     undefined = of_negative_means(experiment, callee, position)
     if undefined is not None:
         return Finding(verdict=CheckVerdict.WRONG, diagnosis=undefined)
+    outside = outside_of_its_domain(experiment, position)
+    if outside:
+        return Finding(verdict=CheckVerdict.NOT_JUDGED, message=f"{experiment.signature.name}: {outside}")
     subject = subject_of(experiment, callee, options, position, _numbers(callee), changing=changing)
+    another = of_no_data(subject)
+    if another:
+        return Finding(verdict=CheckVerdict.NOT_JUDGED, message=f"{experiment.signature.name}: {another}")
     finding = _with_parts(_on(subject), subject, layout)
     beside = [i for i in range(len(first.terms)) if i != position]
     logged = tuple(
-        _logged(replace(subject, position=i), layout.names[i], cut_off=first.terms[i].no_gradient == DETACHED)
+        for_the_log(replace(subject, position=i), layout.names[i], cut_off=first.terms[i].no_gradient == DETACHED)
         for i in beside
     )
     if not changing:
@@ -89,7 +98,8 @@ def _check_the_same(experiment: Experiment, callee: Callee, first: Observation) 
 
 def _numbers(callee: Callee) -> tuple[float, ...]:
     dull = {0.0, 1.0, -1.0, 2.0}
-    found = dict.fromkeys([*callee.scalars.values(), *(n for n in numbers(callee.function) if n not in dull)])
+    own = [n for n in numbers(callee.function) if n not in dull]
+    found = dict.fromkeys([*callee.scalars.values(), *own, *epsilons_reached(callee.function)])
     return tuple(found)
 
 
@@ -171,6 +181,8 @@ def _right(subject: Subject, found: Identified) -> Finding:
         one = explained if not one.right or _is_guard(explained) else one
         if not one.right and not _is_guard(one):
             one = within_an_epsilon(subject, found.reading, found.reduction) or one
+    if one.right and found.fit.tier == SINGLE and more_than_epsilons(subject, one):
+        one = explaining.explained(subject, judged(subject, found.reading, found.reduction, EXACT), EXACT)
     notes = (*name_notes(subject.signature, found.reading), *standing_notes(found.reading))
     far = beyond(one.experiment, one.term) if one.right else ""
     notes = (far, *notes) if far else notes
@@ -240,12 +252,13 @@ def _density(subject: Subject) -> Finding | None:
         return Finding(verdict=CheckVerdict.NOT_JUDGED, message=f"{subject.signature.name}: {other}")
     if other.diagnosis is not None:
         return _finding(subject, other, CheckVerdict.WRONG, None, diagnosis=other.diagnosis)
-    if other.right:
-        return _finding(subject, other, CheckVerdict.RIGHT, None)
-    near = within_an_epsilon(subject, other.term.reading, other.term.reduction)
-    if near is not None:
-        return _finding(subject, near, CheckVerdict.RIGHT, None)
-    return _finding(subject, explaining.explained(subject, other, EXACT), CheckVerdict.WRONG, None)
+    reading, reduction = other.term.reading, other.term.reduction
+    if other.right and more_than_epsilons(subject, other):
+        other = judged(subject, reading, reduction, EXACT)
+    if not other.right:
+        other = within_an_epsilon(subject, reading, reduction) or explaining.explained(subject, other, EXACT)
+    verdict = CheckVerdict.RIGHT if other.right else CheckVerdict.WRONG
+    return _finding(subject, other, verdict, None, diagnosis=other.diagnosis)
 
 
 def _designed(subject: Subject, found: Designed, fit: Identified | None, quantity: Quantity) -> Finding:
@@ -360,36 +373,3 @@ def _with_parts(finding: Finding, subject: Subject, layout: Layout) -> Finding:
         advice="add it to the loss (a line that starts with + is a statement of its own)",
     )
     return replace(finding, diagnosis=said)
-
-
-def _logged(subject: Subject, name: str, *, cut_off: bool) -> TermResult:
-    """A term beside the loss: described, never failed."""
-    one = subject.neutral[0]
-    if subject.position >= len(one.terms) or not reductions(one.terms[subject.position].value, one):
-        return TermResult(name=name, read_as="", reduction="", right=True, note="no loss term: not judged")
-    term: Term = one.terms[subject.position]
-    quantities = [Quantity.RECONSTRUCTION, Quantity.NEGATIVE_ELBO] if subject.readings(Quantity.RECONSTRUCTION) else []
-    if subject.signature.kind is FunctionKind.LOG_PRIOR:
-        quantities = []
-    elif subject.signature.kind is FunctionKind.RECONSTRUCTION:
-        quantities = [Quantity.RECONSTRUCTION]
-    elif subject.signature.kind in (FunctionKind.ANALYTIC_KL, FunctionKind.SAMPLED_KL, FunctionKind.LOG_DENSITY):
-        quantities = [Quantity.KL]
-    else:
-        quantities = [Quantity.KL, *quantities]
-    if not np.isfinite(term.value).all():
-        return TermResult(name=name, read_as="", reduction="", right=True, note="no number: not judged")
-    for quantity in quantities:
-        found = subject.identified(quantity, tiers=(EXACT,))
-        if found is not None and found.standing is not Standing.MISSING:
-            detached = "detached, " if cut_off else ""
-            right = found.standing is Standing.RIGHT
-            note = "" if right else f"for the log: {detached}{diagnosis.linear(found).text}"
-            return TermResult(
-                name=name,
-                read_as=found.reading.title if right else "",
-                reduction=found.reduction.value,
-                right=True,
-                note=note,
-            )
-    return TermResult(name=name, read_as="", reduction="", right=True, note="for the log: not judged")

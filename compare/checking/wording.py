@@ -85,6 +85,8 @@ def _data(reading: Reading, signature: Signature) -> str:
 def standing_notes(reading: Reading) -> tuple[str, ...]:
     """The constant that is left out; the source of the likelihood."""
     notes = []
+    if reading.quantity is Quantity.RECONSTRUCTION:
+        notes.append("a likelihood term alone: no KL is judged")
     if reading.data is not None and reading.has_data and reading.data.up_to_a_constant:
         full = reading.data.constant(reading.weight)
         if abs(full - reading.constant) > 1e-6:

@@ -298,11 +298,20 @@ def side_by_side(arrays: Sequence[Any]) -> Any:
 
 def logarithm(array: Any) -> Any:
     """The natural logarithm in an array's own framework."""
+    return _elementwise(array).log(array)
+
+
+def exponential(array: Any) -> Any:
+    """e to the power of an array, in its own framework."""
+    return _elementwise(array).exp(array)
+
+
+def _elementwise(array: Any) -> Any:
     framework = type(array).__module__.split(".")[0]
-    return getattr(import_module(LOGARITHM.get(framework, "jax.numpy")), "log")(array)  # noqa: B009
+    return import_module(ELEMENTWISE.get(framework, "jax.numpy"))
 
 
-LOGARITHM = {"torch": "torch", "tensorflow": "tensorflow.math", "numpy": "numpy"}
+ELEMENTWISE = {"torch": "torch", "tensorflow": "tensorflow.math", "numpy": "numpy"}
 JOINING = {"torch": ("torch", "cat"), "tensorflow": ("tensorflow", "concat"), "numpy": ("numpy", "concatenate")}
 
 

@@ -1,0 +1,79 @@
+"""The kinds that a set collected by somebody else brought, each beside its nearest wrong neighbour."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from elbo_compare.compare.checking.check import check_function
+from elbo_compare.compare.checking.failure import TargetError
+from elbo_compare.compare.checking.result import CheckVerdict
+from elbo_compare.compare.checking.target import load
+
+FILE = Path(__file__).parent / "targets" / "kinds.py"
+RIGHT, WRONG, NOT_JUDGED = CheckVerdict.RIGHT, CheckVerdict.WRONG, CheckVerdict.NOT_JUDGED
+
+KINDS = [
+    ("both_forms", RIGHT, r"KL\(q \|\| N\(0, I\)\), one value per datum.*sigma is fed as the sigma of log_sigma"),
+    ("both_forms_off", WRONG, "log sigma"),
+    ("both_forms_unsquared", WRONG, r"sigma for sigma\^2"),
+    ("variance_beside", RIGHT, "averaged over the batch.*var is fed as the var of logvar"),
+    ("two_pairs", RIGHT, r"KL\(q \|\| p\).*sigma_p is fed as the sigma of log_sigma_p"),
+    ("log_normal_of_both", RIGHT, r"log N\(x; mean, exp\(2 log_std\)\)"),
+    ("loss_of_both", RIGHT, r"Bernoulli\(recon_x\) \+ KL.*std is fed as the sigma of logvar"),
+    ("absolute", RIGHT, r"Laplace\(x \| x_hat, 1\).*a likelihood term alone: no KL is judged"),
+    ("feature_matching", NOT_JUDGED, "a distance of features"),
+    ("maps_apart", NOT_JUDGED, "it takes lists of arrays"),
+    ("of_weights", RIGHT, "summed over the batch"),
+    ("kl_of_short_names", RIGHT, r"KL\(q \|\| p\)"),
+    ("kl_of_short_names_off", WRONG, r"\(mean - prior mean\)\^2 has 0.5 and does not belong here"),
+    ("predictive_nll", RIGHT, r"N\(y \| f_mean, f_var\)"),
+    ("squares_of_two", WRONG, "averaged over the observed dimensions"),
+    ("of_sequences", RIGHT, r"averaged over the batch.*called with sequences, \(batch, steps, axis\)"),
+    ("of_steps", RIGHT, "each step counts as a datum"),
+    ("of_steps_averaged", WRONG, "latent"),
+    ("of_steps_first", RIGHT, r"averaged over the batch.*\(steps, batch, axis\)"),
+    ("loss_of_sequences", RIGHT, r"Bernoulli\(x_hat\) \+ KL\(q \|\| N\(0, I\)\), averaged over the batch"),
+    (
+        "loss_of_sequences_uneven",
+        CheckVerdict.OTHER_OBJECTIVE,
+        "0.1429 x KL.*1/7 of a sum is an average over the steps",
+    ),
+    ("deviance", NOT_JUDGED, "no number at the values of y_true"),
+    ("kl_of_cut_halves", RIGHT, "one value per datum"),
+    ("kl_of_cut_halves_averaged", WRONG, "averaged over the latent"),
+    ("OfSizes.loss", CheckVerdict.BY_DESIGN, r"4 x KL.*its attribute self.beta"),
+    ("Compared", RIGHT, r"KL\(q \|\| p\), averaged over the batch"),
+    ("ComparedOnAverage", WRONG, "averaged over the batch and the latent dimensions"),
+    ("OfEpsilons.log_normal", RIGHT, "right but for an epsilon, 1e-08"),
+    ("OfEpsilons.log_normal_off", WRONG, "."),
+    ("OfEpsilons.kl_loss", RIGHT, "right but for an epsilon, 1e-08"),
+    ("OfEpsilons.kl_loss_off", WRONG, "."),
+    ("kl_by_a_helper", RIGHT, r"log\(sigma\^2 \+ 1e-08\)"),
+    ("kl_by_a_helper_off", WRONG, "."),
+    ("kl_of_guarding", RIGHT, "an epsilon, 1e-08"),
+    ("kl_of_guarding_off", WRONG, "."),
+    ("factor_beside_an_epsilon", WRONG, "."),
+]
+
+
+@pytest.mark.parametrize(("name", "verdict", "words"), KINDS, ids=[name for name, _, _ in KINDS])
+def test_each_kind_and_its_wrong_neighbour_have_their_verdict_and_words(name, verdict, words):
+    """RIGHT, WRONG or not judged, as was written down first."""
+    result = check_function(load(f"{FILE}:{name}"))
+    assert result.verdict is verdict, result.as_text(verbose=True)
+    assert re.search(words, result.as_text(verbose=True).replace("\n", " ")), result.as_text(verbose=True)
+
+
+@pytest.mark.parametrize("name", [name for name, verdict, _ in KINDS if verdict is WRONG])
+def test_nothing_is_wrong_without_words(name):
+    """A cause stands beside every WRONG."""
+    result = check_function(load(f"{FILE}:{name}"))
+    assert result.diagnosis is not None
+    assert result.diagnosis.text
+
+
+def test_an_object_that_can_not_be_made_is_asked_for_by_name():
+    """The attribute that it lacks is named, and nobody is blamed for it."""
+    with pytest.raises(TargetError, match=r"self\.beta.*name an instance"):
+        check_function(load(f"{FILE}:OfSettings.loss"), target=f"{FILE}:OfSettings.loss")
