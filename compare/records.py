@@ -45,6 +45,8 @@ class Quantity(StrEnum):
                               scale: the oracle's sum of absolute terms, cancellation included
     LOG_Q, LOG_PRIOR          value as written by the implementation; reference: fully normalised, by the oracle
     GRADIENT_DISTANCE         part: parameter; value: |g - g*|_2; reference: |g*|_2; scale: see `numpy_oracle`
+    GRADIENT_REGISTERED       part: parameter; value: |g - g'|_2, g' as a finding of the library has the gradient;
+                              reference: |g' - g*|_2; note: the finding
     RAW_LOSS                  value as returned; reference: sign * ELBO reduced; part: "<sign> <reduction>"
     RAW_LOSS_SPLIT            value: raw losses of ragged sub-batches combined by the reduction; reference: RAW_LOSS
     GRADIENT_DIRECTION        part: parameter; value: <g, v> along the oracle's random vector v, by name; reference:
@@ -112,6 +114,7 @@ class Quantity(StrEnum):
     LOG_Q = "log_q"
     LOG_PRIOR = "log_prior"
     GRADIENT_DISTANCE = "gradient_distance"
+    GRADIENT_REGISTERED = "gradient_registered"
     RAW_LOSS = "raw_loss"
     RAW_LOSS_SPLIT = "raw_loss_split"
     KL_DETERMINISTIC = "kl_deterministic"

@@ -53,7 +53,8 @@ class Row:
     """One implementation. `folder`: of `suites`; `entry`: module:class within it; `framework`: what it computes with;
     `library`: the package whose public ELBO objects give its numbers; `classes`: estimator -> the name of that class;
     `extra`: what installs all of it; `optional`: `all` means it only where it is installed, so that nothing changes for
-    who does without; `environment`: the named one in which it runs, where it would disturb what is installed here."""
+    who does without; `environment`: the named one in which it runs, where it would disturb what is installed here;
+    `clamped`: the finding by which its Bernoulli gradient is torch's of a cross-entropy of probabilities."""
 
     name: str
     kind: Kind
@@ -65,6 +66,7 @@ class Row:
     extra: str = ""
     optional: bool = False
     environment: str = ""
+    clamped: str = ""
 
     @property
     def target(self) -> str:
@@ -183,10 +185,11 @@ GUESTS = tuple(
         library=Package(module=name, distribution=name, title=title),
         optional=True,
         environment=name,
+        clamped=clamped,
     )
-    for name, title, entry, framework in (
-        ("pymc", "PyMC", "pymc_vae:PyMC", Framework(module="pytensor", distribution="pytensor")),
-        ("pythae", "Pythae", "pythae_vae:Pythae", TORCH),
+    for name, title, entry, framework, clamped in (
+        ("pymc", "PyMC", "pymc_vae:PyMC", Framework(module="pytensor", distribution="pytensor"), ""),
+        ("pythae", "Pythae", "pythae_vae:Pythae", TORCH, "FIND-PYTHAE-002"),
     )
 )
 BY_NAME = {row.name: row for row in ROSTER}
@@ -195,6 +198,12 @@ LIBRARIES = {row.name: row for row in (*ROSTER, *GUESTS) if row.library is not N
 TITLES = {name: row.library.title for name, row in LIBRARIES.items() if row.library}  # a library's name in a sentence
 RELEASED_AS = {"tfp": "tensorflow-probability"}  # its final releases; the nightly builds have a name of their own
 ORACLE = next(row.name for row in ROSTER if row.kind is Kind.ORACLE)  # the reference, whatever the others are
+
+
+def clamped(implementation: str) -> str:
+    """The finding by which an implementation's Bernoulli gradient is torch's of a cross-entropy of probabilities."""
+    row = LIBRARIES.get(implementation)
+    return row.clamped if row else ""
 
 
 def named(kind: Kind) -> tuple[str, ...]:

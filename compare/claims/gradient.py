@@ -1,23 +1,42 @@
 """Gradients: of every parameter at the same noise, and of the encoder's outputs under own random numbers."""
 
+from dataclasses import replace
+
 from elbo_compare.compare.claims import cells, expectation, pointwise
 from elbo_compare.compare.claims.claim import Claim, Context, Judgement, Pairing, Rows
-from elbo_compare.compare.records import Measurement, Procedure, Quantity, Strength
+from elbo_compare.compare.records import Measurement, Outcome, Procedure, Quantity, Strength
 from elbo_compare.suites.contract import GradientForm
 
 FAMILY = "gradient"
 
 
 def _every_parameter(rows: Rows, _: Context) -> list[Judgement]:
-    dtype = rows.cell.dtype
-    return [
-        pointwise.worst(
-            [
-                pointwise.distance_within(row, pointwise.rounding_tolerance(row.scale, dtype))
-                for row in rows.all(Quantity.GRADIENT_DISTANCE)
-            ]
-        )
-    ]
+    right = _worst_distance(rows.all(Quantity.GRADIENT_DISTANCE), rows.cell.dtype)
+    told = rows.some(Quantity.GRADIENT_REGISTERED)
+    return [_as_registered(right, told, rows.cell.dtype) if told else right]
+
+
+def _worst_distance(rows: list[Measurement], dtype: str) -> Judgement:
+    return pointwise.worst(
+        [pointwise.distance_within(row, pointwise.rounding_tolerance(row.scale, dtype)) for row in rows]
+    )
+
+
+def _as_registered(right: Judgement, told: list[Measurement], dtype: str) -> Judgement:
+    """Of a library with a finding on its gradient: where that one and the right one part by more than two roundings,
+    it must be the finding's, and a right one says that the finding no longer shows."""
+    finding = told[0].note
+    allowed = {row.part: pointwise.rounding_tolerance(row.scale, dtype) for row in told}
+    if all(row.reference <= 2 * allowed[row.part] for row in told):
+        return right
+    if right.outcome is Outcome.AGREES:
+        reason = f"{finding} no longer shows here: the gradient is the right one"
+        return replace(right, outcome=Outcome.DIFFERS, reason=reason)
+    found = _worst_distance(told, dtype)
+    if found.outcome is not Outcome.AGREES:
+        return right
+    reason = f"not right, but as {finding} has it: off the right one by {abs(right.difference):.3g} in {right.part}"
+    return replace(found, reason=reason)
 
 
 def _variance(rows: Rows, context: Context) -> list[Judgement]:

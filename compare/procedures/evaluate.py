@@ -15,7 +15,7 @@ from elbo_compare.suites.estimators import CORE_ESTIMATORS, SAMPLED_KL
 from elbo_compare.suites.exact import gaussian_kl
 from elbo_compare.suites.exact.expected import expected
 from elbo_compare.suites.exact.linear_gaussian import deterministic_noise
-from elbo_compare.suites.numpy_oracle.reference import Reference
+from elbo_compare.suites.numpy_oracle.reference import Reference, clamped_gradients
 from elbo_compare.suites.numpy_oracle.scales import Point, scales
 from elbo_compare.suites.numpy_oracle.vae import encode
 
@@ -38,6 +38,7 @@ def evaluate(task: Task) -> list[Measurement]:
     theirs = checked(task.session.evaluate(task.problem.params, x, noise), task)
     oracle = ask_oracle_once(task, x, noise)
     rows = _scalars(task, theirs, oracle) + _gradients(theirs, oracle) + _directions(theirs, oracle)
+    rows += _registered(task, theirs, oracle, x, noise)
     rows.append(_raw_loss(theirs, oracle, cell.size))
     if cell.size >= 5:
         rows.append(_split(task, theirs, oracle, x, noise))
@@ -119,6 +120,27 @@ def _gradients(theirs: Evaluation, oracle: Reference) -> list[Measurement]:
             scale=float(oracle.gradient_scales[name]),
         )
         for name, exact in oracle.evaluation.gradients.items()
+    ]
+
+
+def _registered(task: Task, theirs: Evaluation, oracle: Reference, x: Array, noise: Array) -> list[Measurement]:
+    """Where a finding tells what the library's gradient is instead: how far it is from that."""
+    problem, finding = task.problem, roster.clamped(task.cell.implementation)
+    if not finding or problem.likelihood is not Likelihood.BERNOULLI or not oracle.evaluation.gradients:
+        return []
+    with span(ORACLE):
+        told = clamped_gradients(problem, task.estimator, problem.params, x, noise, task.dtype)
+    return [
+        Measurement(
+            quantity=Quantity.GRADIENT_REGISTERED,
+            part=name,
+            value=distance(theirs.gradients, told, name),
+            n=int(np.size(exact)),
+            reference=distance(told, oracle.evaluation.gradients, name),
+            scale=float(oracle.gradient_scales[name]),
+            note=finding,
+        )
+        for name, exact in told.items()
     ]
 
 

@@ -255,8 +255,6 @@ class Pythae:
             return "Pythae's VAMP rounds log C to float32 in every dtype"
         if problem.prior is not Prior.STANDARD_NORMAL:
             return f"Pythae has no {problem.prior} prior"
-        if problem.likelihood is Likelihood.BERNOULLI and problem.weights == "trained":
-            return "Pythae's cross-entropy of probabilities loses digits where a pixel is sure (FIND-PYTHAE-002)"
         return no_analytic_kl(problem, estimator)
 
     def prepare(self, problem: Problem, estimator: Estimator, device: Device, dtype: DType) -> PythaeSession:

@@ -111,17 +111,24 @@ def sample_terms(
 
 
 def terms_and_backward(
-    params: Params, problem: Problem, estimator: Estimator, x: Array, noise: Array, kl_weight: float = 1.0
+    params: Params,
+    problem: Problem,
+    estimator: Estimator,
+    x: Array,
+    noise: Array,
+    kl_weight: float = 1.0,
+    floor: float = 0.0,
 ) -> tuple[PlainTerms, Contractions]:
     """All terms at z = mean + exp(log_var / 2) * noise, and what the gradient of sum_batch log p(x|z) - weight KL is
     made of. Shapes: x (batch, observed), noise (batch, latent). Kingma and Welling 2014 (arXiv 1312.6114), eqs 6 and 7.
+    `floor`: see `_output_delta`; 0 is the right gradient.
     """
     h, tape = gated_forward(params, "encoder", problem.gated_layers, x)
     mean, log_var = affine(params, "encoder.mean", h), affine(params, "encoder.log_var", h)
     terms, decoder_tape = sample_terms(params, problem, estimator, x, mean, log_var, noise)
     into: Contractions = {}
     mean_delta, log_var_delta = sample_backward(
-        params, problem, estimator, x, noise, terms, decoder_tape, into, kl_weight
+        params, problem, estimator, x, noise, terms, decoder_tape, into, kl_weight, floor
     )
     into["encoder.mean"], into["encoder.log_var"] = (mean_delta, h), (log_var_delta, h)
     delta = mean_delta @ params["encoder.mean.weight"] + log_var_delta @ params["encoder.log_var.weight"]
@@ -139,13 +146,14 @@ def sample_backward(
     tape: Tape,
     into: Contractions,
     kl_weight: float = 1.0,
+    floor: float = 0.0,
 ) -> tuple[Array, Array]:
     """d (log p(x|z) - weight KL) / d (mean, log_var) of each datum, (batch, latent) each; the decoder's contractions
     go `into`."""
     mean, log_var, z = terms.mean, terms.log_var, terms.z
     z_delta = np.zeros_like(z)
     if problem.likelihood is not Likelihood.NONE:
-        delta = _output_delta(problem, x, terms.output)
+        delta = _output_delta(problem, x, terms.output, floor)
         h = tape[-1][1] * tape[-1][2] if tape else z
         into["decoder.output"] = (delta, h)
         z_delta = _gated_backward(params, "decoder", tape, delta @ params["decoder.output.weight"], into)
@@ -180,8 +188,10 @@ def _gated_backward(params: Params, part: str, tape: Tape, delta: Array, into: C
     return delta
 
 
-def _output_delta(problem: Problem, x: Array, output: Array) -> Array:
-    """d log p(x|z) / d output, (batch, observed)."""
+def _output_delta(problem: Problem, x: Array, output: Array, floor: float) -> Array:
+    """d log p(x|z) / d output, (batch, observed). With a floor that of a cross-entropy of probabilities p: the slope by
+    p divides by max(p (1 - p), floor), the sigmoid's multiplies by p (1 - p), so that sure pixels lose theirs."""
     if problem.likelihood is Likelihood.BERNOULLI:
-        return x - sigmoid(output)
+        delta = x - sigmoid(output)
+        return delta * np.minimum(sigmoid(output) * sigmoid(-output) / floor, 1.0) if floor else delta
     return (x - output) / problem.likelihood_scale**2

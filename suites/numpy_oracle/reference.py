@@ -15,11 +15,13 @@ import numpy as np
 from elbo_compare.suites.contract import Array, Device, DType, Estimator, Evaluation, Params, Problem, Training
 from elbo_compare.suites.numpy_oracle.directions import Direction, directions
 from elbo_compare.suites.numpy_oracle.evaluation import one_particle
-from elbo_compare.suites.numpy_oracle.gradients import derived_by_hand, terms_and_backward
+from elbo_compare.suites.numpy_oracle.gradients import derived_by_hand, gradients, terms_and_backward
 from elbo_compare.suites.numpy_oracle.implementation import NumpyOracle
 from elbo_compare.suites.numpy_oracle.plain_scales import UNIT_ROUNDOFF_64, plain_gradient_scales, plain_scales
 from elbo_compare.suites.numpy_oracle.scales import Point, scales
 from elbo_compare.suites.numpy_oracle.vae import encode
+
+TORCH_FLOOR = 1e-12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +72,17 @@ def reference(
         scales=plain_scales(params, problem, estimator, x, e, terms, contractions),
         gradient_scales=plain_gradient_scales(params, problem, estimator, x, e, terms, contractions),
     )
+
+
+def clamped_gradients(
+    problem: Problem, estimator: Estimator, params: Params, x: Array, noise: Array, dtype: DType
+) -> Params:
+    """The gradient of the ELBO where log p(x|z) is torch's `binary_cross_entropy` of probabilities, at the same inputs
+    as `reference`; for what is derived by hand. torch 2.13.0, aten/src/ATen/native/Loss.cpp, its EPSILON.
+    """
+    params, x, noise = _round(params, x, noise, dtype)
+    _, contractions = terms_and_backward(params, problem, estimator, x, one_particle(noise), floor=TORCH_FLOOR)
+    return gradients(problem, contractions, len(x))
 
 
 def _round(params: Params, x: Array, noise: Array, dtype: DType) -> tuple[Params, Array, Array]:

@@ -68,10 +68,10 @@ def _added() -> list[str]:
     return [str(Path(found.origin).parents[1])]
 
 
-def cells(*names):
+def cells(*names, problems=("gaussian-kl@2-typical", "vae-small@initial")):
     block = Block(
         procedure=Procedure.EVALUATE,
-        problems=("gaussian-kl@2-typical", "vae-small@initial"),
+        problems=problems,
         implementations=names,
         estimators=("sampled-kl", "analytic-kl", "iwae-5"),
         size=5,
@@ -79,10 +79,10 @@ def cells(*names):
     return list(plan(Spec(name="mixed", cells=(block,)), Device.CPU))
 
 
-def run_all(*names):
+def run_all(*names, **chosen):
     options = Options(jobs=1, cores=1, cell_timeout_s=120.0, fingerprint="x", interpreters=interpreters())
     found = []
-    run(cells(*names), options, found.append, reason_not_to_run)
+    run(cells(*names, **chosen), options, found.append, reason_not_to_run)
     return found
 
 
@@ -125,6 +125,14 @@ def test_one_run_mixes_environments_and_the_numbers_are_the_library_s(made, monk
     wrong = judge([*run_all(NAME), *hand])
     red = {each.implementation for each in wrong if each.outcome is Outcome.DIFFERS}
     assert red == {NAME}  # the library's fault, nobody else's
+
+
+def test_trained_weights_are_judged_and_the_gradient_is_as_the_finding_has_it(made):
+    found = judge(run_all(NAME, problems=("vae-small@trained",)))
+    gradients = [each for each in found if each.claim == "GRAD-001" and each.estimator != "iwae-5"]
+    assert [each.outcome for each in gradients] == [Outcome.AGREES] * 2
+    assert all("as FIND-PYTHAE-002 has it" in each.reason for each in gradients)
+    assert not [each for each in found if each.outcome is Outcome.DIFFERS]
 
 
 def test_every_guest_has_its_module_and_an_environment():
