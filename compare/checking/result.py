@@ -155,7 +155,7 @@ class CheckResult:
 def _line(text: str) -> str:
     """A sentence, indented."""
     first, _, _ = text.partition(" ")
-    head = text[:1] if "_" in first or first.endswith(":") else text[:1].upper()  # a name stays what it is
+    head = text[:1] if set(first.rstrip(".,")) & set("_:./") else text[:1].upper()  # a name or file stays what it is
     return f"  {head}{text[1:]}" + ("" if text.endswith((".", "?", "!")) else ".")
 
 

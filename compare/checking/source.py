@@ -64,10 +64,16 @@ def returned_names(function: Callable[..., Any], count: int) -> tuple[str, ...]:
     tree = _tree(function)
     for node in reversed(list(_own(tree))) if tree else ():
         if isinstance(node, ast.Return) and isinstance(node.value, (ast.Tuple, ast.List)):
-            elements = node.value.elts
-            if len(elements) == count:
-                return tuple(ast.unparse(element)[:LONGEST_NAME] for element in elements)
+            for elements in (node.value.elts, list(_flat(node.value))):
+                if len(elements) == count:
+                    return tuple(ast.unparse(element)[:LONGEST_NAME] for element in elements)
     return ()
+
+
+def _flat(node: ast.expr) -> Iterator[ast.expr]:
+    """The elements of a tuple and of tuples in it: `return (a, b), c`."""
+    for element in node.elts if isinstance(node, (ast.Tuple, ast.List)) else ():
+        yield from _flat(element) if isinstance(element, (ast.Tuple, ast.List)) else (element,)
 
 
 def unpacked(function: Callable[..., Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -48,7 +48,7 @@ def layout_of(function: Callable[..., Any], signature: Signature, keys: Sequence
         names = returned_names(function, len(keys)) or names
     if keys[0] == "0" and all(key.startswith("1.") for key in keys[1:]):  # the loss, and what is logged of it
         return Layout(position=0, names=names, named=True)
-    parts = [_part(name, signature) for name in names]
+    parts = [part_of(name, signature) for name in names]
     if signature.kind not in (FunctionKind.NEGATIVE_ELBO, FunctionKind.LOG_WEIGHT):
         wanted = Part.DATA if signature.kind is FunctionKind.RECONSTRUCTION else Part.KL
         position = next((parts.index(part) for part in (Part.TOTAL, wanted) if part in parts), 0)
@@ -63,7 +63,8 @@ def layout_of(function: Callable[..., Any], signature: Signature, keys: Sequence
     return Layout(position=0, names=names, named=False)
 
 
-def _part(name: str, signature: Signature) -> Part:
+def part_of(name: str, signature: Signature | None = None) -> Part:
+    """What a returned name, or expression, is called; signature: of the function whose arguments it may name."""
     last = name if "(" in name or " " in name else name.rsplit(".", 1)[-1]
     lower = last.lower()
     if re.fullmatch(r"\w+", lower):
@@ -75,16 +76,16 @@ def _part(name: str, signature: Signature) -> Part:
     return _of_expression(last, signature)
 
 
-def _of_expression(text: str, signature: Signature) -> Part:
+def _of_expression(text: str, signature: Signature | None) -> Part:
     """What a returned expression is, by the arguments and names in it."""
     text = re.sub(r"\w+\.(size|shape|numel)\b|len\(\w+\)", "", text)  # x.size(0) counts the rows, whatever x is
     words = set(re.findall(r"[A-Za-z_]\w*", text))
     data, kl = False, False
-    for argument in signature.arguments:
+    for argument in signature.arguments if signature else ():
         if argument.name in words:
             data |= argument.role in (Role.X, Role.OUTPUT, Role.DATA_TERM)
             kl |= argument.role in (Role.MEAN, Role.SPREAD)
-    named = [_part(word, signature) for word in words if not hasattr(str, word)]
+    named = [part_of(word, signature) for word in words if not hasattr(str, word)]
     data |= Part.DATA in named
     kl |= Part.KL in named
     if data and kl:

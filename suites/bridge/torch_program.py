@@ -233,7 +233,7 @@ class TorchProgram:
     @contextmanager
     def _standing(self, setting: Setting) -> Iterator[None]:
         """The module in the run's mode, at its weights or moved ones; afterwards it is as it was."""
-        module, before = self.module, torch.get_default_dtype()
+        module, before = self.module.to(self.dtype), torch.get_default_dtype()  # another program may have cast it
         modes = {each: each.training for each in module.modules()}
         buffers = {name: each.detach().clone() for name, each in module.named_buffers()}
         torch.set_default_dtype(self.dtype)

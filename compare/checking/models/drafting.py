@@ -36,6 +36,8 @@ class ResultDraft:
         """The record. A part that was not judged is never silent: `message` says it."""
         way = self.opened.way
         given = [f"given: {', '.join(way.given)}"] if way.given else []
+        if way.chosen.apart:
+            given.insert(0, f"returned apart: {way.chosen.apart} is judged; what adds them was not seen")
         term = TermResult(
             name="loss",
             read_as=self.title,

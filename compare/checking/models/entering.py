@@ -5,9 +5,10 @@ A way is tried by running it. Names order the ways, and bind what is called `mu`
 
 import inspect
 import itertools
+import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,11 +16,14 @@ from typing import Any
 
 from elbo_compare.compare.checking.axis_names import BATCH_NAMES
 from elbo_compare.compare.checking.failure import TargetError
+from elbo_compare.compare.checking.models.calling import Caller, called, named_outputs, parameters_of, zeros
+from elbo_compare.compare.checking.models.labels import NAMES, Labels
 from elbo_compare.compare.checking.models.loading import load_model
 from elbo_compare.compare.checking.models.making import TREES, is_model
+from elbo_compare.compare.checking.models.returning import Terms, loss_of
 from elbo_compare.compare.checking.models.scripts import Loop, loops_in, loops_of
 from elbo_compare.compare.checking.names import Role, read_name
-from elbo_compare.compare.checking.source import returned_names, surface, unpacked
+from elbo_compare.compare.checking.source import surface, unpacked
 from elbo_compare.suites.bridge.user_arrays import leaves
 
 LOSS = re.compile(r"loss|elbo|objective|free_energy|lower_?bound|training_step|compute_metrics", re.IGNORECASE)
@@ -33,78 +37,56 @@ NOT_LOSS = re.compile(
 )
 MODEL_NAMES = frozenset(("model", "vae", "net", "network", "module", "m"))
 WEIGHTS = re.compile(r"^(M_N|.*weight|beta|lambda_?|alpha|gamma|anneal.*|kl_coeff?|coef|warm_?up|kld?_?w)$")
-LABELS = re.compile(r"label|target|class|^ys?$", re.IGNORECASE)
 STEPS = frozenset(("batch_idx", "batch_index", "idx", "i", "batch_nb", "optimizer_idx"))
 STEPPING = re.compile(
     r"^(train|update|training|make)?_?(step|batch|update)(_fn)?$|train_step|update_step", re.IGNORECASE
-)
-RETURNED_LOSS = (
-    "loss",
-    "total_loss",
-    "elbo_loss",
-    "neg_elbo",
-    "nelbo",
-    "negative_elbo",
-    "vae_loss",
-    "elbo",
-    "total",
-    "objective",
 )
 MOST_WAYS = 24
 
 
 @dataclass(frozen=True, kw_only=True)
 class Way:
-    """One way to the loss. enter: x -> {"loss": ..., "out": what forward gave}; `given`: numbers that we chose."""
+    """One way to the loss. enter: x -> {"loss": ..., "out": what forward gave}; `given`: numbers that we chose; terms:
+    of the last run, how the loss was chosen among what came back."""
 
     label: str
     enter: Callable[[Any], Mapping[str, Any]]
     given: tuple[str, ...] = ()
     positive: bool = False
     function: Callable[..., Any] | None = None
+    terms: list[Terms] = field(default_factory=list)
+
+    @property
+    def chosen(self) -> Terms:
+        """How the loss of the last run was chosen."""
+        return self.terms[-1] if self.terms else Terms()
 
 
-@dataclass(frozen=True, kw_only=True)
-class Caller:
-    """How forward is called. extra: what it wants beside x (by name), as values or as functions of x."""
-
-    model: Any
-    extra: Mapping[str, Any]
-
-    def forward(self, x: Any) -> Any:
-        """model(x); a model that reads its data by names from a mapping gets one."""
-        given = {k: v(x) if inspect.isfunction(v) else v for k, v in self.extra.items()}
-        keys = _keys_read(self.model)
-        batch = {key: _zeros(x) if LABELS.search(key) else x for key in keys} if keys else x
-        return self.model(batch, **given)
-
-
-def _keys_read(model: Any) -> tuple[str, ...]:
-    """The names by which a forward reads its data, the first parameter but a tree of weights: `inputs["data"]`."""
-    try:
-        text, first = inspect.getsource(called(model)), next((n for n in _required(model) if n not in TREES), "")
-    except (OSError, TypeError):
-        return ()
-    pattern = rf"\b{re.escape(first)}(?:\[|\.get\(|\.pop\()\s*['\"](\w+)['\"]"
-    return tuple(dict.fromkeys(re.findall(pattern, text))) if first else ()
-
-
-def ways(model: Any, names: Mapping[str, Any], *, loss: str | None, constants: Mapping[str, Any]) -> Iterator[Way]:
+def ways(
+    model: Any,
+    names: Mapping[str, Any],
+    *,
+    loss: str | None,
+    constants: Mapping[str, Any],
+    labels: Labels | None = None,
+) -> Iterator[Way]:
     """Every way, likeliest first. loss: what --loss says. Raises TargetError where there is no such name."""
-    caller = Caller(model=model, extra={k: v for k, v in constants.items() if k in _parameters(model)})
+    extra = {k: v for k, v in constants.items() if k in parameters_of(model)}
+    caller = Caller(model=model, extra=extra, labels=labels)
     alone = getattr(type(model), "alone", False)  # what was named is the loss
     named = [] if alone else _candidates(model, names, loss)
     if loss is None and callable(getattr(model, "model", None)) and callable(getattr(model, "guide", None)):
         yield from _of_pair(model, names, constants)
     if loss is None or loss == "forward" or alone:
-        yield Way(label="forward", enter=_returned(caller), positive=_positive("", called(model)))
+        yield _returned(caller)
     for label, function in named:
         around = {**names, **getattr(surface(function), "__globals__", {})}
         yield from (_looped(caller, loop, around, constants) for loop in (loops_in(function) if loss else ()))
         yield from itertools.islice(_bound(caller, label, function, constants), MOST_WAYS)
     if loss is None and not alone:
         yield from _stepped(caller, names, constants)
-        yield from (_looped(caller, loop, names, constants) for loop in _script(names))
+        loops = sorted(((loop.distance(model, names), n, loop) for n, loop in enumerate(_script(names))))
+        yield from (_looped(caller, loop, names, constants) for far, _, loop in loops if math.isfinite(far))
 
 
 def _script(names: Mapping[str, Any]) -> list[Loop]:
@@ -123,7 +105,7 @@ def _text(names: Mapping[str, Any]) -> str:
 
 def _looped(caller: Caller, loop: Loop, names: Mapping[str, Any], constants: Mapping[str, Any]) -> Way:
     def enter(x: Any) -> Mapping[str, Any]:
-        return {"loss": loop.loss(caller.model, names, x, _zeros(x), constants), "out": ()}
+        return {"loss": loop.loss(caller.model, names, x, zeros(x), constants), "out": ()}
 
     return Way(label=loop.label, enter=enter, given=_ones(loop.chosen(caller.model, names, constants)))
 
@@ -144,7 +126,7 @@ def _of_pair(model: Any, names: Mapping[str, Any], constants: Mapping[str, Any])
     weights = [each for each in others if each not in constants and WEIGHTS.match(each)]
 
     def enter(x: Any) -> Mapping[str, Any]:
-        known = dict.fromkeys(others, _zeros(x)) | dict.fromkeys(weights, 1.0) | dict(constants)
+        known = dict.fromkeys(others, zeros(x)) | dict.fromkeys(weights, 1.0) | dict(constants)
         return {"loss": objective(x, *(known[each] for each in others)), "out": ()}
 
     yield Way(label=f"{name}(model, guide)", enter=enter, given=_ones(weights))
@@ -177,27 +159,6 @@ def _of_step(name: str, caller: Caller, x: Any) -> Any:
     if simple is None and held is None:
         raise TypeError(f"what {name} is can't be told: --set {name}=VALUE")
     return simple(caller, x) if simple is not None and (held is None or name in {"batch", "x"}) else held
-
-
-def called(model: Any) -> Callable[..., Any]:
-    """What a call of the model runs: its forward, or the `__call__` behind a view of a JAX module."""
-    return getattr(model, "__dict__", {}).get("called") or surface(model)
-
-
-def _required(model: Any) -> list[str]:
-    """The parameters of a call but self, those without a default."""
-    try:
-        parameters = inspect.signature(called(model)).parameters.values()
-    except (TypeError, ValueError):
-        return []
-    return [p.name for p in parameters if p.default is p.empty and p.name != "self"]
-
-
-def _parameters(model: Any) -> list[str]:
-    try:
-        return list(inspect.signature(called(model)).parameters)
-    except (TypeError, ValueError):
-        return []
 
 
 def _candidates(model: Any, names: Mapping[str, Any], loss: str | None) -> list[tuple[str, Callable[..., Any]]]:
@@ -242,36 +203,17 @@ def _positive(label: str, function: Any) -> bool:
     return ("elbo" in text or "bound" in text) and not re.search(r"neg|nelbo|loss", text)
 
 
-def _returned(caller: Caller) -> Callable[[Any], Mapping[str, Any]]:
+def _returned(caller: Caller) -> Way:
+    """Forward alone."""
+    terms: list[Terms] = []
+
     def enter(x: Any) -> Mapping[str, Any]:
         out = caller.forward(x)
-        return {"loss": loss_of(out), "out": out}
+        loss, *terms[:] = loss_of(out, called(caller.model))
+        return {"loss": loss, "out": out}
 
-    return enter
-
-
-def loss_of(result: Any, names: tuple[str, ...] = ()) -> Any:
-    """What of a result is the loss: the result itself, or the part of that name; of a tuple, the first scalar."""
-    parts = list(leaves(result))
-    parts = [(names[i] if len(names) == len(parts) else name, value) for i, (name, value) in enumerate(parts)]
-    by_name = {name.rsplit(".", 1)[-1].lower(): value for name, value in parts}
-    for name in RETURNED_LOSS:
-        if name in by_name:
-            return by_name[name]
-    if len(parts) == 1:
-        return parts[0][1]
-    scalars = [value for _, value in parts if hasattr(value, "shape") and tuple(value.shape) in ((), (1,))]
-    return scalars[0] if scalars else None
-
-
-def named_outputs(caller: Caller, out: Any) -> list[tuple[str, Any]]:
-    """What forward gave, in order, with the names that its return statement has."""
-    found = list(leaves(out))
-    if isinstance(out, (tuple, list)):
-        names = returned_names(called(caller.model), len(found))
-        if len(names) == len(found):
-            found = [(name, value) for name, (_, value) in zip(names, found, strict=True)]
-    return found
+    positive = _positive("", called(caller.model))
+    return Way(label="forward", enter=enter, given=caller.given, positive=positive, terms=terms)
 
 
 def _bound(caller: Caller, label: str, function: Callable[..., Any], constants: Mapping[str, Any]) -> Iterator[Way]:
@@ -294,15 +236,24 @@ def _bound(caller: Caller, label: str, function: Callable[..., Any], constants: 
     keywords = given | dict.fromkeys(chosen, 1.0) | {key: 0 for key in keys if key in STEPS and key not in given}
     wanted = [p for p in plain if p.default is p.empty and p.name not in keywords]
     positive = _positive(label, function)
-    names = returned_names(function, 2) or returned_names(function, 3)
 
     def way(arguments: Callable[[Any], list[Any]], how: str) -> Way:
+        terms: list[Terms] = []
+
         def enter(x: Any) -> Mapping[str, Any]:
             args, out = arguments(x)
             result = function(*args, **keywords)
-            return {"loss": loss_of(result, names), "out": out, "parts": result}
+            loss, *terms[:] = loss_of(result, function)
+            return {"loss": loss, "out": out, "parts": result}
 
-        return Way(label=f"{label}({how})", enter=enter, given=_ones(chosen), positive=positive, function=function)
+        return Way(
+            label=f"{label}({how})",
+            enter=enter,
+            given=(*caller.given, *_ones(chosen)),
+            positive=positive,
+            function=function,
+            terms=terms,
+        )
 
     yield from (way(arguments, how) for arguments, how in _arguments(caller, wanted, star=star))
 
@@ -364,20 +315,14 @@ def _simple(name: str, caller: Caller) -> Callable[[Caller, Any], Any] | None:
     if read is not None and read[0] is Role.KEY and "key" in view:
         return lambda caller, x: caller.model.key
     if name == "batch":
-        return lambda caller, x: Pair((x, _zeros(x)))
+        return lambda caller, x: Pair((x, zeros(x)))
+    if caller.labels is not None and NAMES.search(name):
+        return lambda caller, x: caller.labels.of(x) if caller.labels else None
     return (lambda caller, x: x) if read is not None and read[0] is Role.X else None
 
 
 class Pair(tuple):
     """A loader's batch: rows and labels; what takes a tensor gets the rows."""
-
-
-def _zeros(x: Any) -> Any:
-    return (
-        (x.reshape(len(x), -1)[:, 0] * 0).long()
-        if hasattr(x, "long")
-        else (x.reshape(len(x), -1)[:, 0] * 0).astype(int)
-    )
 
 
 def _pick(name: str, caller: Caller, x: Any, seen: list[tuple[str, Any]]) -> Any:

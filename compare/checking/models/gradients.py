@@ -156,6 +156,12 @@ def own_gradient(probed: Probed, probe: Probe) -> dict[str, Array]:
     return probed.program.pull_back(probe.run, {probe.run.loss: np.ones_like(probe.loss)})
 
 
+def has_slope(probed: Probed, probe: Probe, output: int) -> bool:
+    """Whether any weight moves that array."""
+    shape = probed.program.shape(probe.run, output)
+    return any(np.any(part) for part in probed.program.pull_back(probe.run, {output: np.ones(shape)}).values())
+
+
 def within(name: str, parts: Sequence[str]) -> bool:
     """Whether a weight is one of these parts or lies in one."""
     return any(name == part or name.startswith((f"{part}.", f"{part}[", f"{part}/")) for part in parts)

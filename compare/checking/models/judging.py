@@ -19,11 +19,12 @@ from elbo_compare.compare.checking.models.drafting import ResultDraft
 from elbo_compare.compare.checking.models.evaluation import in_evaluation
 from elbo_compare.compare.checking.models.floors import beyond_its_level, floors, held_numbers
 from elbo_compare.compare.checking.models.flowing import Flowing, flowing, with_log_dets
-from elbo_compare.compare.checking.models.objective import Found, objective_of, roundoff_of, worst_value
+from elbo_compare.compare.checking.models.gradients import Compared
+from elbo_compare.compare.checking.models.objective import Found, missing_part, objective_of, roundoff_of, worst_value
 from elbo_compare.compare.checking.models.opening import ROWS, Opened
 from elbo_compare.compare.checking.models.parts import Latent, corrupted
 from elbo_compare.compare.checking.models.priors import data_part, told, with_own_priors
-from elbo_compare.compare.checking.models.probing import Probed, ShiftingError, latents_of, probe
+from elbo_compare.compare.checking.models.probing import Probe, Probed, ShiftingError, latents_of, probe
 from elbo_compare.compare.checking.models.roughness import roughness
 from elbo_compare.compare.checking.models.sampling import Sampler, judge_sampler, unread
 from elbo_compare.compare.checking.models.several import on_several, several_of
@@ -67,7 +68,7 @@ def judged(
         feed=opened.feed,
         first=opened.run,
         latents=tuple(each for each in latents if not each.deep) or latents[:1],
-        positive=opened.way.positive,
+        positive=opened.way.positive and not opened.way.chosen.apart,
         label=opened.way.label,
         heavy=opened.heavy,
     )
@@ -263,8 +264,7 @@ def _checked(case: ResultDraft, probed: Probed, found: Found) -> Diagnosis | Non
     )
     if not agrees:
         return mistakes.of_nearness(probed, found, distance)
-    first = probed.probes[0]
-    compared = gradients.compared(probed, found, first, case.frozen)
+    first, compared = _compared(probed, found, case.frozen)
     case.claims.append(
         ClaimVerdict(
             name="gradient",
@@ -284,7 +284,7 @@ def _checked(case: ResultDraft, probed: Probed, found: Found) -> Diagnosis | Non
     if compared.fixed:
         case.notes.append(f"fixed on purpose (--frozen): {_names(compared.fixed)}, whose gradient is not judged")
     if compared.unread:
-        case.notes.append(f"never read: {_names(compared.unread)}")
+        case.notes.append(f"never read, or without a slope: {_names(compared.unread)}")
     cause = mistakes.of_gradient(probed, first, compared)
     if cause is None:
         library = libraries.beside(probed, found, first, compared)
@@ -297,6 +297,24 @@ def _checked(case: ResultDraft, probed: Probed, found: Found) -> Diagnosis | Non
     return cause
 
 
+def _compared(probed: Probed, found: Found, frozen: Sequence[str]) -> tuple[Probe, Compared]:
+    """The gradients at the model's own weights; at moved ones where some have no slope at its own, as behind an output
+    that a ReLU holds at 0: a slope that is 0 on both sides shows nothing."""
+    first = probed.probes[0]
+    compared = gradients.compared(probed, found, first, frozen)
+    moved = next((each for each in reversed(probed.probes) if each.setting.moved), None)
+    if compared.off or not compared.unread or moved is None:
+        return first, compared
+    other = gradients.compared(probed, found, moved, frozen)
+    first, compared = (moved, other) if other.off or len(other.unread) < len(compared.unread) else (first, compared)
+    if compared.unread and not gradients.has_slope(probed, first, found.output):
+        raise FunctionError(
+            "what its decoder gives has no slope by any weight, as behind a ReLU that holds every output at 0: nothing "
+            "of the reconstruction can be judged; make it with other weights."
+        )
+    return first, compared
+
+
 def _names(names: tuple[str, ...]) -> str:
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
     return ", ".join(names[:3]) + more
@@ -307,6 +325,12 @@ def _unfitted(case: ResultDraft, probed: Probed, found: Found | None, deep: int)
     under_a_floor = _floored(case, probed) if found is None and not deep else None
     if under_a_floor is not None:
         return under_a_floor
+    beside = case.opened.way.chosen.beside
+    missing = missing_part(probed) if beside else ""
+    if missing:
+        text = f"not judged: the loss was taken for one of the values that it returns, which lacks {missing}"
+        text = f"{text}; beside it stand {', '.join(beside)}: name what adds them, as in --loss FUNCTION"
+        return case.result(CheckVerdict.NOT_JUDGED, message=text)
     cause = mistakes.of_value(probed, found)
     if cause is not None and cause.form is DifferenceForm.OBJECTIVE:
         return case.result(CheckVerdict.OTHER_OBJECTIVE, cause)

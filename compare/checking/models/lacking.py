@@ -4,6 +4,10 @@ import re
 
 LACKING = (
     (
+        r"missing 1 required positional argument: '(labels?|targets?|ys?|cs?|cond\w*|class\w*)'",
+        "labels were tried, as numbers and one-hot, and did not fit: say of how many classes, as in --set classes=10",
+    ),
+    (
         r"no NVIDIA driver|not compiled with CUDA|no CUDA-capable|CUDA is not available|on a CUDA device|CUDA error"
         r"|Cannot access accelerator device|Unknown backend: '(gpu|cuda|tpu)'|CUDA GPUs",
         "it asks for a GPU, and none is here: give it the CPU by its own argument, or move it with "

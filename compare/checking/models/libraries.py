@@ -103,7 +103,8 @@ def _not_made(probed: Probed, reading: Reading) -> str:
 
 def _compared(probed: Probed, found: Found, probe: Probe, name: str, losses: dict, compared: Compared) -> Library:
     roundoff = roundoff_of(found, probed.program.roundoff)
-    one, reading = found.observations[probed.probes.index(probe)], found.identified.reading
+    place = next(number for number, each in enumerate(probed.probes) if each is probe)
+    one, reading = found.observations[place], found.identified.reading
     batch = one.batch if found.identified.reduction is Reduction.MEAN else 1
     scale = reading.sign * reading.scale / batch
     data = reading.data

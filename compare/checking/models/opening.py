@@ -10,8 +10,10 @@ import numpy as np
 
 from elbo_compare.compare.checking.failure import FunctionError, TargetError
 from elbo_compare.compare.checking.models.aged import became, heard
-from elbo_compare.compare.checking.models.data import Feed, feeds
+from elbo_compare.compare.checking.models.calling import labelled
+from elbo_compare.compare.checking.models.data import KINDS, Feed, feeds
 from elbo_compare.compare.checking.models.entering import Way, ways
+from elbo_compare.compare.checking.models.labels import Labels, labels_for
 from elbo_compare.compare.checking.models.lacking import lacks
 from elbo_compare.compare.checking.models.making import is_model
 from elbo_compare.compare.checking.models.scopes import NotKnownError
@@ -70,10 +72,12 @@ def opened(
     """
     bridge = bridge_of(model)
     fed = [replace(feed, fixed=batch or 0) for feed in feeds(bridge.layer_sizes(model), rows)]
+    labels, fed = _labels(bridge, model, fed, constants)
     model = bridge.prepared(model)
-    candidates = list(ways(model, names, loss=loss, constants=constants))
+    candidates = list(ways(model, names, loss=loss, constants=constants, labels=labels))
     tried = _Tried()
     done: set[str] = set()
+    apart: list[Opened] = []  # whose terms nothing adds: only where no loop of the source says what is minimised
     for single in (False, True):
         for way in candidates:
             if way.label.split("(")[0] in done or (single and way.label not in tried.single):
@@ -84,17 +88,40 @@ def opened(
             if made is not None:
                 done.add(way.label.split("(")[0])
                 fed = [made.feed, *(feed for feed in fed if feed is not made.feed)]
-                yield made
-        if done:
+                if way.chosen.apart and loss is None:
+                    apart.append(made)
+                else:
+                    yield made
+        if len(done) > len(apart):
             return
+    if apart:
+        yield from apart
+        return
+    _refuse_pairs(model)
+    if not fed:
+        raise TargetError("what it is fed can't be told from its layers; give rows, as in --data FILE.npy.")
+    raise tried.error(fed)
+
+
+def _refuse_pairs(model: Any) -> None:
+    """Raises TargetError for a model and a guide."""
     if callable(getattr(model, "model", None)) and callable(getattr(model, "guide", None)):
         raise TargetError(
             "it is a model and a guide, whose loss is the library's own: compare explain MODEL GUIDE says which, "
             "compare match LOSS MODEL GUIDE holds a loss against it."
         )
-    if not fed:
-        raise TargetError("what it is fed can't be told from its layers; give rows, as in --data FILE.npy.")
-    raise tried.error(fed)
+
+
+def _labels(bridge: Any, model: Any, fed: list[Feed], constants: Mapping[str, Any]) -> tuple[Labels | None, list[Feed]]:
+    """The labels that a conditional model takes, and the feeds, that which it takes them with first."""
+    view = bridge.prepared(model)
+    parameters = labelled(view, constants)
+    found = labels_for(bridge, view, fed, parameters, constants) if parameters else None
+    if found is None:
+        return None, fed
+    labels, feed = found
+    same = [replace(feed, kind=kind) for kind in KINDS] if feed.rows is None else [feed]
+    return labels, [*same, *(each for each in fed if each.shape != feed.shape)]
 
 
 @dataclass
@@ -104,6 +131,7 @@ class _Tried:
     seen: str = ""
     raised: str = ""
     asked: str = ""  # what a trainer lacks
+    parts: str = ""  # what came back without its total
     by_loss: str = ""  # what was raised once forward had gone through
     ran: bool = False
     fits: tuple[int, ...] = ()
@@ -119,7 +147,16 @@ class _Tried:
         if self.ran and self.fits == feed.shape:
             self.by_loss = self.by_loss or f"{error} in {way.label}"
 
+    def hear_no_loss(self, way: Way, feed: Feed, seen: str) -> None:
+        """What a way gave at a feed that it runs with."""
+        if way.chosen.beside and not self.parts:
+            self.parts = f"{way.label} gives {', '.join(way.chosen.beside)} apart"
+        if not self.ran:
+            self.ran, self.seen, self.fits = True, seen, feed.shape
+
     def error(self, fed: list[Feed]) -> FunctionError:
+        if self.parts:
+            return FunctionError(f"{self.parts}, and no loss was found; name what makes it of them, as in --loss NAME.")
         if self.ran and not self.by_loss:
             return FunctionError(f"it runs and gives {self.seen}, but no loss was found; name it, as in --loss NAME.")
         raised = self.asked or self.by_loss or self.raised
@@ -149,8 +186,7 @@ def _first(bridge: Any, model: Any, way: Way, fed: list[Feed], tried: _Tried, *,
         shapes = {(), (1,), (len(x),), (len(x), 1)}
         value = None if run.loss is None else program.value(run, run.loss)
         if value is None or value.shape not in shapes:
-            if not tried.ran:
-                tried.ran, tried.seen, tried.fits = True, _seen(program, run), feed.shape
+            tried.hear_no_loss(way, feed, _seen(program, run))
             return None
         if not np.isfinite(value).all():
             tried.raised = tried.raised or f"no error, but a loss of {value.ravel()[0]}"

@@ -7,6 +7,7 @@ calls its own; nothing is written anew.
 
 import ast
 import inspect
+import math
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -79,6 +80,15 @@ class Loop:
         others = {*given, *NO_NUMBERS, *USUAL, "self"}
         return [name for name in self._numbers(names) if name in read - others and not hasattr(model, name)]
 
+    def distance(self, model: Any, names: Mapping[str, Any]) -> float:
+        """From the model's class to that whose method it is: 0 its own, 1 its parent's, last what is of no model;
+        infinite where it is a child's, which is trained in its own way."""
+        owner = names.get(self.trainer.name) if self.trainer is not None else None
+        kinds = type(model).__mro__
+        if owner in kinds:
+            return kinds.index(owner)
+        return math.inf if isinstance(owner, type) and issubclass(owner, type(model)) else len(kinds)
+
     def _numbers(self, names: Mapping[str, Any]) -> list[str]:
         """The parameters of its function that its file gives no value elsewhere: `args = parser.parse_args()` does."""
         made = Scope(names, self.tree.body, {}, self.file)
@@ -108,7 +118,9 @@ class Loop:
         scope = Scope(names, (*reversed(self.nearby), *self.tree.body), known, self.file, given)
         if self.trainer is not None:
             owner = names.get(self.trainer.name)
-            if isinstance(owner, type):
+            if isinstance(owner, type) and isinstance(model, owner):  # a model that trains itself: fit(self, loader)
+                scope["self"] = model
+            elif isinstance(owner, type):
                 scope["self"] = Trainer(owner, self.trainer, model, attributes or set(USUAL), scope, given)
         return scope
 

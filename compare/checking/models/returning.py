@@ -1,0 +1,88 @@
+"""What of a loss function's result is minimised: a total beside its parts, or a reconstruction and a KL to be added."""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from elbo_compare.compare.checking.source import returned_names
+from elbo_compare.compare.checking.terms import Part, part_of
+from elbo_compare.suites.bridge.user_arrays import leaves
+
+RETURNED_LOSS = (
+    "loss",
+    "total_loss",
+    "elbo_loss",
+    "neg_elbo",
+    "nelbo",
+    "negative_elbo",
+    "vae_loss",
+    "elbo",
+    "total",
+    "objective",
+)
+LOG_LIKELIHOOD = re.compile(r"^(?!.*(neg|nll|loss|err)).*(likelihood|log_?lik|log_?p|mll$|\bll$|^ll)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Terms:
+    """How the loss was chosen among what came back.
+
+    apart: what was added, in words, where a reconstruction and a KL came without their total; beside: the names of the
+    other terms, where no name says that the chosen one is the loss.
+    """
+
+    apart: str = ""
+    beside: tuple[str, ...] = ()
+
+
+def loss_of(result: Any, function: Callable[..., Any] | None = None) -> tuple[Any, Terms]:
+    """The loss of a result and how it was chosen; None for the loss where nothing in it is one.
+
+    A single value is the loss; of several the one that is named so, else reconstruction + KL where the names say that
+    these two came back, else the first scalar. A KL beside arrays alone is no loss.
+    """
+    parts = list(leaves(result))
+    if len(parts) == 1:
+        return parts[0][1], Terms()
+    names = [name for name, _ in parts]
+    if function is not None and all(re.fullmatch(r"[\d.]*", name) for name in names):
+        names = list(returned_names(function, len(parts))) or names
+    by_name = {name.rsplit(".", 1)[-1].lower(): value for name, (_, value) in zip(names, parts, strict=True)}
+    for name in RETURNED_LOSS:
+        if name in by_name:
+            return by_name[name], Terms()
+    terms = [(name, value) for name, (_, value) in zip(names, parts, strict=True) if _few(value)]
+    return _of_terms(terms)
+
+
+def _of_terms(terms: Sequence[tuple[str, Any]]) -> tuple[Any, Terms]:
+    """The loss among the scalars and the values per datum."""
+    kinds = [part_of(name) for name, _ in terms]
+    if Part.TOTAL in kinds:
+        return terms[kinds.index(Part.TOTAL)][1], Terms()
+    scalars = [value for _, value in terms if tuple(value.shape) in ((), (1,))]
+    if kinds == [Part.KL] or (Part.KL in kinds and Part.DATA in kinds and len(terms) > 2):
+        return None, Terms(beside=tuple(name for name, _ in terms))
+    if sorted(kinds) == sorted((Part.DATA, Part.KL)) and _alike(terms):
+        return _added(dict(zip(kinds, terms, strict=True)))
+    beside = tuple(name for name, value in terms if not (scalars and value is scalars[0]))
+    return (scalars[0] if scalars else None), Terms(beside=beside)
+
+
+def _added(pair: dict[Part, tuple[str, Any]]) -> tuple[Any, Terms]:
+    """Reconstruction + KL; KL - log likelihood, where that is what its name says."""
+    (data_name, data), (kl_name, kl) = pair[Part.DATA], pair[Part.KL]
+    if LOG_LIKELIHOOD.search(data_name) and not data_name.startswith("-"):
+        return kl - data, Terms(apart=f"{kl_name} - {data_name}")
+    return data + kl, Terms(apart=f"{data_name} + {kl_name}")
+
+
+def _few(value: Any) -> bool:
+    """A scalar or one value for each datum."""
+    return hasattr(value, "shape") and len(value.shape) < 2
+
+
+def _alike(terms: Sequence[tuple[str, Any]]) -> bool:
+    shapes = [tuple(each for each in value.shape if each != 1) for _, value in terms]
+    return shapes[0] == shapes[1]
