@@ -1,33 +1,28 @@
 """The child's side of `compare explain`: imports a user's model and guide, seeded, and explains the pair."""
 
-import re
 import sys
 from collections.abc import Mapping
 from importlib import import_module
+from importlib.util import find_spec
 from math import isfinite
 from typing import Any
 
 from elbo_compare.compare.checking.failure import TargetError
 from elbo_compare.compare.launching.target import CALLING, IMPORTING
 from elbo_compare.compare.launching.target_child import Tell
+from elbo_compare.compare.semantics.explain_raised import raised_by_pair
 from elbo_compare.compare.semantics.explain_target import arguments, loaded, seeded_imports
 from elbo_compare.suites.semantics.case import OF_PROGRAMS
 
-SCALE_ZERO = ("expected scale > 0", "'scale' argument should be positive", "scale.*positive")
 LIBRARIES = tuple(map(str, OF_PROGRAMS))
 
 
 def answer(request: dict[str, Any], tell: Tell) -> dict[str, Any]:
     """One pair explained; whatever the user's code raises becomes a message."""
     try:
-        content = {"explanation": _explain(request, tell)}
+        content = _explain(request, tell)
     except TargetError as error:
         content = {"message": str(error), "loaded": False}
-    except Exception as error:
-        from elbo_compare.suites.semantics.explaining.named import one_line
-
-        case = _case(str(error))
-        content = {"message": f"The pair raises {one_line(error, 400)}{case}", "loaded": True}
     return plain(content)
 
 
@@ -36,14 +31,21 @@ def _explain(request: Mapping[str, Any], tell: Tell) -> dict[str, Any]:
     seeded_imports()
     model, guide = loaded(request["model"]), loaded(request["guide"])
     library = request["library"] or _library()
+    if find_spec(library) is None:
+        raise TargetError(f"{library} is not installed here.")
     backend = import_module(f"elbo_compare.suites.semantics.explaining.{library}_pair")
     elbos = named_elbo(request["elbo"], backend) if request["elbo"] else {}
     from elbo_compare.compare.semantics.explained import explained
 
     tell(CALLING)
     args, kwargs = arguments(request["args"])
-    pair = backend.prepare(model, guide, args, kwargs, elbos)
-    return explained(pair, request["seconds"])
+    try:
+        pair = backend.prepare(model, guide, args, kwargs, elbos)
+        return {"explanation": explained(pair, request["seconds"])}
+    except TargetError:
+        raise
+    except Exception as error:
+        return {"message": raised_by_pair(error, args, kwargs), "loaded": True}
 
 
 def named_elbo(text: str, backend: Any) -> dict[str, Any]:
@@ -70,14 +72,6 @@ def _library() -> str:
         which = "both pyro and numpyro" if found else "neither pyro nor numpyro"
         raise TargetError(f"The modules import {which}: say which one runs the pair with --library.")
     return found[0]
-
-
-def _case(message: str) -> str:
-    scale = any(re.search(pattern, message, re.IGNORECASE) for pattern in SCALE_ZERO)
-    if scale:
-        return " (SEM-SCALE-004: neither library takes a scale of 0; start the warm-up above it)"
-    called = re.search(r"missing .*argument|takes .* positional argument|unexpected keyword argument", message)
-    return "; --args gives model and guide their arguments, as in '[1.0]' or FILE.py:FUNCTION" if called else ""
 
 
 def plain(value: Any) -> Any:

@@ -70,9 +70,21 @@ def loaded(target: str, *, called: bool = True) -> Any:
         found = getattr(found, part)
     if called and isinstance(found, type):
         found = _instance(found, target)
-    if called and not callable(found):
-        raise TargetError(f"{target} is of type {type(found).__name__}; name a function or a callable object.")
+    if called:
+        _runs(found, target)
     return found
+
+
+def _runs(found: Any, target: str) -> None:
+    """Raises TargetError for what can't be a model or a guide: its body would not run, or it is an ELBO object."""
+    if not callable(found):
+        raise TargetError(f"{target} is of type {type(found).__name__}; name a function or a callable object.")
+    if any(base.__name__ == "ELBO" for base in type(found).__mro__):
+        raise TargetError(f"{target} is an ELBO object ({type(found).__name__}); name it with --elbo.")
+    bodies = [found, getattr(found, "__call__", None), getattr(found, "forward", None)]  # noqa: B004
+    if any(map(inspect.isgeneratorfunction, bodies)) or any(map(inspect.iscoroutinefunction, bodies)):
+        kind = "generator (its body has a yield)" if any(map(inspect.isgeneratorfunction, bodies)) else "coroutine"
+        raise TargetError(f"{target} returns a {kind}: a call of it draws nothing. Name a plain function.")
 
 
 _MADE: dict[type, Any] = {}  # model and guide of one class are methods of one object
@@ -103,8 +115,20 @@ def arguments(text: str) -> tuple[list[Any], dict[str, Any]]:
         except ValueError as error:
             raise TargetError(f"--args is not a JSON list ({error}); or name FILE.py:FUNCTION.") from error
         return _split(([], given) if isinstance(given, dict) else given)
+    if ":" not in text:
+        raise TargetError(f"--args is a JSON list, as in '[1.0]', or FILE.py:FUNCTION; {text!r} arrived.")
     found = loaded(text, called=False)
-    return _split(found() if callable(found) else found)
+    if callable(found):
+        try:
+            found = found()
+        except Exception as error:
+            said = (str(error).splitlines() or ["no message"])[0]
+            raise TargetError(
+                f"--args: {text} raises {type(error).__name__}: {said}; it is called without arguments."
+            ) from error
+    if found is None:
+        raise TargetError(f"--args: {text} gives None; return a tuple of arguments, or (args, kwargs).")
+    return _split(found)
 
 
 def _split(given: Any) -> tuple[list[Any], dict[str, Any]]:

@@ -50,7 +50,8 @@ def _grouped(name: str, classes: Sequence[Explanation], error: str) -> list[tupl
         roles, term = " + ".join(each["roles"][name]), each["terms"][name]
         shown = f", {_nats(term)}" if isinstance(term, float) and isfinite(term) else ""
         if each["roles"][name] == ["raises"]:
-            shown = f" {error or each['error']}"
+            before = each["raises_at"] not in ("", name)
+            shown = f" {error}" if error else f" at {each['raises_at']!r} before" if before else f" {each['error']}"
         groups.setdefault((roles, shown), []).append(each["name"])
     return [(", ".join(names), roles, shown) for (roles, shown), names in groups.items()]
 

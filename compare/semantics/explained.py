@@ -6,7 +6,9 @@ from importlib import import_module
 from math import isclose, isfinite
 from typing import Any
 
+from elbo_compare.compare.checking.failure import TargetError
 from elbo_compare.compare.semantics.measuring import MOST_S, UNIT, ClassMeasured, FindingMeasured, Measured, measure
+from elbo_compare.suites import roster
 from elbo_compare.suites.semantics.explaining.applying import order_remark
 from elbo_compare.suites.semantics.explaining.facts import ClassFacts, Pair
 from elbo_compare.suites.semantics.explaining.needs import needs_of
@@ -29,6 +31,11 @@ TITLES = {finding.id: finding.title for finding in FINDINGS}
 
 def explained(pair: Pair, most_s: float = MOST_S, draws: int | None = None) -> dict[str, Any]:
     """The explanation of a pair that is ready to be drawn from, in `most_s` seconds of drawing or by `draws` draws."""
+    if not pair.sites:
+        raise TargetError(
+            f"Neither model nor guide has a sample site of {roster.TITLES[pair.library]}: nothing is there to explain. "
+            "A pair of the other library is explained with --library."
+        )
     tried = import_module(f"elbo_compare.suites.semantics.explaining.{pair.library}_trials").trials(pair)
     return explanation(pair, measure(pair, most_s, draws, tried))
 

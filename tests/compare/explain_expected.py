@@ -1,7 +1,7 @@
 """What the pairs of `compare explain` were built to show: roles, findings, and costs in closed form."""
 
 from importlib.util import find_spec
-from math import inf, log, pi
+from math import exp, inf, log, pi
 
 import pytest
 
@@ -61,3 +61,11 @@ COSTS = {
     ("order violated", "003", "TraceMeanField_ELBO"): -1.5 * 0.7**2,  # Cov_q(a, b) with q(a | b) = N(1.5 b, .)
     ("saturated", "005", "Trace_ELBO"): inf,
 }
+
+
+def renyi_bound(logit, prior, pixel, step):
+    """The bound of two particles (alpha 0), summed over their four pairs of z ~ Bernoulli(logit), but for a constant;
+    the model: z ~ Bernoulli(prior), pixel ~ Normal(step z, 1)."""
+    q = (1 / (1 + exp(logit)), 1 / (1 + exp(-logit)))
+    weight = [p * exp(-0.5 * (pixel - step * z) ** 2) / q[z] for z, p in enumerate((1 - prior, prior))]
+    return sum(q[a] * q[b] * log((weight[a] + weight[b]) / 2) for a in (0, 1) for b in (0, 1))

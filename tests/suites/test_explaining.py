@@ -18,6 +18,7 @@ from elbo_compare.suites.semantics.explaining.roles import (
     Role,
     objective_of,
     raising_site,
+    site_remarks,
     treatment,
     without_density,
 )
@@ -134,6 +135,37 @@ def test_a_point_beside_a_drawn_latent_is_no_part_of_a_divergence():
     assert said[0] == "Maximised on average: E_q[log p(x, s)] - KL(q(z) || p(z)) (effective beta 1), z = z."
     assert said[1] == "s: a point in the guide (MAP); no integral is done."
     assert "point" not in " ".join(optimised(sites[1:]))
+
+
+def test_the_scale_of_a_point_weighs_nothing_but_a_density_that_it_was_given():
+    """AutoSemiDAIS has local latents as points outside of the plate; its auxiliary sites, in the plate, hold log q."""
+    plate = (Plate(name="p", size=12, rows=4),)
+    point = side_of("Delta", draw=Draw.POINT)
+    model = side_of(scale=(3.0, 3.0), plates=plate)
+    sites = [SiteFacts(name="z", model=model, guide=point), SiteFacts(name="x", model=model, observed=True),
+             SiteFacts(name="u", guide=model)]  # fmt: skip
+    said = " ".join(optimised(sites))
+    assert "KL(q(z) || p(z)) (effective beta 1)" in said
+    assert "weighted differently" not in said
+    given = side_of("Delta", draw=Draw.POINT, log_density=-1.5)
+    said = " ".join(optimised([SiteFacts(name="z", model=model, guide=given), *sites[1:]]))
+    assert "z is weighted differently: 3 in the model, 1 in the guide." in said
+
+
+def test_a_mass_beside_a_density_is_said_to_be_none_of_a_kind():
+    whole, real = side_of("Categorical", discrete=True, draw=Draw.SCORE), side_of()
+    said = [site_remarks(SiteFacts(name="z", model=model, guide=guide), Library.PYRO)
+            for model, guide in ((real, whole), (whole, real), (whole, whole), (real, real))]  # fmt: skip
+    assert ["compares a mass with a density" in " ".join(each) for each in said] == [True, True, False, False]
+
+
+def test_latents_that_are_summed_out_weigh_nothing_too_much():
+    summed = SiteFacts(name="k", model=side_of("Categorical", enumerate="parallel", draw=Draw.SCORE))
+    data = [SiteFacts(name=name, model=side_of(), observed=True) for name in ("x0", "x1")]
+    assert "too much" not in " ".join(optimised([summed, *data]))
+    assert "w weighs N/B times too much" in " ".join(
+        optimised([summed, SiteFacts(name="w", model=side_of(), guide=side_of()), *data])
+    )
 
 
 def test_what_the_guide_lacks_is_no_part_of_a_divergence():

@@ -26,8 +26,8 @@ def elbo_classes(module: Any, base: type) -> dict[str, type]:
 
 
 def one_line(error: BaseException, width: int = 300) -> str:
-    """TypeError: what it says, on one line."""
-    text = " ".join(str(error).split())[:width]
+    """TypeError: what it says, on one line, without the table of shapes that Pyro puts behind it."""
+    text = " ".join(str(error).partition("Trace Shapes:")[0].split())[:width]
     return f"{type(error).__name__}: {text}" if text else f"{type(error).__name__} without a message"
 
 
@@ -60,7 +60,8 @@ def parsed(text: str) -> tuple[str, list[Any], dict[str, Any]]:
         named = {str(each.arg): ast.literal_eval(each.value) for each in call.keywords} if call else {}
     except (ValueError, SyntaxError) as error:
         raise ValueError(
-            f"--elbo is a class with literal arguments, as in 'TraceEnum_ELBO(max_plate_nesting=1)'; {text!r} arrived."
+            f"--elbo is a class by its bare name with literal arguments, as in 'TraceEnum_ELBO(max_plate_nesting=1)'; "
+            f"{text!r} arrived."
         ) from error
     return name.id, given, named
 

@@ -43,7 +43,7 @@ NEEDS = {
     "PYRO-033": "two batches that broadcast at one site, which TraceMeanField_ELBO refuses before it forms the "
     "divergence; of one batch shape it is right",
     "PYRO-034": "a geometric or a Poisson guide, which TraceMeanField_ELBO refuses: it is not reparameterised",
-    "PYRO-031": "RenyiELBO, named with --elbo, on a site of the guide that is not reparameterised and has a parameter",
+    "PYRO-031": "RenyiELBO on a site of the guide that is not reparameterised and has a parameter",
     "NUMPYRO-007": "Trace_ELBO with multi_sample_guide=True, named with --elbo",
     "NUMPYRO-008": "a site of the guide that is not reparameterised",
     "NUMPYRO-009": "a Kumaraswamy guide of a beta latent",

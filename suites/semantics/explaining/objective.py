@@ -65,11 +65,12 @@ def _beta(likelihood: Sequence[SiteFacts], latent: Sequence[SiteFacts], *, drawn
     what = "KL(q(z) || p(z))" if drawn else f"(-log p(z)) at a point ({point})"
     over = {_own_scale(site.model, site.model.batch_factor) for site in likelihood if site.model}
     prior = {_own_scale(site.model, site.model.batch_factor) for site in latent if site.model}
-    guide = {_own_scale(site.guide, site.model.batch_factor) for site in latent if site.guide and site.model}
+    guide = {_own_scale(site.guide, site.model.batch_factor) for site in latent
+             if site.guide and site.model and _holds_log_q(site.guide)}  # fmt: skip
     scales = over | prior | guide
     if None in scales or len(over) > 1 or len(prior) > 1 or len(guide) > 1:
         shown = "; ".join(f"{site.name} {_scale(site)}" for site in (*latent, *likelihood))
-        alike = all(site.guide is None or site.model is None or site.guide.scale == site.model.scale for site in latent)
+        alike = not any(_differing(site) for site in latent)
         if not alike:
             return f"E_q[log q(z) - log p(z)], each with its own scale, which is no KL (in the model: {shown})"
         return f"KL(q(z) || p(z)), each site with its own scale ({shown})"
@@ -96,7 +97,13 @@ def _batches(likelihood: Sequence[SiteFacts], latent: Sequence[SiteFacts]) -> st
         counted = "; ".join(f"each datum of {site.name} counts {_scale(site)} times" for site in weighted)
         return f"No mini-batch factor of a plate; {counted}."
     plated = {plate.name for site in likelihood if site.model for plate in site.model.plates}
-    globals_ = [site.name for site in latent if site.model and not plated & {each.name for each in site.model.plates}]
+    globals_ = [
+        site.name
+        for site in latent
+        if site.model
+        and not (site.guide is None and site.model.enumerate)
+        and not plated & {each.name for each in site.model.plates}
+    ]
     many = sum(site.model.weight for site in likelihood if site.model) > 1
     if many and globals_:
         return (
@@ -118,9 +125,14 @@ def _masks(sites: Sequence[SiteFacts]) -> str:
 
 def _differing(site: SiteFacts) -> tuple[str, ...]:
     model, guide = site.model, site.guide
-    if model is None or guide is None or model.scale == guide.scale:
+    if model is None or guide is None or model.scale == guide.scale or not _holds_log_q(guide):
         return ()
     return (f"{site.name} is weighted differently: {_shown(model)} in the model, {_shown(guide)} in the guide.",)
+
+
+def _holds_log_q(guide: Side) -> bool:
+    """Whether a scale weighs anything in the guide: log q of a point is 0, but for a log_density that it was given."""
+    return guide.draw is not Draw.POINT or guide.log_density != 0.0
 
 
 def _scale(site: SiteFacts) -> str:

@@ -59,7 +59,7 @@ def _kl(model: Node | None, guide: Node | None) -> tuple[float | None, str]:
     try:
         kl = None if error else divergence(guide, model)
     except (NotImplementedError, AssertionError, ValueError) as raised:
-        return None, f"{type(raised).__name__}: {' '.join(str(raised).split())[:200]}"
+        return None, f"{type(raised).__name__}: {' '.join(str(raised).partition('Trace Shapes:')[0].split())[:200]}"
     return (None if kl is None else _sum(kl)), error
 
 

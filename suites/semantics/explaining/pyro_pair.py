@@ -1,7 +1,8 @@
 """A Pyro model and guide, ready to be drawn from through the public ELBO classes of the library."""
 
 import inspect
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from elbo_compare.suites.semantics.explaining.named import elbo_classes, kind_of
 from elbo_compare.suites.semantics.explaining.pyro_facts import sites_of, terms_of
 from elbo_compare.suites.semantics.explaining.roles import ELBOS
 from elbo_compare.suites.tracing.pyro_exact import exact_elbo
+from elbo_compare.suites.tracing.pyro_rows import replaced_rows
 from elbo_compare.suites.tracing.pyro_trace import drawn_names, one_thread, quiet, traced
 from elbo_compare.suites.tracing.site import Traced
 
@@ -95,9 +97,9 @@ class PyroPair:
         values = [node.value for node in run.model.values()]
         self.bits = 64 if any(getattr(each, "dtype", None) == torch.float64 for each in values) else 32
         self.order = run.order
-        self.remarks = self._changing(run)
         rows = [plate.rows for site in self.sites if site.model and not site.observed for plate in site.model.plates
                 if plate.rows < plate.size]  # fmt: skip
+        self.remarks = (*self._changing(run), *(self._of_other_rows() if self._subsampled() else ()))
         self.latents_of_positions = max(rows, default=0) if isinstance(guide, AutoContinuous) else 0
         self._parameters = self._leaves()
         self._directions = Directions({name: tuple(leaf.shape) for name, leaf in self._parameters.items()})
@@ -121,7 +123,8 @@ class PyroPair:
         with quiet(), one_thread():
             for seed in range(first, first + n):
                 for name in names:
-                    value, gradient = self._drawn(name, seed)
+                    with _noted(seed):
+                        value, gradient = self._drawn(name, seed)
                     values[name].append(value)
                     gradients[name].append(gradient)
                 if terms:
@@ -168,12 +171,28 @@ class PyroPair:
 
     def _changing(self, run: Traced) -> tuple[str, ...]:
         """Said where other draws have other sites: what is told of sites holds for the draw of seed 0."""
-        others = [drawn_names(self.model, self.guide, self.args, self.kwargs, seed) for seed in OTHERS]
+        others = []
+        for seed in OTHERS:
+            with _noted(seed):
+                others.append(drawn_names(self.model, self.guide, self.args, self.kwargs, seed))
         if all(names == set(run.names) for names in others):
             return ()
         unseen = sorted(set().union(*others) - set(run.names))
         found = f"; other draws have {', '.join(unseen)} too" if unseen else ""
         return (f"The sites change from draw to draw: those of seed 0 are told{found}.",)
+
+    def _subsampled(self) -> bool:
+        sides = [site.model for site in self.sites if site.model]
+        return any(plate.rows < plate.size for side in sides for plate in side.plates)
+
+    def _of_other_rows(self) -> tuple[str, ...]:
+        """Said where the model is given rows that it does not get."""
+        names = () if self.within_model else replaced_rows(self.model, self.guide, self.args, self.kwargs, SEED)
+        return tuple(
+            f"Plate {name!r}: the model is given its rows (subsample=), the guide draws others, and the model gets the "
+            "guide's: data of the given rows meet latents of others, and nothing warns. Give the guide the same rows "
+            "(an autoguide: create_plates)." for name in names
+        )  # fmt: skip
 
     def _traced(self, seed: int) -> Traced:
         pyro.set_rng_seed(seed)
@@ -239,6 +258,16 @@ class PyroPair:
             np.zeros(shape) if each is None else each.detach().double().numpy()
             for each, shape in zip(slopes, shapes, strict=True)
         ])  # fmt: skip
+
+
+@contextmanager
+def _noted(seed: int) -> Iterator[None]:
+    """What a draw raises that seed 0 does not raise says under which seed it did."""
+    try:
+        yield
+    except Exception as error:
+        error.add_note(f"under seed {seed}, not under seed {SEED}")
+        raise
 
 
 def _guesses(elbo: Any) -> str:

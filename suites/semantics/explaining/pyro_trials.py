@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable, Iterator
+from functools import partial
 from time import process_time
 from typing import Any
 
@@ -33,8 +34,9 @@ def trials(pair: Any) -> tuple[Candidate, ...]:
             continue
         elbo = pair.elbos[facts.name]
         with quiet(), one_thread(), pyro.validation_enabled(is_validation_enabled()):
-            called = (_called, scores_of_bound) if named else ()
-            for each in (_infinite, _subsampled, _ranked, _penalty, scores_left, factors_left, *called):
+            bound = partial(scores_of_bound, named=named)
+            called = (_called,) if named else ()
+            for each in (_infinite, _subsampled, _ranked, _penalty, scores_left, factors_left, bound, *called):
                 found += each(pair, facts, elbo)
             if type(elbo).__name__.startswith("Jit"):
                 for each in (_numbers, _second_pair, _compiles_again):

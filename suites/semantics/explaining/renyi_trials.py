@@ -16,14 +16,16 @@ from elbo_compare.suites.semantics.explaining.facts import ClassFacts
 from elbo_compare.suites.tracing.site import Draw
 
 DRAWS, SECONDS = 128, 3.0  # the seconds are for large pairs alone
+FEW, BRIEF_S = 32, 1.0  # where every class is explained
 
 
-def scores_of_bound(pair: Any, facts: ClassFacts, elbo: Any) -> Iterator[Candidate]:
+def scores_of_bound(pair: Any, facts: ClassFacts, elbo: Any, *, named: bool) -> Iterator[Candidate]:
     """FIND-PYRO-031: the class's gradient beside the bound's own, d L + (L - b) grad log q(z) of all its particles.
 
     L: the bound of one call, differentiated with its draws fixed in d L; b: the mean of L over the other half of the
     draws, which takes spread away and no mean. The first half picks the direction, the second half is told. A draw that
-    is reparameterised in part is refused by the class.
+    is reparameterised in part is refused by the class. named: it is the only class that is explained, so that more
+    draws are taken.
     """
     names = tuple(sorted(
         site.name for site in pair.sites if not site.observed and site.guide is not None and not site.guide.given
@@ -34,9 +36,10 @@ def scores_of_bound(pair: Any, facts: ClassFacts, elbo: Any) -> Iterator[Candida
     fixed = copy.copy(elbo)
     fixed.__class__ = _Fixed
     _score(fixed, pair, 0)  # which may guess the nesting of the plates, and draw while it does
-    until = process_time() + SECONDS
+    draws, seconds = (DRAWS, SECONDS) if named else (FEW, BRIEF_S)
+    until = process_time() + seconds
     values, scores, gaps = [], [], []
-    for seed in range(pair.first_trial, pair.first_trial + 2 * DRAWS):
+    for seed in range(pair.first_trial, pair.first_trial + 2 * draws):
         value, moved = pair.step(fixed, seed)
         values.append(value)
         scores.append(pair.along(_score(fixed, pair, seed)))

@@ -202,6 +202,9 @@ def site_remarks(site: SiteFacts, library: Library) -> tuple[str, ...]:
         found.append(f"scale {_span(model.scale)} in the model, {_span(guide.scale)} in the guide")
     if model.mask_digest != guide.mask_digest:
         found.append(f"the masks keep {model.kept:.0%} in the model and {guide.kept:.0%} in the guide")
+    if model.discrete != guide.discrete and guide.draw is not Draw.POINT:
+        whole = "guide draws whole numbers, the model" if guide.discrete else "model's are whole numbers, the guide"
+        found.append(f"values: the {whole} has a density: log p - log q compares a mass with a density")
     if guide.log_density:
         found.append(f"the guide is a Delta with log_density {guide.log_density:.6g} nats")
     case = KNOWN.get((library, f"{guide.family}|{model.family}"), "") if site.kl is not None else ""
