@@ -192,9 +192,23 @@ GUESTS = tuple(
         ("pythae", "Pythae", "pythae_vae:Pythae", TORCH, "FIND-PYTHAE-002"),
     )
 )
+# Libraries of which single losses are judged, by semantics cases alone: none of them takes an encoder's heads.
+JUDGED_ALONE = tuple(
+    Row(
+        name=name,
+        kind=Kind.LIBRARY,
+        folder="integrations",
+        entry="",
+        framework=framework,
+        library=Package(module=name, distribution=name, title=name),
+        optional=True,
+        environment=name,
+    )
+    for name, framework in (("blackjax", JAX), ("flowjax", JAX), ("normflows", TORCH))
+)
 BY_NAME = {row.name: row for row in ROSTER}
 GUEST = {row.name: row for row in GUESTS}
-LIBRARIES = {row.name: row for row in (*ROSTER, *GUESTS) if row.library is not None}
+LIBRARIES = {row.name: row for row in (*ROSTER, *GUESTS, *JUDGED_ALONE) if row.library is not None}
 TITLES = {name: row.library.title for name, row in LIBRARIES.items() if row.library}  # a library's name in a sentence
 RELEASED_AS = {"tfp": "tensorflow-probability"}  # its final releases; the nightly builds have a name of their own
 ORACLE = next(row.name for row in ROSTER if row.kind is Kind.ORACLE)  # the reference, whatever the others are

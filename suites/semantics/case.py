@@ -24,6 +24,9 @@ class Library(StrEnum):
     TFP = "tfp"
     PYMC = "pymc"
     PYTHAE = "pythae"
+    BLACKJAX = "blackjax"
+    FLOWJAX = "flowjax"
+    NORMFLOWS = "normflows"
 
 
 # Their models and guides are programs. TensorFlow Probability takes a log density and a distribution instead: it has no

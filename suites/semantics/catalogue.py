@@ -10,6 +10,7 @@ from elbo_compare.suites.semantics.families import (
     fallback,
     gradient,
     guests,
+    inference,
     plate,
     relatives,
     runtime,
@@ -34,7 +35,7 @@ FAMILIES: dict[str, tuple[Case, ...]] = {
     "structure": structure.CASES,
     "compilation and random numbers": runtime.CASES,
     "surrogates and divergences": surrogates.CASES,
-    "other libraries": guests.CASES,
+    "other libraries": guests.CASES + inference.CASES,
 }
 CASES: tuple[Case, ...] = tuple(case for cases in FAMILIES.values() for case in cases)
 BY_ID: dict[str, Case] = {case.id: case for case in CASES}

@@ -73,6 +73,7 @@ def test_every_finding_suggests_a_fix_and_names_its_unit():
 def test_every_finding_says_since_when_it_shows():
     """A release by its number: as it was run, or by the source of that release."""
     for finding in FINDINGS:
-        assert re.match(r"(pyro-ppl|numpyro|jax|torch|tensorflow-probability|pythae|pymc3?) \d+\.\d+", finding.since), (
-            finding.id
-        )
+        assert re.match(
+            r"(pyro-ppl|numpyro|jax|torch|tensorflow-probability|pythae|pymc3?|blackjax|normflows) \d+\.\d+",
+            finding.since,
+        ), finding.id

@@ -41,7 +41,7 @@ def test_every_program_belongs_to_a_case_and_runs_one_framework() -> None:
                 for node in ast.walk(ast.parse(text))
                 for name in ([node.module or ""] if isinstance(node, ast.ImportFrom) else _names(node))
             }
-            of_torch = behaviour.library in (Library.PYRO, Library.PYTHAE)
+            of_torch = behaviour.library in (Library.PYRO, Library.PYTHAE, Library.NORMFLOWS)
             other = {"jax", "numpyro"} if of_torch else {"torch", "pyro"}
             assert not imported & (other | {"suites", "compare", "elbo_compare"}), behaviour.program
             assert case.id in text.splitlines()[0]
