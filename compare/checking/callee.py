@@ -4,16 +4,17 @@ import copy
 import functools
 import inspect
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from typing import Any
 
+from elbo_compare.compare.checking.asking import is_number
 from elbo_compare.compare.checking.axis_names import ROW_NAMES, width
 from elbo_compare.compare.checking.failure import TargetError
 from elbo_compare.compare.checking.names import CONFIGURATION
-from elbo_compare.compare.checking.packing import UNUSED, Packed, packed_in
-from elbo_compare.compare.checking.source import surface, unpacked
+from elbo_compare.compare.checking.packing import UNUSED, Packed, Way, packed_in
+from elbo_compare.compare.checking.source import surface, unpacked, unpacked_first
 from elbo_compare.compare.checking.tied import Tie
 from elbo_compare.compare.errors import unknown
 
@@ -24,6 +25,7 @@ NORMALS = {  # the normal distribution of each library, by the framework of its 
     "jaxlib": ("numpyro.distributions", "tensorflow_probability.substrates.jax.distributions", "distrax"),
 }
 PLAIN = (int, float, list, dict)
+FIRST = "args[0]"  # of `*args`, a tuple that the body takes apart by index
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +35,7 @@ class Parameter:
     name: str
     required: bool = True
     default: Any = None
+    number: bool = False  # the body gives it a name that a number has
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -163,12 +166,13 @@ def callee_of(function: Callable[..., Any], constants: Mapping[str, Any], positi
     found, by_position, keyed = [], [], False
     for parameter in shown.parameters.values():
         if parameter.kind is parameter.VAR_POSITIONAL:
-            names = positional or unpacked(function)[0]
-            by_position += names
+            names, places = _of_star(function, positional)
+            by_position += places
             found += [Parameter(name=name) for name in names]
         elif parameter.kind is parameter.VAR_KEYWORD:
             keyed = True
-            found += [Parameter(name=name) for name in unpacked(function)[1]]
+            keys = unpacked(function)[1]
+            found += [Parameter(name=key, number=is_number(name)) for key, name in keys.items()]
         else:
             required = parameter.default is parameter.empty
             found.append(
@@ -179,7 +183,7 @@ def callee_of(function: Callable[..., Any], constants: Mapping[str, Any], positi
     if not found and any(p.kind is p.VAR_POSITIONAL for p in shown.parameters.values()):
         raise TargetError(f"{label} takes *args: say what they are, in order, with --args recon_x,x,mu,logvar.")
     by_position = _with_what_stands_before(by_position, shown)
-    packed = _taken_apart(function, found, constants)
+    packed = _taken_apart(function, found, constants, by_position)
     known = [parameter.name for parameter in found]
     constants = {**_device(found), **constants}
     for name in constants:
@@ -202,7 +206,7 @@ def _device(found: list[Parameter]) -> dict[str, Any]:
 
 
 def _taken_apart(
-    function: Callable[..., Any], found: list[Parameter], constants: Mapping[str, Any]
+    function: Callable[..., Any], found: list[Parameter], constants: Mapping[str, Any], by_position: Sequence[str]
 ) -> tuple[Packed, ...]:
     """The parameters that hold several arrays; in `found` their parts take their places."""
     optional = {p.name for p in found if not p.required and p.default is None}
@@ -211,7 +215,16 @@ def _taken_apart(
     for one in packed:
         place = [p.name for p in found].index(one.name)
         found[place : place + 1] = [Parameter(name=part) for part in one.parts if part != UNUSED]
+    if FIRST in by_position:
+        packed = (*packed, Packed(name=FIRST, way=Way.TUPLE, parts=unpacked_first(function)))
     return packed
+
+
+def _of_star(function: Callable[..., Any], given: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What `*args` takes: the names of the arrays, and what is passed by position (one tuple of them, or each)."""
+    names = given or unpacked(function)[0]
+    inner = () if names else unpacked_first(function)
+    return (inner, (FIRST,)) if inner else (names, names)
 
 
 def _with_what_stands_before(by_position: list[str], shown: inspect.Signature) -> list[str]:

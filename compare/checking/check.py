@@ -29,6 +29,7 @@ from elbo_compare.compare.checking.source import (
     axis_sizes,
     batch_sizes,
     reshaped_to_signals,
+    sums_an_axis_before_the_last,
     time_comes_first,
 )
 from elbo_compare.compare.checking.target import lacking
@@ -45,6 +46,12 @@ ORDER = (
     CheckVerdict.NOT_JUDGED,
     CheckVerdict.FAILED,
 )
+EXPLAINED = (  # right at ordinary inputs; a known mistake; a formula; nothing
+    (DifferenceForm.EXTREME, DifferenceForm.LIMIT, DifferenceForm.GRADIENT, DifferenceForm.SINGLE, DifferenceForm.SIZE,
+     DifferenceForm.ADDITIVITY, DifferenceForm.GUARD),
+    (DifferenceForm.MUTANT, DifferenceForm.LINEAR, DifferenceForm.MISREAD, DifferenceForm.OBJECTIVE),
+    (DifferenceForm.FORMULA, DifferenceForm.TERMS, DifferenceForm.SHAPE, DifferenceForm.EXPECTATION),
+)  # fmt: skip
 
 
 def check_function(
@@ -153,10 +160,10 @@ def _best(options_read: Sequence[Assignment], options: Options, framework: str |
     return min(results, key=_rank)
 
 
-def _rank(result: CheckResult) -> tuple[int, bool]:
-    """The best verdict; of two, the one that is explained."""
-    unexplained = result.diagnosis is not None and result.diagnosis.form is DifferenceForm.UNKNOWN
-    return ORDER.index(result.verdict), unexplained
+def _rank(result: CheckResult) -> tuple[int, int]:
+    """The best verdict; of two, the one that is right but somewhere, else the one that is explained by fewer words."""
+    form = result.diagnosis.form if result.diagnosis else DifferenceForm.UNKNOWN
+    return ORDER.index(result.verdict), next((i for i, forms in enumerate(EXPLAINED) if form in forms), len(EXPLAINED))
 
 
 def _checked(assignment: Assignment, options: Options, framework: str | None, label: str) -> CheckResult:
@@ -172,6 +179,10 @@ def _checked(assignment: Assignment, options: Options, framework: str | None, la
         other, _ = _at(assignment, options, framework, label, signals)
         result = min((other, result), key=lambda one: ORDER.index(one.verdict))
     used = finding.shapes
+    if used is not None and sums_an_axis_before_the_last(assignment.callee.function) and not used.latent_map:
+        other, _ = _at(assignment, options, framework, label, (replace(used, latent_steps=True),))
+        if other.verdict in GOOD:
+            return other
     if used is not None and (used.layout is Layout.STEPS or used.latent_steps):
         other, _ = _at(assignment, options, framework, label, (replace(used, by_step=True),))
         return other if other.verdict in GOOD else result

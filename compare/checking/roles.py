@@ -11,14 +11,13 @@ from itertools import permutations, product
 from elbo_compare.compare.checking.asking import is_number, set_option
 from elbo_compare.compare.checking.axis_names import ROW_NAMES, sized_by
 from elbo_compare.compare.checking.callee import Callee, Parameter
+from elbo_compare.compare.checking.distributed import is_distribution, of_distributions
 from elbo_compare.compare.checking.failure import TargetError
-from elbo_compare.compare.checking.followed import asked_through
 from elbo_compare.compare.checking.full_covariance import matrices_in, refuse_full_covariance, told_of_matrices
 from elbo_compare.compare.checking.names import (
     LOOKUP,
     OURS,
     RARE_SPREADS,
-    WORDS,
     Role,
     WrittenAs,
     forms_of,
@@ -33,14 +32,9 @@ from elbo_compare.compare.checking.signature import (
     Signature,
     named_positive,
 )
-from elbo_compare.compare.checking.source import asked_with, calls_with, unused
+from elbo_compare.compare.checking.source import unused
 from elbo_compare.compare.checking.tied import Tie, ties_among, without
 
-ASKED = {"log_prob", "rsample", "entropy", "stddev", "scale", "base_dist", "loc", "batch_shape", "scale_diag"}
-OF_DISTRIBUTIONS = {"kl_divergence", "kl"}
-NAMED_Q = {"q", "qz", "posterior", "post", "variational"}
-DISTRIBUTED = {"q", "p", "qz", "pz", "prior", "posterior", "dist", "distribution"}
-GIVEN_TO = {"kl_divergence", "kl", "kl_div", "kl_normal"}
 DENSITY = re.compile(
     r"log_?(p|prob|normal|density|gaus|pdf|standard|prior|stand|unit)|nll|prior|gaussian_l|std_?normal"
 )
@@ -48,7 +42,6 @@ ALONE = {  # what arguments that stand without others are: log N(x; 0, I), log B
     frozenset({Role.X}): (Role.X, Role.Z),
     frozenset({Role.X, Role.MEAN}): (Role.MEAN, Role.OUTPUT),
 }
-DECODER = re.compile(r"^p_?x|^px|recon|decoder|^dec_|likelihood|x_?hat|^x_dist|output")
 MOST = 24  # assignments that are tried: each costs a few calls
 NEEDED = {
     FunctionKind.ANALYTIC_KL: {Role.MEAN, Role.SPREAD},
@@ -123,7 +116,7 @@ def _named(callee: Callee, mapping: Mapping[str, str]) -> tuple[dict[str, tuple[
         name = parameter.name
         if name in callee.constants or (parameter.required and name in ROW_NAMES):
             continue
-        if parameter.required and name not in mapping and _is_distribution(callee, name):
+        if parameter.required and name not in mapping and is_distribution(callee, name):
             fixed[name] = DISTRIBUTION
             continue
         pair = read_name(mapping.get(name, name))
@@ -157,31 +150,13 @@ def _is(options: tuple[Option, ...], roles: set[Role]) -> bool:
     return len(options) == 1 and options[0] is not None and options[0].role in roles
 
 
-def _is_distribution(callee: Callee, name: str) -> bool:
-    """Whether it is asked for what a tensor has not (log_prob, scale), or handed to kl_divergence."""
-    asked, given = asked_through(callee.function, name)
-    hint = read_name(name)
-    if hint is None and asked & {"mean", "variance", "sample"}:
-        return True
-    if hint is not None and hint[0] is Role.X and DISTRIBUTED & set(words_of(name)):  # `q_target` beside `q_context`
-        return bool(asked & ASKED or given & OF_DISTRIBUTIONS)
-    q_or_p = name.lower() in DISTRIBUTED and "kl_divergence" in given  # `p` alone may be probabilities elsewhere
-    return bool(asked & ASKED or q_or_p or (given & GIVEN_TO and (hint is None or hint[0] is Role.Z)))
-
-
-def _of_the_decoder(callee: Callee, name: str) -> bool:
-    """Whether a distribution is p(x|z): its name says so, or it is asked for the log probability of the data."""
-    data = [read_name(other) for other in asked_with(callee.function, name, "log_prob")]
-    return bool(DECODER.search(name.lower())) or any(pair is not None and pair[0] is Role.X for pair in data)
-
-
 def _combined(
     callee: Callee, fixed: dict[str, tuple[Option, ...]], unread: list[Parameter], kind: FunctionKind | None
 ) -> Iterable[Assignment]:
-    made = _of_distributions(callee, [name for name, options in fixed.items() if options is DISTRIBUTION])
+    made = of_distributions(callee, [name for name, options in fixed.items() if options is DISTRIBUTION])
     for chosen in product(*(options for options in fixed.values() if options)):
         arguments = [*made, *(argument for argument in chosen if argument is not None)]
-        arrays = [p for p in unread if not is_number(p.name)]
+        arrays = [p for p in unread if not (p.number or is_number(p.name))]
         if unread and kind is not None:
             yield from _by_position(callee, arguments, unread, kind)
         elif unread and (len(arrays) < len(unread) or len(unread) > 2):
@@ -192,34 +167,6 @@ def _combined(
             for ordered in _distinct(_as_q(arguments)):
                 yield from _complete(callee, ordered, kind)
                 yield from _complete(callee, _turned(ordered), kind)
-
-
-def _of_distributions(callee: Callee, names: list[str]) -> list[Argument]:
-    """q and p by their names, else the first and the second that `kl_divergence` is given; the decoder's is p(x|z)."""
-    made = []
-    decoders = [name for name in names if _of_the_decoder(callee, name)][:1]
-    for name in decoders:
-        made.append(Argument(name=f"{name}.loc", role=Role.OUTPUT, form=WrittenAs.LOCATION))
-        made.append(Argument(name=f"{name}.scale", role=Role.OUTPUT_SPREAD, form=WrittenAs.SIGMA))
-    names = [name for name in names if name not in decoders]
-    for position, name in enumerate(_q_first(callee, names)):
-        prior = position > 0
-        mean, spread = (Role.PRIOR_MEAN, Role.PRIOR_SPREAD) if prior else (Role.MEAN, Role.SPREAD)
-        made.append(Argument(name=f"{name}.loc", role=mean, form=WrittenAs.PLAIN, forms=(WrittenAs.PLAIN,)))
-        made.append(Argument(name=f"{name}.scale", role=spread, form=WrittenAs.SIGMA, forms=(WrittenAs.SIGMA,)))
-    return made
-
-
-def _q_first(callee: Callee, names: list[str]) -> list[str]:
-    """Two distributions with q in front."""
-    if len(names) != 2:
-        return names
-    for known, front in ((NAMED_Q, True), (WORDS["PRIOR"] - {"2", "second"}, False)):
-        named = [name for name in names if words_of(name)[0] in known]
-        if len(named) == 1:
-            return sorted(names, key=lambda name: (name in named) is not front)
-    called = [given for given in calls_with(callee.function, OF_DISTRIBUTIONS) if set(given) == set(names)]
-    return list(called[0]) if called else names
 
 
 def _distinct(arguments: list[Argument]) -> Iterable[list[Argument]]:
@@ -356,7 +303,7 @@ def _refusal(
     if matrices_in(callee) and (unread or not fixed):
         return told_of_matrices(callee, _listed([p.name for p in unread]))
     if unread:
-        weights = [p.name for p in unread if is_number(p.name)]
+        weights = [p.name for p in unread if p.number or is_number(p.name)]
         others = [p.name for p in unread if p.name not in weights]
         parts = []
         if weights:

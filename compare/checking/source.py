@@ -76,24 +76,44 @@ def _flat(node: ast.expr) -> Iterator[ast.expr]:
         yield from _flat(element) if isinstance(element, (ast.Tuple, ast.List)) else (element,)
 
 
-def unpacked(function: Callable[..., Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Names that the body gives to `*args` (by unpacking or by index), and keys that it takes from `**kwargs`."""
+def unpacked(function: Callable[..., Any]) -> tuple[tuple[str, ...], dict[str, str]]:
+    """Names that the body gives to `*args` (by unpacking or by index), and keys that it takes from `**kwargs`, each
+    with the name that it gives to it, or its own."""
     tree = _tree(function)
     if tree is None:
-        return (), ()
+        return (), {}
     star = tree.args.vararg.arg if tree.args.vararg else None
     double = tree.args.kwarg.arg if tree.args.kwarg else None
     names: dict[int, str] = {}
-    keys: dict[str, None] = {}
+    keys: dict[str, str] = {}
     for node in _own(tree):
         if isinstance(node, ast.Assign) and star and len(node.targets) == 1:
             names |= _positions(node.targets[0], node.value, star)
-        if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name) and node.value.id == double:
-            key = getattr(node.slice, "value", None)
+        value = node.value if isinstance(node, ast.Assign) else node
+        if isinstance(value, ast.Subscript) and isinstance(value.value, ast.Name) and value.value.id == double:
+            key = getattr(value.slice, "value", None)
             if isinstance(key, str):
-                keys[key] = None
+                given = node.targets[0] if isinstance(node, ast.Assign) else None
+                keys.setdefault(key, given.id if isinstance(given, ast.Name) else key)
     ordered = tuple(names.get(position, "") for position in range(max(names, default=-1) + 1))
-    return (ordered if all(ordered) else ()), tuple(keys)
+    return (ordered if all(ordered) else ()), keys
+
+
+def unpacked_first(function: Callable[..., Any]) -> tuple[str, ...]:
+    """The names that the body gives to `args[0][0]`, `args[0][1]`, ...: of a first argument that is a tuple."""
+    tree = _tree(function)
+    star = tree.args.vararg.arg if tree and tree.args.vararg else None
+    names: dict[int, str] = {}
+    for node in _own(tree) if tree else ():
+        value = node.value if isinstance(node, ast.Assign) else None
+        target = node.targets[0] if isinstance(node, ast.Assign) else None
+        if not (isinstance(value, ast.Subscript) and isinstance(target, ast.Name)):
+            continue
+        position = getattr(value.slice, "value", None)
+        if ast.unparse(value.value) == f"{star}[0]" and isinstance(position, int):
+            names.setdefault(position, target.id)
+    ordered = tuple(names.get(position, "") for position in range(max(names, default=-1) + 1))
+    return ordered if all(ordered) else ()
 
 
 def _positions(target: ast.expr, value: ast.expr, star: str) -> dict[int, str]:
@@ -168,9 +188,22 @@ def reshaped_to_signals(function: Callable[..., Any]) -> bool:
 def time_comes_first(function: Callable[..., Any]) -> bool:
     """Whether the body names three axes of an array with time in front: `T, B, D = x.shape`."""
     for node in own_nodes(function):
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Tuple) and len(node.targets[0].elts) == 3:
-            if re.search(r"\.(shape|size\(\))$", ast.unparse(node.value)):
-                return bool(TIME.search(ast.unparse(node.targets[0].elts[0]).lower()))
+        axes = node.targets[0] if isinstance(node, ast.Assign) else None
+        if not (isinstance(node, ast.Assign) and isinstance(axes, ast.Tuple) and len(axes.elts) == 3):
+            continue
+        if re.search(r"\.(shape|size\(\))$", ast.unparse(node.value)):
+            return bool(TIME.search(ast.unparse(axes.elts[0]).lower()))
+    return False
+
+
+def sums_an_axis_before_the_last(function: Callable[..., Any]) -> bool:
+    """Whether the body reduces the last two axes at once, `sum(dim=[-2, -1])`: an array of two is taken there too."""
+    for node in own_nodes(function):
+        if isinstance(node, ast.Call):
+            axes = [k.value for k in node.keywords if k.arg in ("dim", "axis")] + list(node.args)
+            lists = [ast.unparse(axis) for axis in axes if isinstance(axis, (ast.Tuple, ast.List))]
+            if any("-2" in text and "-1" in text for text in lists):
+                return True
     return False
 
 

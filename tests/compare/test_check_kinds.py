@@ -54,6 +54,11 @@ KINDS = [
     ("kl_of_guarding", RIGHT, "an epsilon, 1e-08"),
     ("kl_of_guarding_off", WRONG, "."),
     ("factor_beside_an_epsilon", WRONG, "."),
+    ("of_one_tuple", RIGHT, r"N\(target \| recons, 1\) \+ KL"),
+    ("kl_first_from_second", WRONG, "averaged over the batch and the latent dimensions"),
+    ("of_windows", RIGHT, r"N\(x \| d.loc, d.scale\^2\) \+ KL.*called with sequences"),
+    ("of_windows_off", WRONG, "KL"),
+    ("saturating", WRONG, r"off by .* at \|logit\|"),
 ]
 
 
@@ -77,3 +82,9 @@ def test_an_object_that_can_not_be_made_is_asked_for_by_name():
     """The attribute that it lacks is named, and nobody is blamed for it."""
     with pytest.raises(TargetError, match=r"self\.beta.*name an instance"):
         check_function(load(f"{FILE}:OfSettings.loss"), target=f"{FILE}:OfSettings.loss")
+
+
+def test_a_number_that_is_taken_by_key_is_asked_for_as_a_number():
+    """By the name that the body gives to it."""
+    with pytest.raises(TargetError, match="--set M_N=1"):
+        check_function(load(f"{FILE}:of_a_weight_by_key"))

@@ -276,3 +276,53 @@ def factor_beside_an_epsilon(mu, logvar):
 
 
 kl_of_guarding, kl_of_guarding_off = Guarding(), GuardingOff()
+
+
+# What a loss is handed in other ways.
+
+
+class Annealed(nn.Module):
+    """Everything in one tuple of `*args`."""
+
+    def forward(self, *args):
+        """Taken apart by two indices."""
+        recons = args[0][0]
+        target = args[0][1]
+        mu = args[0][2]
+        log_var = args[0][3]
+        kl = 0.5 * torch.sum(mu**2 + log_var.exp() - 1 - log_var)
+        return functional.mse_loss(recons, target, reduction="sum") / 2 + kl
+
+
+of_one_tuple = Annealed()
+
+
+def of_a_weight_by_key(recon_x, x, mu, logvar, **kwargs):
+    """The body calls it a weight."""
+    kl_weight = kwargs["M_N"]
+    kl = 0.5 * torch.sum(mu**2 + logvar.exp() - 1 - logvar)
+    return functional.mse_loss(recon_x, x, reduction="sum") / 2 + kl_weight * kl
+
+
+def kl_first_from_second(p_mu, p_logstd, q_mu, q_logstd):
+    """KL(p || q), p in front, averaged over the latents too."""
+    ratio = (p_logstd.exp() ** 2 + (p_mu - q_mu) ** 2) / (2 * q_logstd.exp() ** 2)
+    return (q_logstd - p_logstd + ratio - 0.5).mean()
+
+
+def of_windows(d, q, x):
+    """A Gaussian decoder; latents for each step, summed over the last two axes."""
+    standard = torch.distributions.Normal(torch.tensor(0.0), torch.tensor(1.0))
+    return -d.log_prob(x).sum(-1).mean(0) + kl_divergence(q, standard).sum(dim=[-2, -1]).mean(0)
+
+
+def of_windows_off(d, q, x):
+    """Half of that KL."""
+    standard = torch.distributions.Normal(torch.tensor(0.0), torch.tensor(1.0))
+    return -d.log_prob(x).sum(-1).mean(0) - 0.5 * kl_divergence(q, standard).sum(dim=[-2, -1]).mean(0)
+
+
+def saturating(res, img):
+    """Logits of a record that are squashed first: what is off is at its edge."""
+    bce = functional.binary_cross_entropy(torch.sigmoid(res.x), img, reduction="sum")
+    return bce + 0.5 * torch.sum(res.mu**2 + res.logvar.exp() - 1 - res.logvar)
