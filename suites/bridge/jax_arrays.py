@@ -1,6 +1,6 @@
 """NumPy arrays to JAX arrays and back; device, dtype, the x64 switch. No maths."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from math import inf, sqrt
 from typing import Any, TypeAlias
 
@@ -68,6 +68,16 @@ def to_array(array: jax.Array) -> Array:
 def to_arrays(arrays: Mapping[str, jax.Array]) -> dict[str, Array]:
     """`to_array` for every array, under the same names."""
     return {name: to_array(array) for name, array in arrays.items()}
+
+
+def joined(pairs: Iterable[tuple[jax.Array, jax.Array]], n: int) -> tuple[Array, Array, DType]:
+    """The first n rows of two columns of blocks, float64 on the host, and the dtype that was computed in.
+
+    Joined and cut here: on the device every number of blocks would be a program of its own to compile.
+    """
+    blocks = list(pairs)  # all are under way before the first is waited for
+    first, second = (np.concatenate([to_array(block) for block in column])[:n] for column in zip(*blocks, strict=True))
+    return first, second, dtype_of(blocks[0][0])
 
 
 def dtype_of(array: jax.Array) -> DType:

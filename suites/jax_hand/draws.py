@@ -8,8 +8,8 @@ import jax.numpy as jnp
 from jax import Array as JaxArray
 
 from elbo_compare.suites.bridge.form import Form, blocks, check_datum
-from elbo_compare.suites.bridge.jax_arrays import dtype_of, to_array
-from elbo_compare.suites.contract import Array, Bound, Draws, GradientDraws, Params
+from elbo_compare.suites.bridge.jax_arrays import joined
+from elbo_compare.suites.contract import Array, Bound, Draws, DType, GradientDraws, Params
 from elbo_compare.suites.jax_hand.evaluation import Setting
 from elbo_compare.suites.jax_hand.layers import Weights
 from elbo_compare.suites.jax_hand.noise import base_noise
@@ -42,29 +42,26 @@ def gradient_block(params: Weights, x: JaxArray, key: JaxArray, *, form: Form, c
 
 def draw(setting: Setting, params: Params, x: Array, n: int, seed: int, chunk: int) -> Draws:
     """n draws of ELBO and KL at one datum; every draw is a value of the loss itself, so there is nothing to tie."""
-    elbo, kl = _blocks(setting, draw_block, params, x, n, seed, chunk)
-    return Draws(elbo=to_array(elbo), kl=to_array(kl), dtype=dtype_of(elbo))
+    elbo, kl, dtype = _blocks(setting, draw_block, params, x, n, seed, chunk)
+    return Draws(elbo=elbo, kl=kl, dtype=dtype)
 
 
 def draw_gradients(setting: Setting, params: Params, x: Array, n: int, seed: int, chunk: int) -> GradientDraws:
     """n draws of d ELBO / d(mean, log-variance) at one datum."""
-    mean, log_var = _blocks(setting, gradient_block, params, x, n, seed, chunk)
-    return GradientDraws(mean=to_array(mean), log_var=to_array(log_var), dtype=dtype_of(mean))
+    mean, log_var, dtype = _blocks(setting, gradient_block, params, x, n, seed, chunk)
+    return GradientDraws(mean=mean, log_var=log_var, dtype=dtype)
 
 
 def _blocks(
     setting: Setting, block: jax.stages.Wrapped, params: Params, x: Array, n: int, seed: int, chunk: int
-) -> tuple[JaxArray, JaxArray]:
-    """Both outputs of `block` for n draws; the last block has the full size too and is cut, to compile once.
+) -> tuple[Array, Array, DType]:
+    """Both outputs of `block` for n draws, and their dtype.
 
-    A block holds at most `chunk` samples z, so that many particles cost no more memory than one.
+    The last block has the full size too and is cut: one program is compiled. A block holds at most `chunk` samples z,
+    so that many particles cost no more memory than one.
     """
     check_datum(setting.form, params, x)
     weights, data, key = setting.weights(params), setting.array(x), setting.key(seed)
     count = max(1, min(n, chunk // setting.form.particles))
-    pairs = [
-        block(weights, data, jax.random.fold_in(key, index), form=setting.form, count=count)
-        for index, _ in blocks(n, count)
-    ]
-    first, second = (jnp.concatenate(column)[:n] for column in zip(*pairs, strict=True))
-    return first, second
+    one = partial(block, form=setting.form, count=count)
+    return joined((one(weights, data, jax.random.fold_in(key, index)) for index, _ in blocks(n, count)), n)
