@@ -15,6 +15,7 @@ from elbo_compare.compare.launching.lifeline import temporary_folder
 from elbo_compare.compare.records import Cell, CellResult, Procedure, Status
 from elbo_compare.compare.running.account import Span
 from elbo_compare.compare.running.executors import WorkerKey
+from elbo_compare.compare.running.expected import expected_seconds
 from elbo_compare.compare.running.pool import Options, Pool, ask_for, ended, is_suspect, loading_failure
 from elbo_compare.compare.running.rounds import run_timed
 
@@ -101,12 +102,16 @@ class Slots:
     lock: threading.RLock = field(default_factory=threading.RLock)
     programs: dict[Cell, int] = field(default_factory=dict)  # first of the siblings -> the thread that has them
 
+    def __post_init__(self) -> None:
+        self.expected_s = expected_seconds(cell for cells in self.groups.values() for cell in cells)
+
     def work(self) -> None:
         """Serve groups until none waits; the body of one slot's thread."""
         try:
-            while (key := self._claim()) is not None:
+            while (claimed := self._claim()) is not None:
+                key, joining = claimed
                 try:
-                    self._serve(key)
+                    self._serve(key, joining)
                 finally:
                     with self.lock:
                         self.served[key] -= 1
@@ -116,32 +121,40 @@ class Slots:
             if not self.pool.stopping.is_set():
                 self.results.put(error)
 
-    def _claim(self) -> WorkerKey | None:
-        """The largest group that nobody serves, else the largest that is worth joining."""
+    def _claim(self) -> tuple[WorkerKey, bool] | None:
+        """The longest group that nobody serves, else the longest that is worth joining; and whether it is joined.
+
+        The longest first: no core then waits for the last one.
+        """
         with self.lock:
-            waiting = {key: len(cells) for key, cells in self.groups.items() if cells}
+            waiting = {
+                key: sum(self.expected_s[cell.key] for cell in cells) for key, cells in self.groups.items() if cells
+            }
             fresh = [key for key in waiting if not self.served.get(key)]
             joinable = [key for key in waiting if len(self._free(key)) >= STEAL_FROM]
             choice = max(fresh or joinable, key=lambda key: waiting[key], default=None)
             if choice is not None and not self.pool.stopping.is_set():
                 self.served[choice] = self.served.get(choice, 0) + 1
-                return choice
+                return choice, not fresh
             return None
 
-    def _serve(self, key: WorkerKey) -> None:
-        """Workers for one group, one after the other, until no cell of it waits."""
+    def _serve(self, key: WorkerKey, joining: bool) -> None:
+        """Workers for one group, one after the other, until no cell of it waits.
+
+        Who joins takes from the end: neighbours share a compiled program, which both would else compile at once.
+        """
         while self._free(key) and not self.pool.stopping.is_set():
             worker = self.pool.start(key)
             try:
                 failure = loading_failure(worker)
-                while failure is not None and (cell := self._take(key)) is not None:
+                while failure is not None and (cell := self._take(key, joining)) is not None:
                     self.results.put(ended(cell, *failure, self.pool.options))
-                while failure is None and (cell := self._take(key)) is not None:
+                while failure is None and (cell := self._take(key, joining)) is not None:
                     result, usable = ask_for(worker, cell, self.pool.options)
                     if self.pool.stopping.is_set():
                         return
                     if is_suspect(result, worker):
-                        self._give_back(key, cell)
+                        self._give_back(key, cell, joining)
                         break
                     self.results.put(result)
                     if result.status in (Status.CRASHED, Status.TIMED_OUT):
@@ -151,13 +164,14 @@ class Slots:
             finally:
                 self.pool.retire(worker)
 
-    def _give_back(self, key: WorkerKey, cell: Cell) -> None:
+    def _give_back(self, key: WorkerKey, cell: Cell, at_end: bool) -> None:
+        """Where this thread takes its next one: a fresh worker tries it first."""
         with self.lock:
-            self.groups[key].appendleft(cell)
+            (self.groups[key].append if at_end else self.groups[key].appendleft)(cell)
 
-    def _take(self, key: WorkerKey) -> Cell | None:
+    def _take(self, key: WorkerKey, from_end: bool) -> Cell | None:
         with self.lock:
-            free = self._free(key, most=1)
+            free = self._free(key, most=1, from_end=from_end)
             if not free:
                 return None
             if free[0].replicas:
@@ -165,13 +179,13 @@ class Slots:
             self.groups[key].remove(free[0])
             return free[0]
 
-    def _free(self, key: WorkerKey, most: int = STEAL_FROM) -> list[Cell]:
+    def _free(self, key: WorkerKey, most: int = STEAL_FROM, from_end: bool = False) -> list[Cell]:
         """Up to `most` waiting cells that this thread may take: siblings stay with the worker that trains them."""
         mine = threading.get_ident()
         with self.lock:
             free = (
                 cell
-                for cell in self.groups[key]
+                for cell in (reversed(self.groups[key]) if from_end else self.groups[key])
                 if not cell.replicas or self.programs.get(cell.siblings[0], mine) == mine
             )
             return list(islice(free, most))
