@@ -17,9 +17,10 @@ def main() -> None:
 
 
 def _heeded() -> int:
-    from elbo_compare.compare.launching import ending, interruption
+    from elbo_compare.compare.launching import bytecode, ending, interruption
 
     open_streams()
+    bytecode.keep()
     with interruption.listening(to_the_end=True):
         return ending.of(_command)
 
