@@ -15,7 +15,14 @@ from elbo_compare.compare.judging.headline import asked_for, differing, plug_ins
 from elbo_compare.compare.judging.judge import ErrorBudgetExceededError, code_of, judged
 from elbo_compare.compare.judging.ledger import Ledger
 from elbo_compare.compare.judging.ordered import OnDisk
-from elbo_compare.compare.judging.published import LINES_FRAME, VALUES_FRAME, lines_frame, values_frame
+from elbo_compare.compare.judging.published import (
+    LINES_FRAME,
+    QUOTED_FRAME,
+    VALUES_FRAME,
+    lines_frame,
+    quoted_frame,
+    values_frame,
+)
 from elbo_compare.compare.judging.seeds import SEEDS, is_training, seed_frame
 from elbo_compare.compare.judging.suites import counts_lines
 from elbo_compare.compare.judging.timings import is_timed, timing_frame
@@ -72,6 +79,7 @@ def judge_folder(folder: Path) -> RunEnd:
     if any(cell.protocol for cell in results.cells):  # models trained as the papers train theirs
         write_frame(folder, VALUES_FRAME, values_frame())
         write_frame(folder, LINES_FRAME, lines_frame())
+        write_frame(folder, QUOTED_FRAME, quoted_frame())
     write_frame(folder, "ledger", pd.DataFrame([as_row(row) for row in book.rows()]))
     reply = answer(verdicts, results)
     write_json(folder, "answer", reply)

@@ -13,10 +13,10 @@ import pandas as pd
 from elbo_compare.compare.judging.frames import half_widths
 from elbo_compare.suites import datasets, problems
 from elbo_compare.suites.numpy_oracle.vae import encode, log_bernoulli, terms_at
-from elbo_compare.suites.published_values import PUBLISHED
+from elbo_compare.suites.published_values import PUBLISHED, QUOTED
 from elbo_compare.suites.questions.questioned_code import lower_bound, negative_elbo
 
-VALUES_FRAME, LINES_FRAME = "published_values", "published_lines"
+VALUES_FRAME, LINES_FRAME, QUOTED_FRAME = "published_values", "published_lines", "published_quoted"
 ROWS = 500  # training rows of mnist-5k at which the effect of scoring grey pixels is measured
 DRAWS, BLOCK = 5_000, 500
 
@@ -24,6 +24,11 @@ DRAWS, BLOCK = 5_000, 500
 def values_frame() -> pd.DataFrame:
     """`PUBLISHED` as a frame; a value that was not verified is nan."""
     return pd.DataFrame([asdict(each) for each in PUBLISHED]).astype({"value": float})
+
+
+def quoted_frame() -> pd.DataFrame:
+    """`QUOTED` as a frame."""
+    return pd.DataFrame([asdict(each) for each in QUOTED])
 
 
 def lines_frame() -> pd.DataFrame:

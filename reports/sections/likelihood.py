@@ -24,7 +24,7 @@ def build(data: ReportData) -> Section:
         blocks.append(_estimates(rows[rows["procedure"] != "fit"]))
     if len(trained):
         blocks += [_against(trained, data.further.get("published_values")), Prose(text=_difference(trained))]
-        blocks += _lines(data.further.get("published_lines"))
+        blocks += _quoted(data.further.get("published_quoted")) + _lines(data.further.get("published_lines"))
     return Section(anchor="likelihood", title=TITLE, blocks=tuple(blocks))
 
 
@@ -114,6 +114,40 @@ def _difference(rows: Frame) -> str:
             + "; those numbers are not comparable with any table."
         )
     return text
+
+
+def _quoted(quoted: Frame | None) -> list[Block]:
+    if quoted is None or quoted.empty:
+        return []
+    frame = quoted.assign(
+        reached=[f"{a:.2f} ({b:.2f})" for a, b in zip(quoted["reached"], quoted["deviation"], strict=True)]
+    )
+    return [
+        Table(
+            name="likelihood-quoted",
+            caption=(
+                "Second-hand: −log p(x) of static MNIST's 10,000 test images, nats per datum, as the authors of the "
+                "library Pythae quote it from papers, and what they reached themselves (in brackets their deviation "
+                "over evaluations of one model). Not read in the papers' own tables."
+            ),
+            frame=frame,
+            columns=(
+                Column(header="model", source="name"),
+                Column(header="quoted −log p(x)", source="nll", kind=Kind.NUMBER, digits=4),
+                Column(header="from", source="table"),
+                Column(header="they reached", source="reached"),
+                Column(header="draws", source="draws", kind=Kind.COUNT),
+                Column(header="trained", source="trained"),
+                Column(header="quoted by", source="quoted_by"),
+            ),
+        ),
+        Prose(
+            text=(
+                "They trained other networks, on static MNIST's 50,000 training images. The digits that ship here are "
+                "a tenth of that: rows of mnist-5k are not to be held against these numbers."
+            )
+        ),
+    ]
 
 
 def _lines(lines: Frame | None) -> list[Block]:

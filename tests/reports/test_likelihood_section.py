@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from synthetic import cell, row
 
+from elbo_compare.compare.judging.published import quoted_frame
 from elbo_compare.reports.content import Prose, Table
 from elbo_compare.reports.data import MEASUREMENTS, ReportData, complete, labels
 from elbo_compare.reports.sections import likelihood
@@ -72,6 +73,22 @@ def test_the_report_says_plainly_that_the_data_differ():
     assert "The data differ" in shipped and "5,000 digits" in shipped and "not comparable" in shipped
     theirs = text(likelihood.build(data([fitted(0, -90.0) | {"dataset": "static-mnist"}])))
     assert "The data differ" not in theirs and "of those files" in theirs
+
+
+def test_quoted_values_stand_apart_and_are_said_to_be_second_hand():
+    section = likelihood.build(data([fitted(0, -90.0)], published_quoted=quoted_frame()))
+    table = tables(section)["likelihood-quoted"]
+    assert table.caption.startswith("Second-hand") and "Not read in the papers' own tables" in table.caption
+    lines = {line["name"]: line for line in table.frame.to_dict("records")}
+    assert (lines["IWAE, K = 5"]["nll"], lines["IWAE, K = 5"]["reached"]) == (87.6, "87.85 (0.01)")
+    assert "not to be held against" in text(section)
+    assert "likelihood-quoted" not in tables(likelihood.build(data([fitted(0, -90.0)])))
+
+
+def test_every_quoted_value_names_its_table_and_who_quotes_it():
+    frame = quoted_frame()
+    assert frame["table"].str.contains(r"arXiv \d{4}\.\d{5}\), table \d").all()
+    assert frame["quoted_by"].str.startswith("model card huggingface.co/").all()
 
 
 def test_the_two_lines_are_shown_with_their_effect():
