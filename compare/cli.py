@@ -42,7 +42,7 @@ app.add_typer(vectors, name="vectors")
 app.add_typer(data, name="data")
 app.add_typer(env, name="env")
 
-Profile = Annotated[str, typer.Option(help="quick, standard, full, gpu, choose or a TOML file.")]
+Profile = Annotated[str, typer.Option(help="quick, standard, full, gpu, choose, papers or a TOML file.")]
 DeviceName = Annotated[str | None, typer.Option("--device", help="auto, cpu or cuda.  [default: auto]")]
 Jobs = Annotated[int | None, typer.Option("-j", metavar="N", help="Untimed cells side by side.  [default: cores]")]
 Expression = Annotated[str | None, typer.Option("-k", metavar="EXPR", help="Cells whose label matches, as in pytest.")]

@@ -17,7 +17,7 @@ from elbo_compare.suites.contract import DType
 from elbo_compare.suites.estimators import CORE_ESTIMATORS, ESTIMATORS, SAMPLED_KL
 from elbo_compare.suites.protocol import PROTOCOLS
 
-SHIPPED = ("quick", "standard", "full", "gpu", "choose")
+SHIPPED = ("quick", "standard", "full", "gpu", "choose", "papers")
 ALL = "all"
 LONGEST, WIDEST = 2**18, 2_000  # bytes of a profile, characters of a line: hundreds of times the longest shipped ones
 MOST = 100_000  # seeds or data of one block: each is a cell with a file of its own

@@ -1,16 +1,18 @@
 """How long a run still takes: what cells of a kind took in a recorded run, and how this machine compares so far.
 
 JAX compiles a program for the first cell of a form and finds it again for the others, so that two paces are learned:
-of what compiles, whose cache may be warm, and of what does not; and from them one of each procedure. Nothing here is
-recorded or judged.
+of what compiles, whose cache may be warm, and of what does not, JAX's other cells among it; and from them one of each
+procedure. Nothing here is recorded or judged.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import isfinite
+from typing import NamedTuple
 
 from elbo_compare.compare.records import Cell, CellResult, Procedure, Status
+from elbo_compare.suites.protocol import PROTOCOLS
 from elbo_compare.suites.roster import JAX, ROSTER
 
 # Mean seconds of a cell that compiles by (procedure, size of the problem, first of its form): the published run
@@ -40,6 +42,7 @@ COMPILED: dict[tuple[Procedure, str, bool], float] = {
     (Procedure.GRADIENT, "small", True): 3.72,
     (Procedure.GRADIENT, "tiny", False): 0.10,
     (Procedure.GRADIENT, "tiny", True): 1.26,
+    (Procedure.LIKELIHOOD, "large", False): 2.30,  # as drawn there, where no likelihood of MNIST was asked for
     (Procedure.LIKELIHOOD, "small", True): 2.61,
     (Procedure.LIKELIHOOD, "tiny", False): 1.86,
     (Procedure.LIKELIHOOD, "tiny", True): 1.94,
@@ -90,10 +93,13 @@ PLAIN: dict[tuple[Procedure, str, str], float] = {
     (Procedure.GRADIENT, "torch-hand", "large"): 1.90,
     (Procedure.GRADIENT, "torch-hand", "small"): 1.14,
     (Procedure.GRADIENT, "torch-hand", "tiny"): 0.15,
+    (Procedure.LIKELIHOOD, "numpy-oracle", "large"): 3.40,  # as drawn there, as above
     (Procedure.LIKELIHOOD, "numpy-oracle", "small"): 0.23,
     (Procedure.LIKELIHOOD, "numpy-oracle", "tiny"): 0.09,
+    (Procedure.LIKELIHOOD, "pyro", "large"): 5.11,
     (Procedure.LIKELIHOOD, "pyro", "small"): 0.67,
     (Procedure.LIKELIHOOD, "pyro", "tiny"): 0.45,
+    (Procedure.LIKELIHOOD, "torch-hand", "large"): 2.19,
     (Procedure.LIKELIHOOD, "torch-hand", "small"): 0.17,
     (Procedure.LIKELIHOOD, "torch-hand", "tiny"): 0.11,
     (Procedure.SPREAD, "numpy-oracle", "small"): 0.86,
@@ -113,37 +119,79 @@ HARNESS = 1.08  # wall time of the slots there for each second within cells: sta
 PRIOR, LEAST_PRIOR_S = 0.02, 4.0
 KIND_PRIOR_S = 4.0  # and what all kinds together count against one kind
 IMPORTS = {"numpy-oracle": 0.5, "torch-hand": 1.5, "pyro": 3.0, "jax-hand": 1.5, "numpyro": 2.5}  # a worker's start
-DRAWS, AT_LEAST = 48_000, 0.15  # of most cells that drew there; the share of their seconds that few draws cost too
+# What the recorded cells of a kind did: draws, steps, or those times the data; and the share of their seconds that
+# cells which do next to nothing cost too.
+WORK: dict[tuple[Procedure, str], float] = {
+    (Procedure.DRAW, ""): 48_000,
+    (Procedure.GRADIENT, ""): 48_000,
+    (Procedure.FIT, ""): 300,
+    (Procedure.FIT_PATH, ""): 50,
+    (Procedure.FIT_PAIRS, "large"): 300 * 80,
+    (Procedure.FIT_PAIRS, ""): 300 * 50,
+    (Procedure.LIKELIHOOD, "tiny"): 250_000,
+    (Procedure.LIKELIHOOD, ""): 50_000,
+    (Procedure.SPREAD, "large"): 350 * 64,
+    (Procedure.SPREAD, ""): 1_000 * 64,
+}
+BY_DATA = (Procedure.LIKELIHOOD, Procedure.SPREAD, Procedure.FIT_PAIRS)  # several data, or trainings, in one cell
+FIXED = 0.15
 TINY = ("gaussian-kl", "linear-gaussian")
 COMPILING = frozenset(row.name for row in ROSTER if row.framework is JAX)
 
 
 def size(cell: Cell) -> str:
     """`large` for images of 28 x 28, `tiny` where there is no network, `small` for the others."""
-    if cell.dataset.startswith("mnist"):
+    if "mnist" in cell.dataset:
         return "large"
     return "tiny" if cell.problem in TINY else "small"
 
 
+class Expected(NamedTuple):
+    """Of one cell: seconds as in the recorded run, and whether a program is compiled for it."""
+
+    seconds: float
+    compiles: bool
+
+
 def expected_seconds(cells: Iterable[Cell]) -> dict[str, float]:
     """Cell key -> seconds as in the recorded run, in the order in which workers are given the cells."""
+    return {key: each.seconds for key, each in expectations(cells).items()}
+
+
+def expectations(cells: Iterable[Cell]) -> dict[str, Expected]:
+    """The same, with what is compiled."""
     forms: set[tuple] = set()
-    found: dict[str, float] = {}
+    found: dict[str, Expected] = {}
     for cell in cells:
-        compiles = cell.implementation in COMPILING
         latent = cell.weights.split("-")[0] if cell.problem == TINY[0] else ""
         form = (cell.implementation, cell.dtype, cell.problem, latent, cell.estimator, cell.procedure)
-        first = compiles and form not in forms
+        first = cell.implementation in COMPILING and form not in forms
         forms.add(form)
-        found[cell.key] = _seconds(cell, first) * _share(cell, first)
+        found[cell.key] = Expected(_of(cell, first) + (_weighing(cell) if cell.protocol else 0.0), first)
     return found
 
 
-def _share(cell: Cell, first: bool) -> float:
-    """Of the recorded seconds: draws cost as many as there are, beside what each cell costs that draws at all."""
-    if cell.procedure not in (Procedure.DRAW, Procedure.GRADIENT) or first:
+def _of(cell: Cell, first: bool) -> float:
+    """The seconds of this kind at this cell's size: what it does grows with the size, compilation does not."""
+    seconds = _seconds(cell, first)
+    again = min(_seconds(cell, False), seconds) if first else seconds
+    return seconds - again + again * (FIXED + (1.0 - FIXED) * _work(cell))
+
+
+def _work(cell: Cell) -> float:
+    """How many times as much as the recorded cells of this kind did: draws, steps, or those of several data."""
+    recorded = WORK.get((cell.procedure, size(cell))) or WORK.get((cell.procedure, ""))
+    if recorded is None:
         return 1.0
-    return AT_LEAST + (1 - AT_LEAST) * min(cell.size / DRAWS, 1.0)
+    return cell.size * (cell.data if cell.procedure in BY_DATA else 1) / recorded
+
+
+def _weighing(cell: Cell) -> float:
+    """log p(x) of test rows, with which a training under a protocol ends."""
+    protocol = PROTOCOLS[cell.protocol]
+    rows, draws = protocol.likelihood_data, protocol.likelihood_draws
+    weighed = replace(cell, procedure=Procedure.LIKELIHOOD, data=rows, size=draws, protocol="", replicas=0)
+    return _of(weighed, first=False)
 
 
 def _seconds(cell: Cell, first: bool) -> float:
@@ -181,19 +229,21 @@ class TimeLeft:
 
     def __post_init__(self) -> None:
         cells = list(self.cells)
-        self.each = expected_seconds(cells)
+        self.each = expectations(cells)
         for cell in cells:
+            seconds, compiles = self.each[cell.key]
             if cell.procedure is Procedure.TIME:
-                self.timed_s += self.each[cell.key]
+                self.timed_s += seconds
             else:
-                self.waiting[_kind(cell)] += self.each[cell.key]
+                self.waiting[cell.procedure, compiles] += seconds
                 self.unseen.add(cell.implementation)
         self.prior_s = max(PRIOR * (sum(self.waiting.values()) + self.timed_s), LEAST_PRIOR_S)
 
     def done(self, result: CellResult, elapsed_s: float) -> None:
         """A cell has ended, so many seconds after the start."""
         cell = result.cell
-        kind, seconds = _kind(cell), self.each.pop(cell.key, 0.0)
+        seconds, compiles = self.each.pop(cell.key, Expected(0.0, False))
+        kind = cell.procedure, compiles
         if cell.procedure is Procedure.TIME:
             self.timed_s -= seconds if result.status is Status.NOT_RUN else 0.0
             return
@@ -226,10 +276,6 @@ class TimeLeft:
     def _pace_of(self, kind: Kind, otherwise: float) -> float:
         """The same of one kind, which counts as soon as a few seconds of it are over."""
         return (self.taken[kind] + KIND_PRIOR_S * otherwise) / (self.expected[kind] + KIND_PRIOR_S)
-
-
-def _kind(cell: Cell) -> Kind:
-    return cell.procedure, cell.implementation in COMPILING
 
 
 def seconds_after(cells: int, suites: bool) -> float:
