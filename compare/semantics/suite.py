@@ -24,7 +24,8 @@ def programs(cases: Sequence[Case] = CASES) -> list[Program]:
     """Every case in every library that has it, NumPyro's first (they take longest), then the sweeps. An optional
     library's are there only where it is installed, or where its environment is."""
     libraries = [library for library in sorted(Library) if _wanted(LIBRARIES[library])]
-    return [*(each for library in libraries for each in programs_of(cases, library)), *map(_sweep, PAIRS_OF)]
+    swept = [library for library in PAIRS_OF if library in libraries]
+    return [*(each for library in libraries for each in programs_of(cases, library)), *map(_sweep, swept)]
 
 
 def _wanted(row: Row) -> bool:

@@ -120,3 +120,11 @@ def test_one_that_can_t_be_had_leaves_nothing(installer, command, monkeypatch):
 def test_a_name_that_is_none_is_a_line(command):
     code, _, err = command("env", "create", "pimc")
     assert code == 2 and "No environment 'pimc'" in err and "pymc" in err
+
+
+def test_the_sweep_of_an_optional_library_is_there_only_where_the_library_is(monkeypatch):
+    without = {each.name for each in programs() if each.aside}
+    assert {"PAIRS-pyro", "PAIRS-numpyro"} <= without
+    assert ("PAIRS-tfp" in without) == (not missing(Library.TFP))
+    monkeypatch.setattr("elbo_compare.compare.semantics.suite.present", lambda row: True)
+    assert "PAIRS-tfp" in {each.name for each in programs() if each.aside}

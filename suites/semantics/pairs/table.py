@@ -1,4 +1,5 @@
-"""All pairs (q, p) with a registered KL(q || p) in torch 2.13 with Pyro 1.9.2 and in NumPyro 0.22.0, with parameters.
+"""All pairs (q, p) with a registered KL(q || p) in torch 2.13 with Pyro 1.9.2 and in NumPyro 0.22.0, with parameters;
+of TensorFlow Probability (tfp-nightly 0.26.0.dev20261027) those of the same families.
 
 A spec is framework-free: (class name, constructor arguments); wrappers hold another spec under "base". The same specs
 go to both libraries and to the oracle. Standard library only.
@@ -161,7 +162,17 @@ NUMPYRO_PAIRS = (
     ("Normal", "Normal"),
     ("Weibull", "Gamma"),
 )
-PAIRS = {Library.PYRO: PYRO_PAIRS, Library.NUMPYRO: NUMPYRO_PAIRS}
+# Of the families above: TensorFlow Probability has more, and some of these by another family's divergence.
+TFP_PAIRS = (
+    *((name, name) for name in ("Bernoulli", "Beta", "Categorical", "Cauchy", "Exponential", "Gamma", "Gumbel",
+                                "HalfNormal", "Laplace", "Normal", "OneHotCategorical", "Pareto",
+                                "Uniform", "Weibull", "Dirichlet", "MultivariateNormal", "LogNormal", "Independent")),
+    ("Exponential", "Gamma"),
+    ("Gamma", "Exponential"),
+    ("Weibull", "Exponential"),
+    ("Weibull", "Gamma"),
+)  # fmt: skip
+PAIRS = {Library.PYRO: PYRO_PAIRS, Library.NUMPYRO: NUMPYRO_PAIRS, Library.TFP: TFP_PAIRS}
 
 
 def checks(library: Library) -> tuple[PairCheck, ...]:
