@@ -70,6 +70,13 @@ def returned_names(function: Callable[..., Any], count: int) -> tuple[str, ...]:
     return ()
 
 
+def returned_name(function: Callable[..., Any]) -> str:
+    """What the last `return` gives, as the source writes it; "" where there is none."""
+    tree = _tree(function)
+    found = [node.value for node in (_own(tree) if tree else ()) if isinstance(node, ast.Return) and node.value]
+    return ast.unparse(found[-1])[:LONGEST_NAME] if found else ""
+
+
 def _flat(node: ast.expr) -> Iterator[ast.expr]:
     """The elements of a tuple and of tuples in it: `return (a, b), c`."""
     for element in node.elts if isinstance(node, (ast.Tuple, ast.List)) else ():

@@ -195,7 +195,7 @@ class TorchProgram:
         self.dtype = torch.float32 if single else torch.float64
         self.roundoff = 2.0**-24 if single else 2.0**-53
         module.to(self.dtype)
-        self.as_made = {name: each.requires_grad for name, each in module.named_parameters()}
+        self.as_made = {name: each.requires_grad for name, each in _weights(module)}
         self._elsewhere: dict[float, dict[str, Tensor]] = {}
 
     def weights(self) -> dict[str, bool]:
@@ -240,10 +240,10 @@ class TorchProgram:
         plain = self._cast_plain()
         module.train(setting.training)
         if setting.restored is None:
-            module.requires_grad_(True)
-        own = {name: each.data for name, each in module.named_parameters()}
+            _train(module)
+        own = {name: each.data for name, each in _weights(module)}
         if setting.moved:
-            for name, each in module.named_parameters():
+            for name, each in _weights(module):
                 each.data = self._moved(setting.moved)[name]
         try:
             yield
@@ -257,7 +257,7 @@ class TorchProgram:
                     each.data.copy_(buffers[name])
             for each, mode in modes.items():
                 each.training = mode
-            for name, each in module.named_parameters():
+            for name, each in _weights(module):
                 each.requires_grad_(self.as_made[name])
                 each.data = own[name]
 
@@ -278,7 +278,7 @@ class TorchProgram:
         if by not in self._elsewhere:
             stream = torch.Generator().manual_seed(1999)
             moved = {}
-            for name, each in self.module.named_parameters():
+            for name, each in _weights(self.module):
                 inputs = each[0].numel() if each.ndim > 1 else 1
                 noise = torch.randn(each.shape, generator=stream, dtype=torch.float32).to(each.dtype)
                 moved[name] = each.data + by * noise / max(1, inputs) ** 0.5 if each.is_floating_point() else each.data
@@ -297,15 +297,15 @@ class TorchProgram:
     def pull_back(self, run: Run, cotangents: Mapping[int, Array]) -> dict[str, Array]:
         """See `Program`."""
         if run.restored:  # its graph holds the weights that are not trained, too
-            self.module.requires_grad_(True)
+            _train(self.module)
         try:
             return self._pulled_back(run, cotangents)
         finally:
-            for name, each in self.module.named_parameters():
+            for name, each in _weights(self.module):
                 each.requires_grad_(self.as_made[name])
 
     def _pulled_back(self, run: Run, cotangents: Mapping[int, Array]) -> dict[str, Array]:
-        names, weights = zip(*self.module.named_parameters(), strict=True)
+        names, weights = zip(*_weights(self.module), strict=True)
         outputs = [run.arrays[number] for number in cotangents]
         pairs = [
             (each, _tensor(np.asarray(part).reshape(tuple(each.shape)), each.dtype))
@@ -329,6 +329,17 @@ class TorchProgram:
             name: np.zeros(tuple(each.shape)) if part is None else part.detach().to(torch.float64).numpy().copy()
             for name, each, part in zip(names, weights, found, strict=True)
         }
+
+
+def _weights(module: nn.Module) -> list[tuple[str, nn.Parameter]]:
+    """The parameters that can be trained: the state of a seed of Keras is a parameter of whole numbers."""
+    return [(name, each) for name, each in module.named_parameters() if each.is_floating_point()]
+
+
+def _train(module: nn.Module) -> None:
+    """Every weight is trained."""
+    for _, each in _weights(module):
+        each.requires_grad_(True)
 
 
 def told(error: BaseException) -> str:
@@ -378,7 +389,9 @@ def layer_sizes(module: nn.Module) -> list[tuple[str, int, int]]:
             found.append((kind, int(each.in_channels), int(each.out_channels)))
         elif isinstance(each, (nn.LSTM, nn.GRU, nn.RNN)):
             found.append(("recurrent", int(each.input_size), int(each.hidden_size)))
-    return found
+    wide = [each.shape for each in module.parameters() if each.ndim == 2]  # the kernels of Keras are (in, out)
+    kernels = [("linear", int(each[0]), int(each[1])) for each in wide]
+    return found or sorted(kernels, key=lambda layer: -max(layer[1:]))
 
 
 def open_program(model: nn.Module, enter: Enter, *, single: bool = False) -> TorchProgram:

@@ -72,6 +72,11 @@ def test_a_model_that_trains_itself_is_judged_by_what_its_own_loop_adds(name, we
     assert "training loop" in result.parameters["loss"]
 
 
+def _named():
+    free_energy = 1.0
+    return free_energy  # noqa: RET504
+
+
 def test_the_loss_among_nested_parts_and_the_sum_where_its_name_stands_first():
     one, two, three = torch.tensor(1.0), torch.tensor(2.0), torch.tensor(4.0)
 
@@ -81,6 +86,8 @@ def test_the_loss_among_nested_parts_and_the_sum_where_its_name_stands_first():
 
     loss, terms = loss_of(nested(), nested)
     assert (float(loss), terms.apart) == (4.0, "")
+    assert loss_of(one, lambda: 0)[1].name == ""
+    assert loss_of(one, _named)[1].name == "free_energy"
     loss, terms = loss_of({"rec": one, "kld": two, "vae_total": three})
     assert (float(loss), terms.apart) == (4.0, "")
     loss, terms = loss_of({"nll": one, "kld": two})
@@ -108,6 +115,30 @@ def test_a_mistake_of_a_conditional_model_is_seen_and_the_number_of_classes_is_t
     result = checked("OneHot", constants={"classes": 5})
     assert result.verdict is CheckVerdict.FAILED
     assert "say of how many classes, as in --set classes=10" in result.message
+
+
+def test_an_elbo_without_a_name_is_to_be_maximised_and_a_loss_is_not():
+    result = checked("Upward")
+    assert result.verdict is CheckVerdict.RIGHT, result.as_text()
+    assert "it is the ELBO itself, which is to be maximised" in result.as_text()
+    assert "your loss = -TraceMeanField_ELBO" in result.message
+    result = checked("UpwardLoss")
+    assert result.verdict is CheckVerdict.WRONG, result.as_text()
+
+
+def test_the_prior_of_the_labels_is_a_constant_and_another_constant_is_a_mistake():
+    result = checked("Joint")
+    assert result.verdict is CheckVerdict.RIGHT, result.as_text()
+    assert "log p(y) = -log 4 of the given labels is in it" in result.as_text()
+    result = checked("JointOfOthers")
+    assert result.verdict is CheckVerdict.WRONG, result.as_text()
+
+
+def test_a_parameter_of_whole_numbers_is_no_weight():
+    result = checked("Counting")
+    assert result.verdict is CheckVerdict.RIGHT, result.as_text()
+    assert "1 weights" not in result.as_text(verbose=True)
+    assert "seed" not in result.as_text(verbose=True)
 
 
 def test_nothing_is_right_where_no_weight_moves_the_output():

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from elbo_compare.compare.checking.models.labels import NAMES, Labels
+from elbo_compare.compare.checking.models.labels import CLASSES, NAMES, Labels
 from elbo_compare.compare.checking.models.making import TREES
 from elbo_compare.compare.checking.source import returned_names, surface, unpacked
 from elbo_compare.suites.bridge.user_arrays import leaves
@@ -52,10 +52,15 @@ def called(model: Any) -> Callable[..., Any]:
 
 
 def labelled(model: Any, constants: Mapping[str, Any]) -> tuple[str, ...]:
-    """The parameters of forward that are labels by their names and that nobody gave; keys of its `**kwargs`, too."""
-    first, *others = [*_required(model), *unpacked(called(model))[1]] or [""]
-    found = tuple(name for name in others if NAMES.search(name) and name not in constants)
-    return found if first and len(found) == len([name for name in others if name not in constants]) else ()
+    """The parameters of forward that are labels by their names and that nobody gave; keys of its `**kwargs`, too. Those
+    that it can do without, where the number of classes was given."""
+    read = called(model)
+    wanted = [name for name in [*_required(model)[1:], *unpacked(read)[1]] if name not in constants]
+    found = tuple(name for name in wanted if NAMES.search(name))
+    if len(found) < len(wanted):
+        return ()
+    optional = [name for name in parameters_of(model) if CLASSES in constants and name not in (*constants, *found)]
+    return (*found, *(name for name in optional if NAMES.search(name)))
 
 
 def _required(model: Any) -> list[str]:

@@ -79,6 +79,8 @@ def ways(
         yield from _of_pair(model, names, constants)
     if loss is None or loss == "forward" or alone:
         yield _returned(caller)
+    if loss is None and of_keras(model) and getattr(model, "compiled", False):
+        yield _fitted(caller)
     for label, function in named:
         around = {**names, **getattr(surface(function), "__globals__", {})}
         yield from (_looped(caller, loop, around, constants) for loop in (loops_in(function) if loss else ()))
@@ -201,6 +203,21 @@ def _positive(label: str, function: Any) -> bool:
     """Whether it is named as an ELBO, larger being better."""
     text = f"{label} {getattr(function, '__name__', '')}".lower()
     return ("elbo" in text or "bound" in text) and not re.search(r"neg|nelbo|loss", text)
+
+
+def of_keras(model: Any) -> bool:
+    """Whether it is a Keras model, here on torch."""
+    return "keras" in {base.__module__.split(".")[0] for base in type(model).__mro__}
+
+
+def _fitted(caller: Caller) -> Way:
+    """What `fit(x, x)` minimises: the compiled loss and all that `add_loss` was given."""
+
+    def enter(x: Any) -> Mapping[str, Any]:
+        out = caller.forward(x)
+        return {"loss": caller.model.compute_loss(x=x, y=x, y_pred=out), "out": out}
+
+    return Way(label="compute_loss(x, x, y_pred)", enter=enter, given=caller.given)
 
 
 def _returned(caller: Caller) -> Way:

@@ -25,6 +25,7 @@ from elbo_compare.compare.checking.models.opening import ROWS, Opened
 from elbo_compare.compare.checking.models.parts import Latent, corrupted
 from elbo_compare.compare.checking.models.priors import data_part, told, with_own_priors
 from elbo_compare.compare.checking.models.probing import Probe, Probed, ShiftingError, latents_of, probe
+from elbo_compare.compare.checking.models.restating import restate
 from elbo_compare.compare.checking.models.roughness import roughness
 from elbo_compare.compare.checking.models.sampling import Sampler, judge_sampler, unread
 from elbo_compare.compare.checking.models.several import on_several, several_of
@@ -147,6 +148,8 @@ def _on_flow(case: ResultDraft, flow: Flowing) -> CheckResult:
 def _on_loss(case: ResultDraft, probed: Probed, latents: Sequence[Latent] = ()) -> CheckResult:
     deep = max(0, len(latents) - len(probed.latents))
     found = objective_of(probed, case.likelihood)
+    probed, found, words = restate(probed, found, case.opened, case.likelihood)
+    case.notes += words
     if found is None or deep:
         own = with_own_priors(probed, latents, case.likelihood)
         if own is not None and not (own[1].standing is not Standing.RIGHT and found):

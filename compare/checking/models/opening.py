@@ -12,7 +12,7 @@ from elbo_compare.compare.checking.failure import FunctionError, TargetError
 from elbo_compare.compare.checking.models.aged import became, heard
 from elbo_compare.compare.checking.models.calling import labelled
 from elbo_compare.compare.checking.models.data import KINDS, Feed, feeds
-from elbo_compare.compare.checking.models.entering import Way, ways
+from elbo_compare.compare.checking.models.entering import Way, of_keras, ways
 from elbo_compare.compare.checking.models.labels import Labels, labels_for
 from elbo_compare.compare.checking.models.lacking import lacks
 from elbo_compare.compare.checking.models.making import is_model
@@ -47,6 +47,7 @@ class Opened:
     notes: tuple[str, ...] = ()  # what torch made of old source
     heavy: bool = False  # its data are wide: fewer runs say the same
     large: bool = False  # its networks are: smaller batches do
+    labels: Labels | None = None  # that forward is given
 
 
 def bridge_of(model: Any) -> Any:
@@ -78,11 +79,13 @@ def opened(
     tried = _Tried()
     done: set[str] = set()
     apart: list[Opened] = []  # whose terms nothing adds: only where no loop of the source says what is minimised
-    for single in (False, True):
+    casts = of_keras(model)  # its layers put what they read into the dtype that they were made with
+    for single in (True,) if casts else (False, True):
         for way in candidates:
-            if way.label.split("(")[0] in done or (single and way.label not in tried.single):
+            if way.label.split("(")[0] in done or (single and not casts and way.label not in tried.single):
                 continue
             made = _first(bridge, model, way, fed, tried, single=single)
+            made = made if made is None else replace(made, labels=labels)
             if tried.ran and not done:  # what forward takes, first
                 fed.sort(key=lambda feed: feed.shape != tried.fits)
             if made is not None:

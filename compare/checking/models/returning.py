@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from elbo_compare.compare.checking.source import returned_names
+from elbo_compare.compare.checking.source import returned_name, returned_names
 from elbo_compare.compare.checking.terms import Part, part_of
 from elbo_compare.suites.bridge.user_arrays import leaves
 
@@ -28,10 +28,12 @@ LOG_LIKELIHOOD = re.compile(r"^(?!.*(neg|nll|loss|err)).*(likelihood|log_?lik|lo
 class Terms:
     """How the loss was chosen among what came back.
 
-    apart: what was added, in words, where a reconstruction and a KL came without their total; beside: the names of the
-    other terms, where no name says that the chosen one is the loss.
+    name: of the loss, as the source or the keys call it; apart: what was added, in words, where a reconstruction and a
+    KL came without their total; beside: the names of the other terms, where no name says that the chosen one is the
+    loss.
     """
 
+    name: str = ""
     apart: str = ""
     beside: tuple[str, ...] = ()
 
@@ -43,15 +45,16 @@ def loss_of(result: Any, function: Callable[..., Any] | None = None) -> tuple[An
     these two came back, else the first scalar. A KL beside arrays alone is no loss.
     """
     parts = list(leaves(result))
-    if len(parts) == 1:
-        return parts[0][1], Terms()
     names = [name for name, _ in parts]
+    if len(parts) == 1:
+        name = names[0] or ("" if function is None else returned_name(function))
+        return parts[0][1], Terms(name=name)
     if function is not None and all(re.fullmatch(r"[\d.]*", name) for name in names):
         names = list(returned_names(function, len(parts))) or names
     by_name = {name.rsplit(".", 1)[-1].lower(): value for name, (_, value) in zip(names, parts, strict=True)}
     for name in RETURNED_LOSS:
         if name in by_name:
-            return by_name[name], Terms()
+            return by_name[name], Terms(name=name)
     terms = [(name, value) for name, (_, value) in zip(names, parts, strict=True) if _few(value)]
     return _of_terms(terms)
 
@@ -60,7 +63,8 @@ def _of_terms(terms: Sequence[tuple[str, Any]]) -> tuple[Any, Terms]:
     """The loss among the scalars and the values per datum."""
     kinds = [part_of(name) for name, _ in terms]
     if Part.TOTAL in kinds:
-        return terms[kinds.index(Part.TOTAL)][1], Terms()
+        name, value = terms[kinds.index(Part.TOTAL)]
+        return value, Terms(name=name)
     scalars = [value for _, value in terms if tuple(value.shape) in ((), (1,))]
     if kinds == [Part.KL] or (Part.KL in kinds and Part.DATA in kinds and len(terms) > 2):
         return None, Terms(beside=tuple(name for name, _ in terms))
