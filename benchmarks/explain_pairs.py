@@ -148,6 +148,18 @@ def pyro_pairs() -> Pairs:  # noqa: C901 - a list of small models, one after the
     def factorised():
         pyro.sample("z", dist.Normal(torch.zeros(2), 1.0).to_event(1))
 
+    rows = torch.tensor([8, 9, 10, 11])
+
+    def batch(x, rows):
+        with pyro.plate("data", 12, subsample=rows) as own:
+            z = pyro.sample("z", dist.Normal(0.1 * torch.as_tensor(own), 1.0))
+            pyro.sample("x", dist.Normal(z, 1.0), obs=x)
+
+    def counting():
+        pyro.sample("z", dist.Poisson(pyro.param("rate", torch.tensor(2.0))))
+
+    yield "rows of the model", batch, autoguide.AutoNormal(batch), (data, rows)
+    yield "a mass in the guide, a density in the model", factor, counting, ()
     line = Line()
     yield "correlated guide, factorised prior", factorised, correlated, ()
     yield "obs_mask", obs_masked, lambda: None, ()

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from explain_lines import Check, made_anew, one_for_two_pi
+from explain_rows import rows
 
 from elbo_compare.compare.records import Outcome
 from elbo_compare.compare.semantics.explain_text import text
@@ -33,6 +34,7 @@ class Own:
     plates: tuple[tuple[str, int, int], ...]
     family: str
     reparameterised: bool
+    whole: bool
     recorded: bool
     bits: int
 
@@ -48,7 +50,7 @@ def sentences(told: dict, again: dict, pair: Any, library: str) -> dict[str, lis
     """Printed line -> its checks; of a line that states no fact the reason, without an outcome."""
     model, guide = own_traces(pair, library)
     found: dict[str, list[Check]] = {}
-    constants = dict(_constants(told, pair, library))
+    constants, of_rows = dict(_constants(told, pair, library)), dict(rows(told, pair, library))
     for line in (each.strip() for each in text(told)):
         reason = _reason(line)
         if reason:
@@ -56,6 +58,9 @@ def sentences(told: dict, again: dict, pair: Any, library: str) -> dict[str, lis
             continue
         if line in constants:
             found[line] = [("losses computed with 2 pi = 1", constants[line])]
+            continue
+        if line in of_rows:
+            found[line] = [("rows in the library's own traces", of_rows[line])]
             continue
         for pattern, kind, check in RULES:
             match = re.match(pattern, line)
@@ -131,7 +136,8 @@ def _own(node: Any, density: np.ndarray, scale: np.ndarray, plates: Any, recorde
         scaled=float(density.sum()), plain=float((density / scale).sum()),
         scale=(float(scale.min()), float(scale.max())),
         kept=float((density != 0).mean()) if density.size else 1.0, observed=bool(node["is_observed"]), plates=plates,
-        family=type(base).__name__, reparameterised=bool(node["fn"].has_rsample), recorded=recorded, bits=bits,
+        family=type(base).__name__, reparameterised=bool(node["fn"].has_rsample),
+        whole=bool(node["fn"].support.is_discrete), recorded=recorded, bits=bits,
     )  # fmt: skip
 
 
@@ -202,7 +208,7 @@ def _weights(term: str) -> tuple[float | None, float]:
     both = re.match(r"E_q\[([0-9.e+-]+) log q\(z\) - ([0-9.e+-]+) log p", term)
     if both:
         return float(both.group(2)), float(both.group(1))
-    beta = re.search(r"effective beta ([0-9.e+-]+)\)", term)
+    beta = re.search(r"effective beta ([0-9.e+-]+)\)", term) or re.match(r"([0-9.e+-]+) E_q\[log q", term)
     both_alike = float(beta.group(1)) if beta else 1.0
     return both_alike, both_alike
 
@@ -260,6 +266,8 @@ def _remark(match: re.Match, told: dict, _again: dict, model: Trace, guide: Trac
         name, size, other = plate.groups()
         return any((name, int(size)) in {x[:2] for x in p.plates} and (name, int(other)) in {x[:2] for x in q.plates}
                    for p, q in both)  # fmt: skip
+    if said.startswith("values: "):
+        return any(p.whole != q.whole and q.whole == ("guide draws whole" in said) for p, q in both)
     if said.startswith("scale "):
         return any(said == f"scale {_span(p.scale)} in the model, {_span(q.scale)} in the guide" for p, q in both)
     if said.startswith("the masks keep"):

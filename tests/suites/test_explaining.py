@@ -152,6 +152,15 @@ def test_the_scale_of_a_point_weighs_nothing_but_a_density_that_it_was_given():
     assert "z is weighted differently: 3 in the model, 1 in the guide." in said
 
 
+def test_masks_that_differ_leave_no_divergence():
+    kept, all_of_it = side_of(mask_digest="[1.0, 0.0]", kept=0.5), side_of()
+    said = [optimised([SiteFacts(name="z", model=model, guide=guide)])[0]
+            for model, guide in ((kept, all_of_it), (all_of_it, kept), (kept, kept))]  # fmt: skip
+    assert ["each with its own mask, which is no KL (of z)" in each for each in said] == [True, True, False]
+    point = side_of("Delta", draw=Draw.POINT)
+    assert "own mask" not in optimised([SiteFacts(name="z", model=kept, guide=point)])[0]
+
+
 def test_a_mass_beside_a_density_is_said_to_be_none_of_a_kind():
     whole, real = side_of("Categorical", discrete=True, draw=Draw.SCORE), side_of()
     said = [site_remarks(SiteFacts(name="z", model=model, guide=guide), Library.PYRO)

@@ -19,6 +19,7 @@ from elbo_compare.suites.semantics.explaining.facts import INTENDED, Block, Clas
 from elbo_compare.suites.semantics.explaining.mending import has_exact, mending, mending_text
 from elbo_compare.suites.semantics.explaining.named import elbo_classes, kind_of, one_line
 from elbo_compare.suites.semantics.explaining.numpyro_facts import columns, extract, sites_of
+from elbo_compare.suites.semantics.explaining.numpyro_rows import other_rows
 from elbo_compare.suites.semantics.explaining.roles import ELBOS
 from elbo_compare.suites.tracing.compiling import QUICK_TO_COMPILE, each_once
 from elbo_compare.suites.tracing.numpyro_exact import exact_elbo
@@ -88,6 +89,16 @@ class NumPyroPair:
             )
             for name, each in self.elbos.items()
         )  # fmt: skip
+        self.remarks = self._of_other_rows()
+
+    def _of_other_rows(self) -> tuple[str, ...]:
+        """Said where a class that is explained runs the model on other rows than the guide."""
+        plates = [plate for site in self.sites if site.guide for plate in site.guide.plates]
+        named = [each.name for each in self.classes if each.kind == "TraceEnum_ELBO" and each.asked and not each.error]
+        if not named or all(plate.rows == plate.size for plate in plates):
+            return ()
+        held = self._started.held(self._params)
+        return other_rows(self, self.elbos[named[0]], held)
 
     @property
     def compiles(self) -> bool:

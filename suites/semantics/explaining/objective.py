@@ -63,6 +63,8 @@ def _beta(likelihood: Sequence[SiteFacts], latent: Sequence[SiteFacts], *, drawn
     moved = any(site.guide is not None and site.guide.log_density for site in latent)
     point = "MAP of the unconstrained values: log q holds log |du/dz|" if moved else "MAP, no integral"
     what = "KL(q(z) || p(z))" if drawn else f"(-log p(z)) at a point ({point})"
+    masked = [site.name for site in latent if site.model and site.guide and _holds_log_q(site.guide)
+              and site.model.mask_digest != site.guide.mask_digest]  # fmt: skip
     over = {_own_scale(site.model, site.model.batch_factor) for site in likelihood if site.model}
     prior = {_own_scale(site.model, site.model.batch_factor) for site in latent if site.model}
     guide = {_own_scale(site.guide, site.model.batch_factor) for site in latent
@@ -70,14 +72,18 @@ def _beta(likelihood: Sequence[SiteFacts], latent: Sequence[SiteFacts], *, drawn
     scales = over | prior | guide
     if None in scales or len(over) > 1 or len(prior) > 1 or len(guide) > 1:
         shown = "; ".join(f"{site.name} {_scale(site)}" for site in (*latent, *likelihood))
-        alike = not any(_differing(site) for site in latent)
+        alike = not any(_differing(site) for site in latent) and not masked
         if not alike:
-            return f"E_q[log q(z) - log p(z)], each with its own scale, which is no KL (in the model: {shown})"
+            own = "scale and mask" if masked else "scale"
+            return f"E_q[log q(z) - log p(z)], each with its own {own}, which is no KL (in the model: {shown})"
         return f"KL(q(z) || p(z)), each site with its own scale ({shown})"
     unit = next(iter(over), 1.0) or 1.0
     beta, beta_q = (next(iter(each), 1.0) or 0.0 for each in (prior, guide))
     if guide and abs(beta - beta_q) > 1e-6 * abs(beta):
         return f"E_q[{beta_q / unit:g} log q(z) - {beta / unit:g} log p(z)], which is no multiple of a KL"
+    if masked:
+        times = "" if abs(beta / unit - 1) < 1e-6 else f"{beta / unit:g} "
+        return f"{times}E_q[log q(z) - log p(z)], each with its own mask, which is no KL (of {', '.join(masked)})"
     if abs(beta / unit - 1) < 1e-6:
         return f"{what} (effective beta 1)"
     return f"{beta / unit:g} {what} (effective beta {beta / unit:g})"
