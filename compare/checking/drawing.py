@@ -38,6 +38,7 @@ ROUNDS = 4  # of CALLS each, where a test is undecided (an estimator of larger v
 SUSPICIOUS = 16.0  # a variance of calls this many times that of log q - log p: rows may share their noise
 DOMINATED = 24.0  # square of one call's deviation over the variance: beyond 4.9 standard deviations in a few hundred
 # calls, each a mean of `ROWS` draws, the estimator's own variance may be infinite
+CONSISTENT = 5.0  # standard errors between two means that are called the same; identification, not judgement
 TESTS_PER_TERM = 12  # three data, each a value and the gradients by mean, spread and output
 
 

@@ -125,7 +125,7 @@ def _made_again(bound: Callable[..., Any]) -> Callable[..., Any] | None:
     if inspect.ismethod(bound):
         holder, name = bound.__self__, bound.__func__.__name__
         if isinstance(holder, type):
-            return getattr(_class(holder, scopes), name, None)
+            return getattr(_derived(holder, scopes), name, None)
         return getattr(_object(holder, scopes), name, None) if _plain(bound.__func__) else None
     if isinstance(bound, type) or not hasattr(bound, "__dict__") or not _own_class(type(bound)):
         return None
@@ -186,16 +186,23 @@ def _member(each: Any, scopes: Scopes) -> Any:
     return _tiny(each) if isinstance(each, float) else None
 
 
-def _object(holder: Any, scopes: Scopes) -> Any:
-    """A copy of an object, of the class made again, its plain numbers small."""
-    if not hasattr(holder, "__dict__"):
-        return holder
-    made = copy.copy(holder)
+def _derived(kind: type, scopes: Scopes) -> type | None:
+    """The class made again; None where it can't be (final, registered, of a metaclass that asks for more)."""
     try:
-        made.__class__ = _class(type(holder), scopes)
-    except TypeError:  # a class that can't be derived from, or whose objects keep theirs
-        return holder
-    made.__dict__.update(_all_tiny({k: v for k, v in vars(holder).items() if isinstance(v, float)}))
+        return _class(kind, scopes)
+    except Exception:  # whatever its metaclass or its bases raise
+        return None
+
+
+def _object(holder: Any, scopes: Scopes) -> Any:
+    """A copy of an object, of the class made again, its plain numbers small; None where it can't be made so."""
+    kind = _derived(type(holder), scopes)
+    try:
+        made = copy.copy(holder)
+        made.__class__ = kind
+        made.__dict__.update(_all_tiny({k: v for k, v in vars(holder).items() if isinstance(v, float)}))
+    except Exception:  # a frozen object, or one without a __dict__
+        return None
     return made
 
 

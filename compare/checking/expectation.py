@@ -1,41 +1,33 @@
 """The verdict on a function that draws inside: which reading its means fit, the claims, and what they equal if none."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
-from elbo_compare.compare.checking import apart, drawing, equals, oracle
+from elbo_compare.compare.checking import apart, drawing, oracle
 from elbo_compare.compare.checking.callee import Callee
 from elbo_compare.compare.checking.claims import ClaimVerdict
-from elbo_compare.compare.checking.diagnosis import Diagnosis, DifferenceForm
-from elbo_compare.compare.checking.drawing import Estimate, Sample
+from elbo_compare.compare.checking.diagnosis import Diagnosis, DifferenceForm, misread
+from elbo_compare.compare.checking.drawing import CONSISTENT, Estimate, Sample
 from elbo_compare.compare.checking.experiment import Experiment
 from elbo_compare.compare.checking.failure import FunctionError
 from elbo_compare.compare.checking.fitting import EXPONENTS, Columns, short
 from elbo_compare.compare.checking.identify import Identified, Standing, candidate_readings, identify, quantities_of
+from elbo_compare.compare.checking.imitating import imitated
 from elbo_compare.compare.checking.inputs import FITTED, ORDINARY, Trial, prior
 from elbo_compare.compare.checking.judging import Options
-from elbo_compare.compare.checking.names import Role
+from elbo_compare.compare.checking.names import SPREADS, Role
 from elbo_compare.compare.checking.objectives import SOURCES, Name
 from elbo_compare.compare.checking.readings import Quantity, Reading, Reduction
 from elbo_compare.compare.checking.result import CheckVerdict, TermResult
-from elbo_compare.compare.checking.signature import FunctionKind
+from elbo_compare.compare.checking.samplers import sampler_of
 from elbo_compare.compare.checking.terms import layout_of
 from elbo_compare.compare.checking.verdict import Finding
 from elbo_compare.compare.checking.wording import equation_of, name_notes, standing_notes
 from elbo_compare.compare.records import Outcome
-from elbo_compare.suites.contract import Likelihood
-from elbo_compare.suites.mutants import catalogue, correct
-from elbo_compare.suites.mutants.variant import Kind, Variant
 
-SAMPLER = re.compile(r"reparam|^r?sample|sample$|_sample_")
-SAMPLES = "its name says that it draws a sample, and it draws: no KL and no loss, not judged"
-IMITATED_DRAWS = 10_000
-IMITATED_DATA = 2  # the data of few latents: imitation of every variant at 40 latents would cost seconds
-CONSISTENT = 5.0  # standard errors between two means that are called the same; identification, not judgement
+Read = tuple[TermResult, Reading]
 FACTORS = (1.0, -1.0, 0.5, 2.0)
 UNDECIDED = (
     "Its draws vary too much to tell (far more than log q - log p does): "
@@ -46,7 +38,7 @@ UNDECIDED = (
 def judge_drawing(experiment: Experiment, callee: Callee, options: Options) -> Finding:
     """Judge what would be minimised in expectation. Terms beside it are not judged."""
     first = experiment.observe(experiment.ordinary(ORDINARY[0]))
-    sampler = _sampler(experiment) or SAMPLES * bool(SAMPLER.search(callee.label.lower()))
+    sampler = sampler_of(experiment, callee.label)
     if sampler:
         return Finding(verdict=CheckVerdict.NOT_JUDGED, message=f"{callee.label}: {sampler}")
     joined = apart.joining(callee.label, callee.function)
@@ -62,7 +54,27 @@ def judge_drawing(experiment: Experiment, callee: Callee, options: Options) -> F
     while True:
         term = _judge(experiment, samples, layout.position, layout.names, reading)
         if term.right or term.diagnosis is not None or not drawing.widen(experiment, samples):
+            term, reading = _under_another_form(experiment, samples, layout.position, layout.names, (term, reading))
             return _finding(experiment, term, reading, samples, layout.position, options)
+
+
+def _under_another_form(
+    experiment: Experiment, samples: Sequence[Sample], position: int, names: Sequence[str], first: Read
+) -> Read:
+    """The term that is wrong as its spread is named, where it is right for another form: that name is the mistake,
+    unless it may stand for both."""
+    argument = experiment.signature.find(Role.SPREAD)
+    if first[0].diagnosis is None or argument is None:
+        return first
+    for form in dict.fromkeys((*argument.forms, *SPREADS)):
+        reading = replace(first[1], spread=form)
+        with np.errstate(all="ignore"):
+            known = all(np.isfinite(oracle.log_var_of(s.observation.inputs[Role.SPREAD], form)).all() for s in samples)
+        term = _judge(experiment, samples, position, names, reading) if known and form is not first[1].spread else None
+        if term is not None and term.right:
+            cause = None if argument.may_be(form) else misread(experiment.signature, reading)
+            return replace(term, right=cause is None, diagnosis=cause), reading
+    return first
 
 
 def _finding(
@@ -78,7 +90,7 @@ def _finding(
     if term.right:
         equation = f"{equation_of(reading, reduction, experiment.signature)}, in expectation over its own draws"
         return Finding(verdict=CheckVerdict.RIGHT, equation=equation, terms=(term,), notes=notes)
-    if all(claim.outcome is not Outcome.DIFFERS for claim in term.claims):
+    if term.diagnosis is None and all(claim.outcome is not Outcome.DIFFERS for claim in term.claims):
         return Finding(verdict=CheckVerdict.INCONCLUSIVE, message=UNDECIDED, terms=(term,))
     beta = _beta(samples, position, reading, reduction)
     if beta is not None:
@@ -113,20 +125,6 @@ def _beta(samples: Sequence[Sample], position: int, reading: Reading, reduction:
     beta = round(weights[best], min(digits, 2)) if errors[best] < 0.02 * abs(weights[best]) else weights[best]
     fits = all(abs(w - beta) <= CONSISTENT * e for w, e in zip(weights, errors, strict=True))
     return beta if fits and beta > 0 and abs(beta - 1) > CONSISTENT * errors[best] else None
-
-
-def _sampler(experiment: Experiment) -> str:
-    """Whether it returns z itself: of the shape of the mean, and the mean where sigma is small."""
-    if experiment.signature.kind is not FunctionKind.ANALYTIC_KL:
-        return ""
-    case = experiment.ordinary(ORDINARY[0])
-    one = experiment.observe(replace(case, log_var=np.full_like(case.mean, -16.0)), differentiate=False)
-    z = one.terms[0].value
-    if z.shape != case.mean.shape or np.abs(z - case.mean).max() > 0.1:
-        return ""
-    return (
-        "it returns a sample z = mean + sigma * noise, no KL and no loss: not judged. Name the one that makes the loss."
-    )
 
 
 def _data_term(experiment: Experiment, options: Options, position: int) -> Identified | None:
@@ -254,7 +252,7 @@ def _diagnose(
         )
     if "expectation" in failed and (law := _law(samples, position, reading, reduction)):
         return law
-    variant = _imitated(samples, position, reading, reduction)
+    variant = imitated(samples, position, reading, reduction)
     if variant:
         text = f"agrees in expectation, in value and gradient, with {variant.title}"
         return Diagnosis(form=DifferenceForm.MUTANT, id=variant.id, text=text, seen=variant.seen, advice=variant.advice)
@@ -308,93 +306,3 @@ def _power(taken: Sample, powers: tuple[int, ...]) -> float:
     observed = inputs[Role.X].shape[1] if Role.X in inputs else 1
     sizes = (drawing.ROWS, inputs[Role.MEAN].shape[1], observed)
     return float(np.prod([float(size) ** power for size, power in zip(sizes, powers, strict=True)]))
-
-
-def _imitated(samples: Sequence[Sample], position: int, reading: Reading, reduction: Reduction) -> Variant | None:
-    """The mutant whose own mean value and gradients, over draws of ours, are nearest and consistent with all means."""
-    sampled = replace(reading, sampled=True)
-    kinds = [kind for kind, _ in equals.kinds_of(sampled, FunctionKind.SAMPLED_KL) if kind is not Kind.ANALYTIC_KL]
-    for kind in (Kind.SAMPLER, *kinds):  # it draws: a wrong sampler is likelier than a term that is wrong elsewhere
-        fitting = [variant for variant in catalogue.of_kind(kind) if equals.fits(kind, variant, reading)]
-        if reading.prior is not None or reading.likelihood is None:
-            continue
-        with np.errstate(all="ignore"):
-            ranked = [(_worst(samples, position, reading, reduction, kind, variant), variant) for variant in fitting]
-        worst, nearest = min(ranked, key=lambda pair: pair[0], default=(np.inf, None))
-        if worst <= CONSISTENT:
-            return nearest
-    return None
-
-
-def _worst(
-    samples: Sequence[Sample], position: int, reading: Reading, reduction: Reduction, kind: Kind, variant: Variant
-) -> float:
-    """Standard errors between the function's means and the variant's; infinite where the variant's are the right ones
-    too, as far as its draws tell: then it explains nothing."""
-    worst, told = 0.0, False
-    for taken in samples[:IMITATED_DATA]:
-        disagreement, apart = _disagreement(taken, position, reading, reduction, kind, variant)
-        worst, told = max(worst, disagreement), told or apart > CONSISTENT
-        if worst > CONSISTENT:
-            break
-    return worst if told else np.inf
-
-
-def _disagreement(
-    taken: Sample, position: int, reading: Reading, reduction: Reduction, kind: Kind, variant: Variant
-) -> tuple[float, float]:
-    """Standard errors between the function's means and the variant's, and between the variant's and the right ones."""
-    estimates: dict[Any, Estimate | None] = {None: drawing.estimate_value(taken, position, reading, reduction)}
-    for role in (Role.MEAN, Role.SPREAD):
-        estimates[role] = drawing.estimate_gradient(taken, position, reading, reduction, role)
-    worst, apart = 0.0, 0.0
-    for role, estimate in estimates.items():
-        if estimate is None:
-            continue
-        own = imitate(taken, reading, kind, variant, role)
-        if own is None:
-            return np.inf, 0.0
-        own_error = own.std(ddof=1) / np.sqrt(len(own)) + 1e-9 * abs(estimate.right) + 1e-300
-        apart = max(apart, abs(own.mean() - estimate.right) / own_error)
-        error = np.hypot(estimate.standard_error, own.std(ddof=1) / np.sqrt(len(own))) + 1e-9 * abs(estimate.mean)
-        worst = max(worst, abs(estimate.mean - own.mean()) / max(error, 1e-300))
-        if not worst <= CONSISTENT:
-            return np.inf, apart
-    return worst, apart
-
-
-def imitate(taken: Sample, reading: Reading, kind: Kind, variant: Variant, role: Role | None) -> np.ndarray | None:
-    """A variant's values over our draws (role None), or its derivatives along (1, .., 1) / sqrt(n) by complex step."""
-    inputs = {key: array[:1] if array.ndim else array for key, array in taken.observation.inputs.items()}
-    whole = Kind.NEGATIVE_ELBO if Role.X in inputs else Kind.ANALYTIC_KL
-    arguments = equals.arguments_of(whole, replace(reading, sampled=False), inputs)
-    spread, mean = inputs[Role.SPREAD].astype(complex), arguments["mean"].astype(complex)
-    step, along = 1e-30, 1 / np.sqrt(mean.shape[1])
-    if role is Role.MEAN:
-        mean = mean + 1j * step * along
-    log_var = oracle.log_var_of(spread, reading.spread)
-    if role is Role.SPREAD:
-        slope = oracle.log_var_slope(inputs[Role.SPREAD], reading.spread)
-        log_var = log_var + 1j * step * along * slope
-    noise = np.random.default_rng(7).normal(size=(IMITATED_DRAWS, mean.shape[1]))
-    mean, log_var = np.repeat(mean, len(noise), 0), np.repeat(log_var, len(noise), 0)
-    draw = variant.function if kind is Kind.SAMPLER else correct.sampler
-    z = draw(mean, log_var, noise)
-    result = _whole(variant, kind, reading, arguments, z, mean, log_var)
-    if np.ndim(result) == 0 or len(result) != len(noise):
-        return None
-    return np.real(result) if role is None else np.imag(result) / step
-
-
-def _whole(
-    variant: Variant, kind: Kind, reading: Reading, arguments: dict[str, Any], z: Any, mean: Any, log_var: Any
-) -> Any:
-    if "x" not in arguments:
-        return (correct.sampled_kl if kind is Kind.SAMPLER else variant.function)(z, mean, log_var)
-    x, logits = (np.repeat(arguments[name], len(z), 0) for name in ("x", "logits"))
-    if kind is Kind.SAMPLER:
-        normal = reading.likelihood is Likelihood.NORMAL
-        data = correct.normal_log_likelihood if normal else correct.bernoulli_log_likelihood
-        return reading.sign * (correct.sampled_kl(z, mean, log_var) - data(x, logits))
-    sign = reading.sign if kind is Kind.NEGATIVE_ELBO else -reading.sign
-    return sign * variant.function(x, logits, z, mean, log_var)

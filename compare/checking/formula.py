@@ -39,6 +39,7 @@ STRANGERS: tuple[tuple[str, ...], ...] = (
     ("e^2 sigma^4",),
     ("(z - mean)^2",),
     ("(mean - prior mean)^2",),
+    ("s^2",),
     ("(mean - prior mean)^2", "sigma^2"),
 )
 
@@ -210,6 +211,7 @@ def _to_prior(
         "(mean - prior mean)^2": lambda: (mean - other) ** 2,
         "sigma^2 / s^2": lambda: np.exp(log_var - prior),
         "log s^2": lambda: prior,
+        "s^2": lambda: np.exp(prior),
     }
 
 

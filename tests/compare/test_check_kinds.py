@@ -58,6 +58,9 @@ KINDS = [
     ("kl_first_from_second", WRONG, "averaged over the batch and the latent dimensions"),
     ("of_windows", RIGHT, r"N\(x \| d.loc, d.scale\^2\) \+ KL.*called with sequences"),
     ("of_windows_off", WRONG, "KL"),
+    ("drawn_of_a_misnamed_spread", WRONG, "right if its sigma argument is taken for log_var"),
+    ("drawn_of_either_spread", RIGHT, "by its use var is the log variance"),
+    ("drawn_of_two_spreads", WRONG, "another mean"),
     ("saturating", WRONG, r"off by .* at \|logit\|"),
 ]
 

@@ -326,3 +326,22 @@ def saturating(res, img):
     """Logits of a record that are squashed first: what is off is at its edge."""
     bce = functional.binary_cross_entropy(torch.sigmoid(res.x), img, reduction="sum")
     return bce + 0.5 * torch.sum(res.mu**2 + res.logvar.exp() - 1 - res.logvar)
+
+
+def drawn_of_a_misnamed_spread(mu, sigma):
+    """It draws, and its sigma is a log variance."""
+    std = torch.exp(sigma / 2)
+    z = mu + std * torch.randn_like(mu)
+    return (0.5 * z**2 - 0.5 * ((z - mu) / std) ** 2 - torch.log(std)).sum(1)
+
+
+def drawn_of_either_spread(mu, var):
+    """It draws, and a variance's name may stand for its logarithm."""
+    z = mu + torch.exp(var / 2) * torch.randn_like(mu)
+    return (0.5 * z**2 - 0.5 * (z - mu) ** 2 / torch.exp(var) - var / 2).sum(1)
+
+
+def drawn_of_two_spreads(mu, sigma):
+    """It draws with one spread and judges by another."""
+    z = mu + sigma * torch.randn_like(mu)
+    return (0.5 * z**2 - 0.5 * (z - mu) ** 2 / torch.exp(sigma) - sigma / 2).sum(1)
