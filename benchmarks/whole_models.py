@@ -39,7 +39,8 @@ JUDGED = (RIGHT, WRONG, BY_DESIGN, OTHER)
 class Public:
     """One program. place: of its file in the repository; weight: M_N of its loss; init: its arguments; given:
     other numbers, as --set takes them; runs: `torch` or `flax`, which packages it wants; path: its sources, where
-    it is a package; why: what a reader finds in it."""
+    it is a package; why: what a reader finds in it; made: the text of a factory, `made_here.py`, for a class that wants
+    objects: what a user would write, beside the unedited files."""
 
     repository: str
     target: str
@@ -55,6 +56,7 @@ class Public:
     given: tuple[str, ...] = ()
     batch: str = ""
     objective: str = ""
+    made: str = ""
 
     @property
     def options(self) -> list[str]:
@@ -105,6 +107,32 @@ def pythae(name: str, wanted: str, words: str, why: str = "", objective: str = "
 
 
 SOLVER = "solver.py:Solver.train"
+SEMI_SUPERVISED = """import torch
+from inference.variational import SVI
+from models.dgm import DeepGenerativeModel
+
+
+def cross_entropy(output, x):
+    return -(x * torch.log(output + 1e-8) + (1 - x) * torch.log(1 - output + 1e-8)).sum(-1)
+
+
+def made():
+    return SVI(DeepGenerativeModel([20, 4, 3, [16]]), likelihood=cross_entropy)
+"""
+KERAS = """import os
+
+os.environ["KERAS_BACKEND"] = "torch"
+import keras
+import numpy as np
+from vae import VariationalAutoencoder
+
+
+def made():
+    model = VariationalAutoencoder(original_dim=784)
+    model(np.zeros((2, 784), "float32"))
+    model.compile("adam", loss=keras.losses.MeanSquaredError())
+    return model
+"""
 PROGRAMS = (
     Public(repository="pytorch/examples", place="vae", target="main.py:VAE", wanted=RIGHT, words="TraceMeanField_ELBO"),
     questioned("VAE", "train_vae", RIGHT, "Trace_ELBO of your own networks / batch", "the questioned code"),
@@ -205,6 +233,31 @@ PROGRAMS = (
            "binary_loss_function", wanted=RIGHT, words="Trace_ELBO", why="the base of its flows: z_k is z_0",
            init='{"args": {"z_size": 8, "input_size": [1, 28, 28], "input_type": "binary", "density_evaluation": false,'
            ' "cuda": false}}'),
+    Public(repository="jsxlei/SCALE", target="scale/model.py:VAE", init='{"dims": [20, 4, [16], [16]]}', wanted=RIGHT,
+           words="TraceMeanField_ELBO", why="its loss comes back in two parts, which its fit adds"),
+    Public(repository="jsxlei/SCALE", target="scale/model.py:SCALE", wanted=NOT_JUDGED, words=TOLD,
+           init='{"dims": [20, 4, [16], [16]], "n_centroids": 3}', why="a mixture of Gaussians for a prior"),
+    Public(repository="ilya-shenbin/RecVAE", target="model.py:VAE", wanted=NOT_JUDGED, words=TOLD,
+           init='{"hidden_dim": 16, "latent_dim": 4, "input_dim": 30}', why="a composite prior, a KL weight by user"),
+    Public(repository="debtanu177/CVAE_MNIST", target="train_cvae.py:Model", wanted=RIGHT, words="N(x | output, 0.5)",
+           why="conditional, by one-hot labels; its loss comes back in two parts"),
+    Public(repository="AntixK/PyTorch-VAE", target="models/cvae.py:ConditionalVAE", wanted=BY_DESIGN, words="M_N",
+           init='{"in_channels": 3, "num_classes": 40, "latent_dim": 8}', weight="0.00025",
+           why="labels by a keyword, cast to float32; else as vanilla_vae"),
+    Public(repository="unnir/cVAE", target="cvae.py:CVAE", loss="loss_function", wanted=RIGHT, words="10 classes",
+           why="the same by its loss function: labels are given"),
+    Public(repository="wohlert/semi-supervised-pytorch", target="made_here.py:made", path="semi-supervised",
+           given=("classes=4",), made=SEMI_SUPERVISED, wanted=RIGHT, words="log p(y) = -log 4",
+           why="Kingma's M2, the bound of labelled data"),
+    Public(repository="wohlert/semi-supervised-pytorch", target="made_here.py:made", path="semi-supervised",
+           made=SEMI_SUPERVISED, wanted=NOT_JUDGED, words="no Gaussian sample",
+           why="the same, of data without labels: every class for each datum"),
+    Public(repository="scverse/scvi-tools", place="old", target="scvi/models/vae.py:VAE", wanted=NOT_JUDGED, words=TOLD,
+           init='{"n_input": 20, "n_hidden": 16, "n_latent": 4}', given=("local_l_mean=1.0", "local_l_var=0.5"),
+           why="scVI 0.6.8: a zero-inflated negative binomial, a latent for the library's size"),
+    Public(repository="unnamed/keras-jax-vae", target="made_here.py:made", runs="flax", made=KERAS, wanted=WRONG,
+           words="averaged over the batch and the latent dimensions",
+           why="Keras 3, of an index without addresses: compiled with a mean squared error, beside the mean of the KL"),
     Public(repository="dragen1860/pytorch-mnist-vae", target="vae.py:get_loss", wanted=NOT_LOADED, words="",
            why="a loss of two networks"),
     Public(repository="geyang/variational_autoencoder_pytorch", target="model.py:VariationalAutoEncoder",
@@ -238,6 +291,8 @@ def asked(program: Public, folder: Path, pythons: Mapping[str, str], tree: str) 
     checkout = folder / program.repository.replace("/", "+")
     sources = [str(ROOT), *([str((checkout / program.path).resolve())] if program.path else [])]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sources)}
+    if program.made:
+        (checkout / program.place / "made_here.py").write_text(program.made, encoding="utf-8")
     command = [pythons[program.runs], "-m", "elbo_compare", "check", program.target, *program.options, "--json"]
     before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     done = subprocess.run(

@@ -39,7 +39,7 @@ def checked(name, file="whole_apart.py", **options):
 def test_of_two_parts_without_a_total_their_sum_is_judged_and_said(name, added):
     result = checked(name)
     assert result.verdict is CheckVerdict.RIGHT, result.as_text()
-    assert f"returned apart: {added} is judged; what adds them was not seen" in result.notes
+    assert f"returned apart: {added} is taken for the loss; what adds them was not seen" in result.notes
 
 
 def test_a_mistake_in_a_part_is_seen_and_a_missing_part_is_missing():
@@ -93,6 +93,20 @@ def test_the_loss_among_nested_parts_and_the_sum_where_its_name_stands_first():
     loss, terms = loss_of({"nll": one, "kld": two})
     assert (float(loss), terms.apart) == (3.0, "nll + kld")
 
+    def two_of_three():
+        recon, kl_l, kl_z = one, two, three
+        return recon + kl_l, kl_z
+
+    loss, terms = loss_of(two_of_three(), two_of_three)
+    assert (float(loss), terms.apart) == (7.0, "recon + kl_l + kl_z")
+
+    def total_first():
+        recon, kl = one, two
+        return recon + kl, kl
+
+    loss, terms = loss_of(total_first(), total_first)
+    assert (float(loss), terms.apart) == (3.0, "")
+
 
 @pytest.mark.parametrize(
     ("name", "given"),
@@ -132,6 +146,11 @@ def test_the_prior_of_the_labels_is_a_constant_and_another_constant_is_a_mistake
     assert "log p(y) = -log 4 of the given labels is in it" in result.as_text()
     result = checked("JointOfOthers")
     assert result.verdict is CheckVerdict.WRONG, result.as_text()
+
+
+def test_a_number_for_each_datum_is_given_as_one_where_no_plain_number_is_taken():
+    result = checked("Columned", constants={"prior_mean": 0.0, "prior_var": 1.0})
+    assert result.verdict is CheckVerdict.RIGHT, result.as_text()
 
 
 def test_a_parameter_of_whole_numbers_is_no_weight():

@@ -16,11 +16,13 @@ LABELS = re.compile(r"label|target|class|^ys?$", re.IGNORECASE)
 
 @dataclass(frozen=True, kw_only=True)
 class Caller:
-    """How forward is called. extra: what it wants beside x, by name; labels: of a conditional model."""
+    """How forward is called. extra: what it wants beside x, by name; labels: of a conditional model; columns: a number
+    is given as one for each datum, (batch, 1), as scVI takes the mean and variance of a library's size."""
 
     model: Any
     extra: Mapping[str, Any]
     labels: Labels | None = None
+    columns: bool = False
 
     @property
     def given(self) -> tuple[str, ...]:
@@ -33,6 +35,8 @@ class Caller:
         given = {**labels, **self.extra}
         keys = _keys_read(self.model)
         batch = {key: zeros(x) if LABELS.search(key) else x for key in keys} if keys else x
+        if self.columns:
+            given |= {name: x.new_full((len(x), 1), each) for name, each in given.items() if isinstance(each, float)}
         return self.model(batch, **given)
 
 

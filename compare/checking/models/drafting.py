@@ -37,7 +37,7 @@ class ResultDraft:
         way = self.opened.way
         given = [f"given: {', '.join(way.given)}"] if way.given else []
         if way.chosen.apart:
-            given.insert(0, f"returned apart: {way.chosen.apart} is judged; what adds them was not seen")
+            given.insert(0, f"returned apart: {way.chosen.apart} is taken for the loss; what adds them was not seen")
         term = TermResult(
             name="loss",
             read_as=self.title,

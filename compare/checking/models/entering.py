@@ -69,10 +69,11 @@ def ways(
     loss: str | None,
     constants: Mapping[str, Any],
     labels: Labels | None = None,
+    columns: bool = False,
 ) -> Iterator[Way]:
     """Every way, likeliest first. loss: what --loss says. Raises TargetError where there is no such name."""
     extra = {k: v for k, v in constants.items() if k in parameters_of(model)}
-    caller = Caller(model=model, extra=extra, labels=labels)
+    caller = Caller(model=model, extra=extra, labels=labels, columns=columns)
     alone = getattr(type(model), "alone", False)  # what was named is the loss
     named = [] if alone else _candidates(model, names, loss)
     if loss is None and callable(getattr(model, "model", None)) and callable(getattr(model, "guide", None)):

@@ -1,7 +1,7 @@
 """A model with one way to its loss, run once: the first feed and way that go through."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from typing import Any
@@ -10,7 +10,7 @@ import numpy as np
 
 from elbo_compare.compare.checking.failure import FunctionError, TargetError
 from elbo_compare.compare.checking.models.aged import became, heard
-from elbo_compare.compare.checking.models.calling import labelled
+from elbo_compare.compare.checking.models.calling import labelled, parameters_of
 from elbo_compare.compare.checking.models.data import KINDS, Feed, feeds
 from elbo_compare.compare.checking.models.entering import Way, of_keras, ways
 from elbo_compare.compare.checking.models.labels import Labels, labels_for
@@ -75,7 +75,8 @@ def opened(
     fed = [replace(feed, fixed=batch or 0) for feed in feeds(bridge.layer_sizes(model), rows)]
     labels, fed = _labels(bridge, model, fed, constants)
     model = bridge.prepared(model)
-    candidates = list(ways(model, names, loss=loss, constants=constants, labels=labels))
+    columns = _wants_columns(bridge, model, fed, constants)
+    candidates = list(ways(model, names, loss=loss, constants=constants, labels=labels, columns=columns))
     tried = _Tried()
     done: set[str] = set()
     apart: list[Opened] = []  # whose terms nothing adds: only where no loop of the source says what is minimised
@@ -104,6 +105,15 @@ def opened(
     if not fed:
         raise TargetError("what it is fed can't be told from its layers; give rows, as in --data FILE.npy.")
     raise tried.error(fed)
+
+
+def _wants_columns(bridge: Any, model: Any, fed: Sequence[Feed], constants: Mapping[str, Any]) -> bool:
+    """Whether forward takes no plain numbers for what it was given as such."""
+    given = {name: each for name, each in constants.items() if name in parameters_of(model)}
+    if not fed or not any(isinstance(each, float) for each in given.values()):
+        return False
+    program = bridge.open_program(model, lambda x: {"out": model(x, **given)})
+    return "must be Tensor, not float" in program.run(Setting(x=fed[0].batch(ROWS, 0))).error
 
 
 def _refuse_pairs(model: Any) -> None:

@@ -61,7 +61,7 @@ def loss_of(result: Any, function: Callable[..., Any] | None = None) -> tuple[An
 
 def _of_terms(terms: Sequence[tuple[str, Any]]) -> tuple[Any, Terms]:
     """The loss among the scalars and the values per datum."""
-    kinds = [part_of(name) for name, _ in terms]
+    kinds = _kinds([name for name, _ in terms])
     if Part.TOTAL in kinds:
         name, value = terms[kinds.index(Part.TOTAL)]
         return value, Terms(name=name)
@@ -72,6 +72,17 @@ def _of_terms(terms: Sequence[tuple[str, Any]]) -> tuple[Any, Terms]:
         return _added(dict(zip(kinds, terms, strict=True)))
     beside = tuple(name for name, value in terms if not (scalars and value is scalars[0]))
     return (scalars[0] if scalars else None), Terms(beside=beside)
+
+
+def _kinds(names: Sequence[str]) -> list[Part]:
+    """What each is; a sum that leaves a KL out which stands beside it is no total: `recon + kl_l, kl_z`."""
+    kinds = [part_of(name) for name in names]
+    beside = {name for name, kind in zip(names, kinds, strict=True) if kind is Part.KL}
+    for place, name in enumerate(names):
+        read = set(re.findall(r"\w+", name))
+        if kinds[place] is Part.TOTAL and not name.isidentifier() and "+" in name and beside - read:
+            kinds[place] = Part.DATA
+    return kinds
 
 
 def _added(pair: dict[Part, tuple[str, Any]]) -> tuple[Any, Terms]:
