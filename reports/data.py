@@ -1,6 +1,6 @@
 """The frames that a report is drawn from, and how rows are selected. No statistics."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,6 +9,7 @@ import pandas as pd
 
 from elbo_compare.reports.content import Frame, Values
 from elbo_compare.reports.figures import KNOWN
+from elbo_compare.reports.rows import Held, Rows
 
 CELL = [
     "key",
@@ -80,6 +81,10 @@ TIMINGS = [
     "rounds",
     "peak_bytes",
 ]
+LABELLED = [
+    *["key", "problem", "weights", "dataset", "implementation", "estimator", "procedure", "dtype", "device", "seed"],
+    "protocol",
+]  # what `labels` looks at
 RANGES = ("kl_histogram", "elbo_deviation", "kl_deviation")  # one row stands for many draws
 NUMERIC = {
     *[
@@ -113,8 +118,8 @@ UNIT_ROUNDOFF = {"float32": 2.0**-24, "float64": 2.0**-53}
 class ReportData:
     """Everything a report shows, as `write_report` received it, with every documented column present."""
 
-    measurements: Frame
-    verdicts: Frame
+    measurements: Rows  # a frame is taken as rows in memory
+    verdicts: Rows
     claims: Frame
     environment: dict[str, Any]
     answer: dict[str, Any]
@@ -125,10 +130,18 @@ class ReportData:
     once: bool = False  # a short table as CSV, a long one as Parquet: the frames behind them lie beside the report
     addresses: Mapping[str, str] | None = None  # ID -> its page; None: everything is one document
 
-    def quantity(self, *names: str) -> Frame:
+    def __post_init__(self) -> None:
+        for name in ("measurements", "verdicts"):
+            if isinstance(given := getattr(self, name), pd.DataFrame):
+                object.__setattr__(self, name, Held(given))
+
+    def quantity(self, *names: str, columns: Sequence[str] | None = None) -> Frame:
         """The measured rows of some quantities, implementations in reading order."""
-        rows = self.measurements
-        return by_implementation(rows[rows["quantity"].isin(names)])
+        return by_implementation(self.measurements.of("quantity", names, columns))
+
+    def judged(self, *claims: str) -> Frame:
+        """The verdicts on some claims."""
+        return self.verdicts.of("claim", claims)
 
 
 def complete(frame: Frame, columns: Collection[str], numeric: Collection[str] = NUMERIC) -> Frame:
@@ -142,11 +155,19 @@ def complete(frame: Frame, columns: Collection[str], numeric: Collection[str] = 
     return out.reset_index(drop=True)
 
 
-def measured(frame: Frame) -> Frame:
-    """The measurements with every documented column. In frames of an earlier version `low` and `high` of a row that
-    stands for many draws held their range: a histogram's bin, the draws of a deviation."""
-    out = complete(frame, MEASUREMENTS)
-    if "least" in frame.columns:
+def judged(frame: Frame, columns: Sequence[str] | None = None) -> Frame:
+    """The verdicts with every documented column, or with those that are named."""
+    return complete(frame, columns or VERDICTS)
+
+
+def measured(frame: Frame, columns: Sequence[str] | None = None) -> Frame:
+    """The measurements with every documented column, or with those that are named.
+
+    In frames of an earlier version `low` and `high` of a row that stands for many draws held their range: a histogram's
+    bin, the draws of a deviation.
+    """
+    out = complete(frame, columns or MEASUREMENTS)
+    if columns or "least" in frame.columns:
         return out
     ranged = out["quantity"].isin(RANGES)
     for end, name in (("low", "least"), ("high", "largest")):
@@ -214,7 +235,7 @@ def joined(rows: Frame) -> Frame:
 
 def labels(frame: Frame) -> Values:
     """Each cell's label: `vae@trained/pyro/sampled-kl/draw/float64/cpu`, with `/seed3` where the seed is not 0, a data
-    set of files and a protocol at its end."""
+    set of files and a protocol at its end. From the columns `LABELLED`."""
     text = model(frame)
     for name in ("implementation", "estimator", "procedure", "dtype", "device"):
         text = text + "/" + frame[name].astype(str)
@@ -224,6 +245,6 @@ def labels(frame: Frame) -> Values:
     if files.any():
         text = text + np.where(files, "/" + frame["dataset"].astype(str), "")
     protocol = frame.get("protocol")  # None in frames of an earlier version
-    if protocol is None or not (named := protocol.fillna("") != "").any():
+    if protocol is None or not (named := protocol.notna() & (protocol != "")).any():
         return text
     return text + np.where(named, "/" + protocol.astype(str), "")

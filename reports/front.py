@@ -49,7 +49,7 @@ def lines(data: ReportData) -> list[Line]:
 
 
 def _line(data: ReportData, text: str, *claims: str) -> Line:
-    outcomes = [data.verdicts[data.verdicts["claim"] == claim]["outcome"] for claim in claims]
+    outcomes = [data.judged(claim)["outcome"] for claim in claims]
     told = tuple((claim, outcome_text(each)) for claim, each in zip(claims, outcomes, strict=True))
     whole = all((each == "agrees").any() and not each.isin(("differs", "inconclusive")).any() for each in outcomes)
     return Line(text=text if whole else f"Not confirmed by this run: {text[0].lower()}{text[1:]}", claims=told)
@@ -81,13 +81,14 @@ def _device(data: ReportData) -> str:
 
 
 def _agreeing(data: ReportData, implementation: str) -> str:
-    outcomes = data.verdicts[data.verdicts["implementation"] == implementation]["outcome"]
+    outcomes = data.verdicts.of("implementation", [implementation], ["outcome"])["outcome"]
     judged = outcomes[outcomes != "not run"]
     return f"{count(float((judged == 'agrees').sum()))} of {count(float(len(judged)))} agree" if len(judged) else "none"
 
 
 def _worst(data: ReportData) -> str:
-    rows = data.verdicts[data.verdicts["claim"].isin(SAME_NOISE) & (data.verdicts["dtype"] == "float64")]
+    rows = data.judged(*SAME_NOISE)
+    rows = rows[rows["dtype"] == "float64"]
     worst = float(share(rows).max()) if len(rows) else np.nan
     return "not measured" if np.isnan(worst) else f"{number(worst * ALLOWED, 2)} ({', '.join(SAME_NOISE)})"
 

@@ -9,15 +9,15 @@ import pandas as pd
 
 from elbo_compare.reports.building import DrawingProcesses
 from elbo_compare.reports.content import Entry, FirstScreen, Headline
-from elbo_compare.reports.data import CLAIMS, TIMINGS, VERDICTS, ReportData, complete, measured
+from elbo_compare.reports.data import CLAIMS, TIMINGS, ReportData, complete, judged, measured
 from elbo_compare.reports.formats import clean, count, interval, number
 from elbo_compare.reports.markdown import to_markdown_page
 from elbo_compare.reports.order import SECTIONS
 from elbo_compare.reports.rendering import to_html
+from elbo_compare.reports.rows import Complete, Held, Kept, Rows
 from elbo_compare.reports.site import PageWriter, plain_entries
 from elbo_compare.reports.tables import OUTCOMES, SIGNS, write_frame
 
-FRAMES = ("measurements", "verdicts", "claims")
 ROUNDINGS = "roundings"  # unit roundoffs of a sum of absolute terms: some are allowed
 # The order of the first screen's tally.
 TALLY = ("agrees", "differs", "inconclusive", "not run")
@@ -26,8 +26,8 @@ TALLY = ("agrees", "differs", "inconclusive", "not run")
 def write_report(
     folder: Path,
     *,
-    measurements: pd.DataFrame,
-    verdicts: pd.DataFrame,
+    measurements: pd.DataFrame | Path,
+    verdicts: pd.DataFrame | Path,
     claims: pd.DataFrame,
     environment: dict[str, Any],
     answer: dict[str, Any],
@@ -45,16 +45,17 @@ def write_report(
     """Write index.html and its pages, report.md, tables/ (Parquet, LaTeX, CSV of short ones), figures/ into `folder`;
     with `single_file` one document, report.html, in place of the pages.
 
-    Frames as `elbo_compare.load` gives them (`further`: by name, those that a run may have beside its own); a missing
-    column or an empty frame makes a section say "not measured". `entries` gives, while others draw, what has a page of
-    its own (by default the claims), `addresses` are those pages, ID by ID. `frames_beside`: the frames lie in the
-    folder's parent and are not written again, nor is any table twice. `above`: the page
-    over several reports of which this is one, as an address. `drawing`: processes that draw; without one, this
+    Frames as `elbo_compare.load` gives them (`further`: by name, those that a run may have beside its own), of
+    measurements and verdicts also the Parquet file in which one lies: of a long one only what a section shows is then
+    in memory. A missing column or an empty frame makes a section say "not measured". `entries` gives, while others
+    draw, what has a page of its own (by default the claims), `addresses` are those pages, ID by ID. `frames_beside`:
+    the frames lie in the folder's parent and are not written again, nor is any table twice. `above`: the page over
+    several reports of which this is one, as an address. `drawing`: processes that draw; without one, this
     process does. Returns the path of the first page. Raises OSError where the folder can't be written.
     """
     data = ReportData(
-        measurements=measured(measurements),
-        verdicts=complete(verdicts, VERDICTS),
+        measurements=_rows(measurements, measured),
+        verdicts=_rows(verdicts, judged),
         claims=complete(claims, CLAIMS, numeric=frozenset()),
         environment=environment,
         answer=answer,
@@ -89,10 +90,14 @@ def write_report(
     return page
 
 
+def _rows(given: pd.DataFrame | Path, complete: Complete) -> Rows:
+    return Kept(given, complete) if isinstance(given, Path) else Held(complete(given, None))
+
+
 def first_screen(data: ReportData) -> FirstScreen:
     """The question, the answer and the numbers behind it, as text."""
     answer = data.answer
-    counts = answer.get("counts") or data.verdicts["outcome"].value_counts().to_dict()
+    counts = answer.get("counts") or data.verdicts.columns("outcome")["outcome"].value_counts().to_dict()
     words = [*(word for word in TALLY if word in counts), *(w for w in counts if w not in OUTCOMES)]
     return FirstScreen(
         question=clean(answer.get("question") or "The question was not handed over."),
@@ -144,5 +149,9 @@ def _trimmed(limit: object) -> str:
 def _write_frames(folder: Path, data: ReportData) -> None:
     tables = folder / "tables"
     tables.mkdir(exist_ok=True)
-    for name in FRAMES:
-        write_frame(tables, name, getattr(data, name))
+    for name, frame in (
+        ("measurements", data.measurements.all()),
+        ("verdicts", data.verdicts.all()),
+        ("claims", data.claims),
+    ):
+        write_frame(tables, name, frame)

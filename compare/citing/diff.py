@@ -116,7 +116,7 @@ def _only(these: Frame, those: Frame) -> tuple[str, ...]:
 def _verdicts(before: Evidence, after: Evidence, first: Frame, second: Frame) -> tuple[Frame, int]:
     """The verdicts whose outcome changed, and how many were compared. Several of one claim on one cell are matched in
     their order: the words of a part may change with the outcome."""
-    keyed = [_keyed(each.verdicts, cells) for each, cells in ((before, first), (after, second))]
+    keyed = [_keyed(each.verdicts.all(), cells) for each, cells in ((before, first), (after, second))]
     on = ["claim", "cell", "partner", "place"]
     both = keyed[0].merge(keyed[1], on=on, suffixes=("_old", "_new"))
     changed = both[both["outcome_old"] != both["outcome_new"]]

@@ -1,6 +1,6 @@
 """Every ID that has a page in a report, by the registry of IDs: what it states, its outcomes in a folder, BibTeX."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from elbo_compare.compare.citing.cite import bibtex
@@ -27,22 +27,34 @@ ROWS, MUTANT_ROWS = 24, 5
 
 def entries(evidence: Evidence, site: str = "") -> list[Entry]:
     """One for each ID with a page, in the registry's order. `site`: where the report will stand, for BibTeX."""
-    parts = {sort: _by_id(sort, evidence) for sort in FOLDERS}
-    cases, programs = parts[Sort.CASE], _programs(evidence)
+    parts = {sort: _of_sort(sort, evidence) for sort in FOLDERS}
+    cases, programs = _by_id(Sort.CASE, evidence), _programs(evidence)
     return [
-        _entry(each, parts[each.sort].get(each.id), evidence, site, cases, programs)
+        _entry(each, parts[each.sort](each.id), evidence, site, cases, programs)
         for each in written().values()
         if each.sort in FOLDERS
     ]
 
 
+def _of_sort(sort: Sort, evidence: Evidence) -> Callable[[str], Frame | None]:
+    """ID -> its rows in the folder, or None. Of many verdicts only one claim's are in memory."""
+    if sort in SOURCES:
+        return _by_id(sort, evidence).get
+
+    def on_claim(identifier: str) -> Frame | None:
+        rows = evidence.verdicts.of("claim", [identifier])
+        return None if rows.empty else rows
+
+    return on_claim
+
+
 def _by_id(sort: Sort, evidence: Evidence) -> Mapping[str, Frame]:
-    """A sort's rows in the folder, ID by ID: its frame is read once."""
-    source = SOURCES.get(sort)
-    frame, column = (
-        (evidence.verdicts, "claim") if source is None else (evidence.frame(source.frame), source.identifier)
-    )
-    return {} if frame is None or frame.empty else {str(name): rows for name, rows in frame.groupby(column, sort=False)}
+    """A suite's rows in the folder, ID by ID: its frame is read once."""
+    source = SOURCES[sort]
+    frame = evidence.frame(source.frame)
+    if frame is None or frame.empty:
+        return {}
+    return {str(name): rows for name, rows in frame.groupby(source.identifier, sort=False)}
 
 
 def _entry(

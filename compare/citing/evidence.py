@@ -12,6 +12,7 @@ from elbo_compare.compare.judging.frames import VERDICT_COLUMNS, environment_of,
 from elbo_compare.compare.records import Outcome
 from elbo_compare.compare.running.store import Store
 from elbo_compare.compare.statistics import ErrorBudget
+from elbo_compare.reports.rows import Held, Rows
 
 PUBLISHED = Path(__file__).resolve().parents[2] / "reports" / "published"
 NONE_PUBLISHED = (
@@ -26,7 +27,7 @@ class Evidence:
     """`environment`: item -> value as text, nested names joined by `SEPARATOR`. `budget`: None where none is known."""
 
     folder: Path
-    verdicts: pd.DataFrame
+    verdicts: Rows
     measurements: pd.DataFrame
     environment: Mapping[str, str]
     budget: ErrorBudget | None
@@ -74,7 +75,8 @@ def read(folder: Path) -> Evidence:
         rows = _table(tables, "environment")
         environment = dict(zip(rows["item"].map(str), rows["value"].map(str), strict=True))
     verdicts, measurements = frames
-    return Evidence(folder=folder, verdicts=verdicts, measurements=measurements, environment=environment, budget=budget)
+    rows = Held(verdicts)
+    return Evidence(folder=folder, verdicts=rows, measurements=measurements, environment=environment, budget=budget)
 
 
 def newest_published(root: Path = PUBLISHED, *, speaks: Callable[[Evidence], bool] = lambda _: True) -> Evidence | None:
@@ -90,7 +92,7 @@ def of_claim(identifier: str) -> Callable[[Evidence], bool]:
     """Whether a report judges a claim: a run of few claims is no evidence on the others."""
 
     def judged(evidence: Evidence) -> bool:
-        mine = evidence.verdicts[evidence.verdicts["claim"] == identifier]
+        mine = evidence.verdicts.of("claim", [identifier])
         return bool((mine["outcome"] != Outcome.NOT_RUN).any())
 
     return judged

@@ -132,7 +132,7 @@ def _missing(each: Identified, source: Source | None, evidence: Evidence) -> str
 
 
 def _of_claim(each: Identified, evidence: Evidence) -> Rows:
-    about: Frame = evidence.verdicts[evidence.verdicts["claim"] == each.id]
+    about: Frame = evidence.verdicts.of("claim", [each.id])
     return [] if about.empty else claim_rows(about, evidence)
 
 

@@ -58,7 +58,7 @@ def why(claim: str, cell: str, folder: Path) -> str:
 
 def _of_cell(each: Identified, cell: str, evidence: Evidence) -> Frame:
     """The verdicts of a claim on the one cell that is meant."""
-    about: Frame = evidence.verdicts[evidence.verdicts["claim"] == each.id]
+    about: Frame = evidence.verdicts.of("claim", [each.id])
     if about.empty:
         raise UsageError(
             f"{evidence.folder} holds no verdict on {each.id}. `compare cite {each.id}` says where it does."

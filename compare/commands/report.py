@@ -8,9 +8,19 @@ from elbo_compare.compare.citing.evidence import Evidence, flat
 from elbo_compare.compare.claims import CLAIMS
 from elbo_compare.compare.errors import UsageError
 from elbo_compare.compare.files import replaced
-from elbo_compare.compare.judging.frames import claim_frame, environment_of, read_frame, read_json, rows_of
+from elbo_compare.compare.judging.frames import (
+    checked,
+    claim_frame,
+    environment_of,
+    measurement_frame,
+    read_frame,
+    read_json,
+    rows_of,
+)
 from elbo_compare.compare.running.memory import default_limit, in_words
 from elbo_compare.compare.running.store import Store
+from elbo_compare.reports.data import judged
+from elbo_compare.reports.rows import Kept
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,15 +47,16 @@ def report_folder(
 
     record = Store(folder).record()
     _refuse_more_than_memory_holds(folder)
-    frames = {name: read_frame(folder, name) for name in ALWAYS}
+    kept_rows = {name: checked(folder, name) for name in ("measurements", "verdicts")}
+    frames = {name: read_frame(folder, name) for name in ("ledger", "timings")}
     rest = sorted(path.stem for path in folder.glob("*.parquet") if path.stem not in (*ALWAYS, IMAGES))
     kept = (folder / f"{IMAGES}.parquet").exists()  # not by an early version
     images = images_of(read_frame(folder, IMAGES)) if kept else {}
     environment = environment_of(record)
     evidence = Evidence(
         folder=folder,
-        verdicts=frames["verdicts"],
-        measurements=frames["measurements"],
+        verdicts=Kept(kept_rows["verdicts"], judged),
+        measurements=measurement_frame([]),  # no page of an ID looks at them
         environment=dict(flat(environment)),
         budget=None,
     )
@@ -63,6 +74,7 @@ def report_folder(
             above=above,
             frames_beside=not single_file,
             drawing=drawing,
+            **kept_rows,
             **frames,
         )
     return folder / "report" / page.name

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pyarrow.dataset import dataset
+from pyarrow.dataset import ParquetFileFormat, ParquetFragmentScanOptions, dataset
 from scipy.special import ndtri, stdtrit
 
 from elbo_compare.compare import files
@@ -236,6 +236,20 @@ def read_frame(folder: Path, name: str) -> pd.DataFrame:
         raise StoreError(f"{path} can't be read ({error}): run `compare judge {folder}` again.") from error
 
 
+def checked(folder: Path, name: str) -> Path:
+    """The file of the frame NAME, once all of it has been read a part at a time. Raises StoreError as `read_frame`."""
+    path = _path_of(folder, name)
+    try:
+        pages = ParquetFragmentScanOptions(page_checksum_verification=True)
+        kind = ParquetFileFormat(default_fragment_scan_options=pages)
+        for batch in dataset(_regular(path), format=kind).to_batches(batch_size=PART_ROWS, use_threads=False):
+            if wrong := _wrong(batch, KINDS.get(name, {})):
+                raise ValueError(wrong)
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{path} can't be read ({error}): run `compare judge {folder}` again.") from error
+    return path
+
+
 def _kinds(*records: type, **more: type) -> dict[str, type]:
     found = {field.name: field.type for record in records for field in fields(record)}
     return {name: kind if kind in (int, float) else str for name, kind in (found | more).items() if name != "library"}
@@ -248,10 +262,10 @@ KINDS = {
 }
 
 
-def _wrong(table: pa.Table, kinds: Mapping[str, type]) -> str:
+def _wrong(table: pa.Table | pa.RecordBatch, kinds: Mapping[str, type]) -> str:
     """Which column is not there or holds something else, in words; "" where none is."""
     for name, kind in kinds.items():
-        if name not in table.column_names:
+        if name not in table.schema.names:
             if name not in LATER:
                 return f"it has no column {name!r}"
         elif len(table) and not _holds(table[name], kind):
@@ -262,7 +276,7 @@ def _wrong(table: pa.Table, kinds: Mapping[str, type]) -> str:
 WORDS = {int: "whole numbers are", float: "numbers are", str: "text is"}
 
 
-def _holds(column: pa.ChunkedArray, kind: type) -> bool:
+def _holds(column: pa.ChunkedArray | pa.Array, kind: type) -> bool:
     if kind is float:
         return bool(pa.types.is_floating(column.type) or pa.types.is_integer(column.type))
     text = pa.types.is_string(column.type) or pa.types.is_large_string(column.type)

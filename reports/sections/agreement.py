@@ -6,7 +6,15 @@ import numpy as np
 import pandas as pd
 
 from elbo_compare.reports.content import Column, Frame, Kind, Picture, Section, Table, not_measured
-from elbo_compare.reports.data import CORE, UNIT_ROUNDOFF, ReportData, by_implementation, estimators_in_order, labels
+from elbo_compare.reports.data import (
+    CORE,
+    LABELLED,
+    UNIT_ROUNDOFF,
+    ReportData,
+    by_implementation,
+    estimators_in_order,
+    labels,
+)
 from elbo_compare.reports.figures import Mark, Panel, Series, draw, ordered
 from elbo_compare.reports.formats import number
 
@@ -16,11 +24,12 @@ WIDE = 50  # past this a linear axis would press the small ratios together
 GROUP = ["dtype", "device", "implementation", "estimator", "quantity"]
 MARK = ["dtype", "device", "implementation", "quantity"]
 OTHERS = "other estimators"
+COLUMNS = [*LABELLED, "quantity", "part", "value", "reference", "scale"]
 
 
 def build(data: ReportData) -> Section:
     """Matrix, picture and list of the worst |difference|, relative (to u x scale) and in nats."""
-    rows = data.quantity(*QUANTITIES)
+    rows = data.quantity(*QUANTITIES, columns=COLUMNS)
     rows = rows[(rows["procedure"] == "evaluate") & rows["reference"].notna()]
     if rows.empty:
         return not_measured("agreement", TITLE, "no cell evaluated the ELBO on shared noise with an oracle's value.")
@@ -33,15 +42,15 @@ def worst_differences(rows: Frame) -> Frame:
 
     A value that is not a number counts as infinitely far, so that it can never hide.
     """
-    rows = rows.assign(cell=labels(rows))
     distance = (rows["value"] - rows["reference"]).abs()
-    rows["distance"] = distance.where(rows["quantity"] != "gradient_distance", rows["value"]).fillna(np.inf)
+    rows = rows.assign(distance=distance.where(rows["quantity"] != "gradient_distance", rows["value"]).fillna(np.inf))
     unit = rows["dtype"].map(UNIT_ROUNDOFF) * rows["scale"]
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = rows["distance"] / unit
     rows["relative"] = ratio.where(rows["distance"] > 0, 0.0).fillna(np.inf)
     groups = rows.groupby(GROUP, sort=False)
-    worst = rows.loc[groups["relative"].idxmax()].set_index(GROUP)
+    worst = rows.loc[groups["relative"].idxmax()]
+    worst = worst.assign(cell=labels(worst)).set_index(GROUP)
     table = worst[["relative", "cell", "part"]].assign(
         nats=groups["distance"].max(), compared=groups.size(), magnitude=worst["reference"].abs()
     )

@@ -8,6 +8,7 @@ import pandas as pd
 from elbo_compare.reports.content import Block, Column, Frame, Kind, Prose, Section, Table
 from elbo_compare.reports.data import ReportData, by_implementation, model
 from elbo_compare.reports.formats import interval, number
+from elbo_compare.reports.sections.flows import on_flows
 from elbo_compare.reports.sections.variance import ANALYTIC, SAMPLED, pairs
 
 TITLE = "Which estimator should I use?"
@@ -60,11 +61,15 @@ FITTED = {"fitted_gradient_variance": "gradient", "fitted_elbo_variance": "value
 def build(data: ReportData) -> Section:
     """The decision table, then variance x time by library."""
     planned = list(_planned(data))
-    judged = set(data.verdicts.loc[data.verdicts["claim"] == "CHOOSE-004", "problem"])
+    judged = set(data.judged("CHOOSE-004")["problem"])
     ahead = list(_ahead(data))
     unjudged = [_unjudged(row) for row in ahead if row[5] not in judged]
     findings = data.further.get("findings")
-    known = {*data.claims["id"], *data.verdicts["claim"], *(() if findings is None else findings["id"])}
+    known = {
+        *data.claims["id"],
+        *data.verdicts.columns("claim")["claim"],
+        *(() if findings is None else findings["id"]),
+    }
     rows = [*_joined(planned), *unjudged, *_elsewhere(data), *_estimators(data)]
     rows = [[*row[:-1], row[-1] if row[-1] in known else ""] for row in rows]
     described = [*_given_weights(data), *_trained(data), *ahead]
@@ -151,7 +156,8 @@ def _row(situation: str, wanted: str, says: str, shown: str = "", n: str = "", w
 
 def _planned(data: ReportData) -> Iterator[list]:
     """The claims on the choice, by model: what they say where all implementations agree, and how far the medians go."""
-    rows = data.verdicts[data.verdicts["claim"].isin(CHOICES) & (data.verdicts["outcome"] != "not run")]
+    rows = data.judged(*CHOICES)
+    rows = rows[rows["outcome"] != "not run"]
     for (claim, problem, weights), group in rows.groupby(["claim", "problem", "weights"], sort=False):
         situation, wanted, stated, other = CHOICES[str(claim)]
         outcomes = set(group["outcome"])
@@ -275,7 +281,7 @@ def _estimators(data: ReportData) -> Iterator[list]:
 
 def _elsewhere(data: ReportData) -> Iterator[list]:
     """Situations in which there is no choice, or nothing was measured."""
-    flows = data.verdicts[data.verdicts["claim"].str.startswith("FLOW-")]
+    flows = on_flows(data)
     yield _row(
         "a flow, or a learned prior",
         "any",

@@ -21,9 +21,7 @@ def build(data: ReportData) -> Section:
     if data.addresses is not None:
         first = str(data.claims["id"].iloc[0])
         return Section(anchor="claims", title=TITLE, blocks=(Prose(text=f"Each claim has a page: {first} and so on."),))
-    empty = data.verdicts.iloc[:0]
-    by_claim = dict(tuple(data.verdicts.groupby("claim", sort=False)))
-    cards: list[Block] = [_card(claim, by_claim.get(claim["id"], empty)) for claim in data.claims.to_dict("records")]
+    cards: list[Block] = [_card(claim, data.judged(claim["id"])) for claim in data.claims.to_dict("records")]
     return Section(anchor="claims", title=TITLE, blocks=tuple(cards))
 
 

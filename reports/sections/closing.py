@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from elbo_compare.reports.content import Block, Code, Column, Kind, Prose, Section, Table, not_measured
-from elbo_compare.reports.data import ReportData, by_implementation, labels
+from elbo_compare.reports.data import LABELLED, ReportData, by_implementation, labels
 from elbo_compare.reports.formats import clean, file_name, latex
 from elbo_compare.reports.tables import plain_columns
 
@@ -70,7 +70,7 @@ def _flat(item: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
 def reproduce(data: ReportData) -> Section:
     """The whole run's command, and one command per cell."""
     title = "How to reproduce each row"
-    cells = by_implementation(data.measurements.drop_duplicates("key"))
+    cells = by_implementation(data.measurements.firsts("key", LABELLED))
     base = clean(data.environment.get("command") or "compare all")
     blocks: list[Block] = [
         Prose(

@@ -17,10 +17,10 @@ OWN = {"elbo_mean": "E[ELBO]", "kl_mean": "E[KL]"}
 
 def build(data: ReportData) -> Section:
     """Outcomes by claim x device; worst distances from the oracle on each; own draws and times where both have them."""
-    if not len(data.measurements) or GPU not in set(data.measurements["device"]):
+    if GPU not in set(data.measurements.columns("device")["device"]):
         return not_measured("devices", TITLE, "no cell of this run was on a CUDA device (GPU: not measured).")
     blocks: list[Block] = [Prose(text=_sentence(data))]
-    if len(data.verdicts):
+    if not data.verdicts.empty:
         blocks.append(_outcomes(data))
     rows = data.quantity(*QUANTITIES)
     rows = rows[(rows["procedure"] == "evaluate") & rows["reference"].notna() & (rows["status"] == "ok")]
@@ -33,7 +33,7 @@ def build(data: ReportData) -> Section:
 
 def _sentence(data: ReportData) -> str:
     """What ran where: an implementation whose framework sees no GPU stayed on the CPU."""
-    ok = data.measurements[data.measurements["status"] == "ok"]
+    ok = data.measurements.of("status", ["ok"], ["implementation", "device"])
     names = {device: ordered(ok[ok["device"] == device]["implementation"].unique()) for device in (CPU, GPU)}
     only = [name for name in names[CPU] if name not in names[GPU]]
     text = f"On the GPU: {', '.join(names[GPU]) or 'none'}."
@@ -41,7 +41,8 @@ def _sentence(data: ReportData) -> str:
 
 
 def _outcomes(data: ReportData) -> Table:
-    text = data.verdicts.groupby(["claim", "device"], sort=False)["outcome"].agg(outcome_text).unstack(fill_value="")
+    counted = data.verdicts.columns("claim", "device", "outcome").groupby(["claim", "device"], sort=False)
+    text = counted["outcome"].agg(outcome_text).unstack(fill_value="")
     frame = text.reindex(columns=[CPU, GPU], fill_value="").add_prefix("on ").reset_index()
     order = {claim: place for place, claim in enumerate(data.claims["id"])}
     frame = frame.iloc[np.argsort([order.get(claim, len(order)) for claim in frame["claim"]], kind="stable")]

@@ -33,8 +33,14 @@ def build(data: ReportData) -> Section:
     return Section(anchor="flows", title=TITLE, blocks=tuple(blocks))
 
 
+def on_flows(data: ReportData) -> Frame:
+    """The verdicts on the claims about flows."""
+    known = data.verdicts.columns("claim")["claim"].unique()
+    return data.judged(*(claim for claim in known if claim.startswith("FLOW-")))
+
+
 def _outcomes(data: ReportData) -> str:
-    verdicts = data.verdicts[data.verdicts["claim"].str.startswith("FLOW-")]
+    verdicts = on_flows(data)
     if verdicts.empty:
         return "The claims about flows were not judged in this run."
     parts = [f"{claim}: {outcome_text(rows['outcome'])}" for claim, rows in verdicts.groupby("claim")]

@@ -1,19 +1,20 @@
 """What was planned and did not give a number: not run, failed, crashed, timed out; always with the reason."""
 
 from elbo_compare.reports.content import Block, Column, Frame, Kind, Prose, Section, Table
-from elbo_compare.reports.data import ReportData, labels
+from elbo_compare.reports.data import CELL, ReportData, labels
 
 TITLE = "Not run and failed cells"
 
 
 def build(data: ReportData) -> Section:
     """Cells and verdicts without a number, by reason."""
-    rows = data.measurements[data.measurements["status"] != "ok"].drop_duplicates("key")
-    open_ = data.verdicts[data.verdicts["outcome"].isin(["not run", "inconclusive"])]
+    cells = data.measurements.firsts("key", CELL)
+    rows = cells[cells["status"] != "ok"]
+    columns = ["claim", "implementation", "outcome", "reason"]
+    open_ = data.verdicts.of("outcome", ["not run", "inconclusive"], columns)
     blocks: list[Block] = []
     if rows.empty:
-        planned = data.measurements["key"].nunique()
-        blocks.append(Prose(text=f"Every one of the {planned:,} planned cells ran and returned its measurements."))
+        blocks.append(Prose(text=f"Every one of the {len(cells):,} planned cells ran and returned its measurements."))
     else:
         rows = rows.assign(cell=labels(rows))
         blocks.append(_cells(rows))

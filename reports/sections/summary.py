@@ -21,7 +21,7 @@ def build(data: ReportData) -> Section:
 
 
 def _any(data: ReportData, outcome: str) -> bool:
-    return bool((data.verdicts["outcome"] == outcome).any())
+    return not data.verdicts.of("outcome", [outcome], ["claim"]).empty
 
 
 def outcome_text(outcomes: Values) -> str:
@@ -32,7 +32,7 @@ def outcome_text(outcomes: Values) -> str:
 
 
 def _matrix(data: ReportData) -> Table:
-    verdicts = data.verdicts
+    verdicts = data.verdicts.columns("claim", "implementation", "outcome", "difference", "tolerance")
     text = verdicts.groupby(["claim", "implementation"], sort=False)["outcome"].agg(outcome_text).unstack(fill_value="")
     names = ordered(text.columns)
     names.sort(
@@ -124,7 +124,7 @@ def verdict_columns(with_claim: bool = True) -> tuple[Column, ...]:
 
 
 def _listing(data: ReportData, outcome: str) -> Table:
-    rows = by_implementation(data.verdicts[data.verdicts["outcome"] == outcome])
+    rows = by_implementation(data.verdicts.of("outcome", [outcome]))
     return Table(
         name=f"verdicts-{outcome}",
         caption=f"Every verdict that {'differs' if outcome == 'differs' else 'stayed inconclusive'}: {len(rows):,}.",

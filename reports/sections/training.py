@@ -21,7 +21,7 @@ def build(data: ReportData) -> Section:
         blocks.append(_final(heldout))
     paths = data.quantity("path_elbo")
     if len(paths):
-        blocks += [_paths(paths, data.verdicts), _path_table(paths)]
+        blocks += [_paths(paths, data.verdicts.columns("key", "part", "tolerance")), _path_table(paths)]
     if not blocks:
         return not_measured("training", TITLE, "no cell trained the model.")
     return Section(anchor="training", title=TITLE, blocks=tuple(blocks))

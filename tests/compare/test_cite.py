@@ -49,7 +49,7 @@ def test_a_report_folder_says_the_same_as_the_results_it_was_drawn_from(folder, 
     write_report(
         tmp_path / "report",
         measurements=evidence.measurements,
-        verdicts=evidence.verdicts,
+        verdicts=evidence.verdicts.all(),
         claims=claim_frame(CLAIMS),
         environment={"profile": "small", "date": "2026-01-02 03:04 UTC", "packages": {"torch": "2.13.0"}},
         answer={},
@@ -77,7 +77,7 @@ def test_a_newer_report_of_other_claims_is_no_evidence(tmp_path):
     write_folder(tmp_path / "few", [evaluated(cell())], date="2026-03-01 00:00 UTC")
     judged = {}
     for name in ("whole", "few"):
-        verdicts = read(tmp_path / name).verdicts
+        verdicts = read(tmp_path / name).verdicts.all()
         judged[name] = set(verdicts[verdicts["outcome"] != "not run"]["claim"])
     alone, both = min(judged["whole"] - judged["few"]), min(judged["whole"] & judged["few"])
     for claim, name in ((alone, "whole"), (both, "few"), ("KL-999", "few")):

@@ -209,7 +209,7 @@ def whole():
 
 @pytest.mark.parametrize("quantity", sorted(synthetic.measurements()["quantity"].dropna().unique()))
 def test_a_run_that_measured_one_quantity_alone_is_drawn(quantity, whole, drawn_once):
-    rows = whole.measurements
+    rows = whole.measurements.all()
     data = replace(whole, measurements=rows[rows["quantity"] == quantity])
     assert all(build(data).blocks for build in SECTIONS)
 
@@ -219,7 +219,7 @@ def test_a_crew_draws_what_this_process_draws_and_drawing_again_the_same(full, t
     broken = data_of(synthetic.nothing(), measurements=None)
     with DrawingProcesses(2) as drawing:
         again = write_report(tmp_path, single_file=True, **synthetic.everything(), drawing=drawing)
-        with pytest.raises(TypeError, match="NoneType"):
+        with pytest.raises(AttributeError, match="NoneType"):
             drawing.build([SECTIONS[1]], broken, tmp_path, meanwhile=lambda: None)
     assert all(process.returncode is not None for process in drawing.processes)
     assert again.read_bytes() == full.read_bytes()

@@ -9,6 +9,7 @@ import pytest
 import synthetic
 
 from elbo_compare.reports.data import MEASUREMENTS, complete, estimators_in_order, joined, labels, measured, preferred
+from elbo_compare.reports.rows import Held
 from elbo_compare.reports.sections import agreement
 from elbo_compare.reports.sections.closing import reproduce
 from elbo_compare.reports.sections.summary import outcome_text, share
@@ -126,7 +127,8 @@ def test_the_questioned_model_is_drawn_first_and_its_first_datum_before_others()
 def test_a_command_for_a_hostile_label_stays_one_argument():
     hostile = synthetic.cell(implementation="x; rm -rf ~ $(id)")
 
-    data = SimpleNamespace(measurements=pd.DataFrame([hostile]), environment={"command": "compare all"}, once=False)
+    rows = Held(pd.DataFrame([hostile]))
+    data = SimpleNamespace(measurements=rows, environment={"command": "compare all"}, once=False)
     table = reproduce(data).blocks[-1]
     words = shlex.split(table.frame["command"].iloc[0])
     assert words[:3] == ["compare", "all", "-k"]
