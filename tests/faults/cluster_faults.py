@@ -8,8 +8,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from injections import LONGEST_S
@@ -23,9 +24,19 @@ PROGRAM = (
 )
 
 
+@dataclass
+class Cluster:
+    """A scheduler and its workers; `join` starts one more."""
+
+    address: str
+    scheduler: subprocess.Popen
+    workers: list[subprocess.Popen]
+    join: Callable[[], subprocess.Popen]
+
+
 @contextmanager
-def cluster(bench: Bench, place: Path) -> Iterator[tuple[str, subprocess.Popen, list[subprocess.Popen]]]:
-    """A scheduler and two workers: its address, its process, theirs."""
+def cluster(bench: Bench, place: Path) -> Iterator[Cluster]:
+    """A scheduler and two workers."""
     place.mkdir()
     started: list[subprocess.Popen] = []
     contact = place / "scheduler.json"
@@ -41,9 +52,13 @@ def cluster(bench: Bench, place: Path) -> Iterator[tuple[str, subprocess.Popen, 
         scheduler = start("scheduler", "--host", "127.0.0.1", "--port", "0", "--scheduler-file", str(contact))
         wait_for(lambda: _address(contact))
         address = _address(contact)
-        workers = [start("worker", address, "--nthreads", "1", "--no-nanny") for _ in range(2)]
+
+        def join() -> subprocess.Popen:
+            return start("worker", address, "--nthreads", "1", "--no-nanny")
+
+        workers = [join() for _ in range(2)]
         wait_for(lambda: sum("Registered to" in path.read_text() for path in place.glob("*.log")) == 2)
-        yield address, scheduler, workers
+        yield Cluster(address=address, scheduler=scheduler, workers=workers, join=join)
     finally:
         for process in started:
             process.send_signal(signal.SIGCONT)
@@ -61,10 +76,10 @@ def _address(contact: Path) -> str:
 def _dropped(bench: Bench, folder: Path, rng: random.Random, which: str) -> str:
     if importlib.util.find_spec("distributed") is None:
         return "no Dask here"
-    with cluster(bench, folder.with_name(f"{folder.name}-cluster")) as (address, scheduler, workers):
+    with cluster(bench, folder.with_name(f"{folder.name}-cluster")) as there:
         arguments = ("run", "--profile", bench.profile, "-o", folder, "--resume", "--executor", "dask")
         process = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, *map(str, arguments), "--scheduler", address],
+            [sys.executable, "-c", PROGRAM, *map(str, arguments), "--scheduler", there.address],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -74,11 +89,11 @@ def _dropped(bench: Bench, folder: Path, rng: random.Random, which: str) -> str:
         wait_for(lambda: len(cell_files(folder)) > had or process.poll() is not None)
         time.sleep(rng.uniform(0.0, LONGEST_S))
         if which == "worker":
-            rng.choice(workers).kill()
+            rng.choice(there.workers).kill()
         elif which == "scheduler":
-            scheduler.kill()
+            there.scheduler.kill()
         else:  # whoever is stopped answers nobody: as a cable that is pulled, and put back
-            stopped = rng.choice([*workers, scheduler])
+            stopped = rng.choice([*there.workers, there.scheduler])
             stopped.send_signal(signal.SIGSTOP)
             time.sleep(rng.uniform(0.5, 3.0))
             stopped.send_signal(signal.SIGCONT)
