@@ -93,7 +93,7 @@ def text(rows: list[dict[str, float]], cells: int, every_s: float) -> str:
         f"{REPLACED_S:g} s, against the local executor with `-j 2` undisturbed; each cell waits {1000 * WAIT_S:g} ms.",
         "Frames of both are equal bit for bit in every round, timings aside; no cell was lost.",
         "",
-        f"**Ratio {middle:.2f}, median of {len(rows)} rounds ({least:.2f} to {largest:.2f}); {ALLOWED} allowed: {word}.**",
+        f"**Ratio {middle:.2f}, median of {len(rows)} ({least:.2f} to {largest:.2f}); {ALLOWED} allowed: {word}.**",
         "",
         "| round | local, s | cluster, s | workers killed | ratio |",
         "|---:|---:|---:|---:|---:|",

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import infer_dtype
 
 from elbo_compare.reports.content import Frame, Values
 from elbo_compare.reports.figures import KNOWN
@@ -139,9 +140,9 @@ class ReportData:
         """The measured rows of some quantities, implementations in reading order."""
         return by_implementation(self.measurements.of("quantity", names, columns))
 
-    def judged(self, *claims: str) -> Frame:
+    def judged(self, *claims: str, columns: Sequence[str] | None = None) -> Frame:
         """The verdicts on some claims."""
-        return self.verdicts.of("claim", claims)
+        return self.verdicts.of("claim", claims, columns)
 
 
 def complete(frame: Frame, columns: Collection[str], numeric: Collection[str] = NUMERIC) -> Frame:
@@ -150,7 +151,7 @@ def complete(frame: Frame, columns: Collection[str], numeric: Collection[str] = 
     for name in columns:
         if name in numeric:
             out[name] = np.asarray(pd.to_numeric(out[name], errors="coerce"), dtype=float)
-        else:
+        elif out[name].dtype != object or infer_dtype(out[name], skipna=False) != "string":
             out[name] = out[name].astype(object).where(out[name].notna(), "").map(str).astype(object)
     return out.reset_index(drop=True)
 

@@ -8,7 +8,7 @@ from elbo_compare.reports.data import ReportData
 from elbo_compare.reports.formats import MISSING, clean, count, number
 from elbo_compare.reports.sections.closing import find
 from elbo_compare.reports.sections.opening import negative
-from elbo_compare.reports.sections.summary import SAME_NOISE, outcome_text, share
+from elbo_compare.reports.sections.summary import COMPARED, SAME_NOISE, outcome_text, share
 
 ALLOWED = 16  # roundings
 VERSIONS = ("torch", "pyro-ppl", "jax", "numpyro")
@@ -49,7 +49,7 @@ def lines(data: ReportData) -> list[Line]:
 
 
 def _line(data: ReportData, text: str, *claims: str) -> Line:
-    outcomes = [data.judged(claim)["outcome"] for claim in claims]
+    outcomes = [data.judged(claim, columns=["outcome"])["outcome"] for claim in claims]
     told = tuple((claim, outcome_text(each)) for claim, each in zip(claims, outcomes, strict=True))
     whole = all((each == "agrees").any() and not each.isin(("differs", "inconclusive")).any() for each in outcomes)
     return Line(text=text if whole else f"Not confirmed by this run: {text[0].lower()}{text[1:]}", claims=told)
@@ -87,7 +87,7 @@ def _agreeing(data: ReportData, implementation: str) -> str:
 
 
 def _worst(data: ReportData) -> str:
-    rows = data.judged(*SAME_NOISE)
+    rows = data.judged(*SAME_NOISE, columns=["claim", "dtype", *COMPARED])
     rows = rows[rows["dtype"] == "float64"]
     worst = float(share(rows).max()) if len(rows) else np.nan
     return "not measured" if np.isnan(worst) else f"{number(worst * ALLOWED, 2)} ({', '.join(SAME_NOISE)})"

@@ -10,12 +10,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyarrow.dataset import dataset, field
+import pyarrow.parquet as pq
 
 from elbo_compare.reports.content import Frame
 
 AT_ONCE = 150_000  # rows: a file of at most so many is read once by each process; 100 MB as Python sees them
-BATCH = 20_000  # rows of a larger one that are decoded at once
 
 # What rows are made into: text as str, numbers as float64, the named columns (all documented ones by default) first.
 Complete = Callable[[Frame, Sequence[str] | None], Frame]
@@ -26,6 +25,10 @@ class Rows(Protocol):
 
     def of(self, column: str, values: Collection[str], columns: Sequence[str] | None = None) -> Frame:
         """The rows in which `column` holds one of `values`; `columns`: those wanted, all by default."""
+        ...
+
+    def parts(self, column: str, values: Collection[str], columns: Sequence[str]) -> Iterator[Frame]:
+        """The rows of `of`, some at a time, for what is worked out of many."""
         ...
 
     def columns(self, *names: str) -> Frame:
@@ -57,6 +60,10 @@ class Held:
         rows = self.frame[self.frame[column].isin(list(values))]
         return rows if columns is None else rows.reindex(columns=list(columns))
 
+    def parts(self, column: str, values: Collection[str], columns: Sequence[str]) -> Iterator[Frame]:
+        """See `Rows`."""
+        yield self.of(column, values, columns)
+
     def columns(self, *names: str) -> Frame:
         """See `Rows`."""
         return self.frame.reindex(columns=list(names))
@@ -86,31 +93,34 @@ class Kept:
         """See `Rows`."""
         if whole := self._whole():
             return whole.of(column, values, columns)
-        return self.complete(self._read(columns, field(column).isin(pa.array(values, pa.string()))), columns)
+        return self.complete(_read(self.path, columns, (column, pa.array(list(values), pa.string()))), columns)
+
+    def parts(self, column: str, values: Collection[str], columns: Sequence[str]) -> Iterator[Frame]:
+        """See `Rows`."""
+        if whole := self._whole():
+            yield from whole.parts(column, values, columns)
+            return
+        for part in _parts(self.path, columns, (column, pa.array(list(values), pa.string()))):
+            yield self.complete(part, columns)
 
     def columns(self, *names: str) -> Frame:
         """See `Rows`."""
         if whole := self._whole():
             return whole.columns(*names)
-        return self.complete(self._read(names), names)
+        return self.complete(_read(self.path, names), names)
 
     def firsts(self, column: str, columns: Sequence[str]) -> Frame:
         """See `Rows`."""
         if whole := self._whole():
             return whole.firsts(column, columns)
-        seen: set[str] = set()
-        found = []
-        for batch in self._batches([*columns, *({column} - set(columns))]):
-            rows = _shared(batch).drop_duplicates(column)
-            rows = rows[~rows[column].isin(seen)]
-            seen.update(rows[column])
-            found.append(rows)
-        return self.complete(pd.concat(found, ignore_index=True), columns)[list(columns)]
+        parts = _parts(self.path, [*columns, *({column} - set(columns))])
+        found = _below(self.path, [part.drop_duplicates(column) for part in parts])
+        return self.complete(found.drop_duplicates(column), columns)[list(columns)]
 
     def all(self) -> Frame:
         """See `Rows`."""
         whole = self._whole()
-        return whole.frame if whole else self.complete(self._read(None), None)
+        return whole.frame if whole else self.complete(_read(self.path), None)
 
     @property
     def empty(self) -> bool:
@@ -123,38 +133,58 @@ class Kept:
         stat = self.path.stat()
         return _read_once(self, (stat.st_mtime_ns, stat.st_size))
 
-    def _batches(self, columns: Sequence[str] | None, wanted: pc.Expression | None = None) -> Iterator[pa.RecordBatch]:
-        source = dataset(self.path, format="parquet")
-        known = None if columns is None else [name for name in columns if name in source.schema.names]
-        # One batch after the other: what is read ahead would be memory, and time is in the decoding.
-        yield from source.to_batches(
-            columns=known, filter=wanted, batch_size=BATCH, batch_readahead=1, fragment_readahead=1, use_threads=False
-        )
 
-    def _read(self, columns: Sequence[str] | None, wanted: pc.Expression | None = None) -> Frame:
-        parts = [part for batch in self._batches(columns, wanted) if len(part := _shared(batch))]
-        if parts:
-            return pd.concat(parts, ignore_index=True)
-        return dataset(self.path, format="parquet").schema.empty_table().to_pandas()
+@lru_cache(maxsize=4)  # two frames of the report at hand, and of the one before it
+def _read_once(kept: Kept, _: tuple[int, int]) -> Held:
+    return Held(kept.complete(_read(kept.path), None))
 
 
-def _shared(batch: pa.RecordBatch) -> Frame:
-    """A batch as a frame in which equal texts are one object."""
-    return pd.DataFrame({name: _column(batch.column(name)) for name in batch.schema.names})
+def _read(path: Path, columns: Sequence[str] | None = None, wanted: tuple[str, pa.Array] | None = None) -> Frame:
+    return _below(path, [part for part in _parts(path, columns, wanted) if len(part)])
 
 
-def _column(values: pa.Array) -> np.ndarray:
-    if not (pa.types.is_string(values.type) or pa.types.is_large_string(values.type)):
-        return values.to_numpy(zero_copy_only=False)
-    encoded = values.dictionary_encode()
+def _below(path: Path, parts: Sequence[Frame]) -> Frame:
+    """The parts one below the other; without any, no row of every column that the file has."""
+    return pd.concat(parts, ignore_index=True) if parts else pq.read_schema(path).empty_table().to_pandas()
+
+
+def _parts(path: Path, columns: Sequence[str] | None, wanted: tuple[str, pa.Array] | None = None) -> Iterator[Frame]:
+    """A row group after the other; of one without a row that is wanted (column, values), that column alone is read."""
+    with pq.ParquetFile(path, read_dictionary=_texts(path)) as file:
+        names = [name for name in columns or file.schema_arrow.names if name in file.schema_arrow.names]
+        for group in range(file.num_row_groups):
+            if wanted is None:
+                yield _shared(file.read_row_group(group, names, use_threads=False))
+                continue
+            column, values = wanted
+            (texts,) = file.read_row_group(group, [column], use_threads=False).columns
+            mask = pc.is_in(texts.cast(pa.string()), values)
+            if pc.any(mask).as_py():
+                yield _shared(file.read_row_group(group, names, use_threads=False).filter(mask))
+    pa.default_memory_pool().release_unused()
+
+
+def _texts(path: Path) -> list[str]:
+    """The columns of text: a few words often, which are read as numbers into a list of the words."""
+    return [field.name for field in pq.read_schema(path) if _is_text(field.type)]
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
+
+
+def _shared(table: pa.Table) -> Frame:
+    """A frame in which equal texts are one object."""
+    return pd.DataFrame({name: _column(table[name]) for name in table.schema.names})
+
+
+def _column(values: pa.ChunkedArray) -> np.ndarray:
+    if not pa.types.is_dictionary(values.type):
+        return values.to_numpy()
+    encoded = values.combine_chunks()
     texts = np.array([*encoded.dictionary.to_pylist(), None], dtype=object)
     return texts[encoded.indices.fill_null(len(texts) - 1).to_numpy(zero_copy_only=False)]
 
 
 def _rows(path: Path) -> int:
-    return dataset(path, format="parquet").count_rows()
-
-
-@lru_cache(maxsize=4)  # two frames of the report at hand, and of the one before it
-def _read_once(kept: Kept, _: tuple[int, int]) -> Held:
-    return Held(kept.complete(kept._read(None), None))
+    return pq.read_metadata(path).num_rows

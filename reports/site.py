@@ -11,7 +11,7 @@ from elbo_compare.reports.content import Entry, FirstScreen
 from elbo_compare.reports.data import ReportData
 from elbo_compare.reports.front import facts, lines, strip
 from elbo_compare.reports.rendering import Rendered, prose, template
-from elbo_compare.reports.sections.summary import SAME_NOISE, counted
+from elbo_compare.reports.sections.summary import COUNTED, SAME_NOISE, counted
 
 PAGES = (
     ("why", "why.html"),
@@ -130,7 +130,7 @@ class PageWriter:
             first=first,
             facts=facts(data),
             lines=lines(data),
-            counted=counted(data.judged(*SAME_NOISE)),
+            counted=counted(data.judged(*SAME_NOISE, columns=COUNTED)),
             strip=strip(data),
             doors=DOORS,
             figure=named["answer-figure"].html,

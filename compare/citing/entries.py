@@ -23,6 +23,8 @@ FOLDERS = {
 }
 # Outcomes on a page, those that differ first; the frames have all. A mutant meets every claim, and most pass.
 ROWS, MUTANT_ROWS = 24, 5
+# What a page shows of a verdict.
+SHOWN = ["implementation", "device", "dtype", "outcome", "difference", "tolerance", "unit", "label", "other"]
 
 
 def entries(evidence: Evidence, site: str = "") -> list[Entry]:
@@ -42,7 +44,7 @@ def _of_sort(sort: Sort, evidence: Evidence) -> Callable[[str], Frame | None]:
         return _by_id(sort, evidence).get
 
     def on_claim(identifier: str) -> Frame | None:
-        rows = evidence.verdicts.of("claim", [identifier])
+        rows = evidence.verdicts.of("claim", [identifier], SHOWN)
         return None if rows.empty else rows
 
     return on_claim

@@ -29,12 +29,23 @@ COLUMNS = [*LABELLED, "quantity", "part", "value", "reference", "scale"]
 
 def build(data: ReportData) -> Section:
     """Matrix, picture and list of the worst |difference|, relative (to u x scale) and in nats."""
-    rows = data.quantity(*QUANTITIES, columns=COLUMNS)
-    rows = rows[(rows["procedure"] == "evaluate") & rows["reference"].notna()]
-    if rows.empty:
+    parts = (_evaluated(part) for part in data.measurements.parts("quantity", QUANTITIES, COLUMNS))
+    found = [worst_differences(part) for part in parts if len(part)]
+    if not found:
         return not_measured("agreement", TITLE, "no cell evaluated the ELBO on shared noise with an oracle's value.")
-    worst = worst_differences(rows)
+    worst = found[0] if len(found) == 1 else _worst_of_all(pd.concat(found, ignore_index=True))
     return Section(anchor="agreement", title=TITLE, blocks=(_matrix(worst), _picture(worst), _listing(worst)))
+
+
+def _evaluated(rows: Frame) -> Frame:
+    return by_implementation(rows[(rows["procedure"] == "evaluate") & rows["reference"].notna()])
+
+
+def _worst_of_all(parts: Frame) -> Frame:
+    """Of the worst of several parts, one below the other: each part is some rows of a long run."""
+    groups = parts.groupby(GROUP, sort=False)
+    worst = parts.loc[groups["relative"].idxmax()].set_index(GROUP)
+    return by_implementation(worst.assign(nats=groups["nats"].max(), compared=groups["compared"].sum()).reset_index())
 
 
 def worst_differences(rows: Frame) -> Frame:

@@ -36,7 +36,7 @@ def build(data: ReportData) -> Section:
 def on_flows(data: ReportData) -> Frame:
     """The verdicts on the claims about flows."""
     known = data.verdicts.columns("claim")["claim"].unique()
-    return data.judged(*(claim for claim in known if claim.startswith("FLOW-")))
+    return data.judged(*(claim for claim in known if claim.startswith("FLOW-")), columns=["claim", "outcome", "label"])
 
 
 def _outcomes(data: ReportData) -> str:

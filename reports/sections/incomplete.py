@@ -8,8 +8,9 @@ TITLE = "Not run and failed cells"
 
 def build(data: ReportData) -> Section:
     """Cells and verdicts without a number, by reason."""
-    cells = data.measurements.firsts("key", CELL)
-    rows = cells[cells["status"] != "ok"]
+    cells = data.measurements.firsts("key", ["status"])["status"]
+    ended = set(cells) - {"ok"}
+    rows = data.measurements.of("status", ended, [*CELL, "protocol"]).drop_duplicates("key")
     columns = ["claim", "implementation", "outcome", "reason"]
     open_ = data.verdicts.of("outcome", ["not run", "inconclusive"], columns)
     blocks: list[Block] = []

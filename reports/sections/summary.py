@@ -1,6 +1,7 @@
 """Which claims hold, by implementation; then every verdict that does not agree."""
 
 import numpy as np
+import pandas as pd
 
 from elbo_compare.reports.content import Column, Frame, Kind, Section, Table, Values, not_measured
 from elbo_compare.reports.data import ReportData, by_implementation
@@ -8,6 +9,8 @@ from elbo_compare.reports.figures import ordered
 from elbo_compare.reports.tables import OUTCOMES
 
 TITLE = "Verdicts by claim"
+COMPARED = ["outcome", "difference", "tolerance"]  # what `share` looks at, beside the claim
+COUNTED = ["claim", "outcome", "problem", "dtype"]  # what `counted` does
 SAME_NOISE = ("MATCH-001", "MATCH-002")  # the hand-written line against each library's term
 
 
@@ -32,8 +35,12 @@ def outcome_text(outcomes: Values) -> str:
 
 
 def _matrix(data: ReportData) -> Table:
-    verdicts = data.verdicts.columns("claim", "implementation", "outcome", "difference", "tolerance")
-    text = verdicts.groupby(["claim", "implementation"], sort=False)["outcome"].agg(outcome_text).unstack(fill_value="")
+    told, worst = {}, {}
+    for claim in data.verdicts.columns("claim")["claim"].unique():
+        verdicts = data.judged(claim, columns=["claim", "implementation", *COMPARED])
+        told[claim] = verdicts.groupby("implementation", sort=False)["outcome"].agg(outcome_text)
+        worst[claim] = share(verdicts).max()
+    text = pd.DataFrame(told).T.fillna("")
     names = ordered(text.columns)
     names.sort(
         key=lambda name: (text[name] == "").sum() > len(text) / 2
@@ -41,9 +48,9 @@ def _matrix(data: ReportData) -> Table:
     known = data.claims.drop_duplicates("id").set_index("id")
     order = [claim for claim in known.index if claim in text.index]
     text = text.loc[[*order, *sorted(set(text.index) - set(order))], names]
-    frame = text.rename(columns=lambda name: f"outcome: {name}").reset_index()
+    frame = text.rename(columns=lambda name: f"outcome: {name}").rename_axis("claim").reset_index()
     frame.insert(1, "statement", frame["claim"].map(known["statement"]).fillna(""))
-    frame["worst"] = frame["claim"].map(_worst_share(verdicts))
+    frame["worst"] = frame["claim"].map(worst)
     return Table(
         name="verdict-summary",
         caption=(
@@ -76,10 +83,6 @@ def apart(verdicts: Frame, ratio: Values) -> Values:
     """Whether a verdict's claim is such a one, from the ratios of all of its verdicts."""
     beyond = (ratio > 1) & (verdicts["outcome"] == "agrees")
     return beyond.groupby(verdicts["claim"]).transform("max").astype(bool)
-
-
-def _worst_share(verdicts: Frame) -> Values:
-    return share(verdicts).groupby(verdicts["claim"]).max()
 
 
 def counted(verdicts: Frame) -> str:

@@ -4,7 +4,7 @@ from elbo_compare.reports.content import Block, Code, Column, Frame, Kind, Prose
 from elbo_compare.reports.data import ReportData
 from elbo_compare.reports.sections.flows import WHY
 from elbo_compare.reports.sections.opening import negative
-from elbo_compare.reports.sections.summary import SAME_NOISE, counted, outcome_text
+from elbo_compare.reports.sections.summary import COUNTED, SAME_NOISE, counted, outcome_text
 
 TITLE = "Why: from KL(q‖p) to the line"
 STEPS = """\
@@ -108,14 +108,14 @@ def _measured(data: ReportData) -> Table:
     for claim, step in CLAIMS.items():
         if claim not in known:
             continue
-        mine = data.judged(claim)
+        mine = data.judged(claim, columns=["outcome"])
         outcome = outcome_text(mine["outcome"]) if len(mine) else ""
         rows.loc[len(rows)] = [claim, step, outcome, known[claim]]
     return Table(
         name="why-claims",
         caption=(
             "Each step's claim and what its cells came to in this run; a dash: not measured. "
-            + counted(data.judged(*SAME_NOISE))
+            + counted(data.judged(*SAME_NOISE, columns=COUNTED))
         ),
         frame=rows,
         columns=(

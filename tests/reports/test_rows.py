@@ -24,7 +24,6 @@ def frames(tmp_path_factory):
 def reading(request, monkeypatch):
     if request.param == "read a part at a time":
         monkeypatch.setattr(rows, "AT_ONCE", 0)
-        monkeypatch.setattr(rows, "BATCH", 50)
     rows._read_once.cache_clear()
 
 
@@ -42,6 +41,7 @@ def test_every_question_has_the_same_answer_as_in_memory(name, complete, frames,
     columns = ["implementation", "value", "unit"]
     same(kept.of(column, values, columns)[columns], held.of(column, values, columns))
     assert kept.of(column, []).empty and held.of(column, []).empty
+    same(pd.concat(kept.parts(column, values, columns))[columns], held.of(column, values, columns))
     same(kept.columns(*columns)[columns], held.columns(*columns))
     same(kept.firsts("key", ["key", "label"])[["key"]], held.firsts("key", ["key"]))
     same(kept.all(), held.all())
