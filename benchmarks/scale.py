@@ -1,4 +1,5 @@
-"""What a run costs at 1,000, 10,000 and 100,000 cells: planning, running and storing, resuming, judging, reading.
+"""What a run costs at 1,000, 10,000 and 100,000 cells: planning, running and storing, resuming, judging,
+drawing the report, reading.
 
     python benchmarks/scale.py [--cells 1000 10000 100000] [--folder DIR] [--out reports/published/scale]
 
@@ -49,6 +50,7 @@ STAGES = {
     "request = Request(profile=profile, device='cpu', output=Path(folder), resume=True)\n"
     "assert not execute(planned(request), print).spans  # nothing was missing, so no worker was started",
     "judge": "from elbo_compare.compare.commands.judge import judge_folder\nprint(judge_folder(Path(folder)).outcomes)",
+    "report": "from elbo_compare.compare.commands.report import report_folder\nreport_folder(Path(folder))",
     "read": "from elbo_compare.compare.judging.frames import parts\n"
     "print(sum(len(part) for part in parts(folder, 'measurements', ['key', 'quantity', 'value'])))",
 }
@@ -118,7 +120,8 @@ def text(frame: pd.DataFrame, disk_ms: float, here_ms: float) -> str:
         "",
         "`python benchmarks/scale.py`. A trivial NumPy implementation; each stage in a process of its own; peak memory",
         "is that process's resident memory, workers apart. `run` plans, measures cells side by side and stores each",
-        "atomically; `resume` finds that nothing is missing; `read` goes through the Parquet file a part at a time.",
+        "atomically; `resume` finds that nothing is missing; `report` draws it all in one process; `read` goes through",
+        "the Parquet file a part at a time.",
         "",
         f"CPU: {environment.cpu_model()}, {environment.cores()} cores, Python {platform.python_version()}. The results",
         f"lay on a file system where one atomic write takes {here_ms:.2f} ms; on this machine's disk it takes",

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from elbo_compare.reports.building import DrawingProcesses
 
 IMAGES = "images"
-# Bytes of memory for each measurement while a report is drawn, measured at 220,000 of them: all are held as Python sees
-# them, and every drawing process gets a copy.
-BYTES_A_ROW = 7_000
+# Bytes of memory for each measurement while a report is drawn, all processes together: of pages, for which a long frame
+# is read a part at a time (measured at a million of them, 1.1 GB), and of one document, which holds all of them.
+BYTES_A_ROW, BYTES_A_ROW_OF_ONE = 1_200, 7_000
 ALWAYS = ("measurements", "verdicts", "ledger", "timings")  # judging leaves these in every folder
 
 
@@ -46,7 +46,7 @@ def report_folder(
     from elbo_compare.reports.page import write_report
 
     record = Store(folder).record()
-    _refuse_more_than_memory_holds(folder)
+    _refuse_more_than_memory_holds(folder, BYTES_A_ROW_OF_ONE if single_file else BYTES_A_ROW)
     kept_rows = {name: checked(folder, name) for name in ("measurements", "verdicts")}
     frames = {name: read_frame(folder, name) for name in ("ledger", "timings")}
     rest = sorted(path.stem for path in folder.glob("*.parquet") if path.stem not in (*ALWAYS, IMAGES))
@@ -80,12 +80,12 @@ def report_folder(
     return folder / "report" / page.name
 
 
-def _refuse_more_than_memory_holds(folder: Path) -> None:
+def _refuse_more_than_memory_holds(folder: Path, bytes_a_row: int) -> None:
     """Raises UsageError where the frames are too large to be drawn here: the kernel would end the process halfway."""
     rows, limit = rows_of(folder, "measurements"), default_limit()
-    if rows * BYTES_A_ROW > limit:
+    if rows * bytes_a_row > limit:
         raise UsageError(
-            f"{folder} has {rows:,} measurements: to draw them takes about {in_words(rows * BYTES_A_ROW)} of memory, "
+            f"{folder} has {rows:,} measurements: to draw them takes about {in_words(rows * bytes_a_row)} of memory, "
             f"and {in_words(limit)} are there. Draw a part of the run (`compare run -k EXPR`), or read the frames "
             "a part at a time: elbo_compare.compare.judging.frames.parts."
         )
