@@ -84,7 +84,7 @@ def losses(
 
     given = [sign * np.asarray(noise).reshape(rows, -1) for _, _, sign, noise in sites]
     found = {}
-    weights = dict(program.module.named_parameters())
+    weights = {name: each for name, each in program.module.named_parameters() if each.is_floating_point()}
     frozen = [each for each in weights.values() if not each.requires_grad]
     for elbo in (Trace_ELBO(), TraceMeanField_ELBO()):
         with TorchTape(Tape(0, given=given)):

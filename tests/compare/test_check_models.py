@@ -17,6 +17,7 @@ from elbo_compare.compare.checking.models.check import check_model
 from elbo_compare.compare.checking.models.loading import load_model, whole
 from elbo_compare.compare.checking.process import check_target
 from elbo_compare.compare.checking.result import CheckVerdict
+from elbo_compare.compare.records import Outcome
 
 TARGETS = Path(__file__).parent / "targets"
 FILE, MORE = (str(TARGETS / name) for name in ("whole_models.py", "whole_objectives.py"))
@@ -59,6 +60,9 @@ def test_a_right_model_equals_the_librarys_object_on_its_own_networks(name):
     claims = {claim.name: claim for claim in result.terms[0].claims}
     assert {"sampler", "value", "gradient", "Trace_ELBO", "TraceMeanField_ELBO"} <= set(claims)
     assert all(claims[one].difference <= claims[one].tolerance for one in ("sampler", "value", "gradient"))
+    objects = [claims["Trace_ELBO"], claims["TraceMeanField_ELBO"]]  # one is the loss, one the loss with the other KL
+    assert all(each.outcome is Outcome.AGREES and each.difference <= each.tolerance for each in objects)
+    assert sum("sampled minus analytic KL" in each.note for each in objects) == 1
 
 
 def test_an_epsilon_that_looks_like_a_weight_is_no_other_objective():
@@ -188,6 +192,23 @@ def test_the_sentence_comes_out_of_the_librarys_object(monkeypatch):
     result = checked("VAE")
     assert result.verdict is not CheckVerdict.RIGHT
     assert "TraceMeanField_ELBO off by" in result.as_text()
+
+
+@pytest.mark.parametrize(("name", "other"), [("VAE", "Trace_ELBO"), ("Sampled", "TraceMeanField_ELBO")])
+def test_the_object_with_the_other_kl_is_judged_too_and_accuses_nobody(monkeypatch, name, other):
+    pyro = pytest.importorskip("pyro")
+    elbo = getattr(pyro.infer, other)
+    loss = elbo.differentiable_loss
+
+    def off(self, *args):
+        return loss(self, *args) + 0.125 * (type(self) is elbo)  # the one class inherits from the other
+
+    monkeypatch.setattr(elbo, "differentiable_loss", off)
+    result = checked(name)
+    assert result.verdict is CheckVerdict.RIGHT, result.as_text()
+    claim = next(each for each in result.terms[0].claims if each.name == other)
+    assert claim.outcome is Outcome.NOT_RUN
+    assert claim.difference == pytest.approx(0.125, abs=1e-9)
 
 
 def test_without_the_library_it_is_not_run_and_says_so(monkeypatch):
