@@ -133,6 +133,8 @@ def _case(facts: ClassFacts, pair: Pair) -> str:
         return "SEM-SCALE-004"
     if facts.kind == "ReweightedWakeSleep" and not any(site.guide for site in pair.sites):
         return "the guide draws nothing, and so no particle has a weight"
+    if isfinite(facts.unchecked):
+        return f"it is Pyro's validation that refuses: without it the loss is {-facts.unchecked:.6g} nats"
     return ""
 
 

@@ -103,16 +103,22 @@ def covered(library: str, backend: Any) -> dict[str, dict]:
     from elbo_compare.compare.semantics.measuring import Measured
 
     cover, found = importlib.import_module(f"explain_{library}_cover"), {}
+    pairs, further = dict(cover.PAIRS), dict(cover.FURTHER)
+    uncompiled: dict[str, Any] = {}  # a dozen pairs alike, for which JAX compiles the same operations once
+    if library == "numpyro":
+        supports = importlib.import_module("explain_numpyro_supports")
+        uncompiled, further = supports.PAIRS, further | supports.FURTHER
     nothing = Measured(reference="not measured", classes={}, findings=(), exact=None, n=0)
     little = {"ELBOS": (), "ROWS": 1, "REFERENCES": ()} if library == "numpyro" else {}
     with patch.multiple(backend, **little) if little else nullcontext():
-        for name, (model, guide, arguments) in cover.PAIRS.items():
+        for name, (model, guide, arguments) in (pairs | uncompiled).items():
             if library == "pyro":  # autoguides name their parameters alike
                 importlib.import_module("pyro").clear_param_store()
-            elbos = {
-                f"{each}()": getattr(backend.module, each)() for each in (*cover.CLASSES, *cover.FURTHER.get(name, ()))
-            }
-            told = plain(explanation(backend.prepare(model, guide, arguments, {}, elbos), nothing))
+            elbos = {f"{each}()": getattr(backend.module, each)() for each in (*cover.CLASSES, *further.get(name, ()))}
+            by_op = patch.object(backend.NumPyroPair, "_compile", lambda self: None)
+            with by_op if name in uncompiled else nullcontext():
+                pair = backend.prepare(model, guide, arguments, {}, elbos)
+            told = plain(explanation(pair, nothing))
             found[name] = told | {"text": "\n".join(text(told))}
     return found
 

@@ -14,6 +14,7 @@ import json, sys
 sys.path.insert(0, TARGETS)
 import explain_pyro_pairs as pairs, random, torch
 from elbo_compare import explain
+from pyro.infer import TraceEnum_ELBO
 from elbo_compare.compare.semantics.explain_child import answer
 
 request = {"model": "explain_pyro_pairs:lit_model", "guide": "explain_pyro_pairs:learned_switch_guide", "args": "[]",
@@ -28,7 +29,25 @@ try:
     said = ""
 except Exception as error:
     said = f"{type(error).__name__}: {error}"
+
+
+def turned_model():
+    x = pairs.pyro.sample("x", pairs.dist.Normal(0.0, 1.0))
+    pairs.pyro.sample("i", pairs.dist.Bernoulli(torch.where(x > 0, torch.tensor(0.8), torch.tensor(0.3))))
+
+
+@pairs.config_enumerate
+def turned_guide():
+    i = pairs.pyro.sample("i", pairs.dist.Bernoulli(0.3)).long()
+    pairs.pyro.sample("x", pairs.dist.Normal(torch.tensor([-0.5, 1.0])[..., i], 1.0))
+
+
+turned = explain(turned_model, turned_guide, "TraceEnum_ELBO()").attrs["text"]
+pairs.pyro.set_rng_seed(0)
+with pairs.pyro.validation_enabled(False):
+    unchecked = TraceEnum_ELBO(max_plate_nesting=0).loss(turned_model, turned_guide)
 print(json.dumps({
+    "turned": turned, "unchecked": unchecked,
     "rows": frame.to_dict("records"), "child": child, "own": frame.attrs["explanation"], "text": frame.attrs["text"],
     "kept": bool(torch.equal(before[0], after[0]) and before[1] == after[1]), "said": said,
 }))
@@ -71,3 +90,9 @@ def test_random_numbers_of_the_caller_go_on_where_they_were(told):
 
 def test_an_elbo_that_does_not_exist_is_one_line(told):
     assert told["said"].startswith("UsageError: No ELBO class 'Trce_ELBO'")
+
+
+def test_a_right_pair_that_validation_refuses_is_told_as_such(told):
+    """A guide that draws i before x, and x by i, enumerated: Pyro's check of shapes knows the model's order alone."""
+    (line,) = [each for each in told["turned"].splitlines() if each.startswith("TraceEnum_ELBO: raises")]
+    assert line.endswith(f"(it is Pyro's validation that refuses: without it the loss is {told['unchecked']:.6g} nats)")

@@ -96,7 +96,8 @@ class ClassFacts:
     """One ELBO object. `name`: as it was made, without empty brackets. `kind`: the public class without Jit.
 
     `value`: ELBO (its loss with the sign turned) under seed 0; `error`: what it raised. `asked`: it is explained;
-    else it is drawn from as a reference alone.
+    else it is drawn from as a reference alone. `unchecked`: its ELBO without the library's validation, where that is
+    what refused the pair.
     """
 
     name: str
@@ -105,6 +106,7 @@ class ClassFacts:
     error: str = ""
     particles: int = 1
     asked: bool = True
+    unchecked: float = nan
 
 
 @dataclass(frozen=True, kw_only=True)

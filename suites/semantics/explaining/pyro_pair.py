@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from math import nan
 from typing import Any
 
 import numpy as np
@@ -214,7 +215,7 @@ class PyroPair:
         return marked or name != "TraceEnum_ELBO"
 
     def _class(self, name: str, elbo: Any, *, asked: bool) -> ClassFacts:
-        value, error = float("nan"), ""
+        value, error, unchecked = nan, "", nan
         try:
             if getattr(elbo, "max_plate_nesting", 0) == float("inf") and _guesses(elbo):
                 if _guesses(elbo) not in self._nesting:  # guessed once for all that guess alike: it runs the pair
@@ -223,10 +224,19 @@ class PyroPair:
                 elbo.max_plate_nesting = self._nesting[_guesses(elbo)]
             self._first[name] = value, _ = self.step(elbo, SEED)
         except Exception as raised:  # whatever the class raises on this pair is what is told
-            error = one_line(raised)
+            error, unchecked = one_line(raised), self._unchecked(elbo) if isinstance(raised, ValueError) else nan
         particles = int(getattr(elbo, "num_particles", 1))
         kind = kind_of(elbo, module.__all__)
-        return ClassFacts(name=name, kind=kind, value=value, error=error, particles=particles, asked=asked)
+        return ClassFacts(name=name, kind=kind, value=value, error=error, particles=particles, asked=asked,
+                          unchecked=unchecked)  # fmt: skip
+
+    def _unchecked(self, elbo: Any) -> float:
+        """What a class that raises returns without Pyro's validation; nan where it raises then too."""
+        try:
+            with pyro.validation_enabled(False):
+                return self.step(elbo, SEED)[0]
+        except Exception:  # it was not the validation
+            return nan
 
     def step(self, elbo: Any, seed: int, pair: tuple[Callable, Callable] | None = None) -> tuple[float, np.ndarray]:
         """The ELBO of one call under `seed`, and minus the gradient of its surrogate loss along the directions."""
