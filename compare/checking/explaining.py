@@ -9,7 +9,7 @@ import numpy as np
 from elbo_compare.compare.checking import diagnosis, equals
 from elbo_compare.compare.checking.by_design import accepted
 from elbo_compare.compare.checking.claims import judge
-from elbo_compare.compare.checking.densities import log_density_of
+from elbo_compare.compare.checking.densities import log_density_of, mistaken_density, weighed_density
 from elbo_compare.compare.checking.diagnosis import Diagnosis, DifferenceForm
 from elbo_compare.compare.checking.divergences import promises_a_loss
 from elbo_compare.compare.checking.elsewhere import off_somewhere
@@ -296,6 +296,9 @@ def density(subject: Subject) -> JudgedReading | str | None:
         if found.as_named:
             return found.judged
         return replace(found.judged, diagnosis=diagnosis.misread(subject.signature, found.judged.term.reading))
+    weighed = weighed_density(subject) if asked or named or observed else None
+    if weighed is not None:
+        return weighed
     formula = formula_of(subject, Quantity.KL) if subject.signature.find(Role.Z) else None
     if formula is None or not formula.reading.sampled:
         return None
@@ -305,7 +308,9 @@ def density(subject: Subject) -> JudgedReading | str | None:
     )
     halves = all(law.plain and abs(abs(law.factor) - 0.5) < 1e-6 for law in laws.values())
     if quantity is None or not halves or len({law.factor > 0 for law in laws.values()}) != 1:
-        return None
+        cause = mistaken_density(formula) if asked or named else None
+        plain = Reading(quantity=Quantity.LOG_Q, sampled=True, spread=formula.reading.spread)
+        return replace(judged(subject, plain, formula.reduction, EXACT), diagnosis=cause) if cause else None
     if not asked and not named:
         if kl or KL_FUNCTION.search(label) or subject.signature.kind.value != "sampled_kl":
             return None

@@ -56,7 +56,7 @@ NAMES: dict[tuple[Role, WrittenAs], str] = {
     ): "location xmean meanx mux xmu xloc locx reconmean meanrecon xlocation decodermean outputmean",
     (Role.OUTPUT, WrittenAs.OUTPUT_UNKNOWN): "output reconx recon xrecon reconstruction reconstructions reconstructed "
     "reconstructedx xreconstructed xhat outputs out decoded decoderoutput ypred yhat pred prediction recons xrec recx "
-    "rec xprime xtilde xout reconbatch xdecoded xdecodedmean",
+    "rec xprime xtilde xout reconbatch xdecoded xdecodedmean rate rates",
     (Role.Z, WrittenAs.PLAIN): "z sample samples zs zsample zsamples latent latents zq code",
     (Role.MEAN, WrittenAs.PLAIN): "mean mu loc means mus m qm",
     (
@@ -297,7 +297,7 @@ def _observed(words: list[str]) -> tuple[Role, WrittenAs] | None:
         and given & WORDS["OBSERVED"]
     ):
         return Role.X, WrittenAs.PLAIN
-    others = WORDS["NUMBER"] | WORDS["SIZES"] | {"kl", "std", "mean", "mu", "sigma", "var", "log"}
+    others = WORDS["NUMBER"] | WORDS["SIZES"] | {"kl", "std", "mean", "mu", "sigma", "var", "log", "logvar", "logstd"}
     if given & WORDS["STRONG"] and not given & others:
         return Role.X, WrittenAs.PLAIN
     return None

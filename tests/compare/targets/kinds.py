@@ -345,3 +345,26 @@ def drawn_of_two_spreads(mu, sigma):
     """It draws with one spread and judges by another."""
     z = mu + sigma * torch.randn_like(mu)
     return (0.5 * z**2 - 0.5 * (z - mu) ** 2 / torch.exp(sigma) - sigma / 2).sum(1)
+
+
+# Log densities that are none.
+
+
+def gaussian_nll_of_means(y, mu, sigma):
+    """Averaged over the dimensions of a datum."""
+    return (torch.log(sigma) + 0.5 * ((y - mu) / sigma) ** 2).mean()
+
+
+def log_prob_halved(x, mu, sigma):
+    """Half of its logarithm."""
+    return (-0.5 * ((x - mu) / sigma) ** 2 - 0.5 * torch.log(sigma)).sum(1)
+
+
+def log_normal_without_scale(x, mu, log_var):
+    """Its logarithm is left out."""
+    return (-0.5 * (x - mu) ** 2 / log_var.exp()).sum(1)
+
+
+def log_normal_unscaled(x, mu, log_var):
+    """Right, without its constant."""
+    return (-0.5 * (x - mu) ** 2 / log_var.exp() - 0.5 * log_var).sum(1)
