@@ -73,7 +73,7 @@ def test_its_frames_say_what_its_answer_counts_and_its_report_reads_them(folder)
     found = results.verdicts["outcome"].value_counts().to_dict()
     assert {outcome: number for outcome, number in counts.items() if number} == found
     by_report = read(folder / "report")
-    assert len(by_report.verdicts) == len(results.verdicts)
+    assert len(by_report.verdicts.all()) == len(results.verdicts)
     assert by_report.environment == read(folder).environment
 
 
