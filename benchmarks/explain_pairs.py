@@ -230,6 +230,18 @@ def numpyro_pairs() -> Pairs:  # noqa: C901 - likewise
 
         return guide
 
+    def chosen(x):
+        with numpyro.plate("rows", 4, subsample_size=2):
+            own = numpyro.subsample(x, event_dim=0)
+            z = numpyro.sample("z", dist.Normal(0.0, 1.0))
+            numpyro.sample("x", dist.Normal(z, 1.0), obs=own)
+
+    def of_chosen(x):
+        with numpyro.plate("rows", 4, subsample_size=2):
+            own = numpyro.subsample(x, event_dim=0)
+            numpyro.sample("z", dist.Normal(numpyro.param("slope", 0.4) * own, 0.7))
+
+    yield "rows that the plate chooses", chosen, of_chosen, (data,)
     yield "obs_mask", obs_masked, lambda: None, ()
     yield "factor", factor, normal("z"), ()
     yield "reparam", handlers.reparam(centred, config={"z": LocScaleReparam(0.0)}), normal("m", "z_decentered"), ()

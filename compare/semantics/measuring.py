@@ -154,7 +154,8 @@ def _going_on(pair: Pair, twins: Mapping[str, str], references: set[str]) -> lis
 
 def _references(pair: Pair) -> tuple[str, str]:
     """The classes whose mean and whose gradient's mean are exact; empty where there is none."""
-    runs = {each.kind: each.name for each in pair.classes if not each.error and each.particles == 1}
+    runs = {each.kind: each.name for each in pair.classes if not each.error and each.particles == 1
+            and not (each.kind == "TraceEnum_ELBO" and pair.enumerates_other_rows)}  # fmt: skip
     marginal = any(site.guide is None and site.model and site.model.enumerate for site in pair.sites)
     guides = [site.guide for site in pair.sites if site.guide]
     scored = any(guide.draw is Draw.SCORE and not guide.given for guide in guides)

@@ -109,8 +109,11 @@ def test_numpyro_s_graph_is_no_reference_for_a_score_that_it_weighs(weighs, slop
     pair = SimpleNamespace(
         classes=[ClassFacts(name=kind, kind=kind) for kind in kinds],
         sites=[SiteFacts(name="z", model=side, guide=side)], mended="", library=Library.NUMPYRO,
+        enumerates_other_rows=False,
     )  # fmt: skip
     assert _references(cast(Pair, pair)) == ("Trace_ELBO", slope)
+    pair.enumerates_other_rows = True  # of a mini-batch: TraceEnum_ELBO is none then
+    assert _references(cast(Pair, pair)) == ("Trace_ELBO", "" if slope == "TraceEnum_ELBO" else slope)
 
 
 def test_no_exact_value_is_asked_for_of_a_pair_that_means_something_else():

@@ -65,6 +65,14 @@ def test_trace_enum_s_model_draws_rows_of_its_own():
     (said,) = other_rows(pair, TraceEnum_ELBO(), {"a": jnp.array(0.5)})
     assert said.startswith("Plate 'rows': TraceEnum_ELBO draws other rows for the model than for the guide")
     assert other_rows(pair, Trace_ELBO(), {"a": jnp.array(0.5)}) == ()
+
+    def passed():  # the mini-batch is passed as it is: nothing is chosen by the plate's rows
+        with numpyro.plate("rows", 4, subsample_size=2):
+            z = numpyro.sample("z", dist.Normal(0.0, 1.0))
+            numpyro.sample("x", dist.Normal(z, 1.0), obs=y[:2])
+
+    pair.model = passed
+    assert other_rows(pair, TraceEnum_ELBO(), {"a": jnp.array(0.5)}) == ()
     keys = jax.random.split(jax.random.key(0), 4000)
 
     def slopes(elbo):

@@ -139,7 +139,8 @@ class Pair(Protocol):
     `bits`: 32 or 64, of the model's values. `mended`: what the class name INTENDED stands for, empty where it is
     Trace_ELBO on the pair as it is. `order`: the shared sites in the model's and in the guide's order.
     `latents_of_positions`: rows of a mini-batch for which a continuous autoguide keeps a posterior each. `first_s`:
-    seconds that draws took which the pair keeps, and gives again without drawing.
+    seconds that draws took which the pair keeps, and gives again without drawing. `enumerates_other_rows`:
+    TraceEnum_ELBO has other rows of a mini-batch in the model than in the guide, and is no reference.
     """
 
     library: Library
@@ -153,6 +154,7 @@ class Pair(Protocol):
     order: tuple[tuple[str, ...], tuple[str, ...]]
     latents_of_positions: int
     first_s: float
+    enumerates_other_rows: bool
 
     def block(self, first: int, n: int, names: Collection[str], *, terms: bool) -> Block:
         """Draws under the seeds first .. first + n - 1; a backend may give more classes and terms than asked for."""

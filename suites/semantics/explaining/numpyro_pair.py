@@ -89,16 +89,20 @@ class NumPyroPair:
             )
             for name, each in self.elbos.items()
         )  # fmt: skip
-        self.remarks = self._of_other_rows()
+        said = self._of_other_rows()
+        self.enumerates_other_rows = bool(said)
+        self.remarks = said if any(each.kind == "TraceEnum_ELBO" and each.asked for each in self.classes) else ()
 
     def _of_other_rows(self) -> tuple[str, ...]:
         """Said where a class that is explained runs the model on other rows than the guide."""
         plates = [plate for site in self.sites if site.guide for plate in site.guide.plates]
-        named = [each.name for each in self.classes if each.kind == "TraceEnum_ELBO" and each.asked and not each.error]
+        named = [each.name for each in self.classes if each.kind == "TraceEnum_ELBO" and not each.error]
         if not named or all(plate.rows == plate.size for plate in plates):
             return ()
-        held = self._started.held(self._params)
-        return other_rows(self, self.elbos[named[0]], held)
+        try:
+            return other_rows(self, self.elbos[named[0]], self._started.held(self._params))
+        except Exception:  # outside of a compilation a distribution may refuse values, and nothing is seen
+            return ()
 
     @property
     def compiles(self) -> bool:

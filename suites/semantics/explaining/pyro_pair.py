@@ -83,6 +83,7 @@ class PyroPair:
 
     library = Library.PYRO
     first_s = 0.0
+    enumerates_other_rows = False
     first_trial = 0  # the seed of the first draw of an experiment
 
     def __init__(self, model: Callable, guide: Callable, args: list, kwargs: dict, elbos: Mapping[str, Any]) -> None:
@@ -190,9 +191,9 @@ class PyroPair:
         """Said where the model is given rows that it does not get."""
         names = () if self.within_model else replaced_rows(self.model, self.guide, self.args, self.kwargs, SEED)
         return tuple(
-            f"Plate {name!r}: the model is given its rows (subsample=), the guide draws others, and the model gets the "
-            "guide's: data of the given rows meet latents of others, and nothing warns. Give the guide the same rows "
-            "(an autoguide: create_plates)." for name in names
+            f"Plate {name!r}: the model is given rows (subsample=) and gets others, those of the guide. Data that were "
+            "chosen by the given rows, and not by what the plate returns, meet latents of other rows; nothing warns. "
+            "Give the guide the same rows (an autoguide: create_plates)." for name in names
         )  # fmt: skip
 
     def _traced(self, seed: int) -> Traced:
