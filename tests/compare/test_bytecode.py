@@ -11,7 +11,7 @@ PROGRAM = """
 import os, sys
 sys.path.insert(0, {packages!r})
 from elbo_compare.compare.launching import bytecode
-bytecode.WITNESS = "witness"
+bytecode.WITNESSES = ("witness", "not_installed")
 bytecode.keep()
 import witness
 print(os.environ.get("PYTHONDONTWRITEBYTECODE"), os.environ.get("PYTHONPYCACHEPREFIX"), witness.__cached__)
