@@ -125,9 +125,13 @@ def _weight_text(law: Law, name: str) -> str:
         name, size = ("squared error", size / 2) if isclose(size, 2, rel_tol=1e-6) else (name, size)
     factor = "" if isclose(size, 1, rel_tol=1e-7) else f"{size:.7g} x "
     axes = list(zip(("batch", "latent dimensions", "observed dimensions"), law.powers, strict=True))
-    down, up = (" and ".join(f"the {axis}" for axis, p in axes if p * sign > 0) for sign in (-1, 1))
+    down, up = (" and ".join(_times(axis, p) for axis, p in axes if p * sign > 0) for sign in (-1, 1))
     words = [f"averaged over {down}"] * bool(down) + [f"times the size of {up}"] * bool(up)
     return f"{factor}the {name}" + (", " + " and ".join(words) if words else "")
+
+
+def _times(axis: str, power: int) -> str:
+    return f"the {axis}" + (", twice" if abs(power) > 1 else "")
 
 
 def _linear_advice(found: Identified) -> str:

@@ -281,7 +281,7 @@ def _gradient_diagnosis(gradients: Sequence[Estimate], failed: set[str]) -> Diag
 def _law(samples: Sequence[Sample], position: int, reading: Reading, reduction: Reduction) -> Diagnosis | None:
     """The mean is the right value times a simple factor and powers of the sizes of the axes."""
     estimates = _values(samples, position, reading, reduction)
-    for powers in EXPONENTS:
+    for powers in (each for each in EXPONENTS if -2 not in each):
         for factor in FACTORS:
             if not any(powers) and factor == 1:
                 continue

@@ -6,7 +6,7 @@ The source says what is in them; a call packs the parts again.
 import ast
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy as np
 
 from elbo_compare.compare.checking.axis_names import ROW_NAMES
 from elbo_compare.compare.checking.names import CONFIGURATION, WEIGHTS, read_name
-from elbo_compare.compare.checking.source import own_nodes
+from elbo_compare.compare.checking.source import own_nodes, positions
 from elbo_compare.suites.bridge.user_arrays import logarithm, side_by_side
 
 HALVES = frozenset({"chunk", "split", "array_split", "tensor_split"})
@@ -42,6 +42,7 @@ class Packed:
     parts: tuple[str, ...]
     nest: Any = None  # of nested tuples: the names as they are nested
     keyed: bool = False  # asked for by string keys, so that it is no array
+    keys: tuple[str, ...] = ()  # where two records have the same: what the parts are asked for by
 
     def pack(self, values: Mapping[str, Any]) -> Any:
         """The argument, from the values of its parts (None for a part that the body throws away)."""
@@ -52,7 +53,7 @@ class Packed:
             return side_by_side(given)
         if self.way is Way.GAUSSIAN:
             return Gaussian(*given)
-        return tuple(given) if self.way is Way.TUPLE else Parts(zip(self.parts, given, strict=True))
+        return tuple(given) if self.way is Way.TUPLE else Parts(zip(self.keys or self.parts, given, strict=True))
 
 
 class Gaussian:
@@ -80,10 +81,12 @@ class Parts(dict[str, Any]):
 def packed_in(function: Callable[..., Any], names: Sequence[str]) -> tuple[Packed, ...]:
     """The parameters among `names` that the body takes apart into parts that we can read and that no other holds."""
     found: list[Packed] = []
-    taken = set(names)
-    for name in names:
-        nodes = own_nodes(function)
-        one = None if _written(nodes, name) else _packed(nodes, name) or _sliced(nodes, name)
+    taken, nodes = set(names), own_nodes(function)
+    read = {name: None if _written(nodes, name) else _taken_apart(nodes, name) for name in names}
+    asked = [key for one in read.values() if one and one.way is Way.KEYS for key in one.parts]
+    for name, one in read.items():
+        if one and one.way is Way.KEYS and any(asked.count(key) > 1 for key in one.parts):  # q["mu"] beside p["mu"]
+            one = replace(one, keys=one.parts, parts=tuple(f"{name}.{part}" for part in one.parts))
         parts = [part for part in one.parts if part != UNUSED] if one else []
         configured = bool(CONFIGURATION.search(name.lower())) and all(map(_number, parts))
         enough = len(parts) >= 2 or (one is not None and (one.keyed or configured) and parts)
@@ -92,6 +95,20 @@ def packed_in(function: Callable[..., Any], names: Sequence[str]) -> tuple[Packe
             found.append(one)
             taken |= set(parts)
     return tuple(found)
+
+
+def _taken_apart(nodes: Sequence[ast.AST], name: str) -> Packed | None:
+    return _packed(nodes, name) or _sliced(nodes, name) or _by_index(nodes, name)
+
+
+def _by_index(nodes: Sequence[ast.AST], name: str) -> Packed | None:
+    """`y_true, y_pred = values[0], values[1]`, line by line or at once: every element is given a name."""
+    names: dict[int, str] = {}
+    for node in nodes:
+        if isinstance(node, ast.Assign) and len(node.targets) == 1:
+            names |= positions(node.targets[0], node.value, name)
+    parts = tuple(names.get(position, "") for position in range(max(names, default=-1) + 1))
+    return Packed(name=name, way=Way.TUPLE, parts=parts) if len(parts) > 1 and all(parts) else None
 
 
 def _number(part: str) -> bool:

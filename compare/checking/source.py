@@ -95,7 +95,7 @@ def unpacked(function: Callable[..., Any]) -> tuple[tuple[str, ...], dict[str, s
     keys: dict[str, str] = {}
     for node in _own(tree):
         if isinstance(node, ast.Assign) and star and len(node.targets) == 1:
-            names |= _positions(node.targets[0], node.value, star)
+            names |= positions(node.targets[0], node.value, star)
         value = node.value if isinstance(node, ast.Assign) else node
         if isinstance(value, ast.Subscript) and isinstance(value.value, ast.Name) and value.value.id == double:
             key = getattr(value.slice, "value", None)
@@ -123,14 +123,15 @@ def unpacked_first(function: Callable[..., Any]) -> tuple[str, ...]:
     return ordered if all(ordered) else ()
 
 
-def _positions(target: ast.expr, value: ast.expr, star: str) -> dict[int, str]:
+def positions(target: ast.expr, value: ast.expr, star: str) -> dict[int, str]:
+    """The names that an assignment gives to the elements of the variable `star`, by their places."""
     whole = isinstance(value, ast.Name) and value.id == star
     if whole and isinstance(target, (ast.Tuple, ast.List)):
         return {i: part.id for i, part in enumerate(target.elts) if isinstance(part, ast.Name)}
     if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple) and len(target.elts) == len(value.elts):
         found: dict[int, str] = {}
         for one, other in zip(target.elts, value.elts, strict=True):
-            found |= _positions(one, other, star)
+            found |= positions(one, other, star)
         return found
     if isinstance(value, ast.Subscript) and isinstance(value.value, ast.Name) and value.value.id == star:
         position = getattr(value.slice, "value", None)

@@ -34,6 +34,8 @@ from elbo_compare.compare.checking.terms import Layout, layout_of
 from elbo_compare.compare.checking.wording import equation_of, name_notes, standing_notes
 from elbo_compare.suites.bridge.user_arrays import DETACHED
 
+TOLD_APART = frozenset(["p", "q", "prior", "post", "posterior"])  # words that say which Gaussian is which
+
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
@@ -312,7 +314,7 @@ def _unknown(subject: Subject, why: explaining.Wrong) -> Finding | None:
     """A term that no formula fits: not judged where a term of its own stands beside what is recognised."""
     name = subject.signature.name
     turned = exchanged(subject)
-    if turned is not None and {"p", "q"} & {w for a in subject.signature.arguments for w in words_of(a.name)}:
+    if turned is not None and TOLD_APART & {w for a in subject.signature.arguments for w in words_of(a.name)}:
         return _finding(subject, why.judged, CheckVerdict.WRONG, None, diagnosis=turned)
     parts = apart.parts_of(subject)
     text = _not_judged(subject, parts)

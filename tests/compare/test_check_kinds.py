@@ -10,7 +10,7 @@ from elbo_compare.compare.checking.failure import TargetError
 from elbo_compare.compare.checking.result import CheckVerdict
 from elbo_compare.compare.checking.target import load
 
-FILE = Path(__file__).parent / "targets" / "kinds.py"
+FILES = tuple(Path(__file__).parent / "targets" / name for name in ("kinds.py", "kinds_handed.py"))
 RIGHT, WRONG, NOT_JUDGED = CheckVerdict.RIGHT, CheckVerdict.WRONG, CheckVerdict.NOT_JUDGED
 
 KINDS = [
@@ -65,14 +65,26 @@ KINDS = [
     ("log_prob_halved", WRONG, r"log sigma\^2 has -0.25 where -0.5 is right"),
     ("log_normal_without_scale", WRONG, r"log sigma\^2 is missing"),
     ("log_normal_unscaled", RIGHT, r"log N\(x; mu, exp\(log_var\)\)"),
+    ("kl_of_records", RIGHT, r"KL\(q \|\| p\)"),
+    ("kl_of_records_exchanged", WRONG, "the two Gaussians are exchanged"),
+    ("loss_of_a_list", RIGHT, r"Bernoulli\(y_pred\) \+ KL"),
+    ("loss_of_a_list_off", WRONG, "averaged over the latent"),
+    ("of_a_graph_twice", WRONG, "the KL, averaged over the batch, twice"),
     ("saturating", WRONG, r"off by .* at \|logit\|"),
 ]
+
+
+def function(name):
+    """One of the kinds, by its name."""
+    head = name.partition(".")[0]
+    (file,) = [file for file in FILES if re.search(rf"^(def|class) {head}\b|^{head}\b.* = ", file.read_text(), re.M)]
+    return load(f"{file}:{name}")
 
 
 @pytest.mark.parametrize(("name", "verdict", "words"), KINDS, ids=[name for name, _, _ in KINDS])
 def test_each_kind_and_its_wrong_neighbour_have_their_verdict_and_words(name, verdict, words):
     """RIGHT, WRONG or not judged, as was written down first."""
-    result = check_function(load(f"{FILE}:{name}"))
+    result = check_function(function(name))
     assert result.verdict is verdict, result.as_text(verbose=True)
     assert re.search(words, result.as_text(verbose=True).replace("\n", " "), re.IGNORECASE), result.as_text(
         verbose=True
@@ -82,7 +94,7 @@ def test_each_kind_and_its_wrong_neighbour_have_their_verdict_and_words(name, ve
 @pytest.mark.parametrize("name", [name for name, verdict, _ in KINDS if verdict is WRONG])
 def test_nothing_is_wrong_without_words(name):
     """A cause stands beside every WRONG."""
-    result = check_function(load(f"{FILE}:{name}"))
+    result = check_function(function(name))
     assert result.diagnosis is not None
     assert result.diagnosis.text
 
@@ -90,10 +102,10 @@ def test_nothing_is_wrong_without_words(name):
 def test_an_object_that_can_not_be_made_is_asked_for_by_name():
     """The attribute that it lacks is named, and nobody is blamed for it."""
     with pytest.raises(TargetError, match=r"self\.beta.*name an instance"):
-        check_function(load(f"{FILE}:OfSettings.loss"), target=f"{FILE}:OfSettings.loss")
+        check_function(function("OfSettings.loss"))
 
 
 def test_a_number_that_is_taken_by_key_is_asked_for_as_a_number():
     """By the name that the body gives to it."""
     with pytest.raises(TargetError, match="--set M_N=1"):
-        check_function(load(f"{FILE}:of_a_weight_by_key"))
+        check_function(function("of_a_weight_by_key"))
