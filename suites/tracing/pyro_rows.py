@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pyro
 import torch
 from pyro import poutine
@@ -19,7 +20,7 @@ class _Rows(Messenger):
         self.replaced: list[str] = []
 
     def _pyro_sample(self, msg: Any) -> None:
-        if isinstance(msg["fn"], _Subsample) and msg["value"] is not None:
+        if isinstance(msg["fn"], _Subsample) and isinstance(msg["value"], torch.Tensor | np.ndarray | list | tuple):
             self.given[msg["name"]] = torch.as_tensor(msg["value"])
 
     def _pyro_post_sample(self, msg: Any) -> None:
