@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from elbo_compare.compare.semantics.explain_frame import _rows
+
 pytestmark = pytest.mark.skipif(find_spec("pyro") is None, reason="pyro is not installed")
 PROGRAM = """
 import json, sys
@@ -82,6 +84,17 @@ def test_the_commands_json_differs_by_its_draws_alone(told):
     }
     for key in ("library", "versions", "bits", "objective", "exact", "sites", "remarks"):
         assert told["own"][key] == told["child"][key], key
+
+
+def test_the_reference_has_no_bias_of_its_own():
+    """It was compared with itself alone: 0 nats would be a right that judged nothing."""
+    one = {"name": "Trace_ELBO", "kind": "Trace_ELBO", "estimates_elbo": True, "loss": 1.0, "error": "",
+           "roles": {"z": ["point"]}, "terms": {"z": -1.0}}  # fmt: skip
+    zero = {"mean": 0.0, "low": 0.0, "high": 0.0, "n": 16}
+    for beside, measured in (("Trace_ELBO", False), ("", True), ("TraceGraph_ELBO", True)):
+        (row,) = _rows(one | {"difference": zero | {"beside": beside}}, {"findings": []})
+        assert [row[name] == 0.0 for name in ("bias_nats", "bias_low", "bias_high")] == [measured] * 3
+        assert row["n"] == (16 if measured else 0)
 
 
 def test_random_numbers_of_the_caller_go_on_where_they_were(told):
