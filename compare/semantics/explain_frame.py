@@ -27,10 +27,10 @@ def explain(
     kwargs: what model and guide are called with. Columns: class, site, role, term_nats (part of the ELBO at seed 0),
     loss_nats (what the class returned there), bias_nats, bias_low, bias_high (mean ELBO less the exact one, with its
     interval; nan where another objective or nothing was measured, as of the reference itself), n (draws), error (what
-    the class raises), findings (those that cost something at the site). `frame.attrs["explanation"]` holds what `compare explain --json` prints,
-    `frame.attrs["text"]` the same as text. Runs in this process, up to five seconds of drawing; random numbers of the
-    caller go on where they were, a Pyro parameter store keeps what the pair adds. Raises UsageError where `elbo` is
-    none of the library's, and whatever the pair raises.
+    the class raises), findings (those that cost something at the site). `frame.attrs["explanation"]` holds what
+    `compare explain --json` prints, `frame.attrs["text"]` the same as text. Runs in this process, up to five seconds
+    of drawing; random numbers of the caller go on where they were, a Pyro parameter store keeps what the pair adds.
+    Raises UsageError where `elbo` is none of the library's, and whatever the pair raises.
 
     >>> import pyro
     >>> import pyro.distributions as dist
