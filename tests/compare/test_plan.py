@@ -163,7 +163,7 @@ def test_a_kl_without_a_closed_form_is_not_planned_and_a_gap_of_a_library_is():
     assert ("numpyro", "analytic-kl") in planned('["analytic-kl"]', '["householder-small@initial"]')
 
 
-@pytest.mark.parametrize("profile", ["quick", "standard", "choose"])
+@pytest.mark.parametrize("profile", ["quick", "standard", "full", "choose"])
 def test_the_error_budget_covers_every_statistical_verdict_of_the_profile(profile):
     """Counted on rows that every such claim would judge; where q's gradient is known to be constant there are none."""
     spec = read_spec(profile)
