@@ -72,7 +72,7 @@ QUOTED = (
         reached=87.85,
         deviation=0.01,
         draws=5_000,
-        trained=_TANH,
+        trained="not said; their script is of K = 50",
         quoted_by=_CARD + "iwae",
     ),
     QuotedValue(
