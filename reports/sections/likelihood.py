@@ -142,8 +142,8 @@ def _quoted(quoted: Frame | None) -> list[Block]:
         ),
         Prose(
             text=(
-                "They trained other networks, on static MNIST's 50,000 training images. Here 5,000 other digits ship: rows "
-                "of mnist-5k are not to be held against these numbers."
+                "They trained other networks, on static MNIST's 50,000 training images. Here 5,000 other digits ship: "
+                "rows of mnist-5k are not to be held against these numbers."
             )
         ),
     ]
