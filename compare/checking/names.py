@@ -106,7 +106,7 @@ OURS = (
     *("output_log_var", "output_log_sigma", "output_sigma", "output_var", "recon_loss", "key"),
 )
 
-LATENT = "q z qz latent latents enc encoder encoded post posterior phi variational inference hidden 1 first zq " + (
+LATENT = "q z qz latent latents enc encoder encoded post posterior phi variational inference hidden 0 1 first zq " + (
     "w weight weights bias"  # of a Bayesian network: its latents
 )
 PRIOR = "p prior pz 2 second priors"

@@ -70,6 +70,8 @@ KINDS = [
     ("loss_of_a_list", RIGHT, r"Bernoulli\(y_pred\) \+ KL"),
     ("loss_of_a_list_off", WRONG, "averaged over the latent"),
     ("of_a_graph_twice", WRONG, "the KL, averaged over the batch, twice"),
+    ("kl_from_nought", RIGHT, r"KL\(q \|\| p\)"),
+    ("kl_from_nought_doubled", WRONG, "-2 x the KL"),
     ("saturating", WRONG, r"off by .* at \|logit\|"),
 ]
 

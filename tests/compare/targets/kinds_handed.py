@@ -132,3 +132,15 @@ def of_a_graph_twice(adj_rec, adj, mean, log_std):
     """Its KL is divided by the batch twice."""
     kl = 0.5 / len(adj) * (mean**2 + torch.exp(log_std) ** 2 - 1 - 2 * log_std).sum(1).mean()
     return functional.binary_cross_entropy(adj_rec, adj) + kl
+
+
+def kl_from_nought(mean_0, log_variance_0, mean_1, log_variance_1):
+    """Two Gaussians that are counted from 0."""
+    ratio = (log_variance_0.exp() + (mean_0 - mean_1) ** 2) / log_variance_1.exp()
+    return 0.5 * (log_variance_1 - log_variance_0 + ratio - 1).sum(1)
+
+
+def kl_from_nought_doubled(mean_0, log_variance_0, mean_1, log_variance_1):
+    """Minus twice that KL."""
+    ratio = (log_variance_0.exp() + (mean_0 - mean_1) ** 2) / log_variance_1.exp()
+    return -(log_variance_1 - log_variance_0 + ratio - 1).sum(1)
