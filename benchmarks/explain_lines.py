@@ -62,7 +62,8 @@ def _loss(elbo: Any, pair: Any, library: str) -> float:
 
 def _constants(told: dict, pair: Any, library: str) -> Iterator[Check]:
     """½ log 2π, told of classes: by log densities that are computed with 2 π = 1 in the library's own modules."""
-    kept = {each["constants"] for each in told["classes"] if not each["error"] and each["estimates_elbo"]}
+    # in the order of the classes: the densities below are those of all sites, as Trace_ELBO adds them, which is first
+    kept = dict.fromkeys(each["constants"] for each in told["classes"] if not each["error"] and each["estimates_elbo"])
     sampled = [each for each in kept if "log p holds" in each]
     if not sampled or any("analytic" in roles for each in told["classes"] for roles in each["roles"].values()):
         return  # an analytic term holds none; what is left is told, and added up, by the classes
