@@ -37,7 +37,7 @@ from elbo_compare.suites.semantics.explaining.facts import INTENDED  # noqa: E40
 
 DRAWS = 96  # told of, and as many under other seeds: what a standard deviation can be told from nothing by, at LEVEL
 MARGIN = 1.0  # standard deviations of one draw
-LEVEL = 1e-3 / 2000  # one wrong outcome of the run in a thousand runs; a run has fewer than 2,000 checks
+LEVEL = 1e-3 / 2000  # one wrong outcome of the run in a thousand runs; fewer than 2,000 of its checks rest on draws
 OTHER_SEEDS = 100_000
 Pairs = Iterator[tuple[str, Callable, Callable, tuple]]
 
