@@ -42,8 +42,9 @@ def of_distributions(callee: Callee, names: list[str]) -> list[Argument]:
         made.append(Argument(name=f"{name}.loc", role=Role.OUTPUT, form=WrittenAs.LOCATION))
         made.append(Argument(name=f"{name}.scale", role=Role.OUTPUT_SPREAD, form=WrittenAs.SIGMA))
     names = [name for name in names if name not in decoders]
-    for position, name in enumerate(_q_first(callee, names)):
-        prior = position > 0
+    first = _q_first(callee, names)[:1]
+    for name in names:  # in the order of the parameters: with p in front it may be KL(p || q)
+        prior = name not in first
         mean, spread = (Role.PRIOR_MEAN, Role.PRIOR_SPREAD) if prior else (Role.MEAN, Role.SPREAD)
         made.append(Argument(name=f"{name}.loc", role=mean, form=WrittenAs.PLAIN, forms=(WrittenAs.PLAIN,)))
         made.append(Argument(name=f"{name}.scale", role=spread, form=WrittenAs.SIGMA, forms=(WrittenAs.SIGMA,)))

@@ -67,7 +67,7 @@ NAMES: dict[tuple[Role, WrittenAs], str] = {
     (
         Role.SPREAD,
         WrittenAs.LOG_SIGMA,
-    ): "logsigma logstd logscale logsd logstddev lnsigma logstds lnstd logs lsigma logsig logsigmas",
+    ): "logsigma logstd logscale logscales logsd logstddev lnsigma logstds lnstd logs lsigma logsig logsigmas",
     (
         Role.SPREAD,
         WrittenAs.SIGMA,

@@ -72,6 +72,8 @@ KINDS = [
     ("of_a_graph_twice", WRONG, "the KL, averaged over the batch, twice"),
     ("kl_from_nought", RIGHT, r"KL\(q \|\| p\)"),
     ("kl_from_nought_doubled", WRONG, "-2 x the KL"),
+    ("kl_of_p_from_q", RIGHT, r"KL\(p \|\| q\), its first from its second"),
+    ("kl_of_p_from_q_halved", WRONG, "."),
     ("saturating", WRONG, r"off by .* at \|logit\|"),
 ]
 

@@ -144,3 +144,15 @@ def kl_from_nought_doubled(mean_0, log_variance_0, mean_1, log_variance_1):
     """Minus twice that KL."""
     ratio = (log_variance_0.exp() + (mean_0 - mean_1) ** 2) / log_variance_1.exp()
     return -(log_variance_1 - log_variance_0 + ratio - 1).sum(1)
+
+
+def kl_of_p_from_q(p, q):
+    """KL(p || q) of two distributions, p in front, with an epsilon beside each scale."""
+    normal = torch.distributions.Normal
+    return kl_divergence(normal(p.loc, p.scale + 1e-9), normal(q.loc, q.scale + 1e-9))
+
+
+def kl_of_p_from_q_halved(p, q):
+    """Half of that."""
+    normal = torch.distributions.Normal
+    return 0.5 * kl_divergence(normal(p.loc, p.scale + 1e-9), normal(q.loc, q.scale + 1e-9))
