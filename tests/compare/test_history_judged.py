@@ -24,6 +24,8 @@ def test_a_warning_is_told_and_is_no_other_result(code, word):
     assert standing(found)[0] is word
     warned = replace(found, measured=measured | {"trace_warns": 1.0})
     assert standing(warned)[0] is word and standing(warned)[1].endswith("trace_warns is 1")
+    registered = next(name for name in ("mean_field_warns", "graph_warns") if measured.get(name) == 1.0)
+    assert standing(replace(found, measured=measured | {registered: 0.0}))[0] is Standing.OTHER
     value = next(name for name in measured if name in ("loss", "mean_field"))
     wrong = replace(warned, measured=warned.measured | {value: 17.0})
     assert standing(wrong)[0] is Standing.OTHER

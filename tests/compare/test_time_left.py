@@ -60,8 +60,11 @@ def ends(untimed, seconds, jobs=2):
     return found
 
 
+SHORT_S = 15.0  # left: what is told is whole seconds then, and one cell that takes long is most of it
+
+
 def ratios(cells, known, plain, compiling):
-    """Told by true time left at every cell's end from a tenth of the way on, where 15 s and more are left."""
+    """Told by true time left at every cell's end from a tenth of the way on, where more than `SHORT_S` is left."""
     seconds = {key: each.seconds * (compiling if each.compiles else plain) for key, each in known.items()}
     timed_s = plain * sum(known[each.key].seconds for each in cells if each.procedure is Procedure.TIME)
     found = ends([each for each in cells if each.procedure is not Procedure.TIME], seconds)
@@ -71,7 +74,7 @@ def ratios(cells, known, plain, compiling):
     left, told = TimeLeft(cells=cells, jobs=2, after_s=after_s), []
     for end, each in sorted(found, key=lambda row: row[0]):
         left.done(CellResult(cell=each, status=Status.OK, elapsed_s=seconds[each.key], fingerprint="f"), end)
-        if end > total / 10 and total - end > 15.0:
+        if end > total / 10 and total - end > SHORT_S:
             told.append(left.seconds(end) / (total - end))
     midway = last + timed_s / 2  # no timed cell has ended: they end together
     return [*told, left.seconds(midway) / (total - midway)]
@@ -80,8 +83,9 @@ def ratios(cells, known, plain, compiling):
 @pytest.mark.parametrize("profile", ["quick", "standard", "full"])
 @pytest.mark.parametrize(("plain", "compiling"), PACES, ids=NAMES)
 def test_the_time_left_is_within_a_factor_of_one_and_a_half_from_a_tenth_of_the_way_on(profile, plain, compiling):
-    found = ratios(*planned(profile), plain, compiling)
-    assert len(found) > 100
+    cells, known = planned(profile)
+    found = ratios(cells, known, plain, compiling)
+    assert len(found) > 0.7 * len(cells)
     assert 1 / 1.5 < min(found) <= max(found) < 1.5
 
 
