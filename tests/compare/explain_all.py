@@ -115,8 +115,8 @@ def covered(library: str, backend: Any) -> dict[str, dict]:
             if library == "pyro":  # autoguides name their parameters alike
                 importlib.import_module("pyro").clear_param_store()
             elbos = {f"{each}()": getattr(backend.module, each)() for each in (*cover.CLASSES, *further.get(name, ()))}
-            by_op = patch.object(backend.NumPyroPair, "_compile", lambda self: None)
-            with by_op if name in uncompiled else nullcontext():
+            by_op = name in uncompiled  # of NumPyro
+            with patch.object(backend.NumPyroPair, "_compile", lambda self: None) if by_op else nullcontext():
                 pair = backend.prepare(model, guide, arguments, {}, elbos)
             told = plain(explanation(pair, nothing))
             found[name] = told | {"text": "\n".join(text(told))}
