@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from elbo_compare.compare.checking.another_size import held
 from elbo_compare.compare.checking.callee import Callee, callee_of
 from elbo_compare.compare.checking.diagnosis import DifferenceForm
 from elbo_compare.compare.checking.expectation import judge_drawing
@@ -22,7 +23,7 @@ from elbo_compare.compare.checking.names import OURS, Role, read_name
 from elbo_compare.compare.checking.objectives import Name
 from elbo_compare.compare.checking.result import CheckResult, CheckVerdict
 from elbo_compare.compare.checking.roles import Assignment, assignments
-from elbo_compare.compare.checking.signature import FunctionKind, read_mapping
+from elbo_compare.compare.checking.signature import FunctionKind, Signature, read_mapping
 from elbo_compare.compare.checking.source import (
     LARGEST_AXIS,
     SMALLEST_AXIS,
@@ -167,34 +168,52 @@ def _rank(result: CheckResult) -> tuple[int, int]:
 
 
 def _checked(assignment: Assignment, options: Options, framework: str | None, label: str) -> CheckResult:
-    """One reading: called at free sizes first, then at those that the source or the fit names."""
+    """One reading: called at free sizes first, then at those that the source or the fit names; what is right there,
+    at a second size of the axes that had one."""
+    result, finding = _tried(assignment, options, framework, label)
+    return held(result, finding, lambda shapes: _at(assignment, options, framework, label, (shapes,)))
+
+
+def _tried(
+    assignment: Assignment, options: Options, framework: str | None, label: str
+) -> tuple[CheckResult, Finding | None]:
     named = _sizes_named(assignment.callee)
     time_first = time_comes_first(assignment.callee.function)
     shapes = shapes_of(assignment.signature, options.shapes, named, time_first=time_first)
     result, finding = _at(assignment, options, framework, label, shapes)
     if finding is None or result.verdict in GOOD:
-        return result
+        return result, finding
     if result.verdict is CheckVerdict.NOT_JUDGED and reshaped_to_signals(assignment.callee.function):
         signals = tuple(replace(options.shapes, layout=Layout.SIGNAL, observed=n) for n in (*named, None))
-        other, _ = _at(assignment, options, framework, label, signals)
-        result = min((other, result), key=lambda one: ORDER.index(one.verdict))
+        other = _at(assignment, options, framework, label, signals)
+        result = min((other[0], result), key=lambda one: ORDER.index(one.verdict))
     used = finding.shapes
     if used is not None and sums_an_axis_before_the_last(assignment.callee.function) and not used.latent_map:
-        other, _ = _at(assignment, options, framework, label, (replace(used, latent_steps=True),))
-        if other.verdict in GOOD:
+        other = _at(assignment, options, framework, label, (replace(used, latent_steps=True),))
+        if other[0].verdict in GOOD:
             return other
     if used is not None and (used.layout is Layout.STEPS or used.latent_steps):
-        other, _ = _at(assignment, options, framework, label, (replace(used, by_step=True),))
-        return other if other.verdict in GOOD else result
+        if not _all_have_steps(used, assignment.signature):
+            return result, finding
+        other = _at(assignment, options, framework, label, (replace(used, by_step=True),))
+        return other if other[0].verdict in GOOD else (result, finding)
     pictures = PICTURES_TRIED if result.layout == Layout.MAP.value else ()
     for shape in (
         *_written_for(finding, options.shapes, assignment.callee),
         *(replace(options.shapes, layout=each) for each in pictures),
     ):
-        other, _ = _at(assignment, options, framework, label, (shape,))
+        other, there = _at(assignment, options, framework, label, (shape,))
         if other.verdict in GOOD:
-            return replace(other, notes=(_only_there(shape), *other.notes))
-    return result
+            return replace(other, notes=(_only_there(shape), *other.notes)), there
+    return result, finding
+
+
+def _all_have_steps(used: Shapes, signature: Signature) -> bool:
+    """Whether each step can be a datum: a datum has its own x and its own latents, or the function takes one of them
+    alone."""
+    data = signature.find(Role.X) or signature.find(Role.OUTPUT)
+    latents = signature.find(Role.MEAN) or signature.find(Role.Z)
+    return (not data or used.layout is Layout.STEPS) and (not latents or used.latent_steps)
 
 
 def _sizes_named(callee: Callee) -> tuple[int, ...]:

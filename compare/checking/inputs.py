@@ -35,9 +35,12 @@ class Layout(StrEnum):
 
 PICTURES = {Layout.MNIST: (784,), Layout.IMAGE: (1, 28, 28), Layout.LAST: (28, 28, 1), Layout.COLOUR: (3, 32, 32),
             Layout.LARGE: (3, 64, 64)}  # fmt: skip
-MAP_AXES = (3, 2)  # channels and height of the small picture; its width is free
-LATENT_MAP = (2, 2)  # height and width of a feature-map latent; its channels are free
-STEPS = 7  # of a sequence: no size of a batch, nor of an axis of one step
+OTHER_PICTURES = PICTURES | {Layout.IMAGE: (1, 32, 36), Layout.LAST: (32, 36, 1), Layout.COLOUR: (3, 40, 44),
+                             Layout.LARGE: (3, 72, 76)}  # fmt: skip
+# Each axis that has one size in all calls, and a second size: an average over it is a constant at the first alone.
+MAP_AXES = (3, 2), (5, 4)  # channels and height of the small picture; its width is free
+LATENT_MAP = (2, 2), (3, 4)  # height and width of a feature-map latent; its channels are free
+STEPS = 7, 13  # of a sequence: no size of a batch, nor of an axis of one step
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,22 +61,46 @@ class Shapes:
     latent_steps: bool = False
     time_first: bool = False  # of a sequence: (steps, batch, axis)
     by_step: bool = False  # of sequences: each step is a datum of its own
+    other: bool = False  # every axis that has one size in all calls has its second
     batch: int | None = None
     latent: int | None = None
     observed: int | None = None
 
     def sizes(self, sizes: Sizes) -> Sizes:
         """The sizes of the canonical arrays under these shapes."""
-        picture = PICTURES.get(self.layout)
-        steps = 1 if self.by_step else STEPS
-        wider = {Layout.MAP: int(np.prod(MAP_AXES)), Layout.STEPS: steps}.get(self.layout, 1)
-        deeper = int(np.prod(LATENT_MAP)) if self.latent_map else steps if self.latent_steps else 1
+        picture = self.picture
+        steps = 1 if self.by_step else self.steps
+        wider = {Layout.MAP: int(np.prod(MAP_AXES[self.other])), Layout.STEPS: steps}.get(self.layout, 1)
+        deeper = int(np.prod(LATENT_MAP[self.other])) if self.latent_map else steps if self.latent_steps else 1
         observed, latent = self.observed or sizes.observed * wider, self.latent or sizes.latent * deeper
         return Sizes(
-            batch=(self.batch or sizes.batch) * (STEPS if self.by_step else 1),
+            batch=(self.batch or sizes.batch) * (self.steps if self.by_step else 1),
             latent=latent,
             observed=int(np.prod(picture)) if picture else observed,
         )
+
+    @property
+    def steps(self) -> int:
+        """Of a sequence."""
+        return STEPS[self.other]
+
+    @property
+    def picture(self) -> tuple[int, ...] | None:
+        """The shape of one picture; None where its axes are free."""
+        return (OTHER_PICTURES if self.other else PICTURES).get(self.layout)
+
+    @property
+    def fixed(self) -> dict[str, tuple[int, ...]]:
+        """The sizes of the axes that have one size in all calls, by what they are called; one axis by itself is said
+        by its law (784 pixels)."""
+        found: dict[str, tuple[int, ...]] = {}
+        if self.layout is Layout.STEPS or self.latent_steps:
+            found["steps"] = (self.steps,)
+        if self.layout is Layout.MAP or (self.picture and len(self.picture) > 1):
+            found["picture"] = self.picture or MAP_AXES[self.other]
+        if self.latent_map:
+            found["latent map"] = LATENT_MAP[self.other]
+        return found
 
     @property
     def splits(self) -> bool:
@@ -83,18 +110,18 @@ class Shapes:
     def shaped(self, role: Role, array: Array) -> Array:
         """A canonical array as the function wants it."""
         if role in (Role.X, Role.OUTPUT, Role.OUTPUT_SPREAD):
-            axes = {Layout.MAP: (*MAP_AXES, -1), Layout.SIGNAL: (1, -1), Layout.STEPS: (STEPS, -1)}
-            shape = PICTURES.get(self.layout) or axes.get(self.layout)
-            rows = len(array) // STEPS if self.by_step else len(array)
+            axes = {Layout.MAP: (*MAP_AXES[self.other], -1), Layout.SIGNAL: (1, -1), Layout.STEPS: (self.steps, -1)}
+            shape = self.picture or axes.get(self.layout)
+            rows = len(array) // self.steps if self.by_step else len(array)
             return self._turned(array.reshape(rows, *shape)) if shape else array
         if self.latent_map and array.ndim == 2:
-            return array.reshape(len(array), -1, *LATENT_MAP)
+            return array.reshape(len(array), -1, *LATENT_MAP[self.other])
         if self.latent_steps and array.ndim == 2:
-            return self._turned(array.reshape(-1 if self.by_step else len(array), STEPS, self._width(array)))
+            return self._turned(array.reshape(-1 if self.by_step else len(array), self.steps, self._width(array)))
         return array
 
     def _width(self, array: Array) -> int:
-        return array.shape[1] if self.by_step else array.shape[1] // STEPS
+        return array.shape[1] if self.by_step else array.shape[1] // self.steps
 
     def _turned(self, array: Array) -> Array:
         return array.swapaxes(0, 1) if self.time_first and array.ndim == 3 else array
@@ -121,9 +148,8 @@ class Shapes:
         axes = "steps, batch" if self.time_first else "batch, steps"
         if self.by_step:
             return f"called with sequences, ({axes}, axis): each step counts as a datum, so that a mean is over both"
-        return (
-            f"called with sequences, ({axes}, axis), of {STEPS} steps: 1/{STEPS} of a sum is an average over the steps"
-        )
+        n = self.steps
+        return f"called with sequences, ({axes}, axis), of {n} steps: 1/{n} of a sum is an average over the steps"
 
 
 # Several batch, latent and observed sizes: what a result is averaged over shows in its ratio to the right value.

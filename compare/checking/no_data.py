@@ -15,20 +15,24 @@ FEATURES = re.compile(
 PROMISES = re.compile(
     r"recon|likel|nll|log_?p|mse|l1|l2|mae|bce|error|entropy|elbo|vae|gauss|normal|laplace|poisson|bernoulli"
 )
+OF_DATA = re.compile(r"recon|likel|nll|log_?p|elbo|vae")  # what no distance of features is called
+REBUILT = re.compile(r"recon|(^|_)recs?(_|$)|hat$|decoded")
 
 
 def of_no_data(subject: Subject) -> str:
     """Why a term of two arrays is no likelihood, in words; "" where nothing says so.
 
     A distance is a likelihood only of data: between features, or between arrays of unknown names under a name that
-    promises none, it is some other loss.
+    promises none, it is some other loss. A function that is called a reconstruction or a likelihood, or takes x and its
+    reconstruction by their names, is held to it, whatever else a name says.
     """
     signature = subject.signature
     if signature.kind is not FunctionKind.RECONSTRUCTION or subject.options.kind or subject.options.likelihood:
         return ""
     label = signature.name.lower()
     names = [argument.name for role in (Role.X, Role.OUTPUT) if (argument := signature.find(role))]
-    for name in (label, *names):
+    said = OF_DATA.search(label) or (all(map(read_name, names)) and REBUILT.search(names[-1].lower()))
+    for name in () if said else (label, *names):
         if FEATURES.search(name.lower()):
             return f"a distance of features, by the name {name}, and no likelihood of data: not judged"
     looped = _looped_over(subject, names)

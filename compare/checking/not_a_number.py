@@ -1,6 +1,8 @@
 """A term that is no number: wherever a mean is negative (a logarithm or a root of it, or `F.kl_div` of two Gaussians),
-or because what it was called with is outside of its domain, which is no fault of the function's."""
+or because what it was called with is outside of its domain, which is no fault of the function's. Data of 0 and 1 are
+ordinary: only a term alone that wants positive numbers, those above 1 among them, is excused for a 0."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +13,7 @@ from elbo_compare.compare.checking.experiment import Experiment, Observation
 from elbo_compare.compare.checking.failure import FunctionError
 from elbo_compare.compare.checking.inputs import ORDINARY, Layout, Trial
 from elbo_compare.compare.checking.names import Role
+from elbo_compare.compare.checking.signature import FunctionKind
 from elbo_compare.compare.checking.source import handed_to
 
 MOVABLE = {Role.X: "x", Role.OUTPUT: "output", Role.Z: "z", Role.MEAN: "mean"}
@@ -41,6 +44,10 @@ def outside_of_its_domain(experiment: Experiment, position: int) -> str:
         return ""
     given = [a for a in experiment.signature.arguments if a.role in MOVABLE and a.role is not Role.MEAN]
     mean = [a for a in experiment.signature.arguments if a.role is Role.MEAN and experiment.signature.find(Role.Z)]
+    if not _wants_positive_data(experiment, cases, position):
+        if not any(_no_number(experiment, _positive(case, {Role.X}), position) for case in cases):
+            return ""
+        given = [a for a in given if a.role is not Role.X]
     alone = [(argument,) for argument in given]
     for chosen in (*alone, tuple(given), (*given, *mean)):
         roles = {argument.role for argument in chosen}
@@ -53,6 +60,14 @@ def outside_of_its_domain(experiment: Experiment, position: int) -> str:
     if experiment.shapes.layout is not Layout.FLAT and experiment.signature.find(Role.X):
         return f"no number for x {experiment.shapes.text}, the first shape that it takes: not judged"
     return ""
+
+
+def _wants_positive_data(experiment: Experiment, cases: Sequence[Trial], position: int) -> bool:
+    """Whether it is a term of x alone, with no KL, that is a number for x between 0.2 and 1.8."""
+    if experiment.signature.kind is not FunctionKind.RECONSTRUCTION or experiment.signature.find(Role.X) is None:
+        return False
+    above = [replace(case, x=2 * _positive(case, {Role.X}).x) for case in cases]
+    return not any(_no_number(experiment, case, position) for case in above)
 
 
 def _positive(case: Trial, roles: set[Role]) -> Trial:
