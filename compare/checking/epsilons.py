@@ -2,7 +2,7 @@
 
 import copy
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from types import CodeType, FunctionType
 from typing import Any
@@ -11,6 +11,7 @@ import numpy as np
 
 from elbo_compare.compare.checking.callee import Callee
 from elbo_compare.compare.checking.claims import judge
+from elbo_compare.compare.checking.epsilon_use import are_epsilons
 from elbo_compare.compare.checking.failure import FunctionError
 from elbo_compare.compare.checking.fitting import EXACT, SINGLE
 from elbo_compare.compare.checking.followed import FRAMEWORKS
@@ -67,6 +68,14 @@ def small_numbers(subject: Subject) -> list[float]:
 def epsilons_reached(function: Callable[..., Any]) -> tuple[float, ...]:
     """Small numbers in the person's own functions and methods that a body reaches by name, and in their defaults."""
     found: dict[float, None] = {}
+    for one in _reached(function):
+        values = [*one.__code__.co_consts, *(one.__defaults__ or ()), *(one.__kwdefaults__ or {}).values()]
+        found |= {abs(v): None for v in values if isinstance(v, float) and _tiny(v) != v}
+    return tuple(found)
+
+
+def _reached(function: Callable[..., Any]) -> Iterator[FunctionType]:
+    """The function itself, and those of the person's own that its body reaches by name."""
     seen: set[int] = set()
     inner = surface(function)
     waiting = [getattr(inner, "__func__", inner)]
@@ -76,19 +85,24 @@ def epsilons_reached(function: Callable[..., Any]) -> tuple[float, ...]:
         if not inspect.isfunction(one) or id(one) in seen:
             continue
         seen.add(id(one))
-        values = [*one.__code__.co_consts, *(one.__defaults__ or ()), *(one.__kwdefaults__ or {}).values()]
-        found |= {abs(v): None for v in values if isinstance(v, float) and _tiny(v) != v}
+        yield one
         for name in one.__code__.co_names:
             each = one.__globals__.get(name) or getattr(type(holder), name, None)
             waiting += [each] if _own(each) else []
-    return tuple(found)
 
 
 def caused_by_epsilons(subject: Subject, reading: Reading, reduction: Reduction) -> bool | None:
-    """Whether the term is right to its own rounding without its small numbers; None where it can't be made without.
+    """Whether the term is right to its own rounding without its small numbers, and they are epsilons by their use; None
+    where it can't be made without, or the use can't be seen."""
+    function = subject.callee.function
+    holder = getattr(surface(function), "__self__", None)
+    used = are_epsilons(_reached(function), holder, subject.callee.scalars)
+    gone = False if used is False else _right_without(subject, reading, reduction)
+    return None if gone and used is None else gone
 
-    A constant in few digits may be left, which has no slope.
-    """
+
+def _right_without(subject: Subject, reading: Reading, reduction: Reduction) -> bool | None:
+    """A constant in few digits may be left, which has no slope."""
     tiny = without(subject.callee) if subject.experiment.function is subject.callee else None
     if tiny is None:
         return None

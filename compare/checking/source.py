@@ -59,6 +59,12 @@ def own_nodes(function: Callable[..., Any]) -> tuple[ast.AST, ...]:
     return tuple(_own(tree)) if tree else ()
 
 
+def body_nodes(function: Callable[..., Any]) -> tuple[ast.AST, ...]:
+    """Every node of the body, those of functions inside it too; () where there is no source."""
+    tree = _tree(function)
+    return tuple(node for statement in tree.body for node in ast.walk(statement)) if tree else ()
+
+
 def returned_names(function: Callable[..., Any], count: int) -> tuple[str, ...]:
     """The names (else the expressions) of `count` values that the last matching `return a, b` gives; () if unknown."""
     tree = _tree(function)

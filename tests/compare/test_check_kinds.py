@@ -10,8 +10,9 @@ from elbo_compare.compare.checking.failure import TargetError
 from elbo_compare.compare.checking.result import CheckVerdict
 from elbo_compare.compare.checking.target import load
 
-FILES = tuple(Path(__file__).parent / "targets" / name for name in ("kinds.py", "kinds_handed.py"))
+FILES = tuple(Path(__file__).parent / "targets" / name for name in ("kinds.py", "kinds_handed.py", "kinds_sized.py"))
 RIGHT, WRONG, NOT_JUDGED = CheckVerdict.RIGHT, CheckVerdict.WRONG, CheckVerdict.NOT_JUDGED
+OTHER, FAILED = CheckVerdict.OTHER_OBJECTIVE, CheckVerdict.FAILED
 
 KINDS = [
     ("both_forms", RIGHT, r"KL\(q \|\| N\(0, I\)\), one value per datum.*sigma is fed as the sigma of log_sigma"),
@@ -36,7 +37,7 @@ KINDS = [
     ("loss_of_sequences", RIGHT, r"Bernoulli\(x_hat\) \+ KL\(q \|\| N\(0, I\)\), averaged over the batch"),
     (
         "loss_of_sequences_uneven",
-        CheckVerdict.OTHER_OBJECTIVE,
+        OTHER,
         "0.1429 x KL.*1/7 of a sum is an average over the steps",
     ),
     ("deviance", NOT_JUDGED, "no number at the values of y_true"),
@@ -75,6 +76,27 @@ KINDS = [
     ("kl_of_p_from_q", RIGHT, r"KL\(p \|\| q\), its first from its second"),
     ("kl_of_p_from_q_halved", WRONG, "."),
     ("saturating", WRONG, r"off by .* at \|logit\|"),
+    ("loss_of_steps_beside_one_code", OTHER, "0.1429 x reconstruction"),
+    ("loss_of_steps_and_spreads", OTHER, "0.1429 x reconstruction"),
+    ("loss_of_steps_squared", OTHER, "0.1429 with 7 steps, 0.07692 with 13 steps, relative to the KL"),
+    ("loss_of_codes_averaged", OTHER, "weighs 7 with 7 steps, 13 with 13 steps"),
+    ("loss_of_steps_summed", RIGHT, r"N\(x \| x_hat, 7\)"),
+    ("nll_of_steps", WRONG, "averages over the steps"),
+    ("loss_of_channels", OTHER, "over axes of a picture.*0.3333 with a picture of 3 x 2"),
+    ("loss_of_rows", OTHER, "over axes of a picture.*1 with a picture of 3 x 2"),
+    ("loss_of_pixels", RIGHT, r"N\(x \| x_hat, 1\)"),
+    ("generator_loss", WRONG, "averaged over the observed dimensions"),
+    ("recon_of_style", WRONG, "averaged over the batch and the observed dimensions"),
+    ("style_apart", NOT_JUDGED, "a distance of features"),
+    ("loss_without_zeros", FAILED, "NaN at ordinary inputs"),
+    ("bernoulli_without_zeros", FAILED, "NaN at ordinary inputs"),
+    ("kl_with_a_small_factor", WRONG, "."),
+    ("kl_with_a_small_penalty", WRONG, "."),
+    ("kl_with_a_named_penalty", WRONG, "."),
+    ("kl_beside_an_epsilon", RIGHT, "epsilon|1e-07"),
+    ("kl_shifted", RIGHT, "float32 rounding"),
+    ("kl_divided_by_one", WRONG, "."),
+    ("kl_of_clamped", RIGHT, "epsilon|1e-0"),
 ]
 
 
