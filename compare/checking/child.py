@@ -10,6 +10,7 @@ from elbo_compare.compare.checking.models.check import check_model
 from elbo_compare.compare.checking.models.loading import Loaded, whole
 from elbo_compare.compare.checking.result import CheckResult, CheckVerdict
 from elbo_compare.compare.checking.target import load
+from elbo_compare.compare.launching.seeding import seeded_imports
 from elbo_compare.compare.launching.target import CALLING, IMPORTING
 from elbo_compare.compare.launching.target_child import Tell
 
@@ -18,6 +19,7 @@ def answer(request: dict[str, Any], tell: Tell) -> dict[str, Any]:
     """One check: {"exit_code", "text", "json"}."""
     target, started = request["target"], time.perf_counter()
     options, whole_alone = request["options"], request.get("model") or {}
+    seeded_imports()  # a model's weights are the same in every run
     try:
         tell(IMPORTING)
         model = whole(target, asked=bool(whole_alone))

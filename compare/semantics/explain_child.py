@@ -8,10 +8,11 @@ from math import isfinite
 from typing import Any
 
 from elbo_compare.compare.checking.failure import TargetError
+from elbo_compare.compare.launching.seeding import seeded_imports
 from elbo_compare.compare.launching.target import CALLING, IMPORTING
 from elbo_compare.compare.launching.target_child import Tell
 from elbo_compare.compare.semantics.explain_raised import raised_by_pair
-from elbo_compare.compare.semantics.explain_target import arguments, loaded, seeded_imports
+from elbo_compare.compare.semantics.explain_target import arguments, loaded
 from elbo_compare.suites.semantics.case import OF_PROGRAMS
 
 LIBRARIES = tuple(map(str, OF_PROGRAMS))

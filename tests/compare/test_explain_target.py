@@ -161,7 +161,7 @@ def test_torch_is_seeded_as_soon_as_it_is_imported(tmp_path):
     """A stand-in under its name: whoever imports it, what is drawn while modules load is the same in every run."""
     (tmp_path / "torch.py").write_text("SEEDS = []\nmanual_seed = SEEDS.append\n")
     program = (
-        "import sys; from elbo_compare.compare.semantics.explain_target import seeded_imports;"
+        "import sys; from elbo_compare.compare.launching.seeding import seeded_imports;"
         f"sys.path.insert(0, {str(tmp_path)!r}); seeded_imports(); import torch; print(torch.SEEDS, torch.__file__)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
