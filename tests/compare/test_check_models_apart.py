@@ -131,11 +131,10 @@ def test_a_mistake_of_a_conditional_model_is_seen_and_the_number_of_classes_is_t
     assert "say of how many classes, as in --set classes=10" in result.message
 
 
-def test_an_elbo_without_a_name_is_to_be_maximised_and_a_loss_is_not():
-    result = checked("Upward")
-    assert result.verdict is CheckVerdict.RIGHT, result.as_text()
-    assert "it is the ELBO itself, which is to be maximised" in result.as_text()
-    assert "your loss = -TraceMeanField_ELBO" in result.message
+def test_an_elbo_without_a_name_is_asked_for_and_under_the_name_of_a_loss_it_is_wrong():
+    result = checked("Upward")  # nothing in its file says which way it goes
+    assert result.verdict is CheckVerdict.NOT_JUDGED, result.as_text()
+    assert "what forward gives is the ELBO itself" in result.message
     result = checked("UpwardLoss")
     assert result.verdict is CheckVerdict.WRONG, result.as_text()
 

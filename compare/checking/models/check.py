@@ -15,13 +15,22 @@ from elbo_compare.compare.checking.models.drafting import GOOD
 from elbo_compare.compare.checking.models.gradients import within
 from elbo_compare.compare.checking.models.judging import judged
 from elbo_compare.compare.checking.models.making import instance, is_model
-from elbo_compare.compare.checking.models.opening import bridge_of, compares_its_data, on_binary_data, opened
+from elbo_compare.compare.checking.models.opening import (
+    Opened,
+    bridge_of,
+    compares_its_data,
+    on_binary_data,
+    opened,
+    reopened,
+)
+from elbo_compare.compare.checking.models.returning import is_log_likelihood
 from elbo_compare.compare.checking.result import CheckResult, CheckVerdict
 from elbo_compare.compare.errors import unknown
 from elbo_compare.compare.files import parse_json
 from elbo_compare.suites.contract import Array
 
 MOST_WAYS = 4
+JUDGED = (CheckVerdict.RIGHT, CheckVerdict.BY_DESIGN, CheckVerdict.OTHER_OBJECTIVE)
 AGAIN = (CheckVerdict.NOT_JUDGED, CheckVerdict.FAILED)  # another way to a loss may say more
 
 
@@ -86,6 +95,8 @@ def _best(
             result = judged(binary or each, model, label, **options)
             if binary is not None and result.verdict in AGAIN:
                 result = judged(each, model, label, **options)
+            if each.way.chosen.apart and result.verdict is CheckVerdict.WRONG:
+                result = _by_its_value(result, binary or each, model, label, options)
             if chosen is None or (chosen.verdict in AGAIN and result.verdict not in AGAIN):
                 chosen = result
             if chosen.verdict not in AGAIN or number + 1 == MOST_WAYS:
@@ -100,6 +111,33 @@ def _best(
         chosen = chosen or CheckResult(target=label, verdict=CheckVerdict.FAILED, message=message)
     assert chosen is not None
     return chosen
+
+
+def _by_its_value(result: CheckResult, opened_: Opened, model: Any, label: str, options: dict[str, Any]) -> CheckResult:
+    """The verdict on two parts whose difference is wrong and whose sum is right, or the other way round: the values say
+    which of the two the reconstruction is. Where its name says otherwise nobody is accused, nor is it right."""
+    way = opened_.way
+    name = way.chosen.data
+    way.told["turned"] = True
+    other = judged(reopened(opened_), model, label, **options)
+    if other.verdict not in JUDGED:
+        del way.told["turned"]
+        return result
+    called = is_log_likelihood(name)
+    value = "a negative log likelihood" if called else "a log likelihood"
+    if not called:
+        return replace(other, notes=(*other.notes, f"{name} is {value} by its value"))
+    text = (
+        f"not judged: {name} is {value} by its value, and what adds the KL to it was not seen: rename it, or name that"
+    )
+    return replace(
+        other,
+        verdict=CheckVerdict.NOT_JUDGED,
+        message=f"{text}, as in --loss FUNCTION",
+        equation="",
+        diagnosis=None,
+        terms=tuple(replace(each, right=False, diagnosis=None) for each in other.terms),
+    )
 
 
 def _known(frozen: Sequence[str], weights: Mapping[str, bool]) -> None:

@@ -36,7 +36,7 @@ class ResultDraft:
         """The record. A part that was not judged is never silent: `message` says it."""
         way = self.opened.way
         given = [f"given: {', '.join(way.given)}"] if way.given else []
-        if way.chosen.apart:
+        if way.chosen.apart and not self.opened.elsewhere:
             given.insert(0, f"returned apart: {way.chosen.apart} is taken for the loss; what adds them was not seen")
         term = TermResult(
             name="loss",

@@ -17,6 +17,7 @@ from typing import Any
 from elbo_compare.compare.checking.axis_names import BATCH_NAMES
 from elbo_compare.compare.checking.failure import TargetError
 from elbo_compare.compare.checking.models.calling import Caller, called, named_outputs, parameters_of, zeros
+from elbo_compare.compare.checking.models.descending import descents, direction
 from elbo_compare.compare.checking.models.labels import NAMES, Labels
 from elbo_compare.compare.checking.models.loading import load_model
 from elbo_compare.compare.checking.models.making import TREES, is_model
@@ -47,7 +48,8 @@ MOST_WAYS = 24
 @dataclass(frozen=True, kw_only=True)
 class Way:
     """One way to the loss. enter: x -> {"loss": ..., "out": what forward gave}; `given`: numbers that we chose; terms:
-    of the last run, how the loss was chosen among what came back."""
+    of the last run, how the loss was chosen among what came back; told: what its values told of that, for `loss_of`.
+    descends: 1 where what it gives is minimised, -1 where its negative is, 0 where that is not known."""
 
     label: str
     enter: Callable[[Any], Mapping[str, Any]]
@@ -55,6 +57,8 @@ class Way:
     positive: bool = False
     function: Callable[..., Any] | None = None
     terms: list[Terms] = field(default_factory=list)
+    told: dict[str, Any] = field(default_factory=dict)
+    descends: int = 0
 
     @property
     def chosen(self) -> Terms:
@@ -79,7 +83,7 @@ def ways(
     if loss is None and callable(getattr(model, "model", None)) and callable(getattr(model, "guide", None)):
         yield from _of_pair(model, names, constants)
     if loss is None or loss == "forward" or alone:
-        yield _returned(caller)
+        yield _returned(caller, 1 if loss == "forward" else direction(descents(text_of(names), model, names)))
     if loss is None and of_keras(model) and getattr(model, "compiled", False):
         yield _fitted(caller)
     for label, function in named:
@@ -94,10 +98,10 @@ def ways(
 
 def _script(names: Mapping[str, Any]) -> list[Loop]:
     """The training loops of the model's file."""
-    return loops_of(_text(names), str(names.get("__file__")))
+    return loops_of(text_of(names), str(names.get("__file__")))
 
 
-def _text(names: Mapping[str, Any]) -> str:
+def text_of(names: Mapping[str, Any]) -> str:
     """The text of the model's file; "" where there is none."""
     file = Path(str(names.get("__file__") or ""))
     try:
@@ -122,7 +126,7 @@ def _of_pair(model: Any, names: Mapping[str, Any], constants: Mapping[str, Any])
     """A Pyro model and guide, as methods: by the ELBO object that their file names, else Trace_ELBO."""
     if find_spec("pyro") is None:
         return
-    called_there = [name for name in re.findall(r"\b(\w*_ELBO)\(", _text(names)) if not name.startswith("Jit")]
+    called_there = [name for name in re.findall(r"\b(\w*_ELBO)\(", text_of(names)) if not name.startswith("Jit")]
     name = next(iter(called_there), "Trace_ELBO")
     objective = import_module("elbo_compare.suites.bridge.pyro_networks").objective(model.model, model.guide, name)
     _, *others = [p.name for p in inspect.signature(model.model).parameters.values() if p.default is p.empty]
@@ -174,13 +178,13 @@ def _candidates(model: Any, names: Mapping[str, Any], loss: str | None) -> list[
             raise TargetError(f"No loss {loss!r}. Seen: {', '.join(known)}.")
         return [(loss, found)]
     owner = getattr(model, "owner", type(model))
-    own = {
+    own = dict.fromkeys(  # in the order of the text: of two losses of one rank the first is tried first
         key
         for base in owner.__mro__
         if base.__module__.split(".")[0] not in {"torch", "flax", "equinox", "keras", "pytorch_lightning", "lightning"}
         for key in vars(base)
         if not key.startswith("__")
-    }
+    )
     methods = {key: getattr(model, key) for key in own if _is_loss(key) and callable(getattr(model, key, None))}
     functions = {
         key: value
@@ -221,17 +225,20 @@ def _fitted(caller: Caller) -> Way:
     return Way(label="compute_loss(x, x, y_pred)", enter=enter, given=caller.given)
 
 
-def _returned(caller: Caller) -> Way:
+def _returned(caller: Caller, descends: int) -> Way:
     """Forward alone."""
     terms: list[Terms] = []
+    told: dict[str, Any] = {}
 
     def enter(x: Any) -> Mapping[str, Any]:
         out = caller.forward(x)
-        loss, *terms[:] = loss_of(out, called(caller.model))
+        loss, *terms[:] = loss_of(out, called(caller.model), **told)
         return {"loss": loss, "out": out}
 
     positive = _positive("", called(caller.model))
-    return Way(label="forward", enter=enter, given=caller.given, positive=positive, terms=terms)
+    return Way(
+        label="forward", enter=enter, given=caller.given, positive=positive, terms=terms, told=told, descends=descends
+    )
 
 
 def _bound(caller: Caller, label: str, function: Callable[..., Any], constants: Mapping[str, Any]) -> Iterator[Way]:
@@ -257,11 +264,12 @@ def _bound(caller: Caller, label: str, function: Callable[..., Any], constants: 
 
     def way(arguments: Callable[[Any], list[Any]], how: str) -> Way:
         terms: list[Terms] = []
+        told: dict[str, Any] = {}
 
         def enter(x: Any) -> Mapping[str, Any]:
             args, out = arguments(x)
             result = function(*args, **keywords)
-            loss, *terms[:] = loss_of(result, function)
+            loss, *terms[:] = loss_of(result, function, **told)
             return {"loss": loss, "out": out, "parts": result}
 
         return Way(
@@ -271,6 +279,7 @@ def _bound(caller: Caller, label: str, function: Callable[..., Any], constants: 
             positive=positive,
             function=function,
             terms=terms,
+            told=told,
         )
 
     yield from (way(arguments, how) for arguments, how in _arguments(caller, wanted, star=star))

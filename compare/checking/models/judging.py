@@ -25,7 +25,7 @@ from elbo_compare.compare.checking.models.opening import ROWS, Opened
 from elbo_compare.compare.checking.models.parts import Latent, corrupted
 from elbo_compare.compare.checking.models.priors import data_part, told, with_own_priors
 from elbo_compare.compare.checking.models.probing import Probe, Probed, ShiftingError, latents_of, probe
-from elbo_compare.compare.checking.models.restating import restate
+from elbo_compare.compare.checking.models.restating import ASKED, restate
 from elbo_compare.compare.checking.models.roughness import roughness
 from elbo_compare.compare.checking.models.sampling import Sampler, judge_sampler, unread
 from elbo_compare.compare.checking.models.several import on_several, several_of
@@ -85,9 +85,12 @@ def judged(
     if any(each.deep for each in probed.latents):  # on noise of the data: their mean and sigma are those at that noise
         probed = probed.with_latents(probed.latents)
     several = several_of(probed, likelihood)
+    sampler = judge_sampler(probed) if several is None else None
+    if opened.elsewhere and not (sampler and sampler.cause and not sampler.transformed):
+        return case.result(CheckVerdict.NOT_JUDGED, message=_added_elsewhere(opened))
     if several is not None:
         return on_several(case, several)
-    sampler = judge_sampler(probed)
+    assert sampler is not None
     if sampler.transformed and (flow := flowing(probed)) is not None:
         return _on_flow(case, flow)
     if sampler.cause or sampler.beyond:
@@ -95,6 +98,11 @@ def judged(
     case.claims += [sampler.claim] if sampler.claim else []
     case.notes += sampler.notes
     return _on_noisy_data(case, probed, latents)
+
+
+def _added_elsewhere(opened: Opened) -> str:
+    text = f"not judged: a reconstruction and a KL came back apart, and {opened.elsewhere}, which no way could run"
+    return f"{text}: name what adds them, as in --loss FILE.py:FUNCTION"
 
 
 def _on_noisy_data(case: ResultDraft, probed: Probed, latents: Sequence[Latent]) -> CheckResult:
@@ -149,12 +157,13 @@ def _on_loss(case: ResultDraft, probed: Probed, latents: Sequence[Latent] = ()) 
     deep = max(0, len(latents) - len(probed.latents))
     found = objective_of(probed, case.likelihood)
     probed, found, words = restate(probed, found, case.opened, case.likelihood)
+    if ASKED in words:
+        return case.result(CheckVerdict.NOT_JUDGED, message=ASKED)
     case.notes += words
-    if found is None or deep:
-        own = with_own_priors(probed, latents, case.likelihood)
-        if own is not None and not (own[1].standing is not Standing.RIGHT and found):
-            probed, found, deep = *own, 0
-            case.notes.append(told(probed))
+    own = with_own_priors(probed, latents, case.likelihood) if found is None or deep else None
+    if own is not None and not (own[1].standing is not Standing.RIGHT and found):
+        probed, found, deep = *own, 0
+        case.notes.append(told(probed))
     if found is not None and not deep and _falls_with_the_kl(found):
         below = _floored(case, probed) or _at_a_capacity(case, probed, found)
         if below is not None:

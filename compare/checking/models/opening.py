@@ -1,8 +1,9 @@
 """A model with one way to its loss, run once: the first feed and way that go through."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -12,10 +13,12 @@ from elbo_compare.compare.checking.failure import FunctionError, TargetError
 from elbo_compare.compare.checking.models.aged import became, heard
 from elbo_compare.compare.checking.models.calling import labelled, parameters_of
 from elbo_compare.compare.checking.models.data import KINDS, Feed, feeds
-from elbo_compare.compare.checking.models.entering import Way, of_keras, ways
+from elbo_compare.compare.checking.models.descending import descents
+from elbo_compare.compare.checking.models.entering import Way, of_keras, text_of, ways
 from elbo_compare.compare.checking.models.labels import Labels, labels_for
 from elbo_compare.compare.checking.models.lacking import lacks
 from elbo_compare.compare.checking.models.making import is_model
+from elbo_compare.compare.checking.models.returning import total_of
 from elbo_compare.compare.checking.models.scopes import NotKnownError
 from elbo_compare.suites.bridge.program import ARRANGING, Program, Run, Setting
 from elbo_compare.suites.contract import Array
@@ -48,6 +51,8 @@ class Opened:
     heavy: bool = False  # its data are wide: fewer runs say the same
     large: bool = False  # its networks are: smaller batches do
     labels: Labels | None = None  # that forward is given
+    elsewhere: str = ""  # of what its file takes a gradient, where no way runs that and the loss came apart
+    reopen: Callable[[], Program] | None = None  # a fresh program: what one has traced it keeps
 
 
 def bridge_of(model: Any) -> Any:
@@ -99,7 +104,9 @@ def opened(
         if len(done) > len(apart):
             return
     if apart:
-        yield from apart
+        taken = descents(text_of(names), model, names)
+        elsewhere = f"line {taken[0].line} of its file takes the gradient of {taken[0].text}" if taken else ""
+        yield from (replace(each, elsewhere=elsewhere) for each in apart)
         return
     _refuse_pairs(model)
     if not fed:
@@ -185,10 +192,14 @@ def _first(bridge: Any, model: Any, way: Way, fed: list[Feed], tried: _Tried, *,
     for feed in fed:
         if feed.shape in unfit:
             continue
-        program = bridge.open_program(model, way.enter, single=single)
+        reopen = partial(bridge.open_program, model, way.enter, single=single)
+        program = reopen()
         x = feed.batch(ROWS, 0)
         with heard() as notes:
             run = program.run(Setting(x=x))
+            if run.loss is None and way.chosen.beside and (total := _total(program, run)):
+                way.told["picked"], program = total, reopen()
+                run = program.run(Setting(x=x))
         if run.error:
             tried.hear(run.error, way, feed)
             if OF_NO_FEED.search(run.error):
@@ -209,8 +220,16 @@ def _first(bridge: Any, model: Any, way: Way, fed: list[Feed], tried: _Tried, *,
             return None
         held = sum(np.prod(program.shape(run, number)) for number in run.held)
         return Opened(program=program, way=way, feed=feed, run=run, heavy=x[0].size > HEAVY_ROW, large=held > LARGE,
-                      notes=tuple(notes))  # fmt: skip
+                      notes=tuple(notes), reopen=reopen)  # fmt: skip
     return None
+
+
+def _total(program: Program, run: Run) -> str:
+    """Which of the numbers that came back is the sum of others."""
+    under = "parts." if any(name.startswith("parts.") for name in run.outputs) else "out."
+    own = {name.removeprefix(under): each for name, each in run.outputs.items() if name.startswith(under)}
+    numbers = {name: program.value(run, each).item() for name, each in own.items() if not program.shape(run, each)}
+    return total_of(numbers, program.roundoff)
 
 
 def _seen(program: Program, run: Run) -> str:
@@ -238,6 +257,13 @@ def on_binary_data(opened_: Opened) -> Opened | None:
     feed = replace(opened_.feed, kind="binary")
     run = opened_.program.run(Setting(x=feed.batch(ROWS, 0)))
     return None if run.error or run.loss is None else replace(opened_, feed=feed, run=run)
+
+
+def reopened(opened_: Opened) -> Opened:
+    """The same in a fresh program: what its way was told since is not what the first one traced."""
+    assert opened_.reopen is not None
+    anew = replace(opened_, program=opened_.reopen())
+    return replace(anew, run=again(anew))
 
 
 def again(opened_: Opened, **changes: Any) -> Run:

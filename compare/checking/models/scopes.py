@@ -159,6 +159,16 @@ def holders_of(tree: ast.AST, name: str) -> tuple[set[str], set[str]]:
     return names, attributes
 
 
+def held_by_others(tree: ast.AST, names: Mapping[str, Any], owner: type) -> tuple[set[str], set[str]]:
+    """The same of every class of the file that is no relative of a model's: its `net` may be a discriminator."""
+    strangers = [
+        holders_of(tree, key)
+        for key, each in names.items()
+        if isinstance(each, type) and not issubclass(owner, each) and not issubclass(each, owner)
+    ]
+    return set().union(*(held for held, _ in strangers)), set().union(*(of_self for _, of_self in strangers))
+
+
 def called(node: ast.AST) -> str:
     """The last name of what a call calls; "" for anything else."""
     if not isinstance(node, ast.Call):
