@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from elbo_compare.reports.content import Frame
 
-AT_ONCE = 150_000  # rows: a file of at most so many is read once by each process; 100 MB as Python sees them
+AT_ONCE = 80_000  # rows: a file of at most so many is read once by each process; 60 MB as Python sees them
 
 # What rows are made into: text as str, numbers as float64, the named columns (all documented ones by default) first.
 Complete = Callable[[Frame, Sequence[str] | None], Frame]
