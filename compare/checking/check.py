@@ -29,11 +29,14 @@ from elbo_compare.compare.checking.source import (
     SMALLEST_AXIS,
     axis_sizes,
     batch_sizes,
+    handed_to,
+    methods_called,
     reshaped_to_signals,
     sums_an_axis_before_the_last,
     time_comes_first,
 )
 from elbo_compare.compare.checking.target import lacking
+from elbo_compare.compare.checking.tied import may_weigh
 from elbo_compare.compare.checking.verdict import Finding, examined
 from elbo_compare.suites.contract import Likelihood
 
@@ -105,6 +108,11 @@ def check_function(
             result = _bound(callee, log_weights, options, framework, label)
         else:
             result = _best(options_read, options, framework, label)
+            name = may_weigh(tie for one in options_read for tie in one.callee.ties)
+            log_of_it = handed_to(function, name) or methods_called(function, name)  # a spread's, no weight's
+            if name and result.verdict is CheckVerdict.WRONG and not log_of_it:
+                read = assignments(callee.given(**{name: 1.0}), chosen, read_mapping(mapping))
+                result = _asked(result, _best(read, options, framework, label), name)
     except (TargetError, FunctionError):
         raise
     except Exception as error:  # ours, not the function's: that must not read like a verdict on it
@@ -119,6 +127,20 @@ def _bound(callee: Callee, name: str, options: Options, framework: str | None, l
         return check_bound(callee, name, options.objective, framework, label)
     except FunctionError as error:
         return CheckResult(target=label, verdict=CheckVerdict.FAILED, message=str(error))
+
+
+def _asked(result: CheckResult, weighed: CheckResult, name: str) -> CheckResult:
+    """A function that is wrong with the parameter as a spread, and right with it as a weight of 1: it is asked for."""
+    if weighed.verdict not in GOOD:
+        return result
+    text = f"{name} may be a weight or a spread, and only a weight is right here: --set {name}=1, or --map {name}=sigma"
+    return CheckResult(
+        target=result.target,
+        verdict=CheckVerdict.NOT_JUDGED,
+        message=text,
+        kind=result.kind,
+        framework=result.framework,
+    )
 
 
 def _choice(choices: Any, value: Any, label: str) -> Any:

@@ -7,6 +7,7 @@ import numpy as np
 
 from elbo_compare.compare.checking.experiment import Experiment
 from elbo_compare.compare.checking.inputs import ORDINARY
+from elbo_compare.compare.checking.names import promises_kl
 from elbo_compare.compare.checking.signature import FunctionKind
 
 SAMPLER = re.compile(r"reparam|^r?sample|sample$|_sample_")
@@ -15,7 +16,7 @@ SAMPLES = "its name says that it draws a sample, and it draws: no KL and no loss
 
 def sampler_of(experiment: Experiment, label: str) -> str:
     """Whether it returns z itself: of the shape of the mean, and the mean where sigma is small."""
-    named = SAMPLES * bool(SAMPLER.search(label.lower()))
+    named = SAMPLES * bool(SAMPLER.search(label.lower()) and not promises_kl(label))
     if experiment.signature.kind is not FunctionKind.ANALYTIC_KL:
         return named
     case = experiment.ordinary(ORDINARY[0])

@@ -1,7 +1,7 @@
 """One spread that comes in twice, `sigma` and `log_sigma`: the second is made of the first, never fed apart."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
@@ -59,6 +59,11 @@ def ties_among(read: Mapping[str, Argument]) -> Iterator[tuple[Tie, ...]]:
             yield tuple(tie for group in chosen for tie in group)
 
 
+def may_weigh(ties: Iterable[Tie]) -> str:
+    """The name of a tied parameter that is no spread by its name alone: `scale` may be a weight; "" where none is."""
+    return next((name for tie in ties for name in (tie.name, tie.of) if name.lower() in ("scale", "scales")), "")
+
+
 def without(
     fixed: Mapping[str, tuple[Argument | None, ...]], ties: Sequence[Tie]
 ) -> dict[str, tuple[Argument | None, ...]]:
@@ -84,8 +89,8 @@ def _ways(group: Sequence[Argument]) -> Iterator[tuple[Tie, ...]]:
     first = min(group, key=lambda argument: argument.form not in LOGARITHMS)
     others = [argument for argument in group if argument is not first]
     for forms in product(*(argument.forms or (argument.form,) for argument in (first, *others))):
-        logarithms = [form for form in forms if form in LOGARITHMS]  # nobody hands over two of them
-        if len(set(forms)) == len(forms) and set(forms) <= set(SPREADS) and len(logarithms) < 2:
+        two = [form for form in forms if form in LOGARITHMS][1:] and any(len(a.forms) > 1 for a in group)
+        if len(set(forms)) == len(forms) and set(forms) <= set(SPREADS) and not two:  # two logarithms: by their names
             yield tuple(
                 Tie(name=other.name, form=form, of=first.name, of_form=forms[0])
                 for other, form in zip(others, forms[1:], strict=True)

@@ -96,6 +96,12 @@ KINDS = [
     ("kl_beside_an_epsilon", RIGHT, "epsilon|1e-07"),
     ("kl_shifted", RIGHT, "float32 rounding"),
     ("kl_divided_by_one", WRONG, "."),
+    ("kl_of_two_logarithms", RIGHT, "logstd is fed as the log_sigma of logvar"),
+    ("kl_of_two_logarithms_off", WRONG, "log sigma"),
+    ("kl_scaled", NOT_JUDGED, "scale may be a weight or a spread.*--set scale=1"),
+    ("kl_scaled_off", WRONG, "."),
+    ("kl_scaled_in_a_logarithm", WRONG, "."),
+    ("sampled_kl", WRONG, "."),
     ("kl_of_clamped", RIGHT, "epsilon|1e-0"),
 ]
 

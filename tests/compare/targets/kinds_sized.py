@@ -141,3 +141,37 @@ def kl_shifted(mu, logvar):
 def kl_divided_by_one(mu, var, eps=1e-6):
     """An epsilon beside 1 is a factor."""
     return 0.5 * (mu**2 / (1 + eps) + var - torch.log(var) - 1).sum(1)
+
+
+# Two logarithms of one spread, a weight that is called like a spread, a KL that is called sampled.
+
+
+def kl_of_two_logarithms(mu, logvar, logstd):
+    """Both are logarithms, as their names say."""
+    return (0.5 * (mu**2 + logvar.exp() - 1) - logstd).sum(1)
+
+
+def kl_of_two_logarithms_off(mu, logvar, logstd):
+    """And half of one."""
+    return (0.5 * (mu**2 + logvar.exp() - 1) - 0.5 * logstd).sum(1)
+
+
+def kl_scaled(mu, logvar, scale):
+    """A weight of the name of a spread."""
+    return (scale * _kl(mu, logvar)).sum(1)
+
+
+def kl_scaled_off(mu, logvar, scale):
+    """And a KL that is twice as large."""
+    return (scale * 2 * _kl(mu, logvar)).sum(1)
+
+
+def kl_scaled_in_a_logarithm(mu, logvar, scale):
+    """A spread: its logarithm stands beside a KL that has one already."""
+    return (_kl(mu, logvar) + torch.log(scale)).sum(1)
+
+
+def sampled_kl(mu, logvar):
+    """A KL by a draw, whose density lacks half of its square."""
+    z = mu + torch.exp(0.5 * logvar) * torch.randn_like(mu)
+    return (0.5 * z**2 - 0.25 * (z - mu) ** 2 / logvar.exp() - 0.5 * logvar).sum(1)
