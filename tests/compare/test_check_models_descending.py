@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 pytest.importorskip("torch")
@@ -165,10 +166,50 @@ def test_no_name_alone_accuses_a_part_that_its_value_tells(checked, returned, ve
     assert said in result.as_text()
 
 
+JAX = """
+import jax
+import jax.numpy as jnp
+from whole_jax import data_term, decode, encode, init_params, kl_term, sample
+
+def terms(params, x, key):
+    mean, log_var = encode(params, x)
+    return data_term(decode(params, sample(key, mean, log_var)), x), kl_term(mean, log_var)
+
+def told(params, x, key):
+    recon, kl = terms(params, x, key)
+    {}
+
+def fit(params, x, key, optimizer):
+    {}
+"""
+IN_JAX = [
+    ("recon = -recon; return recon, kl", "pass", RIGHT, "recon is a log likelihood by its value"),
+    ("reg = kl**2; first = recon + kl; return reg, first, recon, kl", "pass", RIGHT, "-ELBO"),
+    ("return -(recon + kl)", "pass", NOT_JUDGED, "say --loss forward"),
+    ("return -(recon + kl)", "return optimizer.update(jax.grad(told)(params, x, key))", WRONG, "-1 x the KL"),
+    (
+        "return -(recon + kl)",
+        "return optimizer.update(jax.grad(lambda p: -told(p, x, key).sum())(params))",
+        RIGHT,
+        "the negative",
+    ),
+]
+
+
+@pytest.mark.parametrize(("returned", "fitted", "verdict", "said"), IN_JAX)
+def test_the_same_of_a_jax_function(checked, returned, fitted, verdict, said):
+    pytest.importorskip("jax")
+    result = checked("told", JAX.format(returned, fitted))
+    assert result.verdict is verdict, result.as_text()
+    assert said in result.as_text()
+
+
 def test_a_total_is_the_first_value_that_is_the_sum_of_others():
-    assert total_of({"a": 7.0, "b": 3.0, "c": 4.0}, 2.0**-53) == "a"
-    assert total_of({"a": 7.0 + 1e-9, "b": 3.0, "c": 4.0}, 2.0**-53) == ""
-    assert total_of({"a": 0.0, "b": 3.0, "c": 3.0}, 2.0**-53) == ""
+    for values, name in (((7.0, 3.0, 4.0), "a"), ((7.0 + 1e-9, 3.0, 4.0), ""), ((0.0, 3.0, 3.0), "")):
+        assert total_of(dict(zip("abc", map(np.asarray, values), strict=True)), 2.0**-53) == name
+    rows = {"a": np.array([7.0, 5.0]), "b": np.array([3.0, 1.0]), "c": np.array([4.0, 4.0]), "d": np.asarray(0.5)}
+    assert total_of(rows, 2.0**-53) == "a"
+    assert total_of({**rows, "c": np.array([4.0, 3.0])}, 2.0**-53) == ""
     loss, terms = loss_of({"a": 7.0, "b": 3.0}, picked="b")
     assert (loss, terms.name) == (3.0, "b")
 

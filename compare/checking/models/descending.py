@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from elbo_compare.compare.checking.models.calling import called as asked
 from elbo_compare.compare.checking.models.scopes import called, held_by_others, holders_of
 from elbo_compare.compare.checking.models.scripts import USUAL
 
@@ -21,6 +22,7 @@ KEPT = frozenset(
 )
 NEGATED = frozenset(("neg", "negative"))
 APPLIED = frozenset(("forward", "apply", "apply_fn", "__call__"))
+NEGATING = re.compile(r"-\s*(g|grads?|gradients?)\b|ascent|ascend|neg\w*, *g", re.IGNORECASE)
 DEEPEST = 6
 STEPPING = re.compile(r"\.step\(|optax|optimi[sz]er|adam|minimi[sz]e", re.IGNORECASE)
 
@@ -36,12 +38,13 @@ class Descent:
 
 @dataclass(frozen=True, kw_only=True)
 class _Reader:
-    """names, attributes: what stands for the model; functions: of the file, by name; own: its classes."""
+    """names, attributes: what stands for the model; functions: of the file, by name; own: the model's classes."""
 
     names: set[str]
     attributes: set[str]
     functions: Mapping[str, ast.FunctionDef]
     own: set[str]
+    alone: str  # the function that is the model
 
     def sign(self, node: ast.expr, body: ast.AST, owner: str, deep: int = 0) -> int:
         """+1 or -1 times the model's value, and what no model gave; else 0."""
@@ -104,7 +107,7 @@ class _Reader:
             of_state = func.attr == "apply_fn"
             return of_state or self._is_the_model(func.value, owner)
         if isinstance(func, ast.Name):
-            return func.id in self.names or (func.id == "self" and owner in self.own)
+            return func.id in {*self.names, self.alone} or (func.id == "self" and owner in self.own)
         return (
             isinstance(func, ast.Attribute) and getattr(func.value, "id", "") == "self" and func.attr in self.attributes
         )
@@ -133,8 +136,10 @@ def descents(text: str, model: Any, names: Mapping[str, Any]) -> list[Descent]:
         attributes=attributes | (USUAL - of_others),
         functions={each.name: each for each in ast.walk(tree) if isinstance(each, ast.FunctionDef)},
         own=own,
+        alone=_name(model) if getattr(type(model), "alone", False) else "",
     )
-    steps = STEPPING.search(text) is not None  # without an optimiser the step may be up the gradient
+    # Without an optimiser, or with a gradient that is negated, the step may be up it.
+    steps = STEPPING.search(text) is not None and not NEGATING.search(text)
     upward = any(_ascends(each) for each in ast.walk(tree))
     return [
         Descent(line=node.lineno, text=ast.unparse(of)[:60], sign=(-sign if upward else sign) * steps)
@@ -152,8 +157,15 @@ def direction(found: list[Descent]) -> int:
 
 def _read(reader: _Reader, of: ast.expr, body: ast.AST, owner: str) -> int:
     name = of.id if isinstance(of, ast.Name) else of.attr if isinstance(of, ast.Attribute) else ""
+    if name and name == reader.alone:
+        return 1
     function = of if isinstance(of, ast.Lambda) else reader.functions.get(name)
     return reader.sign(of, body, owner) or (reader.returned(function, owner) if function is not None else 0)
+
+
+def _name(model: Any) -> str:
+    """Of the function that a view of it calls."""
+    return str(getattr(asked(model), "__name__", ""))
 
 
 def _of_a_child(found: Any, owner: Any) -> bool:

@@ -228,8 +228,8 @@ def _total(program: Program, run: Run) -> str:
     """Which of the numbers that came back is the sum of others."""
     under = "parts." if any(name.startswith("parts.") for name in run.outputs) else "out."
     own = {name.removeprefix(under): each for name, each in run.outputs.items() if name.startswith(under)}
-    numbers = {name: program.value(run, each).item() for name, each in own.items() if not program.shape(run, each)}
-    return total_of(numbers, program.roundoff)
+    few = {name: each for name, each in own.items() if len(program.shape(run, each)) < 2}  # numbers, or one a datum
+    return total_of({name: program.value(run, each) for name, each in few.items()}, program.roundoff)
 
 
 def _seen(program: Program, run: Run) -> str:

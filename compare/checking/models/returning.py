@@ -9,6 +9,7 @@ from typing import Any
 from elbo_compare.compare.checking.source import returned_name, returned_names
 from elbo_compare.compare.checking.terms import Part, part_of
 from elbo_compare.suites.bridge.user_arrays import leaves
+from elbo_compare.suites.contract import Array
 
 RETURNED_LOSS = (
     "loss",
@@ -110,14 +111,15 @@ def is_log_likelihood(name: str) -> bool:
     return bool(LOG_LIKELIHOOD.search(name)) and not name.startswith("-")
 
 
-def total_of(values: Mapping[str, float], roundoff: float) -> str:
-    """The first of some values that is the sum of others, to rounding; "" where none is. No sum is an accident at
-    random numbers."""
+def total_of(values: Mapping[str, Array], roundoff: float) -> str:
+    """The first of some values that is the sum of others of its shape, to rounding; "" where none is. No sum is an
+    accident at random numbers."""
     for name, value in values.items():
-        others = [each for other, each in values.items() if other != name and each][:MOST_SUMMED]
+        others = [one for other, one in values.items() if other != name and one.shape == value.shape and one.any()]
+        others = others[:MOST_SUMMED]
         for count in range(2, len(others) + 1):
             for some in combinations(others, count):
-                if abs(sum(some) - value) <= 8 * roundoff * sum(map(abs, some)):
+                if (abs(sum(some) - value) <= 8 * roundoff * sum(map(abs, some))).all():
                     return name
     return ""
 
