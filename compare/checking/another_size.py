@@ -10,7 +10,7 @@ from math import isclose, prod
 
 from elbo_compare.compare.checking.diagnosis import Diagnosis, DifferenceForm
 from elbo_compare.compare.checking.fitting import SIMPLE, short
-from elbo_compare.compare.checking.inputs import Shapes
+from elbo_compare.compare.checking.inputs import Layout, Shapes
 from elbo_compare.compare.checking.objectives import Name
 from elbo_compare.compare.checking.result import CheckResult, CheckVerdict
 from elbo_compare.compare.checking.signature import FunctionKind
@@ -29,8 +29,9 @@ def held(result: CheckResult, finding: Finding | None, at: Callable[[Shapes], Ju
     weight = _weight(finding)
     if weight is not None and (_settled(used, weight) or not _free(finding)):
         return result
-    other, second = at(replace(used, other=True))
-    if other.verdict in NOT_CALLED:
+    one_size = used.layout is Layout.MNIST and not used.latent_map and not used.latent_steps
+    other, second = (None, None) if one_size else at(replace(used, other=True))
+    if other is None or other.verdict in NOT_CALLED:
         return _average(result, used, weight, None) if weight and _of_an_axis(used, weight) else result
     if other.verdict in GOOD:
         again = second and _weight(second)

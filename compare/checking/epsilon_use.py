@@ -182,7 +182,9 @@ def _ended(
         return True  # a branch at an edge; a default, seen where it is read
     if isinstance(above, ast.BinOp):
         if all(isinstance(one, ast.Constant) for one in beside):
-            return False  # eps * x, x / eps, (1 + eps) * x
+            factor = above.right if above.left is node else above.left
+            of_data = isinstance(above.op, ast.Mult) and (_of_a_spread([factor]) or isinstance(factor, ast.Constant))
+            return None if of_data else False  # p * (1 - 2 * eps) + eps; else eps * x, x / eps, (1 + eps) * x
         divides = isinstance(above.op, ast.Div) and above.right is node
         return True if divides or _of_a_spread(beside) else None
     if isinstance(above, ast.Attribute):  # (x + eps).log()

@@ -91,13 +91,13 @@ class Shapes:
 
     @property
     def fixed(self) -> dict[str, tuple[int, ...]]:
-        """The sizes of the axes that have one size in all calls, by what they are called; one axis by itself is said
-        by its law (784 pixels)."""
+        """The sizes of the axes that have one size in all calls, by what they are called; 784 pixels have 28 rows."""
         found: dict[str, tuple[int, ...]] = {}
         if self.layout is Layout.STEPS or self.latent_steps:
             found["steps"] = (self.steps,)
-        if self.layout is Layout.MAP or (self.picture and len(self.picture) > 1):
-            found["picture"] = self.picture or MAP_AXES[self.other]
+        if self.layout is Layout.MAP or self.picture:
+            rows = PICTURES[Layout.IMAGE] if self.layout is Layout.MNIST else self.picture
+            found["picture"] = rows or MAP_AXES[self.other]
         if self.latent_map:
             found["latent map"] = LATENT_MAP[self.other]
         return found
