@@ -118,6 +118,9 @@ def test_the_sign_with_which_a_gradient_is_taken(source):
     model = torch.nn.Linear(2, 2)
     text = f"vae = Linear()\n{source}\n"
     assert direction(descents(f"{text}optimizer.step()\n", model, {})) == READ[source]
+    model.owner = test_the_sign_with_which_a_gradient_is_taken  # as of a pair of functions, whose owner is no class
+    assert descents(text, model, {"Linear": torch.nn.Linear})
+    del model.owner
     assert direction(descents(f"{text}Adam(params, maximize=True)\n", model, {})) == -READ[source]
     if "optimizer" not in source:  # by hand the step may be up the gradient
         assert direction(descents(text, model, {})) == 0

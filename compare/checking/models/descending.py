@@ -128,6 +128,7 @@ def descents(text: str, model: Any, names: Mapping[str, Any]) -> list[Descent]:
     except SyntaxError:
         return []
     owner = getattr(model, "owner", type(model))
+    owner = owner if isinstance(owner, type) else type(model)  # of a pair of functions it is no class
     own = {each.__name__ for each in getattr(owner, "__mro__", ())}
     held, attributes = holders_of(tree, getattr(owner, "__name__", ""))
     others, of_others = held_by_others(tree, names, owner)
