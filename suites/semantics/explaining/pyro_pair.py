@@ -205,10 +205,12 @@ class PyroPair:
         pyro.set_rng_seed(SEED)
         with poutine.trace(param_only=True) as capture:
             guide_trace = poutine.trace(self.guide).get_trace(*self.args, **self.kwargs)
-            poutine.replay(self.model, trace=guide_trace)(*self.args, **self.kwargs)
+            replayed = poutine.replay(self.model, trace=guide_trace)
+            model_trace = poutine.trace(replayed).get_trace(*self.args, **self.kwargs)
         found: dict[str, Any] = {name: node.get("value") for name, node in capture.trace.nodes.items()}
         trained = {name: value for name, value in found.items() if getattr(value, "requires_grad", False)}
-        return {name: getattr(value, "unconstrained", lambda value=value: value)() for name, value in trained.items()}
+        leaves = {name: getattr(value, "unconstrained", lambda value=value: value)() for name, value in trained.items()}
+        return _of_densities(leaves, (guide_trace, model_trace))
 
     def _enumerates(self, name: str) -> bool:
         """Whether a reference class is of use: TraceEnum_ELBO only where a latent of the model alone is enumerated."""
@@ -269,6 +271,24 @@ class PyroPair:
             np.zeros(shape) if each is None else each.detach().double().numpy()
             for each, shape in zip(slopes, shapes, strict=True)
         ])  # fmt: skip
+
+
+def _of_densities(leaves: dict[str, torch.Tensor], traces: Sequence[poutine.Trace]) -> dict[str, torch.Tensor]:
+    """Without those of a baseline: its own squared error trains them, which is no part of an ELBO. They are those that
+    no density reads, and those of its module, even where q reads them too."""
+    nodes = [node for trace in traces for node in trace.nodes.values() if node.get("type") == "sample"]
+    named = [baseline for node in nodes if (baseline := (node.get("infer") or {}).get("baseline"))]
+    if not named:
+        return leaves
+    modules = [each for baseline in named if isinstance(each := baseline.get("nn_baseline"), torch.nn.Module)]
+    own = {id(parameter) for each in modules for parameter in each.parameters()}
+    total = torch.zeros(())
+    for trace in traces:
+        trace.compute_log_prob()
+        total = total + trace.log_prob_sum()
+    slopes = torch.autograd.grad(total, list(leaves.values()), allow_unused=True) if total.requires_grad else ()
+    read = {name for name, slope in zip(leaves, slopes, strict=True) if slope is not None}
+    return {name: leaf for name, leaf in leaves.items() if name in read and id(leaf) not in own}
 
 
 @contextmanager
