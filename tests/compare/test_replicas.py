@@ -109,13 +109,15 @@ def test_siblings_stay_with_the_worker_that_trains_them(make_cell):
     cells = [make_cell(**FIT, replicas=STEAL_FROM, seed=seed) for seed in range(2 * STEAL_FROM)]
     key = WorkerKey.of(cells[0])
     slots = Slots(groups={key: deque(cells)}, pool=None, results=queue.SimpleQueue())  # type: ignore[arg-type]
-    assert slots._take(key) is cells[0]
+    assert slots._take(key, from_end=False) is cells[0]
     taken: list = []
-    other = threading.Thread(target=lambda: taken.extend(slots._take(key) for _ in range(STEAL_FROM + 1)))
+    other = threading.Thread(
+        target=lambda: taken.extend(slots._take(key, from_end=False) for _ in range(STEAL_FROM + 1))
+    )
     other.start()
     other.join()
     assert taken == [*cells[STEAL_FROM:], None]
-    assert [slots._take(key) for _ in range(STEAL_FROM)] == [*cells[1:STEAL_FROM], None]
+    assert [slots._take(key, from_end=False) for _ in range(STEAL_FROM)] == [*cells[1:STEAL_FROM], None]
 
 
 def test_replicas_are_planned_by_seed_and_leave_other_keys_as_they_were(make_cell):

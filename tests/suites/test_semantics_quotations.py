@@ -13,6 +13,8 @@ from elbo_compare.suites.semantics.findings import FINDINGS
 SOURCES = {
     Library.PYRO: (("pyro", ""), ("torch", "distributions")),
     Library.TFP: (("tensorflow_probability", "python/vi"), ("tensorflow_probability", "python/distributions")),
+    Library.BLACKJAX: (("blackjax", ""),),
+    Library.NORMFLOWS: (("normflows", ""),),
     Library.NUMPYRO: (("numpyro", ""), ("jax", "_src/scipy"), ("jax", "_src/third_party")),
 }
 QUOTED = re.compile(r"(?<!\w)'(.+?)'(?!\w)")  # an apostrophe within a word ends no quotation
