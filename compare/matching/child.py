@@ -67,7 +67,7 @@ def _answer(request: dict[str, Any], tell: Tell) -> dict[str, Any]:
     with opened(sides[0], DType.FLOAT64) as one:
         plan = with_data(plan, sides, [one])
         observed = with_spare(observe(one, sides[0], plan), one, sides[0], plan)
-    return {"observed": to_json(observed), "rows": [packed(each) for each in plan.data]}
+        return {"observed": to_json(observed), "rows": [packed(each) for each in plan.data]}
 
 
 def _told(result: MatchResult, request: Mapping[str, Any]) -> dict[str, Any]:

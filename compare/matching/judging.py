@@ -169,7 +169,7 @@ def _own_sum(found: Measured) -> str:
         error = found.other.errors.get(Total.TRACE.value, "it has no value")
         return f"Trace_ELBO does not run on the second side: {error}"
     if not all(np.isfinite(series.values).all() for series in total.values()):
-        return "Trace_ELBO of the second side is not finite on these data: are they in its support? Give --data"
+        return _not_finite(found)
     signs = {What.LOG_LIKELIHOOD: -1.0, What.LOG_Q: 1.0, What.LOG_P: -1.0}
     for size, series in total.items():
         mine = [(signs[t.what], s[size]) for t, s in found.terms.items() if t.draw == 1 and t.what in signs]
@@ -181,6 +181,17 @@ def _own_sum(found: Measured) -> str:
                 "what the terms would explain is not what it minimises"
             )
     return ""
+
+
+def _not_finite(found: Measured) -> str:
+    own = (What.LOG_LIKELIHOOD, What.LOG_Q, What.LOG_P)
+    terms = [Term.of(key) for key, value in found.other.values.items() if "|" in key and not np.isfinite(value)]
+    sites = {each.name: each.family for each in found.sites}
+    named_ = [
+        f"{term_name(each)} ({sites.get(each.site, '')})" for each in terms if each.what in own and each.draw == 1
+    ]
+    at = f": {', '.join(named_)} has no finite value" if named_ else ""
+    return f"Trace_ELBO of the second side is not finite on these data{at}. Give --data that lie in its support"
 
 
 def elsewhere(found: Measured) -> list[str]:

@@ -20,7 +20,16 @@ from elbo_compare.compare.matching.result import MatchResult, MatchVerdict
 from elbo_compare.compare.matching.retying import exchanges
 from elbo_compare.compare.matching.tempering import tempered
 from elbo_compare.compare.matching.tying import ORDERED, Tied, tie
-from elbo_compare.suites.bridge.pairs.records import OWN_ONLY, Asked, ProgramError, Run, SiteFacts, Total, Weight
+from elbo_compare.suites.bridge.pairs.records import (
+    OWN_ONLY,
+    Asked,
+    ProgramError,
+    Run,
+    SiteFacts,
+    Total,
+    Weight,
+    together,
+)
 from elbo_compare.suites.bridge.tape import Tape
 from elbo_compare.suites.contract import Array, DType
 
@@ -203,6 +212,8 @@ def against(
         result, apart = concluded(first, second.label, theirs, sites, tied, second.framework)
         if result.verdict not in (MatchVerdict.NOT_EXPLAINED, MatchVerdict.NOT_JUDGED):
             break
+        if result.verdict is MatchVerdict.NOT_JUDGED and not apart:  # more terms can't mend what its own lack
+            break
         if apart and foreign([*sites, *first.facts]) and (more or first.spare):
             return _expected(result, apart, first, other, second, plan, sites, more)
     if result.verdict in (MatchVerdict.DIFFERS, MatchVerdict.NOT_EXPLAINED):
@@ -279,7 +290,7 @@ def joined(before: Mapping[int, Sequence[Run]], now: dict[int, list[Run]]) -> di
             replace(
                 new,
                 values={**old.values, **new.values},
-                gradients={**old.gradients, **new.gradients},
+                gradients=together(old.gradients, new.gradients),
                 errors=old.errors,
                 draws=old.draws,
             )

@@ -213,6 +213,36 @@ def test_a_hand_written_jax_loss_is_the_same():
 
 
 @pytest.mark.skipif(find_spec("numpyro") is None, reason="numpyro is not installed")
+def test_data_outside_the_support_name_their_site_and_nothing_more_is_run(monkeypatch):
+    """NumPyro validates by default: a grey pixel has no Bernoulli density, and no wider term could mend that."""
+    from elbo_compare.compare.matching import session
+    from elbo_compare.compare.matching.programs import match_programs
+
+    asked, runs = [], session.runs
+    monkeypatch.setattr(session, "runs", lambda *given: asked.append(given[3].wide) or runs(*given))
+    result = match_programs(jax_programs("right"), data=0.25 + 0.5 * ROWS)
+    assert result.verdict is MatchVerdict.NOT_JUDGED
+    assert "log p(x) (Bernoulli) has no finite value" in result.message
+    assert asked == [False, False]
+
+
+def test_a_gradient_is_made_once_it_is_read():
+    from elbo_compare.suites.bridge.pairs.records import Gradient, Later, together
+
+    made = []
+
+    def gradient(norm):
+        made.append(norm)
+        return {"w": Gradient(norm=norm, projections=())}
+
+    before, after = (Later({"log q": lambda norm=norm: gradient(norm)}) for norm in (1.0, 2.0))
+    both = together(before, Later({"KL": lambda: gradient(3.0)}), after)
+    assert (list(both), made) == (["log q", "KL"], [])
+    assert both["log q"]["w"].norm == both["log q"]["w"].norm == 2.0
+    assert made == [2.0]
+
+
+@pytest.mark.skipif(find_spec("numpyro") is None, reason="numpyro is not installed")
 def test_a_hand_written_jax_loss_with_two_differences():
     """Weights as an argument, made by the file's own init; the cut is seen in the gradient, apart from the weight."""
     with pytest.raises(AssertionError) as caught:

@@ -1,13 +1,14 @@
 """The weights of a JAX program: leaves of a tree by the path that leads to them, a layer's matrix before its bias."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from elbo_compare.suites.bridge.pairs.records import Gradient, Weight, directions
+from elbo_compare.suites.bridge.pairs.records import Gradient, Later, Weight, directions
 from elbo_compare.suites.contract import Array
 
 FIRST = ("kernel", "weight", "w", "W", "embedding", "0")  # what a layer calls its matrix
@@ -65,11 +66,14 @@ class JaxGradients:
     """Gradients by the weights, as records. names: of the leaves, as the other side knows them; turned: as there."""
 
     def __init__(self, names: Mapping[str, str], turned: Collection[str]):
-        self.names, self.turned = names, turned
+        self.names, self.turned = names, frozenset(turned)
 
-    def of(self, keys: Sequence[str], pull: Callable[[str], Any]) -> dict[str, dict[str, Gradient]]:
-        """Key -> weight -> gradient. pull: key -> the gradient of its value by the tree."""
-        return {key: self._records(pull(key)) for key in keys}
+    def of(self, keys: Sequence[str], pull: Callable[[str], Any]) -> Later:
+        """Key -> weight -> gradient, once it is read. pull: key -> the gradient of its value by the tree."""
+        return Later({key: partial(self._pulled, pull, key) for key in keys})
+
+    def _pulled(self, pull: Callable[[str], Any], key: str) -> dict[str, Gradient]:
+        return self._records(pull(key))
 
     def _records(self, gradient: Any) -> dict[str, Gradient]:
         records = {}

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import jax
@@ -14,7 +15,18 @@ from numpyro.infer import Trace_ELBO, TraceMeanField_ELBO
 from numpyro.primitives import Messenger
 
 from elbo_compare.suites.bridge.pairs.jax_weights import JaxGradients, leaves_of, mapped, seeded
-from elbo_compare.suites.bridge.pairs.records import OWN_ONLY, SAMPLERS, Asked, Run, SiteFacts, Term, Total, What
+from elbo_compare.suites.bridge.pairs.records import (
+    OWN_ONLY,
+    SAMPLERS,
+    Asked,
+    Later,
+    Run,
+    SiteFacts,
+    Term,
+    Total,
+    What,
+    together,
+)
 from elbo_compare.suites.bridge.pairs.site_terms import facts, importance, moved, terms
 from elbo_compare.suites.bridge.tape import Tape
 from elbo_compare.suites.tracing.compiling import QUICK_TO_COMPILE
@@ -147,7 +159,7 @@ class NumPyroPair:
             noises: list[Any] = [tape.normal(shape, "numpyro") for shape in one.shapes]
             noises += [jnp.asarray(asked.sharpness)] if asked.sharpness else []
             given = (params, state, noises, seeded(tape.seed), list(args))
-            values, scales = one.values(given, slopes=gradients is not None)
+            values, scales = one.values(given, slopes=gradients is not None and not asked.wide)
             grads = one.gradients(list(values), gradients, given) if gradients else {}
         return Run(
             values={key: float(each) for key, each in values.items() if not key.endswith(CUT)},
@@ -253,7 +265,8 @@ class _Order(Messenger):
 class _Compiled:
     """A pair compiled for one batch size. shapes: of its draws, the first `first` at the guide's first run.
 
-    A gradient comes from a program that gives the values too: the only one to be compiled where both are wanted.
+    A gradient comes from a program that gives the values too: the only one to be compiled where both are wanted. Of the
+    wide terms most explain nothing, and their gradients wait until one is read.
     """
 
     pair: NumPyroPair
@@ -282,7 +295,7 @@ class _Compiled:
         """(values, scales) by key."""
         return self._sloped(given)[:2] if slopes or True in self.programs else self._run(False, self._values, given)
 
-    def gradients(self, keys: list[str], records: JaxGradients, given: Any) -> dict[str, Any]:
+    def gradients(self, keys: list[str], records: JaxGradients, given: Any) -> Later:
         """By key, then by weight; a term's with the latents cut off too."""
         if self.asked.lean:
             return records.of([Total.TRACE.value], lambda key: self._sloped(given, keys.index(key))[2])
@@ -291,7 +304,7 @@ class _Compiled:
             return found
         own = [key for key in keys if "|" in key and (Term.of(key).draw, Term.of(key).what) != (1, What.IMPORTANCE)]
         cut = records.of(own, lambda key: self._sloped(given, keys.index(key), 0.0)[2])
-        return found | {key + CUT: each for key, each in cut.items()}
+        return together(found, Later({key + CUT: partial(cut.__getitem__, key) for key in own}))
 
     def _sloped(self, given: Any, place: int = -1, through: float = 1.0) -> Any:
         return self._run(True, self._with_slope, (np.int64(place), np.float64(through), *given))

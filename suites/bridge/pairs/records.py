@@ -4,9 +4,10 @@ A run's `values` are summed over the batch, in nats, with the sign of a log dens
 absolute elements: what a rounding error is measured by.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
 
 import numpy as np
 
@@ -152,6 +153,30 @@ class Gradient:
 
     norm: float
     projections: tuple[float, ...]
+
+
+class Later(Mapping[str, Mapping[str, Gradient]]):
+    """Gradients by key, each made when it is first read: of a hundred terms a formula has three. They are read within
+    the side's context."""
+
+    def __init__(self, making: Mapping[str, Callable[[], Mapping[str, Gradient]]]) -> None:
+        self._making, self._made = making, dict[str, Mapping[str, Gradient]]()
+
+    def __getitem__(self, key: str) -> Mapping[str, Gradient]:
+        if key not in self._made:
+            self._made[key] = self._making[key]()
+        return self._made[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._making)
+
+    def __len__(self) -> int:
+        return len(self._making)
+
+
+def together(*several: Mapping[str, Mapping[str, Gradient]]) -> Later:
+    """The gradients of several runs by key, those of a later run first; none is made by it."""
+    return Later({key: partial(each.__getitem__, key) for each in several for key in each})
 
 
 @dataclass(frozen=True, kw_only=True)
