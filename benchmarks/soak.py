@@ -70,7 +70,7 @@ def folder_of(base: Path, seed: int, number: int, kinds: list[str]) -> dict:
     place.mkdir()
     try:
         row = strike(bench, place / "struck", random.Random(f"{seed} {number}"), cells, whole, _by_name(kinds))
-    except (AssertionError, subprocess.TimeoutExpired) as error:
+    except (AssertionError, subprocess.TimeoutExpired, OSError) as error:  # OSError: of an injection itself
         row = given_up(kinds, error)
         for process in _tagged(f"{TAG}={number}".encode()):
             with suppress(ProcessLookupError):

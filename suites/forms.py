@@ -104,6 +104,25 @@ class Trainer:
     count: Callable[[], Mapping[str, float]] = field(default=dict)
 
 
+class Part(StrEnum):
+    """What a training step is made of, each part done by itself."""
+
+    PRODUCTS = "matrix products"
+    PASSES = "element-wise passes"  # activations, the loss, their derivatives, biases and the sums over them
+    OPTIMISER = "optimiser"
+    NOISE = "noise"
+    DATA = "data"  # the next batch out of all of them
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """A joined form taken apart. `whole` and every one of `alone` run k steps' worth and wait for the device."""
+
+    whole: Callable[[int], object]
+    alone: Mapping[Part, Callable[[int], object]]
+    quantum: int = 1  # k is a multiple of it
+
+
 def _ours(name: str, plain: str, *rows: tuple) -> tuple:
     row = roster.BY_NAME[name]
     return _family(name, row.framework.module, row.module("forms"), row.kind, plain, *rows)

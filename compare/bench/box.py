@@ -6,6 +6,9 @@ from time import monotonic
 
 # Of a box with many forms: those not started by then stay out, rounds end by then, the rest is for counts and memory.
 STARTS, ROUNDS = 0.6, 0.85
+# Where a target's interval holds its mark after the rounds that were asked for, so many times as many are measured;
+# what is open then stays undecided. Intervals are looked at twice at most.
+FURTHER = 3
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,21 +10,23 @@ import pandas as pd
 from scipy.special import stdtrit
 
 from elbo_compare.compare.bench.operations import step_flops
-from elbo_compare.compare.bench.records import FormTiming, Setting
+from elbo_compare.compare.bench.records import EMPTY, SIZED, WHOLE, FormTiming, Setting
 from elbo_compare.compare.statistics import Interval, median, median_interval, ratio_interval
 from elbo_compare.suites.contract import Problem
 from elbo_compare.suites.forms import FORMS, Precision
 
 BASELINE = "torch-hand eager"
+DISPATCH, TOGETHER = "dispatch", "accounted for"
 COUNTED = ("import_s", "compile_s", "first_step_s", "peak_bytes", "growth_bytes", "operations", "launches", "bytes")
 
 
 def steps_frame(
     setting: Setting, problem: Problem, outcomes: Mapping[str, FormTiming], rates: Sequence[Mapping[str, Any]]
 ) -> pd.DataFrame:
-    """One row per form: seconds per step, its ratio to `torch-hand eager` in the same rounds, its share of the
-    ceiling (operations per second over those of a large matrix product in the same framework, precision and round),
-    and on a GPU its time over the launch floor, that of as many kernels which do nothing."""
+    """One row per form: seconds per step, its ratio to `torch-hand eager` in the same rounds, its operations per second
+    as a share of those of a large matrix product and of the step's own products alone, in the same precision and round:
+    in the same framework (`share`, `model_share`) and in the one that is fastest at them there (`common`,
+    `products_share`); and on a GPU its time over the launch floor, that of as many kernels which do nothing."""
     flops = step_flops(problem, setting.batch)
     baseline = outcomes.get(BASELINE)
     rows = []
@@ -39,8 +41,13 @@ def steps_frame(
         seconds = list(outcome.seconds) if outcome.status == "ok" else []
         row |= spread("step_s", seconds)
         row |= ratio("ratio", seconds, list(baseline.seconds) if baseline else [])
-        for name, products in (("share", "square"), ("model_share", "model")):
-            of = ceiling(rates, form.framework, form.precision, products)
+        for name, framework, products in (
+            ("share", form.framework, "square"),
+            ("model_share", form.framework, "model"),
+            ("common", None, "square"),
+            ("products_share", None, "model"),
+        ):
+            of = ceiling(rates, framework, form.precision, products)
             row |= spread(name, [flops / each / of[i] for i, each in enumerate(seconds) if i in of])
         of = ceiling(rates, "torch", Precision.FULL, "launches")
         row |= spread("floor_ratio", [each * of[i] / outcome.launches for i, each in enumerate(seconds) if i in of])
@@ -49,14 +56,18 @@ def steps_frame(
 
 
 def ceiling(
-    rates: Sequence[Mapping[str, Any]], framework: str, precision: Precision, products: str
+    rates: Sequence[Mapping[str, Any]], framework: str | None, precision: Precision, products: str
 ) -> dict[int, float]:
-    """Round -> operations per second of one framework's products in one precision."""
-    return {
-        each["round"]: each["rate"]
-        for each in rates
-        if (each["framework"], each["precision"], each["products"]) == (framework, precision, products) and each["rate"]
-    }
+    """Round -> operations per second of one framework's products in one precision; None: of the fastest framework's
+    there, in the rounds that every one of them has."""
+    found: dict[str, dict[int, float]] = {}
+    for each in rates:
+        if (each["precision"], each["products"]) == (precision, products) and each["rate"]:
+            found.setdefault(each["framework"], {})[each["round"]] = each["rate"]
+    if framework is not None:
+        return found.get(framework, {})
+    rounds = set.intersection(*map(set, found.values())) if found else set()
+    return {index: max(of[index] for of in found.values()) for index in sorted(rounds)}
 
 
 def spread(name: str, values: list[float]) -> dict[str, float]:
@@ -98,6 +109,29 @@ def ceilings_frame(setting: Setting, rates: Sequence[Mapping[str, Any]]) -> pd.D
         values = list(ceiling(rates, framework, precision, products).values())
         row = {"setting": setting.label, "framework": framework, "precision": precision, "products": products}
         rows.append(row | spread("rate", values))
+    return pd.DataFrame(rows)
+
+
+def account_frame(setting: Setting, form: str, turns: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """What a step's time is made of, by leaving everything else out: one row per part, then `dispatch`, the sum and the
+    whole; seconds per step and its share of the whole step's in the same turn.
+
+    `dispatch`: the same step on single numbers. A part counts with what it takes beyond the same part on single
+    numbers, so that dispatching is counted once. Parts that the step overlaps make a sum above 1.
+    """
+    if not turns:
+        return pd.DataFrame()
+    seconds: dict[str, list[float]] = {}
+    for turn in (each["parts"] for each in turns):
+        sized, empty = turn[SIZED], turn[EMPTY]
+        parts = {name: sized[name] - empty[name] for name in sized if name != WHOLE} | {DISPATCH: empty[WHOLE]}
+        for name, value in (parts | {TOGETHER: sum(parts.values()), WHOLE: sized[WHOLE]}).items():
+            seconds.setdefault(name, []).append(value)
+    rows = []
+    for name, values in seconds.items():
+        row: dict[str, Any] = asdict(setting) | {"setting": setting.label, "form": form, "part": name}
+        row |= {"rounds": len(values)} | spread("seconds", values) | ratio("share", values, seconds[WHOLE])
+        rows.append(row)
     return pd.DataFrame(rows)
 
 

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 from elbo_compare.suites.contract import Device, DType
 
+WHOLE = "whole step"  # among its parts
+SIZED, EMPTY = "sized", "empty"  # a case itself, and the same step on single numbers: what dispatching it costs
+
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import product
 from math import inf, isfinite
 from pathlib import Path
 
@@ -18,20 +19,21 @@ from elbo_compare.compare.bench.clocks.forms import case_of
 from elbo_compare.compare.bench.kept import CUT, WHOLE, keep, opened, uninterrupted
 from elbo_compare.compare.bench.records import Setting
 from elbo_compare.compare.bench.steps import Bench
-from elbo_compare.compare.bench.targets import remarks, targets
+from elbo_compare.compare.bench.targets import of_steps, remarks, targets, undecided
 from elbo_compare.compare.files import atomic_file, write_atomically
 from elbo_compare.compare.launching.lifeline import temporary_folder
 from elbo_compare.compare.planning.availability import of_all
 from elbo_compare.suites.contract import Device, DType, Kind
 from elbo_compare.suites.forms import FORMS, TrainingForm
-from elbo_compare.suites.roster import named
+from elbo_compare.suites.roster import BY_NAME, named
 
-PARTS = ("ceilings", "steps", "replicas", "draws", "curves")  # in order of worth, should a later one be cut
-TABLES = ("steps", "rounds", "ceilings", "draws", "replicas", "curves", "exponents", "targets")
+PARTS = ("ceilings", "steps", "account", "replicas", "draws", "curves")  # in order of worth, should a later one be cut
+TABLES = ("steps", "rounds", "ceilings", "account", "draws", "replicas", "curves", "exponents", "targets")
 HAND, LIBRARIES = named(Kind.HAND), tuple(filter(of_all, named(Kind.LIBRARY)))
 DRAWN = tuple((name, *problem) for problem in (("vae", "trained"), ("gaussian-kl", "40-typical")) for name in LIBRARIES)
 REPLICATED = tuple((name, problem) for name in HAND for problem in ("vae", "vae-small"))
 CURVED = HAND + LIBRARIES
+TAKEN_APART = (("torch-hand", "joined"), ("torch-hand", "compiled joined"), ("jax-hand", "joined scan"))
 LARGE = {"hidden": 4096, "batch": 4096, "batches": 4}  # what a GPU is asked beside `vae`
 Say = Callable[[str], None]
 Measure = Callable[[Box], Measured]
@@ -110,7 +112,7 @@ def finished(plan: Plan, state: Mapping[str, str]) -> Iterator[str]:
     names = [name for name, _ in units(every, Path(), print)]
     for part in PARTS:
         mine = [name for name in names if name.startswith(part.rstrip("s"))]
-        if all(state.get(name) == WHOLE for name in mine):
+        if mine and all(state.get(name) == WHOLE for name in mine):
             yield part
 
 
@@ -128,6 +130,9 @@ def units(plan: Plan, scratch: Path, say: Say) -> Iterator[tuple[str, Measure]]:
         yield f"ceilings, {plan.device}", lambda box: _ceilings(plan, scratch, say, box)
     for setting in plan.settings if "steps" in plan.parts else ():
         yield f"steps, {setting.label}", lambda box, setting=setting: _steps(plan, setting, scratch, say, box)
+    for form, setting in product(TAKEN_APART, plan.settings) if accounted(plan) else ():
+        name = f"account, {' '.join(form)}, {setting.label}"
+        yield name, lambda box, of=form, setting=setting: _account(clocks, of, setting, box)
     for name, problem in REPLICATED if "replicas" in plan.parts else ():
         yield f"replicas, {name}, {problem}", lambda box, of=(name, problem): clocks.replicas(*of, box)
     for name, problem, weights in DRAWN if "draws" in plan.parts else ():
@@ -137,8 +142,10 @@ def units(plan: Plan, scratch: Path, say: Say) -> Iterator[tuple[str, Measure]]:
             yield f"curve, {name}, {axis}", lambda box, of=(name, axis): clocks.curve(*of, box)
 
 
-def _bench(plan: Plan, setting: Setting, scratch: Path, say: Say, box: Box) -> Bench:
-    return Bench(setting, scratch, say, box, plan.starters)
+def _bench(
+    plan: Plan, setting: Setting, scratch: Path, say: Say, box: Box, asks: Callable[[Bench], bool] = lambda bench: False
+) -> Bench:
+    return Bench(setting, scratch, say, box, plan.starters, asks)
 
 
 def _ceilings(plan: Plan, scratch: Path, say: Say, box: Box) -> Measured:
@@ -151,16 +158,34 @@ def _ceilings(plan: Plan, scratch: Path, say: Say, box: Box) -> Measured:
 
 
 def _steps(plan: Plan, setting: Setting, scratch: Path, say: Say, box: Box) -> Measured:
-    bench = _bench(plan, setting, scratch, say, box)
+    bench = _bench(plan, setting, scratch, say, box, _of_steps)
     bench.run(plan.forms, plan.rounds)
     if not bench.outcomes:  # interrupted before anything was started: nothing is read for a table without rows
         return {}, bench.cut, bench.interrupted
-    found = {
-        "steps": frames.steps_frame(setting, case_of(setting).problem, bench.outcomes, bench.rates),
-        "rounds": frames.rounds_frame(setting, bench.outcomes),
-        "ceilings": frames.ceilings_frame(setting, bench.rates),
+    return _tables(bench), bench.cut, bench.interrupted
+
+
+def _tables(bench: Bench) -> dict[str, pd.DataFrame]:
+    return {
+        "steps": frames.steps_frame(bench.setting, case_of(bench.setting).problem, bench.outcomes, bench.rates),
+        "rounds": frames.rounds_frame(bench.setting, bench.outcomes),
+        "ceilings": frames.ceilings_frame(bench.setting, bench.rates),
     }
-    return found, bench.cut, bench.interrupted
+
+
+def _of_steps(bench: Bench) -> bool:
+    found = _tables(bench)
+    return undecided(of_steps(found["steps"], found["rounds"]))
+
+
+def accounted(plan: Plan) -> bool:
+    """Whether steps are taken apart: on a GPU the parts of one overlap by design, and alone they would say little."""
+    return "account" in plan.parts and plan.device is Device.CPU
+
+
+def _account(clocks: Alone, form: tuple[str, str], setting: Setting, box: Box) -> Measured:
+    implementation, name = form
+    return clocks.account(BY_NAME[implementation].module("parts"), name, " ".join(form), setting, box)
 
 
 def write(

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from elbo_compare.compare import environment
-from elbo_compare.compare.bench.box import ROUNDS, STARTS, Box
+from elbo_compare.compare.bench.box import FURTHER, ROUNDS, STARTS, Box
 from elbo_compare.compare.bench.clocks.forms import case_of
 from elbo_compare.compare.bench.operations import step_products
 from elbo_compare.compare.bench.process import BenchWorker
@@ -34,10 +34,19 @@ Reply = TypeVar("Reply")
 
 
 class Bench:
-    """One setting's living workers and what they have said so far. `starters`: forms that start side by side."""
+    """One setting's living workers and what they have said so far. `starters`: forms that start side by side;
+    `undecided`: whether what has been measured asks for more rounds than were planned."""
 
-    def __init__(self, setting: Setting, folder: Path, say: Say, box: Box | None = None, starters: int = 1) -> None:
-        self.setting, self.folder, self.say = setting, folder, say
+    def __init__(
+        self,
+        setting: Setting,
+        folder: Path,
+        say: Say,
+        box: Box | None = None,
+        starters: int = 1,
+        undecided: Callable[["Bench"], bool] = lambda bench: False,
+    ) -> None:
+        self.setting, self.folder, self.say, self.undecided = setting, folder, say, undecided
         self.box, self.starters = box or Box(), starters
         self.workers: dict[str, BenchWorker] = {}
         self.outcomes: dict[str, FormTiming] = {}
@@ -73,16 +82,17 @@ class Bench:
 
     def _turns(self, rounds: int) -> None:
         """Rounds as long as they fit, then what each form reports once."""
-        self.rounds = interleave(rounds, lambda: list(self.workers), str, self._turn, partial(self._fits, rounds))
+        most, fits = FURTHER * rounds, partial(self._fits, rounds)
+        self.rounds = interleave(most, lambda: list(self.workers), str, self._turn, fits)
         for name in [name for name in self.outcomes if name in self.workers]:
             self._finish(name)
 
     def _fits(self, rounds: int, index: int) -> bool:
         """Whether another round fits; `index` rounds are over."""
         self.rounds = index
-        if self.box.left(ROUNDS) <= 0:
+        if self.box.left(ROUNDS) <= 0 or (index == rounds and not self.undecided(self)):
             return False
-        self.say(f"{self.setting.label}: round {index + 1} of {rounds}")
+        self.say(f"{self.setting.label}: round {index + 1} of {rounds if index < rounds else FURTHER * rounds}")
         return True
 
     def _start_ceilings(self, forms: Sequence[TrainingForm]) -> None:

@@ -15,6 +15,7 @@ from elbo_compare.compare.launching.connected import connected
 
 CLOCKS = {  # what a request asks for -> page of `clocks`, class; imported only then, since a form times its imports
     "form": ("forms", "FormClock"),
+    "account": ("account", "AccountClock"),
     "ceiling": ("ceilings", "CeilingClock"),
     "draws": ("draws", "DrawClock"),
     "curve": ("curves", "CurveClock"),

@@ -13,7 +13,7 @@ from elbo_compare.compare.launching import interruption
 from elbo_compare.compare.terminal import note, say
 
 INCOMPLETE = 3
-EVERY = ("ceilings", "steps", "replicas", "draws", "curves")
+EVERY = ("ceilings", "steps", "account", "replicas", "draws", "curves")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +40,7 @@ def bench(
     expression: Annotated[str | None, typer.Option("-k", metavar="EXPR", help="Forms whose name matches.")] = None,
     part: Annotated[
         list[str] | None,
-        typer.Option(metavar="PART", help="ceilings, steps, replicas, draws or curves.  [default: all, in this order]"),
+        typer.Option(metavar="PART", help="ceilings, steps, account, replicas, draws or curves.  [default: all]"),
     ] = None,
     setting: Annotated[
         str | None, typer.Option(metavar="EXPR", help="Settings whose label matches, as '1,000 or hidden'.")
@@ -124,7 +124,7 @@ def bench_command(request: BenchRequest, say: Callable[[str], None]) -> BenchDon
         starters=request.starters,
         resume=request.resume,
     )
-    if not plan.settings and set(plan.parts) & {"ceilings", "steps"}:
+    if not plan.settings and set(plan.parts) & {"ceilings", "steps", "account"}:
         raise UsageError(f"--setting {request.settings!r} matches no setting on {plan.device}.")
     if not any(plan.only(name) for name, _ in units(plan, folder, say)):
         raise UsageError(f"--only {request.only!r} matches no unit of {', '.join(plan.parts)}.")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from elbo_compare.reports.bench.sections import costs, draws, replicas, steps
+from elbo_compare.reports.bench.sections import account, costs, draws, replicas, steps
 from elbo_compare.reports.content import Code, FirstScreen, Frame, Headline, Prose, Section, Table
 from elbo_compare.reports.formats import clean, count, interval, number
 from elbo_compare.reports.markdown import to_markdown_page
@@ -23,6 +23,7 @@ def write_bench(folder: Path, record: Mapping[str, Any], tables: Mapping[str, pd
     found: dict[str, Frame] = {name: tables.get(name, pd.DataFrame()) for name in steps.TABLES}
     sections = [
         *steps.sections(found),
+        account.section(found["account"]),
         draws.section(found["draws"]),
         replicas.section(found["replicas"]),
         costs.section(found["curves"], found["exponents"]),

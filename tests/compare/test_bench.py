@@ -23,7 +23,7 @@ from elbo_compare.compare.commands.bench import BenchRequest, bench_command, dra
 from elbo_compare.compare.errors import StoreError, UsageError
 from elbo_compare.suites import problems
 from elbo_compare.suites.contract import Device
-from elbo_compare.suites.forms import FORMS, Need
+from elbo_compare.suites.forms import FORMS, Need, Precision
 
 SETTING = Setting(problem="vae", weights="initial", batch=100, batches=4)
 ROUNDS = 7
@@ -51,6 +51,7 @@ def tables(slow: tuple[str, ...] = ()) -> dict[str, pd.DataFrame]:
         "steps": frames.steps_frame(SETTING, problem, outcomes, rates),
         "rounds": frames.rounds_frame(SETTING, outcomes),
         "ceilings": frames.ceilings_frame(SETTING, rates),
+        "account": pd.DataFrame(),
         "draws": pd.DataFrame(),
         "replicas": pd.DataFrame(),
     }
@@ -131,6 +132,39 @@ def test_a_target_is_judged_by_its_interval_on_either_side_of_the_mark(found, ou
 def replica_turns(share: float) -> list[dict]:
     """Turns in which S seeds in one program take `share` of S single trainings of one second."""
     return [{"single": 1.0, "together": {str(size): share * size for size in (1, 32)}}] * ROUNDS
+
+
+def test_the_fastest_frameworks_products_bound_every_form_in_the_same_round():
+    rates = [
+        {"framework": framework, "precision": "full", "products": "model", "round": index, "rate": rate}
+        for framework, by_round in (("torch", (3.0, 1.0)), ("jax", (2.0, 5.0, 7.0)))
+        for index, rate in enumerate(by_round)
+    ]
+    assert frames.ceiling(rates, "jax", Precision.FULL, "model") == {0: 2.0, 1: 5.0, 2: 7.0}
+    assert frames.ceiling(rates, None, Precision.FULL, "model") == {0: 3.0, 1: 5.0}  # torch has no third round
+    assert frames.ceiling([], None, Precision.FULL, "model") == {}
+
+
+def apart(whole: float) -> list[dict]:
+    """Turns of a step of `whole` seconds whose parts take 6 and 3 beyond an empty part's 1, and its dispatch 0.5."""
+    sized = {"whole step": whole, "matrix products": 7.0, "optimiser": 4.0}
+    empty = {"whole step": 0.5, "matrix products": 1.0, "optimiser": 1.0}
+    return [{"parts": {"sized": sized, "empty": empty}}] * ROUNDS
+
+
+@pytest.mark.parametrize(("whole", "outcome"), [(9.6, "reached"), (12.0, "missed")])
+def test_a_step_is_accounted_for_by_its_parts_with_dispatch_once(whole, outcome):
+    account = frames.account_frame(SETTING, "jax-hand joined scan", apart(whole))
+    share = account.set_index("part")["share"]
+    assert share["matrix products"] == pytest.approx(6 / whole)
+    assert share["dispatch"] == pytest.approx(0.5 / whole)
+    assert share["accounted for"] == pytest.approx(9.5 / whole)
+    row = (
+        targets(tables() | {"account": account})
+        .set_index("target")
+        .loc[f"{SETTING.label}: share of the step's time that its parts account for"]
+    )
+    assert (row["outcome"], row["by"]) == (outcome, "jax-hand joined scan")
 
 
 def test_draws_that_are_not_the_same_numbers_are_named():

@@ -185,6 +185,46 @@ def test_a_clock_that_is_interrupted_keeps_its_whole_turns(monkeypatch):
     assert found["curves"]["seconds"].tolist() == [1.0, 2.0]
 
 
+class SteadyWorker:
+    """Turns that are all alike, but for `wavers`, which lie on both sides of one."""
+
+    def __init__(self, *_):
+        self.turns = 0
+
+    def start(self, request, box):
+        return {"steps": 4}
+
+    def turn(self, box):
+        self.turns += 1
+        single = 1.0 + (0.1 * (-1) ** self.turns if WAVERS else -0.5)
+        return {"single": single, "together": {"32": 32.0}}
+
+    def close(self):
+        pass
+
+
+WAVERS: list[str] = []
+
+
+@pytest.mark.parametrize(("wavers", "turns"), [((), 7), (("yes",), 21)])
+def test_a_target_that_is_open_gets_three_times_the_rounds_and_no_more(monkeypatch, wavers, turns):
+    monkeypatch.setattr(alone, "BenchWorker", SteadyWorker)
+    monkeypatch.setattr("test_bench_units.WAVERS", list(wavers))
+    asked = []
+    frame = alone.frames.replicas_frame
+    monkeypatch.setattr(alone.frames, "replicas_frame", lambda *a: asked.append(len(a[3])) or frame(*a))
+    Alone(Device.CPU, 7, print).replicas("jax-hand", "vae", Box())
+    assert asked == [7, turns]
+
+
+def test_a_setting_whose_target_is_open_gets_three_times_the_rounds(tmp_path):
+    for open_, rounds in ((False, 7), (True, 21)):
+        setting = Setting(problem="vae-small", weights="initial", batch=20, batches=4)
+        bench = Bench(setting, tmp_path, lambda line: None, undecided=lambda bench, open_=open_: open_)
+        bench._turns(7)
+        assert bench.rounds == rounds
+
+
 TERMINATED = """
 import sys, time
 import pandas as pd

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import time
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -175,7 +176,8 @@ def _merge(aside: Path, folder: Path) -> None:
             for path in [path for path in folder.rglob("*") if path.is_file()]:
                 place = aside / path.relative_to(folder)
                 place.parent.mkdir(parents=True, exist_ok=True)
-                path.replace(place)
+                with suppress(FileNotFoundError):  # a temporary file that has become a cell by now
+                    path.replace(place)
             shutil.rmtree(folder, ignore_errors=True)
 
 

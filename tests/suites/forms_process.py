@@ -8,6 +8,7 @@ One process per framework: JAX's x64 switch is process-wide.
 import json
 import sys
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -134,6 +135,67 @@ def jax_counts() -> dict[str, Any]:
     return found
 
 
+def torch_parts() -> dict[str, float]:
+    """Matrix-product FLOPs of the joined step's parts, and its loss from what lies between the products."""
+    import torch
+
+    from elbo_compare.suites.bridge.torch_counts import matrix_product_flops
+    from elbo_compare.suites.torch_hand import parts
+    from elbo_compare.suites.torch_hand.forms import _make
+    from elbo_compare.suites.torch_hand.joined import joined_loss, layer
+
+    trainer = _make("joined", case())
+    apart = parts._Parts(trainer, lambda passes: passes)
+    weights, x, noise = trainer.weights, trainer.batches[1], apart.now
+    with torch.no_grad():
+        raw, fed = {}, x
+        for name in in_turn(apart.weight):
+            raw[name] = layer(weights, name, fed)
+            told = parts.between(_padded(raw, apart.raw), trainer.form, x, noise)
+            fed = told[len(raw) - 1]
+        loss = joined_loss(weights, trainer.form, x, noise)
+    alone = parts.prepare("joined", case()).alone
+    seen = {part: float(matrix_product_flops(lambda part=part: alone[part](1))) for part in alone}
+    return seen | {"loss": float(told[-1]), "wanted": float(loss)}
+
+
+def jax_parts() -> dict[str, float]:
+    """The same of the joined scan."""
+    import jax
+
+    from elbo_compare.suites.bridge.jax_counts import matrix_product_flops
+    from elbo_compare.suites.jax_hand import parts
+    from elbo_compare.suites.jax_hand.forms import JaxTrainer
+    from elbo_compare.suites.jax_hand.joined import joined_loss
+
+    trainer = JaxTrainer("joined scan", case())
+    weights, x = trainer.running.adam.params, trainer.data[1]
+    noise = jax.random.normal(jax.random.key(2), (1, len(x), trainer.form.latent), x.dtype)
+    layers = [name.removesuffix(".weight") for name in weights if name.endswith(".weight")]
+    biases = {name: weights[f"{name}.bias"] for name in layers}
+    raw, fed = {}, x
+    told: tuple[Any, ...] = ()
+    unknown = {name: jax.numpy.zeros((len(x), len(biases[name]))) for name in layers}
+    for name in in_turn(layers):
+        raw[name] = fed @ weights[f"{name}.weight"]
+        told = parts.between(_padded(raw, unknown), biases, form=trainer.form, x=x, noise=noise)
+        fed = told[len(raw) - 1]
+    # One program holds all the steps' worth of a part: what it multiplies is counted in it.
+    programs = parts.prepare("joined scan", case()).alone
+    seen = {part: matrix_product_flops(jax.make_jaxpr(run.program)(*run.given).jaxpr) for part, run in programs.items()}
+    return seen | {"loss": float(told[-1]), "wanted": float(joined_loss(weights, trainer.form, x, noise))}
+
+
+def in_turn(layers: Iterable[str]) -> list[str]:
+    """Joined layers as the data go through them."""
+    sides = ("encoder.", "heads", "decoder.", "output")
+    return sorted(layers, key=lambda name: next(i for i, side in enumerate(sides) if name.startswith(side)))
+
+
+def _padded(known: dict[str, Any], like: dict[str, Any]) -> dict[str, Any]:
+    return {name: known.get(name, array) for name, array in like.items()}
+
+
 def edges() -> dict[str, float]:
     """The joined loss's written derivatives and cross entropy against NumPy, over the worst logits: the largest error
     by name, of the sum as a share of it. 7 pixels: no multiple of the factors that share a logarithm."""
@@ -176,7 +238,8 @@ def main(folder: Path, framework: str) -> None:
             np.savez(folder / f"{form.name} wrong.npz", **wrong(form, now, arrays))
         np.savez(folder / f"{form.name}.npz", **arrays)
     counts = torch_counts() if framework == "torch" else jax_counts()
-    found = {"losses": losses, "counts": counts, "edges": edges() if framework == "jax" else {}}
+    parts = torch_parts() if framework == "torch" else jax_parts()
+    found = {"losses": losses, "counts": counts, "parts": parts, "edges": edges() if framework == "jax" else {}}
     (folder / f"{framework}.json").write_text(json.dumps(found))
 
 

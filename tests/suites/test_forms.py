@@ -109,6 +109,15 @@ def test_weights_and_gradients_take_two_numbers_per_parameter(framework, name):
     assert record(framework)["counts"][name]["bytes"] == 2 * 8 * numbers
 
 
+@pytest.mark.parametrize("framework", ["torch", "jax"])
+def test_a_step_taken_apart_has_its_products_once_and_its_loss(framework):
+    found = record(framework)["parts"]
+    assert found.pop("loss") == pytest.approx(found.pop("wanted"), rel=1e-13)  # the same sums in the same order
+    assert found.pop("matrix products") == step_flops(problems.load("vae-small", "initial"), BATCH)
+    others = {name: found[name] for name in ("element-wise passes", "optimiser", "noise", "data")}
+    assert set(others.values()) == {0}
+
+
 def test_changing_data_compiles_nothing_anew():
     torch, jax = record("torch")["counts"], record("jax")["counts"]
     assert torch["compiled"]["graphs"] == 1
