@@ -3,8 +3,9 @@
     python benchmarks/claims_by_library.py OUT RUN [RUN ...]
 
 RUN: folders of `compare all`, judged. Writes OUT/claims-by-library.csv, a row for each implementation and claim, and
-prints the counts in Markdown. A claim *agrees* with an implementation where none of its verdicts differs or is
-inconclusive and one agrees; a later run's verdicts of an implementation take the place of an earlier one's.
+prints the counts in Markdown. A claim *agrees* with an implementation where none of its verdicts differs, is
+inconclusive, or is what a finding of the register says (*as registered*), and one agrees; a later run's verdicts of an
+implementation take the place of an earlier one's.
 """
 
 import sys
@@ -13,7 +14,8 @@ from pathlib import Path
 
 import pandas as pd
 
-RANK = ("differs", "inconclusive", "agrees", "not run")
+COUNTED = ("agrees", "as registered", "differs", "inconclusive", "not run")
+RANK = ("differs", "inconclusive", "as registered", "agrees", "not run")
 
 
 def verdicts_of(folders: list[Path]) -> pd.DataFrame:
@@ -45,11 +47,11 @@ def by_claim(verdicts: pd.DataFrame) -> pd.DataFrame:
 
 
 def lines(claims: pd.DataFrame) -> list[str]:
-    out = ["| implementation | claims that apply | agree | differ | inconclusive | not run | verdicts | run |"]
-    out.append("|---|---:|---:|---:|---:|---:|---:|---|")
+    heads = ("implementation", "claims that apply", *COUNTED, "verdicts", "run")
+    out = [f"| {' | '.join(heads)} |", f"|---|{'---:|' * (len(heads) - 2)}---|"]
     for name, mine in claims.groupby("implementation"):
         by = Counter(mine["outcome"])
-        counts = [len(mine), by["agrees"], by["differs"], by["inconclusive"], by["not run"]]
+        counts = [len(mine), *(by[word] for word in COUNTED)]
         total = int(mine[[word for word in RANK if word != "not run"]].to_numpy().sum())
         out.append(f"| {name} | {' | '.join(map(str, counts))} | {total} | {mine['run'].iloc[0]} |")
     out += ["", "Why claims are not run, the commonest reason of each:", ""]

@@ -10,7 +10,7 @@ import pandas as pd
 from printed_text import Found
 
 Row = Mapping[str, str]
-OUTCOMES = ("differs", "inconclusive", "not run", "agrees")  # the worst first, as pages have them
+OUTCOMES = ("differs", "inconclusive", "not run", "as registered", "agrees")  # the worst first, as pages have them
 UNIT = {"float64": 2.0**-53, "float32": 2.0**-24}
 
 

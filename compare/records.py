@@ -5,7 +5,7 @@ Every measurement is one row; `Quantity` says what its columns hold. Numbers are
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from enum import StrEnum
 from functools import cached_property
@@ -280,12 +280,23 @@ class Strength(StrEnum):
 
 
 class Outcome(StrEnum):
-    """What a claim comes to on a cell."""
+    """What a claim comes to on a cell. REGISTERED: not what the claim states, and as a finding of the register has it:
+    no fault of a run, and no agreement."""
 
     AGREES = "agrees"
+    REGISTERED = "as registered"
     DIFFERS = "differs"
     INCONCLUSIVE = "inconclusive"
     NOT_RUN = "not run"
+
+
+def outcomes_told(present: Container[str]) -> tuple[Outcome, ...]:
+    """The outcomes whose number is told, 0 too; a registered deviation where there is one, since few runs can have any.
+
+    >>> [str(each) for each in outcomes_told({"agrees"})]
+    ['agrees', 'differs', 'inconclusive', 'not run']
+    """
+    return tuple(each for each in Outcome if each is not Outcome.REGISTERED or each in present)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -293,7 +304,8 @@ class Verdict:
     """A claim judged on one cell (or on a pair: `other` is the second cell's label).
 
     `difference` and `tolerance` (or margin) are in `unit`; for an equivalence test [low, high] is the interval of the
-    difference at the level that the error budget allots to one test. `reason` says why when NOT_RUN or INCONCLUSIVE.
+    difference at the level that the error budget allots to one test. `reason` says why when NOT_RUN, INCONCLUSIVE or
+    REGISTERED.
     """
 
     claim: str

@@ -20,7 +20,7 @@ from elbo_compare.reports.tables import OUTCOMES, SIGNS, write_frame
 
 ROUNDINGS = "roundings"  # unit roundoffs of a sum of absolute terms: some are allowed
 # The order of the first screen's tally.
-TALLY = ("agrees", "differs", "inconclusive", "not run")
+TALLY = ("agrees", "as registered", "differs", "inconclusive", "not run")
 
 
 def write_report(

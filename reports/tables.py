@@ -13,7 +13,7 @@ from elbo_compare.reports.content import Column, Frame, Kind, Table
 from elbo_compare.reports.formats import MISSING, anchor, clean, count, file_name, interval, latex, markdown, number
 
 # Worst first: a cell that holds several outcomes is marked by its worst one.
-OUTCOMES = ("differs", "inconclusive", "not run", "agrees")
+OUTCOMES = ("differs", "inconclusive", "not run", "as registered", "agrees")
 CSV_ROWS = 1_000  # a longer table is for programs, which read Parquet
 SHORT = 18  # characters: names this short are never broken over two lines
 # A sign beside the word, so that nothing hangs on colour.
@@ -60,7 +60,7 @@ def _cell(column: Column, row: dict) -> Cell:
     text = "" if value is None or (isinstance(value, float) and pd.isna(value)) else clean(value)
     if column.kind is Kind.OUTCOME:
         outcome = worst_outcome(text)
-        shown = f"{SIGNS[outcome]}\N{NO-BREAK SPACE}{text}" if outcome else text or MISSING
+        shown = f"{SIGNS[outcome]}\N{NO-BREAK SPACE}{text}" if outcome in SIGNS else text or MISSING
         return Cell(text=shown, css=f"outcome {outcome.replace(' ', '-')}")
     css = "code" if column.kind is Kind.CODE else "text short" if len(text) <= SHORT else "text"
     css = f"{css} lines" if "\n" in text else css

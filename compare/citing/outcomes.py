@@ -8,7 +8,7 @@ import pandas as pd
 
 from elbo_compare.compare.citing.evidence import NONE_PUBLISHED, SEPARATOR, Evidence
 from elbo_compare.compare.citing.identifiers import Identified, Sort
-from elbo_compare.compare.records import Outcome
+from elbo_compare.compare.records import outcomes_told
 from elbo_compare.reports.tables import state, wanted, worded
 from elbo_compare.suites.roster import BY_NAME
 
@@ -138,10 +138,11 @@ def _of_claim(each: Identified, evidence: Evidence) -> Rows:
 
 def claim_rows(about: Frame, evidence: Evidence) -> Rows:
     """A head, then the outcomes of one claim's verdicts by implementation, device and dtype."""
-    rows = [("implementation", "versions", "device", "dtype", *map(str, Outcome), "worst / tolerance")]
+    told = outcomes_told(set(about["outcome"]))
+    rows = [("implementation", "versions", "device", "dtype", *map(str, told), "worst / tolerance")]
     for (name, device, dtype), verdicts in about.groupby(["implementation", "device", "dtype"], sort=True):
         counts = verdicts["outcome"].value_counts()
-        numbers = [str(int(counts.get(str(outcome), 0))) for outcome in Outcome]
+        numbers = [str(int(counts.get(str(outcome), 0))) for outcome in told]
         rows.append((str(name), versions(str(name), evidence), str(device), str(dtype), *numbers, _worst(verdicts)))
     return rows
 

@@ -32,7 +32,10 @@ SCALES: Mapping[str, str] = {
     str(Quantity.LOG_PX): "standard deviation of a weight over its mean",
     str(Quantity.LOG_PX_MEAN): "the Monte Carlo error of the mean",
 }
-SEVERITY = {str(each): rank for rank, each in enumerate((Outcome.DIFFERS, Outcome.INCONCLUSIVE, Outcome.AGREES))}
+SEVERITY = {
+    str(each): rank
+    for rank, each in enumerate((Outcome.DIFFERS, Outcome.INCONCLUSIVE, Outcome.REGISTERED, Outcome.AGREES))
+}
 
 
 def why(claim: str, cell: str, folder: Path) -> str:

@@ -36,7 +36,7 @@ def _as_registered(right: Judgement, told: list[Measurement], dtype: str) -> Jud
     if found.outcome is not Outcome.AGREES:
         return right
     reason = f"not right, but as {finding} has it: off the right one by {abs(right.difference):.3g} in {right.part}"
-    return replace(found, reason=reason)
+    return replace(found, outcome=Outcome.REGISTERED, reason=reason)
 
 
 def _variance(rows: Rows, context: Context) -> list[Judgement]:

@@ -6,7 +6,7 @@ from elbo_compare.compare.judging.judge import judge
 from elbo_compare.compare.records import CellResult, Outcome, Procedure, Status
 from elbo_compare.suites import roster
 
-DECIDED = (Outcome.AGREES, Outcome.DIFFERS)
+DECIDED = (Outcome.AGREES, Outcome.REGISTERED, Outcome.DIFFERS)
 
 
 class FirstVerdict:

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from elbo_compare.compare.history.releases import VERSIONS, place
-from elbo_compare.compare.records import Outcome, ProgramResult, Status, SuiteVerdict
+from elbo_compare.compare.records import Outcome, ProgramResult, Status, SuiteVerdict, outcomes_told
 from elbo_compare.compare.semantics.judging import case_verdicts, subject_of
 from elbo_compare.suites.semantics.case import Expectation, Finding, Library, expectations
 from elbo_compare.suites.semantics.catalogue import BY_ID
@@ -25,6 +25,7 @@ class Standing(StrEnum):
     NOT_RUN = "not run"
 
 
+WORDS = tuple(map(str, outcomes_told(())))
 UNKNOWN = frozenset(map(str, (Standing.CRASHED, Standing.NOT_INSTALLABLE, Standing.NOT_RUN)))
 
 
@@ -126,7 +127,7 @@ def claim_rows(results: Results, absent: Mapping[str, str]) -> list[dict[str, An
         found = {each.program: each for each in results.get(version, ())}
         for claim in claims:
             result = found.get(claim)
-            numbers = {word: int(result.measured.get(word, 0.0)) if result else 0 for word in map(str, Outcome)}
+            numbers = {word: int(result.measured.get(word, 0.0)) if result else 0 for word in WORDS}
             reason = without_paths(result.reason) if result else absent.get(version, "not in this table")
             rows.append({"claim": claim, "version": version, **numbers, "reason": reason})
     return rows

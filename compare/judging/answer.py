@@ -14,7 +14,7 @@ from elbo_compare.compare.claims.constants import HALF_LOG_TWO_PI
 from elbo_compare.compare.claims.pointwise import ROUNDING_FACTOR, relative_size
 from elbo_compare.compare.judging.ordered import Ordered
 from elbo_compare.compare.judging.verdicts import Verdicts
-from elbo_compare.compare.records import Outcome, Quantity, Verdict
+from elbo_compare.compare.records import Outcome, Quantity, Verdict, outcomes_told
 from elbo_compare.suites.contract import Prior
 
 QUESTION = (
@@ -66,7 +66,7 @@ def answer(verdicts: Verdicts, results: Ordered) -> dict[str, Any]:
         "reasons": [f"{clause.text[0].upper()}{clause.text[1:]}." for clause in clauses[1:]],
         "equation": EQUATION,
         "numbers": [_same_noise(given), _mean(given, results), _variance(given), _dropped_constant(given)],
-        "counts": {str(outcome): verdicts.counts[outcome] for outcome in Outcome},
+        "counts": {str(each): verdicts.counts[each] for each in outcomes_told(verdicts.counts)},
         "cells": dict(sorted((str(status), count) for status, count in results.statuses.items())),
         "standing": str(standing),
     }

@@ -284,7 +284,7 @@ def _latent(cell: Cell) -> int:
 
 
 # Of several cells on which a claim is judged, the first with the outcome that stands first here speaks for it.
-BEFORE = (Outcome.DIFFERS, Outcome.INCONCLUSIVE, Outcome.NOT_RUN, Outcome.AGREES)
+BEFORE = (Outcome.DIFFERS, Outcome.INCONCLUSIVE, Outcome.NOT_RUN, Outcome.REGISTERED, Outcome.AGREES)
 
 
 def verdict(claim: str, variant: Variant, outcome: Outcome, reason: str = "") -> SuiteVerdict:

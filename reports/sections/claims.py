@@ -49,7 +49,9 @@ def _beyond(verdicts: Frame) -> bool:
 
 def _worst(claim: str, verdicts: Frame) -> Table:
     """By implementation: counts of outcomes and the verdict nearest to (or furthest past) its tolerance."""
-    rank = verdicts["outcome"].map({"differs": 3.0, "inconclusive": 2.0, "agrees": 1.0}).fillna(0.0)
+    rank = (
+        verdicts["outcome"].map({"differs": 4.0, "inconclusive": 3.0, "as registered": 2.0, "agrees": 1.0}).fillna(0.0)
+    )
     rows = verdicts.assign(share=share(verdicts), rank=rank).sort_values(
         ["rank", "share"], ascending=False, kind="stable"
     )

@@ -11,6 +11,11 @@ from elbo_compare.reports.tables import OUTCOMES
 TITLE = "Verdicts by claim"
 COMPARED = ["outcome", "difference", "tolerance"]  # what `share` looks at, beside the claim
 COUNTED = ["claim", "outcome", "problem", "dtype"]  # what `counted` does
+LISTED = {  # outcomes whose verdicts are listed, and how the list calls them
+    "differs": "differs",
+    "inconclusive": "stayed inconclusive",
+    "as registered": "is not what its claim states, but what a finding of the register says",
+}
 SAME_NOISE = ("MATCH-001", "MATCH-002")  # the hand-written line against each library's term
 
 
@@ -19,7 +24,7 @@ def build(data: ReportData) -> Section:
     if data.verdicts.empty:
         return not_measured("verdicts", TITLE, "the results were not judged; run: compare judge DIR.")
     blocks = [_matrix(data)]
-    blocks += [_listing(data, outcome) for outcome in ("differs", "inconclusive") if _any(data, outcome)]
+    blocks += [_listing(data, outcome) for outcome in LISTED if _any(data, outcome)]
     return Section(anchor="verdicts", title=TITLE, blocks=tuple(blocks))
 
 
@@ -129,8 +134,8 @@ def verdict_columns(with_claim: bool = True) -> tuple[Column, ...]:
 def _listing(data: ReportData, outcome: str) -> Table:
     rows = by_implementation(data.verdicts.of("outcome", [outcome]))
     return Table(
-        name=f"verdicts-{outcome}",
-        caption=f"Every verdict that {'differs' if outcome == 'differs' else 'stayed inconclusive'}: {len(rows):,}.",
+        name=f"verdicts-{outcome.replace(' ', '-')}",
+        caption=f"Every verdict that {LISTED[outcome]}: {len(rows):,}.",
         frame=rows,
         columns=verdict_columns(),
         limit=40,

@@ -5,10 +5,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from claim_rows import row
+from folders import write_folder
 
+from elbo_compare.compare.citing.cite import cite
 from elbo_compare.compare.claims import by_id
 from elbo_compare.compare.claims.cells import EXAMPLE
-from elbo_compare.compare.judging.judge import judge
+from elbo_compare.compare.judging.answer import answer
+from elbo_compare.compare.judging.headline import asked_for
+from elbo_compare.compare.judging.judge import code_of, judge, judged
+from elbo_compare.compare.judging.ordered import InMemory
 from elbo_compare.compare.records import CellResult, Outcome, Quantity, Status
 from elbo_compare.suites import problems
 from elbo_compare.suites.numpy_oracle.gradients import _output_delta
@@ -20,19 +25,39 @@ FINDING = "FIND-PYTHAE-002"
 APART = 1e-6  # between the right gradient and the finding's; rounding is 1e-14
 
 
-def verdict(from_right, from_registered, apart=APART):
+def measured(from_right, from_registered, apart=APART):
     told = row(Quantity.GRADIENT_REGISTERED, from_registered, part="decoder.output.bias", reference=apart, scale=4.0)
     right = row(Quantity.GRADIENT_DISTANCE, from_right, part="decoder.output.bias", reference=2.0, scale=4.0)
     cell = replace(EXAMPLE, implementation="pythae", problem="vae-small", weights="trained", dtype="float64")
-    measured = CellResult(cell=cell, status=Status.OK, measurements=(right, replace(told, note=FINDING)))
-    (found,) = judge([measured], claims=[by_id("GRAD-001")])
+    return CellResult(cell=cell, status=Status.OK, measurements=(right, replace(told, note=FINDING)))
+
+
+def verdict(*numbers, **fields):
+    (found,) = judge([measured(*numbers, **fields)], claims=[by_id("GRAD-001")])
     return found
 
 
 def test_what_the_finding_says_is_reproduced_and_is_not_called_right():
     found = verdict(from_right=APART, from_registered=1e-15)
-    assert found.outcome is Outcome.AGREES
+    assert found.outcome is Outcome.REGISTERED
     assert found.reason.startswith(f"not right, but as {FINDING} has it: off the right one by 1e-06 in decoder")
+
+
+def test_it_is_no_agreement_wherever_verdicts_are_counted_and_no_fault(tmp_path):
+    result = measured(APART, 1e-15)
+    held = InMemory([result])
+    found = judged(held, claims=[by_id("GRAD-001")])
+    assert answer(found, held)["counts"] == {
+        "agrees": 0, "as registered": 1, "differs": 0, "inconclusive": 0, "not run": 0
+    }  # fmt: skip
+    assert asked_for(found, "pythae", ()) == ["-k 'pythae': 1 claim on 1 cell: 1 as registered"]
+    assert code_of(found.counts, held.statuses) == 0
+    told = cite("GRAD-001", write_folder(tmp_path / "run", [result]))
+    head = next(line for line in told.splitlines() if line.strip().startswith("implementation"))
+    mine = next(line for line in told.splitlines() if line.strip().startswith("pythae"))
+    assert "agrees  as registered  differs" in head and mine.split("float64")[1].split()[:3] == ["0", "1", "0"]
+    right = InMemory([measured(1e-15, 1e-15, apart=1e-15)])
+    assert "as registered" not in answer(judged(right, claims=[by_id("GRAD-001")]), right)["counts"]
 
 
 def test_a_finding_that_no_longer_shows_is_seen():

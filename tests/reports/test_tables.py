@@ -82,6 +82,12 @@ def test_an_outcome_is_told_by_word_and_sign_and_marked_by_its_worst(frame):
     assert worst_outcome("") == ""
 
 
+def test_a_registered_deviation_has_no_tick_beside_what_agrees(frame):
+    frame["outcome"] = ["as registered 2 · agrees 5", "differs 1 · as registered 2", "as registered 1", "agrees 9"]
+    outcome = [row[2] for row in cells(table(frame))]
+    assert [cell.text[0] for cell in outcome] == ["a", "✗", "a", "✓"]
+
+
 def test_a_text_column_that_is_empty_throughout_is_not_shown(frame):
     frame["name"] = ["a", "b", "c", "d"]
     frame["note"] = ""
