@@ -13,7 +13,10 @@ from elbo_compare.compare.matching.result import MatchResult
 from elbo_compare.compare.matching.session import Plan, Side, match_sides
 from elbo_compare.suites.contract import Array
 
-FRAMEWORKS = {"torch": ("torch", "pyro"), "jax": ("jax", "numpyro", "flax", "equinox", "haiku", "optax")}
+FRAMEWORKS = {
+    "torch": ("torch", "pyro"),
+    "jax": ("jax", "numpyro", "flax", "equinox", "haiku", "optax", "tensorflow_probability"),
+}
 
 
 def match_programs(
