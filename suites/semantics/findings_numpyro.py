@@ -169,4 +169,29 @@ FINDINGS: tuple[Finding, ...] = (
         upstream="the mutable state came with numpyro pull request 1016; no report was found",
         since="numpyro 0.7.0, the first release with a mutable state",
     ),
+    Finding(
+        id="FIND-NUMPYRO-018",
+        library=NUMPYRO,
+        cases=("SEM-PLATE-005",),
+        quantities=("enum", "enum_gradient", "one_raises"),
+        title="TraceEnum_ELBO draws other rows of a subsampled plate for the model than for the guide",
+        documentation="plate, of subsample_size: 'This can be used to apply a scaling factor by inference algorithms. "
+        "e.g. when computing ELBO using a mini-batch'; TraceEnum_ELBO: 'It supports arbitrary dependency structure "
+        "for the model and guide'",
+        happens="the trace of numpyro.contrib.funsor keeps sites and parameters and no plates, so that replay has no "
+        "rows to give the model: latents of some rows meet data of others; one row alone raises ValueError",
+        harm="where q(z | y) = N(a y, 0.7^2) the mean of d loss / d a is off by N Var(y): 3.95 for -0.99 at N = 6 in "
+        "SEM-PLATE-005, so that an amortised guide of centred data learns not to look at them; nothing warns",
+        status=OPEN,
+        routes=(
+            "closed form at the draws, with the rows that each side has drawn",
+            "the mean of 20,000 slopes is 3.88, where N (2 a E y^2 - (E y)^2) = 3.95 is that of rows drawn apart; "
+            "Trace_ELBO's is -1.00, where N (2 a - 1) E y^2 = -0.99; Pyro's TraceEnum_ELBO gives the closed form",
+        ),
+        fix="keep messages of type plate in the trace of numpyro.contrib.funsor, as numpyro.handlers.trace does",
+        workaround="choose the rows outside and pass them: plates of the mini-batch's size under handlers.scale(N/B)",
+        workaround_case="SEM-PLATE-005",
+        workaround_quantity="outside",
+        since="numpyro 0.11.0, the first release with the class, by its source",
+    ),
 )

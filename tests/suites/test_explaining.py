@@ -116,6 +116,17 @@ def test_numpyro_s_graph_is_no_reference_for_a_score_that_it_weighs(weighs, slop
     assert _references(cast(Pair, pair)) == ("Trace_ELBO", "" if slope == "TraceEnum_ELBO" else slope)
 
 
+@pytest.mark.parametrize("apart", [True, False])
+def test_rows_that_the_model_draws_for_itself_are_the_finding(apart):
+    kinds = ("Trace_ELBO", "TraceEnum_ELBO")
+    pair = SimpleNamespace(
+        classes=[ClassFacts(name=kind, kind=kind) for kind in kinds], sites=[], library=Library.NUMPYRO, directions=(),
+        latents_of_positions=0, order=((), ()), enumerates_other_rows=apart, bits=64,
+    )  # fmt: skip
+    found = [(each.id, each.kind) for each in candidates(cast(Pair, pair))]
+    assert found == ([("FIND-NUMPYRO-018", "TraceEnum_ELBO")] if apart else [])
+
+
 def test_no_exact_value_is_asked_for_of_a_pair_that_means_something_else():
     side = Side(family="Normal", shown="Normal")
     discrete = Side(family="Bernoulli", shown="Bernoulli", draw=Draw.SCORE)

@@ -162,6 +162,9 @@ def _of_class(facts: ClassFacts, pair: Pair) -> Iterator[Candidate]:
         yield Candidate(id="FIND-NUMPYRO-017", kind=facts.kind, sites=given, measure="gradient")
     if facts.kind == "Trace_ELBO" and "multi_sample_guide=True" in facts.name and not facts.error:
         yield Candidate(id="FIND-NUMPYRO-007", kind=facts.kind, measure="class")
+    if facts.kind == "TraceEnum_ELBO" and pair.enumerates_other_rows:
+        fact = "data of some rows meet latents of others, and nothing warns"
+        yield Candidate(id="FIND-NUMPYRO-018", kind=facts.kind, measure="fact", fact=fact)
     if pair.latents_of_positions and facts.kind == "Trace_ELBO":
         fact = f"the guide keeps {pair.latents_of_positions} local posteriors, whichever data are in the mini-batch"
         yield Candidate(id="FIND-PYRO-025", kind=facts.kind, measure="fact", fact=fact)

@@ -56,6 +56,7 @@ NEEDS = {
     "NUMPYRO-016": "TraceGraph_ELBO on a site of the guide that is not reparameterised, in a mini-batch, under a "
     "scale or under a mask",
     "NUMPYRO-017": "TraceGraph_ELBO on a factor in the guide",
+    "NUMPYRO-018": "TraceEnum_ELBO, and a plate that draws the rows of a mini-batch by which data are chosen",
 }  # fmt: skip
 
 

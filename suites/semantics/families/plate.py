@@ -132,6 +132,27 @@ def _one_sample(measured: Numbers) -> Numbers:
 
 
 _Z = ("z0", "z1")
+_DATA = (1.2, -0.3, 0.8, -1.5, 0.4, -0.6)
+_SLOPE = 0.4
+
+
+def _rows(measured: Numbers, of: str) -> Numbers:
+    """Minus the ELBO of q(z_b) = N(0.4 y, 0.7^2), y the datum of the guide's row, and its derivative by 0.4 at fixed
+    noise, with the data at the rows of `of`, which are the guide's (g) or others (m)."""
+    loss = slope = 0.0
+    for b in range(BATCH):
+        z, y, x = measured[f"z{b}"], _DATA[int(measured[f"g{b}"])], _DATA[int(measured[f"{of}{b}"])]
+        loss += log_normal(z, _SLOPE * y, SIGMA_PLATE) - log_normal(z) - log_normal(x, z)
+        slope += (z + z - x) * y
+    return {"enum": FACTOR * loss, "enum_gradient": FACTOR * slope}
+
+
+def _same_rows(measured: Numbers) -> Numbers:
+    """The data of the rows that the guide has drawn; `outside`: rows 0 and 2, chosen before both."""
+    if "outside" not in measured:
+        return {**_rows(measured, "g"), "one_raises": 0.0}
+    given = {"g0": 0.0, "g1": 2.0, "z0": measured["o0"], "z1": measured["o1"]}
+    return {**_rows(measured, "g"), "one_raises": 0.0, "outside": _rows(given, "g")["enum"]}
 
 
 def _kept_apart(measured: Numbers) -> Numbers:
@@ -197,6 +218,22 @@ CASES = (
                       computes=lambda _: {"raises": 1.0}),
         ),
         oracle=_kept_apart,
+    ),
+    Case(
+        id="SEM-PLATE-005",
+        title="TraceEnum_ELBO where a plate draws the rows of model and guide",
+        statement="both sides see the rows that the guide has drawn: loss = N/B (log q(z) - log p(y, z)) there, and "
+                  "its derivative by the slope of q(z | y) = N(slope y, 0.7^2); one row is as good as two",
+        source="pyro.plate 1.9.2 and numpyro.plate 0.22.0, of subsample_size; Trace_ELBO of both gives it so",
+        behaviours=(
+            Behaviour(library=Library.PYRO, formula="as stated", program="plate/plate_005_pyro.py"),
+            Behaviour(library=Library.NUMPYRO,
+                      formula="the model draws rows of its own: latents meet data of others; one row raises",
+                      program="plate/plate_005_numpyro.py", requires=("funsor",),
+                      computes=lambda measured: {**_rows(measured, "m"), "one_raises": 1.0}),
+        ),
+        oracle=_same_rows,
+        given=(*_Z, "g0", "g1", "m0", "m1"),
     ),
     Case(
         id="SEM-TMC-001",

@@ -62,6 +62,7 @@ NEEDS: Mapping[str, Needs] = {
         any_of=("scale on the guide's latent", "mask on the guide's latent", "subsample, random")
     ),
     "FIND-NUMPYRO-017": Needs(uses=("guide: factor",)),
+    "FIND-NUMPYRO-018": Needs(uses=("subsample, random",)),
 }
 _SIZES = "a plate of another size in the guide is no production"
 OUT_OF_REACH: Mapping[str, str] = {
