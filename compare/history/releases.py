@@ -64,6 +64,7 @@ AHEAD = {  # for the newest one of its day
 }
 OLD_JAX = 30  # 0.4.30: the first JAX whose wheels know NumPy 2 and SciPy 1.13 well
 OLD_ARRAYS = ("numpy==1.26.4", "scipy==1.11.4")
+OLD_PYTENSOR = "5.16.2"  # before it PyMC stands on a pytensor that asks NumPy for what NumPy 2 has dropped
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,14 +85,15 @@ OLD_TORCH = Patch(
     words="its assertion of torch 1 was taken out",
 )
 
-# NumPyro before 0.13.1 knows the keys of `jax.random.PRNGKey` only, and the programs make theirs with `jax.random.key`.
+# NumPyro before 0.13.1 and TensorFlow Probability before 0.21.0 know the keys of `jax.random.PRNGKey` only, and the
+# programs make theirs with `jax.random.key`.
 RAW_KEYS = Patch(
     file="jax/random.py",
     begins="  key as key,",
     becomes="  PRNGKey as key,\n",
     words="jax.random.key is PRNGKey here, whose keys it knows",
 )
-TYPED_KEYS_SINCE = "0.13.1"
+TYPED_KEYS_SINCE: Mapping[Library, str] = {Library.NUMPYRO: "0.13.1", Library.TFP: "0.21.0"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,7 +122,8 @@ class Release:
     def requirements(self) -> tuple[str, ...]:
         """What its environment holds; a version that is not in the table gets the JAX that pip finds to fit."""
         if self.library not in JAX_OF:
-            return (self.requirement, *BESIDE.get(self.library, ()))
+            old = self.library is Library.PYMC and place(self.version) < place(OLD_PYTENSOR)
+            return (self.requirement, *BESIDE.get(self.library, ()), *(OLD_ARRAYS if old else ()))
         jax = JAX_OF.get(self.library, {}).get(self.version)
         beside = ("funsor",) if self.library is Library.NUMPYRO else ()
         if jax is None:
@@ -138,7 +141,7 @@ class Release:
     @property
     def patches(self) -> tuple[Patch, ...]:
         """What is tried on its files and on what lies beside it; where the line is not, all is left as it is."""
-        if self.library is Library.NUMPYRO and place(self.version) < place(TYPED_KEYS_SINCE):
+        if place(self.version) < place(TYPED_KEYS_SINCE.get(self.library, "")):
             return (RAW_KEYS,)
         return (OLD_TORCH,) if self.library is Library.PYRO else ()
 
