@@ -15,7 +15,8 @@ def list_() -> None:
     from elbo_compare.compare.launching.environments import known
 
     for each in known().values():
-        say(f"{each.name}: {each.lacking() or 'there'}; {each.pins[0]} and {len(each.pins) - 1} more")
+        hashed = ", with hashes" if each.hashes else ""
+        say(f"{each.name}: {each.lacking() or 'there'}; {each.pins[0]} and {len(each.pins) - 1} more{hashed}")
 
 
 @env.command("create")

@@ -23,10 +23,12 @@ PINS = "elbo_compare.suites.integrations"
 
 @dataclass(frozen=True, kw_only=True)
 class Named:
-    """One environment that this package knows how to make. `pins`: exact versions, as pip reads them."""
+    """One environment that this package knows how to make. `pins`: exact versions, as pip reads them; `hashes`: a file
+    with the same ones and the sha256 of everything that may be downloaded for them, None where there is none."""
 
     name: str
     pins: tuple[str, ...]
+    hashes: Path | None = None
 
     @property
     def folder(self) -> Path:
@@ -37,6 +39,11 @@ class Named:
     def command(self) -> str:
         """What makes it."""
         return f"compare env create {self.name}"
+
+    @property
+    def requirements(self) -> tuple[str, ...]:
+        """What pip is asked for; where there are hashes it refuses a file that has none of them."""
+        return ("--require-hashes", "-r", str(self.hashes)) if self.hashes else self.pins
 
     def lacking(self) -> str:
         """Why nothing can run in it, with the command; empty where it is there as it should be."""
@@ -54,7 +61,7 @@ class Named:
         """Make it, in the place of one that is there. Raises NotInstallableError, and leaves nothing then."""
         try:
             self.folder.parent.mkdir(parents=True, exist_ok=True)
-            create(self.folder, self.pins)
+            create(self.folder, self.requirements)
             (self.folder / RECORD).write_text(json.dumps({"pins": list(self.pins)}), "utf-8")
         except BaseException:
             shutil.rmtree(self.folder, ignore_errors=True)
@@ -77,7 +84,13 @@ def known() -> Mapping[str, Named]:
     """Every environment that can be made, by name."""
     lists = sorted((each for each in files(PINS).iterdir() if each.name.endswith(".txt")), key=lambda each: each.name)
     texts = {each.name.removesuffix(".txt"): each.read_text("utf-8") for each in lists}
-    return {name: Named(name=name, pins=_pins(text)) for name, text in texts.items()}
+    return {name: Named(name=name, pins=_pins(text), hashes=_hashes(name)) for name, text in texts.items()}
+
+
+def _hashes(name: str) -> Path | None:
+    """Torch brings other libraries on each platform, which no list of exact versions holds: without hashes there."""
+    path = Path(str(files(PINS).joinpath(f"{name}.hashes")))
+    return path if path.is_file() else None
 
 
 def _pins(text: str) -> tuple[str, ...]:

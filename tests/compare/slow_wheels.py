@@ -19,20 +19,23 @@ def lay_out(folder: Path) -> None:
     _source(folder / "installing")
     for stage, jax, numpy in (("programs", SLEEP, ""), ("claims", RAISE, SLEEP)):
         for name, text in {"numpyro": "", "funsor": "", "jax": jax, "numpy": numpy}.items():
-            _wheel(folder / stage, name, text, "numpy" if name == "numpyro" else "")
+            wheel(folder / stage, name, text, "numpy" if name == "numpyro" else "")
 
 
-def _wheel(folder: Path, name: str, text: str, needs: str) -> None:
+def wheel(folder: Path, name: str, text: str, needs: str = "") -> Path:
+    """A wheel of one module, in `folder`."""
     record = f"{name}-{VERSION}.dist-info"
     metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {VERSION}\n" + (
         f"Requires-Dist: {needs}\n" if needs else ""
     )
     wheel = "Wheel-Version: 1.0\nGenerator: a test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
     files = {f"{name}/__init__.py": text, f"{record}/METADATA": metadata, f"{record}/WHEEL": wheel}
-    with zipfile.ZipFile(folder / f"{name}-{VERSION}-py3-none-any.whl", "w") as archive:
+    made = folder / f"{name}-{VERSION}-py3-none-any.whl"
+    with zipfile.ZipFile(made, "w") as archive:
         for path, content in files.items():
             archive.writestr(path, content)
         archive.writestr(f"{record}/RECORD", "".join(f"{path},,\n" for path in (*files, f"{record}/RECORD")))
+    return made
 
 
 def _source(folder: Path) -> None:

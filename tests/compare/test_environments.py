@@ -1,6 +1,10 @@
 """`compare env`: named environments, with an installer that installs nothing; what is said where one is missing."""
 
+import re
+from hashlib import sha256
+
 import pytest
+import slow_wheels
 
 from elbo_compare.compare.launching import environments, interpreter
 from elbo_compare.compare.launching.interpreter import NotInstallableError, site_of
@@ -39,6 +43,45 @@ def test_a_guest_s_environment_can_be_made_and_pins_its_library():
         named = environments.of(row.environment)
         assert named.pins[0].startswith(f"{row.distributions[0]}==")
         assert all("==" in pin and "@" not in pin and "+" not in pin for pin in named.pins)
+
+
+HASHED = [name for name, named in environments.known().items() if named.hashes]
+
+
+def test_pins_have_hashes_where_no_framework_brings_other_libraries_on_each_platform():
+    torch = {
+        name for name, named in environments.known().items() if any(pin.startswith("torch==") for pin in named.pins)
+    }
+    assert set(HASHED) == set(environments.known()) - torch and {"pymc", "blackjax", "flowjax"} <= set(HASHED)
+
+
+@pytest.mark.parametrize("name", HASHED)
+def test_hashes_are_of_the_very_pins_and_pip_is_told_to_want_them(name):
+    named = environments.of(name)
+    lines = [line.split() for line in named.hashes.read_text("utf-8").splitlines() if not line.startswith("#")]
+    assert tuple(pin for pin, *_ in lines) == named.pins
+    assert all(len(given) > 0 for _, *given in lines)
+    assert all(re.fullmatch(r"--hash=sha256:[0-9a-f]{64}", each) for _, *given in lines for each in given)
+    assert named.requirements == ("--require-hashes", "-r", str(named.hashes))
+
+
+def test_a_file_of_another_hash_is_refused_and_nothing_is_left(monkeypatch, tmp_path):
+    made = slow_wheels.wheel(tmp_path, "toy", "SEVEN = 7")
+    right, pin = sha256(made.read_bytes()).hexdigest(), f"toy=={slow_wheels.VERSION}"
+    pip = interpreter.pip
+    offline = ("--no-index", "--find-links", str(tmp_path))
+    monkeypatch.setattr(interpreter, "pip", lambda *asked: pip(*asked, *offline))
+    monkeypatch.setenv(environments.FOLDER, str(tmp_path / "environments"))
+    for given in (right, "0" * 64):
+        (tmp_path / "toy.hashes").write_text(f"{pin} --hash=sha256:{given}\n")
+        named = environments.Named(name="toy", pins=(pin,), hashes=tmp_path / "toy.hashes")
+        if given == right:
+            named.create()
+            assert named.lacking() == "" and dict(named.versions()) == {"toy": slow_wheels.VERSION}
+        else:
+            with pytest.raises(NotInstallableError, match=r"(?i)hash"):
+                named.create()
+            assert not named.folder.exists()
 
 
 def test_without_its_environment_a_library_is_left_out_and_says_the_command(installer):

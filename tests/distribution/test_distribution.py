@@ -20,6 +20,7 @@ DATA = {
     ".json",
     ".toml",
     ".txt",
+    ".hashes",
     ".css",
     ".csv",
     ".j2",
@@ -28,7 +29,13 @@ DATA = {
 TABLES = {
     "compare": ("profiles/*.toml", "vectors/*.json"),
     "reports": ("templates/*",),
-    "suites": ("weights/*.*", "questions/*.json", "semantics/measured/*.csv", "integrations/*.txt"),
+    "suites": (
+        "weights/*.*",
+        "questions/*.json",
+        "semantics/measured/*.csv",
+        "integrations/*.txt",
+        "integrations/*.hashes",
+    ),
 }
 PYTHON_LINES = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
