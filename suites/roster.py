@@ -206,9 +206,23 @@ JUDGED_ALONE = tuple(
     )
     for name, framework in (("blackjax", JAX), ("flowjax", JAX), ("normflows", TORCH))
 )
+# Libraries of distributions: their densities and divergences are swept, and nothing else is asked of them.
+SWEPT_ALONE = tuple(
+    Row(
+        name=name,
+        kind=Kind.LIBRARY,
+        folder="semantics",
+        entry="",
+        framework=framework,
+        library=Package(module=name, distribution=name, title=name),
+        extra="densities",
+        optional=True,
+    )
+    for name, framework in (("zuko", TORCH), ("distrax", JAX))
+)
 BY_NAME = {row.name: row for row in ROSTER}
 GUEST = {row.name: row for row in GUESTS}
-LIBRARIES = {row.name: row for row in (*ROSTER, *GUESTS, *JUDGED_ALONE) if row.library is not None}
+LIBRARIES = {row.name: row for row in (*ROSTER, *GUESTS, *JUDGED_ALONE, *SWEPT_ALONE) if row.library is not None}
 TITLES = {name: row.library.title for name, row in LIBRARIES.items() if row.library}  # a library's name in a sentence
 RELEASED_AS = {"tfp": "tensorflow-probability"}  # its final releases; the nightly builds have a name of their own
 ORACLE = next(row.name for row in ROSTER if row.kind is Kind.ORACLE)  # the reference, whatever the others are

@@ -17,7 +17,8 @@ Formula = Callable[[Numbers], Numbers]
 
 
 class Library(StrEnum):
-    """Whose ELBO objects or losses a program runs; its distributions may come from torch or JAX."""
+    """Whose ELBO objects or losses a program runs; its distributions may come from torch or JAX. The last two have
+    distributions alone."""
 
     PYRO = "pyro"
     NUMPYRO = "numpyro"
@@ -27,6 +28,8 @@ class Library(StrEnum):
     BLACKJAX = "blackjax"
     FLOWJAX = "flowjax"
     NORMFLOWS = "normflows"
+    ZUKO = "zuko"
+    DISTRAX = "distrax"
 
 
 # Their models and guides are programs. TensorFlow Probability takes a log density and a distribution instead: it has no

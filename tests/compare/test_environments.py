@@ -58,6 +58,7 @@ def test_pins_have_hashes_where_no_framework_brings_other_libraries_on_each_plat
 @pytest.mark.parametrize("name", HASHED)
 def test_hashes_are_of_the_very_pins_and_pip_is_told_to_want_them(name):
     named = environments.of(name)
+    assert named.hashes is not None
     lines = [line.split() for line in named.hashes.read_text("utf-8").splitlines() if not line.startswith("#")]
     assert tuple(pin for pin, *_ in lines) == named.pins
     assert all(len(given) > 0 for _, *given in lines)
@@ -165,9 +166,10 @@ def test_a_name_that_is_none_is_a_line(command):
     assert code == 2 and "No environment 'pimc'" in err and "pymc" in err
 
 
-def test_the_sweep_of_an_optional_library_is_there_only_where_the_library_is(monkeypatch):
+@pytest.mark.parametrize("library", [Library.TFP, Library.ZUKO, Library.DISTRAX])
+def test_the_sweep_of_an_optional_library_is_there_only_where_the_library_is(library, monkeypatch):
     without = {each.name for each in programs() if each.aside}
     assert {"PAIRS-pyro", "PAIRS-numpyro"} <= without
-    assert ("PAIRS-tfp" in without) == (not missing(Library.TFP))
+    assert (f"PAIRS-{library}" in without) == (not missing(library))
     monkeypatch.setattr("elbo_compare.compare.semantics.suite.present", lambda row: True)
-    assert "PAIRS-tfp" in {each.name for each in programs() if each.aside}
+    assert f"PAIRS-{library}" in {each.name for each in programs() if each.aside}

@@ -10,7 +10,17 @@ import pytest
 
 from elbo_compare.suites.contract import Kind
 from elbo_compare.suites.estimators import ESTIMATORS
-from elbo_compare.suites.roster import BY_NAME, GUESTS, JUDGED_ALONE, LIBRARIES, ORACLE, ROSTER, distributions, named
+from elbo_compare.suites.roster import (
+    BY_NAME,
+    GUESTS,
+    JUDGED_ALONE,
+    LIBRARIES,
+    ORACLE,
+    ROSTER,
+    SWEPT_ALONE,
+    distributions,
+    named,
+)
 from elbo_compare.suites.semantics.case import Library
 
 ROOT = Path(__file__).parents[2]
@@ -66,7 +76,7 @@ def test_every_library_has_both_core_estimators():
 
 def test_there_is_one_oracle_and_every_semantics_library_is_one():
     assert named(Kind.ORACLE) == (ORACLE,)
-    beside = {row.name for row in (*GUESTS, *JUDGED_ALONE)}
+    beside = {row.name for row in (*GUESTS, *JUDGED_ALONE, *SWEPT_ALONE)}
     assert set(map(str, Library)) <= set(LIBRARIES) == {*named(Kind.LIBRARY), *beside}
 
 

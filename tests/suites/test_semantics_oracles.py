@@ -13,11 +13,12 @@ from elbo_compare.suites.semantics.catalogue import BY_ID, CASES
 from elbo_compare.suites.semantics.families import delta, discrete, distances, divergence, fallback, plate, structure
 from elbo_compare.suites.semantics.findings import FINDINGS
 from elbo_compare.suites.semantics.gaussian import cross_entropy, entropy, kl_standard
-from elbo_compare.suites.semantics.pairs.oracle import exact_kl, truncated_kumaraswamy_beta
+from elbo_compare.suites.semantics.pairs.oracle import exact_kl, log_density, truncated_kumaraswamy_beta
 from elbo_compare.suites.semantics.pairs.sweep import Treatment, treatment
-from elbo_compare.suites.semantics.pairs.table import PAIRS, PARAMETERS, checks
+from elbo_compare.suites.semantics.pairs.table import DENSITIES, PAIRS, PARAMETERS, checks
 
 SIX_STANDARD_ERRORS = 6  # two-sided error 2e-9 per comparison
+SUPPORTS = {"Beta": (0.0, 1.0), "Gamma": (0.0, 40.0), "Uniform": (0.2, 0.6), "TruncatedNormal": (-0.5, 1.5)}
 
 
 def test_ids_are_unique_and_files_are_named_after_them() -> None:
@@ -306,3 +307,16 @@ def test_renyi_gradient_is_the_difference_of_the_enumerated_bound(name: str, alp
     step = 1e-4
     slope = (bound(0.4 + step) - bound(0.4 - step)) / (2 * step)
     assert BY_ID["SEM-RENYI-004"].oracle({"z_0": 0.0, "z_1": 1.0})[f"{name}_gradient"] == pytest.approx(slope, abs=1e-7)
+
+
+@pytest.mark.parametrize("library", DENSITIES)
+def test_the_densities_of_the_sweep_are_normalised(library: Library) -> None:
+    for family, arguments in {str(check.q): check.q for check in DENSITIES[library]}.values():
+        if family == "Bernoulli":
+            total = sum(exp(log_density((family, arguments), x)) for x in (0.0, 1.0))
+        else:
+            density = lambda x, spec=(family, arguments): exp(log_density(spec, x))  # noqa: E731
+            low, high = SUPPORTS.get(family, (-40.0, 40.0))  # beyond lies less than 1e-30, of a gamma too
+            middle = min(max(0.3, low), high)  # a Laplace's is not smooth near its location: quad halves there
+            total = sum(integrate.quad(density, *ends, limit=200)[0] for ends in ((low, middle), (middle, high)))
+        assert total == pytest.approx(1.0, abs=1e-7), family  # quad asks for 1.5e-8 of each half

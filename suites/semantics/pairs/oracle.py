@@ -112,6 +112,24 @@ FROZEN: dict[str, Callable[..., Any]] = {
 }
 
 
+def log_density(spec: Spec, x: float) -> float:
+    """log p(x) in nats, of a univariate family; an order statistic of n has n f F^(n-1) or n f (1 - F)^(n-1)."""
+    family, given = spec
+    if family == "GeneralizedNormal":
+        return float(scipy.stats.gennorm.logpdf(x, given["beta"]))
+    if family == "NormalMixture":
+        parts = scipy.stats.norm.logpdf(x, given["loc"], given["scale"])
+        return float(scipy.special.logsumexp(parts, b=given["weights"]))
+    if family in ("TruncatedNormal", "LeastNormal", "LargestNormal"):
+        base = scipy.stats.norm(given["loc"], given["scale"])
+        if family == "TruncatedNormal":
+            return float(base.logpdf(x) - log(base.cdf(given["high"]) - base.cdf(given["low"])))
+        beyond = base.logsf(x) if family == "LeastNormal" else base.logcdf(x)
+        return float(log(given["n"]) + base.logpdf(x) + (given["n"] - 1) * beyond)
+    univariate = _univariate(spec)
+    return float(univariate.logpmf(x) if family in DISCRETE else univariate.logpdf(x))
+
+
 def exact_kl(q: Spec, p: Spec) -> float:
     """KL(q || p) in nats, summed over batch dimensions; inf where q has mass that p lacks or where it diverges."""
     family, arguments = q

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from elbo_compare.suites.semantics.case import Library, Numbers
-from elbo_compare.suites.semantics.pairs.oracle import exact_kl, truncated_kumaraswamy_beta
-from elbo_compare.suites.semantics.pairs.table import EDGES, PAIRS, PairCheck, checks
+from elbo_compare.suites.semantics.pairs.oracle import exact_kl, log_density, truncated_kumaraswamy_beta
+from elbo_compare.suites.semantics.pairs.table import DENSITIES, EDGES, PAIRS, PairCheck, checks
 
 # Adaptive quadrature in s asks for 1e-11; the cut at s = 200 and the float spacing near a finite edge leave 1e-9.
 TOLERANCE = 1e-8
@@ -33,7 +33,8 @@ class Treatment(StrEnum):
 
 
 class PairResult(NamedTuple):
-    """One divergence in nats: the library's, the integral, and what the library is known to compute."""
+    """One divergence (or log density) in nats: the library's, the integral (SciPy's density), and what the library is
+    known to compute."""
 
     check: PairCheck
     measured: float
@@ -69,7 +70,8 @@ def unlisted(library: Library, measured: Numbers) -> frozenset[tuple[str, str]]:
 
 
 def results(library: Library, measured: Numbers, numbers: Collection[int] = (0, 1, 2)) -> Iterator[PairResult]:
-    """Integrate and compare the choices of parameters in `numbers`; edges (numbers from 10) come with Pyro."""
+    """Integrate and compare the choices of parameters in `numbers`; edges (numbers from 10) come with Pyro, log
+    densities at points with the libraries that have a table of them."""
     for check in checks(library) + (EDGES if library is Library.PYRO else ()):
         if check.number in numbers or check.number >= 10:
             exact = exact_kl(check.q, check.p)
@@ -77,6 +79,9 @@ def results(library: Library, measured: Numbers, numbers: Collection[int] = (0, 
             if check.pair == ("Kumaraswamy", "Beta"):
                 behaviour = truncated_kumaraswamy_beta(check.q, check.p)
             yield PairResult(check, measured[check.key], exact, behaviour)
+    for check in DENSITIES.get(library, ()):
+        exact = log_density(check.q, check.p[1]["x"])
+        yield PairResult(check, measured[check.key], exact, exact)
 
 
 def treatment(library: Library, pair: tuple[str, str]) -> Treatment:

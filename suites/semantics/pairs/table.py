@@ -1,5 +1,6 @@
 """All pairs (q, p) with a registered KL(q || p) in torch 2.13 with Pyro 1.9.2 and in NumPyro 0.22.0, with parameters;
-of TensorFlow Probability (tfp-nightly 0.26.0.dev20261027) those of the same families.
+of TensorFlow Probability (tfp-nightly 0.26.0.dev20261027), distrax 0.1.9 and zuko 1.6.0 those of the same families, and
+of the latter two log densities at points.
 
 A spec is framework-free: (class name, constructor arguments); wrappers hold another spec under "base". The same specs
 go to both libraries and to the oracle. Standard library only.
@@ -172,7 +173,51 @@ TFP_PAIRS = (
     ("Weibull", "Exponential"),
     ("Weibull", "Gamma"),
 )  # fmt: skip
-PAIRS = {Library.PYRO: PYRO_PAIRS, Library.NUMPYRO: NUMPYRO_PAIRS, Library.TFP: TFP_PAIRS}
+# By `Distribution.kl_divergence`; a categorical beside a one-hot one is another's in this table: the same numbers.
+DISTRAX_PAIRS = tuple((name, name) for name in (
+    "Bernoulli", "Beta", "Categorical", "Dirichlet", "Gamma", "Gumbel", "Independent", "Laplace", "MultivariateNormal",
+    "Normal", "OneHotCategorical", "Uniform"))  # fmt: skip
+# zuko has no divergences of its own: its DiagNormal and BoxUniform take torch's of an Independent.
+ZUKO_PAIRS = (("Independent", "Independent"), ("Uniform", "Uniform"))
+PAIRS = {
+    Library.PYRO: PYRO_PAIRS,
+    Library.NUMPYRO: NUMPYRO_PAIRS,
+    Library.TFP: TFP_PAIRS,
+    Library.DISTRAX: DISTRAX_PAIRS,
+    Library.ZUKO: ZUKO_PAIRS,
+}
+DENSITY = "log density"
+_NORMAL = {"loc": 0.3, "scale": 0.8}
+# Family, parameters, points. Zuko's are those that torch has not; an order statistic is the least or largest of n.
+_ZUKO_DENSITIES = (
+    ("GeneralizedNormal", {"beta": 1.5}, (-1.2, 0.4, 2.5)),
+    ("GeneralizedNormal", {"beta": 4.0}, (-0.9, 0.1, 1.6)),
+    ("TruncatedNormal", {**_NORMAL, "low": -0.5, "high": 1.5}, (-0.4, 0.3, 1.4)),
+    ("NormalMixture", {"weights": [0.2, 0.8], "loc": [-1.0, 1.0], "scale": [0.5, 0.8]}, (-1.3, 0.2, 2.0)),
+    ("LeastNormal", {**_NORMAL, "n": 4}, (-1.0, 0.0, 0.9)),
+    ("LargestNormal", {**_NORMAL, "n": 4}, (-0.2, 0.8, 2.0)),
+)
+_DISTRAX_FAMILIES = {
+    "Beta": (0.1, 0.5, 0.9),
+    "Gamma": (0.2, 1.0, 3.0),
+    "Gumbel": (-0.5, 0.7, 2.5),
+    "Laplace": (-1.0, 0.2, 2.0),
+    "Normal": (-1.0, 0.2, 2.0),
+    "Uniform": (0.25, 0.4, 0.5),
+    "Bernoulli": (0.0, 1.0),
+}
+_DISTRAX_DENSITIES = tuple((name, PARAMETERS[name][0][1], points) for name, points in _DISTRAX_FAMILIES.items())
+
+
+def _densities(*rows: tuple[str, Mapping[str, Any], tuple[float, ...]]) -> tuple[PairCheck, ...]:
+    places = [(family, arguments, x) for family, arguments, points in rows for x in points]
+    return tuple(
+        PairCheck(pair=(family, DENSITY), number=number, q=(family, arguments), p=(DENSITY, {"x": x}))
+        for number, (family, arguments, x) in enumerate(places)
+    )
+
+
+DENSITIES = {Library.ZUKO: _densities(*_ZUKO_DENSITIES), Library.DISTRAX: _densities(*_DISTRAX_DENSITIES)}
 
 
 def checks(library: Library) -> tuple[PairCheck, ...]:

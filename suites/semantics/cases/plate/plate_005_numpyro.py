@@ -1,5 +1,7 @@
 """SEM-PLATE-005: TraceEnum_ELBO where the plate draws the rows of model and guide (NumPyro with funsor)."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpyro
@@ -39,7 +41,7 @@ def guide_of(y):
         drawn["o"] = numpyro.sample("z", dist.Normal(numpyro.param("slope", 0.4) * y, 0.7))
 
 
-def loss(slope, p=model, q=guide, given=BATCH):
+def loss(slope, p=model, q=guide, given: Any = BATCH):
     return TraceEnum_ELBO(max_plate_nesting=1).loss(KEY, {"slope": slope}, p, q, given)
 
 
