@@ -7,7 +7,8 @@ INSTALLED := $(VENV)/.installed
 .PHONY: report test lint soak scale clean
 
 report: $(INSTALLED)
-	$(BIN)/compare all --resume $(ARGS)
+	@# What --no-compile has left out is kept inside .venv, whatever may be written elsewhere: ten processes import it.
+	env -u PYTHONDONTWRITEBYTECODE PYTHONPYCACHEPREFIX=$(CURDIR)/$(VENV)/bytecode $(BIN)/compare all --resume $(ARGS)
 
 test: lint
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST)

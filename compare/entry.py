@@ -17,10 +17,9 @@ def main() -> None:
 
 
 def _heeded() -> int:
-    from elbo_compare.compare.launching import bytecode, ending, interruption
+    from elbo_compare.compare.launching import ending, interruption
 
     open_streams()
-    bytecode.keep()
     with interruption.listening(to_the_end=True):
         return ending.of(_command)
 

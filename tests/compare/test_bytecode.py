@@ -1,58 +1,33 @@
-"""Where compiled modules go: the user's cache, and only where Python may write none beside sources that have none."""
+"""Where Python may write no bytecode, none is written: not beside the sources, not in the user's cache, by no child."""
 
 import os
 import subprocess
 import sys
-from pathlib import Path
-
-import pytest
 
 PROGRAM = """
-import os, sys
+import sys
 sys.path.insert(0, {packages!r})
-from elbo_compare.compare.launching import bytecode
-bytecode.WITNESSES = ("witness", "not_installed")
-bytecode.keep()
-import witness
-print(os.environ.get("PYTHONDONTWRITEBYTECODE"), os.environ.get("PYTHONPYCACHEPREFIX"), witness.__cached__)
+from elbo_compare.compare import cli, entry
+from elbo_compare.compare.launching.child import printed_by
+cli.command = lambda: print(printed_by("import os, sys; sys.path.insert(0, sys.argv[1]); import witness; "
+    "print(sys.dont_write_bytecode, os.environ.get('PYTHONPYCACHEPREFIX'))", {packages!r}, timeout_s=60))
+entry.main()
 """
 
 
-@pytest.fixture
-def kept(tmp_path):
-    """(whether writing is still forbidden, the prefix, where a module's bytecode goes) in a process of its own."""
+def test_under_pythondontwritebytecode_nothing_is_written_and_children_heed_it(tmp_path):
     packages, cache = tmp_path / "packages", tmp_path / "cache"
     packages.mkdir()
-    (packages / "witness.py").write_text("")
-
-    def ask(**environment):
-        surroundings = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-        done = subprocess.run(
-            [sys.executable, "-c", PROGRAM.format(packages=str(packages))],
-            env=surroundings | {"XDG_CACHE_HOME": str(cache)} | environment,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        return done.stdout.split()
-
-    return ask
-
-
-def test_what_may_not_be_written_beside_the_sources_is_kept_in_the_cache_for_all_children(kept, tmp_path):
-    forbidden, prefix, where = kept(PYTHONDONTWRITEBYTECODE="1")
-    assert forbidden == "None"
-    assert prefix == str(tmp_path / "cache" / "elbo-compare" / "bytecode")
-    assert where.startswith(prefix) and Path(where).exists()
-    assert not (tmp_path / "packages" / "__pycache__").exists()
-
-
-def test_where_python_writes_beside_the_sources_nothing_is_changed(kept, tmp_path):
-    assert kept()[:2] == ["None", "None"]
-    assert (tmp_path / "packages" / "__pycache__").exists()
-
-
-def test_bytecode_that_is_there_is_used_and_a_prefix_of_the_user_s_own_is_left(kept):
-    kept()  # compiles beside the source
-    assert kept(PYTHONDONTWRITEBYTECODE="1")[:2] == ["1", "None"]
-    assert kept(PYTHONDONTWRITEBYTECODE="1", PYTHONPYCACHEPREFIX="/elsewhere")[:2] == ["1", "/elsewhere"]
+    for name in ("witness", "pandas", "matplotlib", "torch", "jax"):  # as installed without bytecode
+        (packages / f"{name}.py").write_text("")
+    surroundings = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM.format(packages=str(packages))],
+        env=surroundings | {"XDG_CACHE_HOME": str(cache), "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == ["True", "None"]
+    assert not cache.exists()
+    assert not (packages / "__pycache__").exists()
