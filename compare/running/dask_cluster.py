@@ -34,6 +34,7 @@ from elbo_compare.suites import datasets
 
 CONNECT_S = 20.0
 POLL_S = 2.0
+REST_S = 3.0  # as long as we wait for an answer at the end
 WORKERLESS_S = 60.0  # a batch system may replace a worker; nobody does for longer without saying so
 ADDRESS = re.compile(r"(?:(?:tcp|tls|ucx|wss?)://)?(?:\[[0-9a-fA-F:.]+\]|[\w.-]+):\d{1,5}(?:/\S*)?")
 LARGEST_BATCH = 32  # cells; what a lost machine costs at most
@@ -123,6 +124,16 @@ class DaskCluster:
                 self.client.cancel(list(todo.waiting), force=True)
                 self.client.run(remote.stop)
             raise
+
+    def rest(self) -> None:
+        """Let the processes that wait on the workers for more end; where nobody answers they do so by themselves."""
+
+        def tell() -> None:
+            with suppress(Exception):
+                self.client.run(remote.rest)
+
+        (thread := Thread(target=tell, daemon=True)).start()
+        thread.join(REST_S)
 
     def workers(self) -> list[str]:
         """The addresses of the workers that are there now, in an order of their own; none where nobody answers."""
@@ -288,6 +299,7 @@ def connected(address: str, device: str, local: Mapping[str, Any], jobs: int | N
             cluster = DaskCluster(client=client, device=device, local=local, jobs=jobs)
             cluster.look()
             yield cluster
+            cluster.rest()
         finally:
             client.close(timeout=3)
 

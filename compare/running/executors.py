@@ -38,8 +38,10 @@ class LocalWorker:
         self, key: WorkerKey, environment: Mapping[str, str], memory_limit: int | None = None, where: Interpreter = HERE
     ) -> None:
         """Start the process; `wait_ready` waits for its imports. Past `memory_limit` bytes of memory it is killed."""
+        self.like = (key, environment, memory_limit, where)
         self.key = key
         self.asked = 0  # requests so far
+        self._ready = False  # loaded, and owes no answer
         self.memory_limit = memory_limit
         self._overstepped = ""
         self._ended = threading.Event()
@@ -58,18 +60,27 @@ class LocalWorker:
 
     def wait_ready(self) -> str | None:
         """None once the implementation is loaded, or the reason why it can't be. Raises WorkerError where it died."""
+        if self._ready:
+            return None
         message = self._connected.channel.receive(IMPORT_TIMEOUT_S)
         self.spans.append(("import", self._started, monotonic()))
+        self._ready = "failed" not in message
         return message.get("failed")
+
+    def is_ready(self) -> bool:
+        """Whether it is alive, has loaded its implementation and owes no answer: another batch may have it."""
+        return self._ready and not self._ended.is_set() and self.process.poll() is None
 
     def ask(self, request: dict[str, Any], timeout_s: float) -> dict[str, Any]:
         """The result to a request as JSON. Raises WorkerTimeoutError or WorkerError; the worker is then spent."""
         self.asked += 1
+        self._ready = False
         self._connected.channel.send(request)
         message = self._connected.channel.receive(timeout_s)
         self.spans += [(str(kind), float(start), float(end)) for kind, start, end in message.get("spans", ())]
         if not isinstance(message.get("result"), dict):
             raise WorkerError("the worker's answer holds no result")
+        self._ready = True
         return message["result"]
 
     def epitaph(self) -> str:

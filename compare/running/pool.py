@@ -47,18 +47,23 @@ class Pool:
 
     def start(self, key: WorkerKey, *, timed: bool = False) -> LocalWorker:
         """A new worker. Raises WorkerError when the run is being stopped."""
-        threads = self.options.cores if timed else self.options.threads
-        environment = worker_environment(device=key.device, dtype=key.dtype, threads=threads, compile_cache=not timed)
-        environment[FOLDER] = self.shared
+        like = self.like(key, timed=timed)
         with self._lock:
             if self.stopping.is_set():
                 raise WorkerError("the run was stopped")
-            where = self.options.interpreters.get(key.implementation, HERE)
-            if where is not HERE:
-                environment[shipped.BESIDE] = shipped.shippers()
-            worker = LocalWorker(key, environment, self.options.cell_memory, where)
+            worker = LocalWorker(*like)
             self._alive.add(worker)
         return worker
+
+    def like(self, key: WorkerKey, *, timed: bool = False) -> tuple[WorkerKey, dict[str, str], int | None, Interpreter]:
+        """What a worker of this key is started with: the same, and one may serve for another."""
+        threads = self.options.cores if timed else self.options.threads
+        environment = worker_environment(device=key.device, dtype=key.dtype, threads=threads, compile_cache=not timed)
+        environment[FOLDER] = self.shared
+        where = self.options.interpreters.get(key.implementation, HERE)
+        if where is not HERE:
+            environment[shipped.BESIDE] = shipped.shippers()
+        return key, environment, self.options.cell_memory, where
 
     def retire(self, worker: LocalWorker) -> None:
         """End a worker and keep its spans."""

@@ -14,14 +14,18 @@ from elbo_compare.compare import environment
 from elbo_compare.compare.launching.lifeline import temporary_folder
 from elbo_compare.compare.planning.availability import interpreters, reason_not_to_run
 from elbo_compare.compare.records import Cell, CellResult, Status
+from elbo_compare.compare.running.account import Span
 from elbo_compare.compare.running.codec import cell_from_json, result_to_json
 from elbo_compare.compare.running.executors import WorkerKey
+from elbo_compare.compare.running.kept import Lasting, Shelf
 from elbo_compare.compare.running.memory import default_limit
 from elbo_compare.compare.running.pool import Options, Pool, ended
 from elbo_compare.compare.running.rounds import run_timed
 from elbo_compare.compare.running.run import Slots
 from elbo_compare.suites import datasets
 
+Worked = tuple[list[CellResult], list[Span]]
+_shelf = Shelf()
 _pools: dict[int, Pool] = {}
 _lock = threading.Lock()
 
@@ -44,8 +48,12 @@ def run_batch(
     """
     here = surroundings(device, side_by_side)
 
-    def work(able: list[Cell], pool: Pool) -> list[CellResult]:
-        return _work({WorkerKey.of(able[0]): deque(able)}, pool)
+    def work(able: list[Cell], options: Options) -> Worked:
+        pool = Lasting(options=options, shared=_shelf.enter(), shelf=_shelf, most=side_by_side)
+        try:
+            return _work({WorkerKey.of(able[0]): deque(able)}, pool), pool.spans
+        finally:
+            _shelf.leave()
 
     return _answered(cells, limits, here, int(here["threads"]), work)
 
@@ -55,11 +63,12 @@ def run_group(
 ) -> dict[str, Any]:
     """The same for a timing group: it takes turns over all cores of this machine, on which nothing else may run."""
 
-    def work(able: list[Cell], pool: Pool) -> list[CellResult]:
+    def work(able: list[Cell], options: Options) -> Worked:
+        rest()
         results: list[CellResult] = []
-        with _stoppable(pool):
+        with temporary_folder("elbo-compare-") as shared, _stoppable(pool := Pool(options=options, shared=str(shared))):
             run_timed(able, pool, results.append)
-        return results
+        return results, pool.spans
 
     return _answered(cells, limits, surroundings(device, side_by_side), environment.cores(), work)
 
@@ -69,7 +78,7 @@ def _answered(
     limits: Mapping[str, Any],
     here: dict[str, Any],
     cores: int,
-    work: Callable[[list[Cell], Pool], list[CellResult]],
+    work: Callable[[list[Cell], Options], Worked],
 ) -> dict[str, Any]:
     """The answer of `run_batch` and `run_group`: `work` measures the cells that can run here."""
     if limits.get("data_folder"):
@@ -89,15 +98,12 @@ def _answered(
         for cell in batch
         if (reason := reason_not_to_run(cell)) is not None
     ]
-    with temporary_folder("elbo-compare-") as shared:
-        pool = Pool(options=options, shared=str(shared))
-        if able:
-            results += work(able, pool)
+    measured, spans = work(able, options) if able else ([], [])
     now = monotonic()
     return {
         "environment": here,
-        "results": [result_to_json(result) for result in results],
-        "spans": [(kind, start - now, end - now) for kind, start, end in pool.spans],
+        "results": [result_to_json(result) for result in (*results, *measured)],
+        "spans": [(kind, start - now, end - now) for kind, start, end in spans],
     }
 
 
@@ -132,3 +138,9 @@ def stop() -> None:
     with _lock:
         for pool in _pools.values():
             pool.stop()
+    rest()
+
+
+def rest() -> None:
+    """End the worker processes on this machine that wait for another batch."""
+    _shelf.rest()

@@ -34,7 +34,7 @@ def cluster(bench, tmp_path):
         with (tmp_path / f"dask-{len(started)}.log").open("w") as log:
             process = subprocess.Popen(
                 [*DASK, *words, "--no-dashboard"],
-                env=bench.environment | {"TRIVIAL_WAIT_S": "0.1"},
+                env=bench.environment | {"TRIVIAL_WAIT_S": "0.3"},  # the run is to last until a test has struck
                 stdout=log,
                 stderr=log,
                 cwd=tmp_path,
