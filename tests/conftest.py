@@ -12,7 +12,7 @@ from shape_types import LACKING, check_shape_types
 
 MEASURED = "ELBO_COMPARE_TESTS_MEASURED"
 # Compiling is most of what JAX costs these tests: as little of it as can be, in every child. IEEE arithmetic stays what
-# it is. With XLA's own settings run `test_forms`, and all that is no test: the bench, and every published report.
+# it is. With XLA's own settings run `test_forms`, and outside of tests the bench, timed cells and long trainings.
 QUICK_TO_COMPILE = (
     "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
     " --xla_cpu_parallel_codegen_split_count=1"

@@ -9,6 +9,7 @@ from jax import Array as JaxArray
 
 from elbo_compare.suites.bridge.form import Form, blocks, check_datum
 from elbo_compare.suites.bridge.jax_arrays import joined
+from elbo_compare.suites.bridge.jax_rarely import Rarely, rarely
 from elbo_compare.suites.contract import Array, Bound, Draws, DType, GradientDraws, Params
 from elbo_compare.suites.jax_hand.evaluation import Setting
 from elbo_compare.suites.jax_hand.layers import Weights
@@ -16,7 +17,7 @@ from elbo_compare.suites.jax_hand.noise import base_noise
 from elbo_compare.suites.jax_hand.vae import Heads, encode, estimate
 
 
-@partial(jax.jit, static_argnames=("form", "count"))
+@rarely("form", "count")
 def draw_block(params: Weights, x: JaxArray, key: JaxArray, *, form: Form, count: int) -> tuple[JaxArray, JaxArray]:
     """ELBO and KL of `count` draws at one datum, each of shape (count,)."""
     noise = base_noise(key, form, (count, 1), x)
@@ -25,7 +26,7 @@ def draw_block(params: Weights, x: JaxArray, key: JaxArray, *, form: Form, count
     return value[:, 0], kl[:, 0]
 
 
-@partial(jax.jit, static_argnames=("form", "count"))
+@rarely("form", "count")
 def gradient_block(params: Weights, x: JaxArray, key: JaxArray, *, form: Form, count: int) -> tuple[JaxArray, JaxArray]:
     """d ELBO / d(mean, log-variance) of `count` draws at one datum, each (count, latent): one row of heads per draw."""
     noise = base_noise(key, form, (count, 1), x)
@@ -53,7 +54,7 @@ def draw_gradients(setting: Setting, params: Params, x: Array, n: int, seed: int
 
 
 def _blocks(
-    setting: Setting, block: jax.stages.Wrapped, params: Params, x: Array, n: int, seed: int, chunk: int
+    setting: Setting, block: Rarely, params: Params, x: Array, n: int, seed: int, chunk: int
 ) -> tuple[Array, Array, DType]:
     """Both outputs of `block` for n draws, and their dtype.
 
@@ -63,5 +64,5 @@ def _blocks(
     check_datum(setting.form, params, x)
     weights, data, key = setting.weights(params), setting.array(x), setting.key(seed)
     count = max(1, min(n, chunk // setting.form.particles))
-    one = partial(block, form=setting.form, count=count)
+    one = partial(block.on(setting.device), form=setting.form, count=count)
     return joined((one(weights, data, jax.random.fold_in(key, index)) for index, _ in blocks(n, count)), n)

@@ -4,7 +4,6 @@ Compiled functions take weights and noise as arguments, so that problems of one 
 """
 
 from dataclasses import dataclass
-from functools import partial
 from math import nan
 
 import jax
@@ -12,6 +11,7 @@ from jax import Array as JaxArray
 
 from elbo_compare.suites.bridge.form import Form, check_shapes
 from elbo_compare.suites.bridge.jax_arrays import JaxDevice, dtype_of, random_key, to_arrays, to_device, to_devices
+from elbo_compare.suites.bridge.jax_rarely import rarely
 from elbo_compare.suites.contract import Array, Bound, DType, Evaluation, Params, Reduction
 from elbo_compare.suites.jax_hand.layers import Weights
 from elbo_compare.suites.jax_hand.vae import Terms, batch_loss
@@ -38,7 +38,7 @@ class Setting:
         return random_key(seed, self.device)
 
 
-@partial(jax.jit, static_argnames="form")
+@rarely("form")
 def loss_and_gradients(
     params: Weights, x: JaxArray, noise: JaxArray, *, form: Form
 ) -> tuple[tuple[JaxArray, Terms], Weights]:
@@ -50,7 +50,8 @@ def evaluate(setting: Setting, params: Params, x: Array, noise: Array) -> Evalua
     """The estimator and its gradient at everybody's noise, shape (noise row, batch, latent)."""
     check_shapes(setting.form, params, x, noise)
     weights, data, shared = setting.weights(params), setting.array(x), setting.array(noise)
-    (loss, terms), gradients = loss_and_gradients(weights, data, shared, form=setting.form)
+    program = loss_and_gradients.on(setting.device, numbers=len(noise) * len(x) * max(x.shape[1], setting.form.latent))
+    (loss, terms), gradients = program(weights, data, shared, form=setting.form)
     split = setting.form.bound is Bound.ELBO  # a Renyi bound is no sum of terms
     return Evaluation(
         elbo=-loss.item(),

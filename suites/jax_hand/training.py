@@ -1,5 +1,6 @@
 """Training by hand in JAX: Adam, with everybody's noise or own random numbers, and steps for the clock."""
 
+import inspect
 from functools import partial
 from typing import NamedTuple
 
@@ -11,6 +12,7 @@ from jax import Array as JaxArray
 from elbo_compare.suites.bridge.form import Form, check_shapes
 from elbo_compare.suites.bridge.jax_arrays import dtype_of, to_array, to_arrays
 from elbo_compare.suites.bridge.jax_batches import Steps
+from elbo_compare.suites.bridge.jax_rarely import FEW_STEPS, Rarely
 from elbo_compare.suites.bridge.training import Checkpoints, check_training
 from elbo_compare.suites.contract import Array, Fit, Params, Stepper, Training
 from elbo_compare.suites.jax_hand.evaluation import Setting
@@ -71,6 +73,9 @@ def own_step(
     return state, key, loss
 
 
+RARELY = tuple(Rarely(inspect.unwrap(step), ("form",)) for step in (own_step, adam_step))  # for a few steps
+
+
 def fit(setting: Setting, params: Params, training: Training) -> Fit:
     """Adam on the batch-mean loss, with everybody's noise or own random numbers.
 
@@ -81,6 +86,10 @@ def fit(setting: Setting, params: Params, training: Training) -> Fit:
     steps, rate = Steps(training, setting.device, setting.dtype), setting.array(np.asarray(training.learning_rate))
     state, key = adam_start(setting.weights(params)), setting.key(training.seed)
     looks, losses = Checkpoints(training), []
+    own, given = own_step, adam_step
+    if count <= FEW_STEPS:
+        numbers = form.noise_rows * training.batches.shape[1] * training.x.shape[1]
+        own, given = (each.on(setting.device, numbers=numbers) for each in RARELY)
 
     def ended(step: int) -> bool:
         return looks.end_at(step, lambda: to_arrays(state.params))
@@ -90,9 +99,9 @@ def fit(setting: Setting, params: Params, training: Training) -> Fit:
             break
         data, noise, weight = steps.next()
         if noise is None:
-            state, key, loss = own_step(state, key, data, rate, weight, form=form)
+            state, key, loss = own(state, key, data, rate, weight, form=form)
         else:
-            state, loss = adam_step(state, data, noise, rate, weight, form=form)
+            state, loss = given(state, data, noise, rate, weight, form=form)
         losses.append(loss)
     else:
         ended(count)

@@ -8,13 +8,14 @@ from jax import Array as JaxArray
 
 from elbo_compare.suites.bridge.form import Form, blocks, check_datum
 from elbo_compare.suites.bridge.jax_arrays import joined
+from elbo_compare.suites.bridge.jax_rarely import Rarely, rarely
 from elbo_compare.suites.contract import Array, Draws, DType, GradientDraws, Params
 from elbo_compare.suites.numpyro_ppl.evaluation import Setting, kl_loss
 from elbo_compare.suites.numpyro_ppl.layers import Weights
 from elbo_compare.suites.numpyro_ppl.vae import ELBOClass, object_loss
 
 
-@partial(jax.jit, static_argnames=("elbo_class", "form", "count"))
+@rarely("elbo_class", "form", "count")
 def draw_block(
     weights: Weights, x: JaxArray, key: JaxArray, *, elbo_class: ELBOClass, form: Form, count: int
 ) -> tuple[JaxArray, JaxArray]:
@@ -27,7 +28,7 @@ def draw_block(
     return jax.vmap(one)(jax.random.split(key, count))
 
 
-@partial(jax.jit, static_argnames=("elbo_class", "form", "count"))
+@rarely("elbo_class", "form", "count")
 def gradient_block(
     weights: Weights, x: JaxArray, key: JaxArray, *, elbo_class: ELBOClass, form: Form, count: int
 ) -> tuple[JaxArray, JaxArray]:
@@ -53,7 +54,7 @@ def draw_gradients(setting: Setting, params: Params, x: Array, n: int, seed: int
 
 
 def _blocks(
-    setting: Setting, block: jax.stages.Wrapped, params: Params, x: Array, n: int, seed: int, chunk: int
+    setting: Setting, block: Rarely, params: Params, x: Array, n: int, seed: int, chunk: int
 ) -> tuple[Array, Array, DType]:
     """Both outputs of `block` for n draws, and their dtype.
 
@@ -63,5 +64,5 @@ def _blocks(
     check_datum(setting.form, params, x)
     weights, data, key = setting.weights(params), setting.array(x), setting.key(seed)
     count = max(1, min(n, chunk // setting.form.particles))
-    one = partial(block, elbo_class=setting.elbo_class, form=setting.form, count=count)
+    one = partial(block.on(setting.device), elbo_class=setting.elbo_class, form=setting.form, count=count)
     return joined((one(weights, data, jax.random.fold_in(key, index)) for index, _ in blocks(n, count)), n)

@@ -17,6 +17,7 @@ from numpyro import handlers
 
 from elbo_compare.suites.bridge.form import Form, check_shapes
 from elbo_compare.suites.bridge.jax_arrays import JaxDevice, dtype_of, random_key, to_arrays, to_device, to_devices
+from elbo_compare.suites.bridge.jax_rarely import rarely
 from elbo_compare.suites.contract import Array, Bound, DType, Evaluation, Params, Reduction
 from elbo_compare.suites.numpyro_ppl.layers import Weights
 from elbo_compare.suites.numpyro_ppl.vae import ELBOClass, guide, model, object_loss
@@ -78,7 +79,7 @@ def densities(form: Form, weights: Weights, x: JaxArray, key: JaxArray, noise: J
     return q["fn"].log_prob(q["value"], *passed).sum(), p["fn"].log_prob(p["value"]).sum()
 
 
-@partial(jax.jit, static_argnames=("elbo_class", "form"))
+@rarely("elbo_class", "form")
 def loss_and_gradients(
     weights: Weights, x: JaxArray, key: JaxArray, noise: JaxArray, *, elbo_class: ELBOClass, form: Form
 ) -> tuple[JaxArray, Weights, Parts]:
@@ -96,7 +97,8 @@ def evaluate(setting: Setting, params: Params, x: Array, noise: Array) -> Evalua
     """The ELBO object's loss and gradient at everybody's noise, shape (noise row, batch, latent); KL: no x."""
     check_shapes(setting.form, params, x, noise)
     data, key, shared = setting.array(x), setting.key(0), setting.array(noise)
-    loss, gradients, terms = loss_and_gradients(
+    program = loss_and_gradients.on(setting.device, numbers=len(noise) * len(x) * max(x.shape[1], setting.form.latent))
+    loss, gradients, terms = program(
         setting.weights(params), data, key, shared, elbo_class=setting.elbo_class, form=setting.form
     )
     elbo, kl = -loss.item() / len(x), terms.kl.item() / len(x)

@@ -1,5 +1,6 @@
 """Training in NumPyro by `SVI.update`, with everybody's noise or own random numbers, and steps for the clock."""
 
+from collections.abc import Callable
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
@@ -11,8 +12,9 @@ from jax import Array as JaxArray
 from numpyro import handlers
 
 from elbo_compare.suites.bridge.form import Form, check_shapes
-from elbo_compare.suites.bridge.jax_arrays import dtype_of, to_array, to_arrays
+from elbo_compare.suites.bridge.jax_arrays import JaxDevice, dtype_of, to_array, to_arrays
 from elbo_compare.suites.bridge.jax_batches import Steps
+from elbo_compare.suites.bridge.jax_rarely import FEW_STEPS, Rarely
 from elbo_compare.suites.bridge.training import Checkpoints, check_training
 from elbo_compare.suites.contract import Array, Fit, Params, Stepper, Training
 from elbo_compare.suites.numpyro_ppl.evaluation import Setting
@@ -29,8 +31,11 @@ class BatchMeanSVI(NamedTuple):
 
 
 @lru_cache
-def batch_mean_svi(elbo_class: ELBOClass, form: Form, batch: int, learning_rate: float) -> BatchMeanSVI:
-    """SVI on the batch mean (model and guide under handlers.scale(1 / batch)).
+def batch_mean_svi(
+    elbo_class: ELBOClass, form: Form, batch: int, learning_rate: float, few_on: JaxDevice = None, observed: int = 0
+) -> BatchMeanSVI:
+    """SVI on the batch mean (model and guide under handlers.scale(1 / batch)); for a few steps alone on the device
+    `few_on`, with data as wide as `observed`.
 
     Only the given weights leave `init`, so that compiled it draws and computes nothing else.
     """
@@ -44,7 +49,11 @@ def batch_mean_svi(elbo_class: ELBOClass, form: Form, batch: int, learning_rate:
         unweighted = svi.evaluate(state, x, *noise)
         return svi.update(state, x, *noise, kl_weight=kl_weight)[0], unweighted
 
-    return BatchMeanSVI(svi, jax.jit(svi.init), jax.jit(svi.update), jax.jit(warm_up))
+    def compiled(function: Callable[..., Any]) -> Any:
+        numbers = form.noise_rows * batch * observed
+        return jax.jit(function) if few_on is None else Rarely(function, ()).on(few_on, numbers=numbers)
+
+    return BatchMeanSVI(svi, compiled(svi.init), compiled(svi.update), compiled(warm_up))
 
 
 def fit(setting: Setting, params: Params, training: Training) -> Fit:
@@ -55,7 +64,8 @@ def fit(setting: Setting, params: Params, training: Training) -> Fit:
     """
     check_training(setting.form, params, training)
     batches = training.batches
-    program = batch_mean_svi(setting.elbo_class, setting.form, batches.shape[1], training.learning_rate)
+    few = (setting.device, training.x.shape[1]) if len(batches) <= FEW_STEPS else ()
+    program = batch_mean_svi(setting.elbo_class, setting.form, batches.shape[1], training.learning_rate, *few)
     first = setting.array(training.x[batches[0]])
     state = program.init(setting.key(training.seed), first, init_params=setting.weights(params))
     looks, losses, steps = Checkpoints(training), [], Steps(training, setting.device, setting.dtype)
