@@ -1,13 +1,15 @@
 """How long a run still takes: what cells of a kind took in a recorded run, and how this machine compares so far.
 
-JAX compiles a program for the first cell of a form and finds it again for the others, so that two paces are learned:
-of what compiles, whose cache may be warm, and of what does not, JAX's other cells among it; and from them one of each
-procedure. Nothing here is recorded or judged.
+JAX compiles a program for the first cell of a form and finds it again for the others. A warm cache makes both quicker
+than the recorded run, the first far more, and says nothing of what torch or NumPy will take: so the pace is learned of
+three sorts of cells apart, and from them one of each procedure. What the first workers take to import, and JAX's
+cells, count a little for those of which none has ended. Nothing here is recorded or judged.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from math import isfinite
 from typing import NamedTuple
 
@@ -118,6 +120,11 @@ HARNESS = 1.08  # wall time of the slots there for each second within cells: sta
 # so many seconds where little is to be run.
 PRIOR, LEAST_PRIOR_S = 0.02, 4.0
 KIND_PRIOR_S = 4.0  # and what all kinds together count against one kind
+# What JAX's cells count for those of others at most, and the recorded run where neither says anything; how far what
+# compiles is ahead of JAX's other cells where the cache is surely warm, and where it is surely not.
+HEARSAY_S, GUESS_S = 8.0, 2.0
+WARM, COLD = 0.6, 0.9
+OFF_BY = 3.0  # an import that is further off says something of disks and bytecode
 IMPORTS = {"numpy-oracle": 0.5, "torch-hand": 1.5, "pyro": 3.0, "jax-hand": 1.5, "numpyro": 2.5}  # a worker's start
 # What the recorded cells of a kind did: draws, steps, or those times the data; and the share of their seconds that
 # cells which do next to nothing cost too.
@@ -146,11 +153,19 @@ def size(cell: Cell) -> str:
     return "tiny" if cell.problem in TINY else "small"
 
 
+class Sort(StrEnum):
+    """What decides a cell's pace beside the machine: whether JAX compiles for it, or has, or neither."""
+
+    COMPILES = "compiles"
+    COMPILED = "compiled"
+    PLAIN = "plain"
+
+
 class Expected(NamedTuple):
-    """Of one cell: seconds as in the recorded run, and whether a program is compiled for it."""
+    """Of one cell: seconds as in the recorded run, and its sort."""
 
     seconds: float
-    compiles: bool
+    sort: Sort
 
 
 def expected_seconds(cells: Iterable[Cell]) -> dict[str, float]:
@@ -159,7 +174,7 @@ def expected_seconds(cells: Iterable[Cell]) -> dict[str, float]:
 
 
 def expectations(cells: Iterable[Cell]) -> dict[str, Expected]:
-    """The same, with what is compiled."""
+    """The same, each with its sort."""
     forms: set[tuple] = set()
     found: dict[str, Expected] = {}
     for cell in cells:
@@ -167,7 +182,9 @@ def expectations(cells: Iterable[Cell]) -> dict[str, Expected]:
         form = (cell.implementation, cell.dtype, cell.problem, latent, cell.estimator, cell.procedure)
         first = cell.implementation in COMPILING and form not in forms
         forms.add(form)
-        found[cell.key] = Expected(_of(cell, first) + (_weighing(cell) if cell.protocol else 0.0), first)
+        other = Sort.COMPILED if cell.implementation in COMPILING else Sort.PLAIN
+        seconds = _of(cell, first) + (_weighing(cell) if cell.protocol else 0.0)
+        found[cell.key] = Expected(seconds, Sort.COMPILES if first else other)
     return found
 
 
@@ -206,7 +223,7 @@ def _seconds(cell: Cell, first: bool) -> float:
     return next((seconds for seconds in found if seconds is not None), 1.0)
 
 
-Kind = tuple[Procedure, bool]  # of cells that this machine's pace is learned for: what they do, whether they compile
+Kind = tuple[Procedure, Sort]  # of cells that this machine's pace is learned for
 
 
 def _nothing() -> dict[Kind, float]:
@@ -224,6 +241,7 @@ class TimeLeft:
     expected: dict[Kind, float] = field(default_factory=_nothing)
     taken: dict[Kind, float] = field(default_factory=_nothing)
     unseen: set[str] = field(default_factory=set)  # implementations of which no cell has ended: they are to be imported
+    imported: tuple[float, float] = (0.0, 0.0)  # seconds that the first workers took to import, and those expected
     timed_s: float = 0.0
     untimed_until: float = 0.0  # seconds after the start when the last untimed cell ended
 
@@ -231,46 +249,72 @@ class TimeLeft:
         cells = list(self.cells)
         self.each = expectations(cells)
         for cell in cells:
-            seconds, compiles = self.each[cell.key]
+            seconds, sort = self.each[cell.key]
             if cell.procedure is Procedure.TIME:
                 self.timed_s += seconds
             else:
-                self.waiting[cell.procedure, compiles] += seconds
+                self.waiting[cell.procedure, sort] += seconds
                 self.unseen.add(cell.implementation)
+        self.all = len(self.unseen)
         self.prior_s = max(PRIOR * (sum(self.waiting.values()) + self.timed_s), LEAST_PRIOR_S)
 
     def done(self, result: CellResult, elapsed_s: float) -> None:
         """A cell has ended, so many seconds after the start."""
         cell = result.cell
-        seconds, compiles = self.each.pop(cell.key, Expected(0.0, False))
-        kind = cell.procedure, compiles
+        seconds, sort = self.each.pop(cell.key, Expected(0.0, Sort.PLAIN))
+        kind = cell.procedure, sort
         if cell.procedure is Procedure.TIME:
             self.timed_s -= seconds if result.status is Status.NOT_RUN else 0.0
             return
         self.waiting[kind] -= seconds
-        self.unseen.discard(cell.implementation)
         self.untimed_until = elapsed_s
-        if result.status is Status.OK and isfinite(result.elapsed_s):
+        measured = result.status is Status.OK and isfinite(result.elapsed_s)
+        if cell.implementation in self.unseen:
+            if measured and self.all - len(self.unseen) < self.jobs:  # of the slots' first ones: it began at 0
+                taken, known = self.imported
+                usual = IMPORTS.get(cell.implementation, 1.0)
+                own = min(max(elapsed_s - result.elapsed_s, usual / OFF_BY), usual * OFF_BY)
+                self.imported = taken + own, known + usual
+            self.unseen.discard(cell.implementation)
+        if measured:
             self.expected[kind] += seconds
             self.taken[kind] += result.elapsed_s
 
     def seconds(self, elapsed_s: float) -> float:
         """Seconds left, so many after the start. Timed cells end together: their time passes while none has ended."""
-        plain = self._pace(False, 1.0)
-        pace = {False: plain, True: self._pace(True, plain)}
+        machine = self._machine()
+        pace = {sort: self._pace(sort, machine) for sort in Sort}
         cells = sum(max(seconds, 0.0) * self._pace_of(kind, pace[kind[1]]) for kind, seconds in self.waiting.items())
+        plain = pace[Sort.PLAIN]
         untimed = cells + plain * sum(IMPORTS.get(name, 1.0) for name in self.unseen)
         timed = self.timed_s * plain
         if untimed < 1e-6:
             timed = max(timed - (elapsed_s - self.untimed_until), 0.0)
         return untimed * HARNESS / self.jobs + timed + self.after_s * plain
 
-    def _pace(self, compiles: bool, otherwise: float) -> float:
-        """How many times as long as in the recorded run, of all that compiles or does not."""
+    def _machine(self) -> float:
+        """How many times as long as in the recorded run, for a sort of which no cell has ended.
+
+        Imports tell, and what JAX takes, unless its cache is warm: what compiles is then ahead of what needs not.
+        """
+        first, again = self._of_sort(Sort.COMPILES), self._of_sort(Sort.COMPILED)
+        ahead = (first[0] + 1.0) / (first[1] + 1.0) * (again[1] + 1.0) / (again[0] + 1.0)
+        taken, expected = first[0] + again[0], first[1] + again[1]
+        weight = min(max((ahead - WARM) / (COLD - WARM), 0.0), 1.0) * min(expected, HEARSAY_S)
+        pace = taken / expected if expected else 1.0
+        imports, known = self.imported
+        return (imports + weight * pace + GUESS_S) / (known + weight + GUESS_S)
+
+    def _of_sort(self, sort: Sort) -> tuple[float, float]:
+        """Seconds taken and expected of the cells of a sort that have ended."""
         taken, expected = (
-            sum(seconds for kind, seconds in total.items() if kind[1] is compiles)
-            for total in (self.taken, self.expected)
+            sum(seconds for kind, seconds in total.items() if kind[1] is sort) for total in (self.taken, self.expected)
         )
+        return taken, expected
+
+    def _pace(self, sort: Sort, otherwise: float) -> float:
+        """The same of one sort."""
+        taken, expected = self._of_sort(sort)
         return (taken + self.prior_s * otherwise) / (expected + self.prior_s)
 
     def _pace_of(self, kind: Kind, otherwise: float) -> float:

@@ -16,13 +16,23 @@ from elbo_compare.compare.planning.plan import plan
 from elbo_compare.compare.planning.spec import read_spec
 from elbo_compare.compare.records import CellResult, Procedure, Status
 from elbo_compare.compare.running.executors import WorkerKey
-from elbo_compare.compare.running.expected import HARNESS, TimeLeft, expectations, expected_seconds, seconds_after
+from elbo_compare.compare.running.expected import (
+    HARNESS,
+    IMPORTS,
+    Sort,
+    TimeLeft,
+    expectations,
+    expected_seconds,
+    seconds_after,
+)
 from elbo_compare.compare.running.progress import Counted, Progress
 from elbo_compare.compare.running.run import Slots
 from elbo_compare.suites.contract import Device
 
-PACES = [(1.0, 1.0), (0.45, 0.45), (2.5, 2.5), (1.0, 0.2)]  # of what does not compile and of what does
-NAMES = ["same", "fast", "slow", "warm"]
+# Of cells of torch and NumPy, of JAX's where a program is there already, and of those for which one is compiled. The
+# last four have a warm cache: on this machine, on a fast and on a slow one, and where only programs are found again.
+PACES = [(1.0,) * 3, (0.45,) * 3, (2.5,) * 3, (1.0, 0.5, 0.3), (0.45, 0.22, 0.14), (2.5, 1.2, 0.75), (1.0, 1.0, 0.2)]
+NAMES = ["same", "fast", "slow", "warm", "warm and fast", "warm and slow", "warm programs"]
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +47,9 @@ def planned(profile):
     return cells, expectations(cells)
 
 
-def ends(untimed, seconds, jobs=2):
-    """(when it ends, cell) of every untimed cell, as the slots of a run take them; `seconds`: of each, by key."""
+def ends(untimed, seconds, plain, jobs=2):
+    """(when it ends, cell) of every untimed cell, as the slots of a run take them; `seconds`: of each, by key; a worker
+    is imported first, at the pace `plain`."""
     waiting: dict = {}
     for each in untimed:
         waiting.setdefault(WorkerKey.of(each), deque()).append(each)
@@ -53,7 +64,7 @@ def ends(untimed, seconds, jobs=2):
             if claim:
                 slots.served[claim[0]] -= 1
             if (claim := slots._claim()) is not None:
-                heapq.heappush(free, (now, number, claim))
+                heapq.heappush(free, (now + plain * IMPORTS[claim[0].implementation], number, claim))
             continue
         found.append((now + seconds[taken.key] * HARNESS, taken))
         heapq.heappush(free, (found[-1][0], number, claim))
@@ -63,11 +74,13 @@ def ends(untimed, seconds, jobs=2):
 SHORT_S = 15.0  # left: what is told is whole seconds then, and one cell that takes long is most of it
 
 
-def ratios(cells, known, plain, compiling):
+def ratios(cells, known, *paces):
     """Told by true time left at every cell's end from a tenth of the way on, where more than `SHORT_S` is left."""
-    seconds = {key: each.seconds * (compiling if each.compiles else plain) for key, each in known.items()}
+    plain, compiled, compiling = paces
+    pace = {Sort.PLAIN: plain, Sort.COMPILED: compiled, Sort.COMPILES: compiling}
+    seconds = {key: each.seconds * pace[each.sort] for key, each in known.items()}
     timed_s = plain * sum(known[each.key].seconds for each in cells if each.procedure is Procedure.TIME)
-    found = ends([each for each in cells if each.procedure is not Procedure.TIME], seconds)
+    found = ends([each for each in cells if each.procedure is not Procedure.TIME], seconds, plain)
     after_s = seconds_after(len(cells), suites=True)
     last = max(end for end, _ in found)
     total = last + timed_s + after_s * plain
@@ -81,11 +94,11 @@ def ratios(cells, known, plain, compiling):
 
 
 @pytest.mark.parametrize("profile", ["quick", "standard", "full"])
-@pytest.mark.parametrize(("plain", "compiling"), PACES, ids=NAMES)
-def test_the_time_left_is_within_a_factor_of_one_and_a_half_from_a_tenth_of_the_way_on(profile, plain, compiling):
+@pytest.mark.parametrize("paces", PACES, ids=NAMES)
+def test_the_time_left_is_within_a_factor_of_one_and_a_half_from_a_tenth_of_the_way_on(profile, paces):
     cells, known = planned(profile)
-    found = ratios(cells, known, plain, compiling)
-    assert len(found) > 0.7 * len(cells)
+    found = ratios(cells, known, *paces)
+    assert len(found) > (0.4 if paces[-1] < paces[0] else 0.7) * len(cells)  # many of a warm run end in its first tenth
     assert 1 / 1.5 < min(found) <= max(found) < 1.5
 
 
@@ -114,9 +127,9 @@ def test_a_cell_of_a_third_party_and_of_no_recorded_kind_has_a_time_too():
 
 def test_the_last_line_of_the_cells_still_counts_what_follows(standard):
     one, stream = cell(), io.StringIO()
-    bar = Progress(1, TimeLeft(cells=[one], after_s=90.0), stream)
+    bar = Progress(1, TimeLeft(cells=[one], after_s=240.0), stream)  # quick as it is here, half of that is told
     bar.done(CellResult(cell=one, status=Status.OK, elapsed_s=0.03, fingerprint="f"))
-    assert "1/1 cells, about 1 min " in stream.getvalue()
+    assert "1/1 cells, about 2 min " in stream.getvalue()
 
 
 def test_programs_of_suites_are_counted_with_the_time_left():
