@@ -1,5 +1,6 @@
 """What the index says beside the sentence: three lines with their claims, and a strip of counts and facts."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,7 +26,9 @@ class Line:
 
 def lines(data: ReportData) -> list[Line]:
     """Right on average; when dropping is harmless; what TraceMeanField_ELBO does instead. A line whose claims do not
-    all agree says so first."""
+    all agree says so first. An answer about something else brings lines of its own."""
+    if about_something_else(data):
+        return [Line(text=clean(text), claims=_told(data, claims)) for text, claims in data.answer.get("lines") or ()]
     found = negative(data)
     below = f" (at least {100 * found[0]:.3g}% of {found[1]:,} draws at {found[2]} are)" if found else ""
     offset = next((each for each in data.answer.get("numbers") or () if "log q" in str(each.get("label"))), {})
@@ -48,11 +51,21 @@ def lines(data: ReportData) -> list[Line]:
     ]
 
 
+def about_something_else(data: ReportData) -> bool:
+    """Whether the run measured nothing of the questioned line, and its answer is about what it did measure."""
+    return bool(data.answer.get("about"))
+
+
+def _told(data: ReportData, claims: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    return tuple((claim, outcome_text(data.judged(claim, columns=["outcome"])["outcome"])) for claim in claims)
+
+
 def _line(data: ReportData, text: str, *claims: str) -> Line:
     outcomes = [data.judged(claim, columns=["outcome"])["outcome"] for claim in claims]
-    told = tuple((claim, outcome_text(each)) for claim, each in zip(claims, outcomes, strict=True))
     whole = all((each == "agrees").any() and not each.isin(("differs", "inconclusive")).any() for each in outcomes)
-    return Line(text=text if whole else f"Not confirmed by this run: {text[0].lower()}{text[1:]}", claims=told)
+    return Line(
+        text=text if whole else f"Not confirmed by this run: {text[0].lower()}{text[1:]}", claims=_told(data, claims)
+    )
 
 
 def strip(data: ReportData) -> list[tuple[str, str, str]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from elbo_compare.reports import entries as pages_of_ids
 from elbo_compare.reports.content import Entry, FirstScreen
 from elbo_compare.reports.data import ReportData
-from elbo_compare.reports.front import facts, lines, strip
+from elbo_compare.reports.front import about_something_else, facts, lines, strip
 from elbo_compare.reports.rendering import Rendered, prose, template
 from elbo_compare.reports.sections.summary import COUNTED, SAME_NOISE, counted
 
@@ -133,7 +133,8 @@ class PageWriter:
             counted=counted(data.judged(*SAME_NOISE, columns=COUNTED)),
             strip=strip(data),
             doors=DOORS,
-            figure=named["answer-figure"].html,
+            figure="" if about_something_else(data) else named["answer-figure"].html,
+            about_the_line=not about_something_else(data),
             addresses=self.addresses,
         )
 

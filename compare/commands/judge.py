@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from elbo_compare.compare.commands.report import IMAGES
 from elbo_compare.compare.commands.run_suites import judge_part
 from elbo_compare.compare.errors import UsageError
-from elbo_compare.compare.judging.answer import Standing, answer
+from elbo_compare.compare.judging.answer import answer
 from elbo_compare.compare.judging.efficiency import counts_for_efficiency, efficiency_frame
 from elbo_compare.compare.judging.frames import write_frame, write_json, write_measurements, write_verdicts
 from elbo_compare.compare.judging.headline import asked_for, differing, plug_ins
@@ -24,6 +24,7 @@ from elbo_compare.compare.judging.published import (
     values_frame,
 )
 from elbo_compare.compare.judging.seeds import SEEDS, is_training, seed_frame
+from elbo_compare.compare.judging.standing import Standing
 from elbo_compare.compare.judging.suites import counts_lines
 from elbo_compare.compare.judging.timings import is_timed, timing_frame
 from elbo_compare.compare.planning.spec import spec_from_dict

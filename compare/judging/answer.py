@@ -3,16 +3,17 @@
 Every clause is chosen by the outcomes of the claims that it rests on, so the sentence never says more than they do.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from math import inf, isfinite
 from typing import Any
 
 from elbo_compare.compare.claims import cells
 from elbo_compare.compare.claims.constants import HALF_LOG_TWO_PI
 from elbo_compare.compare.claims.pointwise import ROUNDING_FACTOR, relative_size
+from elbo_compare.compare.judging import choice
 from elbo_compare.compare.judging.ordered import Ordered
+from elbo_compare.compare.judging.standing import Standing, standing_of, weakest
 from elbo_compare.compare.judging.verdicts import Verdicts
 from elbo_compare.compare.records import Outcome, Quantity, Verdict, outcomes_told
 from elbo_compare.suites.contract import Prior
@@ -31,15 +32,6 @@ CLAIMS = ("MATCH-001", "MATCH-002", "MATCH-004", "MATCH-007", "KL-004", "KL-005"
 LIBRARY_CLAIMS = {"Pyro": ("MATCH-001", cells.PYRO), "NumPyro": ("MATCH-002", cells.NUMPYRO)}
 
 
-class Standing(StrEnum):
-    """What several verdicts say together: the weakest link decides."""
-
-    DIFFERS = "differs"
-    INCONCLUSIVE = "inconclusive"
-    NOT_RUN = "not run"
-    AGREES = "agrees"
-
-
 @dataclass(frozen=True, kw_only=True)
 class Clause:
     """A part of the sentence and the standing that chose its words."""
@@ -53,11 +45,18 @@ def answer(verdicts: Verdicts, results: Ordered) -> dict[str, Any]:
 
     `sentence` opens with what all clauses say together and gives the first; `reasons` are the others. A number is a
     dict: label, value (None where nothing was measured), unit, n and what it counts (`counted`), interval ([low, high]
-    at the error budget's level) or tolerance, and detail in words.
+    at the error budget's level) or tolerance, and detail in words. A run that judged nothing of the questioned line,
+    and which estimator to choose, answers that instead, and says so in `about`.
     """
+    counted = {
+        "counts": {str(each): verdicts.counts[each] for each in outcomes_told(verdicts.counts)},
+        "cells": dict(sorted((str(status), count) for status, count in results.statuses.items())),
+    }
     # What was not run says nothing, and a hundred thousand cells of a plug-in have as many such verdicts.
     ran = (verdict for verdict in verdicts.of(*CLAIMS) if verdict.outcome is not Outcome.NOT_RUN)
     given = [verdict for verdict in ran if _is_about_the_line(verdict)]
+    if not given and (chosen := [v for v in verdicts.of(*choice.CLAIMS) if v.outcome is not Outcome.NOT_RUN]):
+        return choice.choice(chosen) | counted
     clauses = [_match(given), _right(given), _in_expectation(given), _cancels(given), _mean_field(given)]
     standing = next(each for each in Standing if any(clause.standing is each for clause in clauses))
     return {
@@ -66,10 +65,8 @@ def answer(verdicts: Verdicts, results: Ordered) -> dict[str, Any]:
         "reasons": [f"{clause.text[0].upper()}{clause.text[1:]}." for clause in clauses[1:]],
         "equation": EQUATION,
         "numbers": [_same_noise(given), _mean(given, results), _variance(given), _dropped_constant(given)],
-        "counts": {str(each): verdicts.counts[each] for each in outcomes_told(verdicts.counts)},
-        "cells": dict(sorted((str(status), count) for status, count in results.statuses.items())),
         "standing": str(standing),
-    }
+    } | counted
 
 
 def _is_about_the_line(verdict: Verdict) -> bool:
@@ -93,29 +90,15 @@ def _opening(standing: Standing) -> str:
     }[standing]
 
 
-def _standing(verdicts: Sequence[Verdict]) -> Standing:
-    """DIFFERS if any differs, else INCONCLUSIVE if any is; NOT_RUN if none ran."""
-    outcomes = {verdict.outcome for verdict in verdicts}
-    for outcome, standing in ((Outcome.DIFFERS, Standing.DIFFERS), (Outcome.INCONCLUSIVE, Standing.INCONCLUSIVE)):
-        if outcome in outcomes:
-            return standing
-    return Standing.AGREES if Outcome.AGREES in outcomes else Standing.NOT_RUN
-
-
 def _of(verdicts: Sequence[Verdict], *claims: str) -> list[Verdict]:
     return [verdict for verdict in verdicts if verdict.claim in claims]
-
-
-def _weakest(standings: Iterable[Standing]) -> Standing:
-    present = set(standings)
-    return next(standing for standing in Standing if standing in present)
 
 
 def _match(verdicts: Sequence[Verdict]) -> Clause:
     texts, standings, counts = [], [], []
     for library, (claim, name) in LIBRARY_CLAIMS.items():
         about = [verdict for verdict in _of(verdicts, claim) if verdict.implementation == name]
-        standing = _standing(about)
+        standing = standing_of(about)
         count = f"{sum(each.outcome is Outcome.AGREES for each in about)} of {len(about)} comparisons"
         texts.append(
             {
@@ -133,7 +116,7 @@ def _match(verdicts: Sequence[Verdict]) -> Clause:
         compared = f"{counts[0]} each" if len(set(counts)) == 1 else " and ".join(counts)
         text = f"{line}equals the KL term of {libraries}'s Trace_ELBO up to rounding ({compared})"
         return Clause(standing=Standing.AGREES, text=text)
-    return Clause(standing=_weakest(standings), text=line + " and ".join(texts))
+    return Clause(standing=weakest(standings), text=line + " and ".join(texts))
 
 
 def _by_hand(verdicts: Sequence[Verdict], *claims: str) -> list[Verdict]:
@@ -141,7 +124,7 @@ def _by_hand(verdicts: Sequence[Verdict], *claims: str) -> list[Verdict]:
 
 
 def _right(verdicts: Sequence[Verdict]) -> Clause:
-    standing = _weakest(_standing(_by_hand(verdicts, claim)) for claim in ("KL-002", "KL-003"))
+    standing = weakest(standing_of(_by_hand(verdicts, claim)) for claim in ("KL-002", "KL-003"))
     text = {
         Standing.AGREES: "it is log q(z|x) − log p(z) with full normalisers",
         Standing.DIFFERS: "somewhere it is not log q(z|x) − log p(z) with full normalisers",
@@ -152,7 +135,7 @@ def _right(verdicts: Sequence[Verdict]) -> Clause:
 
 
 def _in_expectation(verdicts: Sequence[Verdict]) -> Clause:
-    standing = _weakest(_standing(_by_hand(verdicts, claim)) for claim in ("KL-004", "KL-005"))
+    standing = weakest(standing_of(_by_hand(verdicts, claim)) for claim in ("KL-004", "KL-005"))
     text = {
         Standing.AGREES: "its own draws have the mean KL(q‖p) and the variance that theory gives, within the margins",
         Standing.DIFFERS: "its own draws have a wrong mean or variance somewhere",
@@ -163,7 +146,7 @@ def _in_expectation(verdicts: Sequence[Verdict]) -> Clause:
 
 
 def _cancels(verdicts: Sequence[Verdict]) -> Clause:
-    standing = _weakest(_standing(_by_hand(verdicts, claim)) for claim in ("CONST-001", "CONST-002"))
+    standing = weakest(standing_of(_by_hand(verdicts, claim)) for claim in ("CONST-001", "CONST-002"))
     text = {
         Standing.AGREES: "the dropped constant cancels in the KL, but not in log q alone",
         Standing.DIFFERS: "a constant is missing that does not cancel",
@@ -176,7 +159,7 @@ def _cancels(verdicts: Sequence[Verdict]) -> Clause:
 
 
 def _mean_field(verdicts: Sequence[Verdict]) -> Clause:
-    standing = _weakest(_standing(_of(verdicts, claim)) for claim in ("MATCH-004", "MATCH-007"))
+    standing = weakest(standing_of(_of(verdicts, claim)) for claim in ("MATCH-004", "MATCH-007"))
     ran = {verdict.implementation for verdict in _of(verdicts, "MATCH-004")}
     libraries = " and ".join(library for library, (_, name) in LIBRARY_CLAIMS.items() if name in ran)
     text = {

@@ -129,6 +129,18 @@ def test_the_index_has_equation_three_lines_figure_strip_and_four_doors(site):
     assert len(text.encode()) < 400_000
 
 
+def test_the_index_of_a_run_about_something_else_leads_with_that(tmp_path, drawn_once):
+    frames = synthetic.everything()
+    told = {"about": "choosing", "question": "Which?", "sentence": "It depends.", "equation": "No theorem."}
+    frames["answer"] = told | {"lines": [["A quiet gradient: the analytic KL.", ["KL-001"]]], "reasons": []}
+    write_report(tmp_path, addresses={"KL-001": "claims/KL-001.html"}, entries=_entries, **frames)
+    text = (tmp_path / "index.html").read_text("utf-8")
+    assert text.index("Which?") < text.index("It depends.") < text.index("A quiet gradient") < text.index("KL-001")
+    assert "TraceMeanField_ELBO has" not in text
+    assert "Not confirmed by this run" not in text
+    assert 'class="cancel"' not in text
+
+
 def test_every_page_explains_its_words(site):
     """The few pages all of them, the hundreds those that stand on them: by name, or by what stands for them."""
     for name, text in site.items():
