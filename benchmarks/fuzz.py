@@ -1,5 +1,7 @@
 """Harmed input at every door: `python benchmarks/fuzz.py [--tries 100000] [--seed 0] [-j 2]`.
 
+With `--each N` the dear doors alone, N tries at each: those of which one costs at least DEAR times the cheapest.
+
 Each door of tests/compare (doors.py, folder_doors.py, site_doors.py) gets its share of the tries, by what one costs
 there; a fault is a traceback, an exit code that means something else, several lines, a file outside the folder, an
 input understood as something else, or an address space past MEMORY. Writes fuzz.json and README.md after every door,
@@ -31,6 +33,7 @@ from site_doors import site_doors
 from elbo_compare.compare import environment
 
 MEMORY = 6 * 2**30  # bytes of address space, libraries included
+DEAR = 20
 
 
 @cache
@@ -66,16 +69,16 @@ def shares(doors: Sequence[Door], tries: int) -> list[int]:
     return [max(round(tries * each / sum(weights)), 20) for each in weights]
 
 
-def text(rows: list[dict[str, Any]], seed: int, asked: int) -> str:
+def text(rows: list[dict[str, Any]], options: str) -> str:
     """The page."""
     total, faults, seconds = (sum(row[name] for row in rows) for name in ("tries", "faults", "seconds"))
     lines = [f"| {row['door']} | {row['tries']:,} | {row['faults']} |" for row in rows]
     upper = f" The rate of faults is below {3 / total:.1g} with 95% confidence (3/n)." if not faults else ""
     return "\n".join(
         [
-            "# Harmed input at every door",
+            f"# Harmed input at every {'dear ' if '--each' in options else ''}door",
             "",
-            f"`python benchmarks/fuzz.py --tries {asked} --seed {seed}`, {seconds / 60:.0f} minutes of a process "
+            f"`python benchmarks/fuzz.py {options}`, {seconds / 60:.0f} minutes of a process "
             f"({environment.cpu_model()}, {environment.cores()} cores, Python {platform.python_version()}).",
             "",
             f"**Inputs: {total:,}. Faults: {faults}.**{upper}",
@@ -96,13 +99,16 @@ def main() -> int:
     """Try, write, and say; 1 where there was a fault."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--tries", type=int, default=100_000)
+    parser.add_argument("--each", type=int, default=0, metavar="N", help="only dear doors, N tries at each")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("-j", dest="jobs", type=int, default=2, help="doors side by side")
     parser.add_argument("--out", type=Path, default=Path("reports/published/fuzz"))
     asked = parser.parse_args()
     asked.out.mkdir(parents=True, exist_ok=True)
     record = asked.out / "fuzz.json"
-    same = {"seed": asked.seed, "asked": asked.tries}
+    asked_for = {"each": asked.each} if asked.each else {"asked": asked.tries}
+    same = {"seed": asked.seed} | asked_for
+    options = f"--each {asked.each} --seed {asked.seed}" if asked.each else f"--tries {asked.tries} --seed {asked.seed}"
     there = json.loads(record.read_text()) if record.exists() else {}
     rows = there["doors"] if same.items() <= there.items() else []
     done = {row["door"] for row in rows}
@@ -110,12 +116,13 @@ def main() -> int:
         (own := Path(name) / "own").mkdir()
         every = doors(own)
         order = [door.name for door in every]
-        todo = [pair for pair in enumerate(shares(every, asked.tries)) if order[pair[0]] not in done]
+        tries = [asked.each * (door.cost >= DEAR) for door in every] if asked.each else shares(every, asked.tries)
+        todo = [(number, share) for number, share in enumerate(tries) if share and order[number] not in done]
         work = partial(opened, Path(name), asked.seed)
         for future in as_completed([pool.submit(work, number, tries) for number, tries in todo]):
             rows = sorted([*rows, future.result()], key=lambda row: order.index(row["door"]))
             record.write_text(json.dumps(same | {"doors": rows}, indent=1) + "\n")
-            (asked.out / "README.md").write_text(text(rows, asked.seed, asked.tries))
+            (asked.out / "README.md").write_text(text(rows, options))
     return int(any(row["faults"] for row in rows))
 
 
