@@ -20,3 +20,10 @@ def loss(params: Any, key: Array, x: Array) -> Array:
     p = decode(params["decoder"], mean + sigma * random.normal(key, mean.shape))
     data = -(x * jnp.log(p) + (1 - x) * jnp.log1p(-p)).sum()
     return data + 0.5 * (mean**2 + sigma**2 - 1 - 2 * jnp.log(sigma)).sum()
+
+
+def sigma_for_variance(params: Any, key: Array, x: Array) -> Array:
+    mean, sigma = encode(params["encoder"], x)
+    p = decode(params["decoder"], mean + sigma * random.normal(key, mean.shape))
+    data = -(x * jnp.log(p) + (1 - x) * jnp.log1p(-p)).sum()
+    return data + 0.5 * (mean**2 + sigma - 1 - jnp.log(sigma)).sum()

@@ -1,7 +1,7 @@
 """From the numbers of both sides to the verdict: which ELBO object's terms, weighed how, and the gradients apart."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,7 +38,13 @@ def judge(total: str, found: Measured, *, one_framework: bool = True) -> JudgedT
     for nearest in nearly(y, found):
         one = named(y, nearest, found)
         if one.fitted.exact:
-            return _explained(total, one, found)
+            uses_kl = any(each.weight and each.term.what is What.KL for each in one.terms)
+            own = _own_mean_field(found) if uses_kl else ""
+            return (
+                JudgedTotal(verdict=MatchVerdict.NOT_JUDGED, fields={"message": own})
+                if own
+                else _explained(total, one, found)
+            )
     fields = _unexplained(nearest, found, y)
     another = elsewhere(found)
     if another and not untied(found, one_framework=one_framework):
@@ -170,14 +176,35 @@ def _own_sum(found: Measured) -> str:
         return f"Trace_ELBO does not run on the second side: {error}"
     if not all(np.isfinite(series.values).all() for series in total.values()):
         return _not_finite(found)
-    signs = {What.LOG_LIKELIHOOD: -1.0, What.LOG_Q: 1.0, What.LOG_P: -1.0}
-    for size, series in total.items():
-        mine = [(signs[t.what], s[size]) for t, s in found.terms.items() if t.draw == 1 and t.what in signs]
+    own = [term for term in found.terms if term.draw == 1 and term.what in SIGNS and term.what is not What.KL]
+    return _off_by(Total.TRACE, own, "log densities", found)
+
+
+SIGNS = {What.LOG_LIKELIHOOD: -1.0, What.LOG_Q: 1.0, What.LOG_P: -1.0, What.KL: 1.0}
+
+
+def _own_mean_field(found: Measured) -> str:
+    """Whether the KLs add up to what TraceMeanField_ELBO returns, where it runs and every site has its terms."""
+    own: list[Term] = []
+    for site in found.sites:
+        choices = ((What.LOG_LIKELIHOOD,),) if site.observed else ((What.KL,), (What.LOG_Q, What.LOG_P))
+        parts = [[Term(what, site.name) for what in choice] for choice in choices]
+        there = next((each for each in parts if all(term in found.terms for term in each)), None)
+        if there is None:
+            return ""
+        own += there
+    return _off_by(Total.MEAN_FIELD, own, "KLs and log densities", found) if found.second.get(Total.MEAN_FIELD) else ""
+
+
+def _off_by(total: Total, own: Sequence[Term], words: str, found: Measured) -> str:
+    """How far an ELBO object's value is from the sum of those terms; "" within rounding."""
+    for size, series in found.second[total.value].items():
+        mine = [(SIGNS[term.what], found.terms[term][size]) for term in own]
         off = np.abs(sum((sign * each.values for sign, each in mine), start=np.zeros(1)) - series.values)
         bound = 128 * found.unit * (sum(each.scales for _, each in mine) + np.abs(series.values))
         if not (off <= bound).all():
             return (
-                f"Trace_ELBO's own value is off by {off.max():.3g} nats from the sum of its sites' log densities: "
+                f"{total.value}'s own value is off by {off.max():.3g} nats from the sum of its sites' {words}: "
                 "what the terms would explain is not what it minimises"
             )
     return ""

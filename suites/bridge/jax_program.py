@@ -17,6 +17,7 @@ import numpy as np
 
 from elbo_compare.suites.bridge.jax_steps import OURS, Steps, noise_of, traced
 from elbo_compare.suites.bridge.jax_views import View, as_float, view_of
+from elbo_compare.suites.bridge.pairs.jax_weights import seeded
 from elbo_compare.suites.bridge.program import Cut, Run, Setting, Step
 from elbo_compare.suites.bridge.tape import Draw, Drawn
 from elbo_compare.suites.bridge.user_arrays import leaves
@@ -74,7 +75,7 @@ class JaxProgram:
         with self.wide():
             try:
                 x = jnp.asarray(setting.x, self.dtype)
-                self.view.begin(x, jax.random.PRNGKey(0))
+                self.view.begin(x, jnp.asarray(seeded(0)))
                 self.view.weights = as_float(self.view.weights, self.dtype)
                 self.view.state = as_float(self.view.state, self.dtype)
                 one = self._trace(x, setting)
@@ -103,7 +104,7 @@ class JaxProgram:
         weights = self.view.weights
         if setting.moved:
             weights = moved(weights, setting.moved)
-        return [*jax.tree_util.tree_leaves(weights), x, jax.random.PRNGKey(setting.masks)]
+        return [*jax.tree_util.tree_leaves(weights), x, seeded(setting.masks)]
 
     def _trace(self, x: Any, setting: Setting) -> Traced:
         key = (x.shape, setting.training or not self.view.moded)
@@ -120,7 +121,7 @@ class JaxProgram:
                 names[:] = [name for name, _ in found]
                 return [jnp.asarray(value) for _, value in found]
 
-            steps = traced(program, self.view.weights, x, jax.random.PRNGKey(0))
+            steps = traced(program, self.view.weights, x, seeded(0))
             self._traces[key] = depending(steps, names)
         return self._traces[key]
 

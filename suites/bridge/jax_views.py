@@ -16,6 +16,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from elbo_compare.suites.tracing.compiling import QUICK_TO_COMPILE
+
 KEYS = re.compile(r"(^|_)(key|rng|rngs|keys|prng|seed)s?$|^(rng|key)")
 TRAINS = {
     "train": True,
@@ -134,9 +136,20 @@ class Linen(View):
         """See `View`."""
         if self.weights is None or self.made_for != x.shape[1:]:
             self.key, self.made_for = key, x.shape[1:]
-            variables = dict(self.module.init({"params": key, **self._streams()}, x, **self.extra(self.called, {}, 2)))
+            variables = dict(self._variables({"params": key, **self._streams()}, x))
             self.weights = variables.pop("params", {})
             self.state = variables
+
+    def _variables(self, streams: dict[str, Any], x: Any) -> Any:
+        """What init makes, compiled as one program where the module lets it be traced."""
+
+        def init(streams: dict[str, Any], x: Any) -> Any:
+            return self.module.init(streams, x, **self.extra(self.called, {}, 2))
+
+        try:
+            return jax.jit(init, compiler_options=QUICK_TO_COMPILE)(streams, x)
+        except jax.errors.JAXTypeError:  # it reads a value while it is made
+            return init(streams, x)
 
     def _streams(self) -> dict[str, Any]:
         return {name: jax.random.fold_in(self.key, place) for place, name in enumerate(self.streams)}

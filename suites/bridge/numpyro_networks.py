@@ -13,13 +13,14 @@ import numpy as np
 import numpyro
 import numpyro.distributions as dist
 from numpyro.handlers import scale
-from numpyro.infer import SVI, Trace_ELBO, TraceMeanField_ELBO
+from numpyro.infer import Trace_ELBO, TraceMeanField_ELBO
 
 from elbo_compare.suites.bridge.jax_program import JaxProgram, jitted
 from elbo_compare.suites.bridge.jax_steps import Steps, traced
 from elbo_compare.suites.bridge.jax_views import View
 from elbo_compare.suites.bridge.program import Setting
 from elbo_compare.suites.contract import Array
+from elbo_compare.suites.tracing.numpyro_trace import started
 
 NAME = f"NumPyro {numpyro.__version__}"
 LIKELIHOODS: dict[tuple[str, str], Any] = {
@@ -142,8 +143,8 @@ class PairView(View):
     def begin(self, x: Any, key: Any) -> None:
         """See `View`."""
         if self.weights is None or self.made_for != x.shape[1:]:
-            svi = SVI(self.called, self.guide, numpyro.optim.SGD(1.0), Trace_ELBO())
-            self.weights = svi.get_params(svi.init(key, x, **self.given))
+            began = started(self.called, self.guide, (x,), self.given)
+            self.weights = dict(began.constrain(began.params))
             self.key, self.made_for = key, x.shape[1:]
 
     def __call__(self, x: Any, **given: Any) -> Any:

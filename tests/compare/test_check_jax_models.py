@@ -48,6 +48,35 @@ def test_a_planted_fault_is_caught_and_named(name):
     assert FAULTS[name] in result.diagnosis.text
 
 
+def broken(monkeypatch, change):
+    """NumPyro's TraceMeanField_ELBO with another loss; Trace_ELBO stands as it stood."""
+    from numpyro.infer import TraceMeanField_ELBO
+
+    loss = TraceMeanField_ELBO.loss_with_mutable_state
+
+    def other(self, *args, **kwargs):
+        found = loss(self, *args, **kwargs)
+        return found | {"loss": change(found["loss"])}
+
+    monkeypatch.setattr(TraceMeanField_ELBO, "loss_with_mutable_state", other)
+
+
+def test_the_sentence_of_the_mean_field_object_is_numpyros_own(monkeypatch):
+    broken(monkeypatch, lambda loss: 1.01 * loss)
+    result = checked("loss")
+    assert result.verdict is not CheckVerdict.RIGHT
+    assert "TraceMeanField_ELBO off by" in result.as_text()
+
+
+def test_a_mean_field_object_without_its_gradient_is_not_the_loss(monkeypatch):
+    import jax
+
+    broken(monkeypatch, lambda loss: 0.5 * loss + jax.lax.stop_gradient(0.5 * loss))
+    result = checked("loss")
+    assert result.verdict is not CheckVerdict.RIGHT
+    assert "gradients too" not in result.as_text()
+
+
 def test_a_function_of_weights_is_taken_for_a_model_and_asks_for_what_makes_them():
     assert whole(f"{FILE}:loss", asked=False) is not None
     assert whole(f"{FILE}:kl_term", asked=False) is None

@@ -226,6 +226,23 @@ def test_data_outside_the_support_name_their_site_and_nothing_more_is_run(monkey
     assert asked == [False, False]
 
 
+@pytest.mark.skipif(find_spec("numpyro") is None, reason="numpyro is not installed")
+@pytest.mark.parametrize("ours", [True, False])
+def test_numpyros_kls_are_held_against_its_own_mean_field_object(monkeypatch, ours):
+    """Half a per mille more in the terms' KL, or in the object's own: nobody's loss is judged by either."""
+    from numpyro.infer import elbo
+
+    from elbo_compare.compare.matching.programs import match_programs
+    from elbo_compare.suites.tracing import numpyro_trace
+
+    module = numpyro_trace if ours else elbo
+    divergence = module.kl_divergence
+    monkeypatch.setattr(module, "kl_divergence", lambda *pair: 1.0005 * divergence(*pair))
+    result = match_programs(jax_programs("right"), data=ROWS)
+    assert result.verdict is MatchVerdict.NOT_JUDGED, result.as_text()
+    assert "TraceMeanField_ELBO's own value is off by" in result.message
+
+
 def test_a_gradient_is_made_once_it_is_read():
     from elbo_compare.suites.bridge.pairs.records import Gradient, Later, together
 
