@@ -127,9 +127,9 @@ def test_a_cell_of_a_third_party_and_of_no_recorded_kind_has_a_time_too():
 
 def test_the_last_line_of_the_cells_still_counts_what_follows(standard):
     one, stream = cell(), io.StringIO()
-    bar = Progress(1, TimeLeft(cells=[one], after_s=240.0), stream)  # quick as it is here, half of that is told
-    bar.done(CellResult(cell=one, status=Status.OK, elapsed_s=0.03, fingerprint="f"))
-    assert "1/1 cells, about 2 min " in stream.getvalue()
+    bar = Progress(1, TimeLeft(cells=[one], after_s=90.0), stream)
+    bar.done(CellResult(cell=one, status=Status.OK, elapsed_s=1.0, fingerprint="f"))  # as in the recorded run
+    assert "1/1 cells, about 1 min " in stream.getvalue()
 
 
 def test_programs_of_suites_are_counted_with_the_time_left():
