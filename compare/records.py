@@ -5,7 +5,7 @@ Every measurement is one row; `Quantity` says what its columns hold. Numbers are
 
 import hashlib
 import json
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from enum import StrEnum
 from functools import cached_property
@@ -288,15 +288,6 @@ class Outcome(StrEnum):
     DIFFERS = "differs"
     INCONCLUSIVE = "inconclusive"
     NOT_RUN = "not run"
-
-
-def outcomes_told(present: Container[str]) -> tuple[Outcome, ...]:
-    """The outcomes whose number is told, 0 too; a registered deviation where there is one, since few runs can have any.
-
-    >>> [str(each) for each in outcomes_told({"agrees"})]
-    ['agrees', 'differs', 'inconclusive', 'not run']
-    """
-    return tuple(each for each in Outcome if each is not Outcome.REGISTERED or each in present)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

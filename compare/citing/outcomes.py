@@ -8,7 +8,7 @@ import pandas as pd
 
 from elbo_compare.compare.citing.evidence import NONE_PUBLISHED, SEPARATOR, Evidence
 from elbo_compare.compare.citing.identifiers import Identified, Sort
-from elbo_compare.compare.records import outcomes_told
+from elbo_compare.compare.judging.standing import outcomes_told
 from elbo_compare.reports.tables import state, wanted, worded
 from elbo_compare.suites.roster import BY_NAME
 

@@ -6,7 +6,8 @@ from enum import StrEnum
 from typing import Any
 
 from elbo_compare.compare.history.releases import VERSIONS, place
-from elbo_compare.compare.records import Outcome, ProgramResult, Status, SuiteVerdict, outcomes_told
+from elbo_compare.compare.judging.standing import outcomes_told
+from elbo_compare.compare.records import Outcome, ProgramResult, Status, SuiteVerdict
 from elbo_compare.compare.semantics.judging import case_verdicts, subject_of
 from elbo_compare.suites.semantics.case import Expectation, Finding, Library, expectations
 from elbo_compare.suites.semantics.catalogue import BY_ID

@@ -13,9 +13,9 @@ from elbo_compare.compare.claims.constants import HALF_LOG_TWO_PI
 from elbo_compare.compare.claims.pointwise import ROUNDING_FACTOR, relative_size
 from elbo_compare.compare.judging import choice
 from elbo_compare.compare.judging.ordered import Ordered
-from elbo_compare.compare.judging.standing import Standing, standing_of, weakest
+from elbo_compare.compare.judging.standing import Standing, outcomes_told, standing_of, weakest
 from elbo_compare.compare.judging.verdicts import Verdicts
-from elbo_compare.compare.records import Outcome, Quantity, Verdict, outcomes_told
+from elbo_compare.compare.records import Outcome, Quantity, Verdict
 from elbo_compare.suites.contract import Prior
 
 QUESTION = (

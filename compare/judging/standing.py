@@ -1,6 +1,6 @@
 """What several verdicts say together."""
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from enum import StrEnum
 
 from elbo_compare.compare.records import Outcome, Verdict
@@ -28,3 +28,12 @@ def weakest(standings: Iterable[Standing]) -> Standing:
     """The first of them in the order of `Standing`."""
     present = set(standings)
     return next(standing for standing in Standing if standing in present)
+
+
+def outcomes_told(present: Container[str]) -> tuple[Outcome, ...]:
+    """The outcomes whose number is told, 0 too; a registered deviation where there is one, since few runs can have any.
+
+    >>> [str(each) for each in outcomes_told({"agrees"})]
+    ['agrees', 'differs', 'inconclusive', 'not run']
+    """
+    return tuple(each for each in Outcome if each is not Outcome.REGISTERED or each in present)
