@@ -12,12 +12,11 @@ from elbo_compare.compare.checking.diagnosis import Diagnosis, DifferenceForm
 from elbo_compare.compare.checking.fitting import SIMPLE, short
 from elbo_compare.compare.checking.inputs import Layout, Shapes
 from elbo_compare.compare.checking.objectives import Name
-from elbo_compare.compare.checking.result import CheckResult, CheckVerdict
+from elbo_compare.compare.checking.result import GOOD, CheckResult, CheckVerdict
 from elbo_compare.compare.checking.signature import FunctionKind
 from elbo_compare.compare.checking.verdict import Finding
 
 NOT_CALLED = (CheckVerdict.FAILED, CheckVerdict.NOT_JUDGED)
-GOOD = (CheckVerdict.RIGHT, CheckVerdict.BY_DESIGN)
 Judged = tuple[CheckResult, Finding | None]
 
 

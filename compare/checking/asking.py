@@ -2,7 +2,7 @@
 
 import re
 
-from elbo_compare.compare.checking.names import WEIGHTS
+from elbo_compare.compare.checking.names import OWN, WEIGHTS
 
 SWITCHES = re.compile(
     r"^mode$|distribution|_type$|reduction|likelihood|^train(ing)?$|^device$|^(use|is|do|with|has|return|apply|learn)_|^(reduce|average|verbose|binary)$"
@@ -11,11 +11,13 @@ SWITCHES = re.compile(
 
 def is_number(name: str) -> bool:
     """Whether a parameter is called like a number or a switch, and not like an array."""
-    return bool(WEIGHTS.search(name.lower()) or SWITCHES.search(name.lower()))
+    name = name.removeprefix(OWN).lower()
+    return bool(WEIGHTS.search(name) or SWITCHES.search(name))
 
 
 def set_option(name: str) -> str:
     """`--set use_bce=True`, `--set mode=WORD`, `--set beta=1`: how it is given."""
-    if re.match(r"(use|is|do|with|has|return|apply|learn)_", name.lower()):
+    bare = name.removeprefix(OWN).lower()
+    if re.match(r"(use|is|do|with|has|return|apply|learn)_", bare):
         return f"--set {name}=True"
-    return f"--set {name}={'WORD' if SWITCHES.search(name.lower()) else 1}"
+    return f"--set {name}={'WORD' if SWITCHES.search(bare) else 1}"

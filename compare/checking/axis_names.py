@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from elbo_compare.compare.checking.names import Role
+from elbo_compare.compare.checking.names import OWN, Role
 
 BATCH_NAMES = frozenset({"batch_size", "batchsize", "bs", "n_batch", "num_batch"})
 ROW_NAMES = BATCH_NAMES | {"num_samples", "n_samples", "n_data", "num_data", "n_examples", "num_examples"}
@@ -14,7 +14,8 @@ OBSERVED_NAMES = re.compile(
     r"|n_?(pixels|features|inputs|genes)|num_?(pixels|features|inputs|genes)|(in|input)_?features|vocab_?size)$"
 )
 LATENT_NAMES = re.compile(
-    r"^((latent|z|hidden|code)_?(dim|dims|size|shape|dimension|features)|nz|n_?latents?|num_?latents?)$"
+    r"^((latent|z|hidden|h|code|topic|embed|embedding|bottleneck)_?(dim|dims|size|shape|dimension|features)|nz"
+    r"|(n|num)_?(latents?|topics)|n?_?dims?|dimension)$"
 )
 
 
@@ -22,7 +23,7 @@ def sized_by(arrays: Mapping[Role, str], required: Iterable[str]) -> dict[str, s
     """Required sizes of the observed or the latent axis, each with the array that has it."""
     data, latent = arrays.get(Role.X) or arrays.get(Role.OUTPUT), arrays.get(Role.MEAN) or arrays.get(Role.Z)
     kinds = ((OBSERVED_NAMES, data), (LATENT_NAMES, latent))
-    return {name: of for name in required for names, of in kinds if of and names.search(name.lower())}
+    return {name: of for name in required for names, of in kinds if of and names.search(name.removeprefix(OWN).lower())}
 
 
 def width(array: Any) -> int:

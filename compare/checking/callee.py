@@ -3,6 +3,7 @@
 import copy
 import functools
 import inspect
+import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -10,9 +11,10 @@ from importlib import import_module
 from typing import Any
 
 from elbo_compare.compare.checking.asking import is_number
+from elbo_compare.compare.checking.attributes import Held, holder_of
 from elbo_compare.compare.checking.axis_names import ROW_NAMES, width
 from elbo_compare.compare.checking.failure import TargetError
-from elbo_compare.compare.checking.names import CONFIGURATION
+from elbo_compare.compare.checking.names import CONFIGURATION, OWN
 from elbo_compare.compare.checking.packing import UNUSED, Packed, Way, packed_in
 from elbo_compare.compare.checking.source import surface, unpacked, unpacked_first
 from elbo_compare.compare.checking.tied import Tie
@@ -97,6 +99,12 @@ class Callee:
         return replace(self, constants={**self.constants, **constants})
 
     @property
+    def held_sizes(self) -> list[int]:
+        """Of shapes that its object holds."""
+        held = vars(holder_of(self.function)) if hasattr(holder_of(self.function), "__dict__") else {}
+        return [n for value in held.values() for n in _sizes_of(value)]
+
+    @property
     def scalars(self) -> dict[str, float]:
         """Numbers that the function takes by name or holds as an attribute, with their values."""
         found = {p.name: p.default for p in self.parameters if not p.required} | dict(self.constants)
@@ -106,6 +114,12 @@ class Callee:
         if isinstance(self.function, functools.partial):
             found |= self.function.keywords
         return {k: float(v) for k, v in found.items() if isinstance(v, (int, float)) and not isinstance(v, bool)}
+
+
+def _sizes_of(value: Any) -> list[int]:
+    """The axes of a shape, and their product."""
+    whole = isinstance(value, (tuple, list)) and 0 < len(value) <= 4 and all(type(n) is int for n in value)
+    return [*value, math.prod(value)] if whole else []
 
 
 def _held(holder: Any) -> dict[str, Any]:
@@ -180,6 +194,7 @@ def callee_of(function: Callable[..., Any], constants: Mapping[str, Any], positi
             )
             if parameter.kind is parameter.POSITIONAL_ONLY:
                 by_position.append(parameter.name)
+    found += [Parameter(name=f"{OWN}{name}") for name in (function.attributes if isinstance(function, Held) else ())]
     if not found and any(p.kind is p.VAR_POSITIONAL for p in shown.parameters.values()):
         raise TargetError(f"{label} takes *args: say what they are, in order, with --args recon_x,x,mu,logvar.")
     by_position = _with_what_stands_before(by_position, shown)

@@ -8,20 +8,22 @@ from typing import Any
 import numpy as np
 
 from elbo_compare.compare.checking.another_size import held
+from elbo_compare.compare.checking.attributes import holder_of, missing_of
 from elbo_compare.compare.checking.callee import Callee, callee_of
 from elbo_compare.compare.checking.diagnosis import DifferenceForm
 from elbo_compare.compare.checking.expectation import judge_drawing
 from elbo_compare.compare.checking.experiment import Experiment, open_experiment, shapes_of
-from elbo_compare.compare.checking.failure import FunctionError, TargetError
+from elbo_compare.compare.checking.failure import FunctionError, LackingError, TargetError
 from elbo_compare.compare.checking.identify import Standing
 from elbo_compare.compare.checking.inputs import ORDINARY, Layout, Shapes
 from elbo_compare.compare.checking.judging import Options
 from elbo_compare.compare.checking.k_arguments import check_k_arguments
 from elbo_compare.compare.checking.k_samples import check_bound, log_weights_of
+from elbo_compare.compare.checking.lacking import judged_with
 from elbo_compare.compare.checking.likelihoods import LIKELIHOODS
-from elbo_compare.compare.checking.names import OURS, Role, read_name
+from elbo_compare.compare.checking.names import OURS, OWN, Role, read_name
 from elbo_compare.compare.checking.objectives import Name
-from elbo_compare.compare.checking.result import CheckResult, CheckVerdict
+from elbo_compare.compare.checking.result import GOOD, CheckResult, CheckVerdict
 from elbo_compare.compare.checking.roles import Assignment, assignments
 from elbo_compare.compare.checking.signature import FunctionKind, Signature, read_mapping
 from elbo_compare.compare.checking.source import (
@@ -35,13 +37,11 @@ from elbo_compare.compare.checking.source import (
     sums_an_axis_before_the_last,
     time_comes_first,
 )
-from elbo_compare.compare.checking.target import lacking
 from elbo_compare.compare.checking.tied import may_weigh
 from elbo_compare.compare.checking.verdict import Finding, examined
 from elbo_compare.suites.contract import Likelihood
 
 PICTURES_TRIED = (Layout.LAST, Layout.IMAGE, Layout.COLOUR)
-GOOD = (CheckVerdict.RIGHT, CheckVerdict.BY_DESIGN)
 ORDER = (
     *GOOD,
     CheckVerdict.OTHER_OBJECTIVE,
@@ -100,26 +100,35 @@ def check_function(
         objective=_choice(Name, objective, "objective"),
         shapes=Shapes(batch=batch, latent=latent, observed=observed),
     )
-    callee = callee_of(function, constants or {}, tuple(args))
+    pairs = tuple(mapping)
+
+    def once(one: Callable[..., Any]) -> CheckResult:
+        return _once(callee_of(one, constants or {}, tuple(args)), options, pairs, framework, label)
+
+    result = judged_with(function, constants or {}, once)
+    return replace(result, timings={"checking": time.perf_counter() - started})
+
+
+def _once(callee: Callee, options: Options, mapping: Sequence[str], framework: str | None, label: str) -> CheckResult:
+    function, chosen = callee.function, options.kind
     log_weights = log_weights_of(callee) if chosen is None else ""
     options_read = () if log_weights else assignments(callee, chosen, read_mapping(mapping))
     try:
         if log_weights:
-            result = _bound(callee, log_weights, options, framework, label)
-        else:
-            result = _best(options_read, options, framework, label)
-            name = may_weigh(tie for one in options_read for tie in one.callee.ties)
-            log_of_it = handed_to(function, name) or methods_called(function, name)  # a spread's, no weight's
-            if name and result.verdict is CheckVerdict.WRONG and not log_of_it:
-                read = assignments(callee.given(**{name: 1.0}), chosen, read_mapping(mapping))
-                result = _asked(result, _best(read, options, framework, label), name)
+            return _bound(callee, log_weights, options, framework, label)
+        result = _best(options_read, options, framework, label)
+        name = may_weigh(tie for one in options_read for tie in one.callee.ties)
+        log_of_it = handed_to(function, name) or methods_called(function, name)  # a spread's, no weight's
+        if name and result.verdict is CheckVerdict.WRONG and not log_of_it:
+            read = assignments(callee.given(**{name: 1.0}), chosen, read_mapping(mapping))
+            return _asked(result, _best(read, options, framework, label), name)
     except (TargetError, FunctionError):
         raise
     except Exception as error:  # ours, not the function's: that must not read like a verdict on it
         place = f"{type(error).__name__}: {(str(error).splitlines() or ['no message'])[0]}"
         message = f"compare check itself failed, not {label} ({place}). Please report it with the function."
-        result = CheckResult(target=label, verdict=CheckVerdict.FAILED, message=message)
-    return replace(result, timings={"checking": time.perf_counter() - started})
+        return CheckResult(target=label, verdict=CheckVerdict.FAILED, message=message)
+    return result
 
 
 def _bound(callee: Callee, name: str, options: Options, framework: str | None, label: str) -> CheckResult:
@@ -240,7 +249,8 @@ def _all_have_steps(used: Shapes, signature: Signature) -> bool:
 
 def _sizes_named(callee: Callee) -> tuple[int, ...]:
     """Sizes that the source or a parameter's whole number (`x_dim=640`) may name for an axis, largest first."""
-    given = {int(n) for n in callee.scalars.values() if n == int(n) and SMALLEST_AXIS <= n <= LARGEST_AXIS}
+    held = [n for n in (*callee.scalars.values(), *callee.held_sizes) if n == int(n)]
+    given = {int(n) for n in held if SMALLEST_AXIS <= n <= LARGEST_AXIS}
     return tuple(sorted({*axis_sizes(callee.function), *given}, reverse=True))
 
 
@@ -310,15 +320,14 @@ def _at(
             said = [f"called with the {named} that the source names"] if named else []
             said += [experiment.shapes.steps_text] if experiment.shapes.steps_text else []
             said += [tie.text for tie in assignment.callee.ties]
+            sized = [name for name in assignment.callee.sized if name.startswith(OWN)]
+            said += [f"{name} is given the width of {assignment.callee.sized[name]}" for name in sized]
             finding = replace(finding, notes=(*said, *finding.notes))
     except FunctionError as error:
-        attribute = lacking(assignment.callee.function, error.__cause__)
+        attribute = missing_of(assignment.callee.function, error.__cause__)
         if attribute:
-            owner = type(assignment.callee.function.__self__).__name__  # type: ignore[attr-defined]
-            raise TargetError(
-                f"{label} reads self.{attribute}, and {owner} can't be made without arguments; name an instance, as in "
-                f"FILE.py:my_object.{assignment.callee.label}."
-            ) from error
+            owner = type(holder_of(assignment.callee.function)).__name__
+            raise LackingError(attribute, label, owner, assignment.callee.label) from error
         return CheckResult(verdict=CheckVerdict.FAILED, message=str(error), **described), None
     described["parameters"] = finding.parameters or described["parameters"]
     return (

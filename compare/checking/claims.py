@@ -71,7 +71,7 @@ def record(experiment: Experiment, position: int) -> Record:
     noise = (1.0, -1.0) if experiment.signature.find(Role.Z) and experiment.signature.find(Role.MEAN) else ()
     single = (ORDINARY[0],) if experiment.dtype is DType.FLOAT64 else ()
     observed = experiment.signature.find(Role.OUTPUT) is not None
-    far = tuple(extremes(experiment.sizes(ORDINARY[0]), experiment.domain, observed=observed))
+    far = tuple(extremes(experiment.sizes(ORDINARY[0]), experiment.domain, experiment.far_output, observed=observed))
     far = far if experiment.signature.find(Role.MEAN) else far[-1:]
     parts = ragged(ragged_case) if experiment.shapes.splits else ()
     with np.errstate(all="ignore"):  # an overflow shows as an infinite difference

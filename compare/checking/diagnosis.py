@@ -123,11 +123,16 @@ def _weight_text(law: Law, name: str) -> str:
     size = law.factor
     if name == "half squared error":
         name, size = ("squared error", size / 2) if isclose(size, 2, rel_tol=1e-6) else (name, size)
-    factor = "" if isclose(size, 1, rel_tol=1e-7) else f"{size:.7g} x "
+    factor = "" if isclose(size, 1, rel_tol=1e-7) else f"{_digits(size)} x "
     axes = list(zip(("batch", "latent dimensions", "observed dimensions"), law.powers, strict=True))
     down, up = (" and ".join(_times(axis, p) for axis, p in axes if p * sign > 0) for sign in (-1, 1))
     words = [f"averaged over {down}"] * bool(down) + [f"times the size of {up}"] * bool(up)
     return f"{factor}the {name}" + (", " + " and ".join(words) if words else "")
+
+
+def _digits(size: float) -> str:
+    """Seven digits; more where seven make it a whole number that it is not."""
+    return f"{size:.7g}" if float(f"{size:.7g}") != round(size) else short(size)
 
 
 def _times(axis: str, power: int) -> str:

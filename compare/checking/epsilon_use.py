@@ -6,7 +6,7 @@ is added to a spread. A small number that multiplies a term is a weight, however
 
 import ast
 import inspect
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import FunctionType
 from typing import Any
 
@@ -66,6 +66,7 @@ SAME = frozenset(
         "type",
     ]
 )
+HANDED_ON = 3  # calls from one of the person's functions to the next
 MADE = frozenset(["exp", "softplus", "sqrt", "sigmoid", "softmax", "var", "std", "clamp", "elu"])
 LOGARITHMS = (WrittenAs.LOG_VAR, WrittenAs.LOG_SIGMA)
 SPREADS = (Role.SPREAD, Role.PRIOR_SPREAD, Role.OUTPUT_SPREAD, Role.OUTPUT, Role.X)
@@ -76,16 +77,53 @@ def are_epsilons(functions: Iterable[FunctionType], holder: Any, constants: Mapp
     """Whether every small number that the functions read is one; False where one is a weight; None where it can't be
     seen in the source. constants: numbers that parameters get from elsewhere."""
     found: list[bool | None] = []
-    for function in functions:
-        nodes = body_nodes(function)
+    bodies = {function: body_nodes(function) for function in functions}
+    names = {function: _small_names(function, nodes, constants) for function, nodes in bodies.items()}
+    for _ in range(HANDED_ON):  # what one function hands on is small in the next
+        for function, nodes in bodies.items():
+            for node in nodes:
+                other = _own_function(node, function, holder, bodies)
+                if other is not None and isinstance(node, ast.Call):
+                    names[other] |= _parameters_of(node, other, lambda n, f=function: _small(n, names[f], f, holder))
+    for function, nodes in bodies.items():
         if not nodes and _holds_one(function):
             found.append(None)
         parents: Parents = {child: node for node in nodes for child in ast.iter_child_nodes(node)}
-        names = _small_names(function, nodes, constants)
-        found += [_guards(node, parents, nodes) for node in nodes if _small(node, names, function, holder)]
+        for node in nodes:
+            if _small(node, names[function], function, holder):
+                other = _own_function(_call_of(node, parents), function, holder, bodies)
+                found.append(_guards(node, parents, nodes) if other is None else True if bodies[other] else None)
     if False in found:
         return False
     return True if found and all(found) else None
+
+
+def _call_of(node: ast.AST, parents: Parents) -> ast.AST | None:
+    """The call that a bare number is an argument of."""
+    above = parents.get(node)
+    above = parents.get(above) if isinstance(above, ast.keyword) else above
+    return above if isinstance(above, ast.Call) and above.func is not node else None
+
+
+def _own_function(
+    node: ast.AST | None, function: FunctionType, holder: Any, known: Iterable[FunctionType]
+) -> FunctionType | None:
+    """Which of the person's own functions a node calls."""
+    called = node.func if isinstance(node, ast.Call) else None
+    found = None
+    if isinstance(called, ast.Name):
+        found = function.__globals__.get(called.id)
+    elif isinstance(called, ast.Attribute) and getattr(called.value, "id", "") == "self":
+        found = inspect.unwrap(getattr(type(holder), called.attr, None) or _holds_one)
+    return next((one for one in known if one is found), None)
+
+
+def _parameters_of(call: ast.Call, other: FunctionType, small: Callable[[ast.AST], bool]) -> set[str]:
+    """The parameters of a function that a call gives a small number."""
+    names = list(inspect.signature(other, follow_wrapped=False).parameters)
+    names = names[1:] if isinstance(call.func, ast.Attribute) and names[:1] == ["self"] else names
+    by_place = {name for name, argument in zip(names, call.args, strict=False) if small(argument)}
+    return by_place | {k.arg for k in call.keywords if k.arg in names and small(k.value)}
 
 
 def _holds_one(function: FunctionType) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from elbo_compare.compare.checking.attributes import Held
 from elbo_compare.compare.checking.callee import Callee
 from elbo_compare.compare.checking.claims import judge
 from elbo_compare.compare.checking.epsilon_use import are_epsilons
@@ -134,6 +135,9 @@ def without(callee: Callee) -> Callee | None:
 
 def _made_again(bound: Callable[..., Any]) -> Callable[..., Any] | None:
     scopes: Scopes = {}
+    if isinstance(bound, Held):
+        method = _made_again(bound.method)
+        return None if method is None else Held(method, bound.attributes)
     if inspect.isfunction(bound):
         return _again(bound, scopes) if _plain(bound) else None
     if inspect.ismethod(bound):

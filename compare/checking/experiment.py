@@ -11,8 +11,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from elbo_compare.compare.checking.attributes import missing_of
 from elbo_compare.compare.checking.failure import FunctionError, TargetError
 from elbo_compare.compare.checking.inputs import (
+    FAR_OUTPUT,
     FITTED,
     ORDINARY,
     Inputs,
@@ -70,6 +72,7 @@ class Experiment:
     domain: Domain | None = None
     together: tuple[int, int, float] | None = None  # two terms returned apart: the second + factor * the first
     calls: int = field(default=0)
+    far_output: float = FAR_OUTPUT  # of the battery's extreme logits
 
     def sizes(self, sizes: Sizes) -> Sizes:
         """The sizes that the shapes allow."""
@@ -192,7 +195,7 @@ def open_experiment(
                         experiment.observe(experiment.ordinary(sizes))
                     return experiment
                 except FunctionError as error:
-                    if isinstance(error.__cause__, SystemExit):
+                    if _at_once(function, error):
                         raise
                     first = first or error
         raise first or FunctionError(f"{signature.name} can't be called.")
@@ -219,13 +222,19 @@ def open_framework(
             try:
                 opened = attempt(arrays)
             except FunctionError as error:
-                if isinstance(error.__cause__, SystemExit):
+                if _at_once(function, error):
                     raise
                 first = first or error
                 continue
             yield opened
             return
     raise first or FunctionError("It can't be called.")
+
+
+def _at_once(function: Callable[..., Any], error: FunctionError) -> bool:
+    """Whether no other shape or framework can mend it: the process was ended, or the object lacks an attribute."""
+    inner = getattr(function, "function", function)
+    return isinstance(error.__cause__, SystemExit) or bool(missing_of(inner, error.__cause__))
 
 
 def _open(name: str) -> UserArrays:

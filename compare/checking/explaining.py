@@ -9,11 +9,12 @@ import numpy as np
 from elbo_compare.compare.checking import diagnosis, equals
 from elbo_compare.compare.checking.by_design import accepted
 from elbo_compare.compare.checking.claims import judge
+from elbo_compare.compare.checking.clamps import clamps_of
 from elbo_compare.compare.checking.densities import log_density_of, mistaken_density, weighed_density
 from elbo_compare.compare.checking.diagnosis import Diagnosis, DifferenceForm
 from elbo_compare.compare.checking.divergences import promises_a_loss
 from elbo_compare.compare.checking.elsewhere import off_somewhere
-from elbo_compare.compare.checking.epsilons import caused_by_epsilons, small_numbers
+from elbo_compare.compare.checking.epsilons import caused_by_epsilons, small_numbers, without
 from elbo_compare.compare.checking.failure import FunctionError
 from elbo_compare.compare.checking.fitting import EXACT
 from elbo_compare.compare.checking.formula import Formula, fitted, fitted_by_element
@@ -28,6 +29,7 @@ from elbo_compare.compare.checking.judging import (
     judged_under,
     recorded,
     settled,
+    subject_of,
 )
 from elbo_compare.compare.checking.likelihoods import DATA_TERMS, DataTerm
 from elbo_compare.compare.checking.names import Role, WrittenAs, promises_kl, read_name
@@ -38,6 +40,7 @@ from elbo_compare.compare.checking.readings import (
     Reduction,
     reductions,
 )
+from elbo_compare.compare.checking.saturation import saturating
 from elbo_compare.compare.checking.scanning import find_breaks, find_guards
 from elbo_compare.compare.checking.signature import FunctionKind, unit_prior
 from elbo_compare.compare.records import Outcome
@@ -45,13 +48,14 @@ from elbo_compare.suites.contract import DType
 
 DENSITY_NAME = re.compile(r"log_?(prob|normal|density|gaus|pdf|q|p|n)|density|nll|pdf|gaussian_l|li?ke?lih|^normal")
 BY_DESIGN = frozenset({"MUT-015", "MUT-029", "MUT-030", "MUT-034", "MUT-035"})  # objectives, with the catalogue's IDs
+CUT_OFF = frozenset({DifferenceForm.EXTREME, DifferenceForm.LIMIT, DifferenceForm.SINGLE})
 OF_A_KL = re.compile(r"elbo|regular|bound")
 KL_FUNCTION = re.compile(r"loss|elbo|regular|sampled|weight|bound|objective")
 
 
 def explained(subject: Subject, one: JudgedReading, tier: float) -> JudgedReading:
     """A term that equals a reading at ordinary inputs and fails a claim, or holds to a guard's size only."""
-    guarded = _guarded(subject, one) or _to_an_epsilon(subject, one, tier)
+    guarded = _guarded(subject, one) or _to_an_epsilon(subject, one, tier) or saturating(subject, one)
     if one.right or (guarded is not None and guarded.right):
         return guarded or one
     found = equals.find(one.record, subject.position, _beside(one.term.reading), subject.signature.kind)
@@ -65,7 +69,9 @@ def explained(subject: Subject, one: JudgedReading, tier: float) -> JudgedReadin
         return exempted(one, cause) if cause.form is DifferenceForm.LEGITIMATE else replace(one, diagnosis=cause)
     with np.errstate(all="ignore"):
         breaks = find_breaks(one.experiment, one.term)
-    return replace(one, diagnosis=diagnosis.of_claims(one.term, one.claims, breaks))
+    cause = diagnosis.of_claims(one.term, one.claims, breaks)
+    clamps = clamps_of(one.experiment, one.term, subject.numbers) if cause.form in CUT_OFF else ""
+    return replace(one, diagnosis=replace(cause, text=f"{cause.text}: {clamps}") if clamps else cause)
 
 
 def _beside(reading: Reading) -> tuple[Reading, ...]:
@@ -186,9 +192,42 @@ def _by_form(subject: Subject, found: Identified | None, quantity: Quantity, one
     formula = formula_of(subject, quantity)
     if formula is not None and _meant(subject, formula):
         return diagnosis.from_formula(formula)
+    said = _but_for_epsilons(subject, quantity)
+    if said is not None:
+        return said
     ratio = diagnosis.ratio_text(one.record, subject.position, one.term.reading, None)
     text = f"is none of the known mistakes and no sum of the terms of a KL and a likelihood; {ratio}"
     return Diagnosis(form=DifferenceForm.UNKNOWN, text=text.rstrip("; "))
+
+
+def of_its_file(subject: Subject, found: Identified | None) -> Diagnosis | None:
+    """A right loss of which its own file minimises the negative; None where no line does."""
+    signature = subject.signature
+    if found is None or found.standing is not Standing.SCALED or found.reading.quantity is not Quantity.NEGATIVE_ELBO:
+        return None
+    flipped = found.scale is not None and found.scale.plain and found.scale.factor == -1.0
+    if not flipped or found.reading.sign * signature.use_sign >= 0:
+        return None
+    returned = "-ELBO" if found.reading.sign > 0 else "the ELBO"
+    text = f"is {returned}, and {signature.use}: its sign is flipped"
+    return Diagnosis(form=DifferenceForm.LINEAR, text=text, advice="what is minimised is -ELBO")
+
+
+def _but_for_epsilons(subject: Subject, quantity: Quantity) -> Diagnosis | None:
+    """What the term is once the small numbers of its source are made tiny: a mistake beside an epsilon."""
+    small = small_numbers(subject)
+    tiny = without(subject.callee) if small and subject.experiment.function is subject.callee else None
+    if tiny is None:
+        return None
+    experiment = replace(subject.experiment, function=tiny)
+    try:
+        again = subject_of(experiment, tiny, subject.options, subject.position, ())  # no number: not once more
+        cause = wrong(again, again.identified(quantity), quantity).diagnosis
+    except FunctionError:
+        return None
+    if cause.form is DifferenceForm.UNKNOWN:
+        return None
+    return replace(cause, text=f"{cause.text}; seen without its epsilon, {min(small, key=abs):g}")
 
 
 def _with_a_guard(subject: Subject, quantity: Quantity, one: JudgedReading) -> Diagnosis | None:

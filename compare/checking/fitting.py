@@ -64,7 +64,7 @@ def short(number: float) -> str:
     rounded = round(number)
     if isclose(number, rounded, rel_tol=1e-7, abs_tol=1e-12):
         return f"{rounded:d}"
-    return next(text for digits in (4, 7, 17) if float(text := f"{number:.{digits}g}") != rounded)
+    return next(text for digits in (4, 7, 9, 17) if float(text := f"{number:.{digits}g}") != rounded)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -84,6 +84,12 @@ class Formula:
         return text.removeprefix("+ ").replace("- ", "-", 1) if text.startswith("- ") else text.removeprefix("+ ")
 
     @property
+    def _normaliser(self) -> bool:
+        """Whether the constant only counts observed dimensions, beside a likelihood that is known up to one."""
+        known = self.right_constant is None and self.constant is not None and self.reading.data is not None
+        return known and self.reading.data.up_to_a_constant and self.constant.powers[1:] == (0, 1)  # type: ignore[union-attr]
+
+    @property
     def off(self) -> tuple[str, ...]:
         """Term by term, what is off: `log sigma^2 has 0.5 where -0.5 is right`."""
         found = []
@@ -91,7 +97,7 @@ class Formula:
             if c.off:
                 right = f"where {c.right:g} is right" if c.right else "and does not belong here"
                 found.append(f"{c.name} has {c.law.text if c.law else 'no weight'} {right}")
-        if not _same(self.constant, self.right_constant):
+        if not _same(self.constant, self.right_constant) and not self._normaliser:
             shown = self.constant.text if self.constant else "0"
             right = self.right_constant.text if self.right_constant else "0"
             found.append(f"the constant is {shown} where {right} is right")

@@ -48,6 +48,7 @@ class Guard:
     spread: Bound | None = None
     of_sigma: bool = False
     everywhere: bool = False
+    saturates: bool = False  # the probabilities are a sigmoid of the logits that came in
 
     @property
     def tolerated(self) -> bool:
@@ -113,6 +114,19 @@ def guarded_bernoulli(guard: Guard) -> Callable[[Array, Array], Elements]:
         )
 
     return elements
+
+
+def after_a_sigmoid(guard: Guard, exact: Elements, x: Array, logits: Array) -> Elements:
+    """A cross-entropy of sigmoid(logits), with what a rounding of p comes to in it; exact: of the logits themselves."""
+    probs, rest = 1 / (1 + np.exp(-logits)), 1 / (1 + np.exp(logits))
+    magnified = np.abs(1 - x) / rest + np.abs(x) / probs
+    role, part = oracle.Role.OUTPUT, exact
+    if guard.ones or guard.zeros:
+        part = guarded_bernoulli(guard)(x, probs)
+        part = replace(part, gradients={role: part.gradients[role] * probs * rest})
+    return replace(
+        part, scale=part.scale + magnified, gradient_scales={role: exact.gradient_scales[role] + 1 / (probs * rest)}
+    )
 
 
 def guarded_poisson(guard: Guard) -> Callable[[Array, Array], Elements]:

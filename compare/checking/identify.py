@@ -221,6 +221,9 @@ def _by_names(found: Identified, signature: Signature) -> Identified:
     if found.standing is not Standing.RIGHT:
         return found
     reading = found.reading
+    of_a_loss = reading.quantity is Quantity.NEGATIVE_ELBO
+    if of_a_loss and reading.sign * signature.use_sign < 0:  # what its file minimises is minus a loss, or the ELBO
+        return replace(found, standing=Standing.SCALED, scale=Law(factor=-1.0))
     if reading.sign < 0 and not (signature.positive or reading.quantity is Quantity.RECONSTRUCTION):
         return replace(found, standing=Standing.SCALED, scale=Law(factor=-1.0))
     if reading.has_kl and not _allowed(signature, Role.SPREAD, reading.spread):

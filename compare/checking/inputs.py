@@ -287,7 +287,7 @@ def ragged(case: Trial) -> Iterator[Trial]:
         yield replace(case.rows(part), label=f"{rows} of {len(case.x)} rows")
 
 
-def extremes(sizes: Sizes, domain: Domain | None, *, observed: bool) -> Iterator[Trial]:
+def extremes(sizes: Sizes, domain: Domain | None, far: float = FAR_OUTPUT, *, observed: bool) -> Iterator[Trial]:
     """One extreme thing at a time: sigma 0.001, sigma 10, a mean of 30, q close to p (where a floor acts), and (where x
     is read) an output at its edge."""
     case = ordinary(sizes, domain, REPLICATES)
@@ -300,7 +300,7 @@ def extremes(sizes: Sizes, domain: Domain | None, *, observed: bool) -> Iterator
     close = replace(case, label="q close to p", mean=decades * case.mean, log_var=decades * case.log_var)
     yield _moved(close, noise)
     if observed:
-        yield at_edge(case, domain, FAR_OUTPUT, EDGE)
+        yield at_edge(case, domain, far, EDGE)
 
 
 def at_edge(case: Trial, domain: Domain | None, far: float, edge: float) -> Trial:

@@ -40,13 +40,15 @@ class WrittenAs(StrEnum):
     LOG_LIKELIHOOD = "log_likelihood"  # of a reconstruction term that comes in as a number: minus the loss
 
 
+OWN = "self."  # in front of what a method reads of its object
 SPREADS = (WrittenAs.LOG_VAR, WrittenAs.LOG_SIGMA, WrittenAs.SIGMA, WrittenAs.VAR)
 RARE_SPREADS = (WrittenAs.RAW, WrittenAs.PRECISION, WrittenAs.LOG_PRECISION)  # tried where a name allows them
 OUTPUTS = (WrittenAs.LOGITS, WrittenAs.PROBS, WrittenAs.LOCATION)
 
 # Each name in lower case without underscores and digits' separators; "ours" comes first.
 NAMES: dict[tuple[Role, WrittenAs], str] = {
-    (Role.X, WrittenAs.PLAIN): "x data target targets input inputs image images img imgs xtrue ytrue xin original y xs",
+    (Role.X, WrittenAs.PLAIN): "x data target targets input inputs image images img imgs xtrue ytrue xin original y xs "
+    "value values",
     (Role.OUTPUT, WrittenAs.LOGITS): "logits logit xlogits xlogit logitsx reconlogits outputlogits decoderlogits "
     "reconxlogits xreconlogits logitsp",
     (Role.OUTPUT, WrittenAs.PROBS): "probs prob probabilities probability xprobs p xprob reconprobs",
@@ -67,11 +69,12 @@ NAMES: dict[tuple[Role, WrittenAs], str] = {
     (
         Role.SPREAD,
         WrittenAs.LOG_SIGMA,
-    ): "logsigma logstd logscale logscales logsd logstddev lnsigma logstds lnstd logs lsigma logsig logsigmas",
+    ): "logsigma logstd logscale logscales logsd logstddev logstdev lnsigma logstds lnstd logs lsigma logsig logsigmas "
+    "loggamma",  # of the decoder, in two-stage VAEs
     (
         Role.SPREAD,
         WrittenAs.SIGMA,
-    ): "sigma std scale sd stddev stdev sigmas stds scales standarddeviation s sig stddevs",
+    ): "sigma std scale sd spread stddev stdev sigmas stds scales standarddeviation s sig stddevs",
     (Role.SPREAD, WrittenAs.VAR): "var variance vars sigma2 sigmasq sigmasquared std2 variances qv v cov sigmasqr",
     (
         Role.SPREAD,
@@ -131,7 +134,10 @@ SIZES = "size num n dim dims weight weights index idx len length type shape chan
 NUMBER = "loss losses error err bce mse nll cost xent ce crossentropy l1 l2 mae"
 STRONG = "target targets original orig gt truth true input inputs"  # an observation, whatever stands beside it
 GIVEN = "log px p x y given z lik likelihood loglikelihood loglik logpx recon reconstruction prob data"
+# What a name says of the array and not of its meaning: a framework's or a loop's suffix, a step's, a flattened copy's.
+HELD = "v t np tf th pt jnp tensor tensors arr array arrays vec vector val vals b i j k flat all seq list param params"
 WORDS = {
+    "HELD": frozenset(HELD.split()),
     "STRONG": frozenset(STRONG.split()),
     "GIVEN": frozenset(GIVEN.split()),
     "LATENT": frozenset(LATENT.split()),
@@ -148,6 +154,7 @@ EITHER = {
     "vars": (WrittenAs.VAR, WrittenAs.LOG_VAR),
     "variance": (WrittenAs.VAR, WrittenAs.LOG_VAR),
     "v": (WrittenAs.VAR, WrittenAs.LOG_VAR, WrittenAs.SIGMA, WrittenAs.LOG_SIGMA),
+    "spread": (WrittenAs.SIGMA, WrittenAs.LOG_VAR, WrittenAs.LOG_SIGMA, WrittenAs.VAR),
     "qv": (WrittenAs.VAR, WrittenAs.LOG_VAR),
     "pv": (WrittenAs.VAR, WrittenAs.LOG_VAR),
     "cov": (WrittenAs.VAR, WrittenAs.LOG_VAR),
@@ -164,8 +171,8 @@ EITHER = {
 
 
 def words_of(name: str) -> list[str]:
-    """`recon_logVar2` -> recon, log, var, 2."""
-    spaced = re.sub(r"([a-z0-9])([A-Z])", r"\1 \2", name).lower()
+    """`recon_logVar2` -> recon, log, var, 2; `self.weight_mu` -> weight, mu."""
+    spaced = re.sub(r"([a-z0-9])([A-Z])", r"\1 \2", name.removeprefix(OWN)).lower()
     return re.findall(r"[a-z]+|\d+", spaced.replace("_", " ").replace(".", " "))
 
 
@@ -182,11 +189,29 @@ def names_a_size(name: str) -> bool:
 
 
 def _plain(name: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", name.lower())
+    return re.sub(r"[^a-z0-9]", "", name.removeprefix(OWN).lower())
 
 
 def read_name(name: str) -> tuple[Role, WrittenAs] | None:
-    """The role and form that a parameter's name says, or None: `z_mu` -> mean, `logstd` -> log sigma."""
+    """The role and form that a parameter's name says, or None: `z_mu` -> mean, `logstd` -> log sigma; where the whole
+    name says nothing, by its stem, `mu0_v` -> mean."""
+    return next((pair for each in (name, *stems_of(name)) if (pair := _read_whole(each))), None)
+
+
+def stems_of(name: str) -> tuple[str, ...]:
+    """The name without the words that say how an array is held, then without numbers, then without a plural:
+    `log_stdevs_v` -> `log_stdevs`, `log_stdev`; none that is a single letter but x, y and z."""
+    words = [word for word in words_of(name) if word not in WORDS["HELD"]]
+    found: dict[str, None] = {}
+    for each in (words, [word for word in words if not word.isdigit()]):
+        for stem in (each, [*each[:-1], each[-1].removesuffix("s")] if each else []):
+            text = "_".join(stem)
+            found |= {text: None} if text and (len(text) > 1 or text in "xyz") else {}
+    found.pop("_".join(words_of(name)), None)
+    return tuple(found)
+
+
+def _read_whole(name: str) -> tuple[Role, WrittenAs] | None:
     plain = _plain(name)
     if plain in LOOKUP:
         return LOOKUP[plain]
@@ -308,6 +333,8 @@ def forms_of(name: str, role: Role, form: WrittenAs) -> tuple[WrittenAs, ...]:
     if role in (Role.SPREAD, Role.PRIOR_SPREAD, Role.OUTPUT_SPREAD):
         others = WORDS["LATENT"] | WORDS["PRIOR"]
         others |= WORDS["DECODED"] | {"x", "px", "y", "obs", "f"} if role is Role.OUTPUT_SPREAD else set()
+        if _read_whole(name) is None:
+            name = next((stem for stem in stems_of(name) if _read_whole(stem)), name)
         core = "".join(word for word in words_of(name) if word not in others)
         return EITHER.get(core) or EITHER.get(_plain(name)) or EITHER.get(core.removeprefix("z")) or (form,)
     return (form,)

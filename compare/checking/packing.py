@@ -5,7 +5,7 @@ The source says what is in them; a call packs the parts again.
 
 import ast
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from elbo_compare.compare.checking.axis_names import ROW_NAMES
-from elbo_compare.compare.checking.names import CONFIGURATION, WEIGHTS, read_name
+from elbo_compare.compare.checking.names import CONFIGURATION, WEIGHTS, Role, read_name
 from elbo_compare.compare.checking.source import own_nodes, positions
 from elbo_compare.suites.bridge.user_arrays import logarithm, side_by_side
 
@@ -22,6 +22,8 @@ DISTRIBUTION = frozenset({"loc", "scale"})  # what is asked for these is a distr
 MEANS = frozenset({"mean", "mu"})
 GAUSSIAN = MEANS | {"std", "stddev", "sigma", "var", "variance", "logvar", "log_var", "logstd", "log_std", "log_sigma"}
 UNUSED = "_"
+SQUARES = frozenset(["pow", "square", "power"])
+IN_ORDER = {2: ("mean", "spread"), 3: ("recon", "mean", "spread")}  # of what is used by its index alone
 
 
 class Way(StrEnum):
@@ -98,7 +100,42 @@ def packed_in(function: Callable[..., Any], names: Sequence[str]) -> tuple[Packe
 
 
 def _taken_apart(nodes: Sequence[ast.AST], name: str) -> Packed | None:
-    return _packed(nodes, name) or _sliced(nodes, name) or _by_index(nodes, name)
+    return _packed(nodes, name) or _sliced(nodes, name) or _by_index(nodes, name) or _in_place(nodes, name)
+
+
+def _in_place(nodes: Sequence[ast.AST], name: str) -> Packed | None:
+    """`q[0]` and `q[1]` where they are used, and nothing else of q: a mean and a spread, an output in front of three.
+    What is squared is the mean, what is exponentiated the spread; else the order is what people write."""
+    subscripts = {id(n.value): n for n in nodes if isinstance(n, ast.Subscript) and _is(n.value, name)}
+    uses = [node for node in nodes if _is(node, name)]
+    places = {getattr(subscripts[id(use)].slice, "value", None) for use in uses if id(use) in subscripts}
+    order = IN_ORDER.get(len(places), ())
+    pair = read_name(name)
+    whole = bool(order) and all(id(use) in subscripts for use in uses) and places == set(range(len(order)))
+    if not whole or (pair is not None and pair[0] is Role.X):
+        return None
+    squared, exponentiated = _used_as(nodes, name, SQUARES), _used_as(nodes, name, {"exp"})
+    if len(squared) == len(exponentiated) == 1 and squared != exponentiated:
+        known = {squared.pop(): "mean", exponentiated.pop(): "spread"}
+        order = tuple(known.get(place, "recon") for place in range(len(order)))
+    owner = f"{name}_" if len(order) == 2 else ""
+    return Packed(name=name, way=Way.TUPLE, parts=tuple(f"{owner}{part}" for part in order))
+
+
+def _used_as(nodes: Sequence[ast.AST], name: str, methods: Set[str]) -> set[int]:
+    """The places i of `name[i].exp()`, `torch.exp(name[i])`, `name[i] ** 2`."""
+    found: set[int] = set()
+    for node in nodes:
+        inner: list[ast.AST] = []
+        if isinstance(node, ast.Call) and getattr(node.func, "attr", getattr(node.func, "id", "")) in methods:
+            inner = [getattr(node.func, "value", node.func), *node.args[:1]]
+        elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow) and methods is SQUARES:
+            inner = [node.left]
+        for one in inner:
+            place = getattr(one.slice, "value", None) if isinstance(one, ast.Subscript) else None
+            if isinstance(one, ast.Subscript) and _is(one.value, name) and isinstance(place, int):
+                found.add(place)
+    return found
 
 
 def _by_index(nodes: Sequence[ast.AST], name: str) -> Packed | None:

@@ -12,7 +12,7 @@ import numpy as np
 
 from elbo_compare.compare.checking import oracle
 from elbo_compare.compare.checking.experiment import Observation
-from elbo_compare.compare.checking.guards import Guard, guarded_data, guarded_kl
+from elbo_compare.compare.checking.guards import Guard, after_a_sigmoid, guarded_data, guarded_kl
 from elbo_compare.compare.checking.inputs import Inputs
 from elbo_compare.compare.checking.likelihoods import DataTerm
 from elbo_compare.compare.checking.names import Role, WrittenAs
@@ -192,6 +192,8 @@ def _guarded(reading: Reading, inputs: Inputs, part: Elements) -> Elements:
 def data_elements(reading: Reading, data: DataTerm, inputs: Inputs) -> Elements:
     """The reconstruction term of a reading by element, with its guard."""
     guard = reading.guard
+    if guard is not None and guard.saturates:
+        return after_a_sigmoid(guard, data.of(inputs), inputs[Role.X], inputs[Role.OUTPUT])
     if guard is not None and (guard.ones or guard.zeros):
         return guarded_data(guard, data.likelihood)(inputs[Role.X], inputs[Role.OUTPUT])
     return data.of(inputs)

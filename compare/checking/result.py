@@ -26,6 +26,7 @@ class CheckVerdict(StrEnum):
     FAILED = "failed"
 
 
+GOOD = (CheckVerdict.RIGHT, CheckVerdict.BY_DESIGN)
 EXIT_CODES = {
     CheckVerdict.RIGHT: 0,
     CheckVerdict.BY_DESIGN: 0,

@@ -14,6 +14,7 @@ from elbo_compare.compare.checking.callee import Callee, Parameter
 from elbo_compare.compare.checking.distributed import is_distribution, of_distributions
 from elbo_compare.compare.checking.failure import TargetError
 from elbo_compare.compare.checking.full_covariance import matrices_in, refuse_full_covariance, told_of_matrices
+from elbo_compare.compare.checking.minimised import minimised
 from elbo_compare.compare.checking.names import (
     LOOKUP,
     OURS,
@@ -278,8 +279,15 @@ def _complete(callee: Callee, arguments: list[Argument], kind: FunctionKind | No
         missing |= {Role.X, Role.OUTPUT} - roles
     if missing or len(roles) != len(arguments):
         return
+    use = minimised(callee.function) if chosen is FunctionKind.NEGATIVE_ELBO else None
+    positive = named_positive(callee.label, chosen) if use is None else use.sign < 0
     signature = Signature(
-        name=callee.label, kind=chosen, arguments=tuple(arguments), positive=named_positive(callee.label, chosen)
+        name=callee.label,
+        kind=chosen,
+        arguments=tuple(arguments),
+        positive=positive,
+        use=use.text if use else "",
+        use_sign=use.sign if use else 0,
     )
     yield Assignment(signature=signature, callee=callee)
 

@@ -52,12 +52,15 @@ class Argument:
 
 @dataclass(frozen=True, kw_only=True)
 class Signature:
-    """A function as we read it. `positive`: it is named as an ELBO, so that larger is better."""
+    """A function as we read it. `positive`: larger is better, by its name as an ELBO or by what its file minimises;
+    said in words by `use` and with a sign by `use_sign` (0: no line does)."""
 
     name: str
     kind: FunctionKind
     arguments: tuple[Argument, ...]
     positive: bool
+    use: str = ""
+    use_sign: int = 0
 
     def find(self, role: Role) -> Argument | None:
         """The argument of that role."""

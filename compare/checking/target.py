@@ -19,7 +19,6 @@ from elbo_compare.compare.checking.names import read_name
 from elbo_compare.compare.errors import unknown
 
 _RUN: dict[tuple[Path, int, int], ModuleType] = {}  # files that were run, as they stood
-BARE: list[Any] = []  # objects that were never initialised
 SIZE = re.compile(
     r"dim|size|channels|features|width|hidden|units|latent|input|output|^n_|^num_|^n[a-z]$|^[a-z]_?(dim|size)$"
 )
@@ -29,8 +28,9 @@ MOMENTS = re.compile(r"^(params?|parameters|moments|stats|statistics|h|theta)$")
 WHOLE = {"encode", "decode", "encoder", "decoder", "reparameterize", "reparametrize", "reparameterise"}
 
 
-def load(target: str) -> Callable[..., Any]:
-    """Import the target's module and return the function, bound method or callable object it names.
+def load(target: str, init: Any = None) -> Callable[..., Any]:
+    """Import the target's module and return the function, bound method or callable object it names; init: arguments of
+    the class whose method or whose objects are called, a mapping or a list.
 
     The working folder (for a file: the file's folder too) is put on sys.path. Raises TargetError, in one line, for
     whatever keeps it from being loaded.
@@ -39,8 +39,10 @@ def load(target: str) -> Callable[..., Any]:
     owner, found = located(target)
     if isinstance(owner, type) and inspect.isfunction(found) and takes_self(owner, name):
         method = name.rsplit(".", 1)[-1]
-        made = _made_of_arrays(owner, method)
-        found = made or getattr(_instance(owner, target), method)
+        made = _made_of_arrays(owner, method) if init is None else None
+        found = made or getattr(_instance(owner, target) if init is None else _given(owner, target, init), method)
+    elif isinstance(found, type) and init is not None:
+        return _given(found, target, init)
     if isinstance(found, type):
         return _called(found, target)
     if not callable(found):
@@ -61,6 +63,14 @@ def located(target: str) -> tuple[Any, Any]:
             raise TargetError(f"{place}: {unknown('function', part, known)}")
         owner, found = found, getattr(found, part)
     return owner, found
+
+
+def names_a_method(target: str) -> bool:
+    """Whether a target is CLASS.METHOD: --init makes the object, and the method is judged."""
+    if "." not in target.rpartition(":")[2]:
+        return False
+    owner, found = located(target)
+    return isinstance(owner, type) and inspect.isfunction(found)
 
 
 def import_of(place: str) -> ModuleType:
@@ -117,6 +127,15 @@ def _made_of_arrays(owner: type, method: str) -> Made | None:
     return Made(owner, method) if wanted and arrays and not free else None
 
 
+def _given(owner: type, target: str, init: Any) -> Any:
+    """An object of the arguments that --init gives."""
+    try:
+        return owner(*init) if isinstance(init, list) else owner(**init)
+    except Exception as error:  # whatever its constructor raises
+        wanted = f"{type(error).__name__}: {(str(error).splitlines() or ['no message'])[0]}"
+        raise TargetError(f"{target} can't be made of --init {init!r} ({wanted}).") from error
+
+
 def _instance(owner: type, target: str, *, bare: bool = True) -> Any:
     """An object of the class; where its constructor wants arguments, one that was never initialised (`self` may be
     of no use to the method)."""
@@ -135,7 +154,6 @@ def _instance(owner: type, target: str, *, bare: bool = True) -> Any:
     for base in owner.__mro__:
         if base.__name__ == "Module" and base.__module__.split(".")[0] == "torch":
             base.__init__(made)  # type: ignore[misc]
-    BARE.append(made)
     return made
 
 
@@ -148,13 +166,6 @@ def _of_sizes(owner: type) -> Any:
         return owner(**{p.name: ANY_SIZE for p in wanted}) if wanted and whole else None
     except Exception:  # whatever its constructor raises
         return None
-
-
-def lacking(function: Callable[..., Any], error: BaseException | None) -> str:
-    """The attribute that an object never got, since it can't be made without arguments; "" for any other error."""
-    holder = getattr(function, "__self__", None)
-    bare = any(each is holder for each in BARE)
-    return str(error.name) if bare and isinstance(error, AttributeError) and error.obj is holder else ""
 
 
 def _from_file(place: str) -> ModuleType:

@@ -12,6 +12,7 @@ from elbo_compare.compare.checking.by_design import Designed, accepted, designed
 from elbo_compare.compare.checking.callee import Callee
 from elbo_compare.compare.checking.diagnosis import Diagnosis, DifferenceForm
 from elbo_compare.compare.checking.divergences import exchanged, no_kl, promises_a_loss
+from elbo_compare.compare.checking.drifting import drifted
 from elbo_compare.compare.checking.elsewhere import off_somewhere
 from elbo_compare.compare.checking.epsilons import epsilons_reached, more_than_epsilons, within_an_epsilon
 from elbo_compare.compare.checking.experiment import Experiment, Observation
@@ -27,6 +28,7 @@ from elbo_compare.compare.checking.not_a_number import of_negative_means, outsid
 from elbo_compare.compare.checking.objectives import Name
 from elbo_compare.compare.checking.readings import Quantity, Reduction, reductions
 from elbo_compare.compare.checking.result import CheckVerdict, TermResult
+from elbo_compare.compare.checking.returned_shape import no_loss
 from elbo_compare.compare.checking.signature import FunctionKind
 from elbo_compare.compare.checking.source import numbers
 from elbo_compare.compare.checking.standard_normal import log_prior
@@ -61,9 +63,11 @@ def examined(experiment: Experiment, callee: Callee, options: Options, *, changi
     if layout.apart:
         experiment = _added(experiment, callee, options, layout)
     position = layout.position
-    refused = _shape(experiment, position, layout)
+    refused = no_loss(experiment, position, layout)
+    if isinstance(refused, str):
+        return Finding(verdict=CheckVerdict.NOT_JUDGED, message=refused)
     if refused is not None:
-        return refused
+        return Finding(verdict=CheckVerdict.WRONG, diagnosis=refused)
     undefined = of_negative_means(experiment, callee, position)
     if undefined is not None:
         return Finding(verdict=CheckVerdict.WRONG, diagnosis=undefined)
@@ -114,33 +118,6 @@ def _added(experiment: Experiment, callee: Callee, options: Options, layout: Lay
     return replace(experiment, together=(data, kl, sign))
 
 
-def _shape(experiment: Experiment, position: int, layout: Layout) -> Finding | None:
-    """A result whose shape is no loss: broadcast to (batch, batch) is WRONG, any other can't be judged."""
-    for sizes in ORDINARY[:2]:
-        one = experiment.observe(experiment.ordinary(sizes), differentiate=False)
-        value, rows = one.terms[position].value, one.batch
-        allowed = reductions(value, one)
-        total = experiment.signature.kind in (FunctionKind.NEGATIVE_ELBO, FunctionKind.LOG_WEIGHT)
-        if value.shape == (rows, rows) and rows > 1 and Reduction.ELEMENTS not in allowed:
-            text = (
-                f"has shape (batch, batch) = {value.shape}: (batch,) and (batch, 1) were broadcast against each other"
-            )
-            advice = "drop keepdim (or squeeze), so that both terms have shape (batch,)"
-            cause = Diagnosis(form=DifferenceForm.SHAPE, text=f"the {_called(layout, position)} {text}", advice=advice)
-            return Finding(verdict=CheckVerdict.WRONG, diagnosis=cause)
-        if not allowed or (total and Reduction.ELEMENTS in allowed):
-            raise FunctionError(
-                f"{experiment.signature.name} returned shape {value.shape} for a batch of {rows}; a scalar, one value "
-                f"per datum ({rows},){'' if total else ' or one per datum and dimension'} is wanted."
-            )
-    return None
-
-
-def _called(layout: Layout, position: int) -> str:
-    name = layout.names[position] if position < len(layout.names) else "sum of the parts"
-    return f"term {name!r}" if name else "result"
-
-
 def _on(subject: Subject) -> Finding:
     """The finding on the term that would be minimised."""
     if subject.signature.kind is FunctionKind.LOG_PRIOR:
@@ -183,6 +160,9 @@ def _right(subject: Subject, found: Identified) -> Finding:
         one = explained if not one.right or _is_guard(explained) else one
         if not one.right and not _is_guard(one):
             one = within_an_epsilon(subject, found.reading, found.reduction) or one
+    drift = drifted(subject, one) if one.right and found.fit.tier == SINGLE else None
+    if drift is not None:
+        return _finding(subject, replace(one, note=""), CheckVerdict.WRONG, found, diagnosis=drift)
     if one.right and found.fit.tier == SINGLE and more_than_epsilons(subject, one):
         one = explaining.explained(subject, judged(subject, found.reading, found.reduction, EXACT), EXACT)
     notes = (*name_notes(subject.signature, found.reading), *standing_notes(found.reading))
@@ -303,6 +283,9 @@ def _designed(subject: Subject, found: Designed, fit: Identified | None, quantit
 
 def _wrong(subject: Subject, found: Identified | None, why: explaining.Wrong) -> Finding:
     """A term that is no right reading and no objective; a legitimate variant is right after all."""
+    of_its_file = explaining.of_its_file(subject, found)
+    if of_its_file is not None:
+        return _finding(subject, why.judged, CheckVerdict.WRONG, found, diagnosis=of_its_file)
     if why.diagnosis.form is DifferenceForm.LEGITIMATE:
         return _finding(subject, why.judged, CheckVerdict.RIGHT, found, diagnosis=why.diagnosis)
     if why.diagnosis.form is not DifferenceForm.UNKNOWN:

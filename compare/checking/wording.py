@@ -104,6 +104,8 @@ def name_notes(signature: Signature, reading: Reading) -> tuple[str, ...]:
     notes = []
     if signature.positive and reading.sign > 0 and reading.quantity is Quantity.NEGATIVE_ELBO:
         notes.append(f"a loss to be minimised, though named {signature.name}")
+    if signature.positive and reading.sign < 0 and reading.quantity is Quantity.NEGATIVE_ELBO:
+        notes.append(signature.use or "the ELBO itself, as its name says: minimise minus it")
     spread = signature.find(Role.SPREAD)
     unusual = reading.spread in RARE_SPREADS
     if spread is not None and reading.has_kl and (unusual or len(spread.forms) > 1):

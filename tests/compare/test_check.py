@@ -114,7 +114,6 @@ BROKEN = [
     ("raises", "raises ValueError: no such thing in line"),
     ("exits", "ends the process: sys.exit"),
     ("gives_nan", "NaN at ordinary inputs"),
-    ("wrong_shape", r"shape \(2, 9\)"),
     ("nothing", "returned no floating-point"),
 ]
 
@@ -126,6 +125,13 @@ def test_a_function_that_gives_no_value_is_reported_as_that(name, says):
     assert result.exit_code == 3
     assert re.search(says, result.message), result.message
     assert "\n" not in result.message
+
+
+def test_a_shape_that_is_no_loss_is_not_judged_and_said():
+    """A matrix of a width of its own is no loss of a batch, and nobody is accused of one."""
+    result = check_function(function("broken", "wrong_shape"), framework="numpy")
+    assert (result.verdict, result.exit_code) == (CheckVerdict.NOT_JUDGED, 3)
+    assert re.search(r"shape \(2, 9\).*It is no loss: not judged", result.message), result.message
 
 
 def test_sticking_the_landing_is_recognised_and_not_failed():
