@@ -3,7 +3,7 @@
 An average over such an axis is a constant at one size, and looks like a decoder's variance.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import combinations
 from math import isclose, prod
@@ -20,8 +20,11 @@ NOT_CALLED = (CheckVerdict.FAILED, CheckVerdict.NOT_JUDGED)
 Judged = tuple[CheckResult, Finding | None]
 
 
-def held(result: CheckResult, finding: Finding | None, at: Callable[[Shapes], Judged]) -> CheckResult:
-    """A good result, where the second size has the same; else what the function is. `at`: the check at other shapes."""
+def held(
+    result: CheckResult, finding: Finding | None, at: Callable[[Shapes], Judged], own: Sequence[float] = ()
+) -> CheckResult:
+    """A good result, where the second size has the same; else what the function is. `at`: the check at other shapes;
+    own: numbers of a source that averages over no such axis, one of which may be a variance."""
     used = finding.shapes if finding else None
     if finding is None or used is None or result.verdict not in GOOD or not used.fixed:
         return result
@@ -31,7 +34,8 @@ def held(result: CheckResult, finding: Finding | None, at: Callable[[Shapes], Ju
     one_size = used.layout is Layout.MNIST and not used.latent_map and not used.latent_steps
     other, second = (None, None) if one_size else at(replace(used, other=True))
     if other is None or other.verdict in NOT_CALLED:
-        return _average(result, used, weight, None) if weight and _of_an_axis(used, weight) else result
+        averaged = weight and _of_an_axis(used, weight) and not _is_a_number_of(own, weight)
+        return _average(result, used, weight, None) if averaged else result
     if other.verdict in GOOD:
         again = second and _weight(second)
         return result if other.equation == result.equation else _average(result, used, weight, again or None)
@@ -61,6 +65,12 @@ def _of_an_axis(used: Shapes, weight: float) -> bool:
     sizes = [n for axes in used.fixed.values() for n in axes if n > 2]
     whole = [prod(some) for count in range(1, len(sizes) + 1) for some in combinations(sizes, count)]
     return any(isclose(weight * n**power, factor) for n in whole for power in (1, -1) for factor in (1.0, 2.0))
+
+
+def _is_a_number_of(own: Sequence[float], weight: float) -> bool:
+    """Whether a variance, 1 / the weight, stands in the source: itself, doubled in 2 s^2, or as s."""
+    written = [n * k for n in own for k in (1.0, 0.5)] + [n * n for n in own]
+    return any(isclose(1 / weight, n, rel_tol=1e-9) or isclose(weight, n, rel_tol=1e-9) for n in written)
 
 
 def _sizes(used: Shapes) -> str:

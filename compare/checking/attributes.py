@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from elbo_compare.compare.checking.names import OWN, Role, read_name
+from elbo_compare.compare.checking.objects import takes_arrays
 from elbo_compare.compare.checking.source import own_nodes, surface
 
 GAUSSIAN = (Role.MEAN, Role.SPREAD, Role.PRIOR_MEAN, Role.PRIOR_SPREAD)
@@ -48,7 +49,7 @@ def with_arrays(function: Callable[..., Any]) -> Callable[..., Any]:
         wanted = [p.name for p in inspect.signature(function).parameters.values() if p.default is p.empty]
     except (TypeError, ValueError):
         return function
-    if any((pair := read_name(name)) and pair[0] in ARRAYS for name in wanted):
+    if takes_arrays(type(function.__self__)) or any((p := read_name(name)) and p[0] in ARRAYS for name in wanted):
         return function
     names = [name for name in read_of(function) if not _is_number(function.__self__, name)]
     roles = {name: pair[0] for name in names if (pair := read_name(name)) and pair[0] in GAUSSIAN}

@@ -8,7 +8,14 @@ from typing import Any
 from elbo_compare.compare.checking.names import OWN, Role
 
 BATCH_NAMES = frozenset({"batch_size", "batchsize", "bs", "n_batch", "num_batch"})
-ROW_NAMES = BATCH_NAMES | {"num_samples", "n_samples", "n_data", "num_data", "n_examples", "num_examples"}
+ROW_NAMES = (
+    BATCH_NAMES
+    | {"num_samples", "n_samples", "n_data", "num_data", "n_examples", "num_examples"}
+    | {
+        "n_nodes",
+        "num_nodes",
+    }
+)
 OBSERVED_NAMES = re.compile(
     r"^((input|x|data|img|image|feature|features|original|orig|obs|output|in)_?(dim|dims|size|shape|dimension|features)"
     r"|n_?(pixels|features|inputs|genes)|num_?(pixels|features|inputs|genes)|(in|input)_?features|vocab_?size)$"

@@ -2,7 +2,7 @@
 
 import copy
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from math import isclose
@@ -13,7 +13,8 @@ import numpy as np
 from elbo_compare.compare.checking.callee import Callee
 from elbo_compare.compare.checking.failure import FunctionError
 from elbo_compare.compare.checking.fitting import EXACT, SINGLE, Columns
-from elbo_compare.compare.checking.identify import Identified, Standing
+from elbo_compare.compare.checking.guards import LARGEST_EPSILON
+from elbo_compare.compare.checking.identify import Identified, Standing, identify
 from elbo_compare.compare.checking.judging import JudgedReading, Subject, judged
 from elbo_compare.compare.checking.names import TIMES, Role, names_a_size, words_of
 from elbo_compare.compare.checking.objectives import Name, Objective, find_floors, linear
@@ -21,6 +22,7 @@ from elbo_compare.compare.checking.priors import fixed_priors
 from elbo_compare.compare.checking.readings import Quantity, Reading, Reduction
 
 FLOORED = ("bernoulli", "normal", "multinomial")  # with --likelihood: the one that it names
+MOST_PRIORS = 8  # numbers of a source that are tried as a prior's spread
 MOST = 4  # objectives of equal values that the battery is asked to tell apart
 
 
@@ -70,6 +72,20 @@ def _objectives(subject: Subject, found: Identified | None, quantity: Quantity) 
             yield other.objective, other.reading, other.reduction
         named = [r for r in subject.readings(quantity) if accepted(subject, r)]
         yield from fixed_priors(subject.columns, subject.position, named, "reconstruction", subject.numbers)
+        yield from _of_two_latents(subject, [r for r in named if r.joint and not r.has_data])
+
+
+def _of_two_latents(subject: Subject, readings: Sequence[Reading]) -> Iterator[Known]:
+    """Two Gaussians, a layer's weights and biases, each against one prior whose spread is a number of the source."""
+    spreads = [n for n in dict.fromkeys(map(abs, subject.numbers)) if n > LARGEST_EPSILON and n != 1][:MOST_PRIORS]
+    for reading in readings:
+        for variance in dict.fromkeys(v for n in spreads for v in (n * n, n)):
+            candidate = replace(reading, fixed=(0.0, variance))
+            found = identify(subject.columns, subject.position, subject.signature, (candidate,), (EXACT,))
+            if found is not None and found.standing is Standing.RIGHT:
+                text = "KL(q1 || {0}) + KL(q2 || {0})".format(f"N(0, {variance:g} I)")
+                yield Objective(name=Name.PRIOR, formula=text, number=variance), found.reading, found.reduction
+                return
 
 
 def _level_and_weight(found: Identified | None) -> tuple[float, ...]:

@@ -15,6 +15,7 @@ from elbo_compare.compare.checking.attributes import Held, holder_of
 from elbo_compare.compare.checking.axis_names import ROW_NAMES, width
 from elbo_compare.compare.checking.failure import TargetError
 from elbo_compare.compare.checking.names import CONFIGURATION, OWN
+from elbo_compare.compare.checking.objects import MadeWith
 from elbo_compare.compare.checking.packing import UNUSED, Packed, Way, packed_in
 from elbo_compare.compare.checking.source import surface, unpacked, unpacked_first
 from elbo_compare.compare.checking.tied import Tie
@@ -178,7 +179,9 @@ def callee_of(function: Callable[..., Any], constants: Mapping[str, Any], positi
     except (TypeError, ValueError) as error:
         raise TargetError(f"{label}: its parameters can't be read ({error}).") from error
     found, by_position, keyed = [], [], False
-    for parameter in shown.parameters.values():
+    made = function.parameters if isinstance(function, MadeWith) else None
+    found += [Parameter(name=name) for name in made or ()]
+    for parameter in shown.parameters.values() if made is None else ():
         if parameter.kind is parameter.VAR_POSITIONAL:
             names, places = _of_star(function, positional)
             by_position += places

@@ -1,5 +1,6 @@
 """Checks one function object in this process: reads it, calls it, judges what would be minimised, names what it is."""
 
+import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -14,7 +15,6 @@ from elbo_compare.compare.checking.diagnosis import DifferenceForm
 from elbo_compare.compare.checking.expectation import judge_drawing
 from elbo_compare.compare.checking.experiment import Experiment, open_experiment, shapes_of
 from elbo_compare.compare.checking.failure import FunctionError, LackingError, TargetError
-from elbo_compare.compare.checking.identify import Standing
 from elbo_compare.compare.checking.inputs import ORDINARY, Layout, Shapes
 from elbo_compare.compare.checking.judging import Options
 from elbo_compare.compare.checking.k_arguments import check_k_arguments
@@ -26,13 +26,14 @@ from elbo_compare.compare.checking.objectives import Name
 from elbo_compare.compare.checking.result import GOOD, CheckResult, CheckVerdict
 from elbo_compare.compare.checking.roles import Assignment, assignments
 from elbo_compare.compare.checking.signature import FunctionKind, Signature, read_mapping
+from elbo_compare.compare.checking.sizes_named import only_there, said_of_sizes, sizes_named, written_for
 from elbo_compare.compare.checking.source import (
-    LARGEST_AXIS,
-    SMALLEST_AXIS,
-    axis_sizes,
-    batch_sizes,
+    divides_by_an_axis,
     handed_to,
+    mentioned,
     methods_called,
+    names_samples_of,
+    numbers,
     reshaped_to_signals,
     sums_an_axis_before_the_last,
     time_comes_first,
@@ -50,6 +51,7 @@ ORDER = (
     CheckVerdict.NOT_JUDGED,
     CheckVerdict.FAILED,
 )
+BOUND_OF_K = re.compile(r"iwae|logsumexp|log_mean_exp|logmeanexp|renyi|vimco|dreg")
 EXPLAINED = (  # right at ordinary inputs; a known mistake; a formula; nothing
     (DifferenceForm.EXTREME, DifferenceForm.LIMIT, DifferenceForm.GRADIENT, DifferenceForm.SINGLE, DifferenceForm.SIZE,
      DifferenceForm.ADDITIVITY, DifferenceForm.GUARD),
@@ -202,15 +204,20 @@ def _checked(assignment: Assignment, options: Options, framework: str | None, la
     """One reading: called at free sizes first, then at those that the source or the fit names; what is right there,
     at a second size of the axes that had one."""
     result, finding = _tried(assignment, options, framework, label)
-    return held(result, finding, lambda shapes: _at(assignment, options, framework, label, (shapes,)))
+    function = assignment.callee.function
+    own = () if divides_by_an_axis(function) else (*numbers(function), *assignment.callee.scalars.values())
+    return held(result, finding, lambda shapes: _at(assignment, options, framework, label, (shapes,)), own)
 
 
 def _tried(
     assignment: Assignment, options: Options, framework: str | None, label: str
 ) -> tuple[CheckResult, Finding | None]:
-    named = _sizes_named(assignment.callee)
+    named = sizes_named(assignment.callee)
     time_first = time_comes_first(assignment.callee.function)
-    shapes = shapes_of(assignment.signature, options.shapes, named, time_first=time_first)
+    z = assignment.signature.find(Role.Z)
+    one_sample = z is not None and names_samples_of(assignment.callee.function, z.name)
+    given = replace(options.shapes, one_sample=one_sample)
+    shapes = shapes_of(assignment.signature, given, named, time_first=time_first)
     result, finding = _at(assignment, options, framework, label, shapes)
     if finding is None or result.verdict in GOOD:
         return result, finding
@@ -230,12 +237,12 @@ def _tried(
         return other if other[0].verdict in GOOD else (result, finding)
     pictures = PICTURES_TRIED if result.layout == Layout.MAP.value else ()
     for shape in (
-        *_written_for(finding, options.shapes, assignment.callee),
+        *written_for(finding, options.shapes, assignment.callee),
         *(replace(options.shapes, layout=each) for each in pictures),
     ):
         other, there = _at(assignment, options, framework, label, (shape,))
         if other.verdict in GOOD:
-            return replace(other, notes=(_only_there(shape), *other.notes)), there
+            return replace(other, notes=(only_there(shape), *other.notes)), there
     return result, finding
 
 
@@ -245,54 +252,6 @@ def _all_have_steps(used: Shapes, signature: Signature) -> bool:
     data = signature.find(Role.X) or signature.find(Role.OUTPUT)
     latents = signature.find(Role.MEAN) or signature.find(Role.Z)
     return (not data or used.layout is Layout.STEPS) and (not latents or used.latent_steps)
-
-
-def _sizes_named(callee: Callee) -> tuple[int, ...]:
-    """Sizes that the source or a parameter's whole number (`x_dim=640`) may name for an axis, largest first."""
-    held = [n for n in (*callee.scalars.values(), *callee.held_sizes) if n == int(n)]
-    given = {int(n) for n in held if SMALLEST_AXIS <= n <= LARGEST_AXIS}
-    return tuple(sorted({*axis_sizes(callee.function), *given}, reverse=True))
-
-
-def _sizes_that_the_source_names(used: Shapes, asked: Shapes) -> str:
-    sizes = ((used.observed, asked.observed, "observed dimensions"), (used.latent, asked.latent, "latents"))
-    return " and ".join(f"{n} {axis}" for n, given, axis in sizes if n and not given)
-
-
-def _only_there(shape: Shapes) -> str:
-    sizes = ((shape.observed, "observed dimensions"), (shape.latent, "latents"), (shape.batch, "data in a batch"))
-    where = "the " + " and ".join(f"{n} {axis}" for n, axis in sizes if n)
-    where = where if shape.observed or shape.latent or shape.batch else f"pictures {shape.layout}"
-    return f"right at {where} that it is written for, and only there"
-
-
-def _written_for(finding: Finding, given: Shapes, callee: Callee) -> list[Shapes]:
-    """Sizes at which the fitted weights would be right: a mean over pixels times 784."""
-    found = finding.identified
-    if found is None or found.standing not in (Standing.MISMATCH, Standing.SCALED):
-        return []
-    sizes: dict[str, int] = {}
-    rows = round(1 / found.scale.factor) if found.scale and found.scale.plain and found.scale.factor > 1e-9 else 0
-    if rows in batch_sizes(callee.function) and not given.batch:
-        sizes["batch"] = rows  # a sum over the batch / the batch size that the source names
-    for law in (found.fit.data, found.fit.kl):
-        for axis, name in ((1, "latent"), (2, "observed")):
-            whole = round(law.factor) if law else 0
-            if law and law.powers[axis] == -1 and whole > 4 and abs(law.factor - whole) < 1e-6 * whole:
-                sizes[name] = whole
-            if (
-                law
-                and law.powers[axis] == -1
-                and whole > 4
-                and whole % 2 == 0
-                and found.fit.reading.data
-                and found.fit.reading.data.weighted
-                and axis == 2
-            ):
-                sizes[name] = whole // 2  # sum of squares = 2 x the half squared error
-    named = {*_sizes_named(callee), *batch_sizes(callee.function)}
-    sizes = {axis: n for axis, n in sizes.items() if n in named}  # a size that the source names, and no other number
-    return [replace(given, **sizes)] if sizes else []
 
 
 def _at(
@@ -312,15 +271,17 @@ def _at(
                 "layout": experiment.shapes.text if signature.find(Role.X) else "",
             }
             finding, drawn = _found(experiment, assignment.callee, options)
-            finding = replace(finding, shapes=experiment.shapes)
+            finding = replace(_of_one_sample(finding, experiment, label), shapes=experiment.shapes)
             if experiment.shapes.layout not in (Layout.FLAT, Layout.MAP, Layout.STEPS):
                 note = f"called with x {experiment.shapes.layout}, the first shape that it takes"
                 finding = replace(finding, notes=(*finding.notes, note))
-            named = _sizes_that_the_source_names(experiment.shapes, options.shapes)
+            named = said_of_sizes(experiment.shapes, options.shapes)
             said = [f"called with the {named} that the source names"] if named else []
             said += [experiment.shapes.steps_text] if experiment.shapes.steps_text else []
             said += [tie.text for tie in assignment.callee.ties]
             sized = [name for name in assignment.callee.sized if name.startswith(OWN)]
+            fed = [a.name for a in signature.arguments if a.name.startswith(OWN)]
+            said += [f"fed as they stand: {', '.join(fed)}; what sets them is not run"] if fed else []
             said += [f"{name} is given the width of {assignment.callee.sized[name]}" for name in sized]
             finding = replace(finding, notes=(*said, *finding.notes))
     except FunctionError as error:
@@ -345,6 +306,17 @@ def _at(
         ),
         finding,
     )
+
+
+def _of_one_sample(finding: Finding, experiment: Experiment, label: str) -> Finding:
+    """What one sample of several says: all of a mean over them, nothing of a K-sample bound."""
+    if not experiment.shapes.one_sample:
+        return finding
+    function = getattr(experiment.function, "function", experiment.function)
+    if BOUND_OF_K.search(f"{label} {mentioned(function)}".lower()) and finding.verdict in GOOD:
+        text = "a K-sample bound, called with one sample, (batch, 1, latent), where it is the ELBO: K are not judged"
+        return Finding(verdict=CheckVerdict.NOT_JUDGED, message=f"{label}: {text}")
+    return replace(finding, notes=("called with one sample of each datum, (batch, 1, latent)", *finding.notes))
 
 
 def _found(experiment: Experiment, callee: Callee, options: Options) -> tuple[Finding, bool]:

@@ -109,7 +109,7 @@ class Columns:
     def kl(self, reading: Reading, one: Observation) -> Array:
         """(batch, latent) elements of the KL."""
         key = (reading.sampled, reading.spread, reading.prior, reading.joint, reading.mixture)
-        key = (*key, reading.relative, reading.guard)
+        key = (*key, reading.relative, reading.guard, reading.fixed)
         return self._once(key, one, lambda: kl_elements(reading, one.inputs))
 
     def kept(self, key: object, one: Observation, make: Callable[[], Any]) -> Any:

@@ -42,6 +42,17 @@ STRANGERS: tuple[tuple[str, ...], ...] = (
     ("s^2",),
     ("(mean - prior mean)^2", "sigma^2"),
 )
+# The same of a KL of two Gaussians alone: a square that is missing, or the wrong spread.
+STRANGERS_OF_TWO: tuple[tuple[str, ...], ...] = (
+    ("sigma / s^2",),
+    ("sigma^2 / s",),
+    ("sigma / s",),
+    ("(mean - prior mean)^2 / s",),
+    ("(mean - prior mean)^2 / sigma^2",),
+    ("(mean - prior mean) / s^2",),
+    ("(mean - prior mean)^2 / s", "sigma^2 / s"),
+    ("(mean - prior mean)^2 / s", "sigma / s"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,6 +135,10 @@ def fitted(
     first = next(iter(columns.groups.values()))[0]
     allowed = [r for r in reductions(first.terms[position].value, first) if r is not Reduction.ELEMENTS]
     tried = [(strange, reading) for strange in strangers for reading in readings] + [((), r) for r in others]
+    if strangers is STRANGERS:
+        tried += [
+            (strange, r) for strange in STRANGERS_OF_TWO for r in readings if r.prior is not None and not r.sampled
+        ]
     for strange, reading in tried:
         if not reading.joint:
             found = _fit(columns, position, reading, strange)
@@ -216,6 +231,12 @@ def _to_prior(
         "(mean - prior mean)^2 / s^2": lambda: (mean - other) ** 2 * np.exp(-prior),
         "(mean - prior mean)^2": lambda: (mean - other) ** 2,
         "sigma^2 / s^2": lambda: np.exp(log_var - prior),
+        "(mean - prior mean)^2 / s": lambda: (mean - other) ** 2 * np.exp(-prior / 2),
+        "(mean - prior mean)^2 / sigma^2": lambda: (mean - other) ** 2 * np.exp(-log_var),
+        "(mean - prior mean) / s^2": lambda: (mean - other) * np.exp(-prior),
+        "sigma / s^2": lambda: np.exp(log_var / 2 - prior),
+        "sigma^2 / s": lambda: np.exp(log_var - prior / 2),
+        "sigma / s": lambda: np.exp((log_var - prior) / 2),
         "log s^2": lambda: prior,
         "s^2": lambda: np.exp(prior),
     }

@@ -1,13 +1,16 @@
 """A method whose object lacks what it reads: asked for, or taken for an axis's size where it is called like one."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from elbo_compare.compare.checking.asking import set_option
-from elbo_compare.compare.checking.attributes import holder_of, read_of, with_arrays, with_attributes
-from elbo_compare.compare.checking.failure import LackingError, TargetError
+from elbo_compare.compare.checking.attributes import ARRAYS, holder_of, read_of, with_arrays, with_attributes
+from elbo_compare.compare.checking.diagnosis import DifferenceForm
+from elbo_compare.compare.checking.failure import FunctionError, LackingError, TargetError
 from elbo_compare.compare.checking.names import OWN, read_name
-from elbo_compare.compare.checking.result import GOOD, CheckResult
+from elbo_compare.compare.checking.objects import MadeWith, takes_arrays
+from elbo_compare.compare.checking.result import GOOD, CheckResult, CheckVerdict
 
 
 def judged_with(
@@ -20,12 +23,13 @@ def judged_with(
     """
     function = with_attributes(with_arrays(function), [n.removeprefix(OWN) for n in constants if n.startswith(OWN)])
     try:
-        return once(function)
+        return _of_its_own_arrays(function, once(function), once)
     except LackingError as error:
         missing = [n for n in (error.attribute, *read_of(function)) if not hasattr(holder_of(function), n)]
         asked = " ".join(set_option(OWN + name) for name in dict.fromkeys(missing) if OWN + name not in constants)
         more = with_attributes(function, missing)
-        if not asked or more is function:
+        made = [n for n in missing if (pair := read_name(n)) and pair[0] in ARRAYS]
+        if not asked or more is function or (made and takes_arrays(type(holder_of(function)))):
             raise
         try:
             result = once(more)
@@ -34,3 +38,26 @@ def judged_with(
         if result.verdict not in GOOD and any(read_name(name) is None for name in missing):  # a size was guessed
             raise TargetError(f"{str(error).rstrip('.')}; or give what it reads: {asked}.") from error
         return result
+
+
+def _of_its_own_arrays(
+    function: Callable[..., Any], result: CheckResult, once: Callable[[Callable[..., Any]], CheckResult]
+) -> CheckResult:
+    """A method that is wrong for no known cause, and right for the arrays that its objects hold: its constructor makes
+    something else of what it takes, which accuses nobody."""
+    unknown = result.diagnosis is not None and result.diagnosis.form is DifferenceForm.UNKNOWN
+    if not (isinstance(function, MadeWith) and unknown and result.verdict is CheckVerdict.WRONG):
+        return result
+    method = function.__wrapped__
+    held = [name for name in read_of(method) if (pair := read_name(name)) and pair[0] in ARRAYS]
+    try:
+        within = once(with_attributes(method, held))
+    except (TargetError, FunctionError):
+        return result
+    if within.verdict not in GOOD:
+        return result
+    text = (
+        f"{result.target}: right for the arrays that its objects hold ({within.equation.rstrip('.')}); their "
+        "constructor makes something else of the arrays that it takes, a clamp perhaps: not judged"
+    )
+    return replace(result, verdict=CheckVerdict.NOT_JUDGED, message=text, diagnosis=None)

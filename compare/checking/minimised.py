@@ -7,6 +7,7 @@ nothing.
 
 import ast
 import inspect
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,6 +19,7 @@ from elbo_compare.compare.checking.source import surface
 KEPT = frozenset(["mean", "sum", "squeeze", "item", "reshape", "view", "reduce_mean", "reduce_sum", "average", "float"])
 GRADIENTS = frozenset(["grad", "value_and_grad", "filter_grad", "filter_value_and_grad"])
 DESCENT = ("apply_updates", "opt_update", "apply_gradients")  # what steps against a gradient
+ASCENT = re.compile(r"maximi[sz]e\s*=\s*True|\+=.*\.grad|ascent|scale\(\s*(lr|1)|\.maximi[sz]e\(")  # a step upwards
 CALLED = frozenset(["forward", "__call__", "call"])  # of an object: called by another name
 ROUNDS = 3  # functions that hand it on to others
 
@@ -54,6 +56,8 @@ def _of_file(file: str, name: str) -> Use | None:
         text = Path(file).read_text(encoding="utf-8")
         tree = ast.parse(text)
     except (OSError, SyntaxError, UnicodeDecodeError, ValueError):
+        return None
+    if ASCENT.search(text):
         return None
     known: dict[str, int] = {name: 1}
     uses: list[Use] = []

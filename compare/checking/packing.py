@@ -22,6 +22,7 @@ DISTRIBUTION = frozenset({"loc", "scale"})  # what is asked for these is a distr
 MEANS = frozenset({"mean", "mu"})
 GAUSSIAN = MEANS | {"std", "stddev", "sigma", "var", "variance", "logvar", "log_var", "logstd", "log_std", "log_sigma"}
 UNUSED = "_"
+OF_A_SPREAD = frozenset(["exp", "log", "sqrt", "softplus"])
 SQUARES = frozenset(["pow", "square", "power"])
 IN_ORDER = {2: ("mean", "spread"), 3: ("recon", "mean", "spread")}  # of what is used by its index alone
 
@@ -105,7 +106,7 @@ def _taken_apart(nodes: Sequence[ast.AST], name: str) -> Packed | None:
 
 def _in_place(nodes: Sequence[ast.AST], name: str) -> Packed | None:
     """`q[0]` and `q[1]` where they are used, and nothing else of q: a mean and a spread, an output in front of three.
-    What is squared is the mean, what is exponentiated the spread; else the order is what people write."""
+    What is squared is the mean, what has an exponential or a logarithm the spread; else in the usual order."""
     subscripts = {id(n.value): n for n in nodes if isinstance(n, ast.Subscript) and _is(n.value, name)}
     uses = [node for node in nodes if _is(node, name)]
     places = {getattr(subscripts[id(use)].slice, "value", None) for use in uses if id(use) in subscripts}
@@ -114,7 +115,7 @@ def _in_place(nodes: Sequence[ast.AST], name: str) -> Packed | None:
     whole = bool(order) and all(id(use) in subscripts for use in uses) and places == set(range(len(order)))
     if not whole or (pair is not None and pair[0] is Role.X):
         return None
-    squared, exponentiated = _used_as(nodes, name, SQUARES), _used_as(nodes, name, {"exp"})
+    squared, exponentiated = _used_as(nodes, name, SQUARES), _used_as(nodes, name, OF_A_SPREAD)
     if len(squared) == len(exponentiated) == 1 and squared != exponentiated:
         known = {squared.pop(): "mean", exponentiated.pop(): "spread"}
         order = tuple(known.get(place, "recon") for place in range(len(order)))

@@ -156,6 +156,10 @@ class Target:
 def kl_elements(reading: Reading, inputs: Inputs) -> Elements:
     """The KL of a reading by element."""
     q = (inputs[Role.MEAN], inputs[Role.SPREAD], reading.spread)
+    if reading.joint and reading.fixed is not None and reading.prior is not None:
+        second = (inputs[Role.PRIOR_MEAN], inputs[Role.PRIOR_SPREAD], reading.prior)
+        first, other = (_to_a_constant(one, reading.fixed) for one in (q, second))
+        return oracle.together(first, oracle.of_prior(other))
     if reading.prior is None and reading.fixed is not None:
         other = (np.full_like(q[0], reading.fixed[0]), np.full_like(q[0], reading.fixed[1]), WrittenAs.VAR)
         return (
@@ -173,6 +177,15 @@ def kl_elements(reading: Reading, inputs: Inputs) -> Elements:
         return oracle.together(oracle.analytic_kl(*q), oracle.of_prior(oracle.analytic_kl(*p)))
     part = oracle.sampled_kl_to(inputs[Role.Z], *q, *p) if reading.sampled else oracle.analytic_kl_to(*q, *p)
     return _guarded(reading, inputs, part)
+
+
+def _to_a_constant(q: tuple[Array, Array, WrittenAs], fixed: tuple[float, float]) -> Elements:
+    """KL(q || N(m, v)) of a prior that is no argument: it has no gradient of its own."""
+    mean, variance = (np.full_like(q[0], number) for number in fixed)
+    part = oracle.analytic_kl_to(*q, mean, variance, WrittenAs.VAR)
+    own = (Role.MEAN, Role.SPREAD)
+    gradients, scales = ({role: of[role] for role in own} for of in (part.gradients, part.gradient_scales))
+    return replace(part, gradients=gradients, gradient_scales=scales)
 
 
 def _guarded(reading: Reading, inputs: Inputs, part: Elements) -> Elements:

@@ -141,7 +141,7 @@ def _ignored(
     """Required parameters that the body never reads and that no KL or loss is the poorer for: they get None."""
     never = unused(callee.function) - set(mapping)
     roles = {options[0].role for options in fixed.values() if options and options[0]}
-    dull = {Role.Z, *(() if Role.OUTPUT in roles else (Role.X,))}
+    dull = {Role.Z, Role.OUTPUT_SPREAD, *(() if Role.OUTPUT in roles else (Role.X,))}
     found = {parameter.name for parameter in unread} & never
     found |= {n for n, options in fixed.items() if n in never and (options is DISTRIBUTION or _is(options, dull))}
     return found if len(found) < len(fixed) + len(unread) else set()

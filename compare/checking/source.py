@@ -14,6 +14,9 @@ LONGEST_NAME = 120  # characters of a returned expression that stands for its na
 BODIES = {"torch": "forward", "keras": "call", "tf_keras": "call"}  # of a module or layer: what a call of it runs
 BATCH = re.compile(r"batch|^bs$")
 TIME = re.compile(r"^(t|n?_?(time|seq|steps?|timesteps?|frames?|len|length)(_?(steps?|len|length|size|dim))?)$")
+AVERAGES = frozenset(["mean", "average", "reduce_mean", "nanmean", "mse_loss", "MSELoss"])
+RESHAPES = frozenset(["view", "reshape", "unflatten", "rearrange", "unfold", "chunk", "split"])
+SAMPLES = re.compile(r"^(n|k|s|m|n_?samples?|num_?samples?|n_?particles|samples|mc)$")
 SMALLEST_AXIS, LARGEST_AXIS = 2, 200_000  # whole numbers that may be the size of an axis
 
 
@@ -199,6 +202,17 @@ def reshaped_to_signals(function: Callable[..., Any]) -> bool:
     return False
 
 
+def names_samples_of(function: Callable[..., Any], name: str) -> bool:
+    """Whether the body takes an array for (batch, samples, axis): `b, n, d = z.shape`."""
+    for node in own_nodes(function):
+        axes = node.targets[0] if isinstance(node, ast.Assign) else None
+        if not (isinstance(node, ast.Assign) and isinstance(axes, ast.Tuple) and len(axes.elts) == 3):
+            continue
+        if ast.unparse(node.value) in (f"{name}.shape", f"{name}.size()"):
+            return bool(SAMPLES.search(ast.unparse(axes.elts[1]).lower()))
+    return False
+
+
 def time_comes_first(function: Callable[..., Any]) -> bool:
     """Whether the body names three axes of an array with time in front: `T, B, D = x.shape`."""
     for node in own_nodes(function):
@@ -218,6 +232,25 @@ def sums_an_axis_before_the_last(function: Callable[..., Any]) -> bool:
             lists = [ast.unparse(axis) for axis in axes if isinstance(axis, (ast.Tuple, ast.List))]
             if any("-2" in text and "-1" in text for text in lists):
                 return True
+    return False
+
+
+def divides_by_an_axis(function: Callable[..., Any]) -> bool:
+    """Whether the body may average over an axis that is not the batch: a mean over one, a size of one, a reshape."""
+    for node in body_nodes(function):
+        if isinstance(node, ast.Call):
+            name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+            axes = [k.value for k in node.keywords if k.arg in ("dim", "axis")] + [
+                a for a in node.args if isinstance(a, (ast.Constant, ast.Tuple, ast.List, ast.UnaryOp))
+            ]
+            over = [ast.unparse(axis) for axis in axes]
+            if (name in AVERAGES and any(text != "0" for text in over)) or name in RESHAPES:
+                return True
+            if name == "size" and any(text != "0" for text in over):
+                return True
+        of_shape = re.search(r"\.shape\[(.+)\]$", ast.unparse(node)) if isinstance(node, ast.Subscript) else None
+        if of_shape is not None and of_shape[1] != "0":
+            return True
     return False
 
 

@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import Any
 
 from elbo_compare.compare.checking.failure import TargetError
-from elbo_compare.compare.checking.names import read_name
+from elbo_compare.compare.checking.objects import of_arrays
 from elbo_compare.compare.errors import unknown
 
 _RUN: dict[tuple[Path, int, int], ModuleType] = {}  # files that were run, as they stood
@@ -24,7 +24,6 @@ SIZE = re.compile(
 )
 ANY_SIZE = 8
 EXTRAS = {"torch", "jax"}  # that elbo-compare installs by name
-MOMENTS = re.compile(r"^(params?|parameters|moments|stats|statistics|h|theta)$")  # both halves in one array
 WHOLE = {"encode", "decode", "encoder", "decoder", "reparameterize", "reparametrize", "reparameterise"}
 
 
@@ -39,7 +38,7 @@ def load(target: str, init: Any = None) -> Callable[..., Any]:
     owner, found = located(target)
     if isinstance(owner, type) and inspect.isfunction(found) and takes_self(owner, name):
         method = name.rsplit(".", 1)[-1]
-        made = _made_of_arrays(owner, method) if init is None else None
+        made = of_arrays(owner, method) if init is None else None
         found = made or getattr(_instance(owner, target) if init is None else _given(owner, target, init), method)
     elif isinstance(found, type) and init is not None:
         return _given(found, target, init)
@@ -98,33 +97,6 @@ def _called(found: type, target: str) -> Callable[..., Any]:
         names = ", ".join(f"{target}.{key}" for key in losses or own) or "it has no method of its own"
         raise TargetError(f"{target} is a class; name one of its methods: {names}.")
     return _instance(found, target, bare=False)
-
-
-class Made:
-    """A method without arguments of an object that is made of arrays: `Gaussian(parameters).kl()`, as one function."""
-
-    def __init__(self, owner: type, method: str) -> None:
-        self.owner, self.method = owner, method
-        self.__name__ = method
-        bare: Any = owner.__new__(owner)  # pyright: ignore
-        self.__wrapped__ = bare.__init__  # its parameters and its body
-
-    def __call__(self, **arguments: Any) -> Any:
-        """Make the object, call the method."""
-        return getattr(self.owner(**arguments), self.method)()
-
-
-def _made_of_arrays(owner: type, method: str) -> Made | None:
-    """The method as a function of the constructor's arguments, where those are arrays and it takes none itself."""
-    try:
-        made = inspect.signature(owner.__init__).parameters.values()
-        own = inspect.signature(getattr(owner, method)).parameters.values()
-    except (TypeError, ValueError):
-        return None
-    wanted = [p.name for p in list(made)[1:] if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD]
-    free = [p for p in list(own)[1:] if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD]
-    arrays = all(read_name(name) or MOMENTS.search(name) for name in wanted)
-    return Made(owner, method) if wanted and arrays and not free else None
 
 
 def _given(owner: type, target: str, init: Any) -> Any:

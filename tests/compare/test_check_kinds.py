@@ -75,7 +75,7 @@ KINDS = [
     ("kl_from_nought_doubled", WRONG, "-2 x the KL"),
     ("kl_of_p_from_q", RIGHT, r"KL\(p \|\| q\), its first from its second"),
     ("kl_of_p_from_q_halved", WRONG, "."),
-    ("saturating", WRONG, r"off by .* at \|logit\|"),
+    ("saturating", RIGHT, r"guard, a sigmoid in front .*\|logit\| = 10, .*from \|logit\| = 17 on"),
     ("loss_of_steps_beside_one_code", OTHER, "0.1429 x reconstruction"),
     ("loss_of_steps_and_spreads", OTHER, "0.1429 x reconstruction"),
     ("loss_of_steps_squared", OTHER, "0.1429 with 7 steps, 0.07692 with 13 steps, relative to the KL"),

@@ -4,6 +4,7 @@ import math
 
 import torch
 from torch import nn
+from torch.distributions import kl_divergence
 from torch.nn import functional
 
 
@@ -88,6 +89,35 @@ class OfWeights(nn.Module):
         return 0.5 * (self.weight_mu**2 + sigma**2 - 1 - sigma.log()).sum()
 
 
+class OfWeightsAndBiases(nn.Module):
+    def __init__(self, in_features, out_features, prior_sigma=0.1):
+        super().__init__()
+        self.prior_sigma = prior_sigma
+
+    def _kl(self, mu, sigma):
+        gap = (sigma**2 + mu**2) / (2 * self.prior_sigma**2)
+        return (math.log(self.prior_sigma) - sigma.log() + gap - 0.5).sum()
+
+    def kl_loss(self):
+        biases = self._kl(self.bias_mu, functional.softplus(self.bias_rho))
+        return self._kl(self.weight_mu, functional.softplus(self.weight_rho)) + biases
+
+    def kl_loss_off(self):
+        biases = self._kl(self.bias_mu, functional.softplus(self.bias_rho) ** 2)
+        return self._kl(self.weight_mu, functional.softplus(self.weight_rho)) + biases
+
+
+class OfAxis:
+    def __init__(self, parameters, chunk_dim):
+        self.mean, self.logvar = parameters.chunk(2, dim=chunk_dim)
+
+    def kl(self, other=None):
+        return 0.5 * torch.sum(self.mean**2 + self.logvar.exp() - 1 - self.logvar, dim=[1, 2, 3])
+
+    def kl_off(self, other=None):
+        return 0.5 * torch.sum(self.mean**2 + self.logvar.exp() - 1 + self.logvar, dim=[1, 2, 3])
+
+
 class OfTopics:
     def kld(self, prior_mean, prior_logvar, posterior_mean, posterior_logvar):
         gap = (posterior_mean - prior_mean) ** 2 / prior_logvar.exp()
@@ -128,6 +158,48 @@ class OfHalves:
         return 0.5 * (math.log(2 * math.pi) + self.logvar + (sample - self.mean) ** 2 * self.var).sum(1)
 
 
+class OfArrays:
+    def __init__(self, mu, log_sigma):
+        self.mu, self.sigma = mu, log_sigma.exp()
+
+    def kl(self, other):
+        gap = self.sigma**2 + (self.mu - other.mu) ** 2
+        return (torch.log(other.sigma / self.sigma) + gap / (2 * other.sigma**2) - 0.5).sum(1)
+
+    def kl_off(self, other):
+        gap = self.sigma + (self.mu - other.mu) ** 2
+        return (torch.log(other.sigma / self.sigma) + gap / (2 * other.sigma**2) - 0.5).sum(1)
+
+
+class MadeWrong(OfArrays):
+    def __init__(self, mu, logvar):
+        self.mu, self.sigma = mu, logvar.exp()
+
+
+class MadeSoft:
+    def __init__(self, mu, log_sigma):
+        self.mu, self.sigma = mu, (5 * torch.tanh(log_sigma / 5)).exp()
+
+    def kl(self, other):
+        gap = self.sigma**2 + (self.mu - other.mu) ** 2
+        return (torch.log(other.sigma / self.sigma) + gap / (2 * other.sigma**2) - 0.5).sum(1)
+
+
+class OfForward(nn.Module):
+    def __init__(self, dim=3):
+        super().__init__()
+        self.layer = nn.Linear(5, 2 * dim)
+
+    def forward(self, x):
+        self.mu, self.logvar = self.layer(x).chunk(2, 1)
+
+    def kl_loss(self):
+        return -0.5 * torch.sum(1 + self.logvar - self.mu**2 - self.logvar.exp(), 1).mean()
+
+    def kl_loss_off(self):
+        return -0.5 * torch.mean(1 + self.logvar - self.mu**2 - self.logvar.exp())
+
+
 def log_density_matrix(z, mu, logvar):
     gap = (z[:, None] - mu[None]) ** 2 / logvar.exp()
     return -0.5 * (math.log(2 * math.pi) + logvar + gap)
@@ -157,3 +229,50 @@ def kl_floored_in_one_place(mu, var):
 
 def kl_unsquared_beside_an_epsilon(z_mu, z_sigma):
     return -0.5 * (2 * torch.log(z_sigma + 1e-8) - z_sigma - z_mu**2 + 1)
+
+
+def _kl(mu, logvar):
+    return 0.5 * torch.sum(mu**2 + logvar.exp() - 1 - logvar)
+
+
+def _of_784(x):
+    if x.numel() % 784:
+        raise ValueError("784 pixels are wanted")
+    return x
+
+
+def loss_of_variance_28(recon_x, x, mu, logvar):
+    return ((recon_x - _of_784(x)) ** 2).sum() / (2 * 28) + _kl(mu, logvar)
+
+
+def loss_of_rows_of_28(recon_x, x, mu, logvar):
+    return ((recon_x - _of_784(x)).reshape(-1, 28, 28) ** 2).mean(-1).sum() / 2 + _kl(mu, logvar)
+
+
+def loss_over_784(recon_x, x, mu, logvar):
+    return ((recon_x - _of_784(x)) ** 2).sum() / 2 / 784 + _kl(mu, logvar)
+
+
+def elbo_of_samples(x, p_x_given_z, q_z_given_x, p_z, z):
+    b, c, h, w = x.shape
+    b, n, _ = z.shape
+    repeated = x[:, None].expand(b, n, c, h, w).reshape(-1, c, h, w)
+    data = p_x_given_z.log_prob(repeated).sum((1, 2, 3)).reshape(b, n).mean(1)
+    return kl_divergence(q_z_given_x, p_z).sum(1) - data
+
+
+def elbo_of_samples_off(x, p_x_given_z, q_z_given_x, p_z, z):
+    b, c, h, w = x.shape
+    b, n, _ = z.shape
+    repeated = x[:, None].expand(b, n, c, h, w).reshape(-1, c, h, w)
+    data = p_x_given_z.log_prob(repeated).mean((1, 2, 3)).reshape(b, n).mean(1)
+    return kl_divergence(q_z_given_x, p_z).sum(1) - data
+
+
+def iwae_of_samples(x, p_x_given_z, q_z_given_x, p_z, z):
+    b, c, h, w = x.shape
+    b, k, _ = z.shape
+    repeated = x[:, None].expand(b, k, c, h, w).reshape(-1, c, h, w)
+    data = p_x_given_z.log_prob(repeated).sum((1, 2, 3)).reshape(b, k)
+    latents = p_z.log_prob(z[:, 0]).sum(-1) - q_z_given_x.log_prob(z[:, 0]).sum(-1)
+    return -torch.logsumexp(data + latents[:, None], 1) + math.log(k)

@@ -106,11 +106,6 @@ def loss_normal_without_constant(x, x_mean, mu, logvar):
     return nll - 0.5 * torch.sum(1 + logvar - mu.pow(2) - logvar.exp(), -1)
 
 
-def loss_of_saturating_sigmoid(x, logits, mu, logvar):
-    bce = F.binary_cross_entropy(torch.sigmoid(logits), x, reduction="sum")
-    return bce - 0.5 * torch.sum(1 + logvar - mu.pow(2) - logvar.exp())
-
-
 def loss_tuple(recon_x, x, mu, logvar):
     bce = F.binary_cross_entropy(recon_x, x, reduction="sum")
     kld = -0.5 * torch.mean(1 + logvar - mu.pow(2) - logvar.exp())

@@ -1,0 +1,59 @@
+"""Sizes of an axis that a source names, and those at which a fitted weight would be right."""
+
+from dataclasses import replace
+
+from elbo_compare.compare.checking.callee import Callee
+from elbo_compare.compare.checking.identify import Standing
+from elbo_compare.compare.checking.inputs import Shapes
+from elbo_compare.compare.checking.source import LARGEST_AXIS, SMALLEST_AXIS, axis_sizes, batch_sizes
+from elbo_compare.compare.checking.verdict import Finding
+
+
+def sizes_named(callee: Callee) -> tuple[int, ...]:
+    """Sizes that the source or a parameter's whole number (`x_dim=640`) may name for an axis, largest first."""
+    held = [n for n in (*callee.scalars.values(), *callee.held_sizes) if n == int(n)]
+    given = {int(n) for n in held if SMALLEST_AXIS <= n <= LARGEST_AXIS}
+    return tuple(sorted({*axis_sizes(callee.function), *given}, reverse=True))
+
+
+def said_of_sizes(used: Shapes, asked: Shapes) -> str:
+    """`784 observed dimensions and 20 latents`: the sizes that nobody asked for."""
+    sizes = ((used.observed, asked.observed, "observed dimensions"), (used.latent, asked.latent, "latents"))
+    return " and ".join(f"{n} {axis}" for n, given, axis in sizes if n and not given)
+
+
+def only_there(shape: Shapes) -> str:
+    """What a verdict at one shape alone is worth."""
+    sizes = ((shape.observed, "observed dimensions"), (shape.latent, "latents"), (shape.batch, "data in a batch"))
+    where = "the " + " and ".join(f"{n} {axis}" for n, axis in sizes if n)
+    where = where if shape.observed or shape.latent or shape.batch else f"pictures {shape.layout}"
+    return f"right at {where} that it is written for, and only there"
+
+
+def written_for(finding: Finding, given: Shapes, callee: Callee) -> list[Shapes]:
+    """Sizes at which the fitted weights would be right: a mean over pixels times 784."""
+    found = finding.identified
+    if found is None or found.standing not in (Standing.MISMATCH, Standing.SCALED):
+        return []
+    sizes: dict[str, int] = {}
+    rows = round(1 / found.scale.factor) if found.scale and found.scale.plain and found.scale.factor > 1e-9 else 0
+    if rows in batch_sizes(callee.function) and not given.batch:
+        sizes["batch"] = rows  # a sum over the batch / the batch size that the source names
+    for law in (found.fit.data, found.fit.kl):
+        for axis, name in ((1, "latent"), (2, "observed")):
+            whole = round(law.factor) if law else 0
+            if law and law.powers[axis] == -1 and whole > 4 and abs(law.factor - whole) < 1e-6 * whole:
+                sizes[name] = whole
+            if (
+                law
+                and law.powers[axis] == -1
+                and whole > 4
+                and whole % 2 == 0
+                and found.fit.reading.data
+                and found.fit.reading.data.weighted
+                and axis == 2
+            ):
+                sizes[name] = whole // 2  # sum of squares = 2 x the half squared error
+    named = {*sizes_named(callee), *batch_sizes(callee.function)}
+    sizes = {axis: n for axis, n in sizes.items() if n in named}  # a size that the source names, and no other number
+    return [replace(given, **sizes)] if sizes else []
