@@ -28,6 +28,7 @@ class Domain(StrEnum):
     LOGIT = "x in {0, 1}, output real"
     REAL = "x and output real"
     POSITIVE = "x in {0, 1}, output positive"
+    COUNTS = "x in {0, 1, 2, ...}, several outputs"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -44,6 +45,7 @@ class DataTerm:
     spread: WrittenAs | None = None  # of the decoder's own variance, where it is an argument
     law: str = ""  # the distribution for weight w, "{}" being the parameter 1/w
     source: str = ""
+    arrays: int = 1  # that stand side by side in the output: see `counts`
 
     @property
     def up_to_a_constant(self) -> bool:

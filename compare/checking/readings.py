@@ -231,7 +231,7 @@ def target(reading: Reading, inputs: Inputs, reduction: Reduction | None = None)
     value, scale = 0.0, 0.0
     for weight, part in parts:
         is_kl = reading.has_kl and part is parts[-1][1]
-        total, slope = floored(reading, part.value) if is_kl else (part.value.sum(1), np.ones_like(part.value))
+        total, slope = floored(reading, part.value) if is_kl else (part.value.sum(1), np.ones(()))
         value = value + factor * weight * total
         scale = scale + np.abs(factor * weight) * (part.scale.sum(1) if np.ndim(total) else part.scale.sum())
         gradients |= {role: factor * weight * slope * g for role, g in part.gradients.items()}

@@ -79,13 +79,19 @@ def _said(first: Sequence[Weight], second: Sequence[Weight], said: Mapping[str, 
         if not found:
             known = ", ".join(each.name for each in second)
             raise TargetError(f"--tie {theirs}={mine}: the second side has no weight {theirs!r}; it has: {known}.")
-        for name, target in found.items():
-            if target not in ours:
+        for name, wanted in found.items():
+            target = wanted if wanted in ours else _as_called(wanted, ours)
+            if not target:
                 raise TargetError(
-                    f"--tie {theirs}={mine}: the first side has no weight {target!r}; it has: {', '.join(ours)}."
+                    f"--tie {theirs}={mine}: the first side has no weight {wanted!r}; it has: {', '.join(ours)}."
                 )
             names[name] = target
     return names
+
+
+def _as_called(wanted: str, ours: Iterable[str]) -> str:
+    """The weight of that layer and part under the first side's own word for the part: weight for kernel."""
+    return next((name for name in ours if _tail(name, len(name)) == _tail(wanted, len(wanted))), "")
 
 
 def _matched(free: Sequence[Weight], left: Sequence[Weight]) -> tuple[dict[str, str], str]:

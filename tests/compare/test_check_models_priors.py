@@ -48,6 +48,11 @@ def test_a_gradient_that_is_cut_off_at_the_prior_is_caught(name, monkeypatch):
     assert "detach in whole_priors.py" in result.as_text()
 
 
+def test_q_itself_is_no_prior_for_a_latent_whose_kl_is_forgotten(monkeypatch):
+    """Its KL to itself is 0, and to a multiple of itself a constant."""
+    assert checked("SecondWithoutKl", monkeypatch).verdict is CheckVerdict.NOT_JUDGED
+
+
 def test_a_prior_that_is_no_density_is_not_right(monkeypatch):
     assert checked("VampTooMuch", monkeypatch).exit_code != 0
 

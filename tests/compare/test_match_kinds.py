@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from elbo_compare.compare.checking.failure import TargetError
 from elbo_compare.compare.errors import CompareError
 from elbo_compare.compare.matching.loading import load_programs
 from elbo_compare.compare.matching.result import MatchVerdict
@@ -111,6 +112,10 @@ def test_weights_tie_by_layer_whatever_a_framework_calls_its_parts():
     jax_side = weights(("b.kernel", (5, 6), True), ("a.kernel", (6, 5), True), ("a.b", (5,), False))
     tied = tie(torch_side, jax_side, {}).names
     assert tied == {"b.kernel": "net.b.weight", "a.kernel": "net.a.weight", "a.b": "net.a.bias"}
+    said = tie(torch_side, weights(("q.kernel", (6, 5), True), ("q.bias", (5,), False)), {"q": "net.a"}).names
+    assert said == {"q.kernel": "net.a.weight", "q.bias": "net.a.bias"}
+    with pytest.raises(TargetError, match=r"the first side has no weight 'net.c.kernel'"):
+        tie(torch_side, weights(("q.kernel", (6, 5), True)), {"q": "net.c"})
 
 
 def test_weights_of_one_shape_whose_order_does_not_tell_are_refused():

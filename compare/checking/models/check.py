@@ -18,8 +18,7 @@ from elbo_compare.compare.checking.models.making import instance, is_model
 from elbo_compare.compare.checking.models.opening import (
     Opened,
     bridge_of,
-    compares_its_data,
-    on_binary_data,
+    on_other_data,
     opened,
     reopened,
 )
@@ -91,12 +90,12 @@ def _best(
         ways = opened(model, around, loss=loss, rows=rows, constants=options["constants"], batch=batch)
         for number, each in enumerate(ways):
             _known(options["frozen"], each.program.weights())
-            binary = on_binary_data(each) if compares_its_data(each) else None
-            result = judged(binary or each, model, label, **options)
-            if binary is not None and result.verdict in AGAIN:
+            other = on_other_data(each)
+            result = judged(other or each, model, label, **options)
+            if other is not None and result.verdict in AGAIN:
                 result = judged(each, model, label, **options)
             if each.way.chosen.apart and result.verdict is CheckVerdict.WRONG:
-                result = _by_its_value(result, binary or each, model, label, options)
+                result = _by_its_value(result, other or each, model, label, options)
             if chosen is None or (chosen.verdict in AGAIN and result.verdict not in AGAIN):
                 chosen = result
             if chosen.verdict not in AGAIN or number + 1 == MOST_WAYS:

@@ -57,7 +57,7 @@ def right_gradient(probed: Probed, found: Found, probe: Probe, setting: Setting 
     right = target(reading, one.inputs, found.identified.reduction)
     factor = 1 / one.batch if found.identified.reduction is Reduction.MEAN else 1.0
     slopes = {role: factor * np.asarray(part) for role, part in right.gradients.items()}
-    parts = [(run, {found.output: slopes[Role.OUTPUT]})]
+    parts = [(run, probed.by_array(run, found.output, slopes[Role.OUTPUT]))]
     sigma = slopes[Role.SPREAD] * probed.signs(reread)
     start = 0
     for place, (latent, values) in enumerate(zip(probed.latents, reread.latents, strict=True)):

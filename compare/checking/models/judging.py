@@ -14,6 +14,7 @@ from elbo_compare.compare.checking.failure import FunctionError
 from elbo_compare.compare.checking.fitting import SINGLE
 from elbo_compare.compare.checking.identify import Standing
 from elbo_compare.compare.checking.models import gradients, libraries, mistakes
+from elbo_compare.compare.checking.models.counting import with_counts
 from elbo_compare.compare.checking.models.designing import at_its_scale, at_one_size, declared
 from elbo_compare.compare.checking.models.drafting import ResultDraft
 from elbo_compare.compare.checking.models.evaluation import in_evaluation
@@ -160,10 +161,9 @@ def _on_loss(case: ResultDraft, probed: Probed, latents: Sequence[Latent] = ()) 
     if ASKED in words:
         return case.result(CheckVerdict.NOT_JUDGED, message=ASKED)
     case.notes += words
-    own = with_own_priors(probed, latents, case.likelihood) if found is None or deep else None
-    if own is not None and not (own[1].standing is not Standing.RIGHT and found):
+    own = _by_own_arrays(case, probed, found, latents) if found is None or deep else None
+    if own is not None:
         probed, found, deep = *own, 0
-        case.notes.append(told(probed))
     if found is not None and not deep and _falls_with_the_kl(found):
         below = _floored(case, probed) or _at_a_capacity(case, probed, found)
         if below is not None:
@@ -185,6 +185,29 @@ def _on_loss(case: ResultDraft, probed: Probed, latents: Sequence[Latent] = ()) 
         if result.verdict is CheckVerdict.BY_DESIGN:
             return result
     return case.result(CheckVerdict.WRONG, diagnoses.linear(one))
+
+
+def _by_own_arrays(
+    case: ResultDraft, probed: Probed, found: Found | None, latents: Sequence[Latent]
+) -> tuple[Probed, Found] | None:
+    """With priors that are arrays of its own, else under a likelihood of counts, whose sampler's claim takes in the
+    latents that no network reads."""
+    own = with_own_priors(probed, latents, case.likelihood)
+    if own is not None:
+        if own[1].standing is not Standing.RIGHT and found:
+            return None
+        case.notes.append(told(own[0]))
+        return own
+    if found is not None:
+        return None
+    held = [float(each) for each in case.constants.values() if isinstance(each, (int, float))]
+    counts = with_counts(probed, held)
+    sampler = judge_sampler(counts[0]) if counts else None
+    if not counts or not sampler or sampler.claim is None:
+        return None
+    case.claims = [sampler.claim, *case.claims[1:]]
+    case.notes += [words for words in (told(counts[0]),) if words]
+    return counts
 
 
 def _falls_with_the_kl(found: Found) -> bool:

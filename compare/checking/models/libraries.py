@@ -99,6 +99,8 @@ def _not_made(probed: Probed, reading: Reading) -> str:
         return "a guide with a flow is not made of them"
     if probed.priors:
         return "a prior of its own is not made of them"
+    if probed.packed:
+        return "a likelihood of several arrays is not made of them"
     if any(each.deep for each in probed.latents):
         return "noise on the data is not made of them"
     return "" if reading.floor is Floor.NONE else "they have no floor under a KL"

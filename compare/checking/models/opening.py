@@ -250,11 +250,18 @@ def compares_its_data(opened_: Opened) -> bool:
     return any(step.op.strip("_") in COMPARING and any(each in plain for each in step.reads) for step in run.steps)
 
 
-def on_binary_data(opened_: Opened) -> Opened | None:
-    """The same program, fed with zeros and ones; None where that was its feed, rows were given, or it raises."""
-    if opened_.feed.kind != "unit" or opened_.feed.rows is not None:
+def counts_its_data(opened_: Opened) -> bool:
+    """Whether it takes a logarithm of a gamma function: a loss that is written for counts."""
+    return any(step.op.strip("_") in ("lgamma", "gammaln") for step in opened_.run.steps)
+
+
+def on_other_data(opened_: Opened) -> Opened | None:
+    """The same program, fed with the counts, or the zeros and ones, that it is written for; None where that was its
+    feed, rows were given, or it raises."""
+    kind = "counts" if counts_its_data(opened_) else "binary" if compares_its_data(opened_) else opened_.feed.kind
+    if opened_.feed.kind in (kind, "counts") or opened_.feed.rows is not None:
         return None
-    feed = replace(opened_.feed, kind="binary")
+    feed = replace(opened_.feed, kind=kind)
     run = opened_.program.run(Setting(x=feed.batch(ROWS, 0)))
     return None if run.error or run.loss is None else replace(opened_, feed=feed, run=run)
 

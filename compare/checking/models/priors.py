@@ -29,6 +29,9 @@ SAME = 1e-9  # relative to the loss: float64's rounding over some thousand addit
 # of, whose rounding is 1e-13 of them; from run to run at one batch size, and from one size to another.
 READ, BETWEEN_SIZES = 1e-7, 1e-6
 MOST_OUTPUTS, MOST_ARRAYS = 3, 40
+# nats, of a KL from datum to datum: a p made of q itself, or of its multiple, is no prior, and would excuse a latent
+# whose KL the loss lacks.
+VARIES = 1e-9
 POSITIVE = (WrittenAs.SIGMA, WrittenAs.VAR)
 REAL = (WrittenAs.LOG_VAR, WrittenAs.LOG_SIGMA)
 STANDARD = Prior()
@@ -97,14 +100,19 @@ def _weight(term: DataTerm, seen: Change) -> float:
     return float(ratios[0]) if np.allclose(ratios, ratios[0], rtol=READ) and ratios[0] > 0 else 0.0
 
 
-def with_own_priors(probed: Probed, latents: Sequence[Latent], likelihood: str | None) -> tuple[Probed, Found] | None:
-    """The probes with a prior for each latent, and what the loss is then; None where no arrays of its own fit."""
+def with_own_priors(
+    probed: Probed, latents: Sequence[Latent], likelihood: str | None, part: DataPart | None = None
+) -> tuple[Probed, Found] | None:
+    """The probes with a prior for each latent, and what the loss is then; None where no arrays of its own fit.
+
+    part: the reconstruction term, where it is known.
+    """
     if probed.heavy or any(each.base is not None for each in latents) or probed.positive:
         return None
     full = probed.with_latents(latents)
     if any(values is None for each in full.probes for values in each.latents):
         return None
-    part = data_part(full, likelihood)
+    part = part or data_part(full, likelihood)
     if part is None:
         return None
     left = _left(full, part)
@@ -160,7 +168,7 @@ def _table(probed: Probed, part: DataPart, place: int, *, sampled: bool) -> tupl
     """The priors that one latent may have, and the KL to each at every probe, as the loss combines its data: (prior,
     value)."""
     means, spreads = _candidates(probed, place)
-    blocks = []
+    blocks, spans = [], []
     for each in probed.probes:
         values, run = each.latents[place], each.run
         assert values is not None
@@ -173,6 +181,7 @@ def _table(probed: Probed, part: DataPart, place: int, *, sampled: bool) -> tupl
             far = (values.z - mean) ** 2 if sampled else values.sigma**2 + (values.mean - mean) ** 2
             kl = (of_q + (log_var + far * np.exp(-log_var)) / 2).sum(-1)  # mean spread datum
         flat = kl.reshape(-1, shape[0])
+        spans.append(flat)
         if each.loss.size != shape[0] or shape[0] == 1:
             flat = flat.mean(1, keepdims=True) if part.mean else flat.sum(1, keepdims=True)
         blocks.append(flat)
@@ -181,6 +190,9 @@ def _table(probed: Probed, part: DataPart, place: int, *, sampled: bool) -> tupl
     mixtures = [*_mixtures(probed, place)] if sampled else []
     table = np.concatenate([table, *(_mixed(probed, part, place, each)[None] for each in mixtures)])
     fine = np.atleast_1d(np.isfinite(table).all(axis=1))
+    fine[: len(priors)] &= (
+        np.max([each.max(1) for each in spans], 0) - np.min([each.min(1) for each in spans], 0) > VARIES
+    )
     return [prior for prior, good in zip([*priors, *mixtures], fine, strict=True) if good], table[fine]
 
 
@@ -234,7 +246,7 @@ def _sized(probed: Probed, latent: Latent, width: int) -> list[int]:
         if (by_datum or for_all) and last.run.draws[number] != frozenset(latent.draws):  # z_2 of z_1 makes p(z_1|z_2)
             value, before = (probed.program.value(each.run, number) for each in (last, first))
             constant = np.array_equal(value.ravel()[:width], before.ravel()[:width])  # is not taken for meant
-            if np.isfinite(value).all() and not constant:
+            if np.isfinite(value).all() and (not constant or set(value.ravel()) <= set(probed.held)):
                 found.setdefault(value.tobytes(), number)
     return list(found.values())[-MOST_ARRAYS:]
 
@@ -266,9 +278,9 @@ def _identified(probed: Probed, part: DataPart, likelihood: str | None) -> Found
     signature = replace(plain, arguments=(*plain.arguments, *arguments))
     mixture = any(each.mixture for each in probed.priors)
     readings = [
-        replace(each, spread=WrittenAs.SIGMA, prior=WrittenAs.LOG_VAR, mixture=mixture)
+        replace(each, spread=WrittenAs.SIGMA, prior=WrittenAs.LOG_VAR, mixture=mixture, data=part.term)
         for each in candidate_readings(signature, [Quantity.NEGATIVE_ELBO], likelihood)
-        if not each.joint and each.data is part.term and (each.sampled or not mixture)
+        if not each.joint and (part.term.arrays > 1 or each.data is part.term) and (each.sampled or not mixture)
     ]
     observations = tuple(probed.observation(each, part.output) for each in probed.probes)
     with np.errstate(all="ignore"):
@@ -291,5 +303,11 @@ def told(probed: Probed) -> str:
             first = next(n for n in (prior.mean, prior.spread) if n is not None)
             other = any(probed.first.draws[n] for n in (prior.mean, prior.spread) if n is not None)
             kind = "made of another latent" if other else "made of the data" if probed.first.of_x[first] else ""
+            values = np.concatenate(
+                [probed.program.value(probed.first, n).ravel() for n in (prior.mean, prior.spread) if n is not None]
+            )
+            if probed.held and set(values) <= set(probed.held):
+                words.append(f"{name} is the Gaussian that was given")
+                continue
             words.append(f"{name} is a Gaussian {kind}" if kind else f"{name} is a learned Gaussian")
     return "; ".join(words)

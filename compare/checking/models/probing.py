@@ -62,6 +62,8 @@ class Probed:
     given: tuple[str, ...] = field(default=())
     priors: tuple[Prior, ...] = ()  # of each latent, where one is not N(0, I)
     data: int | None = None  # the array that is modelled, where that is x with noise on it
+    packed: tuple[int, ...] = ()  # arrays of the likelihood beside the output: dispersion, dropout logits
+    held: tuple[float, ...] = ()  # numbers that a person gave, which a prior may be made of
 
     def outputs(self) -> list[int]:
         """Candidates for the decoder's output: at moved weights, where a bias of 0 hides nothing."""
@@ -105,6 +107,23 @@ class Probed:
         """The data that the loss models: x, or what noise made of it."""
         return probe.setting.x if self.data is None else self.program.value(probe.run, self.data)
 
+    def output_of(self, probe: Probe, output: int) -> Array:
+        """(batch, observed) of the decoder's output, beside it what is packed; one row holds for every datum."""
+        first = as_rows(self.program.value(probe.run, output), len(probe.setting.x))
+        more = [self.program.value(probe.run, each) for each in self.packed]
+        return np.concatenate(
+            [first, *(np.broadcast_to(each.reshape(-1, first.shape[1]), first.shape) for each in more)], axis=1
+        )
+
+    def by_array(self, run: Run, output: int, slope: Array) -> dict[int, Array]:
+        """Slopes by `output_of`, array by array."""
+        found: dict[int, Array] = {}
+        parts = np.split(slope, 1 + len(self.packed), axis=1)
+        for number, part in zip((output, *self.packed), parts, strict=True):
+            shape = self.program.shape(run, number)
+            found[number] = (part if np.prod(shape) == part.size else part.sum(0)).reshape(shape)
+        return found
+
     def signs(self, probe: Probe) -> Array:
         """The signs of sigma, (batch, latent): z = mean - sigma e is as good a sampler."""
         return np.concatenate([np.sign(v.sigma) for v in probe.latents if v is not None], axis=1)
@@ -119,7 +138,7 @@ class Probed:
         sigma = np.concatenate([each.sigma for each in known], axis=1)
         inputs = {
             Role.X: as_rows(self.observed(probe), rows),
-            Role.OUTPUT: as_rows(self.program.value(probe.run, output), rows),
+            Role.OUTPUT: self.output_of(probe, output),
             Role.MEAN: np.concatenate([each.mean for each in known], axis=1),
             Role.SPREAD: sigma if signed else np.abs(sigma),
             Role.Z: np.concatenate([each.z for each in known], axis=1),

@@ -43,6 +43,8 @@ def roughness(probed: Probed, found: Found) -> Rough | None:
     differences, rounding = _differences(found)
     if np.all(np.abs(differences) <= rounding):
         return _rough("", differences, differences, rounding)
+    if probed.packed:  # the guards below are those of one output
+        return None
     observations = found.observations
     for text, columns in _epsilons(observations):
         fitted = np.array([[_reduced(found, column) for column in each] for each in columns])

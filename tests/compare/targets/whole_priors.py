@@ -5,7 +5,7 @@ import math
 import torch
 from torch import nn
 from torch.nn import functional
-from whole_models import VAE, X, Z
+from whole_models import VAE, TwoLatents, X, Z
 
 
 def log_normal(z, mean, log_var):
@@ -95,3 +95,11 @@ class VampByIndex(Vamp):
 class VampTooMuch(Vamp):
     def mixed(self, each):
         return torch.logsumexp(each, 1) - 2 * math.log(3) * each[:, 0].sigmoid()
+
+
+class SecondWithoutKl(TwoLatents):
+    """The KL of the second latent is forgotten."""
+
+    def forward(self, x):
+        recon, _, mu, logvar, z = super().forward(x)
+        return recon, x, mu[:, :Z], logvar[:, :Z], z
