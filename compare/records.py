@@ -62,8 +62,8 @@ class Quantity(StrEnum):
     DRAW  (reference: exact where one exists, else nan)
     ELBO_MEAN, KL_MEAN        scale: standard deviation of one draw (exact where known)
     ELBO_VARIANCE, KL_VARIANCE  standard_error from the fourth moment
-    ELBO_DEVIATION, KL_DEVIATION  max |draw - exact| where the exact variance is zero; least, largest: of the draws;
-                              scale: absolute terms
+    ELBO_DEVIATION, KL_DEVIATION  max |draw - exact| where the exact variance is zero to rounding; least, largest: of
+                              the draws; scale: absolute terms
     LOG_EVIDENCE              reference only: log p(x) where it is known (value = reference)
     KL_EXACT                  reference only: KL(q || p) beside an estimator whose mean it is not (value = reference)
     KL_HISTOGRAM              index: bin; value: count; least, largest: the bin's edges

@@ -1,7 +1,7 @@
 """DRAW: the implementation's own random numbers at one datum, beside the exact mean and variance where they exist."""
 
 from dataclasses import replace
-from math import inf, isfinite, isnan, log, sqrt
+from math import inf, isfinite, isinf, isnan, log, sqrt
 
 import numpy as np
 
@@ -63,7 +63,7 @@ def exactly(task: Task, x: Array) -> Expected:
 
 def _term(task: Task, x: Array, name: str, draws: Array, exact: Expected) -> list[Measurement]:
     mean, variance = float(getattr(exact, f"{name}_mean")), float(getattr(exact, f"{name}_variance"))
-    if variance == 0:
+    if settled(task, x, name, variance):
         return [_deviation(task, x, name, draws, mean)]
     kurtosis = float(getattr(exact, f"{name}_kurtosis"))
     return _mean_and_variance(name, moments_of(draws), mean, variance, kurtosis)
@@ -157,10 +157,23 @@ def _ties(task: Task, x: Array, elbo: Array, ties: Array) -> list[Measurement]:
     return rows
 
 
-def _absolute_terms(task: Task, x: Array) -> float:
+def settled(task: Task, x: Array, name: str, variance: float) -> bool:
+    """Whether every draw should be one number, to the cell's rounding: the exact variance is zero, or its root no more
+    than one unit roundoff of a draw's absolute terms.
+
+    The second is what is left of a zero variance when the problem's own numbers are rounded: in float32 q(z|x) is the
+    posterior to 1e-7, not exactly. A mean within 0.05 of such a standard deviation would be asked of digits that no
+    draw has; each draw is held to the exact value instead, within its rounding.
+    """
+    if variance == 0 or isnan(variance) or isinf(variance):
+        return variance == 0
+    return sqrt(variance) <= float(np.finfo(str(task.dtype)).eps) / 2 * _absolute_terms(task, x, name)
+
+
+def _absolute_terms(task: Task, x: Array, name: str = "elbo") -> float:
     """The oracle's absolute terms of one value at noise of size one in every coordinate."""
     problem, seen = task.rounded(x)
     noise = np.ones((task.estimator.noise_rows, 1, problem.latent))
     with span(ORACLE):
         point = Point(problem=problem, estimator=task.estimator, params=problem.params, x=seen, noise=noise)
-        return float(scales(point, task.dtype)["elbo"])
+        return float(scales(point, task.dtype)[name])

@@ -8,7 +8,7 @@ from math import isfinite, log, nan, sqrt
 
 import numpy as np
 
-from elbo_compare.compare.procedures.draw import exactly
+from elbo_compare.compare.procedures.draw import exactly, settled
 from elbo_compare.compare.procedures.evaluate import ask_oracle
 from elbo_compare.compare.procedures.log_weights import LogMeanExp
 from elbo_compare.compare.procedures.moments import moments_of
@@ -32,7 +32,7 @@ def likelihood(task: Task) -> list[Measurement]:
         estimate, farthest = _weigh(task, task.problem.params, datum, cell.size, evidence)
         estimates.append(estimate)
         exact.append(evidence)
-        if float(known.elbo_variance) == 0:
+        if settled(task, x, "elbo", float(known.elbo_variance)):
             deviations.append(_deviation(task, datum, farthest, evidence))
     rows = [_row(datum, *pair) for datum, pair in enumerate(zip(estimates, exact, strict=True))]
     rows += [_elbo(datum, estimate) for datum, estimate in enumerate(estimates)]

@@ -4,6 +4,7 @@ from collections import defaultdict
 
 import pytest
 
+from elbo_compare.compare.claims import CLAIMS
 from elbo_compare.compare.planning.plan import plan
 from elbo_compare.compare.planning.spec import read_spec
 from elbo_compare.compare.records import Procedure
@@ -61,3 +62,12 @@ def test_the_training_claims_come_from_tens_of_seeds(cells):
 def test_it_takes_under_two_hours_by_the_recorded_run_with_an_empty_cache(cells):
     left = TimeLeft(cells=cells, jobs=2, after_s=seconds_after(len(cells), suites=True))
     assert left.seconds(0.0) < 2 * 3600
+
+
+def test_whoever_is_compared_with_another_cell_finds_it_there(cells):
+    """A profile that leaves the partner out measures a cell for nothing: its verdict is *not run*."""
+    for claim in CLAIMS:
+        if (pairing := claim.pairing) is not None:
+            there = {pairing.key(cell) for cell in cells if claim.is_partner(cell)}
+            alone = [cell.label for cell in cells if claim.applies(cell) and pairing.key_wanted(cell) not in there]
+            assert not alone, claim.id

@@ -9,6 +9,7 @@ from scipy.special import logsumexp
 
 from elbo_compare.compare.claims import by_id
 from elbo_compare.compare.judging.judge import judge
+from elbo_compare.compare.procedures.draw import draw
 from elbo_compare.compare.procedures.likelihood import after_training, likelihood
 from elbo_compare.compare.procedures.log_weights import LogMeanExp
 from elbo_compare.compare.procedures.task import InvalidResultError, Task
@@ -51,6 +52,15 @@ class Counting:
         self.asked.append((n, seed))
         found = self.inner.draw(params, x, n, seed, chunk)
         return Draws(elbo=found.elbo + self.shift, kl=found.kl, dtype=found.dtype)
+
+
+class Rounded(Counting):
+    """The same in float32."""
+
+    def draw(self, params, x, n, seed, chunk):
+        found = super().draw(params, x, n, seed, chunk)
+        elbo, kl = (array.astype(np.float32).astype(np.float64) for array in (found.elbo, found.kl))
+        return Draws(elbo=elbo, kl=kl, dtype=DType.FLOAT32)
 
 
 def judged(identifier: str, of: Cell, rows) -> Outcome:
@@ -133,6 +143,19 @@ def test_at_the_exact_posterior_every_draw_is_log_px():
     rows = likelihood(task(of))
     assert [row.index for row in rows if row.quantity is Quantity.LOG_WEIGHT_DEVIATION] == [0, 1, 2]
     assert judged("LIK-002", of, rows) is Outcome.AGREES
+
+
+@pytest.mark.parametrize(("shift", "outcome"), [(0.0, Outcome.AGREES), (1e-3, Outcome.DIFFERS)])
+def test_in_float32_the_posterior_s_weights_are_held_to_log_px_one_by_one(shift, outcome):
+    """Rounded to float32, q(z|x) is the posterior to 1e-7: its variance is none that roundings let be seen."""
+    of = cell(weights="posterior", size=20, data=2, dtype="float32")
+    rows = likelihood(task(of, Rounded(of, shift)))
+    assert judged("LIK-002", of, rows) is outcome
+    drawn = replace(of, procedure=Procedure.DRAW)
+    rows = draw(task(drawn, Rounded(of, shift)))
+    assert judged("LG-004", drawn, rows) is outcome
+    assert judged("ORD-001", drawn, rows) is outcome
+    assert not any(row.quantity is Quantity.ELBO_MEAN for row in rows)  # whose margin would be of digits nobody has
 
 
 def test_draws_are_asked_for_in_blocks_with_a_seed_each():
