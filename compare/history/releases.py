@@ -64,7 +64,8 @@ AHEAD = {  # for the newest one of its day
 }
 OLD_JAX = 30  # 0.4.30: the first JAX whose wheels know NumPy 2 and SciPy 1.13 well
 OLD_ARRAYS = ("numpy==1.26.4", "scipy==1.11.4")
-OLD_PYTENSOR = "5.16.2"  # before it PyMC stands on a pytensor that asks NumPy for what NumPy 2 has dropped
+# Before these PyMC stands on a pytensor that asks NumPy for what NumPy 2 has dropped, and then for what 1.26 has.
+OLD_PYTENSOR = {"5.16.2": OLD_ARRAYS, "5.10.0": ("numpy==1.25.2", "scipy==1.11.4")}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,8 +123,9 @@ class Release:
     def requirements(self) -> tuple[str, ...]:
         """What its environment holds; a version that is not in the table gets the JAX that pip finds to fit."""
         if self.library not in JAX_OF:
-            old = self.library is Library.PYMC and place(self.version) < place(OLD_PYTENSOR)
-            return (self.requirement, *BESIDE.get(self.library, ()), *(OLD_ARRAYS if old else ()))
+            ends = OLD_PYTENSOR if self.library is Library.PYMC else {}
+            old = [arrays for end, arrays in ends.items() if place(self.version) < place(end)]
+            return (self.requirement, *BESIDE.get(self.library, ()), *(old[-1] if old else ()))
         jax = JAX_OF.get(self.library, {}).get(self.version)
         beside = ("funsor",) if self.library is Library.NUMPYRO else ()
         if jax is None:
