@@ -64,8 +64,9 @@ AHEAD = {  # for the newest one of its day
 }
 OLD_JAX = 30  # 0.4.30: the first JAX whose wheels know NumPy 2 and SciPy 1.13 well
 OLD_ARRAYS = ("numpy==1.26.4", "scipy==1.11.4")
-# Before these PyMC stands on a pytensor that asks NumPy for what NumPy 2 has dropped, and then for what 1.26 has.
-OLD_PYTENSOR = {"5.16.2": OLD_ARRAYS, "5.10.0": ("numpy==1.25.2", "scipy==1.11.4")}
+# Before these PyMC stands on a pytensor that asks NumPy for what NumPy 2 has dropped, and then for what 1.26 has; the
+# ArviZ that it is content with asks Matplotlib for what 3.9 and later have dropped.
+OLD_PYTENSOR = {"5.16.2": OLD_ARRAYS, "5.10.0": ("numpy==1.25.2", "scipy==1.11.4", "matplotlib==3.8.4")}
 
 
 @dataclass(frozen=True, kw_only=True)
