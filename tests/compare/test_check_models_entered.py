@@ -94,3 +94,16 @@ def test_a_numpyro_pair_and_a_jax_training_step():
     result = checked("model", "whole_jax_steps.py")
     assert result.verdict is CheckVerdict.RIGHT, result.as_text()
     assert "Trace_ELBO of your own networks (NumPyro" in result.message
+
+
+def test_inputs_beside_targets_are_what_the_decoder_gave():
+    result = checked("Fitted", "whole_given.py", loss="by_torchs_names")
+    assert result.verdict is CheckVerdict.RIGHT, result.as_text()
+    assert checked("Fitted", "whole_given.py", loss="turned_round").verdict is not CheckVerdict.RIGHT
+
+
+def test_a_determinant_is_told_by_its_name_whatever_order_forward_has():
+    result = checked("WithoutSteps", "whole_given.py", loss="flow_loss")
+    assert result.verdict is CheckVerdict.RIGHT, result.as_text()
+    assert "your loss = Trace_ELBO of your own networks" in result.message
+    assert checked("WithoutSteps", "whole_given.py", loss="flow_loss_at_the_mean").verdict is not CheckVerdict.RIGHT

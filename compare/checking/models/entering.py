@@ -7,7 +7,7 @@ import inspect
 import itertools
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.util import find_spec
@@ -296,8 +296,9 @@ def _arguments(
     def by_names(x: Any) -> Any:
         out = caller.forward(x)
         seen = named_outputs(caller, out)
-        return [_pick(name, caller, x, seen) for name in names], out
+        return [_pick(called_by.get(name, name), caller, x, seen) for name in names], out
 
+    called_by = _as_torch_calls_them(names)
     if names and not star:
         yield by_names, ", ".join(names)
 
@@ -325,6 +326,13 @@ def _arguments(
         yield placed(order), f"*{order}" if star else f"{', '.join(names)} by position: {order}"
 
 
+def _as_torch_calls_them(names: Sequence[str]) -> dict[str, str]:
+    """`inputs` beside `targets` is what the decoder gave, as in torch's own losses; an output by name comes first."""
+    first = [name for name in names if name in ("input", "inputs")]
+    known = any((read := read_name(name)) is not None and read[0] is Role.OUTPUT for name in names)
+    return dict.fromkeys(first, "output") if not known and {"target", "targets"} & set(names) else {}
+
+
 def _simple(name: str, caller: Caller) -> Callable[[Caller, Any], Any] | None:
     """A parameter that needs no forward: x, the model, a batch size, a step's number."""
     if name in MODEL_NAMES:
@@ -348,6 +356,9 @@ def _simple(name: str, caller: Caller) -> Callable[[Caller, Any], Any] | None:
     return (lambda caller, x: x) if read is not None and read[0] is Role.X else None
 
 
+LOG_DET = re.compile(r"(^|_)ldj$|log_?det|log_?abs_?det|jacobian", re.IGNORECASE)  # of a flow
+
+
 class Pair(tuple):
     """A loader's batch: rows and labels; what takes a tensor gets the rows."""
 
@@ -366,6 +377,9 @@ def _pick(name: str, caller: Caller, x: Any, seen: list[tuple[str, Any]]) -> Any
                 return value
         if read[0] is Role.OUTPUT:
             return seen[0][1]
+    for other, value in seen if LOG_DET.search(name) else ():
+        if LOG_DET.search(other):
+            return value
     if simple is not None:
         return simple(caller, x)
     raise TypeError(f"what {name} is can't be told; forward gave {', '.join(n for n, _ in seen)}")
