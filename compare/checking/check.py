@@ -280,6 +280,7 @@ def _at(
             said += [experiment.shapes.steps_text] if experiment.shapes.steps_text else []
             said += [tie.text for tie in assignment.callee.ties]
             sized = [name for name in assignment.callee.sized if name.startswith(OWN)]
+            said += [f"{name} is not read: a fixed variance" for name in _variances_not_read(assignment.callee)]
             fed = [a.name for a in signature.arguments if a.name.startswith(OWN)]
             said += [f"fed as they stand: {', '.join(fed)}; what sets them is not run"] if fed else []
             said += [f"{name} is given the width of {assignment.callee.sized[name]}" for name in sized]
@@ -306,6 +307,12 @@ def _at(
         ),
         finding,
     )
+
+
+def _variances_not_read(callee: Callee) -> list[str]:
+    """Variances of the decoder that the function takes and never reads."""
+    given = [name for name, value in callee.constants.items() if value is None]
+    return [name for name in given if (pair := read_name(name)) and pair[0] is Role.OUTPUT_SPREAD]
 
 
 def _of_one_sample(finding: Finding, experiment: Experiment, label: str) -> Finding:

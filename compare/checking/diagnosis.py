@@ -20,6 +20,7 @@ from elbo_compare.compare.checking.scanning import Break
 from elbo_compare.compare.checking.signature import Signature
 from elbo_compare.compare.records import Outcome
 
+SAME_SHARE = 1e-5  # of the right gradient: float32 rounding
 SHOWN = 3  # terms of a formula that are named; the formula itself shows the others
 
 
@@ -232,7 +233,27 @@ def gradient_text(term: TermRecord) -> str:
     if roles is None:
         return "no gradient: it is cut off from every input"
     parts = [text for role in roles if (text := _role_text(term, role))]
-    return "only its gradient is off: " + ", ".join(parts) if parts else ""
+    if not parts:
+        return ""
+    balanced = "; the shares of q and of p add up to 1: KL balancing (Hafner et al. 2021)" if _balanced(term) else ""
+    return f"only its gradient is off: {', '.join(parts)}{balanced}"
+
+
+def _balanced(term: TermRecord) -> bool:
+    """Whether q gets one share of the right gradient and p the rest: two KLs, each with one side detached."""
+    shares = []
+    for role in (Role.MEAN, Role.SPREAD, Role.PRIOR_MEAN, Role.PRIOR_SPREAD):
+        if role not in (term.term(term.record.ordinary[0]).gradients or {}):
+            return False
+        got, right = _stacked(term, role, term.record.ordinary)
+        nonzero = np.abs(right) > 1e-6 * np.abs(right).max()
+        ratio = got[nonzero] / right[nonzero]
+        if not ratio.size or np.ptp(ratio) > SAME_SHARE:
+            return False
+        shares.append(float(ratio[0]))
+    mean, spread, prior_mean, prior_spread = shares
+    one = isclose(mean, spread, abs_tol=SAME_SHARE) and isclose(prior_mean, prior_spread, abs_tol=SAME_SHARE)
+    return one and isclose(mean + prior_mean, 1, abs_tol=SAME_SHARE) and 0 < mean < 1
 
 
 def _role_text(term: TermRecord, role: Role) -> str:

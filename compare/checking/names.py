@@ -120,7 +120,7 @@ OBSERVED = (
     "x xs data target targets true input inputs inp image images img imgs batch orig original real label labels "
     + (
         "gt truth y obs observed observation observations feature features counts count clicks xb sequence pixels "
-        "adj adjacency action actions"
+        "adj adjacency action actions pixel value values waveform audio wav spectrogram mel mels signal series"
     )
 )
 COUNTED = "size sizes dim dims batch nodes len length count numel points rows examples samples channels pixels"

@@ -186,15 +186,24 @@ def _packed(nodes: Sequence[ast.AST], name: str) -> Packed | None:
 def _sliced(nodes: Sequence[ast.AST], name: str) -> Packed | None:
     """Two halves that the body cuts by hand: `h[:, :k]` and `h[:, k:]`."""
     found: dict[str, dict[str, str]] = {}
-    for node in nodes:
-        value = node.value if isinstance(node, ast.Assign) and len(node.targets) == 1 else None
-        if isinstance(node, ast.Assign) and isinstance(value, ast.Subscript) and _is(value.value, name):
-            where = re.fullmatch(r"\(?(?::|\.\.\.), (?P<front>\w*):(?P<back>\w*)\)?", ast.unparse(value.slice))
+    for target, value in (pair for node in nodes if isinstance(node, ast.Assign) for pair in _each(node)):
+        if isinstance(value, ast.Subscript) and _is(value.value, name):
+            cut = ast.unparse(value.slice).removeprefix("(").removesuffix(")")
+            where = re.fullmatch(r"(?::|\.\.\.), (?P<front>[^:]*):(?P<back>[^:]*)", cut)
             if where and bool(where["front"]) is not bool(where["back"]):
                 side = "first" if where["back"] else "second"
-                found.setdefault(where["front"] or where["back"], {})[side] = _called(node.targets[0])
+                found.setdefault(where["front"] or where["back"], {})[side] = _called(target)
     halves = [(one["first"], one["second"]) for one in found.values() if len(one) == 2]
     return Packed(name=name, way=Way.HALVES, parts=halves[0]) if halves else None
+
+
+def _each(node: ast.Assign) -> Iterator[tuple[ast.AST, ast.AST]]:
+    """Each name with what it is given, of `a = x` and of `a, b = x, y`."""
+    target, value = node.targets[0], node.value
+    if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple) and len(target.elts) == len(value.elts):
+        yield from zip(target.elts, value.elts, strict=True)
+    elif len(node.targets) == 1:
+        yield target, value
 
 
 def _written(nodes: Sequence[ast.AST], name: str) -> bool:

@@ -62,11 +62,12 @@ def saturating(subject: Subject, one: JudgedReading) -> JudgedReading | None:
 
 
 def _guards(experiment: Experiment, term: TermRecord, known: Sequence[float]) -> Iterator[Guard]:
-    """The sigmoid alone, then one whose probabilities are clamped or held up by an epsilon."""
+    """The sigmoid alone, then one whose probabilities are held up by an epsilon. A clamp of them is none: it cuts the
+    gradient where the logits are still exact, and the catalogue has it as a mistake."""
     yield Guard(saturates=True)
     ones, zeros = (_bound(experiment, term, known, x=x) for x in (1.0, 0.0))
     guard = Guard(ones=ones, zeros=zeros, saturates=True)
-    if (ones or zeros) and guard.tolerated:
+    if (ones or zeros) and guard.tolerated and not any(bound and bound.clamped for bound in (ones, zeros)):
         yield guard
 
 

@@ -46,7 +46,7 @@ KINDS = [
     ("kl_in_probabilities", WRONG, r"right where it does not overflow.*float32 from \|z\|"),
     ("as_dataclass", RIGHT, "averaged over the batch"),
     # 2. guards as guards
-    ("clamped_logits", RIGHT, r"guard, a sigmoid in front .*clamped to \[1e-06, 1 - 1e-06\]"),
+    ("clamped_logits", WRONG, r"clamped to \[1e-6, 1 - 1e-6\]"),
     ("one_sided_epsilon", RIGHT, r"guard, log\(p \+ 1e-08\)"),
     ("sigma_floor", RIGHT, "guard, sigma clamped at 0.003|guard, sigma.2 clamped at 9e-06"),
     # 3. likelihoods by value

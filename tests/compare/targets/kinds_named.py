@@ -276,3 +276,31 @@ def iwae_of_samples(x, p_x_given_z, q_z_given_x, p_z, z):
     data = p_x_given_z.log_prob(repeated).sum((1, 2, 3)).reshape(b, k)
     latents = p_z.log_prob(z[:, 0]).sum(-1) - q_z_given_x.log_prob(z[:, 0]).sum(-1)
     return -torch.logsumexp(data + latents[:, None], 1) + math.log(k)
+
+
+def nll_of_cut_parameters(x, params):
+    mu, log_s = params[..., : x.shape[-1]], params[..., x.shape[-1] :]
+    return (0.5 * math.log(2 * math.pi) + log_s + 0.5 * ((x - mu) / log_s.exp()) ** 2).sum(-1)
+
+
+def nll_of_cut_parameters_off(x, params):
+    mu, log_s = params[..., : x.shape[-1]], params[..., x.shape[-1] :]
+    return (0.5 * math.log(2 * math.pi) + log_s + ((x - mu) / log_s.exp()) ** 2).sum(-1)
+
+
+def loss_of_a_batch(batch, outputs):
+    data = functional.mse_loss(outputs["reconstruction"], batch["pixel_values"], reduction="sum") / 2
+    return data + _kl(outputs["mu"], outputs["logvar"])
+
+
+def kl_balanced(post_mean, post_std, prior_mean, prior_std):
+    def kl(q_mean, q_std, p_mean, p_std):
+        gap = q_std**2 + (q_mean - p_mean) ** 2
+        return (torch.log(p_std / q_std) + gap / (2 * p_std**2) - 0.5).sum(-1)
+
+    of_p = kl(post_mean.detach(), post_std.detach(), prior_mean, prior_std)
+    return (0.8 * of_p + 0.2 * kl(post_mean, post_std, prior_mean.detach(), prior_std.detach())).mean()
+
+
+def nll_beside_a_gamma(x, x_hat, loggamma_x):
+    return 0.5 * ((x - x_hat) ** 2).sum()
