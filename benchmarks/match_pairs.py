@@ -224,6 +224,8 @@ def publish(folder: Path, found: list[Row]) -> None:
     }  # fmt: skip
     content = {"summary": summary, "rows": [asdict(each) for each in found]}
     (folder / "match_pairs.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    several = len(summary["trees"]) > 1
+    kept = " A row that an earlier commit measured is kept as it was." if several else " All rows are of one commit."
     text = (
         f"# `compare match` on {len(found)} matches\n\n"
         f"{summary['named']} of {len(planted)} planted differences are named; "
@@ -236,7 +238,7 @@ def publish(folder: Path, found: list[Row]) -> None:
         "made by `python benchmarks/match_pairs.py`.\n\n"
         "Of the differences in unseen.py 3 of 11 were named at their first run; what lacked was mended as kinds, the "
         "last three (a temperature, swapped heads, a mixture that is summed over in the model) after they had stood "
-        "here as not named. A row that an earlier commit measured is kept as it was.\n\n"
+        f"here as not named.{kept}\n\n"
     )
     changed = "".join(f"- {each.first}: {each.changed}.\n" for each in found if each.changed)
     changed = f"\n## Expectations changed after their first run\n\n{changed}" if changed else ""

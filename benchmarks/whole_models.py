@@ -337,10 +337,12 @@ def rows(answers: Mapping[str, Any]) -> Iterator[str]:
     yield "# Public VAE programs, whole, under `compare check`\n"
     as_read = sum(each["as_wanted"] for each in answers.values())
     judged = Counter(each["verdict"] for each in answers.values() if each["verdict"] in JUDGED and each["as_wanted"])
+    trees = sorted({each["tree"] for each in answers.values()})
     slow = sum(each["cpu_s"] > LIMIT_S for each in answers.values())
     slow_judged = sum(each["cpu_s"] > LIMIT_S and each["verdict"] in JUDGED for each in answers.values())
     yield (
-        f"{len(answers)} programs, each tried without an edit by the command shown; {as_read} gave what a reading of "
+        f"{len(answers)} programs, each tried without an edit by the command shown, at commit {', '.join(trees)}; "
+        f"{as_read} gave what a reading of "
         "the program says (verdict and words; some were read again after a first answer). "
         f"{judged.total()} of these were judged ({', '.join(f'{n} {verdict}' for verdict, n in judged.items())}). "
         f"{slow}, {slow_judged} of them judged, took more than {LIMIT_S:.0f} CPU seconds (the command in one "
