@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from math import ceil
 from queue import Empty, SimpleQueue
-from threading import Thread
+from threading import Thread, Timer
 from time import monotonic, sleep
 from typing import Any
 
@@ -34,6 +34,8 @@ from elbo_compare.suites import datasets
 
 CONNECT_S = 20.0
 POLL_S = 2.0
+FETCH_S = 10.0  # for what a batch brought, some kilobytes
+AGAIN_S = 0.2  # until a batch whose results were lost is looked at again
 REST_S = 3.0  # as long as we wait for an answer at the end
 WORKERLESS_S = 60.0  # a batch system may replace a worker; nobody does for longer without saying so
 ADDRESS = re.compile(r"(?:(?:tcp|tls|ucx|wss?)://)?(?:\[[0-9a-fA-F:.]+\]|[\w.-]+):\d{1,5}(?:/\S*)?")
@@ -164,14 +166,15 @@ class _Todo:
         seen = monotonic()
         while self.waiting:
             future = self._ended()
-            if future is not None or self.cluster.workers():
+            if future is not None:
+                again.extend([cell] for cell in self._collect(future, self.waiting.pop(future)))
+            brought = future is not None and future not in self.waiting
+            if brought or self.cluster.workers():
                 seen = monotonic()
             elif monotonic() - seen > WORKERLESS_S:
                 raise IncompleteError(_WORKERLESS.format(seconds=WORKERLESS_S))
-            if future is not None:
-                again.extend([cell] for cell in self._collect(future, self.waiting.pop(future)))
-                while self._has_room() and (batch := again.popleft() if again else next(batches, None)) is not None:
-                    self._submit(batch)
+            while brought and self._has_room() and (batch := again.popleft() if again else next(batches, None)):
+                self._submit(batch)
 
     def time(self, group: list[Cell], tries: int = 2) -> None:
         """One timing group, on the worker that had the last one while it lives."""
@@ -181,8 +184,8 @@ class _Todo:
         while self._ended() is not future and place in self.cluster.workers():
             pass
         del self.waiting[future]
-        if future.status == "finished":
-            self._keep(future.result())
+        if (answer := _answer(future)) is not None:
+            self._keep(answer)
             return
         reason = _lost(future)
         self.cluster.client.cancel([future], force=True)
@@ -222,9 +225,17 @@ class _Todo:
         return future
 
     def _collect(self, future: Any, cells: list[Cell]) -> list[Cell]:
-        """Hand the batch's results over; returns the cells to try again, one by one."""
-        if future.status == "finished":
-            self._keep(future.result())
+        """Hand the batch's results over; returns the cells to try again, one by one.
+
+        A worker that is lost takes with it what it has ended and nobody has fetched: the scheduler has that done again.
+        """
+        if (answer := _answer(future)) is not None:
+            self._keep(answer)
+            return []
+        if future.status in ("finished", "lost", "pending"):
+            self.waiting[future] = cells
+            (again := Timer(AGAIN_S, self.arrived.put, (future,))).daemon = True
+            again.start()
             return []
         if future.status != "error":
             raise IncompleteError(
@@ -241,6 +252,20 @@ class _Todo:
         self.pool.spans += [(str(kind), now + start, now + end) for kind, start, end in answer["spans"]]
         for result in answer["results"]:
             self.finish(result_from_json(result))
+
+
+def _answer(future: Any) -> dict[str, Any] | None:
+    """What a batch brought; None where it brought nothing, or the worker that holds it can't be asked."""
+    if future.status != "finished":
+        return None
+    try:
+        return future.result(timeout=FETCH_S)
+    except TimeoutError:
+        return None
+    except Exception:
+        if future.status == "finished":
+            raise
+        return None
 
 
 def _lost(future: Any) -> str:

@@ -180,7 +180,7 @@ class Future:
     def __init__(self, cells, status):
         self.cells, self.status = cells, status
 
-    def result(self):
+    def result(self, timeout):
         return {"environment": {}, "spans": (), "results": self.cells}
 
     def exception(self):
@@ -222,6 +222,75 @@ def test_j_is_how_many_batches_of_one_cell_at_a_time_are_out(monkeypatch, jobs, 
     assert len(finished) == 16
     assert client.most == most + (jobs is None and first == "error")
     assert client.sizes.count(1) == (2 if first == "error" else 0)  # a batch that was lost is tried cell by cell
+
+
+class Losing(Future):
+    """What a batch becomes whose worker dies after it has ended: found so when its state is asked, or its results."""
+
+    def __init__(self, cells, states, fails):
+        self.cells, self.states, self.fails = cells, list(states), fails
+
+    @property
+    def status(self):
+        return self.states[0]
+
+    def result(self, timeout):
+        if self.fails and len(self.states) > 1:
+            self.states.pop(0)
+            raise self.fails
+        return super().result(timeout)
+
+
+@pytest.mark.parametrize(
+    ("states", "fails"),
+    [
+        (("lost", "pending", "finished"), None),
+        (("finished", "lost", "finished"), OSError("gone")),
+        (("finished", "finished"), TimeoutError()),
+    ],
+)
+def test_results_that_were_lost_with_their_worker_are_waited_for_again(monkeypatch, states, fails):
+    from elbo_compare.compare.running import dask_cluster as it
+
+    future, finished = Losing(["cell"], states, fails), []
+    monkeypatch.setattr(it, "cell_to_json", str)
+    monkeypatch.setattr(it, "result_from_json", lambda content: content)
+    monkeypatch.setattr(it.DaskCluster, "meet", lambda self, address, there: None)
+    monkeypatch.setattr(it, "AGAIN_S", 0.0)
+    monkeypatch.setattr(it.DaskCluster, "workers", lambda self: ["here"])
+    client = SimpleNamespace(submit=lambda *arguments, pure: future)
+    cluster = it.DaskCluster(client=client, device="cpu", local={})
+    todo = it._Todo(cluster=cluster, pool=SimpleNamespace(spans=[]), finish=finished.append, limits={}, side_by_side=1)
+    future.add_done_callback = lambda done: done(future)
+    ended, looks = todo._ended, []
+
+    def look():
+        """The scheduler has gone on meanwhile."""
+        looks.append(1)
+        assert len(looks) < 10, "waited for over and over"
+        if len(looks) > 1 and future.status in ("lost", "pending"):
+            future.states.pop(0)
+        return ended()
+
+    monkeypatch.setattr(todo, "_ended", look)
+    todo.run([["cell"]])
+    assert finished == ["cell"]
+
+
+def test_results_that_nobody_can_bring_back_do_not_keep_a_run_from_ending(monkeypatch):
+    from elbo_compare.compare.errors import IncompleteError
+    from elbo_compare.compare.running import dask_cluster as it
+
+    future = Losing(["cell"], ["lost"], None)
+    future.add_done_callback = lambda done: done(future)
+    monkeypatch.setattr(it, "cell_to_json", str)
+    monkeypatch.setattr(it, "AGAIN_S", 0.01)
+    monkeypatch.setattr(it, "WORKERLESS_S", 0.3)
+    monkeypatch.setattr(it.DaskCluster, "workers", lambda self: [])
+    cluster = it.DaskCluster(client=SimpleNamespace(submit=lambda *_, pure: future), device="cpu", local={})
+    todo = it._Todo(cluster=cluster, pool=SimpleNamespace(spans=[]), finish=print, limits={}, side_by_side=1)
+    with pytest.raises(IncompleteError, match="has had no worker"):
+        todo.run([["cell"]])
 
 
 class Clocks:
