@@ -16,10 +16,16 @@ from typing import Any
 
 from elbo_compare.compare.checking.source import surface
 
-KEPT = frozenset(["mean", "sum", "squeeze", "item", "reshape", "view", "reduce_mean", "reduce_sum", "average", "float"])
+KEPT = frozenset(
+    ["mean", "sum", "squeeze", "item", "reshape", "view", "reduce_mean", "reduce_sum", "average", "float", "scale"]
+)
 GRADIENTS = frozenset(["grad", "value_and_grad", "filter_grad", "filter_value_and_grad"])
 DESCENT = ("apply_updates", "opt_update", "apply_gradients")  # what steps against a gradient
-ASCENT = re.compile(r"maximi[sz]e\s*=\s*True|\+=.*\.grad|ascent|scale\(\s*(lr|1)|\.maximi[sz]e\(")  # a step upwards
+# A step upwards, or a gradient that is turned before the step.
+ASCENT = re.compile(
+    r"maximi[sz]e\s*=\s*True|\+=.*\.grad|ascent|scale\(\s*(lr|1)|\.maximi[sz]e\("
+    r"|grad\w*\.neg_|\.grad\s*(\*=|=\s*-)|\bnegative\b|lambda (?P<one>\w+): -(?P=one)\b"
+)
 CALLED = frozenset(["forward", "__call__", "call"])  # of an object: called by another name
 ROUNDS = 3  # functions that hand it on to others
 
@@ -59,17 +65,20 @@ def _of_file(file: str, name: str) -> Use | None:
         return None
     if ASCENT.search(text):
         return None
+    places = _defined(tree)
+    if len(places.get(name, [])) > 1:  # which of them a call means can't be told
+        return None
     known: dict[str, int] = {name: 1}
     uses: list[Use] = []
     descends = any(word in text for word in DESCENT)
     for _ in range(ROUNDS):
         uses, handed = [], dict(known)
         for scope in (tree, *(n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef))):
-            follower = _Follower(known, descends=descends)
+            follower = _Follower(known, places, descends=descends)
             follower.run(scope.body)
             uses += follower.uses
             own = getattr(scope, "name", "")
-            if own and own != name and follower.returned:
+            if own != name and len(places.get(own, [])) == 1 and follower.returned:
                 handed[own] = follower.returned
         if handed == known:
             break
@@ -78,11 +87,21 @@ def _of_file(file: str, name: str) -> Use | None:
     return uses[0] if len(signs) == 1 else None
 
 
+def _defined(tree: ast.Module) -> dict[str, list[bool]]:
+    """By name, of every function of that name whether it is a method."""
+    methods = {id(f) for n in ast.walk(tree) if isinstance(n, ast.ClassDef) for f in n.body}
+    found: dict[str, list[bool]] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef):
+            found.setdefault(node.name, []).append(id(node) in methods)
+    return found
+
+
 class _Follower:
     """One body, statement by statement: the sign with which the value stands in each variable."""
 
-    def __init__(self, known: Mapping[str, int], *, descends: bool) -> None:
-        self.known, self.descends = known, descends
+    def __init__(self, known: Mapping[str, int], places: Mapping[str, list[bool]], *, descends: bool) -> None:
+        self.known, self.places, self.descends = known, places, descends
         self.signs: dict[str, int] = {}
         self.uses: list[Use] = []
         self.returned = 0
@@ -92,11 +111,23 @@ class _Follower:
         for node in body:
             if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
                 continue
+            if isinstance(node, ast.If):
+                self._either(node)
+                continue
             blocks = [block for field in ("body", "orelse", "finalbody") if (block := getattr(node, field, []))]
             if not blocks:
                 self._statement(node)
             for block in blocks:
                 self.run(block)
+
+    def _either(self, node: ast.If) -> None:
+        """What is left in a variable where both branches leave the same."""
+        before = dict(self.signs)
+        self.run(node.body)
+        one, self.signs = self.signs, before
+        self.run(node.orelse)
+        names = one.keys() | self.signs.keys()
+        self.signs = {n: sign for n in names if (sign := one.get(n, 0)) == self.signs.get(n, 0)}
 
     def _statement(self, node: ast.stmt) -> None:
         if isinstance(node, ast.Assign):
@@ -116,6 +147,8 @@ class _Follower:
     def _minimising(self, call: ast.Call) -> None:
         called = getattr(call.func, "attr", getattr(call.func, "id", ""))
         sign = 0
+        if any(keyword.arg in ("gradient", "grad_tensors") for keyword in call.keywords):
+            return
         if called == "backward" and isinstance(call.func, ast.Attribute):
             sign = self.of(call.args[0]) if call.args else self.of(call.func.value)
         elif called == "minimize" and call.args:
@@ -139,11 +172,11 @@ class _Follower:
             return self.of(node.operand) * (-1 if isinstance(node.op, ast.USub) else 1)
         if isinstance(node, ast.BinOp):
             return self._of_two(node)
-        if isinstance(node, (ast.Subscript, ast.Attribute)):
-            return self.of(node.value)
+        if isinstance(node, ast.Subscript):  # of what a function returns, the first is the loss
+            return self.of(node.value) if getattr(node.slice, "value", None) == 0 else 0
         if isinstance(node, ast.Call):
             called = getattr(node.func, "attr", getattr(node.func, "id", ""))
-            if called in self.known:
+            if called in self.known and self.places.get(called, [True])[0] is isinstance(node.func, ast.Attribute):
                 return self.known[called]
             owner = self.of(node.func.value) if isinstance(node.func, ast.Attribute) else 0
             return (owner or (self.of(node.args[0]) if node.args else 0)) if called in KEPT else 0
@@ -156,8 +189,7 @@ class _Follower:
         if isinstance(node.op, (ast.Add, ast.Sub)):
             return 0 if left * right < 0 else left or right
         if isinstance(node.op, (ast.Mult, ast.Div)) and not (left and right):
-            other = node.right if left else node.left
-            return (left or right) * (-1 if isinstance(other, ast.UnaryOp) and isinstance(other.op, ast.USub) else 1)
+            return (left or right) * _sign_of_factor(node.right if left else node.left, node.op)
         return 0
 
 
@@ -167,3 +199,10 @@ def _first_names(targets: list[ast.expr]) -> Iterator[str]:
         first = target.elts[0] if isinstance(target, ast.Tuple) and target.elts else target
         if isinstance(first, ast.Name):
             yield first.id
+
+
+def _sign_of_factor(factor: ast.expr, op: ast.operator) -> int:
+    """Of a number that is written; what one divides by is a size, and what else one multiplies by may be -1."""
+    if isinstance(factor, ast.UnaryOp) and isinstance(factor.op, ast.USub):
+        return -_sign_of_factor(factor.operand, op)
+    return int(isinstance(factor, ast.Constant) or isinstance(op, ast.Div))
