@@ -17,11 +17,11 @@ from elbo_compare.compare.checking.diagnosis import Diagnosis, DifferenceForm
 from elbo_compare.compare.checking.experiment import Experiment
 from elbo_compare.compare.checking.failure import FunctionError
 from elbo_compare.compare.checking.guards import PROBABILITIES, Bound, Guard, bound_of
-from elbo_compare.compare.checking.inputs import ORDINARY, signs
+from elbo_compare.compare.checking.inputs import EDGE, FAR_OUTPUT, ORDINARY, at_edge, signs
 from elbo_compare.compare.checking.judging import JudgedReading, Subject
 from elbo_compare.compare.checking.likelihoods import Domain
 from elbo_compare.compare.checking.names import Role
-from elbo_compare.compare.checking.readings import UNIT_ROUNDOFF, target
+from elbo_compare.compare.checking.readings import UNIT_ROUNDOFF, target, value_distance
 from elbo_compare.suites.contract import DType
 
 # Where the edge is judged: 1 - p of a logit of 20 has seven digits left in float64, one of 10 has three in float32. At
@@ -54,11 +54,21 @@ def saturating(subject: Subject, one: JudgedReading) -> JudgedReading | None:
                 reading, roundoff = replace(one.term.reading, guard=guard), UNIT_ROUNDOFF[experiment.dtype]
                 term = replace(one.term, record=found, reading=reading, roundoff=roundoff)
                 trial = replace(one, experiment=experiment, record=found, term=term, claims=judge(term))
-                if trial.right:
+                if trial.right and _holds_far_out(experiment, term):
                     return replace(trial, diagnosis=_named(experiment, one.term, guard))
     except FunctionError:
         return None
     return None
+
+
+def _holds_far_out(experiment: Experiment, term: TermRecord) -> bool:
+    """Whether the value alone is right up to the rounding of p where logits are judged otherwise, in float64: what is
+    clamped before a sigmoid, or another function far out, is no guard. In float32 p rounds to 1 before that place."""
+    if experiment.dtype is not DType.FLOAT64:
+        return True
+    case = at_edge(experiment.ordinary(ORDINARY[0]), experiment.domain, FAR_OUTPUT, EDGE)
+    one = experiment.observe(case, differentiate=False)
+    return value_distance(term.reading, term.reduction, term.term(one), one, term.roundoff).ratio <= 1
 
 
 def _guards(experiment: Experiment, term: TermRecord, known: Sequence[float]) -> Iterator[Guard]:
