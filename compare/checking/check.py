@@ -25,6 +25,7 @@ from elbo_compare.compare.checking.names import OURS, OWN, Role, read_name
 from elbo_compare.compare.checking.objectives import Name
 from elbo_compare.compare.checking.result import GOOD, CheckResult, CheckVerdict
 from elbo_compare.compare.checking.roles import Assignment, assignments
+from elbo_compare.compare.checking.several_samples import not_averaged
 from elbo_compare.compare.checking.signature import FunctionKind, Signature, read_mapping
 from elbo_compare.compare.checking.sizes_named import only_there, said_of_sizes, sizes_named, written_for
 from elbo_compare.compare.checking.source import (
@@ -215,8 +216,8 @@ def _tried(
     named = sizes_named(assignment.callee)
     time_first = time_comes_first(assignment.callee.function)
     z = assignment.signature.find(Role.Z)
-    one_sample = z is not None and names_samples_of(assignment.callee.function, z.name)
-    given = replace(options.shapes, one_sample=one_sample)
+    of_samples = z is not None and names_samples_of(assignment.callee.function, z.name)
+    given = replace(options.shapes, samples=int(of_samples))
     shapes = shapes_of(assignment.signature, given, named, time_first=time_first)
     result, finding = _at(assignment, options, framework, label, shapes)
     if finding is None or result.verdict in GOOD:
@@ -317,11 +318,15 @@ def _variances_not_read(callee: Callee) -> list[str]:
 
 def _of_one_sample(finding: Finding, experiment: Experiment, label: str) -> Finding:
     """What one sample of several says: all of a mean over them, nothing of a K-sample bound."""
-    if not experiment.shapes.one_sample:
+    if not experiment.shapes.samples:
         return finding
     function = getattr(experiment.function, "function", experiment.function)
     if BOUND_OF_K.search(f"{label} {mentioned(function)}".lower()) and finding.verdict in GOOD:
         text = "a K-sample bound, called with one sample, (batch, 1, latent), where it is the ELBO: K are not judged"
+        return Finding(verdict=CheckVerdict.NOT_JUDGED, message=f"{label}: {text}")
+    why = not_averaged(experiment) if finding.verdict in GOOD else ""
+    if why:
+        text = f"right with one sample of each datum, (batch, 1, latent), and {why}: not judged"
         return Finding(verdict=CheckVerdict.NOT_JUDGED, message=f"{label}: {text}")
     return replace(finding, notes=("called with one sample of each datum, (batch, 1, latent)", *finding.notes))
 

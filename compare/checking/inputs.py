@@ -60,7 +60,7 @@ class Shapes:
     latent_map: bool = False
     latent_steps: bool = False
     time_first: bool = False  # of a sequence: (steps, batch, axis)
-    one_sample: bool = False  # z has an axis of samples, of one: (batch, 1, latent)
+    samples: int = 0  # of an axis of z for them, (batch, samples, latent); 0: there is none
     by_step: bool = False  # of sequences: each step is a datum of its own
     other: bool = False  # every axis that has one size in all calls has its second
     batch: int | None = None
@@ -115,8 +115,8 @@ class Shapes:
             shape = self.picture or axes.get(self.layout)
             rows = len(array) // self.steps if self.by_step else len(array)
             return self._turned(array.reshape(rows, *shape)) if shape else array
-        if self.one_sample and role is Role.Z:
-            return array.reshape(len(array), 1, -1)
+        if self.samples and role is Role.Z:
+            return array.reshape(len(array), self.samples, -1)
         if self.latent_map and array.ndim == 2:
             return array.reshape(len(array), -1, *LATENT_MAP[self.other])
         if self.latent_steps and array.ndim == 2:
