@@ -141,14 +141,14 @@ class Linen(View):
             self.state = variables
 
     def _variables(self, streams: dict[str, Any], x: Any) -> Any:
-        """What init makes, compiled as one program where the module lets it be traced."""
+        """What init makes, compiled as one program where the module lets it be traced: no value read, arrays alone."""
 
         def init(streams: dict[str, Any], x: Any) -> Any:
             return self.module.init(streams, x, **self.extra(self.called, {}, 2))
 
         try:
             return jax.jit(init, compiler_options=QUICK_TO_COMPILE)(streams, x)
-        except jax.errors.JAXTypeError:  # it reads a value while it is made
+        except Exception:  # whatever it is, it comes again below if it is the module's own
             return init(streams, x)
 
     def _streams(self) -> dict[str, Any]:

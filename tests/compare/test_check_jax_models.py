@@ -91,3 +91,27 @@ def test_the_example_in_flax_right_and_once_wrong():
     assert right is not None
     assert check_model(right.found, names=right.names).verdict is CheckVerdict.RIGHT
     assert "sigma^2" in check_model(wrong.found, names=wrong.names).diagnosis.text
+
+
+def test_a_flax_module_that_cannot_be_traced_while_it_is_made_is_made_as_it_stands():
+    nn = pytest.importorskip("flax.linen")
+    import jax
+
+    from elbo_compare.suites.bridge.jax_views import view_of
+
+    class ReadsAValue(nn.Module):
+        @nn.compact
+        def __call__(self, x):
+            scale = self.param("scale", nn.initializers.ones, (3,))
+            return nn.Dense(2)(x) if float(scale.sum()) > 2 else x
+
+    class KeepsAText(nn.Module):
+        @nn.compact
+        def __call__(self, x):
+            self.variable("names", "name", lambda: "text")
+            return nn.Dense(2)(x)
+
+    for module in (ReadsAValue(), KeepsAText()):
+        view = view_of(module)
+        view.begin(jax.numpy.ones((4, 5)), jax.random.PRNGKey(0))
+        assert view.weights["Dense_0"]["kernel"].shape == (5, 2)
