@@ -88,7 +88,7 @@ FINDINGS: tuple[Finding, ...] = (
         workaround="numpy.asarray(0.5) for the scale",
         workaround_case="SEM-DTYPE-003",
         workaround_quantity="array",
-        since="pymc 5.28.5 or before: no other release was run or read",
+        since="its source was not read",
     ),
     Finding(
         id="FIND-BLACKJAX-001",
