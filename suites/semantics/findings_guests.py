@@ -88,7 +88,7 @@ FINDINGS: tuple[Finding, ...] = (
         workaround="numpy.asarray(0.5) for the scale",
         workaround_case="SEM-DTYPE-003",
         workaround_quantity="array",
-        since="its source was not read",
+        since="pymc 5.12.0 or 5.11, which was not run; no source was read",
     ),
     Finding(
         id="FIND-BLACKJAX-001",
