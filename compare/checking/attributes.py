@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from elbo_compare.compare.checking.names import OWN, Role, read_name
+from elbo_compare.compare.checking.names import OWN, Role, read_name, words_of
 from elbo_compare.compare.checking.objects import takes_arrays
 from elbo_compare.compare.checking.source import own_nodes, surface
 
@@ -51,10 +51,11 @@ def with_arrays(function: Callable[..., Any]) -> Callable[..., Any]:
         return function
     if takes_arrays(type(function.__self__)) or any((p := read_name(name)) and p[0] in ARRAYS for name in wanted):
         return function
-    names = [name for name in read_of(function) if not _is_number(function.__self__, name)]
+    holder = function.__self__
+    names = [name for name in read_of(function) if not (_is_number(holder, name) or _is_made(holder, name))]
     roles = {name: pair[0] for name in names if (pair := read_name(name)) and pair[0] in GAUSSIAN}
-    whole = Role.MEAN in roles.values() and Role.SPREAD in roles.values()
-    return Held(function, tuple(roles)) if whole else function
+    means, spreads = ({_part(name) for name, each in roles.items() if each is role} for role in GAUSSIAN[:2])
+    return Held(function, tuple(roles)) if means and means == spreads else function
 
 
 def read_of(function: Callable[..., Any], depth: int = DEPTH) -> tuple[str, ...]:
@@ -81,6 +82,19 @@ def _of_self(nodes: tuple[ast.AST, ...]) -> Iterator[tuple[str, ast.Attribute]]:
 def _is_number(holder: Any, name: str) -> bool:
     value = getattr(holder, name, None)
     return isinstance(value, (bool, int, float, str))
+
+
+def _is_made(holder: Any, name: str) -> bool:
+    """Whether an array can't be put there: a property makes it anew, or it is a layer of its own."""
+    return isinstance(inspect.getattr_static(type(holder), name, None), property) or callable(
+        getattr(holder, name, None)
+    )
+
+
+def _part(name: str) -> str:
+    """Of a layer: the mean of its weights and the spread of its bias are no Gaussian."""
+    words = set(words_of(name))
+    return "bias" if words & {"bias", "b"} else "weight" if words & {"weight", "weights", "w"} else ""
 
 
 def missing_of(function: Callable[..., Any], error: BaseException | None) -> str:
