@@ -22,15 +22,24 @@ OBSERVED_NAMES = re.compile(
 )
 LATENT_NAMES = re.compile(
     r"^((latent|z|hidden|h|code|topic|embed|embedding|bottleneck)_?(dim|dims|size|shape|dimension|features)|nz"
-    r"|(n|num)_?(latents?|topics)|n?_?dims?|dimension)$"
+    r"|(n|num)_?(latents?|topics)|n_?dims?)$"
 )
+OF_AN_OBJECT = re.compile(r"^(dims?|dimension)$")  # of a plain function it may be the axis that is summed over
 
 
 def sized_by(arrays: Mapping[Role, str], required: Iterable[str]) -> dict[str, str]:
     """Required sizes of the observed or the latent axis, each with the array that has it."""
     data, latent = arrays.get(Role.X) or arrays.get(Role.OUTPUT), arrays.get(Role.MEAN) or arrays.get(Role.Z)
     kinds = ((OBSERVED_NAMES, data), (LATENT_NAMES, latent))
-    return {name: of for name in required for names, of in kinds if of and names.search(name.removeprefix(OWN).lower())}
+    found: dict[str, str] = {}
+    for name in required:
+        bare = name.removeprefix(OWN).lower()
+        of = next((of for names, of in kinds if of and names.search(bare)), None)
+        if of:
+            found[name] = of
+        elif latent and bare != name and OF_AN_OBJECT.search(bare):
+            found[name] = latent
+    return found
 
 
 def width(array: Any) -> int:

@@ -222,10 +222,13 @@ def _but_for_epsilons(subject: Subject, quantity: Quantity) -> Diagnosis | None:
     experiment = replace(subject.experiment, function=tiny)
     try:
         again = subject_of(experiment, tiny, subject.options, subject.position, ())  # no number: not once more
-        cause = wrong(again, again.identified(quantity), quantity).diagnosis
+        found = again.identified(quantity)
+        if found is not None and found.standing is Standing.RIGHT:  # the small number is the mistake, and no epsilon
+            return None
+        cause = wrong(again, found, quantity).diagnosis
     except FunctionError:
         return None
-    if cause.form is DifferenceForm.UNKNOWN:
+    if cause.form in (DifferenceForm.UNKNOWN, DifferenceForm.LEGITIMATE):
         return None
     return replace(cause, text=f"{cause.text}; seen without its epsilon, {min(small, key=abs):g}")
 

@@ -203,7 +203,8 @@ def stems_of(name: str) -> tuple[str, ...]:
     `log_stdevs_v` -> `log_stdevs`, `log_stdev`; none that is a single letter but x, y and z."""
     words = [word for word in words_of(name) if word not in WORDS["HELD"]]
     found: dict[str, None] = {}
-    for each in (words, [word for word in words if not word.isdigit()]):
+    places = [n for n, word in enumerate(words) if not word.isdigit() or words[:n][-1:] in (["log"], ["ln"])]  # log10
+    for each in (words, [words[n] for n in places]):
         for stem in (each, [*each[:-1], each[-1].removesuffix("s")] if each else []):
             text = "_".join(stem)
             found |= {text: None} if text and (len(text) > 1 or text in "xyz") else {}

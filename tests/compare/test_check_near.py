@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from elbo_compare.compare.checking.check import check_function
+from elbo_compare.compare.checking.failure import TargetError
 from elbo_compare.compare.checking.result import CheckVerdict
 from elbo_compare.compare.checking.target import load
 
@@ -58,3 +59,28 @@ def test_a_line_that_can_be_followed_still_accuses(tmp_path):
     )
     result = check_function(load(f"{file}:elbo"))
     assert result.verdict is WRONG and "its sign is flipped" in result.as_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("kl_of_log10", "what 'log10_var' is"),
+        ("kl_over_an_axis", "give a value to 'dim'"),
+        ("Layer.kl_of_a_property", "needs mean and spread"),
+        ("Layer.kl_of_layers", "needs mean and spread"),
+        ("Layer.kl_of_another_part", "needs mean and spread"),
+    ],
+)
+def test_what_can_only_be_guessed_is_asked_for(name, words):
+    with pytest.raises(TargetError, match=words):
+        check_function(load(f"{FILE}:{name}"))
+
+
+def test_a_layer_s_own_pairs_are_judged():
+    assert check_function(load(f"{FILE}:Layer.kl_of_both")).verdict is RIGHT
+
+
+def test_a_weight_that_is_an_epsilon_elsewhere_is_no_mistake_of_the_catalogue():
+    """Without the number the term is right: no mutant of a right term is its cause."""
+    result = check_function(load(f"{FILE}:kl_and_a_weight_beside_its_epsilon"))
+    assert result.verdict is WRONG and "MUT-" not in result.as_text()

@@ -3,6 +3,7 @@
 import math
 
 import torch
+from torch import nn
 from torch.nn import functional
 
 
@@ -48,3 +49,44 @@ def bce_of_another_slope_far_out(x, logits):
 def elbo(recon_x, x, mu, logvar):
     data = -0.5 * ((x - recon_x) ** 2 + math.log(2 * math.pi)).sum()
     return data - 0.5 * torch.sum(mu**2 + logvar.exp() - 1 - logvar)
+
+
+def kl_of_log10(mu, log10_var):
+    var = 10**log10_var
+    return 0.5 * torch.sum(mu**2 + var - 1 - torch.log(var))
+
+
+def kl_over_an_axis(mu, logvar, dim):
+    return 0.5 * torch.sum(mu**2 + logvar.exp() - 1 - logvar, dim)
+
+
+def kl_and_a_weight_beside_its_epsilon(mu, var, eps=1e-5):
+    return 0.5 * torch.sum(mu**2 + var - 1 - torch.log(var + eps)) + eps * torch.sum(mu)
+
+
+class Layer(nn.Module):
+    def __init__(self):
+        super().__init__()
+        for name in ("weight_mu", "weight_sigma", "bias_mu", "bias_sigma", "mu"):
+            self.register_parameter(name, nn.Parameter(torch.zeros(3, 4)))
+        self.rho = nn.Parameter(torch.zeros(()))
+        self.fc_mu, self.fc_var = nn.Linear(4, 2), nn.Linear(4, 2)
+
+    @property
+    def sigma(self):
+        return functional.softplus(self.rho) * torch.ones_like(self.mu)
+
+    def kl(self, mean, sigma):
+        return torch.sum(0.5 * (mean**2 + sigma**2 - 1) - torch.log(sigma))
+
+    def kl_of_a_property(self):
+        return self.kl(self.mu, self.sigma)
+
+    def kl_of_layers(self):
+        return self.kl(self.fc_mu.weight, self.fc_var.weight.exp())
+
+    def kl_of_another_part(self):
+        return self.kl(self.weight_mu, self.bias_sigma)
+
+    def kl_of_both(self):
+        return self.kl(self.weight_mu, self.weight_sigma) + self.kl(self.bias_mu, self.bias_sigma)
