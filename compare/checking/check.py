@@ -40,6 +40,7 @@ from elbo_compare.compare.checking.source import (
     time_comes_first,
 )
 from elbo_compare.compare.checking.tied import may_weigh
+from elbo_compare.compare.checking.untold import not_told, variances_not_read
 from elbo_compare.compare.checking.verdict import Finding, examined
 from elbo_compare.suites.contract import Likelihood
 
@@ -120,6 +121,8 @@ def _once(callee: Callee, options: Options, mapping: Sequence[str], framework: s
         if log_weights:
             return _bound(callee, log_weights, options, framework, label)
         result = _best(options_read, options, framework, label)
+        if result.verdict not in GOOD:
+            result = _in_another_order(callee, result, options, mapping, framework, label)
         name = may_weigh(tie for one in options_read for tie in one.callee.ties)
         log_of_it = handed_to(function, name) or methods_called(function, name)  # a spread's, no weight's
         if name and result.verdict is CheckVerdict.WRONG and not log_of_it:
@@ -131,6 +134,24 @@ def _once(callee: Callee, options: Options, mapping: Sequence[str], framework: s
         place = f"{type(error).__name__}: {(str(error).splitlines() or ['no message'])[0]}"
         message = f"compare check itself failed, not {label} ({place}). Please report it with the function."
         return CheckResult(target=label, verdict=CheckVerdict.FAILED, message=message)
+    return result
+
+
+def _in_another_order(
+    callee: Callee, result: CheckResult, options: Options, mapping: Sequence[str], framework: str | None, label: str
+) -> CheckResult:
+    """A parameter that holds arrays in an order that is guessed: in another one it may be right, and is not accused."""
+    for place, packed in enumerate(callee.packed):
+        for turned in packed.other_orders:
+            others = (*callee.packed[:place], turned, *callee.packed[place + 1 :])
+            try:
+                read = assignments(replace(callee, packed=others), options.kind, read_mapping(mapping))
+                one = _best(read, options, framework, label)
+            except TargetError:
+                continue
+            if one.verdict in GOOD:
+                note = f"right where {packed.name} holds, in this order, {', '.join(turned.parts)}"
+                return replace(one, notes=(note, *one.notes))
     return result
 
 
@@ -177,13 +198,18 @@ def _best(options_read: Sequence[Assignment], options: Options, framework: str |
         of_samples = check_k_arguments(assignment, options.objective, framework, label)
         if of_samples is not None and of_samples.verdict is not CheckVerdict.RIGHT:
             return of_samples  # a mean of log weights is judged below, on the whole battery
-    results = []
+    results, withheld = [], []
     for assignment in options_read:
         result = _checked(assignment, options, framework, label)
         if result.verdict in GOOD:
-            return result
-        if not assignment.by_value:
+            unsaid = not_told(result, assignment)
+            if not unsaid:
+                return result
+            withheld.append(replace(result, verdict=CheckVerdict.NOT_JUDGED, message=unsaid, equation="", notes=()))
+        elif not assignment.by_value:
             results.append(result)
+    if withheld:
+        return withheld[0]
     if not results:
         first = options_read[0].signature
         names = [a.name for a in first.arguments if read_name(a.name) is None]
@@ -281,7 +307,7 @@ def _at(
             said += [experiment.shapes.steps_text] if experiment.shapes.steps_text else []
             said += [tie.text for tie in assignment.callee.ties]
             sized = [name for name in assignment.callee.sized if name.startswith(OWN)]
-            said += [f"{name} is not read: a fixed variance" for name in _variances_not_read(assignment.callee)]
+            said += [f"{name} is not read: a fixed variance" for name in variances_not_read(assignment.callee)]
             fed = [a.name for a in signature.arguments if a.name.startswith(OWN)]
             said += [f"fed as they stand: {', '.join(fed)}; what sets them is not run"] if fed else []
             said += [f"{name} is given the width of {assignment.callee.sized[name]}" for name in sized]
@@ -308,12 +334,6 @@ def _at(
         ),
         finding,
     )
-
-
-def _variances_not_read(callee: Callee) -> list[str]:
-    """Variances of the decoder that the function takes and never reads."""
-    given = [name for name, value in callee.constants.items() if value is None]
-    return [name for name in given if (pair := read_name(name)) and pair[0] is Role.OUTPUT_SPREAD]
 
 
 def _of_one_sample(finding: Finding, experiment: Experiment, label: str) -> Finding:

@@ -154,13 +154,14 @@ EITHER = {
     "vars": (WrittenAs.VAR, WrittenAs.LOG_VAR),
     "variance": (WrittenAs.VAR, WrittenAs.LOG_VAR),
     "v": (WrittenAs.VAR, WrittenAs.LOG_VAR, WrittenAs.SIGMA, WrittenAs.LOG_SIGMA),
-    "spread": (WrittenAs.SIGMA, WrittenAs.LOG_VAR, WrittenAs.LOG_SIGMA, WrittenAs.VAR),
+    "spread": (WrittenAs.SIGMA, WrittenAs.LOG_VAR, WrittenAs.LOG_SIGMA, WrittenAs.VAR, *RARE_SPREADS),  # no form at all
     "qv": (WrittenAs.VAR, WrittenAs.LOG_VAR),
     "pv": (WrittenAs.VAR, WrittenAs.LOG_VAR),
     "cov": (WrittenAs.VAR, WrittenAs.LOG_VAR),
     "s": (WrittenAs.SIGMA, WrittenAs.LOG_VAR, WrittenAs.LOG_SIGMA, WrittenAs.VAR),
     "logs": (WrittenAs.LOG_SIGMA, WrittenAs.LOG_VAR),
     "lsigma": (WrittenAs.LOG_SIGMA, WrittenAs.LOG_VAR),
+    "loggamma": (WrittenAs.LOG_SIGMA, WrittenAs.LOG_VAR),
     "sig": (WrittenAs.SIGMA, WrittenAs.LOG_VAR, WrittenAs.LOG_SIGMA, WrittenAs.VAR),
     "scale": (WrittenAs.SIGMA, WrittenAs.VAR),
     "sigma2": (WrittenAs.VAR, WrittenAs.SIGMA),  # a square, or the second of two
@@ -196,6 +197,11 @@ def read_name(name: str) -> tuple[Role, WrittenAs] | None:
     """The role and form that a parameter's name says, or None: `z_mu` -> mean, `logstd` -> log sigma; where the whole
     name says nothing, by its stem, `mu0_v` -> mean."""
     return next((pair for each in (name, *stems_of(name)) if (pair := _read_whole(each))), None)
+
+
+def read_by_stem(name: str) -> bool:
+    """Whether only a stem of the name says what it is: a hint, so that every form of a spread is tried."""
+    return _read_whole(name) is None and read_name(name) is not None
 
 
 def stems_of(name: str) -> tuple[str, ...]:
@@ -337,5 +343,6 @@ def forms_of(name: str, role: Role, form: WrittenAs) -> tuple[WrittenAs, ...]:
         if _read_whole(name) is None:
             name = next((stem for stem in stems_of(name) if _read_whole(stem)), name)
         core = "".join(word for word in words_of(name) if word not in others)
+        core = "spread" if "spread" in words_of(name) else core
         return EITHER.get(core) or EITHER.get(_plain(name)) or EITHER.get(core.removeprefix("z")) or (form,)
     return (form,)

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import permutations
 from typing import Any
 
 import numpy as np
@@ -46,6 +47,13 @@ class Packed:
     nest: Any = None  # of nested tuples: the names as they are nested
     keyed: bool = False  # asked for by string keys, so that it is no array
     keys: tuple[str, ...] = ()  # where two records have the same: what the parts are asked for by
+    guessed: bool = False  # the order of the parts is the usual one: nothing in the source says so
+
+    @property
+    def other_orders(self) -> tuple["Packed", ...]:
+        """The same in every other order of its parts, where the order is a guess."""
+        orders = permutations(self.parts) if self.guessed else ()
+        return tuple(replace(self, parts=order) for order in orders if order != self.parts)
 
     def pack(self, values: Mapping[str, Any]) -> Any:
         """The argument, from the values of its parts (None for a part that the body throws away)."""
@@ -116,11 +124,12 @@ def _in_place(nodes: Sequence[ast.AST], name: str) -> Packed | None:
     if not whole or (pair is not None and pair[0] is Role.X):
         return None
     squared, exponentiated = _used_as(nodes, name, SQUARES), _used_as(nodes, name, OF_A_SPREAD)
-    if len(squared) == len(exponentiated) == 1 and squared != exponentiated:
+    guessed = not (len(squared) == len(exponentiated) == 1 and squared != exponentiated)
+    if not guessed:
         known = {squared.pop(): "mean", exponentiated.pop(): "spread"}
         order = tuple(known.get(place, "recon") for place in range(len(order)))
     owner = f"{name}_" if len(order) == 2 else ""
-    return Packed(name=name, way=Way.TUPLE, parts=tuple(f"{owner}{part}" for part in order))
+    return Packed(name=name, way=Way.TUPLE, parts=tuple(f"{owner}{part}" for part in order), guessed=guessed)
 
 
 def _used_as(nodes: Sequence[ast.AST], name: str, methods: Set[str]) -> set[int]:

@@ -19,10 +19,12 @@ from elbo_compare.compare.checking.names import (
     LOOKUP,
     OURS,
     RARE_SPREADS,
+    WORDS,
     Role,
     WrittenAs,
     forms_of,
     promises_kl,
+    read_by_stem,
     read_name,
     words_of,
 )
@@ -61,6 +63,7 @@ DEFAULT_FORM = {
     Role.OUTPUT: WrittenAs.OUTPUT_UNKNOWN,
 }
 DEFAULT_FORM[Role.OUTPUT_SPREAD] = WrittenAs.LOG_VAR
+SPREAD_ROLES = (*PAIRED_SPREADS, Role.OUTPUT_SPREAD)
 ALL_SPREADS = (WrittenAs.LOG_VAR, WrittenAs.SIGMA, WrittenAs.LOG_SIGMA, WrittenAs.VAR, *RARE_SPREADS)
 
 
@@ -93,7 +96,8 @@ def assignments(callee: Callee, kind: FunctionKind | None, mapping: Mapping[str,
     callee = callee.given(**dict.fromkeys(ignored))
     callee = replace(callee, distributions=tuple(n for n, options in fixed.items() if options is DISTRIBUTION))
     found: dict[tuple[Signature, tuple[Tie, ...]], Assignment] = {}
-    tied = list(ties_among({name: options[0] for name, options in fixed.items() if options and options[0]}))
+    read = {name: options[0] for name, options in fixed.items() if options and options[0]}
+    tied = list(ties_among({name: _as_stated(argument) for name, argument in read.items()}))
     for ties in tied:
         for one in _combined(replace(callee, ties=ties), without(fixed, ties), unread, kind):
             found.setdefault((one.signature, ties), one)
@@ -124,7 +128,10 @@ def _named(callee: Callee, mapping: Mapping[str, str]) -> tuple[dict[str, tuple[
         if pair is None:
             unread += [parameter] if parameter.required else []
             continue
-        argument = Argument(name=name, role=pair[0], form=pair[1], forms=forms_of(mapping.get(name, name), *pair))
+        forms = forms_of(mapping.get(name, name), *pair)
+        if pair[0] in SPREAD_ROLES and read_by_stem(mapping.get(name, name)):
+            forms = tuple(dict.fromkeys((*forms, *ALL_SPREADS)))
+        argument = Argument(name=name, role=pair[0], form=pair[1], forms=forms)
         if parameter.required or name in mapping:
             fixed[name] = (argument,)
         elif pair[0] in (Role.Z, Role.KEY):
@@ -186,7 +193,8 @@ def _distinct(arguments: list[Argument]) -> Iterable[list[Argument]]:
     ):
         both = [i for i, found in enumerate(roles) if found is role]
         if len(both) == 2 and other not in roles:
-            for moved in reversed(both):
+            told = _second(arguments, both) if other in PAIRED else None
+            for moved in reversed(both) if told is None else (told,):
                 yield from _distinct([_moved(a, other) if i == moved else a for i, a in enumerate(arguments)])
             return
     if {Role.X, Role.OUTPUT, Role.SPREAD} <= set(roles) and not {Role.MEAN, Role.OUTPUT_SPREAD} & set(roles):
@@ -202,6 +210,34 @@ def _distinct(arguments: list[Argument]) -> Iterable[list[Argument]]:
         return
     if len(set(roles)) == len(roles):
         yield arguments
+
+
+def of_a_stem(argument: Argument) -> bool:
+    """Whether every form is tried of a spread that only the stem of its name makes one."""
+    return set(ALL_SPREADS) <= set(argument.forms) and argument.role in SPREAD_ROLES and read_by_stem(argument.name)
+
+
+def _as_stated(argument: Argument) -> Argument:
+    """In the forms that the stem of its name states."""
+    forms = forms_of(argument.name, argument.role, argument.form)
+    return replace(argument, forms=forms) if of_a_stem(argument) else argument
+
+
+def _second(arguments: list[Argument], both: list[int]) -> int | None:
+    """Of two that one name and two numbers or letters make, `mu_0` and `mu_5`, the one with the larger number, else the
+    later: what their value is can't say which of them is q, so that q and p must not be turned round to fit."""
+    (core, one), (other_core, other) = (_marked(arguments[i].name) for i in both)
+    if core != other_core or not one or not other or one == other:
+        return None
+    numbers = [[int(word) for word in words if word.isdigit()] for words in (one, other)]
+    return both[0] if all(numbers) and numbers[0] > numbers[1] else both[1]
+
+
+def _marked(name: str) -> tuple[list[str], list[str]]:
+    """The words of a name, and apart from them its numbers, single letters and words for how an array is held."""
+    words = words_of(name)
+    marks = [w for w in words if w.isdigit() or w in WORDS["HELD"] or (len(w) == 1 and w not in "pqxyz")]
+    return [word for word in words if word not in marks], marks
 
 
 PAIRED = {Role.MEAN: Role.PRIOR_MEAN, Role.SPREAD: Role.PRIOR_SPREAD}

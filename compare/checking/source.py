@@ -180,6 +180,13 @@ def unused(function: Callable[..., Any]) -> frozenset[str]:
     return frozenset(names - read) if names & read else frozenset()  # a body that reads none is a stub
 
 
+def deleted(function: Callable[..., Any]) -> frozenset[str]:
+    """Names that the body deletes: `del log_var` says that an argument is left out on purpose."""
+    tree = _tree(function)
+    targets = [t for n in _own(tree) if isinstance(n, ast.Delete) for t in n.targets] if tree else []
+    return frozenset(target.id for target in targets if isinstance(target, ast.Name))
+
+
 def asked_with(function: Callable[..., Any], name: str, method: str) -> tuple[str, ...]:
     """The variables that the body hands to `name.method(...)`."""
     tree = _tree(function)

@@ -64,6 +64,101 @@ def kl_and_a_weight_beside_its_epsilon(mu, var, eps=1e-5):
     return 0.5 * torch.sum(mu**2 + var - 1 - torch.log(var + eps)) + eps * torch.sum(mu)
 
 
+def _kl_of_two(m, log_var, other_m, other_log_var):
+    ratio = torch.exp(log_var - other_log_var)
+    return 0.5 * torch.sum(ratio - 1 - ratio.log() + (m - other_m) ** 2 / other_log_var.exp())
+
+
+def kl_of_numbers(mu_4, logvar_4, mu_7, logvar_7):
+    return _kl_of_two(mu_4, logvar_4, mu_7, logvar_7)
+
+
+def kl_of_numbers_turned(mu_4, logvar_4, mu_7, logvar_7):
+    return _kl_of_two(mu_7, logvar_7, mu_4, logvar_4)
+
+
+def kl_of_the_first_number_turned(mu_0, logvar_0, mu_1, logvar_1):
+    return _kl_of_two(mu_1, logvar_1, mu_0, logvar_0)
+
+
+def kl_of_letters_turned(mu_i, logvar_i, mu_j, logvar_j):
+    return _kl_of_two(mu_j, logvar_j, mu_i, logvar_i)
+
+
+def kl_of_mixed_numbers(mu_4, logvar_4, mu_7, logvar_7):
+    return _kl_of_two(mu_4, logvar_7, mu_7, logvar_4)
+
+
+def _halves(x, recon):
+    return 0.5 * ((x - recon) ** 2 + math.log(2 * math.pi)).sum()
+
+
+def _kl_to_standard(mu, logvar):
+    return 0.5 * torch.sum(mu**2 + logvar.exp() - 1 - logvar)
+
+
+def elbo_loss_without_its_variance(x, recon, recon_logvar, mu, logvar):
+    return _halves(x, recon) + _kl_to_standard(mu, logvar)
+
+
+def nll_without_its_variance(x, x_mean, x_logvar):
+    return _halves(x, x_mean)
+
+
+def nll_that_leaves_its_variance_out(x, x_mean, x_logvar):
+    del x_logvar
+    return _halves(x, x_mean)
+
+
+def kl_in_the_other_order(q):
+    std = torch.exp(0.5 * q[0])
+    return 0.5 * torch.sum(q[1] * q[1] + std * std - 1 - q[0])
+
+
+def kl_in_no_order(q):
+    std = torch.exp(0.5 * q[0])
+    return 0.5 * torch.sum(q[1] * q[1] + std * std * std - 1 - q[0])
+
+
+def loss_with_its_output_last(x, out):
+    data = functional.binary_cross_entropy(out[2], x, reduction="sum")
+    return data + 0.5 * torch.sum(out[0] * out[0] + out[1] * out[1] - 1 - torch.log(out[1] * out[1]))
+
+
+def kl_of_a_soft_spread(mu, spread_param):
+    sigma = functional.softplus(spread_param)
+    return torch.sum(0.5 * (mu**2 + sigma**2 - 1) - sigma.log())
+
+
+def kl_of_a_scale_that_is_a_logarithm(mean_arr, scale_arr):
+    return _kl_to_standard(mean_arr, scale_arr)
+
+
+def kl_of_a_scale_that_is_a_logarithm_off(mean_arr, scale_arr):
+    return 0.5 * torch.sum(mean_arr**2 + scale_arr.exp() - 1 - 2 * scale_arr)
+
+
+def kl_of_a_log_std_as_a_log_variance(mu_t, log_std_t):
+    return _kl_to_standard(mu_t, log_std_t)
+
+
+def kl_of_a_soft_sigma(mu_t, sigma_t):
+    sigma = functional.softplus(sigma_t)
+    return torch.sum(0.5 * (mu_t**2 + sigma**2 - 1) - sigma.log())
+
+
+def kl_of_a_sigma_at_t(mu_t, sigma_t):
+    return torch.sum(0.5 * (mu_t**2 + sigma_t**2 - 1) - sigma_t.log())
+
+
+def nll_of_a_log_variance_gamma(x, recon, loggamma):
+    return 0.5 * torch.sum((x - recon) ** 2 / loggamma.exp() + loggamma)
+
+
+def nll_of_a_log_variance_gamma_off(x, recon, loggamma):
+    return 0.5 * torch.sum((x - recon) ** 2 / loggamma.exp()) + torch.sum(loggamma)
+
+
 class Layer(nn.Module):
     def __init__(self):
         super().__init__()
