@@ -78,7 +78,7 @@ ROWS = (
         "flax_pairs.py:guide"), data=BINARY, wanted="same", words="TraceMeanField_ELBO, averaged over the batch"),
     Row(sources="the same, exp(log sigma^2) for sigma in flax's", data=BINARY,
         sides=(*TIES, "layered.py:loss", FLAX, "flax_pairs.py:variance_as_sigma"), wanted="differs",
-        words="what is log sigma of z in the pair is read as log sigma^2"),
+        words="log sigma of z in the pair is read as log sigma^2"),
 )  # fmt: skip
 
 
