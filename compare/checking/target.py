@@ -68,7 +68,10 @@ def names_a_method(target: str) -> bool:
     """Whether a target is CLASS.METHOD: --init makes the object, and the method is judged."""
     if "." not in target.rpartition(":")[2]:
         return False
-    owner, found = located(target)
+    try:
+        owner, found = located(target)
+    except TargetError:  # a whole model may be made of what its file can run: what loads it says what keeps it
+        return False
     return isinstance(owner, type) and inspect.isfunction(found)
 
 

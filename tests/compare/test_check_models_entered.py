@@ -11,6 +11,7 @@ import torch
 from elbo_compare.compare.checking.failure import TargetError
 from elbo_compare.compare.checking.models.check import check_model
 from elbo_compare.compare.checking.models.loading import whole
+from elbo_compare.compare.checking.process import check_target
 from elbo_compare.compare.checking.result import CheckVerdict
 
 TARGETS = Path(__file__).parent / "targets"
@@ -107,3 +108,13 @@ def test_a_determinant_is_told_by_its_name_whatever_order_forward_has():
     assert result.verdict is CheckVerdict.RIGHT, result.as_text()
     assert "your loss = Trace_ELBO of your own networks" in result.message
     assert checked("WithoutSteps", "whole_given.py", loss="flow_loss_at_the_mean").verdict is not CheckVerdict.RIGHT
+
+
+def test_a_model_of_another_file_is_entered_where_its_own_wants_a_package_that_is_not_there(tmp_path):
+    """`train.py:models.VAE` of a file that reads its data by another framework."""
+    file = tmp_path / "trains.py"
+    lines = ("import sys", f"sys.path.insert(0, {str(TARGETS)!r})", "import no_such_package", "import whole_models")
+    file.write_text("\n".join(lines), encoding="utf-8")
+    answer = check_target(f"{file}:whole_models.VAE", model={"init": "{}"}, timeout_s=300)
+    assert answer.exit_code == 0, answer.text
+    assert "line 3 needs 'no_such_package', which is not installed" in answer.text
