@@ -14,7 +14,7 @@ import numpy as np
 
 from elbo_compare.compare.checking.claims import TermRecord, judge, record
 from elbo_compare.compare.checking.diagnosis import Diagnosis, DifferenceForm
-from elbo_compare.compare.checking.experiment import Experiment
+from elbo_compare.compare.checking.experiment import Experiment, Observation
 from elbo_compare.compare.checking.failure import FunctionError
 from elbo_compare.compare.checking.guards import PROBABILITIES, Bound, Guard, bound_of
 from elbo_compare.compare.checking.inputs import EDGE, FAR_OUTPUT, ORDINARY, at_edge, signs
@@ -29,6 +29,8 @@ from elbo_compare.suites.contract import DType
 JUDGED_AT = {DType.FLOAT64: 20.0, DType.FLOAT32: 10.0}
 SCANNED = (10.0, 12.0, 14.0, 15.0, 16.0, 17.0, 18.0, 20.0, 25.0, 28.0, 30.0, 35.0, 40.0)
 SHOWN_AT = 10.0
+ALL_ONES = 22.0  # from a logit of 17 on a float32 probability is 1, so that 22 and 30 are the same to a sigmoid
+NEAR = 1e-5  # relative, of two float32 sums
 GONE = 0.5  # of the right gradient: a dimension that keeps less than half of it is called saturated
 
 
@@ -46,29 +48,52 @@ def saturating(subject: Subject, one: JudgedReading) -> JudgedReading | None:
     data = one.term.reading.data
     if data is None or data.likelihood != "bernoulli" or one.experiment.domain is not Domain.LOGIT:
         return None
-    experiment = replace(one.experiment, far_output=JUDGED_AT[one.experiment.dtype])
+    dtype = _computed_in(one)
+    experiment = replace(one.experiment, far_output=JUDGED_AT[dtype])
     try:
         with np.errstate(all="ignore"):
             found = record(experiment, subject.position)
             for guard in _guards(experiment, one.term, subject.numbers):
-                reading, roundoff = replace(one.term.reading, guard=guard), UNIT_ROUNDOFF[experiment.dtype]
+                reading, roundoff = replace(one.term.reading, guard=guard), UNIT_ROUNDOFF[dtype]
                 term = replace(one.term, record=found, reading=reading, roundoff=roundoff)
                 trial = replace(one, experiment=experiment, record=found, term=term, claims=judge(term))
-                if trial.right and _holds_far_out(experiment, term):
+                if trial.right and _holds_far_out(experiment, term, dtype):
                     return replace(trial, diagnosis=_named(experiment, one.term, guard))
     except FunctionError:
         return None
     return None
 
 
-def _holds_far_out(experiment: Experiment, term: TermRecord) -> bool:
-    """Whether the value alone is right up to the rounding of p where logits are judged otherwise, in float64: what is
-    clamped before a sigmoid, or another function far out, is no guard. In float32 p rounds to 1 before that place."""
-    if experiment.dtype is not DType.FLOAT64:
-        return True
-    case = at_edge(experiment.ordinary(ORDINARY[0]), experiment.domain, FAR_OUTPUT, EDGE)
-    one = experiment.observe(case, differentiate=False)
-    return value_distance(term.reading, term.reduction, term.term(one), one, term.roundoff).ratio <= 1
+def _computed_in(one: JudgedReading) -> DType:
+    """The type that the function computes in, whatever arrives: a float32 value of float64 arrays has 24 bits."""
+    single = one.term.term(one.record.ordinary[0]).dtype == "float32"
+    return DType.FLOAT32 if single else one.experiment.dtype
+
+
+def _holds_far_out(experiment: Experiment, term: TermRecord, dtype: DType) -> bool:
+    """Whether the value alone is right where logits are judged otherwise: what is clamped before a sigmoid, or another
+    function far out, is no guard. In float64 it is right up to the rounding of p; in float32 p may be 1 there, so
+    that on each side the value is right, or the same number at two places and no smaller than the right one."""
+    case = experiment.ordinary(ORDINARY[0])
+    if dtype is DType.FLOAT64:
+        one = experiment.observe(at_edge(case, experiment.domain, FAR_OUTPUT, EDGE), differentiate=False)
+        return value_distance(term.reading, term.reduction, term.term(one), one, term.roundoff).ratio <= 1
+    for side, x in ((1.0, 0.0), (-1.0, 1.0)):
+        (got, right), (before, _) = (
+            _totals(term, experiment.observe(replace(case, output=output, x=np.full_like(case.x, x))))
+            for output in (np.full_like(case.output, side * size) for size in (FAR_OUTPUT, ALL_ONES))
+        )
+        saturated = np.isfinite(got) and np.isclose(got, before, rtol=NEAR) and got >= right
+        if not saturated and not np.isclose(got, right, rtol=NEAR):
+            return False
+    return True
+
+
+def _totals(term: TermRecord, one: Observation) -> tuple[float, float]:
+    """The value of a whole batch as a loss, and the right one."""
+    sign, factor = term.reading.sign, one.batch if term.reduction.name == "MEAN" else 1
+    got, right = np.sum(term.term(one).value) * factor, np.sum(target(term.reading, one.inputs, term.reduction).value)
+    return float(sign * got), float(sign * right)
 
 
 def _guards(experiment: Experiment, term: TermRecord, known: Sequence[float]) -> Iterator[Guard]:

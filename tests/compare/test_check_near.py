@@ -22,6 +22,13 @@ RIGHT, WRONG, NOT_JUDGED = CheckVerdict.RIGHT, CheckVerdict.WRONG, CheckVerdict.
         ("kl_of_a_bound", NOT_JUDGED, "two samples don't give the mean"),
         ("bce_of_logits_clamped_far_out", WRONG, "at |logit| = 30"),
         ("bce_of_another_slope_far_out", WRONG, "at |logit| = 30"),
+        ("bce_of_a_float32_sigmoid", RIGHT, "a sigmoid in front of the cross-entropy"),
+        ("bce_of_a_float32_sigmoid_off", WRONG, "1.001 x"),
+        ("bce_of_a_float32_sigmoid_that_overflows", WRONG, "."),
+        ("bce_of_float32_logits_clamped_far_out", WRONG, "."),
+        ("bce_of_float32_logits_clamped_farther_in", WRONG, "."),
+        ("bce_of_float32_logits_of_another_slope", WRONG, "."),
+        ("bce_of_float32_logits_alone_clamped", WRONG, "|logits| 30"),
     ],
 )
 def test_what_one_sample_or_a_near_edge_hides_is_seen(name, verdict, words):

@@ -46,6 +46,37 @@ def bce_of_another_slope_far_out(x, logits):
     return _bce(torch.where(logits.abs() > 22, 3 * logits, logits), x)
 
 
+def bce_of_a_float32_sigmoid(x, logits):
+    return functional.binary_cross_entropy(torch.sigmoid(logits.float()), x.float(), reduction="sum")
+
+
+def bce_of_a_float32_sigmoid_off(x, logits):
+    return 1.001 * bce_of_a_float32_sigmoid(x, logits)
+
+
+def bce_of_a_float32_sigmoid_that_overflows(x, logits):
+    p = torch.sigmoid(logits.float())
+    return -(x * p.log() + (1 - x) * (1 - p).log()).sum().float()
+
+
+def bce_of_float32_logits_clamped_far_out(x, logits):
+    return _bce(logits.float().clamp(-25, 25), x.float())
+
+
+def bce_of_float32_logits_clamped_farther_in(x, logits):
+    return _bce(logits.float().clamp(-15, 15), x.float())
+
+
+def bce_of_float32_logits_of_another_slope(x, logits):
+    return bce_of_another_slope_far_out(x.float(), logits.float())
+
+
+def bce_of_float32_logits_alone_clamped(x, logits):
+    if logits.dtype is not torch.float32:
+        raise TypeError
+    return _bce(logits.clamp(-15, 15), x)
+
+
 def elbo(recon_x, x, mu, logvar):
     data = -0.5 * ((x - recon_x) ** 2 + math.log(2 * math.pi)).sum()
     return data - 0.5 * torch.sum(mu**2 + logvar.exp() - 1 - logvar)
