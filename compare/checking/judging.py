@@ -165,7 +165,7 @@ def _precision(term: TermRecord, experiment: Experiment, tier: float, numbers: S
     worst = term.values(term.record.ordinary, UNIT_ROUNDOFF[DType.FLOAT64])
     much = f"off by {worst.difference:.2g} in float64"
     small = [abs(n) for n in numbers if 0 < abs(n) <= LARGEST_EPSILON]
-    why = f"an epsilon, {min(small):g}" if small else "an added epsilon, or float32 inside"
+    why = f"an epsilon, {min(small):g}" if small else "a rounded constant, an added epsilon, or float32 inside"
     return f"right to float32 rounding only ({much}): {why}"
 
 

@@ -138,6 +138,9 @@ LITTLE = [
     ("kl_with_one_coefficient_off", WRONG, r"sigma\^2 has 0.50000025 where 0.5 is right"),
     ("kl_by_element_off", WRONG, r"sigma\^2 has 0.50000025"),
     ("kl_with_a_factor", WRONG, r"1.0000003 x the KL"),
+    ("kl_of_a_rounded_constant", RIGHT, "float32 rounding only.*a rounded constant"),
+    ("kl_of_half_a_rounded_constant", RIGHT, "float32 rounding only.*a rounded constant"),
+    ("kl_of_another_constant", WRONG, r"log sigma\^2 has -0.5000002"),
     ("kl_in_float32", RIGHT, "float32 rounding only"),
     ("kl_in_float32_in_part", RIGHT, "float32 rounding only"),
     (

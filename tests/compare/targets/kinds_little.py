@@ -52,6 +52,18 @@ def kl_with_a_factor(mu, logvar):
     return 1.0000003 * _kl(mu, logvar)
 
 
+def kl_of_a_rounded_constant(mu, var):
+    return 0.5 * torch.sum(mu**2 + var - 1 - 0.693147 * torch.log2(var), -1)
+
+
+def kl_of_half_a_rounded_constant(mu, var):
+    return 0.5 * torch.sum(mu**2 + var - 1) - 0.5 * 0.693147 * torch.sum(torch.log2(var))
+
+
+def kl_of_another_constant(mu, var):
+    return 0.5 * torch.sum(mu**2 + var - 1 - 0.6931475 * torch.log2(var), -1)
+
+
 def kl_in_float32(mu, logvar):
     return _kl(mu.float(), logvar.float()).double()
 
