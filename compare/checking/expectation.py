@@ -16,7 +16,7 @@ from elbo_compare.compare.checking.fitting import EXPONENTS, Columns, short
 from elbo_compare.compare.checking.identify import Identified, Standing, candidate_readings, identify, quantities_of
 from elbo_compare.compare.checking.imitating import imitated
 from elbo_compare.compare.checking.inputs import FITTED, ORDINARY, Trial, prior
-from elbo_compare.compare.checking.judging import Options
+from elbo_compare.compare.checking.judging import Options, settled
 from elbo_compare.compare.checking.names import SPREADS, Role
 from elbo_compare.compare.checking.objectives import SOURCES, Name
 from elbo_compare.compare.checking.readings import Quantity, Reading, Reduction
@@ -87,9 +87,10 @@ def _finding(
 ) -> Finding:
     notes = (*name_notes(experiment.signature, reading), *standing_notes(reading))
     reduction = Reduction(term.reduction)
+    taken = {a.name: a.meaning for a in settled(experiment, reading).signature.arguments}
     if term.right:
         equation = f"{equation_of(reading, reduction, experiment.signature)}, in expectation over its own draws"
-        return Finding(verdict=CheckVerdict.RIGHT, equation=equation, terms=(term,), notes=notes)
+        return Finding(verdict=CheckVerdict.RIGHT, equation=equation, terms=(term,), notes=notes, parameters=taken)
     if term.diagnosis is None and all(claim.outcome is not Outcome.DIFFERS for claim in term.claims):
         return Finding(verdict=CheckVerdict.INCONCLUSIVE, message=UNDECIDED, terms=(term,))
     beta = _beta(samples, position, reading, reduction)
@@ -106,6 +107,7 @@ def _finding(
             terms=(term,),
             objective=Name.BETA,
             declared_by="--objective beta" if declared else "",
+            parameters=taken,
         )
     return Finding(verdict=CheckVerdict.WRONG, diagnosis=term.diagnosis, terms=(term,), notes=notes)
 

@@ -15,7 +15,7 @@ from elbo_compare.compare.checking.likelihoods import DATA_TERMS, DataTerm
 from elbo_compare.compare.checking.names import Role, WrittenAs
 from elbo_compare.compare.checking.objectives import Name
 from elbo_compare.compare.checking.result import CheckResult, CheckVerdict
-from elbo_compare.compare.checking.roles import Assignment
+from elbo_compare.compare.checking.roles import Assignment, as_stated
 from elbo_compare.compare.checking.source import mentioned
 from elbo_compare.suites.bridge.user_arrays import DETACHED, Call, Term, UserArrays, open_arrays
 from elbo_compare.suites.contract import Array, DType
@@ -82,7 +82,7 @@ def _weights(assignment: Assignment) -> Iterator[Weights]:
     output, spread = assignment.signature.find(Role.OUTPUT), assignment.signature.find(Role.SPREAD)
     for data in DATA_TERMS[:3]:
         named = output is None or output.form in (WrittenAs.OUTPUT_UNKNOWN, data.form)
-        for form in (spread.forms or (spread.form,)) if spread and named else ():
+        for form in (as_stated(spread).forms or (spread.form,)) if spread and named else ():
             for constant in CONSTANTS if data.up_to_a_constant else CONSTANTS[:1]:
                 yield Weights(data=data, constant=constant, spread=form)
 

@@ -97,7 +97,7 @@ def assignments(callee: Callee, kind: FunctionKind | None, mapping: Mapping[str,
     callee = replace(callee, distributions=tuple(n for n, options in fixed.items() if options is DISTRIBUTION))
     found: dict[tuple[Signature, tuple[Tie, ...]], Assignment] = {}
     read = {name: options[0] for name, options in fixed.items() if options and options[0]}
-    tied = list(ties_among({name: _as_stated(argument) for name, argument in read.items()}))
+    tied = list(ties_among({name: as_stated(argument) for name, argument in read.items()}))
     for ties in tied:
         for one in _combined(replace(callee, ties=ties), without(fixed, ties), unread, kind):
             found.setdefault((one.signature, ties), one)
@@ -217,7 +217,7 @@ def of_a_stem(argument: Argument) -> bool:
     return set(ALL_SPREADS) <= set(argument.forms) and argument.role in SPREAD_ROLES and read_by_stem(argument.name)
 
 
-def _as_stated(argument: Argument) -> Argument:
+def as_stated(argument: Argument) -> Argument:
     """In the forms that the stem of its name states."""
     forms = forms_of(argument.name, argument.role, argument.form)
     return replace(argument, forms=forms) if of_a_stem(argument) else argument

@@ -30,6 +30,8 @@ CASES = [
     ("kl_of_a_scale_that_is_a_logarithm_off", WRONG, "."),
     ("kl_of_a_log_std_as_a_log_variance", NOT_JUDGED, "the stem of its name says log_sigma.*--map log_std_t=log_var"),
     ("kl_of_a_soft_sigma", NOT_JUDGED, "the stem of its name says sigma.*--map sigma_t=raw_sigma"),
+    ("drawn_kl_of_a_std_as_a_logarithm", NOT_JUDGED, "the stem of its name says sigma.*--map std_t=log_sigma"),
+    ("drawn_kl_of_a_std", RIGHT, "in expectation"),
     ("kl_of_a_sigma_at_t", RIGHT, r"KL\(q"),
     ("nll_of_a_log_variance_gamma", RIGHT, r"N\(x \| recon, exp\(loggamma\)\)"),
     ("nll_of_a_log_variance_gamma_off", WRONG, "."),

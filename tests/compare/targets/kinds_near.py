@@ -182,6 +182,19 @@ def kl_of_a_sigma_at_t(mu_t, sigma_t):
     return torch.sum(0.5 * (mu_t**2 + sigma_t**2 - 1) - sigma_t.log())
 
 
+def _drawn(mu, log_sigma):
+    z = mu + log_sigma.exp() * torch.randn_like(mu)
+    return torch.sum(0.5 * z**2 - 0.5 * ((z - mu) / log_sigma.exp()) ** 2 - log_sigma)
+
+
+def drawn_kl_of_a_std_as_a_logarithm(mu_t, std_t):
+    return _drawn(mu_t, std_t)
+
+
+def drawn_kl_of_a_std(mu_t, std_t):
+    return _drawn(mu_t, std_t.log())
+
+
 def nll_of_a_log_variance_gamma(x, recon, loggamma):
     return 0.5 * torch.sum((x - recon) ** 2 / loggamma.exp() + loggamma)
 
