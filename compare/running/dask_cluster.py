@@ -8,6 +8,7 @@ On a batch system or Kubernetes, Dask's own deployers start the cluster and give
 dask-jobqueue, `KubeCluster` of dask-kubernetes (`cluster.scheduler_address`). Install the same versions everywhere.
 """
 
+import gc
 import logging
 import os
 import re
@@ -327,6 +328,7 @@ def connected(address: str, device: str, local: Mapping[str, Any], jobs: int | N
             cluster.rest()
         finally:
             client.close(timeout=3)
+            gc.collect()  # what Dask gave up waiting for (a result that died with its worker) complains where it ends
 
 
 @contextmanager
