@@ -91,6 +91,25 @@ def _is_made(holder: Any, name: str) -> bool:
     )
 
 
+def prior_held(function: Callable[..., Any]) -> list[str]:
+    """The arrays of its object that a method reads and that are called like a prior's mean or spread: `self.var2`."""
+    method = function.method if isinstance(function, Held) else surface(function)
+    if not inspect.ismethod(method) or inspect.isclass(method.__self__):
+        return []
+    holder = method.__self__
+    free = [name for name in read_of(method) if not (_is_number(holder, name) or _is_made(holder, name))]
+    called = [name for name in free if (pair := read_name(name)) and pair[0] in GAUSSIAN[2:]]
+    return [name for name in called if axes_of(getattr(holder, name, None)) is not None]
+
+
+def axes_of(value: Any) -> tuple[int, ...] | None:
+    """The shape of an array; None of anything else, a configuration that raises for every name among them."""
+    try:
+        return tuple(int(n) for n in value.shape)
+    except Exception:  # whatever its own attributes raise
+        return None
+
+
 def _part(name: str) -> str:
     """Of a layer: the mean of its weights and the spread of its bias are no Gaussian."""
     words = set(words_of(name))

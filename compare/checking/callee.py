@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import Any
 
 from elbo_compare.compare.checking.asking import is_number
-from elbo_compare.compare.checking.attributes import Held, holder_of
+from elbo_compare.compare.checking.attributes import Held, axes_of, holder_of
 from elbo_compare.compare.checking.axis_names import ROW_NAMES, width
 from elbo_compare.compare.checking.failure import TargetError
 from elbo_compare.compare.checking.names import CONFIGURATION, OWN
@@ -59,6 +59,7 @@ class Callee:
     counters: Mapping[str, Any] = field(default_factory=dict)  # plain globals that the body names, from before it
     sized: Mapping[str, str] = field(default_factory=dict)  # sizes of an axis that it asks for: the array that has it
     ties: tuple[Tie, ...] = ()  # parameters that are another one's spread in another form
+    squared: tuple[str, ...] = ()  # parameters that take a mean's square: fed the mean, so that gradients are by it
 
     @property
     def __globals__(self) -> dict[str, Any]:
@@ -79,6 +80,7 @@ class Callee:
     def __call__(self, **values: Any) -> Any:
         """Call it."""
         values |= {tie.name: tie.made(values[tie.of]) for tie in self.ties}
+        values |= {name: values[name] * values[name] for name in self.squared}
         for name in self.distributions:
             values[name] = _normal(values.pop(f"{name}.loc"), values.pop(f"{name}.scale"), self._named)
         rows = next((len(v) for v in values.values() if getattr(v, "ndim", 0)), 0)
@@ -101,9 +103,10 @@ class Callee:
 
     @property
     def held_sizes(self) -> list[int]:
-        """Of shapes that its object holds."""
+        """Of shapes that its object holds, and of its arrays, a torch module's parameters and buffers too."""
         held = vars(holder_of(self.function)) if hasattr(holder_of(self.function), "__dict__") else {}
-        return [n for value in held.values() for n in _sizes_of(value)]
+        values = [*held.values(), *held.get("_parameters", {}).values(), *held.get("_buffers", {}).values()]
+        return [n for value in values for n in _sizes_of(value)]
 
     @property
     def scalars(self) -> dict[str, float]:
@@ -118,7 +121,9 @@ class Callee:
 
 
 def _sizes_of(value: Any) -> list[int]:
-    """The axes of a shape, and their product."""
+    """The axes of a shape, or of a vector or row, and their product."""
+    shape = axes_of(value)
+    value = shape if shape and math.prod(shape) == shape[-1] else value
     whole = isinstance(value, (tuple, list)) and 0 < len(value) <= 4 and all(type(n) is int for n in value)
     return [*value, math.prod(value)] if whole else []
 

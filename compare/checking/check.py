@@ -21,11 +21,12 @@ from elbo_compare.compare.checking.k_arguments import check_k_arguments
 from elbo_compare.compare.checking.k_samples import check_bound, log_weights_of
 from elbo_compare.compare.checking.lacking import judged_with
 from elbo_compare.compare.checking.likelihoods import LIKELIHOODS
+from elbo_compare.compare.checking.misfed import raised
 from elbo_compare.compare.checking.names import OURS, OWN, Role, read_name
 from elbo_compare.compare.checking.objectives import Name
 from elbo_compare.compare.checking.result import GOOD, CheckResult, CheckVerdict
 from elbo_compare.compare.checking.roles import Assignment, assignments
-from elbo_compare.compare.checking.several_samples import not_averaged
+from elbo_compare.compare.checking.several_samples import not_averaged, samples_said, wants_samples
 from elbo_compare.compare.checking.signature import FunctionKind, Signature, read_mapping
 from elbo_compare.compare.checking.sizes_named import only_there, said_of_sizes, sizes_named, written_for
 from elbo_compare.compare.checking.source import (
@@ -231,6 +232,11 @@ def _checked(assignment: Assignment, options: Options, framework: str | None, la
     """One reading: called at free sizes first, then at those that the source or the fit names; what is right there,
     at a second size of the axes that had one."""
     result, finding = _tried(assignment, options, framework, label)
+    if result.verdict not in GOOD and wants_samples(assignment.signature, assignment.callee.function):
+        given = shapes_of(assignment.signature, replace(options.shapes, samples=1), sizes_named(assignment.callee))
+        of_samples = _at(assignment, options, framework, label, given)
+        if of_samples[0].verdict in GOOD:
+            return samples_said(of_samples[0], assignment.callee.function)
     function = assignment.callee.function
     own = () if divides_by_an_axis(function) else (*numbers(function), *assignment.callee.scalars.values())
     return held(result, finding, lambda shapes: _at(assignment, options, framework, label, (shapes,)), own)
@@ -317,7 +323,7 @@ def _at(
         if attribute:
             owner = type(holder_of(assignment.callee.function)).__name__
             raise LackingError(attribute, label, owner, assignment.callee.label) from error
-        return CheckResult(verdict=CheckVerdict.FAILED, message=str(error), **described), None
+        return raised(error, assignment, described, lambda one: _at(one, options, framework, label, shapes)[0]), None
     described["parameters"] = finding.parameters or described["parameters"]
     return (
         CheckResult(

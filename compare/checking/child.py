@@ -9,7 +9,7 @@ from elbo_compare.compare.checking.failure import TargetError
 from elbo_compare.compare.checking.models.check import check_model, read_init
 from elbo_compare.compare.checking.models.loading import Loaded, whole
 from elbo_compare.compare.checking.result import CheckResult, CheckVerdict
-from elbo_compare.compare.checking.target import load, names_a_method
+from elbo_compare.compare.checking.target import load, names_a_loss, names_a_method
 from elbo_compare.compare.launching.seeding import seeded_imports
 from elbo_compare.compare.launching.target import CALLING, IMPORTING
 from elbo_compare.compare.launching.target_child import Tell
@@ -22,9 +22,9 @@ def answer(request: dict[str, Any], tell: Tell) -> dict[str, Any]:
     seeded_imports()  # a model's weights are the same in every run
     try:
         tell(IMPORTING)
-        of_a_method = set(whole_alone) == {"init"} and names_a_method(target)
-        model = None if of_a_method else whole(target, asked=bool(whole_alone))
-        init = read_init(whole_alone["init"]) if of_a_method else None
+        made = set(whole_alone) == {"init"} and (names_a_method(target) or names_a_loss(target))
+        model = None if made else whole(target, asked=bool(whole_alone))
+        init = read_init(whole_alone["init"]) if made else None
         function = load(target, init) if model is None else None
         loaded = time.perf_counter()
         tell(CALLING)

@@ -200,6 +200,10 @@ def of_claims(term: TermRecord, claims: Iterable[ClaimVerdict], breaks: Sequence
         advice = "the formula is right and its evaluation is not: look for a clamp, an added epsilon or an overflow"
         text = f"is right at ordinary inputs; {extreme_text(term)}"
         return Diagnosis(form=DifferenceForm.EXTREME, text=text, advice=advice)
+    if "value" in failed:
+        off = failed["value"]
+        text = f"is right at some inputs; off by {off.difference:.3g} nats at others that are {off.where}"
+        return Diagnosis(form=DifferenceForm.EXTREME, text=text, advice="look for a clamp, a floor or a branch")
     if "gradient" in failed:
         advice = "look for detach, stop_gradient, .data, no_grad or sample() where rsample() is meant"
         text = f"has the right value; {gradient}"

@@ -1,12 +1,13 @@
 """Parameters that are distributions: which they are, and what role the mean and the scale of each has."""
 
+import ast
 import re
 
 from elbo_compare.compare.checking.callee import Callee
 from elbo_compare.compare.checking.followed import asked_through
 from elbo_compare.compare.checking.names import WORDS, Role, WrittenAs, read_name, words_of
 from elbo_compare.compare.checking.signature import Argument
-from elbo_compare.compare.checking.source import asked_with, calls_with
+from elbo_compare.compare.checking.source import asked_with, calls_with, own_nodes
 
 ASKED = {"log_prob", "rsample", "entropy", "stddev", "scale", "base_dist", "loc", "batch_shape", "scale_diag"}
 OF_DISTRIBUTIONS = {"kl_divergence", "kl"}
@@ -20,6 +21,9 @@ def is_distribution(callee: Callee, name: str) -> bool:
     """Whether it is asked for what a tensor has not (log_prob, scale), or handed to kl_divergence."""
     asked, given = asked_through(callee.function, name)
     hint = read_name(name)
+    called = [n.func for n in own_nodes(callee.function) if isinstance(n, ast.Call)]
+    if any(isinstance(one, ast.Name) and one.id == name for one in called):  # `model(z)`: a function, or a model
+        return False
     if hint is None and asked & {"mean", "variance", "sample"}:
         return True
     if hint is not None and hint[0] is Role.X and DISTRIBUTED & set(words_of(name)):  # `q_target` beside `q_context`

@@ -108,8 +108,9 @@ def _right_without(subject: Subject, reading: Reading, reduction: Reduction) -> 
     if tiny is None:
         return None
     experiment = replace(subject.experiment, function=tiny)
+    tier = SINGLE if subject.neutral[0].terms[subject.position].dtype == "float32" else EXACT  # whatever arrives
     try:
-        one = judged(replace(subject, experiment=experiment, callee=tiny), reading, reduction, EXACT)
+        one = judged(replace(subject, experiment=experiment, callee=tiny), reading, reduction, tier)
     except FunctionError:
         return False
     if one.right or any(claim.name == "gradient" and claim.outcome is Outcome.DIFFERS for claim in one.claims):

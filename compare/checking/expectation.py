@@ -19,6 +19,7 @@ from elbo_compare.compare.checking.inputs import FITTED, ORDINARY, Trial, prior
 from elbo_compare.compare.checking.judging import Options, settled
 from elbo_compare.compare.checking.names import SPREADS, Role
 from elbo_compare.compare.checking.objectives import SOURCES, Name
+from elbo_compare.compare.checking.proportions import Told, sums_untold, told_of
 from elbo_compare.compare.checking.readings import Quantity, Reading, Reduction
 from elbo_compare.compare.checking.result import CheckVerdict, TermResult
 from elbo_compare.compare.checking.samplers import sampler_of
@@ -48,14 +49,17 @@ def judge_drawing(experiment: Experiment, callee: Callee, options: Options) -> F
     layout = layout_of(callee.function, experiment.signature, [term.name for term in first.terms])
     if layout.apart:
         experiment = replace(experiment, together=(*layout.apart, 1.0))
-    data = _data_term(experiment, options, layout.position)
+    told = told_of(callee, options.likelihood)
+    data = _data_term(experiment, options, layout.position, proportions=told is not Told.BINARY)
     samples = drawing.sample(experiment)
     reading = _reading(experiment, data)
     while True:
         term = _judge(experiment, samples, layout.position, layout.names, reading)
         if term.right or term.diagnosis is not None or not drawing.widen(experiment, samples):
             term, reading = _under_another_form(experiment, samples, layout.position, layout.names, (term, reading))
-            return _finding(experiment, term, reading, samples, layout.position, options)
+            finding = _finding(experiment, term, reading, samples, layout.position, options)
+            untold = sums_untold(experiment.signature, data, told) if finding.verdict is not CheckVerdict.WRONG else ""
+            return Finding(verdict=CheckVerdict.NOT_JUDGED, message=untold) if untold else finding
 
 
 def _under_another_form(
@@ -129,13 +133,14 @@ def _beta(samples: Sequence[Sample], position: int, reading: Reading, reduction:
     return beta if fits and beta > 0 and abs(beta - 1) > CONSISTENT * errors[best] else None
 
 
-def _data_term(experiment: Experiment, options: Options, position: int) -> Identified | None:
+def _data_term(experiment: Experiment, options: Options, position: int, *, proportions: bool) -> Identified | None:
     """The reconstruction term, at q = p, where log q - log p is 0 whatever is drawn."""
     if experiment.signature.find(Role.OUTPUT) is None and experiment.signature.find(Role.DATA_TERM) is None:
         return None
     cases: list[Trial] = [prior(experiment.ordinary(sizes, r)) for sizes in ORDINARY for r in range(FITTED)]
     columns = Columns([experiment.observe(case, differentiate=False) for case in cases])
-    readings = candidate_readings(experiment.signature, (Quantity.RECONSTRUCTION,), options.likelihood)
+    quantities = (Quantity.RECONSTRUCTION,)
+    readings = candidate_readings(experiment.signature, quantities, options.likelihood, proportions=proportions)
     with np.errstate(all="ignore"):
         found = identify(columns, position, experiment.signature, readings)
     return found if found and found.standing in (Standing.RIGHT, Standing.MISREAD) else None

@@ -31,8 +31,8 @@ from elbo_compare.compare.checking.judging import (
     settled,
     subject_of,
 )
-from elbo_compare.compare.checking.likelihoods import DATA_TERMS, DataTerm
-from elbo_compare.compare.checking.names import Role, WrittenAs, promises_kl, read_name
+from elbo_compare.compare.checking.likelihoods import DATA_TERMS, OF_PROPORTIONS, DataTerm
+from elbo_compare.compare.checking.names import Role, WrittenAs, promises_kl, read_by_stem, read_name
 from elbo_compare.compare.checking.readings import (
     UNIT_ROUNDOFF,
     Quantity,
@@ -248,23 +248,35 @@ def _with_a_guard(subject: Subject, quantity: Quantity, one: JudgedReading) -> D
 
 
 def _under_other_names(subject: Subject, reading: Reading, cause: Diagnosis) -> Diagnosis:
-    """The same, with the form that the spread has to be taken for where its name says another."""
-    spread = subject.signature.find(Role.SPREAD)
-    if spread is None or not reading.has_kl or accepted(subject, reading):
-        return cause
-    return replace(cause, text=f"{cause.text}, if {spread.name} is taken for {reading.spread.value}")
+    """The same, with the form that a spread has to be taken for where its name says another."""
+    spread, own = subject.signature.find(Role.SPREAD), subject.signature.find(Role.OUTPUT_SPREAD)
+    taken = []
+    if spread is not None and reading.has_kl and not spread.may_be(reading.spread):
+        taken.append(f"{spread.name} is taken for {reading.spread.value}")
+    if own is not None and reading.data and reading.data.spread and not own.may_be(reading.data.spread):
+        taken.append(f"{own.name} is taken for {reading.data.spread.value}")
+    return replace(cause, text=f"{cause.text}, if {' and '.join(taken)}") if taken else cause
 
 
 def _meant(subject: Subject, formula: Formula) -> bool:
     """Whether a name, or a coefficient for every term of a KL, says that one is meant."""
-    whole = all(c.law is not None for c in formula.coefficients if c.right)
+    there = [c.law is not None for c in formula.coefficients if c.right]
+    whole = all(there)
+    if sum(there) < max(2, len(there) - 1) and guessed(subject):  # not like a KL either
+        return False
     return whole or subject.signature.kind is FunctionKind.NEGATIVE_ELBO or promises_a_loss(subject)
+
+
+def guessed(subject: Subject) -> list[str]:
+    """The arguments of a Gaussian that only a part of their name makes one: a fit on them accuses nobody alone."""
+    of_q = (Role.MEAN, Role.SPREAD, Role.PRIOR_MEAN, Role.PRIOR_SPREAD, Role.Z)
+    return [a.name for a in subject.signature.arguments if a.role in of_q and read_by_stem(a.name)]
 
 
 def formula_of(subject: Subject, quantity: Quantity) -> Formula | None:
     """The exact formula of the term."""
     readings = subject.readings(quantity)
-    by_name = [r for r in readings if accepted(subject, r)]
+    by_name = sorted((r for r in readings if accepted(subject, r)), key=lambda r: r.data is not OF_PROPORTIONS)
     others = [r for r in readings if r not in by_name]
     value, one = subject.neutral[0].terms[subject.position].value, subject.neutral[0]
     with np.errstate(all="ignore"):

@@ -52,6 +52,8 @@ STRANGERS_OF_TWO: tuple[tuple[str, ...], ...] = (
     ("(mean - prior mean) / s^2",),
     ("(mean - prior mean)^2 / s", "sigma^2 / s"),
     ("(mean - prior mean)^2 / s", "sigma / s"),
+    ("sigma^2 / s^4",),
+    ("log^2(sigma / s)",),
 )
 
 
@@ -237,6 +239,8 @@ def _to_prior(
         "sigma / s^2": lambda: np.exp(log_var / 2 - prior),
         "sigma^2 / s": lambda: np.exp(log_var - prior / 2),
         "sigma / s": lambda: np.exp((log_var - prior) / 2),
+        "sigma^2 / s^4": lambda: np.exp(log_var - 2 * prior),
+        "log^2(sigma / s)": lambda: (log_var - prior) ** 2 / 4,
         "log s^2": lambda: prior,
         "s^2": lambda: np.exp(prior),
     }
@@ -262,7 +266,24 @@ def _data(columns: Columns, reading: Reading, one: Observation) -> dict[str, Arr
 def _fit(
     columns: Columns, position: int, reading: Reading, strangers: Sequence[str]
 ) -> tuple[dict[str, Law | None], Law | None] | None:
+    solved = solved_by_size(columns, position, reading, strangers)
+    if solved is None:
+        return None
     found: dict[str, dict[Size, float]] = {}
+    for size, coefficients in solved.items():
+        for name, coefficient in coefficients.items():
+            found.setdefault(name, {})[size] = coefficient
+    laws = {name: explain(column) for name, column in found.items()}
+    if any(laws[name] is None and any(column.values()) for name, column in found.items()):
+        return None
+    return {name: law for name, law in laws.items() if name != "1"}, laws["1"]
+
+
+def solved_by_size(
+    columns: Columns, position: int, reading: Reading, strangers: Sequence[str]
+) -> dict[Size, dict[str, float]] | None:
+    """The coefficients at each size, "1" being the constant's; None where something is left over."""
+    found: dict[Size, dict[str, float]] = {}
     for size, group in columns.groups.items():
         rows, values, names = [], [], []
         for one in group:
@@ -279,12 +300,8 @@ def _fit(
         solved = solve(np.concatenate(rows), np.concatenate(values), EXACT)
         if solved is None:
             return None
-        for name, coefficient in zip([*names, "1"], solved, strict=True):
-            found.setdefault(name, {})[size] = float(coefficient)
-    laws = {name: explain(column) for name, column in found.items()}
-    if any(laws[name] is None and any(column.values()) for name, column in found.items()):
-        return None
-    return {name: law for name, law in laws.items() if name != "1"}, laws["1"]
+        found[size] = {n: float(coefficient) for n, coefficient in zip([*names, "1"], solved, strict=True)}
+    return found
 
 
 def _formula(reading: Reading, reduction: Reduction, laws: dict[str, Law | None], constant: Law | None) -> Formula:

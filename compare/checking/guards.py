@@ -146,9 +146,28 @@ def guarded_poisson(guard: Guard) -> Callable[[Array, Array], Elements]:
     return elements
 
 
+def guarded_multinomial(guard: Guard) -> Callable[[Array, Array], Elements]:
+    """-x log g(p) by element."""
+
+    def formula(x: Any, probs: Any) -> Any:
+        return -x * np.log(guard.ones.apply(probs) if guard.ones else probs)
+
+    def elements(x: Array, probs: Array) -> Elements:
+        value = np.real(formula(x, probs))
+        return Elements(
+            value=value,
+            scale=np.abs(value) + np.abs(x),
+            gradients={oracle.Role.OUTPUT: np.imag(formula(x, probs + 1j * STEP)) / STEP},
+            gradient_scales={oracle.Role.OUTPUT: 1 + np.abs(x) / probs},
+        )
+
+    return elements
+
+
 def guarded_data(guard: Guard, likelihood: str) -> Callable[[Array, Array], Elements]:
     """The guarded reconstruction term of a likelihood that has guards."""
-    return guarded_poisson(guard) if likelihood == "poisson" else guarded_bernoulli(guard)
+    known = {"poisson": guarded_poisson, "multinomial": guarded_multinomial}
+    return known.get(likelihood, guarded_bernoulli)(guard)
 
 
 def guarded_kl(

@@ -49,9 +49,9 @@ class Identified:
 
 
 def candidate_readings(
-    signature: Signature, quantities: Iterable[Quantity], likelihood: str | None = None
+    signature: Signature, quantities: Iterable[Quantity], likelihood: str | None = None, *, proportions: bool = False
 ) -> tuple[Reading, ...]:
-    """Every reading that the arguments allow, the named forms first."""
+    """Every reading that the arguments allow, the named forms first. proportions: the output may sum to one."""
     has_z, has_kl = signature.find(Role.Z) is not None, signature.find(Role.MEAN) is not None
     sampled = (True, False) if has_z and signature.kind is not FunctionKind.LOG_WEIGHT else (has_z,)
     spread_of_q = signature.find(Role.SPREAD)
@@ -61,7 +61,7 @@ def candidate_readings(
     priors = (WrittenAs.VAR,) if prior is None and unit_prior(signature) else priors
     given = signature.find(Role.DATA_TERM) is not None and signature.find(Role.OUTPUT) is None
     own = signature.find(Role.OUTPUT_SPREAD)
-    terms = (None,) if given else data_terms(likelihood)
+    terms = (None,) if given else data_terms(likelihood, proportions=proportions)
     if own is not None and likelihood in (None, "normal"):
         terms = tuple(sorted(OWN_VARIANCE, key=lambda term: term.spread is not own.form))
     found: dict[Reading, None] = {}

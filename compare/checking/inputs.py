@@ -116,7 +116,7 @@ class Shapes:
             rows = len(array) // self.steps if self.by_step else len(array)
             return self._turned(array.reshape(rows, *shape)) if shape else array
         if self.samples and role is Role.Z:
-            return array.reshape(len(array), self.samples, -1)
+            return array.reshape(len(array), self.samples, *((self.steps,) if self.latent_steps else ()), -1)
         if self.latent_map and array.ndim == 2:
             return array.reshape(len(array), -1, *LATENT_MAP[self.other])
         if self.latent_steps and array.ndim == 2:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from elbo_compare.compare.checking.inputs import Shapes
 from elbo_compare.compare.checking.likelihoods import Domain
 from elbo_compare.compare.checking.names import Role, WrittenAs
 from elbo_compare.compare.checking.objectives import Name
+from elbo_compare.compare.checking.proportions import Told, told_of
 from elbo_compare.compare.checking.readings import UNIT_ROUNDOFF, Quantity, Reading, Reduction
 from elbo_compare.compare.checking.signature import Argument, FunctionKind, Signature
 from elbo_compare.compare.records import Outcome
@@ -59,7 +61,13 @@ class Subject:
 
     def readings(self, *quantities: Quantity) -> tuple[Reading, ...]:
         """Every reading that the arguments allow."""
-        return candidate_readings(self.signature, quantities, self.options.likelihood)
+        sums = self.told is not Told.BINARY
+        return candidate_readings(self.signature, quantities, self.options.likelihood, proportions=sums)
+
+    @cached_property
+    def told(self) -> Told:
+        """Whether the probabilities of an output are said to sum to one."""
+        return told_of(self.callee, self.options.likelihood)
 
     def identified(self, *quantities: Quantity, tiers: Sequence[float] = TIERS) -> Identified | None:
         """What the term is, as one of these quantities."""

@@ -5,7 +5,14 @@ from dataclasses import replace
 from typing import Any
 
 from elbo_compare.compare.checking.asking import set_option
-from elbo_compare.compare.checking.attributes import ARRAYS, holder_of, read_of, with_arrays, with_attributes
+from elbo_compare.compare.checking.attributes import (
+    ARRAYS,
+    holder_of,
+    prior_held,
+    read_of,
+    with_arrays,
+    with_attributes,
+)
 from elbo_compare.compare.checking.diagnosis import DifferenceForm
 from elbo_compare.compare.checking.failure import FunctionError, LackingError, TargetError
 from elbo_compare.compare.checking.names import OWN, read_name
@@ -23,7 +30,8 @@ def judged_with(
     """
     function = with_attributes(with_arrays(function), [n.removeprefix(OWN) for n in constants if n.startswith(OWN)])
     try:
-        return _of_its_own_arrays(function, once(function), once)
+        result = _of_its_own_arrays(function, once(function), once)
+        return result if result.verdict in GOOD else _to_a_held_prior(function, result, once)
     except LackingError as error:
         missing = [n for n in (error.attribute, *read_of(function)) if not hasattr(holder_of(function), n)]
         asked = " ".join(set_option(OWN + name) for name in dict.fromkeys(missing) if OWN + name not in constants)
@@ -38,6 +46,22 @@ def judged_with(
         if result.verdict not in GOOD and any(read_name(name) is None for name in missing):  # a size was guessed
             raise TargetError(f"{str(error).rstrip('.')}; or give what it reads: {asked}.") from error
         return result
+
+
+def _to_a_held_prior(
+    function: Callable[..., Any], result: CheckResult, once: Callable[[Callable[..., Any]], CheckResult]
+) -> CheckResult:
+    """A method that is not right for N(0, I): the arrays of a prior that its object holds are fed, and it is right for
+    them, or wrong for them in its own words."""
+    held = prior_held(function)
+    if not held:
+        return result
+    try:
+        within = once(with_attributes(function, held))
+    except (TargetError, FunctionError):
+        return result
+    both = within.verdict is result.verdict is CheckVerdict.WRONG
+    return within if within.verdict in GOOD or both else result
 
 
 def _of_its_own_arrays(

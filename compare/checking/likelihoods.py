@@ -300,6 +300,17 @@ DATA_TERMS = (
 )
 LIKELIHOODS = tuple(dict.fromkeys(term.likelihood for term in DATA_TERMS))
 
+# Right where p sums to one over the dimensions of a datum, which no value shows: tried only where `proportions` allows.
+OF_PROPORTIONS = DataTerm(
+    name="multinomial cross-entropy of probabilities",
+    likelihood="multinomial",
+    form=WrittenAs.PROBS,
+    domain=Domain.UNIT,
+    elements=_of(lambda x, o: -x * np.log(o), lambda x, o: np.abs(x * np.log(o)) + np.abs(x)),
+    law="Multinomial(output)",
+    source="Liang et al. 2018, arXiv 1802.05814",
+)
+
 
 OWN_VARIANCE = tuple(
     DataTerm(
@@ -316,6 +327,7 @@ OWN_VARIANCE = tuple(
 )
 
 
-def data_terms(likelihood: str | None = None) -> tuple[DataTerm, ...]:
-    """Those of one likelihood, or all of them."""
-    return tuple(term for term in DATA_TERMS if likelihood in (None, term.likelihood))
+def data_terms(likelihood: str | None = None, *, proportions: bool = False) -> tuple[DataTerm, ...]:
+    """Those of one likelihood, or all of them. proportions: the output may sum to one over the dimensions."""
+    terms = (*DATA_TERMS, OF_PROPORTIONS) if proportions else DATA_TERMS
+    return tuple(term for term in terms if likelihood in (None, term.likelihood))

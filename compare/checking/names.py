@@ -37,6 +37,7 @@ class WrittenAs(StrEnum):
     PROBS = "probs"
     LOCATION = "location"
     OUTPUT_UNKNOWN = "output"
+    SQUARED = "mean_squared"  # in place of the mean
     LOG_LIKELIHOOD = "log_likelihood"  # of a reconstruction term that comes in as a number: minus the loss
 
 
@@ -59,8 +60,10 @@ NAMES: dict[tuple[Role, WrittenAs], str] = {
     (Role.OUTPUT, WrittenAs.OUTPUT_UNKNOWN): "output reconx recon xrecon reconstruction reconstructions reconstructed "
     "reconstructedx xreconstructed xhat outputs out decoded decoderoutput ypred yhat pred prediction recons xrec recx "
     "rec xprime xtilde xout reconbatch xdecoded xdecodedmean rate rates",
-    (Role.Z, WrittenAs.PLAIN): "z sample samples zs zsample zsamples latent latents zq code",
+    (Role.Z, WrittenAs.PLAIN): "z sample samples zs zsample zsamples zsampled sampledz latent latents zq code",
     (Role.MEAN, WrittenAs.PLAIN): "mean mu loc means mus m qm",
+    (Role.MEAN, WrittenAs.SQUARED): "meansquared meansq meansqr meansquare squaredmean sqmean musquared musq musqr "
+    "squaredmu locsquared locsq",
     (
         Role.SPREAD,
         WrittenAs.LOG_VAR,
@@ -105,7 +108,7 @@ OURS = (
         "precision",
         "log_precision",
     ),
-    *("prior_mean", "prior_log_var", "prior_log_sigma", "prior_sigma", "prior_var"),
+    *("mean_squared", "prior_mean", "prior_log_var", "prior_log_sigma", "prior_sigma", "prior_var"),
     *("output_log_var", "output_log_sigma", "output_sigma", "output_var", "recon_loss", "key"),
 )
 

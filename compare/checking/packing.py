@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from elbo_compare.compare.checking.axis_names import ROW_NAMES
-from elbo_compare.compare.checking.names import CONFIGURATION, WEIGHTS, Role, read_name
+from elbo_compare.compare.checking.names import CONFIGURATION, WEIGHTS, Role, promises_kl, read_name
 from elbo_compare.compare.checking.source import own_nodes, positions
 from elbo_compare.suites.bridge.user_arrays import logarithm, side_by_side
 
@@ -93,7 +93,9 @@ def packed_in(function: Callable[..., Any], names: Sequence[str]) -> tuple[Packe
     """The parameters among `names` that the body takes apart into parts that we can read and that no other holds."""
     found: list[Packed] = []
     taken, nodes = set(names), own_nodes(function)
-    read = {name: None if _written(nodes, name) else _taken_apart(nodes, name) for name in names}
+    of_a_kl = [name for name in names if (pair := read_name(name)) and pair[0] is Role.X] if _kl(function) else []
+    called = dict(zip(of_a_kl, ("first", "second"), strict=False)) if len(of_a_kl) == 2 else {}
+    read = {n: None if _written(nodes, n) else _taken_apart(nodes, n, called.get(n, "")) for n in names}
     asked = [key for one in read.values() if one and one.way is Way.KEYS for key in one.parts]
     for name, one in read.items():
         if one and one.way is Way.KEYS and any(asked.count(key) > 1 for key in one.parts):  # q["mu"] beside p["mu"]
@@ -108,27 +110,33 @@ def packed_in(function: Callable[..., Any], names: Sequence[str]) -> tuple[Packe
     return tuple(found)
 
 
-def _taken_apart(nodes: Sequence[ast.AST], name: str) -> Packed | None:
-    return _packed(nodes, name) or _sliced(nodes, name) or _by_index(nodes, name) or _in_place(nodes, name)
+def _kl(function: Callable[..., Any]) -> bool:
+    """Whether its name says that it is a KL: then `x1[0]` and `x1[1]` are a mean and a spread, and no rows of data."""
+    return promises_kl(getattr(function, "__name__", ""))
 
 
-def _in_place(nodes: Sequence[ast.AST], name: str) -> Packed | None:
+def _taken_apart(nodes: Sequence[ast.AST], name: str, called: str) -> Packed | None:
+    return _packed(nodes, name) or _sliced(nodes, name) or _by_index(nodes, name) or _in_place(nodes, name, called)
+
+
+def _in_place(nodes: Sequence[ast.AST], name: str, called: str) -> Packed | None:
     """`q[0]` and `q[1]` where they are used, and nothing else of q: a mean and a spread, an output in front of three.
-    What is squared is the mean, what has an exponential or a logarithm the spread; else in the usual order."""
+    What is squared is the mean, what has an exponential or a logarithm the spread; else in the usual order. called:
+    what a Gaussian is called that is named like data."""
     subscripts = {id(n.value): n for n in nodes if isinstance(n, ast.Subscript) and _is(n.value, name)}
     uses = [node for node in nodes if _is(node, name)]
     places = {getattr(subscripts[id(use)].slice, "value", None) for use in uses if id(use) in subscripts}
     order = IN_ORDER.get(len(places), ())
     pair = read_name(name)
     whole = bool(order) and all(id(use) in subscripts for use in uses) and places == set(range(len(order)))
-    if not whole or (pair is not None and pair[0] is Role.X):
+    if not whole or (pair is not None and pair[0] is Role.X and not called):
         return None
     squared, exponentiated = _used_as(nodes, name, SQUARES), _used_as(nodes, name, OF_A_SPREAD)
     guessed = not (len(squared) == len(exponentiated) == 1 and squared != exponentiated)
     if not guessed:
         known = {squared.pop(): "mean", exponentiated.pop(): "spread"}
         order = tuple(known.get(place, "recon") for place in range(len(order)))
-    owner = f"{name}_" if len(order) == 2 else ""
+    owner = f"{called or name}_" if len(order) == 2 else ""
     return Packed(name=name, way=Way.TUPLE, parts=tuple(f"{owner}{part}" for part in order), guessed=guessed)
 
 

@@ -5,15 +5,16 @@ the constant (log v + m^2/v - 1)/2: four numbers of two, so that no mistake come
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from elbo_compare.compare.checking.fitting import Columns
-from elbo_compare.compare.checking.formula import OWN_LOG, OWN_SQUARE, Formula, fitted
+from elbo_compare.compare.checking.fitting import Columns, Law, Size
+from elbo_compare.compare.checking.formula import OWN_LOG, OWN_SQUARE, Formula, fitted, solved_by_size
+from elbo_compare.compare.checking.names import Role
 from elbo_compare.compare.checking.objectives import Name, Objective
-from elbo_compare.compare.checking.readings import Reading, Reduction
+from elbo_compare.compare.checking.readings import REDUCED_UNITS, Reading, Reduction, reductions
 
 TRIED: tuple[tuple[str, ...], ...] = ((), ("mean",))
 CLOSE = 1e-7
@@ -68,3 +69,37 @@ def _data_is_right(formula: Formula) -> bool:
     names = {OWN_SQUARE, OWN_LOG, "x log p", "(1 - x) log(1 - p)"}
     names |= {formula.reading.data.name} if formula.reading.data else set()
     return not any(c.off for c in formula.coefficients if c.name in names)
+
+
+def of_their_sizes(columns: Columns, position: int, readings: Sequence[Reading]) -> str:
+    """A KL to N(m, v I) whose v depends on the number of latents, in words; "" where there is none.
+
+    Such is the Gaussian that stands for a Dirichlet over K topics, v = 1 - 1/K (Srivastava and Sutton 2017, eq. 3).
+    """
+    one = next(iter(columns.groups.values()))[0]
+    if len({size[1] for size in columns.groups}) < 2 or not {Role.MEAN, Role.SPREAD} <= set(one.inputs):
+        return ""
+    allowed = [r for r in reductions(one.terms[position].value, one) if r is not Reduction.ELEMENTS]
+    plain = [r for r in readings if r.has_kl and not r.has_data and r.prior is None and not (r.joint or r.sampled)]
+    for reading, reduction in ((reading, reduction) for reading in plain for reduction in allowed):
+        solved = solved_by_size(columns, position, reading, ("mean",))
+        found = {size[1]: _at(size, each, reduction) for size, each in (solved or {}).items()}
+        variances = {latent: pair[1] for latent, pair in found.items() if pair}
+        if found and len(variances) == len(found) and len({f"{v:.6g}" for v in variances.values()}) > 1:
+            where = ", ".join(f"{v:.4g} at {latent} latents" for latent, v in sorted(variances.items()))
+            return f"it is KL(q || N(m, v I)) with a v that depends on their number, {where}"
+    return ""
+
+
+def _at(size: Size, coefficients: Mapping[str, float], reduction: Reduction) -> tuple[float, float] | None:
+    """(mean, variance) of the prior whose KL has these coefficients at one size; None where there is none."""
+    unit = Law(factor=1.0, powers=REDUCED_UNITS[reduction]).at(size)
+    square, spread, log, mean = (coefficients[n] / unit for n in ("mean^2", "sigma^2", "log sigma^2", "mean"))
+    if square <= 0 or not math.isclose(log, -0.5, rel_tol=CLOSE) or not math.isclose(spread, square, rel_tol=CLOSE):
+        return None
+    variance = 1 / (2 * square)
+    location = -mean * variance
+    rows = size[0] if reduction in (Reduction.SUM, Reduction.MEAN) else 1
+    constant = rows * size[1] * (math.log(variance) + location**2 / variance - 1) / 2
+    right = math.isclose(coefficients["1"] / unit, constant, rel_tol=CLOSE, abs_tol=CLOSE)
+    return (location, variance) if right else None

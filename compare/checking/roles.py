@@ -41,6 +41,7 @@ from elbo_compare.compare.checking.tied import Tie, ties_among, without
 DENSITY = re.compile(
     r"log_?(p|prob|normal|density|gaus|pdf|standard|prior|stand|unit)|nll|prior|gaussian_l|std_?normal"
 )
+OF_A_GAUSSIAN = re.compile(r"log_?(prob|pdf|density|normal|gauss)|(normal|gauss\w*)_?(log_?(prob|pdf)|pdf)")
 ALONE = {  # what arguments that stand without others are: log N(x; 0, I), log Bernoulli(x; mean)
     frozenset({Role.X}): (Role.X, Role.Z),
     frozenset({Role.X, Role.MEAN}): (Role.MEAN, Role.OUTPUT),
@@ -273,15 +274,18 @@ def _moved(argument: Argument, role: Role) -> Argument:
 
 def _by_trying(callee: Callee, arguments: list[Argument], unread: list[Parameter]) -> Iterable[Assignment]:
     """Names that say nothing: every role that is still free; a prior's too beside a whole q. One that can only be the
-    last of four is that, right or wrong, where the function promises a KL."""
+    last of four is that, right or wrong, where the function promises a KL; the one beside a mean and a spread is z
+    where it promises their density."""
     taken = {argument.role for argument in arguments}
     known = UNKNOWN_ROLES if not {Role.MEAN, Role.SPREAD} <= taken else (*UNKNOWN_ROLES, *PRIOR_ROLES)
     free = [role for role in known if role not in taken]
+    of_a_density = taken == {Role.MEAN, Role.SPREAD} and bool(OF_A_GAUSSIAN.search(callee.label.lower()))
     last = taken < set(PAIRED) and len(taken) == len(PAIRED) - 1 and promises_kl(callee.label)
     for roles in permutations(free, len(unread)):
         more = [_free(parameter.name, role) for parameter, role in zip(unread, roles, strict=True)]
         for one in _complete(callee, [*arguments, *more], None):
-            yield replace(one, by_value=not (last and taken | set(roles) == set(PAIRED)))
+            known_last = last and taken | set(roles) == set(PAIRED)
+            yield replace(one, by_value=not (known_last or (of_a_density and roles == (Role.Z,))))
 
 
 def _free(name: str, role: Role) -> Argument:
@@ -325,7 +329,8 @@ def _complete(callee: Callee, arguments: list[Argument], kind: FunctionKind | No
         use=use.text if use else "",
         use_sign=use.sign if use else 0,
     )
-    yield Assignment(signature=signature, callee=callee)
+    squared = tuple(argument.name for argument in arguments if argument.form is WrittenAs.SQUARED)
+    yield Assignment(signature=signature, callee=replace(callee, squared=squared))
 
 
 def kind_of(label: str, roles: set[Role]) -> FunctionKind:

@@ -10,7 +10,7 @@ from elbo_compare.compare.checking.experiment import Experiment, Observation
 from elbo_compare.compare.checking.failure import FunctionError
 from elbo_compare.compare.checking.guards import PROBABILITIES, SIGMAS, Bound, Guard, bound_of
 from elbo_compare.compare.checking.inputs import ORDINARY, Trial
-from elbo_compare.compare.checking.likelihoods import Domain
+from elbo_compare.compare.checking.likelihoods import OF_PROPORTIONS, Domain
 from elbo_compare.compare.checking.names import Role
 from elbo_compare.compare.checking.readings import UNIT_ROUNDOFF, Reading, Reduction, target, value_distance
 from elbo_compare.suites.contract import DType
@@ -29,7 +29,7 @@ def find_guards(experiment: Experiment, term: TermRecord, known: Sequence[float]
         data = Guard(
             ones=_probability(experiment, term, known, x=1.0), zeros=_probability(experiment, term, known, x=0.0)
         )
-    if reading.has_data and experiment.domain is Domain.POSITIVE:
+    if reading.has_data and (experiment.domain is Domain.POSITIVE or reading.data is OF_PROPORTIONS):
         data = Guard(ones=_probability(experiment, term, known, x=1.0))
     spread = [data]
     if reading.has_kl and reading.prior is None and experiment.signature.find(Role.SPREAD):

@@ -4,13 +4,20 @@ A mean over samples gives the mean of what each gives alone. A sum gives twice t
 whatever else something else again; with one sample all of them are the ELBO.
 """
 
+import re
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from elbo_compare.compare.checking.experiment import Experiment
 from elbo_compare.compare.checking.failure import FunctionError
 from elbo_compare.compare.checking.inputs import ORDINARY, Trial
+from elbo_compare.compare.checking.names import Role
+from elbo_compare.compare.checking.result import CheckResult, CheckVerdict
+from elbo_compare.compare.checking.signature import Signature
+from elbo_compare.compare.checking.source import given_another_axis, names_samples_of, source_of
 from elbo_compare.suites.contract import Array, DType
 
 # Relative to the larger value: rounding of sums of some hundred terms, which a sum over two samples misses by half.
@@ -18,7 +25,7 @@ ROUNDING = {DType.FLOAT64: 1e-9, DType.FLOAT32: 1e-4}
 
 
 def not_averaged(experiment: Experiment) -> str:
-    """Why two samples don't give the mean of what each gives alone; "" where they do.
+    """Why two samples don't give the mean of what each gives alone, nor one value for each; "" where they do.
 
     The outputs are those of a datum, or of every sample, (batch x samples, observed) as `reshape(-1, ...)` has them.
     """
@@ -39,10 +46,11 @@ def not_averaged(experiment: Experiment) -> str:
             found = _values(two, together)
         except FunctionError:
             continue
-        wanted = [
-            (one + more) / 2 for one, more in zip(_values(experiment, case), _values(experiment, second), strict=True)
-        ]
+        each = list(zip(_values(experiment, case), _values(experiment, second), strict=True))
+        wanted = [(one + more) / 2 for one, more in each]
         right = all(_same(got, want, experiment.dtype) for got, want in zip(found, wanted, strict=True))
+        apart = [np.concatenate([one, more], axis=1) if one.ndim > 1 else np.zeros(0) for one, more in each]
+        right = right or all(_same(got, want, experiment.dtype) for got, want in zip(found, apart, strict=True))
         return "" if right else "two samples don't give the mean of what each gives alone"
     return "it can't be called with two samples"
 
@@ -57,3 +65,18 @@ def _values(experiment: Experiment, case: Trial) -> list[Array]:
 
 def _same(one: Array, other: Array, dtype: DType) -> bool:
     return one.shape == other.shape and bool(np.allclose(one, other, rtol=ROUNDING[dtype], atol=ROUNDING[dtype]))
+
+
+def wants_samples(signature: Signature, function: Callable[..., Any]) -> bool:
+    """Whether the body gives q's mean or spread an axis that z must have then: (batch, samples, latent)."""
+    z, of_q = signature.find(Role.Z), [a for r in (Role.MEAN, Role.SPREAD) if (a := signature.find(r))]
+    samples_named = z is not None and names_samples_of(function, z.name)
+    return z is not None and not samples_named and any(given_another_axis(function, a.name) for a in of_q)
+
+
+def samples_said(result: CheckResult, function: Callable[..., Any]) -> CheckResult:
+    """What is right for a z of samples, where the source speaks of them; else not judged."""
+    if re.search(r"sample|particle|monte", source_of(function).lower()):
+        return result
+    text = f"{result.target}: right where z has an axis for samples, (batch, samples, latent), which nothing says"
+    return replace(result, verdict=CheckVerdict.NOT_JUDGED, message=f"{text}: not judged", equation="", notes=())

@@ -123,7 +123,13 @@ def weights_of(
 
 def column_of(subject: Subject, group: Sequence[Observation], quantity: Callable[[Inputs], Array]) -> Array:
     """What a (batch, axis) quantity changes by from the first probe, in the shape of the value."""
-    parts = [quantity(one.inputs).sum(1) for one in group]
-    parts = [part if one.terms[subject.position].value.size == one.batch > 1 else part.sum(keepdims=True)
-             for part, one in zip(parts, group, strict=True)]  # fmt: skip
+    parts = [_as_returned(quantity(one.inputs), one, subject.position) for one in group]
     return np.concatenate([part - parts[0] for part in parts[1:]])
+
+
+def _as_returned(quantity: Array, one: Observation, position: int) -> Array:
+    """One value per datum, one per datum and dimension, or a sum."""
+    size = one.terms[position].value.size
+    if size == one.batch > 1:
+        return quantity.sum(1)
+    return quantity.ravel() if size == quantity.size else quantity.sum(keepdims=True).ravel()

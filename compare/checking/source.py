@@ -39,6 +39,14 @@ def surface(function: Callable[..., Any]) -> Callable[..., Any]:
     return getattr(function, "__call__", function)  # noqa: B004 - the bound method is wanted, not whether there is one
 
 
+def source_of(function: Callable[..., Any]) -> str:
+    """The text of the body, docstring and comments included; "" where there is none."""
+    try:
+        return inspect.getsource(surface(function))
+    except (OSError, TypeError):
+        return ""
+
+
 def _tree(function: Callable[..., Any]) -> ast.FunctionDef | None:
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(surface(function))))
@@ -217,6 +225,18 @@ def names_samples_of(function: Callable[..., Any], name: str) -> bool:
             continue
         if ast.unparse(node.value) in (f"{name}.shape", f"{name}.size()"):
             return bool(SAMPLES.search(ast.unparse(axes.elts[1]).lower()))
+    return False
+
+
+def given_another_axis(function: Callable[..., Any], name: str) -> bool:
+    """Whether the body gives an array a second axis for samples: `mu.unsqueeze(1)`, `mu[:, None]`."""
+    for node in own_nodes(function):
+        owner = getattr(node.func, "value", None) if isinstance(node, ast.Call) else getattr(node, "value", None)
+        if not (isinstance(node, (ast.Call, ast.Subscript)) and getattr(owner, "id", "") == name):
+            continue
+        text = ast.unparse(node).removeprefix(name)
+        if re.match(r"\.unsqueeze\((dim=)?1\)|\[:, (None|np\.newaxis|jnp\.newaxis)\b", text):
+            return True
     return False
 
 

@@ -1,16 +1,18 @@
 """log N(z; 0, I) as a function of z alone: judged as what it is, whatever constant it drops and whatever it adds up."""
 
+from math import isclose
+
 import numpy as np
 
-from elbo_compare.compare.checking.fitting import EXACT, solve
+from elbo_compare.compare.checking.fitting import EXACT, SINGLE, solve
 from elbo_compare.compare.checking.judging import JudgedReading, Subject, judged
 from elbo_compare.compare.checking.names import Role
 from elbo_compare.compare.checking.readings import Quantity, Reading, Reduction, reductions
 
 
 def log_prior(subject: Subject) -> tuple[JudgedReading | None, str]:
-    """The battery under log N(z; 0, I) up to a constant for each latent, and the fitted `a z^2 + c`; None where it is
-    no function of sum z^2."""
+    """The battery under log N(z; 0, I) up to a constant for each latent, and the fitted `a z^2 + c` where a is not 1/2;
+    None where it is no function of sum z^2."""
     one = subject.neutral[0]
     value = one.terms[subject.position].value
     latent = one.inputs[Role.Z].shape[1]
@@ -42,7 +44,10 @@ def log_prior(subject: Subject) -> tuple[JudgedReading | None, str]:
             if reduction is Reduction.ELEMENTS
             else f"{factor:.6g} sum z^2{constant:+.6g}"
         )
-        return judged(subject, reading, reduction, EXACT), text
+        one = judged(subject, reading, reduction, EXACT)
+        if not isclose(abs(factor), 0.5, rel_tol=1e-7):
+            return one, text
+        return (one if one.right else judged(subject, reading, reduction, SINGLE)), ""  # parameters may be float32
     return None, ""
 
 

@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import Any
 
 from elbo_compare.compare.checking.failure import TargetError
+from elbo_compare.compare.checking.names import Role, read_name
 from elbo_compare.compare.checking.objects import of_arrays
 from elbo_compare.compare.errors import unknown
 
@@ -23,6 +24,8 @@ SIZE = re.compile(
     r"dim|size|channels|features|width|hidden|units|latent|input|output|^n_|^num_|^n[a-z]$|^[a-z]_?(dim|size)$"
 )
 ANY_SIZE = 8
+LOSS = re.compile(r"loss|likelihood|elbo|nll|entropy|error|criterion")
+CALLED = ("forward", "__call__", "call")
 EXTRAS = {"torch", "jax"}  # that elbo-compare installs by name
 WHOLE = {"encode", "decode", "encoder", "decoder", "reparameterize", "reparametrize", "reparameterise"}
 
@@ -75,6 +78,21 @@ def names_a_method(target: str) -> bool:
     return isinstance(owner, type) and inspect.isfunction(found)
 
 
+def names_a_loss(target: str) -> bool:
+    """Whether a target is a class whose objects are called with what networks put out, a mean and a spread or data and
+    an output: --init makes the object, and its call is judged as one function."""
+    try:
+        found = located(target)[1]
+    except TargetError:
+        return False
+    called = next((vars(found)[n] for n in CALLED if n in vars(found)), None) if isinstance(found, type) else None
+    if not inspect.isfunction(called):
+        return False
+    roles = {pair[0] for name in list(inspect.signature(called).parameters)[1:] if (pair := read_name(name))}
+    of_data = {Role.X, Role.OUTPUT} <= roles and bool(LOSS.search(target.rpartition(":")[2].lower()))
+    return {Role.MEAN, Role.SPREAD} <= roles or of_data
+
+
 def import_of(place: str) -> ModuleType:
     """The module of FILE.py or MODULE, imported. Raises TargetError, in one line, for whatever keeps it from that."""
     sys.path.insert(0, str(Path.cwd()))
@@ -96,7 +114,7 @@ def _called(found: type, target: str) -> Callable[..., Any]:
     if WHOLE & {*methods, *(made.co_names if made else ())}:
         names = ", ".join(f"{target}.{key}" for key in losses) or f"{target}.METHOD"
         raise TargetError(f"{target} is a whole model, and one function is judged here: name its loss ({names}).")
-    if not {"forward", "__call__", "call"} & set(vars(found)):
+    if not set(CALLED) & set(vars(found)):
         names = ", ".join(f"{target}.{key}" for key in losses or own) or "it has no method of its own"
         raise TargetError(f"{target} is a class; name one of its methods: {names}.")
     return _instance(found, target, bare=False)

@@ -10,7 +10,7 @@ from elbo_compare.compare.checking.names import Role
 from elbo_compare.compare.checking.signature import FunctionKind, Signature
 from elbo_compare.compare.checking.source import returned_names
 
-KL_NAME = re.compile(r"kl|regulari[sz]|latent_loss|divergence|^reg$|rate$|prior_loss")
+KL_NAME = re.compile(r"kl|regulari[sz]|latent_loss|divergence|^reg(_|$)|rate$|prior_loss")
 DATA_NAME = re.compile(
     r"rec|bce|mse|nll|mae|log_?p|like|distortion|^ll$|px|cross_?entropy|xent|_ce|^ce|error|data|gen_loss|img_loss|l1|l2"
 )

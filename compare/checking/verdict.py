@@ -22,10 +22,12 @@ from elbo_compare.compare.checking.for_the_log import for_the_log
 from elbo_compare.compare.checking.identify import Identified, Standing, quantities_of
 from elbo_compare.compare.checking.inputs import ORDINARY, Shapes
 from elbo_compare.compare.checking.judging import JudgedReading, Options, Subject, judged, subject_of
-from elbo_compare.compare.checking.names import promises_kl, words_of
+from elbo_compare.compare.checking.names import Role, promises_kl, words_of
 from elbo_compare.compare.checking.no_data import of_no_data
 from elbo_compare.compare.checking.not_a_number import of_negative_means, outside_of_its_domain
 from elbo_compare.compare.checking.objectives import Name
+from elbo_compare.compare.checking.priors import of_their_sizes
+from elbo_compare.compare.checking.proportions import sums_untold
 from elbo_compare.compare.checking.readings import Quantity, Reduction, reductions
 from elbo_compare.compare.checking.result import CheckVerdict, TermResult
 from elbo_compare.compare.checking.returned_shape import no_loss
@@ -33,6 +35,7 @@ from elbo_compare.compare.checking.signature import FunctionKind
 from elbo_compare.compare.checking.source import numbers
 from elbo_compare.compare.checking.standard_normal import log_prior
 from elbo_compare.compare.checking.terms import Layout, layout_of
+from elbo_compare.compare.checking.two_densities import two_densities
 from elbo_compare.compare.checking.wording import equation_of, name_notes, standing_notes
 from elbo_compare.suites.bridge.user_arrays import DETACHED
 
@@ -79,6 +82,9 @@ def examined(experiment: Experiment, callee: Callee, options: Options, *, changi
     if another:
         return Finding(verdict=CheckVerdict.NOT_JUDGED, message=f"{experiment.signature.name}: {another}")
     finding = _with_parts(_on(subject), subject, layout)
+    densities = two_densities(subject, layout) if finding.verdict is CheckVerdict.WRONG else ""
+    if densities:
+        return Finding(verdict=CheckVerdict.NOT_JUDGED, message=f"{experiment.signature.name}: {densities}")
     beside = [i for i in range(len(first.terms)) if i != position]
     logged = tuple(
         for_the_log(replace(subject, position=i), layout.names[i], cut_off=first.terms[i].no_gradient == DETACHED)
@@ -124,6 +130,22 @@ def _on(subject: Subject) -> Finding:
         return _log_prior(subject)
     (quantity,) = quantities_of(subject.signature.kind)
     found = subject.identified(quantity, tiers=(EXACT, SINGLE))
+    early = _untold(subject, found) or _at_once(subject, found, quantity)
+    if early is not None:
+        return early
+    by_design = designed(subject, found, quantity) if found is None or accepted(subject, found.reading) else None
+    if by_design is not None and by_design.by:
+        return _designed(subject, by_design, found, quantity)
+    why = explaining.wrong(subject, found, quantity)
+    size_dependent = found is not None and found.standing is Standing.MISMATCH
+    kl_alone = quantity is Quantity.KL and found is not None and found.standing is Standing.SCALED
+    if by_design is not None and not size_dependent and not kl_alone and not why.a_mistake:
+        return _designed(subject, by_design, found, quantity)
+    return _wrong(subject, found, why)
+
+
+def _at_once(subject: Subject, found: Identified | None, quantity: Quantity) -> Finding | None:
+    """What is right as it stands, what is no KL, and what is right behind a guard; None where more has to be asked."""
     if found is not None and found.standing is Standing.RIGHT and not subject.changing:
         return _right(subject, found)
     if quantity is Quantity.KL:
@@ -134,21 +156,16 @@ def _on(subject: Subject) -> Finding:
         if another:
             return Finding(verdict=CheckVerdict.NOT_JUDGED, message=f"{subject.signature.name}: {another}")
     guarded = subject.identified(quantity, tiers=(GUARDED,)) if found is None else None
-    if guarded is not None and guarded.standing is Standing.RIGHT:
-        finding = _right(subject, guarded)
-        if finding.verdict is CheckVerdict.RIGHT or (
-            finding.diagnosis and finding.diagnosis.form is DifferenceForm.GUARD
-        ):
-            return finding
-    by_design = designed(subject, found, quantity) if found is None or accepted(subject, found.reading) else None
-    if by_design is not None and by_design.by:
-        return _designed(subject, by_design, found, quantity)
-    why = explaining.wrong(subject, found, quantity)
-    size_dependent = found is not None and found.standing is Standing.MISMATCH
-    kl_alone = quantity is Quantity.KL and found is not None and found.standing is Standing.SCALED
-    if by_design is not None and not size_dependent and not kl_alone and not why.a_mistake:
-        return _designed(subject, by_design, found, quantity)
-    return _wrong(subject, found, why)
+    if guarded is None or guarded.standing is not Standing.RIGHT:
+        return None
+    finding = _untold(subject, guarded) or _right(subject, guarded)
+    guard = finding.diagnosis is not None and finding.diagnosis.form is DifferenceForm.GUARD
+    return None if finding.verdict is CheckVerdict.WRONG and not guard else finding
+
+
+def _untold(subject: Subject, found: Identified | None) -> Finding | None:
+    why = sums_untold(subject.signature, found, subject.told)
+    return Finding(verdict=CheckVerdict.NOT_JUDGED, message=why) if why else None
 
 
 def _right(subject: Subject, found: Identified) -> Finding:
@@ -221,6 +238,9 @@ def _log_prior(subject: Subject) -> Finding:
         return Finding(verdict=CheckVerdict.NOT_JUDGED, message=f"{name}: a density of z that is not log N(z; 0, I)")
     if one.right:
         return _finding(subject, one, CheckVerdict.RIGHT, None)
+    if not text:
+        one = explaining.explained(subject, one, SINGLE)
+        return _finding(subject, one, CheckVerdict.WRONG, None, diagnosis=one.diagnosis)
     advice = "log N(z; 0, I) is -0.5 sum z^2 - 0.5 log(2 pi) for each latent"
     cause = Diagnosis(form=DifferenceForm.FORMULA, text=f"equals {text}, no log N(z; 0, I)", advice=advice)
     return _finding(subject, one, CheckVerdict.WRONG, None, diagnosis=cause)
@@ -299,6 +319,9 @@ def _unknown(subject: Subject, why: explaining.Wrong) -> Finding | None:
     turned = exchanged(subject)
     if turned is not None and TOLD_APART & {w for a in subject.signature.arguments for w in words_of(a.name)}:
         return _finding(subject, why.judged, CheckVerdict.WRONG, None, diagnosis=turned)
+    of_sizes = of_their_sizes(subject.columns, subject.position, subject.readings(Quantity.KL))
+    if of_sizes:
+        return Finding(verdict=CheckVerdict.NOT_JUDGED, message=f"{name}: {of_sizes}; no N(0, I): not judged")
     parts = apart.parts_of(subject)
     text = _not_judged(subject, parts)
     if turned is not None:
@@ -307,6 +330,15 @@ def _unknown(subject: Subject, why: explaining.Wrong) -> Finding | None:
         return Finding(verdict=CheckVerdict.NOT_JUDGED, message=text)
     if parts is not None and parts.text:
         return _finding(subject, why.judged, CheckVerdict.WRONG, None, diagnosis=parts.diagnosis)
+    names = explaining.guessed(subject)
+    if names:
+        formula = explaining.formula_of(subject, Quantity.KL) if subject.signature.find(Role.MEAN) else None
+        equals = f"; it equals {formula.text}" if formula else ""
+        text = (
+            f"{name} is right under no reading of {' and '.join(names)}, which a part of the name alone tells{equals}"
+        )
+        said = " ".join(f"--map {each}=OURS" for each in names)
+        return Finding(verdict=CheckVerdict.NOT_JUDGED, message=f"{text}: not judged; {said} says what it is")
     return None
 
 

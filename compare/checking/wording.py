@@ -1,6 +1,7 @@
 """The equation of what is right, and what to know beside it: in the field's words."""
 
 from elbo_compare.compare.checking.fitting import short
+from elbo_compare.compare.checking.likelihoods import OF_PROPORTIONS
 from elbo_compare.compare.checking.names import RARE_SPREADS, Role, WrittenAs, read_name, words_of
 from elbo_compare.compare.checking.readings import Quantity, Reading, Reduction
 from elbo_compare.compare.checking.signature import Signature, unit_prior
@@ -94,6 +95,9 @@ def standing_notes(reading: Reading) -> tuple[str, ...]:
             notes.append(f"up to a constant, {left:.4g} nats per observed dimension, that no gradient sees")
     if reading.data is not None and reading.constant and not reading.data.up_to_a_constant:
         notes.append(f"with a constant, {reading.constant:.2g} nats per observed dimension, that no gradient sees")
+    if reading.data is OF_PROPORTIONS:
+        text = "the output is taken to sum to one over the dimensions of a datum, as its source says"
+        notes.append(f"{text}; of independent binary pixels (1 - x) log(1 - p) would be missing")
     if reading.data is not None and reading.data.source:
         notes.append(f"{reading.data.likelihood} likelihood: {reading.data.source}")
     return tuple(notes)

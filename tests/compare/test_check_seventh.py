@@ -1,0 +1,121 @@
+"""The kinds that a seventh set of public functions brought: wrong accusations first, each beside its near-miss."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from elbo_compare.compare.checking.check import check_function
+from elbo_compare.compare.checking.child import answer
+from elbo_compare.compare.checking.failure import TargetError
+from elbo_compare.compare.checking.result import CheckVerdict
+from elbo_compare.compare.checking.target import load
+
+FILE = Path(__file__).parent / "targets" / "kinds_seventh.py"
+RIGHT, WRONG, NOT_JUDGED = CheckVerdict.RIGHT, CheckVerdict.WRONG, CheckVerdict.NOT_JUDGED
+
+OF_PROPORTIONS = [
+    ("of_a_vocabulary", RIGHT, r"Multinomial\(recon_x\).*sum to one.*\(1 - x\) log\(1 - p\) would be missing"),
+    ("of_a_guarded_vocabulary", RIGHT, r"guard, log\(p \+ 1e-06\)"),
+    ("of_a_vocabulary_and_half_a_kl", WRONG, r"\+ 0.5 x latent nats"),
+    ("of_a_vocabulary_off_by_little", CheckVerdict.OTHER_OBJECTIVE, "1.0001 x reconstruction"),
+    ("of_nothing_told", NOT_JUDGED, "--likelihood multinomial or --likelihood bernoulli"),
+    ("of_nothing_told_and_weighed", NOT_JUDGED, r"\+ 4 x KL"),
+    ("of_nothing_told_and_flipped", WRONG, "KL"),
+    ("of_pixels", WRONG, "MUT-120"),
+    ("cross_entropy_of_categories", RIGHT, r"Multinomial\(y_pred\)"),
+    ("cross_entropy_of_nothing_told", NOT_JUDGED, "nothing says which"),
+    ("divergence_of_proportions", NOT_JUDGED, "nothing says which"),
+    ("EndsInASoftmax.loss", NOT_JUDGED, "nothing says which"),  # its file has a sigmoid, too
+    ("EndsInASigmoid.loss", NOT_JUDGED, "nothing says which"),
+    ("OfEither.loss", RIGHT, r"Multinomial\(recon_x\)"),
+]
+PRIORS = [
+    ("WithItsPrior.kl", RIGHT, r"KL\(q \|\| p\).*fed as they stand: self.mu2, self.var2"),
+    ("WithItsPrior.kl_with_a_square_too_many", WRONG, ""),
+    ("kl_to_topics", NOT_JUDGED, "depends on their number, 0.5 at 2 latents, 0.6667 at 3 latents"),
+    ("kl_to_topics_without_its_logarithm", WRONG, ""),
+    ("kl_of_a_square", RIGHT, r"KL\(q \|\| N\(0, I\)\)"),
+    ("kl_of_a_whole_square", WRONG, r"ean\^2 has 1 where 0.5 is right"),
+    ("OfParameters.log_prob", RIGHT, r"log N\(z; 0, I\)"),
+    ("log_prior", WRONG, "s right at some inputs; off by|off only at"),
+]
+OTHERS = [
+    ("log_prob_of_sequences", RIGHT, r"log N\(z; mean, sigma\^2\)"),
+    ("kl_of_draws", RIGHT, "one sample of each datum"),
+    ("kl_broadcast", NOT_JUDGED, "which nothing says"),
+    ("poisson_in_float32", RIGHT, "Poisson.*an epsilon, 1e-10"),
+    ("poisson_in_float32_detached", WRONG, "gradient"),
+    ("poisson_in_float32_off_by_little", WRONG, ""),
+    ("kl_densities", NOT_JUDGED, r"'log_q' - 'log_p'.*is the sampled KL"),
+    ("kl_densities_of_one", WRONG, ""),
+    ("kl_in_channels", NOT_JUDGED, "AssertionError.*other arrays than its names"),
+    ("kl_at_a_sample", RIGHT, r"log q\(z\) - log p\(z\)"),
+    ("kl_of_a_logarithm", WRONG, "s right if z_logvar is taken for sigma"),
+    ("kl_of_half_a_logarithm", NOT_JUDGED, "other arrays than its names"),
+    ("log_normal_of_a_number", NOT_JUDGED, "--set sigma=1"),
+    ("loss_of_labels", NOT_JUDGED, "other arrays than its names"),
+    ("log_gaussian_at", WRONG, "-0.125 where -0.5 is right|-0.25 where -0.5 is right"),
+    ("kl_beside_a_penalty", RIGHT, r"KL\(q \|\| p\)"),
+    ("kl_with_a_penalty", WRONG, r"log\^2\(sigma / s\)"),
+    ("kl_with_a_bracket_too_many", WRONG, r"sigma\^2 / s\^4"),
+    ("kl_of_objects_turned", WRONG, r"KL\(p \|\| q\): the two Gaussians are exchanged"),
+    ("kl_of_pairs", RIGHT, r"KL\(q \|\| p\)"),
+    ("kl_of_pairs_without_a_half", WRONG, r"og sigma\^2 has -1 where -0.5 is right"),
+    ("error_of_a_deviation", WRONG, "if x_sigma is taken for var"),
+]
+
+
+@pytest.mark.parametrize(("name", "verdict", "says"), [*OF_PROPORTIONS, *PRIORS, *OTHERS])
+def test_each_kind_has_its_verdict_and_its_words(name, verdict, says):
+    result = check_function(load(f"{FILE}:{name}"))
+    assert result.verdict is verdict, result.as_text(verbose=True)
+    assert re.search(says, result.as_text(), re.DOTALL), result.as_text(verbose=True)
+
+
+SOFTMAX = "import torch\n\n\nclass Model:\n    def decode(self, h):\n        return torch.softmax(h, 1)\n\n"
+LOSS = """    def loss(self, x, recon_x, mu, logvar):
+        kl = 0.5 * (mu**2 + logvar.exp() - 1 - logvar).sum(1)
+        return (kl - (x * recon_x.log()).sum(1)).mean()
+"""
+
+
+@pytest.mark.parametrize(
+    ("changed", "verdict"),
+    [
+        (("", ""), RIGHT),
+        (("softmax", "sigmoid"), WRONG),
+        (("def decode", "def attend"), NOT_JUDGED),
+        (("return torch.softmax(h, 1)", "return (h, 'attention', torch.softmax(h, 1), self.attention)"), NOT_JUDGED),
+        (("import torch", "import torch\n\ndecoder = torch.sigmoid"), NOT_JUDGED),
+    ],
+)
+def test_where_a_class_ends_decides(tmp_path, changed, verdict):
+    file = tmp_path / "model.py"
+    file.write_text(SOFTMAX.replace(*changed, 1) + LOSS, encoding="utf-8")
+    result = check_function(load(f"{file}:Model.loss"))
+    assert result.verdict is verdict, result.as_text()
+
+
+@pytest.mark.parametrize(("likelihood", "verdict"), [("multinomial", RIGHT), ("bernoulli", WRONG)])
+def test_the_likelihood_that_is_asked_for_decides(likelihood, verdict):
+    result = check_function(load(f"{FILE}:of_nothing_told"), likelihood=likelihood)
+    assert result.verdict is verdict, result.as_text()
+
+
+def test_a_number_is_judged_once_it_is_given():
+    result = check_function(load(f"{FILE}:log_normal_of_a_number"), constants={"sigma": 0.5})
+    assert result.verdict is RIGHT, result.as_text()
+    assert "N(x | mu, 0.25)" in result.equation
+
+
+def test_a_parameter_that_is_called_is_no_distribution():
+    with pytest.raises(TargetError, match="'model'"):
+        check_function(load(f"{FILE}:kl_of_a_flow"))
+
+
+def test_the_number_of_a_loss_module_comes_from_init():
+    request = {"target": f"{FILE}:GivenNoise", "options": {}, "verbose": False, "model": {"init": '{"noise_var": 0.1}'}}
+    said = answer(request, lambda _: None)
+    assert said["exit_code"] == 0, said["text"]
+    assert "N(x_true | x_hat, 0.1)" in said["text"]
