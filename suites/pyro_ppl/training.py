@@ -13,6 +13,7 @@ from torch import Tensor
 
 from elbo_compare.suites.bridge.form import check_shapes
 from elbo_compare.suites.bridge.torch_arrays import dtype_of, numbers_drawn_again, synchronise, to_arrays
+from elbo_compare.suites.bridge.torch_optimizers import steps_alone
 from elbo_compare.suites.bridge.training import Checkpoints, check_training, training_rows
 from elbo_compare.suites.contract import Array, Bound, Fit, Params, Stepper, Training
 from elbo_compare.suites.pyro_ppl.evaluation import Setting, parameter_store, programs_of
@@ -26,6 +27,7 @@ def fit(setting: Setting, params: Params, training: Training) -> Fit:
     keyword: a compiled object compiles again for each new one.
     """
     check_training(setting.form, params, training)
+    steps_alone(torch.optim.Adam)
     batch_of, (steps, batch) = _batches(setting, training), training.batches.shape
     looks, elbos = Checkpoints(training), []
     shared = None if training.noise is None else setting.tensor(training.noise)

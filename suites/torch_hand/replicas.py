@@ -8,6 +8,7 @@ from torch import Tensor
 
 from elbo_compare.suites.bridge.form import Form
 from elbo_compare.suites.bridge.torch_arrays import dtype_of, to_array, to_arrays
+from elbo_compare.suites.bridge.torch_optimizers import steps_alone
 from elbo_compare.suites.bridge.training import check_replicas, taken_apart
 from elbo_compare.suites.contract import Fit, Flow, GradientForm, Params, Training
 from elbo_compare.suites.torch_hand.evaluation import Setting
@@ -29,6 +30,7 @@ def fit_replicas(setting: Setting, params: Params, trainings: tuple[Training, ..
     Each replica draws from a generator of its own, so its random numbers are those of `fit` with its seed.
     """
     check_replicas(setting.form, params, trainings)
+    steps_alone(torch.optim.Adam)
     first, batches = trainings[0], np.stack([each.batches for each in trainings])  # replica, step, batch
     weights = _stacked(setting, params, len(trainings))
     step, noise_of = _replicas_step(setting.form, weights, first.learning_rate), _noise(setting, trainings)

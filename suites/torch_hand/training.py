@@ -7,6 +7,7 @@ from torch import Tensor
 
 from elbo_compare.suites.bridge.form import Form, check_shapes
 from elbo_compare.suites.bridge.torch_arrays import dtype_of, synchronise, to_array, to_arrays
+from elbo_compare.suites.bridge.torch_optimizers import steps_alone
 from elbo_compare.suites.bridge.training import Checkpoints, check_training, training_rows
 from elbo_compare.suites.contract import Array, Fit, Params, Stepper, Training
 from elbo_compare.suites.torch_hand.evaluation import Setting
@@ -19,6 +20,7 @@ Step = Callable[[Tensor, Tensor, float | None], Tensor]
 def fit(setting: Setting, params: Params, training: Training) -> Fit:
     """Adam on the batch-mean loss, with everybody's noise or own random numbers."""
     check_training(setting.form, params, training)
+    steps_alone(torch.optim.Adam)
     weights, generator = setting.leaves(params), setting.generator(training.seed)
     step, batch_of = training_step(setting.form, weights, training.learning_rate), _batches(setting, training)
     shared = None if training.noise is None else setting.tensor(training.noise)
