@@ -52,8 +52,9 @@ class _Group:
         self.cells.sort(key=lambda cell: keys.index(WorkerKey.of(cell)))
 
     def run(self) -> dict[str, CellResult]:
-        """Start every clock, give the turns, collect the rows."""
+        """Start every worker, then every clock, give the turns, collect the rows."""
         try:
+            self._start_workers()
             for cell in self.cells:
                 self._ask(cell, "start")
             interleave(ROUNDS, self._living, WorkerKey.of, lambda cell, index: self._ask(cell, "turn", round=index))
@@ -67,13 +68,20 @@ class _Group:
                 self.pool.retire(worker)
         return self.results
 
+    def _start_workers(self) -> None:
+        """All of them at once: they import side by side, and no clock runs before the last one is there."""
+        for key in dict.fromkeys(map(WorkerKey.of, self.cells)):
+            self.workers[key] = self.pool.start(key, timed=True)
+        for worker in list(self.workers.values()):
+            self._loaded(worker)
+
     def _living(self) -> list[Cell]:
         return [cell for cell in self.cells if cell.key not in self.results]
 
     def _ask(self, cell: Cell, do: str, **more: int) -> None:
         """One request of one cell, unless it has ended. A worker that dies costs this cell; siblings start again."""
-        worker = self._worker(cell)
-        if worker is None or cell.key in self.results:
+        worker = self._worker(cell) if cell.key not in self.results else None
+        if worker is None:
             return
         result, usable = ask_for(worker, cell, self.pool.options, do=do, **more)
         elapsed = self.elapsed_s.get(cell.key, 0.0) + result.elapsed_s
@@ -91,15 +99,21 @@ class _Group:
         """The cell's worker, started when there is none; None once its cells have ended because it can't be loaded."""
         key = WorkerKey.of(cell)
         if key not in self.workers:
-            worker = self.workers[key] = self.pool.start(key, timed=True)
-            failure = loading_failure(worker)
-            if failure is not None:
-                self._bury(worker)
-                for other in self._living():
-                    if WorkerKey.of(other) == key:
-                        self.results[other.key] = ended(other, *failure, self.pool.options)
+            self.workers[key] = self.pool.start(key, timed=True)
+            if not self._loaded(self.workers[key]):
                 return None
         return self.workers[key]
+
+    def _loaded(self, worker: LocalWorker) -> bool:
+        """Whether it is ready; its cells have ended where it can't be."""
+        failure = loading_failure(worker)
+        if failure is None:
+            return True
+        self._bury(worker)
+        for cell in self._living():
+            if WorkerKey.of(cell) == worker.key:
+                self.results[cell.key] = ended(cell, *failure, self.pool.options)
+        return False
 
     def _bury(self, worker: LocalWorker) -> None:
         self.pool.retire(worker)
