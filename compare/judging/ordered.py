@@ -1,4 +1,4 @@
-"""Results in the order in which they are judged, one at a time: from disk, so that no more than a few are in memory.
+"""Results in the order in which they are judged, one at a time: from disk, so that of many a few are in memory.
 
 Every stage of judging goes through them once or looks one up; what a folder holds then costs time, not memory.
 """
@@ -15,6 +15,7 @@ from elbo_compare.compare.records import Cell, CellResult, Status
 from elbo_compare.compare.running.store import Store
 
 KEPT = 256  # results that were looked up last: partners of neighbouring cells are the same ones
+WITHIN = 100_000  # measurements of a folder that is read once and kept; of a larger one no more than a few results are
 
 
 class Ordered(Protocol):
@@ -69,17 +70,24 @@ class InMemory:
 
 
 class OnDisk:
-    """The results of a store: every file is read once to know the cells (a damaged one is set aside then), and again
-    whenever its numbers are asked for."""
+    """The results of a store: every file is read once to know the cells (a damaged one is set aside then), and where
+    there are more than `within` measurements again whenever its numbers are asked for."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, within: int = WITHIN) -> None:
         self._store = store
         self._latest: OrderedDict[int, Rows] = OrderedDict()
+        self._whole: dict[Cell, CellResult] = {}  # all of them, or none
         self.statuses: Counter[Status] = Counter()
         self.cells = []
+        measured = 0
         for result in store.results():
             self.statuses[result.status] += 1
             self.cells.append(_sharing(result.cell))
+            measured += max(len(result.measurements), 1)
+            if measured <= within:
+                self._whole[self.cells[-1]] = result
+        if measured > within:
+            self._whole.clear()
         self.cells.sort(key=_place)
 
     def __iter__(self) -> Iterator[CellResult]:
@@ -106,7 +114,7 @@ class OnDisk:
         return map(self._read, sorted(filter(wanted, self.cells), key=lambda cell: cell.key))
 
     def _read(self, cell: Cell) -> CellResult:
-        result = self._store.read(cell)
+        result = self._whole.get(cell) or self._store.read(cell)
         if result is None:
             path, folder = self._store.path(cell), self._store.folder
             raise StoreError(f"{path} was changed or removed meanwhile. Judge again: compare judge {folder}")

@@ -36,7 +36,7 @@ def stored(results, tmp_path):
     store = Store(tmp_path)
     for result in results:
         store.write(result)
-    return OnDisk(store)
+    return OnDisk(store, within=0)
 
 
 def test_verdicts_from_disk_are_those_from_memory(results, stored, monkeypatch):
@@ -61,6 +61,19 @@ def test_a_result_that_goes_while_it_is_judged_is_told(stored, tmp_path):
     next(tmp_path.glob("cells/??/*.json")).unlink()
     with pytest.raises(StoreError, match="was changed or removed meanwhile"):
         list(stored)
+
+
+def test_results_that_memory_holds_are_read_once(results, stored, tmp_path):
+    total = sum(max(len(each.measurements), 1) for each in results)
+    kept, again = OnDisk(Store(tmp_path), within=total), OnDisk(Store(tmp_path), within=total - 1)
+    wanted = list(stored)
+    for path in tmp_path.glob("cells/??/*.json"):
+        path.unlink()
+    assert list(kept) == wanted
+    assert [rows.result for rows in kept.rows()] == wanted
+    assert [result.cell.key for result in kept.where(lambda cell: True)] == sorted(each.cell.key for each in wanted)
+    with pytest.raises(StoreError, match="was changed or removed meanwhile"):
+        list(again)
 
 
 @pytest.mark.parametrize("rows", [7, 10_000])
