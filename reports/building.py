@@ -27,14 +27,19 @@ Builder: TypeAlias = "Callable[[ReportData], Section]"
 
 
 class DrawingProcesses:
-    """`jobs` processes that build; 1: this process. Started at once: they import what they need while others work.
+    """`jobs` processes that build, this one among them, which has imported all that building takes. Started at once:
+    they import what they need while others work.
 
     `start` is `subprocess.Popen`, or what takes its arguments and sees to it that no process outlives this one.
     """
 
     def __init__(self, jobs: int, start: "Callable[..., subprocess.Popen[bytes]]" = subprocess.Popen) -> None:
+        self.jobs, self._start = jobs, start
+        self.processes = [self._started() for _ in range(jobs - 1)]
+
+    def _started(self) -> "subprocess.Popen[bytes]":
         command, ends = [sys.executable, "-P", "-m", "elbo_compare.reports.building"], subprocess.PIPE
-        self.processes = [start(command, stdin=ends, stdout=ends) for _ in range(jobs)] if jobs > 1 else []
+        return self._start(command, stdin=ends, stdout=ends)
 
     def __enter__(self) -> Self:
         return self
@@ -46,17 +51,23 @@ class DrawingProcesses:
             process.communicate()
 
     def build(
-        self, builders: Sequence[Builder], data: "ReportData", folder: Path, meanwhile: Callable[[], None]
+        self,
+        builders: Sequence[Builder],
+        data: "ReportData",
+        folder: Path,
+        meanwhile: Callable[[], None],
+        here: bool = True,
     ) -> "list[Rendered]":
         """What every builder makes of the data, in their order, its files written; `meanwhile` is done in this process.
+        Not `here`: others alone build, where there are any, since all of it takes more memory than one shall have.
 
         A builder that raises ends with its error here. Raises ChildProcessError where a process has ended.
         """
+        if not here and self.jobs > 1:
+            self.processes += [self._started() for _ in range(self.jobs - len(self.processes))]
         if not self.processes:
-            from elbo_compare.reports.rendering import written
-
             meanwhile()
-            return [written(build(data), folder, data.addresses, data.once) for build in builders]
+            return [_built(build, data, folder) for build in builders]
         work = _Work(builders=builders, given=pickle.dumps((data, folder), pickle.HIGHEST_PROTOCOL))
         with ThreadPoolExecutor(len(self.processes)) as threads:
             try:
@@ -65,6 +76,8 @@ class DrawingProcesses:
                 for _ in serving:
                     work.handed.acquire()
                 meanwhile()
+                while here and (index := work.next()) is not None:
+                    work.sections[index] = _built(builders[index], data, folder)
                 for each in serving:
                     each.result()
             except BaseException:
@@ -86,15 +99,18 @@ class _Work:
             self.waiting.put(index)
         self.sections: dict[int, Rendered] = {}
 
+    def next(self) -> int | None:
+        """A builder that nobody has; None where each has been taken."""
+        try:
+            return self.waiting.get_nowait()
+        except Empty:
+            return None
+
     def serve(self, process: "subprocess.Popen[bytes]") -> None:
         """Hand one process the next builder until none waits."""
         try:
             self._hand(process)
-            while True:
-                try:
-                    index = self.waiting.get_nowait()
-                except Empty:
-                    return
+            while (index := self.next()) is not None:
                 self.sections[index] = self._ask(process, index)
         except (BrokenPipeError, EOFError, pickle.UnpicklingError) as error:
             raise ChildProcessError("A process that draws the report has ended; draw it again.") from error
@@ -117,11 +133,17 @@ class _Work:
         return section
 
 
+def _built(build: Builder, data: "ReportData", folder: Path) -> "Rendered":
+    from elbo_compare.reports.rendering import written
+
+    return written(build(data), folder, data.addresses, data.once)
+
+
 def main() -> None:
     """Build what arrives until nothing does. Whoever started this process is interrupted, and ends it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    import elbo_compare.reports.order  # noqa: F401  the builders' modules, while the data are not there yet
-    from elbo_compare.reports.rendering import written
+    import elbo_compare.reports.order
+    import elbo_compare.reports.rendering  # noqa: F401  what building takes, while the data are not there yet
 
     arriving, leaving = sys.stdin.buffer, sys.stdout.buffer
     try:
@@ -133,7 +155,7 @@ def main() -> None:
                 continue
             reply: tuple[Any, Exception | None]
             try:
-                reply = written(build(data), folder, data.addresses, data.once), None
+                reply = _built(build, data, folder), None
             except Exception as error:  # raised again where the report is written
                 reply = None, error
             pickle.dump(reply, leaving, pickle.HIGHEST_PROTOCOL)

@@ -79,7 +79,7 @@ def write_report(
         if site is not None:
             site.write_ids(plain if entries is None else entries())
 
-    sections = builders.build(SECTIONS, data, folder, meanwhile)
+    sections = builders.build(SECTIONS, data, folder, meanwhile, data.measurements.short and data.verdicts.short)
     first = first_screen(data)
     markdown = to_markdown_page(first, (section.markdown for section in sections))
     (folder / "report.md").write_text(markdown, encoding="utf-8")

@@ -48,6 +48,11 @@ class Rows(Protocol):
         """Whether there is no row."""
         ...
 
+    @property
+    def short(self) -> bool:
+        """Whether all of it may be in the memory of one process."""
+        ...
+
 
 @dataclass(frozen=True)
 class Held:
@@ -80,6 +85,11 @@ class Held:
     def empty(self) -> bool:
         """See `Rows`."""
         return self.frame.empty
+
+    @property
+    def short(self) -> bool:
+        """See `Rows`: it is."""
+        return True
 
 
 @dataclass(frozen=True)
@@ -127,8 +137,13 @@ class Kept:
         """See `Rows`."""
         return _rows(self.path) == 0
 
+    @property
+    def short(self) -> bool:
+        """See `Rows`."""
+        return _rows(self.path) <= AT_ONCE
+
     def _whole(self) -> Held | None:
-        if _rows(self.path) > AT_ONCE:
+        if not self.short:
             return None
         stat = self.path.stat()
         return _read_once(self, (stat.st_mtime_ns, stat.st_size))
