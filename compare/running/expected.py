@@ -7,13 +7,14 @@ cells, count a little for those of which none has ended. Nothing here is recorde
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from math import isfinite
 from typing import NamedTuple
 
 from elbo_compare.compare.records import Cell, CellResult, Procedure, Status
+from elbo_compare.compare.running.rounds import timing_group
 from elbo_compare.suites.protocol import PROTOCOLS
 from elbo_compare.suites.roster import JAX, ROSTER
 
@@ -52,8 +53,8 @@ COMPILED: dict[tuple[Procedure, str, bool], float] = {
     (Procedure.LIKELIHOOD, "tiny", True): 2.70,
     (Procedure.SPREAD, "small", False): 1.01,
     (Procedure.SPREAD, "small", True): 1.50,
-    (Procedure.TIME, "large", True): 5.66,
-    (Procedure.TIME, "small", True): 5.70,
+    (Procedure.TIME, "large", True): 5.50,  # the clock's, here and below: of the published run of 2026-11-30 (night)
+    (Procedure.TIME, "small", True): 3.90,
 }
 # The same of the others by (procedure, implementation, size), of a run of 2026-11-30.
 PLAIN: dict[tuple[Procedure, str, str], float] = {
@@ -110,11 +111,15 @@ PLAIN: dict[tuple[Procedure, str, str], float] = {
     (Procedure.SPREAD, "pyro", "small"): 1.78,
     (Procedure.SPREAD, "torch-hand", "large"): 3.22,
     (Procedure.SPREAD, "torch-hand", "small"): 0.66,
-    (Procedure.TIME, "pyro", "large"): 3.48,
-    (Procedure.TIME, "pyro", "small"): 3.22,
-    (Procedure.TIME, "torch-hand", "large"): 3.41,
-    (Procedure.TIME, "torch-hand", "small"): 2.38,
+    (Procedure.TIME, "pyro", "large"): 4.60,
+    (Procedure.TIME, "pyro", "small"): 2.70,
+    (Procedure.TIME, "torch-hand", "large"): 3.80,
+    (Procedure.TIME, "torch-hand", "small"): 1.75,
 }
+# Of a timed cell's seconds those of its turns, which last as long on any machine: it chooses how much they hold (12
+# rounds of steps and draws, at most 0.08 s each).
+TURNS_S = 1.7
+CLOCK_PRIOR_S = 10.0  # what is expected of the clock counts against the groups that have been timed
 SUITES_S = 60.0  # semantics and questions there, two programs side by side
 JUDGED_S = 0.0155  # judging and drawing there, for each cell
 HARNESS = 1.08  # wall time of the slots there for each second within cells: starts of workers, imports, storing
@@ -225,6 +230,20 @@ def _seconds(cell: Cell, first: bool) -> float:
     return next((seconds for seconds in found if seconds is not None), 1.0)
 
 
+@dataclass
+class Clock:
+    """A timing group that has not ended: its cells, their seconds beside their turns, and the workers' imports."""
+
+    cells: int = 0
+    beside_s: float = 0.0
+    names: set[str] = field(default_factory=set)
+
+    def seconds(self, pace: float) -> float:
+        """Of the whole group on this machine; its workers import side by side."""
+        imports = sum(IMPORTS.get(name, 1.0) for name in self.names) / min(max(len(self.names), 1), 2)
+        return self.cells * TURNS_S + (self.beside_s + imports) * pace
+
+
 Kind = tuple[Procedure, Sort]  # of cells that this machine's pace is learned for
 
 
@@ -244,8 +263,9 @@ class TimeLeft:
     taken: dict[Kind, float] = field(default_factory=_nothing)
     unseen: set[str] = field(default_factory=set)  # implementations of which no cell has ended: they are to be imported
     imported: tuple[float, float] = (0.0, 0.0)  # seconds that the first workers took to import, and those expected
-    timed_s: float = 0.0
-    untimed_until: float = 0.0  # seconds after the start when the last untimed cell ended
+    clocks: dict[Hashable, Clock] = field(default_factory=dict)  # timing groups that have not ended, in their order
+    timed: list[tuple[Clock, float]] = field(default_factory=list)  # those that have, and the seconds that each took
+    since: float = 0.0  # seconds after the start when the last untimed cell ended, or the last timing group
 
     def __post_init__(self) -> None:
         cells = list(self.cells)
@@ -253,12 +273,15 @@ class TimeLeft:
         for cell in cells:
             seconds, sort = self.each[cell.key]
             if cell.procedure is Procedure.TIME:
-                self.timed_s += seconds
+                clock = self.clocks.setdefault(timing_group(cell), Clock())
+                clock.cells, clock.beside_s = clock.cells + 1, clock.beside_s + max(seconds - TURNS_S, 0.0)
+                clock.names.add(cell.implementation)
             else:
                 self.waiting[cell.procedure, sort] += seconds
                 self.unseen.add(cell.implementation)
         self.all = len(self.unseen)
-        self.prior_s = max(PRIOR * (sum(self.waiting.values()) + self.timed_s), LEAST_PRIOR_S)
+        timed_s = sum(clock.seconds(1.0) for clock in self.clocks.values())
+        self.prior_s = max(PRIOR * (sum(self.waiting.values()) + timed_s), LEAST_PRIOR_S)
 
     def done(self, result: CellResult, elapsed_s: float) -> None:
         """A cell has ended, so many seconds after the start."""
@@ -266,10 +289,10 @@ class TimeLeft:
         seconds, sort = self.each.pop(cell.key, Expected(0.0, Sort.PLAIN))
         kind = cell.procedure, sort
         if cell.procedure is Procedure.TIME:
-            self.timed_s -= seconds if result.status is Status.NOT_RUN else 0.0
+            self._timed(result, max(seconds - TURNS_S, 0.0), elapsed_s)
             return
         self.waiting[kind] -= seconds
-        self.untimed_until = elapsed_s
+        self.since = elapsed_s
         measured = result.status is Status.OK and isfinite(result.elapsed_s)
         if cell.implementation in self.unseen:
             if measured and self.all - len(self.unseen) < self.jobs:  # of the slots' first ones: it began at 0
@@ -282,17 +305,36 @@ class TimeLeft:
             self.expected[kind] += seconds
             self.taken[kind] += result.elapsed_s
 
+    def _timed(self, result: CellResult, beside_s: float, elapsed_s: float) -> None:
+        """A timed cell has ended: with its group, or before it where it is not run at all."""
+        group = timing_group(result.cell)
+        clock = self.clocks.get(group)
+        if clock is None:
+            return
+        if result.status is Status.NOT_RUN:
+            clock.cells, clock.beside_s = clock.cells - 1, clock.beside_s - beside_s
+            if not clock.cells:
+                del self.clocks[group]
+            return
+        self.timed.append((self.clocks.pop(group), elapsed_s - self.since))
+        self.since = elapsed_s
+
     def seconds(self, elapsed_s: float) -> float:
-        """Seconds left, so many after the start. Timed cells end together: their time passes while none has ended."""
+        """Seconds left, so many after the start. A timing group's cells end together: meanwhile its time passes."""
         machine = self._machine()
         pace = {sort: self._pace(sort, machine) for sort in Sort}
         cells = sum(max(seconds, 0.0) * self._pace_of(kind, pace[kind[1]]) for kind, seconds in self.waiting.items())
         plain = pace[Sort.PLAIN]
         untimed = cells + plain * sum(IMPORTS.get(name, 1.0) for name in self.unseen)
-        timed = self.timed_s * plain
-        if untimed < 1e-6:
-            timed = max(timed - (elapsed_s - self.untimed_until), 0.0)
-        return untimed * HARNESS / self.jobs + timed + self.after_s * plain
+        return untimed * HARNESS / self.jobs + self._clock(plain, untimed, elapsed_s) + self.after_s * plain
+
+    def _clock(self, plain: float, untimed: float, elapsed_s: float) -> float:
+        """Seconds of the timing groups that have not ended, by what those that have took."""
+        taken = sum(seconds for _, seconds in self.timed) + CLOCK_PRIOR_S
+        pace = taken / (sum(clock.seconds(plain) for clock, _ in self.timed) + CLOCK_PRIOR_S)
+        groups = [pace * clock.seconds(plain) for clock in self.clocks.values()]
+        passed = min(elapsed_s - self.since, groups[0]) if groups and untimed < 1e-6 else 0.0
+        return sum(groups) - passed
 
     def _machine(self) -> float:
         """How many times as long as in the recorded run, for a sort of which no cell has ended.
