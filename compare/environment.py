@@ -150,11 +150,19 @@ def worker_environment(*, device: str, dtype: str, threads: int, compile_cache: 
     if device == "cpu":
         chosen["CUDA_VISIBLE_DEVICES"] = ""
     if compile_cache:
-        chosen["JAX_COMPILATION_CACHE_DIR"] = str(compile_cache_folder())
-        chosen |= {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0", "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1"}
+        chosen |= kept_programs()
     else:
         chosen["JAX_ENABLE_COMPILATION_CACHE"] = "false"
     return dict(os.environ) | chosen
+
+
+def kept_programs() -> dict[str, str]:
+    """Variables by which JAX keeps what it compiles, however small, and finds it again."""
+    return {
+        "JAX_COMPILATION_CACHE_DIR": str(compile_cache_folder()),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+    }
 
 
 def compile_cache_folder() -> Path:

@@ -67,6 +67,13 @@ class LocalWorker:
         self._ready = "failed" not in message
         return message.get("failed")
 
+    def turn_to(self, like: tuple[WorkerKey, Mapping[str, str], int | None, Interpreter]) -> str | None:
+        """Let it load another implementation in the place of its own; what `wait_ready` says, and raises."""
+        self.like, self.key = like, like[0]
+        self._started, self._ready = monotonic(), False
+        self._connected.channel.send({"do": "load", "implementation": self.key.implementation})
+        return self.wait_ready()
+
     def is_ready(self) -> bool:
         """Whether it is alive, has loaded its implementation and owes no answer: another batch may have it."""
         return self._ready and not self._ended.is_set() and self.process.poll() is None

@@ -13,7 +13,9 @@ from elbo_compare.compare.records import Cell, CellResult, Status
 from elbo_compare.compare.running.account import Span
 from elbo_compare.compare.running.codec import cell_to_json, result_from_json
 from elbo_compare.compare.running.executors import LocalWorker, WorkerKey
+from elbo_compare.suites.contract import Kind
 from elbo_compare.suites.datasets import shipped
+from elbo_compare.suites.roster import BY_NAME
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +67,16 @@ class Pool:
             environment[shipped.BESIDE] = shipped.shippers()
         return key, environment, self.options.cell_memory, where
 
+    def turned(self, worker: LocalWorker, key: WorkerKey) -> bool:
+        """Whether a worker that has served its group has gone on to this one; else it is to be retired."""
+        like = self.like(key)
+        if not may_follow(key, worker.key) or like[1:] != worker.like[1:]:
+            return False
+        try:
+            return worker.turn_to(like) is None
+        except WorkerError:
+            return False
+
     def retire(self, worker: LocalWorker) -> None:
         """End a worker and keep its spans."""
         worker.close()
@@ -78,6 +90,15 @@ class Pool:
             self.stopping.set()
             for worker in self._alive:
                 worker.kill()
+
+
+def may_follow(key: WorkerKey, first: WorkerKey) -> bool:
+    """Whether the worker of `first` may go on to `key`: from code written by hand to a library on the same framework,
+    which is then imported once. Never back: code written by hand shares no process with what a library may change."""
+    other, own = BY_NAME.get(first.implementation), BY_NAME.get(key.implementation)
+    if other is None or own is None or (other.kind, own.kind) != (Kind.HAND, Kind.LIBRARY):
+        return False
+    return other.framework is own.framework and (first.device, first.dtype) == (key.device, key.dtype)
 
 
 def ended(cell: Cell, status: Status, reason: str, options: Options) -> CellResult:

@@ -14,9 +14,9 @@ from itertools import islice
 from elbo_compare.compare.launching.lifeline import temporary_folder
 from elbo_compare.compare.records import Cell, CellResult, Procedure, Status
 from elbo_compare.compare.running.account import Span
-from elbo_compare.compare.running.executors import WorkerKey
+from elbo_compare.compare.running.executors import LocalWorker, WorkerKey
 from elbo_compare.compare.running.expected import expected_seconds
-from elbo_compare.compare.running.pool import Options, Pool, ask_for, ended, is_suspect, loading_failure
+from elbo_compare.compare.running.pool import Options, Pool, ask_for, ended, is_suspect, loading_failure, may_follow
 from elbo_compare.compare.running.rounds import run_timed
 
 Groups = Mapping[WorkerKey, deque[Cell]]
@@ -107,11 +107,12 @@ class Slots:
 
     def work(self) -> None:
         """Serve groups until none waits; the body of one slot's thread."""
+        kept: LocalWorker | None = None
         try:
-            while (claimed := self._claim()) is not None:
-                key, joining = claimed
+            while (claimed := self._claim(kept)) is not None:
+                (key, joining), worker, kept = claimed, kept, None
                 try:
-                    self._serve(key, joining)
+                    kept = self._serve(key, joining, worker)
                 finally:
                     with self.lock:
                         self.served[key] -= 1
@@ -120,49 +121,75 @@ class Slots:
         except BaseException as error:
             if not self.pool.stopping.is_set():
                 self.results.put(error)
+        finally:
+            if kept is not None:
+                self.pool.retire(kept)
 
-    def _claim(self) -> tuple[WorkerKey, bool] | None:
-        """The longest group that nobody serves, else the longest that is worth joining; and whether it is joined.
+    def _claim(self, kept: LocalWorker | None = None) -> tuple[WorkerKey, bool] | None:
+        """A group that the worker `kept` can go on to, else the longest that nobody serves, else the longest that is
+        worth joining; and whether it is joined.
 
-        The longest first: no core then waits for the last one.
+        The longest first: no core then waits for the last one. A library is left to the worker of the code by hand on
+        its framework, and its time counted with that code's, while there is another group to begin.
         """
         with self.lock:
             waiting = {
                 key: sum(self.expected_s[cell.key] for cell in cells) for key, cells in self.groups.items() if cells
             }
             fresh = [key for key in waiting if not self.served.get(key)]
+            before = {key: [each for each in (*waiting, *self._busy()) if may_follow(key, each)] for key in fresh}
+            kin = [key for key in fresh if kept is not None and may_follow(key, kept.key)]
+            begun = kin or [key for key in fresh if not before[key]] or fresh
             joinable = [key for key in waiting if len(self._free(key)) >= STEAL_FROM]
-            choice = max(fresh or joinable, key=lambda key: waiting[key], default=None)
+            long = {key: waiting[key] + sum(waiting[each] for each in fresh if key in before[each]) for key in waiting}
+            choice = max(begun or joinable, key=lambda key: long[key] if begun else waiting[key], default=None)
             if choice is not None and not self.pool.stopping.is_set():
                 self.served[choice] = self.served.get(choice, 0) + 1
-                return choice, not fresh
+                return choice, not begun
             return None
 
-    def _serve(self, key: WorkerKey, joining: bool) -> None:
-        """Workers for one group, one after the other, until no cell of it waits.
+    def _busy(self) -> list[WorkerKey]:
+        return [key for key, slots in self.served.items() if slots]
+
+    def _serve(self, key: WorkerKey, joining: bool, kept: LocalWorker | None) -> LocalWorker | None:
+        """Workers for one group, one after the other, until no cell of it waits; the last one where it is still good.
+        `kept`: that of the group before.
 
         Who joins takes from the end: neighbours share a compiled program, which both would else compile at once.
         """
-        while self._free(key) and not self.pool.stopping.is_set():
-            worker = self.pool.start(key)
+        if kept is not None and not self.pool.turned(kept, key):
+            self.pool.retire(kept)
+            kept = None
+        while kept is not None or (self._free(key) and not self.pool.stopping.is_set()):
+            worker, kept = kept or self.pool.start(key), None
+            good = False
             try:
-                failure = loading_failure(worker)
-                while failure is not None and (cell := self._take(key, joining)) is not None:
-                    self.results.put(ended(cell, *failure, self.pool.options))
-                while failure is None and (cell := self._take(key, joining)) is not None:
-                    result, usable = ask_for(worker, cell, self.pool.options)
-                    if self.pool.stopping.is_set():
-                        return
-                    if is_suspect(result, worker):
-                        self._give_back(key, cell, joining)
-                        break
-                    self.results.put(result)
-                    if result.status in (Status.CRASHED, Status.TIMED_OUT):
-                        self._end_siblings(key, result)
-                    if not usable or worker.is_bloated():
-                        break
+                good = self._ask(worker, key, joining)
             finally:
-                self.pool.retire(worker)
+                if not good:
+                    self.pool.retire(worker)
+            if good:
+                return worker
+        return None
+
+    def _ask(self, worker: LocalWorker, key: WorkerKey, joining: bool) -> bool:
+        """The cells of a group that this worker may have, one after the other; whether none waits and it is good."""
+        failure = loading_failure(worker)
+        while failure is not None and (cell := self._take(key, joining)) is not None:
+            self.results.put(ended(cell, *failure, self.pool.options))
+        while failure is None and (cell := self._take(key, joining)) is not None:
+            result, usable = ask_for(worker, cell, self.pool.options)
+            if self.pool.stopping.is_set():
+                return False
+            if is_suspect(result, worker):
+                self._give_back(key, cell, joining)
+                return False
+            self.results.put(result)
+            if result.status in (Status.CRASHED, Status.TIMED_OUT):
+                self._end_siblings(key, result)
+            if not usable or worker.is_bloated():
+                return False
+        return failure is None
 
     def _give_back(self, key: WorkerKey, cell: Cell, at_end: bool) -> None:
         """Where this thread takes its next one: a fresh worker tries it first."""

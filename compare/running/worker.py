@@ -1,4 +1,4 @@
-"""A worker: one implementation on one device in one dtype, in a fresh process. Started by `executors.LocalWorker`.
+"""A worker: one implementation at a time on one device in one dtype. Started by `executors.LocalWorker`.
 
 Requests arrive on a socket whose file descriptor is the last argument; standard output and error stay free for
 whatever a framework prints. Every request is answered with exactly one message.
@@ -129,21 +129,32 @@ def one_line(error: BaseException) -> str:
 
 
 def serve(channel: Channel, name: str, device: Device, dtype: DType) -> None:
-    """Load the implementation, say so, and answer requests until the harness closes the connection."""
+    """Load the implementation, say so, and answer requests until the harness closes the connection.
+
+    `load` is one of them: another implementation in the place of this one.
+    """
+    loaded = _load(channel, name, device, dtype)
+    while loaded is not None:
+        try:
+            request = channel.receive()
+        except WorkerError:
+            return  # the harness has closed the connection: nothing is left to do
+        if request["do"] == "load":
+            loaded = _load(channel, request["implementation"], device, dtype)
+        else:
+            channel.send(answer(loaded, request))
+
+
+def _load(channel: Channel, name: str, device: Device, dtype: DType) -> LoadedImplementation | None:
+    """The implementation, once the harness knows that it is there; None, once it knows why not."""
     start = monotonic()
     try:
         implementation = registry.load(name)
     except BaseException as error:  # an import may raise anything, SystemExit included
         channel.send({"failed": f"could not be loaded: {one_line(error)}"})
-        return
-    loaded = LoadedImplementation(implementation=implementation, device=device, dtype=dtype)
+        return None
     channel.send({"ready": name, "spans": [(meter.IMPORT, start, monotonic())]})
-    while True:
-        try:
-            request = channel.receive()
-        except WorkerError:
-            return  # the harness has closed the connection: nothing is left to do
-        channel.send(answer(loaded, request))
+    return LoadedImplementation(implementation=implementation, device=device, dtype=dtype)
 
 
 def main(arguments: list[str]) -> int:

@@ -15,6 +15,7 @@ from elbo_compare.compare.procedures.peak_memory import reset_peak
 from elbo_compare.compare.records import Procedure, Quantity, Status
 from elbo_compare.compare.running import rounds
 from elbo_compare.compare.running.memory import MIB
+from elbo_compare.compare.running.pool import Pool
 
 HANGS_S = 12.0  # of a cell that takes milliseconds: what is no hang has ended by then on any machine
 EXPECTED = {
@@ -73,6 +74,27 @@ def test_the_same_cells_give_the_same_measurements_whatever_ran_before_them(make
         assert repr(by_key[result.cell.key]) == repr(result.measurements)
 
 
+def test_a_library_goes_on_in_the_process_of_the_hand_written_code_with_the_numbers_that_it_has_alone(
+    make_cell, run_cells, monkeypatch
+):
+    pytest.importorskip("pyro")
+    started, start = [], Pool.start
+    monkeypatch.setattr(Pool, "start", lambda pool, key: started.append(key.implementation) or start(pool, key))
+    procedures = [(Procedure.DRAW, 3000), (Procedure.EVALUATE, 4)]
+    cells = [
+        make_cell(implementation=name, procedure=procedure, size=size, chunk=1000)
+        for name in ("torch-hand", "pyro")
+        for procedure, size in procedures
+    ]
+    together = {result.cell: result for result in run_cells(cells, jobs=1)}
+    assert started == ["torch-hand"]
+    alone = run_cells([cell for cell in cells if cell.implementation == "pyro"], jobs=1)
+    assert started == ["torch-hand", "pyro"]
+    for result in alone:
+        assert repr(together[result.cell].measurements) == repr(result.measurements)
+        assert together[result.cell].status is Status.OK
+
+
 def test_timed_cells_take_turns_and_survive_a_sibling_that_dies(faulty, make_cell, run_cells, monkeypatch):
     monkeypatch.setattr(rounds, "ROUNDS", 2)
     asked = []
@@ -82,6 +104,12 @@ def test_timed_cells_take_turns_and_survive_a_sibling_that_dies(faulty, make_cel
         asked.append((do, cell.implementation, cell.estimator))
         return original(worker, cell, options, do=do, **more)
 
+    def started(pool, key, **options):
+        asked.append(("process", key.implementation, ""))
+        return start(pool, key, **options)
+
+    start = Pool.start
+    monkeypatch.setattr(Pool, "start", started)
     monkeypatch.setattr(rounds, "ask_for", spy)
     names = ("numpy-oracle", "faulty-exits")
     cells = [
@@ -93,6 +121,7 @@ def test_timed_cells_take_turns_and_survive_a_sibling_that_dies(faulty, make_cel
     status = {(result.cell.implementation, result.cell.estimator): result.status for result in results}
     assert status.pop(("faulty-exits", "analytic-kl")) is Status.CRASHED
     assert set(status.values()) == {Status.OK}
+    assert [who for do, *who in asked[:2] if do == "process"] == [[name, ""] for name in names]  # they import together
     turns = [who for do, *who in asked if do == "turn"]
     # One worker's cells follow each other, in whatever order they were planned.
     living = [["numpy-oracle", "sampled-kl"], ["numpy-oracle", "analytic-kl"], ["faulty-exits", "sampled-kl"]]

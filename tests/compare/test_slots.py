@@ -3,10 +3,15 @@
 import queue
 from collections import deque
 from types import SimpleNamespace
+from typing import Any
 
+import pytest
 from claim_rows import cell
 
+from elbo_compare.compare.records import Status
+from elbo_compare.compare.running import run
 from elbo_compare.compare.running.executors import WorkerKey
+from elbo_compare.compare.running.pool import ended, may_follow
 from elbo_compare.compare.running.run import STEAL_FROM, Slots
 
 
@@ -50,3 +55,71 @@ def test_who_joins_takes_from_the_end_and_gives_back_to_where_it_takes_next():
     assert waiting._take(key, from_end=True) == last
     second = waiting._take(key, from_end=False)
     assert second is not None and second.seed == 1
+
+
+def test_a_library_is_left_to_the_worker_of_the_hand_written_code_on_its_framework():
+    waiting = slots(**{"jax-hand": [1.0] * 5, "numpyro": [9.0] * 5, "torch-hand": [2.0] * 5, "pyro": [2.0] * 5})
+    first, second = waiting._claim(), waiting._claim()
+    assert names([first, second]) == [("jax-hand", False), ("torch-hand", False)]  # 50 s with its library, and 20 s
+    serving: dict[str, Any] = {key.implementation: SimpleNamespace(key=key) for key in waiting.groups}
+    for name, then in (("torch-hand", "pyro"), ("jax-hand", "numpyro")):
+        (key,) = [each for each in waiting.groups if each.implementation == name]
+        waiting.groups[key].clear()
+        waiting.served[key] -= 1
+        assert names([waiting._claim(serving[name])]) == [(then, False)]
+    assert waiting._claim(serving["pyro"]) == (serving["numpyro"].key, True)  # there is nothing else: it is joined
+
+
+def test_a_library_is_begun_by_whoever_is_free_where_nothing_else_is_to_be_begun():
+    waiting = slots(**{"jax-hand": [9.0] * 5, "numpyro": [1.0] * 5, "numpy-oracle": [0.1] * 5})
+    assert names(waiting._claim() for _ in range(3)) == [
+        ("jax-hand", False),
+        ("numpy-oracle", False),
+        ("numpyro", False),
+    ]
+
+
+def test_hand_written_code_shares_no_process_with_a_library_that_came_first():
+    def key(name, dtype="float64"):
+        return WorkerKey(implementation=name, device="cpu", dtype=dtype)
+
+    assert may_follow(key("pyro"), key("torch-hand"))
+    assert may_follow(key("numpyro"), key("jax-hand"))
+    never = [("torch-hand", "pyro"), ("pyro", "jax-hand"), ("numpyro", "pyro"), ("torch-hand", "torch-hand")]
+    never += [("pythae", "torch-hand"), ("theirs", "torch-hand"), ("torch-hand", "numpy-oracle")]
+    assert not any(may_follow(key(then), key(first)) for then, first in never)
+    assert not may_follow(key("pyro", "float32"), key("torch-hand"))
+
+
+@pytest.mark.parametrize("turned", [True, False])
+def test_a_worker_goes_on_to_the_library_or_a_new_one_is_started(monkeypatch, turned):
+    waiting = slots(**{"torch-hand": [1.0] * 2, "pyro": [1.0] * 2})
+    happened = []
+
+    class Pool:
+        stopping = SimpleNamespace(is_set=lambda: False)
+        options = None
+
+        def start(self, key):
+            happened.append(("start", key.implementation))
+            return SimpleNamespace(key=key, is_bloated=lambda: False)
+
+        def turned(self, worker, key):
+            happened.append(("turn", worker.key.implementation, key.implementation))
+            worker.key = key if turned else worker.key
+            return turned
+
+        def retire(self, worker):
+            happened.append(("retire", worker.key.implementation))
+
+    def ask_for(worker, cell, options):
+        assert worker.key == WorkerKey.of(cell)
+        return ended(cell, Status.OK, "", SimpleNamespace(fingerprint="f")), True  # type: ignore[arg-type]
+
+    monkeypatch.setattr(run, "ask_for", ask_for)
+    monkeypatch.setattr(run, "loading_failure", lambda worker: None)
+    monkeypatch.setattr(waiting, "pool", Pool())
+    waiting.work()
+    assert waiting.results.qsize() == 4
+    instead = [] if turned else [("retire", "torch-hand"), ("start", "pyro")]
+    assert happened == [("start", "torch-hand"), ("turn", "torch-hand", "pyro"), *instead, ("retire", "pyro")]
