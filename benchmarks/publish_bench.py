@@ -9,9 +9,11 @@ import shutil
 import sys
 from pathlib import Path
 
+from elbo_compare.compare.bench.run import parts_on
+from elbo_compare.suites.contract import Device
+
 PUBLISHED = Path(__file__).parents[1] / "reports" / "published"
 LEAST_ROUNDS = 6  # fewer give no interval
-PARTS = {"ceilings", "steps", "replicas", "draws", "curves"}
 
 
 def publish(results: Path, name: str, published: Path = PUBLISHED, *, partial: bool = False) -> Path:
@@ -23,7 +25,8 @@ def publish(results: Path, name: str, published: Path = PUBLISHED, *, partial: b
         sys.exit(f"{results} holds no bench report: run `compare bench --draw -o {results}` first.")
     record = json.loads((results / "bench.json").read_text("utf-8"))
     chosen = any(option in record["command"] for option in (" -k ", " --setting "))
-    if not partial and (set(record["parts"]) != PARTS or record["rounds"] < LEAST_ROUNDS or chosen):
+    parts = set(parts_on(Device(record["device"])))
+    if not partial and (set(record["parts"]) != parts or record["rounds"] < LEAST_ROUNDS or chosen):
         sys.exit(f"{results} is not whole: parts {record['parts']}, {record['rounds']} rounds, `{record['command']}`.")
     target.mkdir(parents=True)
     for path in (results / "bench.json", *sorted(results.glob("*.parquet"))):

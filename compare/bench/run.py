@@ -130,7 +130,8 @@ def units(plan: Plan, scratch: Path, say: Say) -> Iterator[tuple[str, Measure]]:
         yield f"ceilings, {plan.device}", lambda box: _ceilings(plan, scratch, say, box)
     for setting in plan.settings if "steps" in plan.parts else ():
         yield f"steps, {setting.label}", lambda box, setting=setting: _steps(plan, setting, scratch, say, box)
-    for form, setting in product(TAKEN_APART, plan.settings) if accounted(plan) else ():
+    taken_apart = "account" in plan.parts and "account" in parts_on(plan.device)
+    for form, setting in product(TAKEN_APART, plan.settings) if taken_apart else ():
         name = f"account, {' '.join(form)}, {setting.label}"
         yield name, lambda box, of=form, setting=setting: _account(clocks, of, setting, box)
     for name, problem in REPLICATED if "replicas" in plan.parts else ():
@@ -178,9 +179,10 @@ def _of_steps(bench: Bench) -> bool:
     return undecided(of_steps(found["steps"], found["rounds"]))
 
 
-def accounted(plan: Plan) -> bool:
-    """Whether steps are taken apart: on a GPU the parts of one overlap by design, and alone they would say little."""
-    return "account" in plan.parts and plan.device is Device.CPU
+def parts_on(device: Device) -> tuple[str, ...]:
+    """What a whole bench has on a device. On a GPU no step is taken apart: its parts overlap there by design, and alone
+    they would say little."""
+    return tuple(part for part in PARTS if part != "account" or device is Device.CPU)
 
 
 def _account(clocks: Alone, form: tuple[str, str], setting: Setting, box: Box) -> Measured:

@@ -16,7 +16,7 @@ from processes import GENEROUS_S
 from elbo_compare.compare.bench import frames
 from elbo_compare.compare.bench.operations import step_flops, step_products
 from elbo_compare.compare.bench.records import FormTiming, Setting
-from elbo_compare.compare.bench.run import Plan, write
+from elbo_compare.compare.bench.run import Plan, finished, units, write
 from elbo_compare.compare.bench.steps import missing, path_distance
 from elbo_compare.compare.bench.targets import WORDS, remarks, target, targets
 from elbo_compare.compare.commands.bench import BenchRequest, bench_command, draw_folder
@@ -312,7 +312,8 @@ def test_a_small_run_checks_times_and_counts(tmp_path):
     assert {each["products"] for each in found["rates"]} == {"square", "model"}
 
 
-def test_only_a_whole_bench_is_published(tmp_path):
+@pytest.mark.parametrize("device", list(Device))
+def test_only_a_whole_bench_is_published(tmp_path, device):
     sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
     try:
         from publish_bench import publish
@@ -321,12 +322,11 @@ def test_only_a_whole_bench_is_published(tmp_path):
     results = tmp_path / "bench"
     (results / "report").mkdir(parents=True)
     (results / "report" / "report.html").write_text("page")
-    record = {
-        "parts": ["ceilings", "steps", "draws", "replicas", "curves"],
-        "rounds": 11,
-        "command": "compare bench --rounds 11",
-    }
-    for change in ({"rounds": 3}, {"parts": ["steps"]}, {"command": "compare bench -k joined"}):
+    plan = Plan(folder=results, rounds=11, device=device)
+    whole = {name: "whole" for name, _ in units(plan, tmp_path, print)}
+    every = tuple(finished(plan, whole))
+    record = {"parts": every, "rounds": 11, "command": "compare bench --rounds 11", "device": device}
+    for change in ({"rounds": 3}, {"parts": every[1:]}, {"parts": ["steps"]}, {"command": "compare bench -k joined"}):
         (results / "bench.json").write_text(json.dumps(record | change))
         with pytest.raises(SystemExit, match="is not whole"):
             publish(results, "name", tmp_path / "published")
