@@ -19,6 +19,7 @@ from elbo_compare.compare.launching import lifeline
 
 EXIT_CODE = 130  # 128 + SIGINT, as shells have it; one code for all three
 GRACE_S = 4.0
+SOON_S = 0.01  # until a signal that came in the midst of a destructor is sent again
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 RESUME = "What has finished is kept; go on with the same command and --resume."
 REPEAT = "Nothing is left half done; give the same command again."
@@ -33,10 +34,18 @@ class Interruption:
         self.ended = threading.Event()
 
     def handle(self, number: int, frame: FrameType | None) -> None:
-        """Raise KeyboardInterrupt, once: a second signal must not disturb the tidying up that the first one began."""
-        if self.number is None:
-            self.number = number
-            raise KeyboardInterrupt
+        """Raise KeyboardInterrupt, once: a second signal must not disturb the tidying up that the first one began.
+
+        What is raised within a destructor Python prints, as a traceback, and forgets: the signal is then sent again.
+        """
+        if self.number is not None:
+            return
+        if _is_within_destructor(frame):
+            (again := threading.Timer(SOON_S, os.kill, (os.getpid(), number))).daemon = True
+            again.start()
+            return
+        self.number = number
+        raise KeyboardInterrupt
 
     @property
     def message(self) -> str:
@@ -57,6 +66,14 @@ class Interruption:
         lifeline.end_all()
         tell(self.message)
         os._exit(EXIT_CODE)
+
+
+def _is_within_destructor(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if frame.f_code.co_name == "__del__":
+            return True
+        frame = frame.f_back
+    return False
 
 
 _current = Interruption()

@@ -74,3 +74,30 @@ def test_a_killed_run_resumes_to_the_numbers_of_an_uninterrupted_one(faulty, pro
     assert process.returncode == 0
     assert len(measured(whole)) == 3 * len(CASES)  # of the profile: three implementations under sampled-kl
     assert measured(killed) == measured(whole)
+
+
+DESTROYED = """
+import os, signal, time
+from elbo_compare.compare.launching.interruption import listening
+
+class Kept:
+    def __del__(self):
+        self.release()
+
+    def release(self):
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.001)  # the handler runs before this is over
+
+with listening():
+    try:
+        kept = Kept()
+        del kept
+        time.sleep(60.0)
+    except KeyboardInterrupt:
+        print("interrupted")
+"""
+
+
+def test_a_signal_in_the_midst_of_a_destructor_interrupts_after_it_and_leaves_no_traceback():
+    done = subprocess.run([sys.executable, "-c", DESTROYED], capture_output=True, text=True, timeout=GENEROUS_S)
+    assert (done.stdout, done.stderr) == ("interrupted\n", "")
