@@ -1,8 +1,9 @@
 """Untimed cells over many machines by an existing engine, Dask: `--executor dask --scheduler ADDRESS`.
 
 Each task is a batch of cells of one worker key, served on its machine by worker processes of our own, so a fault still
-costs its own cells only. A machine that is lost costs a retry: Dask gives its batches to others. Dask carries JSON for
-us, but its own messages are pickled: connect to a cluster of your own only.
+costs its own cells only. A batch ends after a second with what it has, and the rest of it is put out again before
+others. A machine that is lost costs that second: Dask gives its batches to others. Dask carries JSON for us, but its
+own messages are pickled: connect to a cluster of your own only.
 
 On a batch system or Kubernetes, Dask's own deployers start the cluster and give the address: `SLURMCluster` of
 dask-jobqueue, `KubeCluster` of dask-kubernetes (`cluster.scheduler_address`). Install the same versions everywhere.
@@ -40,7 +41,8 @@ AGAIN_S = 0.2  # until a batch whose results were lost is looked at again
 REST_S = 3.0  # as long as we wait for an answer at the end
 WORKERLESS_S = 60.0  # a batch system may replace a worker; nobody does for longer without saying so
 ADDRESS = re.compile(r"(?:(?:tcp|tls|ucx|wss?)://)?(?:\[[0-9a-fA-F:.]+\]|[\w.-]+):\d{1,5}(?:/\S*)?")
-LARGEST_BATCH = 32  # cells; what a lost machine costs at most
+LARGEST_BATCH = 32  # cells; those that take long are ended in several batches
+PLANNED, BEGUN = 0, 1  # priorities: what was begun goes on where its imports are still there
 BATCHES_PER_SLOT = 4  # of one worker key: enough to even out slow batches, few enough to share an import
 _WORKERLESS = (
     "The Dask cluster has had no worker for {seconds:g} s. What has finished is kept; start one "
@@ -161,21 +163,21 @@ class _Todo:
 
     def run(self, todo: Iterable[list[Cell]]) -> None:
         """Every batch, each of which runs one cell at a time; no more at once than `jobs`, where that is asked for."""
-        batches, again = iter(todo), deque[list[Cell]]()
+        batches, again = ((batch, PLANNED) for batch in todo), deque[tuple[list[Cell], int]]()
         for batch in islice(batches, self.cluster.jobs):
-            self._submit(batch)
+            self._submit(*batch)
         seen = monotonic()
         while self.waiting:
             future = self._ended()
             if future is not None:
-                again.extend([cell] for cell in self._collect(future, self.waiting.pop(future)))
+                again.extend(self._collect(future, self.waiting.pop(future)))
             brought = future is not None and future not in self.waiting
             if brought or self.cluster.workers():
                 seen = monotonic()
             elif monotonic() - seen > WORKERLESS_S:
                 raise IncompleteError(_WORKERLESS.format(seconds=WORKERLESS_S))
             while brought and self._has_room() and (batch := again.popleft() if again else next(batches, None)):
-                self._submit(batch)
+                self._submit(*batch)
 
     def time(self, group: list[Cell], tries: int = 2) -> None:
         """One timing group, on the worker that had the last one while it lives."""
@@ -186,7 +188,7 @@ class _Todo:
             pass
         del self.waiting[future]
         if (answer := _answer(future)) is not None:
-            self._keep(answer)
+            self._keep(answer, group)
             return
         reason = _lost(future)
         self.cluster.client.cancel([future], force=True)
@@ -214,25 +216,26 @@ class _Todo:
         with suppress(Empty):
             return self.arrived.get(timeout=POLL_S)
 
-    def _submit(self, cells: list[Cell]) -> Any:
+    def _submit(self, cells: list[Cell], priority: int) -> Any:
         content = [cell_to_json(cell) for cell in cells]
         arguments = (content, self.limits, self.cluster.device, self.side_by_side)
-        return self._submit_to(remote.run_batch, arguments, cells)
+        return self._submit_to(remote.run_batch, arguments, cells, priority=priority)
 
-    def _submit_to(self, function: Callable[..., Any], arguments: tuple[Any, ...], cells: list[Cell], **where: Any):
-        future = self.cluster.client.submit(function, *arguments, pure=False, **where)
+    def _submit_to(self, function: Callable[..., Any], arguments: tuple[Any, ...], cells: list[Cell], **how: Any):
+        future = self.cluster.client.submit(function, *arguments, pure=False, **how)
         self.waiting[future] = cells
         future.add_done_callback(self.arrived.put)
         return future
 
-    def _collect(self, future: Any, cells: list[Cell]) -> list[Cell]:
-        """Hand the batch's results over; returns the cells to try again, one by one.
+    def _collect(self, future: Any, cells: list[Cell]) -> list[tuple[list[Cell], int]]:
+        """Hand the batch's results over; returns what is to be put out again, with its priority: what it did not come
+        to, or where it was lost its cells one by one.
 
         A worker that is lost takes with it what it has ended and nobody has fetched: the scheduler has that done again.
         """
         if (answer := _answer(future)) is not None:
-            self._keep(answer)
-            return []
+            rest = self._keep(answer, cells)
+            return [(rest, BEGUN)] if rest else []
         if future.status in ("finished", "lost", "pending"):
             self.waiting[future] = cells
             (again := Timer(AGAIN_S, self.arrived.put, (future,))).daemon = True
@@ -243,16 +246,20 @@ class _Todo:
                 "The Dask scheduler was lost. What has finished is kept; go on with the same command and --resume."
             )
         if len(cells) > 1:
-            return cells
+            return [([cell], PLANNED) for cell in cells]
         self.finish(ended(cells[0], Status.CRASHED, _lost(future), self.pool.options))
         return []
 
-    def _keep(self, answer: Mapping[str, Any]) -> None:
+    def _keep(self, answer: Mapping[str, Any], cells: list[Cell]) -> list[Cell]:
+        """Hand over what a batch of `cells` brought; returns those that it brought nothing of."""
         self.cluster.meet("that took this batch", answer["environment"])
         now = monotonic()
         self.pool.spans += [(str(kind), now + start, now + end) for kind, start, end in answer["spans"]]
-        for result in answer["results"]:
-            self.finish(result_from_json(result))
+        results = [result_from_json(result) for result in answer["results"]]
+        for result in results:
+            self.finish(result)
+        there = {result.cell for result in results}
+        return [cell for cell in cells if cell not in there]
 
 
 def _answer(future: Any) -> dict[str, Any] | None:

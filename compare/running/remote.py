@@ -25,6 +25,7 @@ from elbo_compare.compare.running.run import Slots
 from elbo_compare.suites import datasets
 
 Worked = tuple[list[CellResult], list[Span]]
+BATCH_S = 1.0  # after so long a batch begins no further cell: what a lost machine costs, beside the cells it was at
 _shelf = Shelf()
 _pools: dict[int, Pool] = {}
 _lock = threading.Lock()
@@ -40,7 +41,8 @@ def surroundings(device: str, side_by_side: int) -> dict[str, Any]:
 def run_batch(
     cells: Sequence[Mapping[str, Any]], limits: Mapping[str, Any], device: str, side_by_side: int
 ) -> dict[str, Any]:
-    """Results of the cells, all of one worker key, with this machine's environment and where the time went.
+    """Results of the cells, all of one worker key, with this machine's environment and where the time went; of the
+    first ones alone where they take long.
 
     `limits`: `cell_timeout_s`; `cell_memory` in bytes, or None for this machine's default; `data_folder`, where data
     files are unless this machine's environment says otherwise. `spans` count from the return of this call: the clocks
@@ -108,10 +110,10 @@ def _answered(
 
 
 def _work(groups: Mapping[WorkerKey, deque], pool: Pool) -> list[CellResult]:
-    """One slot's work in this thread. Raises whatever went wrong in it."""
+    """One slot's work in this thread, of which no cell begins after BATCH_S. Raises whatever went wrong in it."""
     arrived: queue.SimpleQueue = queue.SimpleQueue()
     with _stoppable(pool):
-        Slots(groups=groups, pool=pool, results=arrived).work()
+        Slots(groups=groups, pool=pool, results=arrived, for_s=BATCH_S).work()
     results = []
     while not arrived.empty():
         item = arrived.get()

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
+from math import inf
+from time import monotonic
 
 from elbo_compare.compare.launching.lifeline import temporary_folder
 from elbo_compare.compare.records import Cell, CellResult, Procedure, Status
@@ -93,14 +95,17 @@ def _next(results: queue.SimpleQueue) -> CellResult:
 
 @dataclass
 class Slots:
-    """What the slots' threads share: the groups of waiting cells and who serves which."""
+    """What the slots' threads share: the groups of waiting cells and who serves which. `for_s`: once so many seconds
+    have gone by since the first cell was begun, those that still wait are left in their groups."""
 
     groups: Groups
     pool: Pool
     results: queue.SimpleQueue
+    for_s: float = inf
     served: dict[WorkerKey, int] = field(default_factory=dict)
     lock: threading.RLock = field(default_factory=threading.RLock)
     programs: dict[Cell, int] = field(default_factory=dict)  # first of the siblings -> the thread that has them
+    begun: float | None = None  # when the first cell was, by the monotonic clock
 
     def __post_init__(self) -> None:
         self.expected_s = expected_seconds(cell for cells in self.groups.values() for cell in cells)
@@ -134,7 +139,9 @@ class Slots:
         """
         with self.lock:
             waiting = {
-                key: sum(self.expected_s[cell.key] for cell in cells) for key, cells in self.groups.items() if cells
+                key: sum(self.expected_s[cell.key] for cell in cells)
+                for key, cells in self.groups.items()
+                if cells and not self._is_over()
             }
             fresh = [key for key in waiting if not self.served.get(key)]
             before = {key: [each for each in (*waiting, *self._busy()) if may_follow(key, each)] for key in fresh}
@@ -192,8 +199,9 @@ class Slots:
         return failure is None
 
     def _give_back(self, key: WorkerKey, cell: Cell, at_end: bool) -> None:
-        """Where this thread takes its next one: a fresh worker tries it first."""
+        """Where this thread takes its next one: a fresh worker tries it first, however long the others have taken."""
         with self.lock:
+            self.begun = None
             (self.groups[key].append if at_end else self.groups[key].appendleft)(cell)
 
     def _take(self, key: WorkerKey, from_end: bool) -> Cell | None:
@@ -204,18 +212,24 @@ class Slots:
             if free[0].replicas:
                 self.programs[free[0].siblings[0]] = threading.get_ident()
             self.groups[key].remove(free[0])
+            self.begun = monotonic() if self.begun is None else self.begun
             return free[0]
 
     def _free(self, key: WorkerKey, most: int = STEAL_FROM, from_end: bool = False) -> list[Cell]:
-        """Up to `most` waiting cells that this thread may take: siblings stay with the worker that trains them."""
+        """Up to `most` waiting cells that this thread may take: siblings stay with the worker that trains them, and go
+        with it where the time is over, since they are trained already."""
         mine = threading.get_ident()
         with self.lock:
+            whose = None if self._is_over() else mine  # a cell's that nobody has
             free = (
                 cell
                 for cell in (reversed(self.groups[key]) if from_end else self.groups[key])
-                if not cell.replicas or self.programs.get(cell.siblings[0], mine) == mine
+                if (self.programs.get(cell.siblings[0], whose) if cell.replicas else whose) == mine
             )
             return list(islice(free, most))
+
+    def _is_over(self) -> bool:
+        return self.begun is not None and monotonic() - self.begun >= self.for_s
 
     def _end_siblings(self, key: WorkerKey, result: CellResult) -> None:
         """What ended one of the siblings ends those that wait: the same program would do it again, once for each."""

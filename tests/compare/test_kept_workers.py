@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -53,6 +54,17 @@ def test_the_next_batch_of_a_key_has_the_same_process_and_one_that_was_killed_me
         time.sleep(0.01)
     batch()
     assert len(started) == 2
+
+
+def test_a_batch_that_takes_long_comes_back_with_what_it_has_and_at_least_one_cell(started, monkeypatch):
+    monkeypatch.setattr(remote, "BATCH_S", 0.0)
+    cells = [cell_to_json(replace(ONE, seed=seed)) for seed in range(3)]
+    answer = remote.run_batch(cells, LIMITS, "cpu", 1)
+    assert [(each["cell"]["seed"], each["status"]) for each in answer["results"]] == [(0, "ok")]
+    monkeypatch.setattr(remote, "BATCH_S", 300.0)
+    rest = remote.run_batch(cells[1:], LIMITS, "cpu", 1)
+    assert [each["cell"]["seed"] for each in rest["results"]] == [1, 2]
+    assert len(started) == 1
 
 
 def test_what_waits_ends_when_the_run_does_and_takes_the_shared_folder_with_it(started):

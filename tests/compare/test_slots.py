@@ -2,6 +2,7 @@
 
 import queue
 from collections import deque
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -123,3 +124,27 @@ def test_a_worker_goes_on_to_the_library_or_a_new_one_is_started(monkeypatch, tu
     assert waiting.results.qsize() == 4
     instead = [] if turned else [("retire", "torch-hand"), ("start", "pyro")]
     assert happened == [("start", "torch-hand"), ("turn", "torch-hand", "pyro"), *instead, ("retire", "pyro")]
+
+
+def test_when_the_time_is_over_nothing_is_begun_but_what_a_fresh_worker_is_to_try_again():
+    waiting = slots(pyro=[1.0] * 9)
+    waiting.for_s = 0.0
+    (key,) = waiting.groups
+    assert waiting._claim() == (key, False)
+    first = waiting._take(key, from_end=False)  # one in any case: an import alone may take longer
+    assert first is not None
+    assert waiting._take(key, from_end=False) is None
+    assert waiting._claim() is None
+    assert [each.seed for each in waiting.groups[key]] == list(range(1, 9))
+    waiting._give_back(key, first, at_end=False)
+    assert waiting._take(key, from_end=False) == first
+    assert waiting._take(key, from_end=False) is None
+
+
+def test_cells_that_were_trained_along_with_one_are_taken_though_the_time_is_over():
+    waiting = slots(pyro=[1.0] * 9)
+    (key,) = waiting.groups
+    waiting.groups[key].extend([replace(waiting.groups[key].popleft(), replicas=3) for _ in range(9)])
+    waiting.for_s = 0.0
+    taken = [waiting._take(key, from_end=False) for _ in range(4)]
+    assert [each and each.seed for each in taken] == [0, 1, 2, None]

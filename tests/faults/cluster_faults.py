@@ -35,12 +35,12 @@ class Cluster:
 
 
 @contextmanager
-def cluster(bench: Bench, place: Path) -> Iterator[Cluster]:
-    """A scheduler and two workers."""
+def cluster(bench: Bench, place: Path, wait_s: float = 0.05) -> Iterator[Cluster]:
+    """A scheduler and two workers, on which each evaluation of `trivial` waits so long."""
     place.mkdir()
     started: list[subprocess.Popen] = []
     contact = place / "scheduler.json"
-    environment = bench.environment | {"TRIVIAL_WAIT_S": "0.05", "DASK_DISTRIBUTED__COMM__RETRY__COUNT": "0"}
+    environment = bench.environment | {"TRIVIAL_WAIT_S": str(wait_s), "DASK_DISTRIBUTED__COMM__RETRY__COUNT": "0"}
 
     def start(*words: str) -> subprocess.Popen:
         with (place / f"{len(started)}.log").open("w") as log:

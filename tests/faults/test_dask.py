@@ -174,6 +174,13 @@ def test_a_cluster_that_loses_its_last_worker_ends_the_run_and_keeps_what_is_the
     assert len(cell_files(folder)) >= 3
 
 
+class Told(str):
+    """A result of a cell, both by its name."""
+
+    __slots__ = ()
+    cell = property(str)
+
+
 class Future:
     """What a batch becomes; it ends when `Client` is asked for the next that has."""
 
@@ -191,16 +198,23 @@ class Future:
 
 
 class Client:
-    """A cluster in this process: what is out, the most that was at once, and how the first batch ends."""
+    """A cluster in this process: what is out, the most that was at once, how the first batch ends, and how many cells
+    a batch comes to."""
 
-    def __init__(self, first):
-        self.out, self.most, self.sizes, self.first = [], 0, [], first
+    def __init__(self, first, comes_to=None):
+        self.out, self.most, self.sizes, self.first, self.comes_to = [], 0, [], first, comes_to
 
-    def submit(self, function, cells, limits, device, side_by_side, *, pure):
-        self.out.append(Future(cells, "finished" if self.sizes else self.first))
+    def submit(self, function, cells, limits, device, side_by_side, *, pure, priority):
+        self.out.append(Future(cells[: self.comes_to], "finished" if self.sizes else self.first))
+        self.out[-1].order = -priority
         self.most = max(self.most, len(self.out))
         self.sizes.append(len(cells))
         return self.out[-1]
+
+    def ended(self):
+        """The next: of the highest priority the one that was handed over first."""
+        self.out.sort(key=lambda future: future.order)
+        return self.out.pop(0)
 
 
 @pytest.mark.parametrize(("jobs", "most"), [(1, 1), (3, 3), (None, 8)])
@@ -210,18 +224,34 @@ def test_j_is_how_many_batches_of_one_cell_at_a_time_are_out(monkeypatch, jobs, 
 
     client, finished = Client(first), []
     monkeypatch.setattr(it, "cell_to_json", str)
-    monkeypatch.setattr(it, "result_from_json", lambda content: content)
+    monkeypatch.setattr(it, "result_from_json", Told)
     monkeypatch.setattr(it.DaskCluster, "meet", lambda self, address, there: None)
     monkeypatch.setattr(it.DaskCluster, "workers", lambda self: ["here"])
     cluster = it.DaskCluster(client=client, device="cpu", local={}, jobs=jobs)
     pool = SimpleNamespace(spans=[], options=None)
     todo = it._Todo(cluster=cluster, pool=pool, finish=finished.append, limits={}, side_by_side=1)
 
-    monkeypatch.setattr(it._Todo, "_ended", lambda self: client.out.pop(0))
+    monkeypatch.setattr(it._Todo, "_ended", lambda self: client.ended())
     todo.run([[f"cell {2 * i}", f"cell {2 * i + 1}"] for i in range(8)])
     assert len(finished) == 16
     assert client.most == most + (jobs is None and first == "error")
     assert client.sizes.count(1) == (2 if first == "error" else 0)  # a batch that was lost is tried cell by cell
+
+
+@pytest.mark.parametrize("jobs", [1, None])
+def test_what_a_batch_did_not_come_to_is_put_out_again_before_others(monkeypatch, jobs):
+    from elbo_compare.compare.running import dask_cluster as it
+
+    client, finished = Client("finished", comes_to=1), []
+    monkeypatch.setattr(it, "cell_to_json", str)
+    monkeypatch.setattr(it, "result_from_json", Told)
+    monkeypatch.setattr(it.DaskCluster, "meet", lambda self, address, there: None)
+    monkeypatch.setattr(it._Todo, "_ended", lambda self: client.ended())
+    cluster = it.DaskCluster(client=client, device="cpu", local={}, jobs=jobs)
+    pool = SimpleNamespace(spans=[], options=None)
+    todo = it._Todo(cluster=cluster, pool=pool, finish=finished.append, limits={}, side_by_side=1)
+    todo.run([["a", "b", "c"], ["d", "e"]])
+    assert finished == ["a", "b", "c", "d", "e"]
 
 
 class Losing(Future):
@@ -254,11 +284,11 @@ def test_results_that_were_lost_with_their_worker_are_waited_for_again(monkeypat
 
     future, finished = Losing(["cell"], states, fails), []
     monkeypatch.setattr(it, "cell_to_json", str)
-    monkeypatch.setattr(it, "result_from_json", lambda content: content)
+    monkeypatch.setattr(it, "result_from_json", Told)
     monkeypatch.setattr(it.DaskCluster, "meet", lambda self, address, there: None)
     monkeypatch.setattr(it, "AGAIN_S", 0.0)
     monkeypatch.setattr(it.DaskCluster, "workers", lambda self: ["here"])
-    client = SimpleNamespace(submit=lambda *arguments, pure: future)
+    client = SimpleNamespace(submit=lambda *arguments, **how: future)
     cluster = it.DaskCluster(client=client, device="cpu", local={})
     todo = it._Todo(cluster=cluster, pool=SimpleNamespace(spans=[]), finish=finished.append, limits={}, side_by_side=1)
     future.add_done_callback = lambda done: done(future)
@@ -287,7 +317,7 @@ def test_results_that_nobody_can_bring_back_do_not_keep_a_run_from_ending(monkey
     monkeypatch.setattr(it, "AGAIN_S", 0.01)
     monkeypatch.setattr(it, "WORKERLESS_S", 0.3)
     monkeypatch.setattr(it.DaskCluster, "workers", lambda self: [])
-    cluster = it.DaskCluster(client=SimpleNamespace(submit=lambda *_, pure: future), device="cpu", local={})
+    cluster = it.DaskCluster(client=SimpleNamespace(submit=lambda *_, **how: future), device="cpu", local={})
     todo = it._Todo(cluster=cluster, pool=SimpleNamespace(spans=[]), finish=print, limits={}, side_by_side=1)
     with pytest.raises(IncompleteError, match="has had no worker"):
         todo.run([["cell"]])
@@ -330,7 +360,7 @@ def test_timing_groups_go_one_by_one_to_one_worker_while_it_lives(monkeypatch, d
 
     client, finished = Clocks(dies), []
     monkeypatch.setattr(it, "cell_to_json", str)
-    monkeypatch.setattr(it, "result_from_json", lambda content: content)
+    monkeypatch.setattr(it, "result_from_json", Told)
     monkeypatch.setattr(it, "timing_groups", lambda cells: [[c for c in cells if c[0] == g] for g in "ab"])
     monkeypatch.setattr(it, "ended", lambda cell, status, reason, options: (cell, status, reason))
     monkeypatch.setattr(it.DaskCluster, "meet", lambda self, address, there: None)
