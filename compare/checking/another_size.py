@@ -9,12 +9,12 @@ from itertools import combinations
 from math import isclose, prod
 
 from elbo_compare.compare.checking.diagnosis import Diagnosis, DifferenceForm
+from elbo_compare.compare.checking.finding import Finding
 from elbo_compare.compare.checking.fitting import SIMPLE, short
 from elbo_compare.compare.checking.inputs import Layout, Shapes
 from elbo_compare.compare.checking.objectives import Name
 from elbo_compare.compare.checking.result import GOOD, CheckResult, CheckVerdict
 from elbo_compare.compare.checking.signature import FunctionKind
-from elbo_compare.compare.checking.verdict import Finding
 
 NOT_CALLED = (CheckVerdict.FAILED, CheckVerdict.NOT_JUDGED)
 Judged = tuple[CheckResult, Finding | None]

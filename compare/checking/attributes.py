@@ -54,7 +54,7 @@ def with_arrays(function: Callable[..., Any]) -> Callable[..., Any]:
     holder = function.__self__
     names = [name for name in read_of(function) if not (_is_number(holder, name) or _is_made(holder, name))]
     roles = {name: pair[0] for name in names if (pair := read_name(name)) and pair[0] in GAUSSIAN}
-    means, spreads = ({_part(name) for name, each in roles.items() if each is role} for role in GAUSSIAN[:2])
+    means, spreads = ({part_of(name) for name, each in roles.items() if each is role} for role in GAUSSIAN[:2])
     return Held(function, tuple(roles)) if means and means == spreads else function
 
 
@@ -110,7 +110,7 @@ def axes_of(value: Any) -> tuple[int, ...] | None:
         return None
 
 
-def _part(name: str) -> str:
+def part_of(name: str) -> str:
     """Of a layer: the mean of its weights and the spread of its bias are no Gaussian."""
     words = set(words_of(name))
     return "bias" if words & {"bias", "b"} else "weight" if words & {"weight", "weights", "w"} else ""

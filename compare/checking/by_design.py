@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from elbo_compare.compare.checking.balancing import OF_P, OF_Q, sums_of_two
 from elbo_compare.compare.checking.callee import Callee
 from elbo_compare.compare.checking.failure import FunctionError
 from elbo_compare.compare.checking.fitting import EXACT, SINGLE, Columns
@@ -23,6 +24,7 @@ from elbo_compare.compare.checking.readings import Quantity, Reading, Reduction
 
 FLOORED = ("bernoulli", "normal", "multinomial")  # with --likelihood: the one that it names
 MOST_PRIORS = 8  # numbers of a source that are tried as a prior's spread
+MOST_SUMS = 3  # of two weights of a source
 MOST = 4  # objectives of equal values that the battery is asked to tell apart
 
 
@@ -67,12 +69,18 @@ def _objectives(subject: Subject, found: Identified | None, quantity: Quantity) 
             return  # else |KL - C|, where every KL that was seen is above C
     readings = [r for r in subject.readings(quantity) if accepted(subject, r) and _floored(subject, r)]
     with np.errstate(all="ignore"):
-        numbers = (*_level_and_weight(found), *subject.numbers)
+        weights = islice(sums_of_two(subject.numbers), MOST_SUMS) if _of_two(subject) else ()
+        numbers = (*_level_and_weight(found), *weights, *subject.numbers)
         for other in find_floors(subject.columns, subject.position, readings, numbers, "reconstruction"):
             yield other.objective, other.reading, other.reduction
         named = [r for r in subject.readings(quantity) if accepted(subject, r)]
         yield from fixed_priors(subject.columns, subject.position, named, "reconstruction", subject.numbers)
         yield from _of_two_latents(subject, [r for r in named if r.joint and not r.has_data])
+
+
+def _of_two(subject: Subject) -> bool:
+    """Whether q and p are both arguments: each may have a weight of its own (`balancing`)."""
+    return all(subject.signature.find(role) for role in (*OF_Q, *OF_P))
 
 
 def _of_two_latents(subject: Subject, readings: Sequence[Reading]) -> Iterator[Known]:
@@ -137,7 +145,7 @@ def _declared(subject: Subject, objective: Objective, quantity: Quantity) -> str
         return f"--objective {objective.name}"
     if objective.name in (Name.SCALED, Name.PER_PIXEL, Name.ANNEALING):
         return ""
-    for name, value, changed in _moved(subject.callee):
+    for name, value, changed in moved(subject.callee):
         if names_a_size(name):
             continue  # a size of the data makes a reduction, no weight that somebody chose
         if isclose(value, 1.0) and objective.name is Name.BETA and not TIMES & set(words_of(name)):
@@ -166,7 +174,7 @@ def _number(subject: Subject, callee: Callee, quantity: Quantity) -> float | Non
     return known[0].number if known else None
 
 
-def _moved(callee: Callee) -> Iterator[tuple[str, float, Callee]]:
+def moved(callee: Callee) -> Iterator[tuple[str, float, Callee]]:
     """Every number that the function takes or holds, changed in turn."""
     known = {parameter.name for parameter in callee.parameters}
     for name, value in callee.scalars.items():

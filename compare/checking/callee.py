@@ -12,7 +12,7 @@ from typing import Any
 
 from elbo_compare.compare.checking.asking import is_number
 from elbo_compare.compare.checking.attributes import Held, axes_of, holder_of
-from elbo_compare.compare.checking.axis_names import ROW_NAMES, width
+from elbo_compare.compare.checking.axis_names import BATCH_NAMES, ROW_NAMES, width
 from elbo_compare.compare.checking.failure import TargetError
 from elbo_compare.compare.checking.names import CONFIGURATION, OWN
 from elbo_compare.compare.checking.objects import MadeWith
@@ -118,6 +118,12 @@ class Callee:
         if isinstance(self.function, functools.partial):
             found |= self.function.keywords
         return {k: float(v) for k, v in found.items() if isinstance(v, (int, float)) and not isinstance(v, bool)}
+
+
+def rows_guessed(callee: Callee) -> list[str]:
+    """Required numbers that get the rows of the batch though their names don't say batch: `n_data`, `num_samples`."""
+    asked = [p.name for p in callee.parameters if p.required and p.name not in callee.constants]
+    return [name for name in asked if name in ROW_NAMES - BATCH_NAMES]
 
 
 def _sizes_of(value: Any) -> list[int]:

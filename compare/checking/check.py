@@ -10,11 +10,12 @@ import numpy as np
 
 from elbo_compare.compare.checking.another_size import held
 from elbo_compare.compare.checking.attributes import holder_of, missing_of
-from elbo_compare.compare.checking.callee import Callee, callee_of
+from elbo_compare.compare.checking.callee import Callee, callee_of, rows_guessed
 from elbo_compare.compare.checking.diagnosis import DifferenceForm
 from elbo_compare.compare.checking.expectation import judge_drawing
 from elbo_compare.compare.checking.experiment import Experiment, open_experiment, shapes_of
 from elbo_compare.compare.checking.failure import FunctionError, LackingError, TargetError
+from elbo_compare.compare.checking.finding import Finding
 from elbo_compare.compare.checking.inputs import ORDINARY, Layout, Shapes
 from elbo_compare.compare.checking.judging import Options
 from elbo_compare.compare.checking.k_arguments import check_k_arguments
@@ -42,7 +43,7 @@ from elbo_compare.compare.checking.source import (
 )
 from elbo_compare.compare.checking.tied import may_weigh
 from elbo_compare.compare.checking.untold import not_told, variances_not_read
-from elbo_compare.compare.checking.verdict import Finding, examined
+from elbo_compare.compare.checking.verdict import examined
 from elbo_compare.suites.contract import Likelihood
 
 PICTURES_TRIED = (Layout.LAST, Layout.IMAGE, Layout.COLOUR)
@@ -312,11 +313,12 @@ def _at(
             said = [f"called with the {named} that the source names"] if named else []
             said += [experiment.shapes.steps_text] if experiment.shapes.steps_text else []
             said += [tie.text for tie in assignment.callee.ties]
-            sized = [name for name in assignment.callee.sized if name.startswith(OWN)]
+            sized = assignment.callee.sized
             said += [f"{name} is not read: a fixed variance" for name in variances_not_read(assignment.callee)]
             fed = [a.name for a in signature.arguments if a.name.startswith(OWN)]
             said += [f"fed as they stand: {', '.join(fed)}; what sets them is not run"] if fed else []
-            said += [f"{name} is given the width of {assignment.callee.sized[name]}" for name in sized]
+            said += [f"{name} is given the width of {array}" for name, array in sized.items()]
+            said += [f"{name} is given the size of the batch" for name in rows_guessed(assignment.callee)]
             finding = replace(finding, notes=(*said, *finding.notes))
     except FunctionError as error:
         attribute = missing_of(assignment.callee.function, error.__cause__)

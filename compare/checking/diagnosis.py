@@ -7,9 +7,9 @@ from math import isclose
 
 import numpy as np
 
+from elbo_compare.compare.checking.balancing import shares_of, stacked
 from elbo_compare.compare.checking.claims import ClaimVerdict, Record, TermRecord
 from elbo_compare.compare.checking.equals import Match
-from elbo_compare.compare.checking.experiment import Observation
 from elbo_compare.compare.checking.fitting import Law, short
 from elbo_compare.compare.checking.formula import Formula
 from elbo_compare.compare.checking.identify import Identified, Standing, contradicts
@@ -20,7 +20,6 @@ from elbo_compare.compare.checking.scanning import Break
 from elbo_compare.compare.checking.signature import Signature
 from elbo_compare.compare.records import Outcome
 
-SAME_SHARE = 1e-5  # of the right gradient: float32 rounding
 SHOWN = 3  # terms of a formula that are named; the formula itself shows the others
 
 
@@ -239,25 +238,8 @@ def gradient_text(term: TermRecord) -> str:
     parts = [text for role in roles if (text := _role_text(term, role))]
     if not parts:
         return ""
-    balanced = "; the shares of q and of p add up to 1: KL balancing (Hafner et al. 2021)" if _balanced(term) else ""
+    balanced = "; the shares of q and of p add up to 1: KL balancing (Hafner et al. 2021)" if shares_of(term) else ""
     return f"only its gradient is off: {', '.join(parts)}{balanced}"
-
-
-def _balanced(term: TermRecord) -> bool:
-    """Whether q gets one share of the right gradient and p the rest: two KLs, each with one side detached."""
-    shares = []
-    for role in (Role.MEAN, Role.SPREAD, Role.PRIOR_MEAN, Role.PRIOR_SPREAD):
-        if role not in (term.term(term.record.ordinary[0]).gradients or {}):
-            return False
-        got, right = _stacked(term, role, term.record.ordinary)
-        nonzero = np.abs(right) > 1e-6 * np.abs(right).max()
-        ratio = got[nonzero] / right[nonzero]
-        if not ratio.size or np.ptp(ratio) > SAME_SHARE:
-            return False
-        shares.append(float(ratio[0]))
-    mean, spread, prior_mean, prior_spread = shares
-    one = isclose(mean, spread, abs_tol=SAME_SHARE) and isclose(prior_mean, prior_spread, abs_tol=SAME_SHARE)
-    return one and isclose(mean + prior_mean, 1, abs_tol=SAME_SHARE) and 0 < mean < 1
 
 
 def _role_text(term: TermRecord, role: Role) -> str:
@@ -267,7 +249,7 @@ def _role_text(term: TermRecord, role: Role) -> str:
     )
     if worst <= 1:
         return ""
-    got, right = _stacked(term, role, term.record.ordinary)
+    got, right = stacked(term, role, term.record.ordinary)
     if not got.any():
         return f"zero by {role.value}"
     nonzero = np.abs(right) > 1e-6 * np.abs(right).max()
@@ -277,13 +259,3 @@ def _role_text(term: TermRecord, role: Role) -> str:
     if np.ptp(ratio) <= 1e-5 * np.abs(ratio).max():
         return f"{ratio[0]:.4g} of the right one by {role.value}"
     return f"different by {role.value}"
-
-
-def _stacked(term: TermRecord, role: Role, observations: Sequence[Observation]) -> tuple[np.ndarray, np.ndarray]:
-    got, right = [], []
-    for one in observations:
-        gradients = term.term(one).gradients or {}
-        factor = 1 / one.batch if term.reduction.name == "MEAN" else 1.0
-        got.append(gradients[role].ravel())
-        right.append(factor * target(term.reading, one.inputs, term.reduction).gradients[role].ravel())
-    return np.concatenate(got), np.concatenate(right)

@@ -6,7 +6,7 @@ coefficients are the function's own, and those that no float32 number of the sou
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from math import isclose
 
 import numpy as np
@@ -22,6 +22,7 @@ from elbo_compare.suites.contract import DType
 OF_A_CONSTANT = 4 * UNIT_ROUNDOFF[DType.FLOAT32]
 SHOWN = 3  # coefficients
 WRITTEN_OUT = (math.log(2), 1 / math.log(2), math.log(10), math.pi, 2 * math.pi, math.sqrt(2), math.sqrt(2 * math.pi))
+EIGHT_DIGITS = 1e-8  # relative
 FITTED = 1e-9  # relative: what a coefficient that is fitted in float64 leaves over
 
 
@@ -52,12 +53,22 @@ def _off(coefficient: Coefficient) -> bool:
 
 
 def _rounded(coefficient: Coefficient, numbers: Sequence[float]) -> bool:
-    """Whether it is off by what a constant of the source is, which is rounded to the digits it has: 0.693147 for ln 2.
-    One of other digits, 0.693148, is another number."""
+    """Whether it is off by what a constant of the source is."""
     factor = coefficient.law.factor / coefficient.right if coefficient.law else 1.0
+    ratios = [number / exact for number, exact in _written_out(numbers)]
+    return any(isclose(factor, ratio**power, rel_tol=FITTED) for ratio in ratios for power in (1, -1, 2, -2))
+
+
+def _written_out(numbers: Sequence[float]) -> Iterator[tuple[float, float]]:
+    """Constants of the source beside the exact ones that they are rounded from, to the digits they have: 0.693147 for
+    ln 2. One of other digits, 0.693148, is another number."""
     for number in (number * times for number in numbers for times in (1, 2)):  # 0.5 * 0.693147 is one number
-        for exact in WRITTEN_OUT:
-            rounded = round(exact, len(f"{number!r}".partition(".")[2])) == number
-            if rounded and any(isclose(factor, (number / exact) ** power, rel_tol=FITTED) for power in (1, -1, 2, -2)):
-                return True
-    return False
+        digits = len(f"{number!r}".partition(".")[2])
+        yield from ((number, exact) for exact in WRITTEN_OUT if round(exact, digits) == number)
+
+
+def lost_digits(numbers: Sequence[float]) -> float:
+    """The relative error of the coarsest constant of the source that has eight digits or more, 0.69314718 for ln 2; 0
+    where there is none."""
+    errors = [abs(number / exact - 1) for number, exact in _written_out(numbers)]
+    return max((error for error in errors if error < EIGHT_DIGITS), default=0.0)

@@ -173,7 +173,7 @@ def _same_value(one: Observation, position: int, reading: Reading, suspect: Susp
 
 def _same_gradients(record: Record, position: int, reading: Reading, suspect: Suspect, scale: Scale) -> bool:
     """Equal gradients wherever there are some; and some probe tells the suspect from the right function."""
-    told = _told_by_value(record, reading, suspect)
+    told = _told_by_value(record, reading, suspect, scale)
     observations = (*record.ordinary[::REPLICATES], *record.extreme, *record.noise)
     for one in observations:
         term = one.terms[position]
@@ -206,11 +206,13 @@ def _gradient(one: Observation, reading: Reading, suspect: Suspect, scale: Scale
     return suspect.sign * exact * _to_user_form(role, reading, one.inputs)
 
 
-def _told_by_value(record: Record, reading: Reading, suspect: Suspect) -> bool:
-    """Whether the suspect's value is another than the right one somewhere."""
+def _told_by_value(record: Record, reading: Reading, suspect: Suspect, scale: Scale) -> bool:
+    """Whether the suspect's value, reduced as the term is, is another than the right one somewhere: the mean of a KL
+    that is the whole batch's at every datum is the right sum."""
     for one in record.everywhere:
         right = target(reading, one.inputs)
-        result = suspect.sign * np.real(suspect.function(**arguments_of(suspect.kind, reading, one.inputs)))
+        result = scale(suspect.function(**arguments_of(suspect.kind, reading, one.inputs)), one)
+        result = suspect.sign * np.real(result)
         rights = (right.value,) if np.ndim(result) else (right.value.sum(), right.value.mean())
         allowed = 10 * SAME[one.dtype] * right.scale.sum()
         if all(np.size(r) != np.size(result) or np.any(np.abs(result - r) > allowed) for r in rights):

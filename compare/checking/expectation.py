@@ -12,6 +12,7 @@ from elbo_compare.compare.checking.diagnosis import Diagnosis, DifferenceForm, m
 from elbo_compare.compare.checking.drawing import CONSISTENT, Estimate, Sample
 from elbo_compare.compare.checking.experiment import Experiment
 from elbo_compare.compare.checking.failure import FunctionError
+from elbo_compare.compare.checking.finding import Finding
 from elbo_compare.compare.checking.fitting import EXPONENTS, Columns, short
 from elbo_compare.compare.checking.identify import Identified, Standing, candidate_readings, identify, quantities_of
 from elbo_compare.compare.checking.imitating import imitated
@@ -24,7 +25,6 @@ from elbo_compare.compare.checking.readings import Quantity, Reading, Reduction
 from elbo_compare.compare.checking.result import CheckVerdict, TermResult
 from elbo_compare.compare.checking.samplers import sampler_of
 from elbo_compare.compare.checking.terms import layout_of
-from elbo_compare.compare.checking.verdict import Finding
 from elbo_compare.compare.checking.wording import equation_of, name_notes, standing_notes
 from elbo_compare.compare.records import Outcome
 

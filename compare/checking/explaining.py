@@ -13,6 +13,7 @@ from elbo_compare.compare.checking.clamps import clamps_of
 from elbo_compare.compare.checking.densities import log_density_of, mistaken_density, weighed_density
 from elbo_compare.compare.checking.diagnosis import Diagnosis, DifferenceForm
 from elbo_compare.compare.checking.divergences import promises_a_loss
+from elbo_compare.compare.checking.drifting import lost_digits
 from elbo_compare.compare.checking.elsewhere import off_somewhere
 from elbo_compare.compare.checking.epsilons import caused_by_epsilons, small_numbers, without
 from elbo_compare.compare.checking.failure import FunctionError
@@ -94,19 +95,21 @@ def _guarded(subject: Subject, one: JudgedReading) -> JudgedReading | None:
 
 def _to_an_epsilon(subject: Subject, one: JudgedReading, tier: float) -> JudgedReading | None:
     """Right in float64 but for what float32 can't see: an epsilon of the source, a constant in few digits."""
-    small = small_numbers(subject)
+    small, lost = small_numbers(subject), lost_digits(subject.numbers)
     if tier != EXACT or one.experiment.dtype is not DType.FLOAT64:
         return None
     off_in_slope = any(c.name == "gradient" and c.outcome is Outcome.DIFFERS for c in one.claims)
-    if one.term.missing_gradient or (off_in_slope and not small):  # a rounded constant has no slope; a factor has
+    as_a_factor = off_in_slope and not small  # a constant that is added up has no slope; a factor has
+    if one.term.missing_gradient or (as_a_factor and not lost):
         return None
-    term = replace(one.term, roundoff=UNIT_ROUNDOFF[DType.FLOAT32])
+    term = replace(one.term, roundoff=lost if as_a_factor else UNIT_ROUNDOFF[DType.FLOAT32])
     with np.errstate(all="ignore"):
         trial = replace(one, term=term, claims=judge(term))
         off = one.term.values(one.record.extreme).difference
     if not trial.right or (small and caused_by_epsilons(subject, one.term.reading, one.term.reduction) is False):
         return None
     what = f"an epsilon, {min(small, key=abs):g}, moves it" if small else "an epsilon or a rounded constant moves it"
+    what = "a constant of few digits moves it" if as_a_factor else what
     note = f"right to float32 rounding: {what} by {off:.2g} nats at the extremes"
     return replace(trial, note=note)
 

@@ -341,11 +341,13 @@ def _observed(words: list[str]) -> tuple[Role, WrittenAs] | None:
 def forms_of(name: str, role: Role, form: WrittenAs) -> tuple[WrittenAs, ...]:
     """The forms that this name may stand for, likeliest first: one where the name states it."""
     if role in (Role.SPREAD, Role.PRIOR_SPREAD, Role.OUTPUT_SPREAD):
-        others = WORDS["LATENT"] | WORDS["PRIOR"]
+        whole, others = name, WORDS["LATENT"] | WORDS["PRIOR"]
         others |= WORDS["DECODED"] | {"x", "px", "y", "obs", "f"} if role is Role.OUTPUT_SPREAD else set()
         if _read_whole(name) is None:
             name = next((stem for stem in stems_of(name) if _read_whole(stem)), name)
         core = "".join(word for word in words_of(name) if word not in others)
         core = "spread" if "spread" in words_of(name) else core
+        if form is WrittenAs.SIGMA and {"param", "params"} & set(words_of(whole)):
+            return (form, WrittenAs.RAW)  # a layer's parameter, that softplus may make a sigma
         return EITHER.get(core) or EITHER.get(_plain(name)) or EITHER.get(core.removeprefix("z")) or (form,)
     return (form,)

@@ -39,6 +39,7 @@ class Name(StrEnum):
     IWAE = "iwae"
     RENYI = "renyi"
     PRIOR = "prior"
+    BALANCED = "kl-balancing"
 
 
 SOURCES = {
@@ -50,6 +51,7 @@ SOURCES = {
     Name.IWAE: "IWAE, Burda et al. 2016, arXiv 1509.00519",
     Name.RENYI: "variational Renyi bound, Li and Turner 2016, arXiv 1602.02311",
     Name.PRIOR: "a Gaussian prior of its own",
+    Name.BALANCED: "KL balancing, Hafner et al. 2021, arXiv 2010.02193",
     Name.ANNEALING: "KL annealing, Bowman et al. 2016, arXiv 1511.06349",
 }
 
@@ -121,12 +123,13 @@ def find_floors(
             weighed = replace(reading, weight=weight)
             for candidate in _candidates(columns, position, weighed, reduction, numbers):
                 if _equal(columns, position, candidate, reduction):
-                    name, text = _named(candidate, data_name)
+                    name, text = named_floor(candidate, data_name)
                     objective = Objective(name=name, formula=text, number=candidate.level)
                     yield Floored(reading=candidate, reduction=reduction, objective=objective)
 
 
-def _named(reading: Reading, data_name: str) -> tuple[Name, str]:
+def named_floor(reading: Reading, data_name: str) -> tuple[Name, str]:
+    """The objective of a reading with a floor or a capacity, and its formula."""
     level, weight = short(reading.level), short(reading.kl_weight)
     factor = "" if weight == "1" else f"{weight} x "
     kl = {

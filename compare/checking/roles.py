@@ -226,9 +226,10 @@ def as_stated(argument: Argument) -> Argument:
 
 def _second(arguments: list[Argument], both: list[int]) -> int | None:
     """Of two that one name and two numbers or letters make, `mu_0` and `mu_5`, the one with the larger number, else the
-    later: what their value is can't say which of them is q, so that q and p must not be turned round to fit."""
+    later, of `mu` and `mu_0` too: what their value is can't say which of them is q, so that q and p must not be turned
+    round to fit."""
     (core, one), (other_core, other) = (_marked(arguments[i].name) for i in both)
-    if core != other_core or not one or not other or one == other:
+    if core != other_core or one == other:
         return None
     numbers = [[int(word) for word in words if word.isdigit()] for words in (one, other)]
     return both[0] if all(numbers) and numbers[0] > numbers[1] else both[1]

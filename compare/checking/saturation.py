@@ -101,9 +101,11 @@ def _guards(experiment: Experiment, term: TermRecord, known: Sequence[float]) ->
     gradient where the logits are still exact, and the catalogue has it as a mistake."""
     yield Guard(saturates=True)
     ones, zeros = (_bound(experiment, term, known, x=x) for x in (1.0, 0.0))
-    guard = Guard(ones=ones, zeros=zeros, saturates=True)
-    if (ones or zeros) and guard.tolerated and not any(bound and bound.clamped for bound in (ones, zeros)):
-        yield guard
+    # 1 - p has no digit below 6e-8 in float32, so that its epsilon can't be scanned there: the one of p is tried.
+    for other in dict.fromkeys((zeros, ones)):
+        guard = Guard(ones=ones, zeros=other, saturates=True)
+        if (ones or other) and guard.tolerated and not any(bound and bound.clamped for bound in (ones, other)):
+            yield guard
 
 
 def _bound(experiment: Experiment, term: TermRecord, known: Sequence[float], *, x: float) -> Bound | None:

@@ -3,10 +3,10 @@
 from dataclasses import replace
 
 from elbo_compare.compare.checking.callee import Callee
+from elbo_compare.compare.checking.finding import Finding
 from elbo_compare.compare.checking.identify import Standing
 from elbo_compare.compare.checking.inputs import Shapes
 from elbo_compare.compare.checking.source import LARGEST_AXIS, SMALLEST_AXIS, axis_sizes, batch_sizes
-from elbo_compare.compare.checking.verdict import Finding
 
 
 def sizes_named(callee: Callee) -> tuple[int, ...]:

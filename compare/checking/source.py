@@ -169,7 +169,7 @@ def methods_called(function: Callable[..., Any], name: str) -> tuple[str, ...]:
 
 
 def unused(function: Callable[..., Any]) -> frozenset[str]:
-    """Parameters that the body never reads, or gives another value before it does."""
+    """Parameters that the body never reads, puts aside (`_ = x`), or gives another value before it reads them."""
     tree = _tree(function)
     if tree is None:
         return frozenset()
@@ -180,6 +180,7 @@ def unused(function: Callable[..., Any]) -> frozenset[str]:
     written: set[str] = set()
     for statement in tree.body:
         loaded = {n.id for n in ast.walk(statement) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+        loaded -= _put_aside(statement)
         if isinstance(statement, ast.AugAssign) and isinstance(statement.target, ast.Name):
             loaded |= {statement.target.id}
         read |= loaded - written
@@ -188,11 +189,25 @@ def unused(function: Callable[..., Any]) -> frozenset[str]:
     return frozenset(names - read) if names & read else frozenset()  # a body that reads none is a stub
 
 
+def _put_aside(node: ast.AST) -> set[str]:
+    """The bare names of `_ = log_var` and of `_, _ = mean, log_var`."""
+    if not isinstance(node, ast.Assign):
+        return set()
+    targets = [part for target in node.targets for part in (list(_flat(target)) or [target])]
+    values = list(_flat(node.value)) or [node.value]
+    to_nothing = all(isinstance(target, ast.Name) and not target.id.strip("_") for target in targets)
+    bare = [value.id for value in values if isinstance(value, ast.Name)]
+    return set(bare) if to_nothing and len(bare) == len(values) else set()
+
+
 def deleted(function: Callable[..., Any]) -> frozenset[str]:
-    """Names that the body deletes: `del log_var` says that an argument is left out on purpose."""
+    """Names that the body deletes or puts aside: `del log_var`, `_ = log_var` say that an argument is left out on
+    purpose."""
     tree = _tree(function)
-    targets = [t for n in _own(tree) if isinstance(n, ast.Delete) for t in n.targets] if tree else []
-    return frozenset(target.id for target in targets if isinstance(target, ast.Name))
+    nodes = list(_own(tree)) if tree else []
+    targets = [t for n in nodes if isinstance(n, ast.Delete) for t in n.targets]
+    aside = {name for n in nodes for name in _put_aside(n)}
+    return frozenset(target.id for target in targets if isinstance(target, ast.Name)) | aside
 
 
 def asked_with(function: Callable[..., Any], name: str, method: str) -> tuple[str, ...]:

@@ -1,27 +1,31 @@
 """One function, called and read in one way: what would be minimised is found and judged, what stands beside it told."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
 
 from elbo_compare.compare.checking import apart, explaining
 from elbo_compare.compare.checking.alternatives import alike, as_written
+from elbo_compare.compare.checking.balanced_objective import balanced
 from elbo_compare.compare.checking.beyond import beyond
 from elbo_compare.compare.checking.by_design import Designed, accepted, designed
 from elbo_compare.compare.checking.callee import Callee
+from elbo_compare.compare.checking.defaults import at_other_numbers
 from elbo_compare.compare.checking.diagnosis import Diagnosis, DifferenceForm
+from elbo_compare.compare.checking.discretised import discretised
 from elbo_compare.compare.checking.divergences import exchanged, no_kl, promises_a_loss
 from elbo_compare.compare.checking.drifting import drifted
 from elbo_compare.compare.checking.elsewhere import off_somewhere
 from elbo_compare.compare.checking.epsilons import epsilons_reached, more_than_epsilons, within_an_epsilon
 from elbo_compare.compare.checking.experiment import Experiment, Observation
 from elbo_compare.compare.checking.failure import FunctionError
+from elbo_compare.compare.checking.finding import Finding, finding_of
 from elbo_compare.compare.checking.fitting import EXACT, GUARDED, SINGLE
 from elbo_compare.compare.checking.for_the_log import for_the_log
 from elbo_compare.compare.checking.identify import Identified, Standing, quantities_of
-from elbo_compare.compare.checking.inputs import ORDINARY, Shapes
+from elbo_compare.compare.checking.inputs import ORDINARY
 from elbo_compare.compare.checking.judging import JudgedReading, Options, Subject, judged, subject_of
+from elbo_compare.compare.checking.low_floors import low_floor
 from elbo_compare.compare.checking.names import Role, promises_kl, words_of
 from elbo_compare.compare.checking.no_data import of_no_data
 from elbo_compare.compare.checking.not_a_number import of_negative_means, outside_of_its_domain
@@ -29,34 +33,17 @@ from elbo_compare.compare.checking.objectives import Name
 from elbo_compare.compare.checking.priors import of_their_sizes
 from elbo_compare.compare.checking.proportions import sums_untold
 from elbo_compare.compare.checking.readings import Quantity, Reduction, reductions
-from elbo_compare.compare.checking.result import CheckVerdict, TermResult
+from elbo_compare.compare.checking.result import CheckVerdict
 from elbo_compare.compare.checking.returned_shape import no_loss
 from elbo_compare.compare.checking.signature import FunctionKind
 from elbo_compare.compare.checking.source import numbers
 from elbo_compare.compare.checking.standard_normal import log_prior
 from elbo_compare.compare.checking.terms import Layout, layout_of
 from elbo_compare.compare.checking.two_densities import two_densities
-from elbo_compare.compare.checking.wording import equation_of, name_notes, standing_notes
+from elbo_compare.compare.checking.wording import name_notes, standing_notes
 from elbo_compare.suites.bridge.user_arrays import DETACHED
 
 TOLD_APART = frozenset(["p", "q", "prior", "post", "posterior"])  # words that say which Gaussian is which
-
-
-@dataclass(frozen=True, kw_only=True)
-class Finding:
-    """The verdict on what would be minimised, with everything that is said about it."""
-
-    verdict: CheckVerdict
-    message: str = ""
-    equation: str = ""
-    diagnosis: Diagnosis | None = None
-    terms: tuple[TermResult, ...] = ()
-    notes: tuple[str, ...] = ()
-    objective: str = ""
-    declared_by: str = ""
-    identified: Identified | None = None
-    parameters: dict[str, str] = field(default_factory=dict)
-    shapes: Shapes | None = None  # that it was called with
 
 
 def examined(experiment: Experiment, callee: Callee, options: Options, *, changing: bool) -> Finding:
@@ -134,7 +121,8 @@ def _on(subject: Subject) -> Finding:
     if early is not None:
         return early
     by_design = designed(subject, found, quantity) if found is None or accepted(subject, found.reading) else None
-    if by_design is not None and by_design.by:
+    by_design = (balanced(subject, by_design.judged) if by_design else None) or by_design
+    if by_design is not None and (by_design.by or by_design.objective.name is Name.BALANCED):
         return _designed(subject, by_design, found, quantity)
     why = explaining.wrong(subject, found, quantity)
     size_dependent = found is not None and found.standing is Standing.MISMATCH
@@ -148,13 +136,9 @@ def _at_once(subject: Subject, found: Identified | None, quantity: Quantity) -> 
     """What is right as it stands, what is no KL, and what is right behind a guard; None where more has to be asked."""
     if found is not None and found.standing is Standing.RIGHT and not subject.changing:
         return _right(subject, found)
-    if quantity is Quantity.KL:
-        other = _density(subject)
-        if other is not None:
-            return other
-        another = no_kl(subject) if found is None else ""
-        if another:
-            return Finding(verdict=CheckVerdict.NOT_JUDGED, message=f"{subject.signature.name}: {another}")
+    other = _another(subject, found, quantity)
+    if other is not None:
+        return other
     guarded = subject.identified(quantity, tiers=(GUARDED,)) if found is None else None
     if guarded is None or guarded.standing is not Standing.RIGHT:
         return None
@@ -168,6 +152,22 @@ def _untold(subject: Subject, found: Identified | None) -> Finding | None:
     return Finding(verdict=CheckVerdict.NOT_JUDGED, message=why) if why else None
 
 
+def _another(subject: Subject, found: Identified | None, quantity: Quantity) -> Finding | None:
+    """A term that is not what its arguments promise: a likelihood of levels, a log density, another divergence."""
+    levels = discretised(subject) if found is None else None
+    if levels is not None:
+        verdict = CheckVerdict.WRONG if levels.diagnosis else CheckVerdict.RIGHT
+        equation = "" if levels.diagnosis else levels.text
+        return Finding(verdict=verdict, equation=equation, diagnosis=levels.diagnosis, notes=levels.notes)
+    if quantity is not Quantity.KL:
+        return None
+    other = _density(subject)
+    if other is not None:
+        return other
+    another = no_kl(subject) if found is None else ""
+    return Finding(verdict=CheckVerdict.NOT_JUDGED, message=f"{subject.signature.name}: {another}") if another else None
+
+
 def _right(subject: Subject, found: Identified) -> Finding:
     one = judged(subject, found.reading, found.reduction, found.fit.tier)
     other = None if one.right else as_written(subject, found) or alike(subject, found)
@@ -177,57 +177,26 @@ def _right(subject: Subject, found: Identified) -> Finding:
         one = explained if not one.right or _is_guard(explained) else one
         if not one.right and not _is_guard(one):
             one = within_an_epsilon(subject, found.reading, found.reduction) or one
+    by_design = balanced(subject, one) or low_floor(subject, found, one)
+    if by_design is not None:
+        return _designed(subject, by_design, found, found.reading.quantity)
     drift = drifted(subject, one) if one.right and found.fit.tier == SINGLE else None
     if drift is not None:
-        return _finding(subject, replace(one, note=""), CheckVerdict.WRONG, found, diagnosis=drift)
+        return finding_of(subject, replace(one, note=""), CheckVerdict.WRONG, found, diagnosis=drift)
+    elsewhere = at_other_numbers(subject, found) if one.right else None
+    if elsewhere is not None:
+        return finding_of(subject, one, CheckVerdict.WRONG, found, diagnosis=elsewhere)
     if one.right and found.fit.tier == SINGLE and more_than_epsilons(subject, one):
         one = explaining.explained(subject, judged(subject, found.reading, found.reduction, EXACT), EXACT)
     notes = (*name_notes(subject.signature, found.reading), *standing_notes(found.reading))
     far = beyond(one.experiment, one.term) if one.right else ""
     notes = (far, *notes) if far else notes
     verdict = CheckVerdict.RIGHT if one.right else CheckVerdict.WRONG
-    return _finding(subject, one, verdict, found, notes=notes, diagnosis=one.diagnosis)
+    return finding_of(subject, one, verdict, found, notes=notes, diagnosis=one.diagnosis)
 
 
 def _is_guard(one: JudgedReading) -> bool:
     return one.diagnosis is not None and one.diagnosis.form is DifferenceForm.GUARD
-
-
-def _finding(
-    subject: Subject,
-    one: JudgedReading,
-    verdict: CheckVerdict,
-    found: Identified | None,
-    *,
-    notes: Sequence[str] = (),
-    diagnosis: Diagnosis | None = None,
-    equation: str = "",
-    objective: str = "",
-    declared_by: str = "",
-) -> Finding:
-    right = verdict in (CheckVerdict.RIGHT, CheckVerdict.BY_DESIGN)
-    observed = subject.neutral[0].terms[subject.position]
-    term = TermResult(
-        name=observed.name,
-        read_as=one.term.reading.title,
-        reduction=one.term.reduction.value,
-        right=right,
-        claims=one.claims,
-        diagnosis=diagnosis,
-        note=one.note,
-    )
-    return Finding(
-        verdict=verdict,
-        equation=equation
-        or (equation_of(one.term.reading, one.term.reduction, one.experiment.signature) if right else ""),
-        diagnosis=diagnosis,
-        terms=(term,),
-        notes=(*notes, *([one.note] if one.note else [])),
-        objective=objective,
-        declared_by=declared_by,
-        identified=found,
-        parameters={a.name: a.meaning for a in one.experiment.signature.arguments},
-    )
 
 
 def _log_prior(subject: Subject) -> Finding:
@@ -237,13 +206,13 @@ def _log_prior(subject: Subject) -> Finding:
     if one is None:
         return Finding(verdict=CheckVerdict.NOT_JUDGED, message=f"{name}: a density of z that is not log N(z; 0, I)")
     if one.right:
-        return _finding(subject, one, CheckVerdict.RIGHT, None)
+        return finding_of(subject, one, CheckVerdict.RIGHT, None)
     if not text:
         one = explaining.explained(subject, one, SINGLE)
-        return _finding(subject, one, CheckVerdict.WRONG, None, diagnosis=one.diagnosis)
+        return finding_of(subject, one, CheckVerdict.WRONG, None, diagnosis=one.diagnosis)
     advice = "log N(z; 0, I) is -0.5 sum z^2 - 0.5 log(2 pi) for each latent"
     cause = Diagnosis(form=DifferenceForm.FORMULA, text=f"equals {text}, no log N(z; 0, I)", advice=advice)
-    return _finding(subject, one, CheckVerdict.WRONG, None, diagnosis=cause)
+    return finding_of(subject, one, CheckVerdict.WRONG, None, diagnosis=cause)
 
 
 def _density(subject: Subject) -> Finding | None:
@@ -253,14 +222,14 @@ def _density(subject: Subject) -> Finding | None:
     if isinstance(other, str):
         return Finding(verdict=CheckVerdict.NOT_JUDGED, message=f"{subject.signature.name}: {other}")
     if other.diagnosis is not None:
-        return _finding(subject, other, CheckVerdict.WRONG, None, diagnosis=other.diagnosis)
+        return finding_of(subject, other, CheckVerdict.WRONG, None, diagnosis=other.diagnosis)
     reading, reduction = other.term.reading, other.term.reduction
     if other.right and more_than_epsilons(subject, other):
         other = judged(subject, reading, reduction, EXACT)
     if not other.right:
         other = within_an_epsilon(subject, reading, reduction) or explaining.explained(subject, other, EXACT)
     verdict = CheckVerdict.RIGHT if other.right else CheckVerdict.WRONG
-    return _finding(subject, other, verdict, None, diagnosis=other.diagnosis)
+    return finding_of(subject, other, verdict, None, diagnosis=other.diagnosis)
 
 
 def _designed(subject: Subject, found: Designed, fit: Identified | None, quantity: Quantity) -> Finding:
@@ -288,7 +257,7 @@ def _designed(subject: Subject, found: Designed, fit: Identified | None, quantit
         cause = Diagnosis(
             form=DifferenceForm.OBJECTIVE, text=text, advice=f"if it is meant: --objective {objective.name}"
         )
-    return _finding(
+    return finding_of(
         subject,
         one,
         verdict,
@@ -305,12 +274,12 @@ def _wrong(subject: Subject, found: Identified | None, why: explaining.Wrong) ->
     """A term that is no right reading and no objective; a legitimate variant is right after all."""
     of_its_file = explaining.of_its_file(subject, found)
     if of_its_file is not None:
-        return _finding(subject, why.judged, CheckVerdict.WRONG, found, diagnosis=of_its_file)
+        return finding_of(subject, why.judged, CheckVerdict.WRONG, found, diagnosis=of_its_file)
     if why.diagnosis.form is DifferenceForm.LEGITIMATE:
-        return _finding(subject, why.judged, CheckVerdict.RIGHT, found, diagnosis=why.diagnosis)
+        return finding_of(subject, why.judged, CheckVerdict.RIGHT, found, diagnosis=why.diagnosis)
     if why.diagnosis.form is not DifferenceForm.UNKNOWN:
-        return _finding(subject, why.judged, CheckVerdict.WRONG, found, diagnosis=why.diagnosis)
-    return _unknown(subject, why) or _finding(subject, why.judged, CheckVerdict.WRONG, found, diagnosis=why.diagnosis)
+        return finding_of(subject, why.judged, CheckVerdict.WRONG, found, diagnosis=why.diagnosis)
+    return _unknown(subject, why) or finding_of(subject, why.judged, CheckVerdict.WRONG, found, diagnosis=why.diagnosis)
 
 
 def _unknown(subject: Subject, why: explaining.Wrong) -> Finding | None:
@@ -318,7 +287,7 @@ def _unknown(subject: Subject, why: explaining.Wrong) -> Finding | None:
     name = subject.signature.name
     turned = exchanged(subject)
     if turned is not None and TOLD_APART & {w for a in subject.signature.arguments for w in words_of(a.name)}:
-        return _finding(subject, why.judged, CheckVerdict.WRONG, None, diagnosis=turned)
+        return finding_of(subject, why.judged, CheckVerdict.WRONG, None, diagnosis=turned)
     of_sizes = of_their_sizes(subject.columns, subject.position, subject.readings(Quantity.KL))
     if of_sizes:
         return Finding(verdict=CheckVerdict.NOT_JUDGED, message=f"{name}: {of_sizes}; no N(0, I): not judged")
@@ -329,7 +298,7 @@ def _unknown(subject: Subject, why: explaining.Wrong) -> Finding | None:
     if text:
         return Finding(verdict=CheckVerdict.NOT_JUDGED, message=text)
     if parts is not None and parts.text:
-        return _finding(subject, why.judged, CheckVerdict.WRONG, None, diagnosis=parts.diagnosis)
+        return finding_of(subject, why.judged, CheckVerdict.WRONG, None, diagnosis=parts.diagnosis)
     names = explaining.guessed(subject)
     if names:
         formula = explaining.formula_of(subject, Quantity.KL) if subject.signature.find(Role.MEAN) else None

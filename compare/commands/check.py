@@ -25,7 +25,8 @@ def check(
     framework: Framework = None,
     likelihood: Annotated[str | None, typer.Option(help="bernoulli, normal, laplace, …  [default: by value]")] = None,
     objective: Annotated[
-        str | None, typer.Option(help="beta, free-bits, capacity, annealing, per-pixel, scaled, prior, iwae, renyi.")
+        str | None,
+        typer.Option(help="beta, free-bits, capacity, annealing, per-pixel, scaled, prior, kl-balancing, iwae, renyi."),
     ] = None,
     constants: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A number it needs.")

@@ -49,7 +49,7 @@ KINDS = [
     ("nll_of_cut_parameters", RIGHT, r"-log N\(x; mu, exp\(2 log_s\)\)"),
     ("nll_of_cut_parameters_off", WRONG, "."),
     ("loss_of_a_batch", RIGHT, r"N\(pixel_values \| reconstruction, 1\) \+ KL"),
-    ("kl_balanced", WRONG, "add up to 1: KL balancing"),
+    ("kl_balanced", CheckVerdict.OTHER_OBJECTIVE, r"0.2 x KL\(q \|\| sg\(p\)\): KL balancing"),
     ("log_density_matrix", NOT_JUDGED, r"\(4, 4, 3\).*It is no loss"),
     ("product_of_experts", NOT_JUDGED, "one value per latent"),
     ("loss_of_each_latent", NOT_JUDGED, "one value per latent"),
