@@ -11,6 +11,7 @@ import numpy as np
 from elbo_compare.compare.checking.another_size import held
 from elbo_compare.compare.checking.attributes import holder_of, missing_of
 from elbo_compare.compare.checking.callee import Callee, callee_of, rows_guessed
+from elbo_compare.compare.checking.counted import of_counts
 from elbo_compare.compare.checking.diagnosis import DifferenceForm
 from elbo_compare.compare.checking.expectation import judge_drawing
 from elbo_compare.compare.checking.experiment import Experiment, open_experiment, shapes_of
@@ -29,7 +30,7 @@ from elbo_compare.compare.checking.result import GOOD, CheckResult, CheckVerdict
 from elbo_compare.compare.checking.roles import Assignment, assignments
 from elbo_compare.compare.checking.several_samples import not_averaged, samples_said, wants_samples
 from elbo_compare.compare.checking.signature import FunctionKind, Signature, read_mapping
-from elbo_compare.compare.checking.sizes_named import only_there, said_of_sizes, sizes_named, written_for
+from elbo_compare.compare.checking.sizes_named import held_latents, only_there, said_of_sizes, sizes_named, written_for
 from elbo_compare.compare.checking.source import (
     divides_by_an_axis,
     handed_to,
@@ -118,8 +119,8 @@ def check_function(
 def _once(callee: Callee, options: Options, mapping: Sequence[str], framework: str | None, label: str) -> CheckResult:
     function, chosen = callee.function, options.kind
     log_weights = log_weights_of(callee) if chosen is None else ""
-    options_read = () if log_weights else assignments(callee, chosen, read_mapping(mapping))
     try:
+        options_read = () if log_weights else assignments(callee, chosen, read_mapping(mapping))
         if log_weights:
             return _bound(callee, log_weights, options, framework, label)
         result = _best(options_read, options, framework, label)
@@ -130,7 +131,12 @@ def _once(callee: Callee, options: Options, mapping: Sequence[str], framework: s
         if name and result.verdict is CheckVerdict.WRONG and not log_of_it:
             read = assignments(callee.given(**{name: 1.0}), chosen, read_mapping(mapping))
             return _asked(result, _best(read, options, framework, label), name)
-    except (TargetError, FunctionError):
+    except TargetError:
+        counted = of_counts(callee)
+        if not counted:
+            raise
+        return CheckResult(target=label, verdict=CheckVerdict.NOT_JUDGED, message=counted)
+    except FunctionError:
         raise
     except Exception as error:  # ours, not the function's: that must not read like a verdict on it
         place = f"{type(error).__name__}: {(str(error).splitlines() or ['no message'])[0]}"
@@ -272,6 +278,7 @@ def _tried(
     pictures = PICTURES_TRIED if result.layout == Layout.MAP.value else ()
     for shape in (
         *written_for(finding, options.shapes, assignment.callee),
+        *held_latents(result, options.shapes, assignment.callee),
         *(replace(options.shapes, layout=each) for each in pictures),
     ):
         other, there = _at(assignment, options, framework, label, (shape,))

@@ -79,6 +79,7 @@ PAIRS: dict[str, Pair] = {
 def no_kl(subject: Subject) -> str:
     """What a function of q is that does not promise a KL, in words; "" where it promises one, or nothing is told."""
     label = subject.signature.name.lower()
+    label = re.sub(r"_?dist(ance)?$", "", label) if promises_kl(label) else label  # of a KL: no other distance
     if subject.options.kind is not None or subject.signature.kind is not FunctionKind.ANALYTIC_KL:
         return ""
     pair = subject.signature.find(Role.PRIOR_MEAN) is not None and subject.signature.find(Role.PRIOR_SPREAD) is not None

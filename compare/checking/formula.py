@@ -106,7 +106,7 @@ class Formula:
     def off(self) -> tuple[str, ...]:
         """Term by term, what is off: `log sigma^2 has 0.5 where -0.5 is right`."""
         found = []
-        for c in self.coefficients:
+        for c in sorted(self.coefficients, key=lambda c: c.right != 0):  # what does not belong there first
             if c.off:
                 right = f"where {c.right:g} is right" if c.right else "and does not belong here"
                 found.append(f"{c.name} has {c.law.text if c.law else 'no weight'} {right}")

@@ -18,6 +18,8 @@ from elbo_compare.compare.checking.readings import REDUCED_UNITS, Reading, Reduc
 
 TRIED: tuple[tuple[str, ...], ...] = ((), ("mean",))
 CLOSE = 1e-7
+OF_A_PRIOR = ("mean^2", "sigma^2", "log sigma^2", "mean")
+OF_A_GIVEN_MEAN = ("(mean - prior mean)^2 / s^2", "sigma^2 / s^2", "log sigma^2", "mean")
 
 
 def fixed_priors(
@@ -80,10 +82,12 @@ def of_their_sizes(columns: Columns, position: int, readings: Sequence[Reading])
     if len({size[1] for size in columns.groups}) < 2 or not {Role.MEAN, Role.SPREAD} <= set(one.inputs):
         return ""
     allowed = [r for r in reductions(one.terms[position].value, one) if r is not Reduction.ELEMENTS]
-    plain = [r for r in readings if r.has_kl and not r.has_data and r.prior is None and not (r.joint or r.sampled)]
+    unit = Role.PRIOR_SPREAD not in one.inputs or bool(np.all(one.inputs[Role.PRIOR_SPREAD] == 1))
+    plain = [r for r in readings if r.has_kl and unit and not (r.has_data or r.joint or r.sampled or r.relative)]
     for reading, reduction in ((reading, reduction) for reading in plain for reduction in allowed):
         solved = solved_by_size(columns, position, reading, ("mean",))
-        found = {size[1]: _at(size, each, reduction) for size, each in (solved or {}).items()}
+        names = OF_A_PRIOR if reading.prior is None else OF_A_GIVEN_MEAN
+        found = {size[1]: _at(size, each, reduction, names) for size, each in (solved or {}).items()}
         variances = {latent: pair[1] for latent, pair in found.items() if pair}
         if found and len(variances) == len(found) and len({f"{v:.6g}" for v in variances.values()}) > 1:
             where = ", ".join(f"{v:.4g} at {latent} latents" for latent, v in sorted(variances.items()))
@@ -91,10 +95,12 @@ def of_their_sizes(columns: Columns, position: int, readings: Sequence[Reading])
     return ""
 
 
-def _at(size: Size, coefficients: Mapping[str, float], reduction: Reduction) -> tuple[float, float] | None:
+def _at(
+    size: Size, coefficients: Mapping[str, float], reduction: Reduction, names: Sequence[str]
+) -> tuple[float, float] | None:
     """(mean, variance) of the prior whose KL has these coefficients at one size; None where there is none."""
     unit = Law(factor=1.0, powers=REDUCED_UNITS[reduction]).at(size)
-    square, spread, log, mean = (coefficients[n] / unit for n in ("mean^2", "sigma^2", "log sigma^2", "mean"))
+    square, spread, log, mean = (coefficients[name] / unit for name in names)
     if square <= 0 or not math.isclose(log, -0.5, rel_tol=CLOSE) or not math.isclose(spread, square, rel_tol=CLOSE):
         return None
     variance = 1 / (2 * square)

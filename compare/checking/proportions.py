@@ -16,7 +16,7 @@ from elbo_compare.compare.checking.callee import Callee
 from elbo_compare.compare.checking.followed import FRAMEWORKS
 from elbo_compare.compare.checking.identify import Identified, Standing
 from elbo_compare.compare.checking.likelihoods import OF_PROPORTIONS
-from elbo_compare.compare.checking.names import Role
+from elbo_compare.compare.checking.names import Role, promises_kl
 from elbo_compare.compare.checking.signature import Signature
 from elbo_compare.compare.checking.source import mentioned, surface
 
@@ -98,7 +98,10 @@ def _of_class(owner: type) -> Iterator[str]:
 
 def sums_untold(signature: Signature, found: Identified | None, told: Told) -> str:
     """Why -sum x log p is not judged where nothing says whether p sums to one; "" where something does, or where
-    another mistake is there too."""
+    another mistake is there too. A divergence of two arrays of proportions is one only where x is 0 or 1."""
+    alone = found is not None and found.reading.data is OF_PROPORTIONS and not found.reading.has_kl
+    if alone and promises_kl(signature.name):
+        return f"{signature.name}: a divergence of two arrays of proportions, and no KL of Gaussians: not judged"
     right = found is not None and found.standing in (Standing.RIGHT, Standing.BETA)
     if found is None or not right or found.reading.data is not OF_PROPORTIONS or told is not Told.NOTHING:
         return ""

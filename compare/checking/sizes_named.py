@@ -1,12 +1,21 @@
 """Sizes of an axis that a source names, and those at which a fitted weight would be right."""
 
+import re
 from dataclasses import replace
 
 from elbo_compare.compare.checking.callee import Callee
+from elbo_compare.compare.checking.diagnosis import DifferenceForm
+from elbo_compare.compare.checking.experiment import LARGEST_LATENT
 from elbo_compare.compare.checking.finding import Finding
 from elbo_compare.compare.checking.identify import Standing
 from elbo_compare.compare.checking.inputs import Shapes
+from elbo_compare.compare.checking.names import OWN
+from elbo_compare.compare.checking.result import CheckResult, CheckVerdict
 from elbo_compare.compare.checking.source import LARGEST_AXIS, SMALLEST_AXIS, axis_sizes, batch_sizes
+
+UNEXPLAINED = (DifferenceForm.FORMULA, DifferenceForm.LINEAR, DifferenceForm.UNKNOWN)
+OF_LATENTS = re.compile(r"latent|topic|(^|_)z(_?(dim|size)|_|$)|factors|^(n|num)_?dims?$|^dim$")
+MOST_HELD = 3  # sizes that are tried
 
 
 def sizes_named(callee: Callee) -> tuple[int, ...]:
@@ -57,3 +66,15 @@ def written_for(finding: Finding, given: Shapes, callee: Callee) -> list[Shapes]
     named = {*sizes_named(callee), *batch_sizes(callee.function)}
     sizes = {axis: n for axis, n in sizes.items() if n in named}  # a size that the source names, and no other number
     return [replace(given, **sizes)] if sizes else []
+
+
+def held_latents(result: CheckResult, given: Shapes, callee: Callee) -> list[Shapes]:
+    """Numbers of latents that an object holds by name, `self.num_topics`: what it subtracts for its constant is right
+    there alone."""
+    form = result.diagnosis.form if result.diagnosis else None
+    if given.latent or result.verdict is not CheckVerdict.WRONG or form not in UNEXPLAINED:
+        return []
+    held = {name.removeprefix(OWN): value for name, value in callee.scalars.items() if name.startswith(OWN)}
+    named = [int(value) for name, value in held.items() if OF_LATENTS.search(name.lower()) and value == int(value)]
+    sizes = dict.fromkeys(n for n in named if SMALLEST_AXIS < n <= LARGEST_LATENT)
+    return [replace(given, latent=n) for n in [*sizes][:MOST_HELD]]

@@ -111,6 +111,27 @@ class WithItsPrior(nn.Module):
         return 0.5 * (ratio - 1 + self.var2.log() - logvar).sum(1).mean()
 
 
+class OfSomeTopics(WithItsPrior):
+    """Its number of topics is the constant."""
+
+    def __init__(self):
+        super().__init__()
+        self.num_topics, self.batch_size = 6, 12
+
+    def kl(self, mu, logvar):
+        ratio = (logvar.exp() + (mu - self.mu2) ** 2) / self.var2
+        return 0.5 * ((ratio + self.var2.log() - logvar).sum(1) - self.num_topics)
+
+    def kl_of_batches(self, mu, logvar):
+        return 0.5 * ((mu**2 + logvar.exp() - logvar).sum(1) - self.batch_size)
+
+
+def kl_to_topics_around(mu, logvar, mu_prior=None):
+    mu_prior = torch.zeros_like(mu) if mu_prior is None else mu_prior
+    variance = torch.tensor(1 - 1 / mu.shape[1], dtype=mu.dtype)
+    return 0.5 * (((mu - mu_prior) ** 2 + logvar.exp()) / variance - 1 + variance.log() - logvar).sum(1)
+
+
 def kl_to_topics(mu, logvar):
     """The prior's variance follows from the number of latents."""
     variance = torch.tensor(1 - 1 / mu.shape[1], dtype=mu.dtype)
@@ -272,3 +293,12 @@ def kl_of_pairs(x1, x2):
 def kl_of_pairs_without_a_half(x1, x2):
     ratio = ((x2[1] + 1e-6) / (x1[1] + 1e-6)).log()
     return (ratio + (x1[1] + (x1[0] - x2[0]) ** 2) / (2 * x2[1] + 1e-6) - 0.5).sum(1).mean()
+
+
+def negative_binomial_loss(y_true, y_pred, theta):
+    gammas = torch.lgamma(theta) + torch.lgamma(y_true + 1) - torch.lgamma(y_true + theta)
+    return (gammas + (theta + y_true) * torch.log(1 + y_pred / theta) + y_true * (theta.log() - y_pred.log())).sum(1)
+
+
+def kl_dist(mu1, var1, mu2, var2):
+    return (torch.log(var2 / var1) + (var1 + (mu1 - mu2) ** 2) / (2 * var2) - 0.5).sum(1)
