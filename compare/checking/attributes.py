@@ -93,13 +93,32 @@ def _is_made(holder: Any, name: str) -> bool:
 
 def prior_held(function: Callable[..., Any]) -> list[str]:
     """The arrays of its object that a method reads and that are called like a prior's mean or spread: `self.var2`."""
+    names = _held_by(function)
+    called = [name for name in names if (pair := read_name(name)) and pair[0] in GAUSSIAN[2:]]
+    return [name for name in called if axes_of(getattr(holder_of(function), name, None)) is not None]
+
+
+def varying_held(function: Callable[..., Any]) -> list[str]:
+    """The arrays of its object that a method reads as they stand, and whose entries are not one number."""
+    fed = function.attributes if isinstance(function, Held) else ()
+    names = [name for name in _held_by(function) if name not in fed]
+    return [name for name in names if _varies(getattr(holder_of(function), name, None))]
+
+
+def _held_by(function: Callable[..., Any]) -> list[str]:
+    """What a method reads of its object that is no number and no layer."""
     method = function.method if isinstance(function, Held) else surface(function)
     if not inspect.ismethod(method) or inspect.isclass(method.__self__):
         return []
     holder = method.__self__
-    free = [name for name in read_of(method) if not (_is_number(holder, name) or _is_made(holder, name))]
-    called = [name for name in free if (pair := read_name(name)) and pair[0] in GAUSSIAN[2:]]
-    return [name for name in called if axes_of(getattr(holder, name, None)) is not None]
+    return [name for name in read_of(method) if not (_is_number(holder, name) or _is_made(holder, name))]
+
+
+def _varies(value: Any) -> bool:
+    if not axes_of(value):
+        return False
+    first = value.reshape(-1)[0]
+    return bool((value != first).any())
 
 
 def axes_of(value: Any) -> tuple[int, ...] | None:

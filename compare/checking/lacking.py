@@ -60,8 +60,8 @@ def _to_a_held_prior(
         within = once(with_attributes(function, held))
     except (TargetError, FunctionError):
         return result
-    both = within.verdict is result.verdict is CheckVerdict.WRONG
-    return within if within.verdict in GOOD or both else result
+    plain = result.verdict in (CheckVerdict.WRONG, CheckVerdict.NOT_JUDGED)
+    return within if within.verdict in GOOD or (within.verdict is CheckVerdict.WRONG and plain) else result
 
 
 def _of_its_own_arrays(

@@ -6,6 +6,7 @@ import numpy as np
 
 from elbo_compare.compare.checking import apart, explaining
 from elbo_compare.compare.checking.alternatives import alike, as_written
+from elbo_compare.compare.checking.attributes import varying_held
 from elbo_compare.compare.checking.balanced_objective import balanced
 from elbo_compare.compare.checking.beyond import beyond
 from elbo_compare.compare.checking.by_design import Designed, accepted, designed
@@ -299,6 +300,12 @@ def _unknown(subject: Subject, why: explaining.Wrong) -> Finding | None:
         return Finding(verdict=CheckVerdict.NOT_JUDGED, message=text)
     if parts is not None and parts.text:
         return finding_of(subject, why.judged, CheckVerdict.WRONG, None, diagnosis=parts.diagnosis)
+    held = varying_held(subject.callee.function)
+    if held:
+        text = (
+            f"{name} reads {' and '.join(f'self.{each}' for each in held)} of its object, which nothing says what it is"
+        )
+        return Finding(verdict=CheckVerdict.NOT_JUDGED, message=f"{text}, and is no KL without it: not judged")
     names = explaining.guessed(subject)
     if names:
         formula = explaining.formula_of(subject, Quantity.KL) if subject.signature.find(Role.MEAN) else None

@@ -36,6 +36,8 @@ PRIORS = [
     ("kl_to_topics", NOT_JUDGED, "depends on their number, 0.5 at 2 latents, 0.6667 at 3 latents"),
     ("OfSomeTopics.kl", RIGHT, "right at the 6 latents that it is written for, and only there"),
     ("OfSomeTopics.kl_of_batches", WRONG, ""),
+    ("OfItsOwn.kl", NOT_JUDGED, "reads self.anchors of its object"),
+    ("OfItsOwn.kl_turned", WRONG, r"KL\(p \|\| q\): the two Gaussians are exchanged"),
     ("kl_to_topics_around", NOT_JUDGED, "depends on their number"),
     ("kl_to_topics_without_its_logarithm", WRONG, ""),
     ("kl_of_a_square", RIGHT, r"KL\(q \|\| N\(0, I\)\)"),
