@@ -18,7 +18,7 @@ from elbo_compare.compare.checking.attributes import Held
 from elbo_compare.compare.checking.callee import Callee
 from elbo_compare.compare.checking.diagnosis import Diagnosis, DifferenceForm
 from elbo_compare.compare.checking.failure import FunctionError
-from elbo_compare.compare.checking.fitting import Columns
+from elbo_compare.compare.checking.fitting import REDUCED, Columns
 from elbo_compare.compare.checking.formula import fitted
 from elbo_compare.compare.checking.identify import TIERS, Identified, Standing, identify
 from elbo_compare.compare.checking.judging import Subject
@@ -105,7 +105,7 @@ def _of_the_prior(subject: Subject, found: Identified, numbers: Sequence[Number]
     for others in islice(product(*(n.others for n in numbers)), MOST_WAYS):
         changed = _called_with(subject, {n.name: other for n, other in zip(numbers, others, strict=True)})
         again = _identified(changed, (prior, found.reading), found) if changed else None
-        if changed is None or (again is not None and again.standing in HARMLESS):
+        if changed is None or (again is not None and (again.standing in HARMLESS or _but_for_a_constant(again))):
             return None
         first = first or changed
     if first is None:
@@ -116,10 +116,19 @@ def _of_the_prior(subject: Subject, found: Identified, numbers: Sequence[Number]
     return Diagnosis(form=DifferenceForm.FORMULA, text=text, advice=advice)
 
 
+def _but_for_a_constant(again: Identified) -> bool:
+    """The KL without the prior's own constant, which no gradient sees."""
+    unit = REDUCED[again.reduction]
+    laws = [law.over(unit) for law in (again.fit.data, again.fit.kl) if law]
+    return bool(again.fit.kl) and all(law.plain and isclose(law.factor, 1.0, rel_tol=1e-6) for law in laws)
+
+
 def _of_the_decoder(subject: Subject, found: Identified, number: Number) -> Diagnosis | None:
     """The squared error's weight has to be 1 / variance; of another weight alone nothing is said but where it is that
     of a forgotten square, 1 / sigma."""
-    weight, square = found.reading.weight / VARIANCE, found.reading.weight / sqrt(VARIANCE)
+    weight, square = 1 / VARIANCE, 1 / sqrt(VARIANCE)
+    if not isclose(found.reading.weight, 1.0, rel_tol=1e-6):  # no variance of 1 at its default: it only weighs
+        return None
     weights = []
     for other in number.others:
         changed = _called_with(subject, {number.name: other})

@@ -20,6 +20,7 @@ from elbo_compare.compare.checking.scanning import Break
 from elbo_compare.compare.checking.signature import Signature
 from elbo_compare.compare.records import Outcome
 
+BALANCED = "; the shares of q and of p add up to 1: KL balancing (Hafner et al. 2021)"
 SHOWN = 3  # terms of a formula that are named; the formula itself shows the others
 
 
@@ -235,10 +236,13 @@ def gradient_text(term: TermRecord) -> str:
     roles = term.term(first).gradients
     if roles is None:
         return "no gradient: it is cut off from every input"
-    parts = [text for role in roles if (text := _role_text(term, role))]
+    with np.errstate(all="ignore"):  # a gradient may be infinite
+        parts = [text for role in roles if (text := _role_text(term, role))]
+        balanced = (
+            "; the shares of q and of p add up to 1: KL balancing (Hafner et al. 2021)" if shares_of(term) else ""
+        )
     if not parts:
         return ""
-    balanced = "; the shares of q and of p add up to 1: KL balancing (Hafner et al. 2021)" if shares_of(term) else ""
     return f"only its gradient is off: {', '.join(parts)}{balanced}"
 
 

@@ -188,7 +188,7 @@ def _found(experiment: Experiment, subject: Subject, role: Role, form: WrittenAs
 def _judged(experiment: Experiment, taken: Taken, calls: Sequence[Observation]) -> Found:
     mass = taken.mass
     ends = [_end(experiment, taken, end) for end in (-1, 1)]
-    notes = ["a likelihood of levels (Ho et al. 2020, arXiv 2006.11239, eq. 13)"]
+    notes = ["a likelihood of levels (Ho et al. 2020, arXiv 2006.11239, eq. 13), judged at scales from 0.05 to 0.6"]
     notes += [f"{mass.guard:g} is added inside the logarithm"] if mass.guard else []
     if mass.cdf is _tanh:
         notes.append(f"its tanh costs up to {_cost(mass):.2g} nats a dimension within three scales of the mean")

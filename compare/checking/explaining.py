@@ -170,6 +170,8 @@ def _called(subject: Subject, found: Identified | None, quantity: Quantity) -> l
             nearest.append(_nearest(subject, data, found, quantity))
         except FunctionError as error:
             refused = error
+    if not nearest and found is not None and found.standing is Standing.MISREAD:  # no number in the form that is named
+        nearest = [judged(subject, found.reading, found.reduction, found.fit.tier)]
     if not nearest and found is not None and found.reading.data is not None:  # logits by name, refused as logits
         nearest = [_nearest(subject, found.reading.data, found, quantity)]
     if not nearest and refused is not None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import product
+from math import isclose, log
 
 import numpy as np
 
@@ -90,9 +91,11 @@ def linear(found: Identified, data_name: str) -> Objective | None:
     if found.standing is Standing.SCALED and found.scale is not None and reading.has_data and reading.has_kl:
         if found.scale.factor <= 0:
             return None
-        per_pixel = found.scale.powers == (0, 0, -1) and abs(found.scale.factor - 1) < 1e-6
-        if per_pixel:
+        if found.scale.powers == (0, 0, -1) and isclose(found.scale.factor, 1, rel_tol=1e-6):
             return Objective(name=Name.PER_PIXEL, formula="the negative ELBO / the observed dimensions", number=1.0)
+        if found.scale.powers == (0, 0, -1) and isclose(found.scale.factor, 1 / log(2), rel_tol=1e-6):
+            text = "the negative ELBO / the observed dimensions, in bits"
+            return Objective(name=Name.PER_PIXEL, formula=text, number=1.0)
         if found.scale.plain:
             text = f"{short(found.scale.factor)} x the negative ELBO"
             return Objective(name=Name.SCALED, formula=text, number=found.scale.factor)

@@ -364,7 +364,7 @@ def _refusal(
         hint = _kind_hint(fixed, others) if others and not weights else ""
         return text + (f" OURS is one of {', '.join(OURS)}." if others else "") + hint
     read = [options[0] for options in fixed.values() if options and options[0]]
-    for role in (Role.X, Role.OUTPUT, Role.MEAN, Role.SPREAD, Role.Z):
+    for role in (Role.X, Role.OUTPUT, Role.MEAN, Role.SPREAD, *PRIOR_ROLES, Role.Z):
         twice = [repr(argument.name) for argument in read if argument.role is role]
         if len(twice) > 1:
             return f"{callee.label}: {' and '.join(twice)} both read as {role}. Use --map theirs=ours."

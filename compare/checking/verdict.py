@@ -18,6 +18,7 @@ from elbo_compare.compare.checking.divergences import exchanged, no_kl, promises
 from elbo_compare.compare.checking.drifting import drifted
 from elbo_compare.compare.checking.elsewhere import off_somewhere
 from elbo_compare.compare.checking.epsilons import epsilons_reached, more_than_epsilons, within_an_epsilon
+from elbo_compare.compare.checking.exchanged_data import exchanged_data
 from elbo_compare.compare.checking.experiment import Experiment, Observation
 from elbo_compare.compare.checking.failure import FunctionError
 from elbo_compare.compare.checking.finding import Finding, finding_of
@@ -44,6 +45,8 @@ from elbo_compare.compare.checking.two_densities import two_densities
 from elbo_compare.compare.checking.wording import name_notes, standing_notes
 from elbo_compare.suites.bridge.user_arrays import DETACHED
 
+STEEP = 9.0
+EXPLAINS_NOTHING = (DifferenceForm.UNKNOWN, DifferenceForm.FORMULA, DifferenceForm.LINEAR)  # of exchanged data
 TOLD_APART = frozenset(["p", "q", "prior", "post", "posterior"])  # words that say which Gaussian is which
 
 
@@ -128,6 +131,7 @@ def _on(subject: Subject) -> Finding:
     why = explaining.wrong(subject, found, quantity)
     size_dependent = found is not None and found.standing is Standing.MISMATCH
     kl_alone = quantity is Quantity.KL and found is not None and found.standing is Standing.SCALED
+    kl_alone = kl_alone and not subject.changing  # a weight that moves with each call is an annealing
     if by_design is not None and not size_dependent and not kl_alone and not why.a_mistake:
         return _designed(subject, by_design, found, quantity)
     return _wrong(subject, found, why)
@@ -181,6 +185,9 @@ def _right(subject: Subject, found: Identified) -> Finding:
     by_design = balanced(subject, one) or low_floor(subject, found, one)
     if by_design is not None:
         return _designed(subject, by_design, found, found.reading.quantity)
+    turned = exchanged_data(subject) if not one.right or _steep(found) else None
+    if turned is not None:
+        return finding_of(subject, one, CheckVerdict.WRONG, found, diagnosis=turned)
     drift = drifted(subject, one) if one.right and found.fit.tier == SINGLE else None
     if drift is not None:
         return finding_of(subject, replace(one, note=""), CheckVerdict.WRONG, found, diagnosis=drift)
@@ -194,6 +201,12 @@ def _right(subject: Subject, found: Identified) -> Finding:
     notes = (far, *notes) if far else notes
     verdict = CheckVerdict.RIGHT if one.right else CheckVerdict.WRONG
     return finding_of(subject, one, verdict, found, notes=notes, diagnosis=one.diagnosis)
+
+
+def _steep(found: Identified) -> bool:
+    """An absolute error of a weight that a cut logarithm has: log 1e-4 is -9."""
+    data = found.reading.data
+    return data is not None and data.likelihood == "laplace" and found.reading.weight > STEEP
 
 
 def _is_guard(one: JudgedReading) -> bool:
@@ -278,6 +291,9 @@ def _wrong(subject: Subject, found: Identified | None, why: explaining.Wrong) ->
         return finding_of(subject, why.judged, CheckVerdict.WRONG, found, diagnosis=of_its_file)
     if why.diagnosis.form is DifferenceForm.LEGITIMATE:
         return finding_of(subject, why.judged, CheckVerdict.RIGHT, found, diagnosis=why.diagnosis)
+    turned = exchanged_data(subject) if why.diagnosis.form in EXPLAINS_NOTHING else None
+    if turned is not None:
+        return finding_of(subject, why.judged, CheckVerdict.WRONG, found, diagnosis=turned)
     if why.diagnosis.form is not DifferenceForm.UNKNOWN:
         return finding_of(subject, why.judged, CheckVerdict.WRONG, found, diagnosis=why.diagnosis)
     return _unknown(subject, why) or finding_of(subject, why.judged, CheckVerdict.WRONG, found, diagnosis=why.diagnosis)

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from elbo_compare.compare.checking.check import check_function
+from elbo_compare.compare.checking.failure import TargetError
 from elbo_compare.compare.checking.result import CheckVerdict
 from elbo_compare.compare.checking.target import load
 
@@ -48,6 +49,15 @@ KINDS = [
     ("log_p_of_levels_too_broad", NOT_JUDGED, ""),
     ("nll_of_levels", RIGHT, "-log P(x | mean, scale)"),
     ("log_p_of_logistic_levels", RIGHT, "both ends are levels like the others"),
+    ("loss_of_exchanged_data", WRONG, "has x and recon exchanged in its cross-entropy"),
+    ("loss_of_exchanged_logarithms", WRONG, "has x and recon exchanged in its cross-entropy"),
+    ("loss_of_exchanged_logits", WRONG, "has x and x_logits exchanged in its cross-entropy"),
+    ("loss_of_a_narrow_laplace", RIGHT, "Laplace(x | recon, 0.05)"),
+    ("kl_less_its_priors_constant", RIGHT, "KL(q || N(0, I))"),
+    ("loss_over_a_sigma", RIGHT, "N(x | recon, 0.5)"),
+    ("kl_of_a_misnamed_sigma", WRONG, "right if its log_var argument is taken for sigma"),
+    ("kl_that_warms_up", OTHER, "0.001 x KL: KL annealing"),
+    ("loss_in_bits", OTHER, "the negative ELBO / the observed dimensions, in bits"),
 ]
 
 
@@ -55,13 +65,18 @@ KINDS = [
 def test_what_is_hidden_is_told(name, verdict, words):
     result = check_function(load(f"{FILE}:{name}"))
     assert result.verdict is verdict, result.as_text()
-    assert words in result.as_text().replace("\n", " ")
+    assert words.lower() in result.as_text().replace("\n", " ").lower()
 
 
 def test_no_mutant_is_named_for_a_constant_of_other_digits():
     result = check_function(load(f"{FILE}:kl_by_no_constant"))
     assert result.diagnosis is not None
     assert not result.diagnosis.id
+
+
+def test_two_priors_are_asked_for_by_their_names():
+    with pytest.raises(TargetError, match="'mu2' and 'mu2_p' both read as prior mean"):
+        check_function(load(f"{FILE}:kl_of_three"))
 
 
 def test_kl_balancing_is_declared_by_its_option():

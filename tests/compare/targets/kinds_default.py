@@ -199,3 +199,53 @@ def log_p_of_logistic_levels(mean, logscale, binsize=1 / 256, sample=None):
     scale = torch.exp(logscale)
     low = (torch.floor(sample / binsize) * binsize - mean) / scale
     return torch.log(torch.sigmoid(low + binsize / scale) - torch.sigmoid(low) + 1e-7).sum(1)
+
+
+# data and prediction exchanged
+def loss_of_exchanged_data(x, recon, mu, logvar):
+    return functional.binary_cross_entropy(x, recon, reduction="sum") + _kl(mu, logvar)
+
+
+def loss_of_exchanged_logarithms(x, recon, mu, logvar):
+    data = -(recon * torch.log(x + 1e-10) + (1 - recon) * torch.log(1 - x + 1e-10)).sum()
+    return data + _kl(mu, logvar)
+
+
+def loss_of_exchanged_logits(x, x_logits, mu, logvar):
+    return functional.binary_cross_entropy_with_logits(x, x_logits, reduction="sum") + _kl(mu, logvar)
+
+
+def loss_of_a_narrow_laplace(x, recon, mu, logvar):
+    return 20 * functional.l1_loss(recon, x, reduction="sum") + _kl(mu, logvar)
+
+
+# what only weighs, or drops a constant
+def kl_less_its_priors_constant(mu, logvar, prior_sigma=1.0):
+    return torch.sum(-0.5 * logvar + (mu**2 + logvar.exp()) / (2 * prior_sigma**2) - 0.5)
+
+
+def loss_over_a_sigma(x, recon, mu, logvar, sigma=1.0):
+    return functional.mse_loss(recon, x, reduction="sum") / sigma + _kl(mu, logvar)
+
+
+# no number in the form that is named; a weight that moves with each call; bits
+def kl_of_a_misnamed_sigma(mu, logvar):
+    return torch.sum(-torch.log(logvar) + 0.5 * (logvar**2 + mu**2) - 0.5)
+
+
+_calls = [0]
+
+
+def kl_that_warms_up(mu, logvar):
+    _calls[0] += 1
+    return min(1.0, _calls[0] / 1000) * _kl(mu, logvar)
+
+
+def loss_in_bits(x, recon, mu, logvar):
+    nats = functional.binary_cross_entropy(recon, x, reduction="sum") + _kl(mu, logvar)
+    return nats / math.log(2) / x.numel()
+
+
+def kl_of_three(mu1, logvar1, mu2, logvar2, mu2_p, logvar2_p):
+    gap = (logvar2.exp() + (mu2 - mu2_p) ** 2) / logvar2_p.exp()
+    return _kl(mu1, logvar1) + 0.5 * torch.sum(logvar2_p - logvar2 + gap - 1)
