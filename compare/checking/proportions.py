@@ -21,7 +21,8 @@ from elbo_compare.compare.checking.signature import Signature
 from elbo_compare.compare.checking.source import mentioned, surface
 
 ONE_OF_MANY = re.compile(
-    r"softmax|multinom|categor|simplex|vocab|(?<![a-z])(mult|bow|words?|topics?|tokens?|documents?|clicks?|ratings?)(?![a-z])"
+    r"softmax|multinom|categor|simplex|vocab|bag.?of.?words|word.?(count|dist|prob|freq)|topic.?(model|dist)"
+    r"|(?<![a-z])(mult|bow|topics|tokens?|clicks|ratings)(?![a-z])"
 )
 BINARY = re.compile(
     r"sigmoid|bern(?![a-z])|bernoulli|binary|(?<![a-z])bce|pixel|mnist|(?<![a-z])(images?|imgs?)(?![a-z])"
@@ -40,13 +41,19 @@ class Told(StrEnum):
 
 
 def told_of(callee: Callee, likelihood: str | None) -> Told:
-    """What is asked for, else what the source says, the nearest word first. likelihood: what --likelihood names."""
+    """What is asked for or chosen by name; else what the function and its class say, where nothing says the other.
+
+    likelihood: what --likelihood names. A word for one of many counts only where the whole file has none for pixels:
+    a categorical cross-entropy of what a sigmoid put out is the mistake itself.
+    """
     if likelihood is not None:
         return {"multinomial": Told.SUMS, "bernoulli": Told.BINARY}.get(likelihood, Told.NOTHING)
-    for text in (_chosen(callee), _own_words(callee), _words_of_its_class(callee)):
+    chosen, said = _chosen(callee), f"{_own_words(callee)} {_words_of_its_class(callee)}"
+    for text, around in ((chosen, ""), (said, _file_of(callee))):
         sums, binary = bool(ONE_OF_MANY.search(text)), bool(BINARY.search(text))
         if sums or binary:
-            return Told.NOTHING if sums and binary else Told.SUMS if sums else Told.BINARY
+            contrary = binary or bool(BINARY.search(around))
+            return Told.BINARY if not sums else Told.NOTHING if contrary else Told.SUMS
     return Told.NOTHING
 
 
@@ -64,21 +71,18 @@ def _own_words(callee: Callee) -> str:
 
 
 def _words_of_its_class(callee: Callee) -> str:
-    """The class's name and docstring, what its methods read, a softmax only of those that may make p; beside such a one
-    what the whole file says of pixels, since another class of it may be the decoder."""
+    """The class's name and docstring, what its methods read, a softmax only of those that may make p."""
     holder = holder_of(callee.function)
-    if holder is None:
-        return ""
-    words = " ".join(_of_class(type(holder))).lower()
-    words = ONE_OF_MANY.sub("", words) if ELSEWHERE.search(words) else words
-    if ONE_OF_MANY.search(words):
-        return " ".join([words, *(found.group(0) for found in BINARY.finditer(_file_of(type(holder)).lower()))])
-    return words
+    words = " ".join(_of_class(type(holder))).lower() if holder is not None else ""
+    return ONE_OF_MANY.sub("", words) if ELSEWHERE.search(words) else words
 
 
-def _file_of(owner: type) -> str:
+def _file_of(callee: Callee) -> str:
+    """The whole text of the file that the function stands in."""
+    holder = holder_of(callee.function)
+    name = type(holder).__module__ if holder is not None else getattr(surface(callee.function), "__module__", "")
     try:
-        return inspect.getsource(sys.modules[owner.__module__])
+        return inspect.getsource(sys.modules[name]).lower()
     except (OSError, TypeError, KeyError):
         return ""
 

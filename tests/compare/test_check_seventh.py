@@ -12,9 +12,10 @@ from elbo_compare.compare.checking.result import CheckVerdict
 from elbo_compare.compare.checking.target import load
 
 FILE = Path(__file__).parent / "targets" / "kinds_seventh.py"
+OF_ONE_SUM = FILE.with_name("kinds_proportions.py")
 RIGHT, WRONG, NOT_JUDGED = CheckVerdict.RIGHT, CheckVerdict.WRONG, CheckVerdict.NOT_JUDGED
 
-OF_PROPORTIONS = [
+PROPORTIONS = [
     ("of_a_vocabulary", RIGHT, r"Multinomial\(recon_x\).*sum to one.*\(1 - x\) log\(1 - p\) would be missing"),
     ("of_a_guarded_vocabulary", RIGHT, r"guard, log\(p \+ 1e-06\)"),
     ("of_a_vocabulary_and_half_a_kl", WRONG, r"\+ 0.5 x latent nats"),
@@ -22,13 +23,18 @@ OF_PROPORTIONS = [
     ("of_nothing_told", NOT_JUDGED, "--likelihood multinomial or --likelihood bernoulli"),
     ("of_nothing_told_and_weighed", NOT_JUDGED, r"\+ 4 x KL"),
     ("of_nothing_told_and_flipped", WRONG, "KL"),
-    ("of_pixels", WRONG, "MUT-120"),
     ("cross_entropy_of_categories", RIGHT, r"Multinomial\(y_pred\)"),
     ("cross_entropy_of_nothing_told", NOT_JUDGED, "nothing says which"),
+    ("EndsInASoftmax.loss", RIGHT, r"Multinomial\(recon_x\)"),
+    ("Attending.loss", NOT_JUDGED, "nothing says which"),
+    ("of_other_words", NOT_JUDGED, "nothing says which"),
+]
+PIXELS = [
+    ("of_pixels", WRONG, "MUT-120"),
     ("divergence_of_proportions", NOT_JUDGED, "a divergence of two arrays of proportions"),
-    ("EndsInASoftmax.loss", NOT_JUDGED, "nothing says which"),  # its file has a sigmoid, too
-    ("EndsInASigmoid.loss", NOT_JUDGED, "nothing says which"),
+    ("EndsInASigmoid.loss", WRONG, "MUT-120"),
     ("OfEither.loss", RIGHT, r"Multinomial\(recon_x\)"),
+    ("categorical_loss", NOT_JUDGED, "nothing says which"),
 ]
 PRIORS = [
     ("WithItsPrior.kl", RIGHT, r"KL\(q \|\| p\).*fed as they stand: self.mu2, self.var2"),
@@ -73,9 +79,12 @@ OTHERS = [
 ]
 
 
-@pytest.mark.parametrize(("name", "verdict", "says"), [*OF_PROPORTIONS, *PRIORS, *OTHERS])
-def test_each_kind_has_its_verdict_and_its_words(name, verdict, says):
-    result = check_function(load(f"{FILE}:{name}"))
+ALL = [*((OF_ONE_SUM, *kind) for kind in PROPORTIONS), *((FILE, *kind) for kind in (*PIXELS, *PRIORS, *OTHERS))]
+
+
+@pytest.mark.parametrize(("file", "name", "verdict", "says"), ALL, ids=[kind[1] for kind in ALL])
+def test_each_kind_has_its_verdict_and_its_words(file, name, verdict, says):
+    result = check_function(load(f"{file}:{name}"))
     assert result.verdict is verdict, result.as_text(verbose=True)
     assert re.search(says, result.as_text(), re.DOTALL), result.as_text(verbose=True)
 
@@ -106,7 +115,7 @@ def test_where_a_class_ends_decides(tmp_path, changed, verdict):
 
 @pytest.mark.parametrize(("likelihood", "verdict"), [("multinomial", RIGHT), ("bernoulli", WRONG)])
 def test_the_likelihood_that_is_asked_for_decides(likelihood, verdict):
-    result = check_function(load(f"{FILE}:of_nothing_told"), likelihood=likelihood)
+    result = check_function(load(f"{OF_ONE_SUM}:of_nothing_told"), likelihood=likelihood)
     assert result.verdict is verdict, result.as_text()
 
 

@@ -12,50 +12,9 @@ def _kl(mu, logvar):
     return 0.5 * (mu**2 + logvar.exp() - 1 - logvar).sum(1)
 
 
-def of_a_vocabulary(x, recon_x, mu, logvar):
-    """x: counts of the words of a vocabulary."""
-    return (-(x * (recon_x + 1e-12).log()).sum(1) + _kl(mu, logvar)).mean()
-
-
-def of_a_guarded_vocabulary(x, recon_x, mu, logvar):
-    """x: counts of the words of a vocabulary."""
-    return (-(x * (recon_x + 1e-6).log()).sum(1) + _kl(mu, logvar)).mean()
-
-
-def of_a_vocabulary_and_half_a_kl(x, recon_x, mu, logvar):
-    """x: counts of the words of a vocabulary."""
-    return (-(x * recon_x.log()).sum(1) + 0.5 * (mu**2 + logvar.exp() - logvar).sum(1)).mean()
-
-
-def of_a_vocabulary_off_by_little(x, recon_x, mu, logvar):
-    """x: counts of the words of a vocabulary."""
-    return (-(x * recon_x.log()).sum(1) * 1.0001 + _kl(mu, logvar)).mean()
-
-
-def of_nothing_told(x, recon_x, mu, logvar):
-    return (-(x * recon_x.log()).sum(1) + _kl(mu, logvar)).mean()
-
-
-def of_nothing_told_and_weighed(x, recon_x, mu, logvar):
-    return (-(x * recon_x.log()).sum(1) + 4 * _kl(mu, logvar)).mean()
-
-
-def of_nothing_told_and_flipped(x, recon_x, mu, logvar):
-    return (-(x * recon_x.log()).sum(1) - _kl(mu, logvar)).mean()
-
-
 def of_pixels(x, recon_x, mu, logvar):
     """x: pixels in 0 and 1."""
     return (-(x * recon_x.log()).sum(1) + _kl(mu, logvar)).mean()
-
-
-def cross_entropy_of_categories(y_true, y_pred):
-    """A categorical x, one of many."""
-    return -(y_true * torch.log(y_pred)).sum(-1)
-
-
-def cross_entropy_of_nothing_told(y_true, y_pred):
-    return -(y_true * torch.log(y_pred)).sum(-1)
 
 
 def divergence_of_proportions(x, y):
@@ -63,20 +22,17 @@ def divergence_of_proportions(x, y):
     return (x * torch.log(x / y)).sum(-1)
 
 
-class EndsInASoftmax:
+class EndsInASigmoid:
     def decode(self, h):
-        return torch.softmax(h, 1)
+        return torch.sigmoid(h)
 
     def loss(self, x, recon_x, mu, logvar):
         return (-(x * recon_x.log()).sum(1) + _kl(mu, logvar)).mean()
 
 
-class EndsInASigmoid(EndsInASoftmax):
-    def decode(self, h):
-        return torch.sigmoid(h)
-
-    def attend(self, h):
-        return h
+def categorical_loss(x, recon_x, mu, logvar):
+    """In a file that has a sigmoid."""
+    return (-(x * recon_x.log()).sum(1) + _kl(mu, logvar)).mean()
 
 
 class OfEither:
