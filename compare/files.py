@@ -107,6 +107,17 @@ def refuse_links(folder: Path, root: Path) -> None:
         folder = folder.parent
 
 
+def set_aside(path: Path, root: Path) -> bool:
+    """Rename a damaged file of `root` to NAME.damaged, so that it is never read again; whether that could be done: what
+    a link leads to is not ours to rename."""
+    try:
+        refuse_links(path.parent, root)
+        path.replace(path.with_suffix(".damaged"))
+    except OSError:
+        return False
+    return True
+
+
 @contextmanager
 def replaced(folder: Path) -> Iterator[Path]:
     """A new folder to fill, which takes the place of `folder` at the end of the block, at once and as a whole.

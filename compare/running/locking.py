@@ -26,7 +26,7 @@ def held(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         descriptor = _take(path)
     except OSError as error:
-        if error.errno in (errno.ELOOP, errno.EINVAL):
+        if error.errno in (errno.ELOOP, errno.EINVAL, errno.EISDIR):
             raise StoreError(f"{path} is a link or no regular file: remove it, or choose -o DIR.") from error
         raise StoreError(f"{folder} can't be written to: {error.strerror or error}. Choose -o DIR.") from error
     try:
@@ -45,6 +45,8 @@ def _take(path: Path) -> int:
             if not _is_at(descriptor, path):  # its holder has just removed it
                 os.close(descriptor)
                 continue
+            if os.fstat(descriptor).st_nlink > 1:
+                raise OSError(errno.EINVAL, "It has another name too, whose content it would lose", str(path))
             _refuse_other_host(descriptor, path)
             text = json.dumps({"pid": os.getpid(), "host": socket.gethostname()})
             os.ftruncate(descriptor, 0)

@@ -129,18 +129,19 @@ class Store:
             return None
 
     def _set_aside(self, path: Path, why: str) -> None:
-        with suppress(OSError):
-            path.replace(path.with_suffix(".damaged"))
-        self.damaged.append(f"{path.relative_to(self.folder)} set aside as damaged: {why}")
+        became = "set aside as damaged" if files.set_aside(path, self.folder) else "is damaged, and left where it is"
+        self.damaged.append(f"{path.relative_to(self.folder)} {became}: {why}")
 
     def held(self) -> AbstractContextManager[None]:
         """Hold the folder for one run (see `locking.held`)."""
         return held(self.folder)
 
     def sweep(self) -> None:
-        """Remove the temporary files of killed runs; only the holder of the lock may."""
+        """Remove the temporary files of killed runs; only the holder of the lock may. None behind a link is one."""
         for path in (*self.folder.glob(".run.json.*.tmp"), *(self.folder / "cells").glob("??/.*.tmp")):
-            path.unlink(missing_ok=True)
+            with suppress(OSError):
+                files.refuse_links(path.parent, self.folder)
+                path.unlink(missing_ok=True)
 
 
 def write_result(path: Path, body: bytes, folder: Path) -> None:

@@ -6,7 +6,6 @@ the reason; a program that raises, hangs or dies costs its own result.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from contextlib import suppress
 from itertools import groupby
 from math import isfinite
 from pathlib import Path
@@ -47,8 +46,7 @@ class SuiteStore:
         except FileNotFoundError:
             return None
         except (OSError, ValueError, RecursionError):
-            with suppress(OSError):
-                path.replace(path.with_suffix(".damaged"))
+            files.set_aside(path, self.folder.parent)
             return None
         return result if result.program == program else None
 

@@ -25,10 +25,11 @@ def precious(tmp_path):
     return path
 
 
-def test_a_link_named_lock_is_not_written_through(tmp_path, precious):
+@pytest.mark.parametrize("link", [os.symlink, os.link, lambda _, lock: lock.mkdir(), lambda _, lock: os.mkfifo(lock)])
+def test_a_link_named_lock_is_not_written_through(tmp_path, precious, link):
     folder = tmp_path / "results"
     folder.mkdir()
-    (folder / "lock").symlink_to(precious)
+    link(precious, folder / "lock")
     with pytest.raises(StoreError, match=r"lock is a link or no regular file: remove it"), held(folder):
         pass
     assert precious.read_text() == "kept"
@@ -46,6 +47,27 @@ def test_a_link_in_the_place_of_a_file_is_replaced(tmp_path, precious):
     write_atomically(tmp_path / "frame.csv", b"new")
     assert not (tmp_path / "frame.csv").is_symlink()
     assert precious.read_text() == "kept"
+
+
+def test_what_lies_behind_a_link_is_neither_set_aside_nor_swept(tmp_path, make_cell):
+    from elbo_compare.compare.running.suites import SuiteStore
+
+    elsewhere, folder, one = tmp_path / "elsewhere", tmp_path / "results", make_cell()
+    elsewhere.mkdir()
+    (folder / "cells").mkdir(parents=True)
+    store = Store(folder)
+    store.path(one).parent.symlink_to(elsewhere, target_is_directory=True)
+    (folder / "questions").symlink_to(elsewhere, target_is_directory=True)
+    there = [elsewhere / store.path(one).name, elsewhere / f".{one.key}.json.1.tmp", elsewhere / "UNI.json"]
+    for path in there:
+        path.write_text("another's")
+    assert store.read(one) is None
+    assert [line.split(":")[0] for line in store.damaged] == [
+        f"cells/{one.key[:2]}/{one.key}.json is damaged, and left where it is"
+    ]
+    store.sweep()
+    assert not list(SuiteStore(folder, "questions").results())
+    assert sorted(elsewhere.iterdir()) == sorted(there)
 
 
 def test_a_folder_of_results_that_is_a_link_is_refused(tmp_path, make_cell):
