@@ -18,6 +18,8 @@ from typing import Any
 
 from elbo_compare.compare.launching.connected import connected
 
+OF_THE_CACHE = "Error (reading|writing) persistent compilation cache"  # a full disk's, and no word of the program
+
 
 def run_one(code: str) -> dict[str, Any]:
     """Its numbers or rows, its warnings (each text once) or its traceback, and the seconds of the function."""
@@ -28,6 +30,7 @@ def run_one(code: str) -> dict[str, Any]:
         started = time.perf_counter()
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
+            warnings.filterwarnings("ignore", OF_THE_CACHE)
             found = measure()
             if isinstance(found, Mapping):
                 line["measured"] = {str(name): float(value) for name, value in found.items()}

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from math import nan
 from typing import Any
 
+from elbo_compare.compare import environment
 from elbo_compare.compare.errors import WorkerError, WorkerTimeoutError
 from elbo_compare.compare.launching.connected import Connected
 from elbo_compare.compare.launching.interpreter import HERE, Interpreter
@@ -52,8 +53,9 @@ def run_programs(
     import of a framework included. `where`: the environment that they run in. Closing the iterator ends all.
     """
     pending = list(codes)
+    kept = environment.kept_programs() if where is HERE else {}  # the cache is of this environment's versions
     while pending:
-        child = Connected(["-m", WORKER, str(timeout_s), *pending], os.environ | ENVIRONMENT, where)
+        child = Connected(["-m", WORKER, str(timeout_s), *pending], os.environ | ENVIRONMENT | kept, where)
         try:
             while pending:
                 yield _run(json.loads(child.channel.receive(timeout_s + STARTS_S)["line"]))

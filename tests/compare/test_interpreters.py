@@ -5,6 +5,7 @@ from errno import ENOSPC
 
 import pytest
 
+from elbo_compare.compare import environment
 from elbo_compare.compare.launching import interpreter
 from elbo_compare.compare.launching.interpreter import NotInstallableError, create, site_of, there
 from elbo_compare.compare.running.programs import run_programs
@@ -56,6 +57,24 @@ def test_a_program_runs_in_it_with_our_code_and_its_packages(made, tmp_path):
     (run,) = run_programs([str(tmp_path / "program.py")], 60.0, where)
     assert run.error == ""
     assert run.measured == {"version": 7.0, "ours": 0.0}
+
+
+KEEPING = """
+import os, warnings
+def measure():
+    warnings.warn("Error writing persistent compilation cache entry for 'jit_f': No space left on device")
+    warnings.warn("its own")
+    return {"kept": float(os.environ.get("JAX_COMPILATION_CACHE_DIR") == os.environ["EXPECTED"])}
+"""
+
+
+def test_what_jax_compiles_is_kept_for_programs_of_this_environment_alone(tmp_path, monkeypatch):
+    monkeypatch.setenv("EXPECTED", str(environment.compile_cache_folder()))
+    monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR", raising=False)
+    (tmp_path / "program.py").write_text(KEEPING)
+    for where, kept in ((interpreter.HERE, 1.0), (interpreter.Interpreter(), 0.0)):  # the other: of any other versions
+        (run,) = run_programs([str(tmp_path / "program.py")], 60.0, where)
+        assert (run.error, run.measured, run.warnings) == ("", {"kept": kept}, ("UserWarning: its own",))
 
 
 def test_an_environment_that_breaks_half_way_is_told_and_the_others_go_on(tmp_path):
