@@ -209,21 +209,25 @@ class Slots:
             free = self._free(key, most=1, from_end=from_end)
             if not free:
                 return None
-            if free[0].replicas:
-                self.programs[free[0].siblings[0]] = threading.get_ident()
-            self.groups[key].remove(free[0])
+            cell = self.groups[key][free[0]]
+            del self.groups[key][free[0]]  # by its place: to look for it costs as much as there are cells
+            if cell.replicas:
+                self.programs[cell.siblings[0]] = threading.get_ident()
             self.begun = monotonic() if self.begun is None else self.begun
-            return free[0]
+            return cell
 
-    def _free(self, key: WorkerKey, most: int = STEAL_FROM, from_end: bool = False) -> list[Cell]:
-        """Up to `most` waiting cells that this thread may take: siblings stay with the worker that trains them, and go
-        with it where the time is over, since they are trained already."""
+    def _free(self, key: WorkerKey, most: int = STEAL_FROM, from_end: bool = False) -> list[int]:
+        """The places of up to `most` waiting cells that this thread may take: siblings stay with the worker that trains
+        them, and go with it where the time is over, since they are trained already."""
         mine = threading.get_ident()
         with self.lock:
             whose = None if self._is_over() else mine  # a cell's that nobody has
+            cells = self.groups[key]
+            last = len(cells) - 1
+            places = ((last - i, cell) for i, cell in enumerate(reversed(cells))) if from_end else enumerate(cells)
             free = (
-                cell
-                for cell in (reversed(self.groups[key]) if from_end else self.groups[key])
+                place
+                for place, cell in places
                 if (self.programs.get(cell.siblings[0], whose) if cell.replicas else whose) == mine
             )
             return list(islice(free, most))

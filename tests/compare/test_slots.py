@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from claim_rows import cell
 
-from elbo_compare.compare.records import Status
+from elbo_compare.compare.records import Cell, Status
 from elbo_compare.compare.running import run
 from elbo_compare.compare.running.executors import WorkerKey
 from elbo_compare.compare.running.pool import ended, may_follow
@@ -124,6 +124,18 @@ def test_a_worker_goes_on_to_the_library_or_a_new_one_is_started(monkeypatch, tu
     assert waiting.results.qsize() == 4
     instead = [] if turned else [("retire", "torch-hand"), ("start", "pyro")]
     assert happened == [("start", "torch-hand"), ("turn", "torch-hand", "pyro"), *instead, ("retire", "pyro")]
+
+
+@pytest.mark.parametrize("from_end", [False, True])
+def test_a_cell_is_taken_without_a_look_at_the_others(monkeypatch, from_end):
+    waiting = slots(pyro=[1.0] * 9)
+    (key,) = waiting.groups
+    compared = []
+    monkeypatch.setattr(Cell, "__eq__", lambda one, other: compared.append(one) or one is other)
+    for left in range(8, -1, -1):
+        assert waiting._take(key, from_end) is not None
+        assert len(waiting.groups[key]) == left
+    assert compared == []  # else a run of n cells makes n²/2 comparisons
 
 
 def test_when_the_time_is_over_nothing_is_begun_but_what_a_fresh_worker_is_to_try_again():
