@@ -23,6 +23,7 @@ from elbo_compare.compare.checking.judging import Subject
 from elbo_compare.compare.checking.mistaken_data import INNER, cross_entropy_parts, told
 from elbo_compare.compare.checking.names import Role
 from elbo_compare.compare.checking.oracle import analytic_kl, log_density
+from elbo_compare.compare.checking.proportions import Told
 from elbo_compare.compare.checking.readings import Quantity, Reading, kl_elements
 from elbo_compare.compare.checking.sides import (
     Probes,
@@ -174,7 +175,7 @@ def _mistaken_data(subject: Subject, kl: Recognised, observed: Probes) -> Parts 
         columns = [_part(name, logits=logits) for name in names]
         laws = weights_of(subject, observed, columns, zero=True)
         if laws:
-            mistake, text = told(dict(zip(names, laws, strict=True)))
+            mistake, text = told(dict(zip(names, laws, strict=True)), binary=subject.told is Told.BINARY)
             outcome = Outcome.MISTAKEN if mistake else Outcome.SEPARATE
             return Parts(outcome=outcome, text=f"{beside}; {text}", advice=ENTROPY)
     half = _half(subject)
@@ -199,11 +200,17 @@ def _half(subject: Subject) -> str:
         found = _data(subject, mixed_probes(subject, at), ("bernoulli",))
         weighed.append(found.weight if found else None)
     zeros, ones = weighed
+    if zeros is None and subject.told is not Told.BINARY and constant(subject, mixed_probes(subject, _at_zeros)):
+        return ""  # nothing of the output where x is 0: a multinomial's, whatever it is divided by
     if (zeros is None) is (ones is None):
         return ""
     right, wrong = ("0", "1") if zeros else ("1", "0")
     text = f"its reconstruction term is the Bernoulli cross-entropy where x = {right}, weight {(zeros or ones).text}"  # type: ignore[union-attr]
     return f"{text}, and another function of the output where x = {wrong}"
+
+
+def _at_zeros(first: Trial, other: Trial) -> Trial:
+    return with_data_of(replace(other, x=np.zeros_like(other.x)), first)
 
 
 def _inner(case: Trial) -> Trial:

@@ -67,7 +67,8 @@ class Subject:
     @cached_property
     def told(self) -> Told:
         """Whether the probabilities of an output are said to sum to one."""
-        return told_of(self.callee, self.options.likelihood)
+        alone = self.signature.kind is FunctionKind.RECONSTRUCTION
+        return told_of(self.callee, self.options.likelihood, alone=alone)
 
     def identified(self, *quantities: Quantity, tiers: Sequence[float] = TIERS) -> Identified | None:
         """What the term is, as one of these quantities."""

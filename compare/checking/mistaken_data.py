@@ -28,12 +28,17 @@ def cross_entropy_parts(inputs: Inputs, *, logits: bool) -> dict[str, Array]:
     }
 
 
-def told(weights: dict[str, Law]) -> tuple[bool, str]:
-    """(whether it is a mistake, in words) of the weights that a term has; both right parts with one weight are none."""
+def told(weights: dict[str, Law], *, binary: bool) -> tuple[bool, str]:
+    """(whether it is a mistake, in words) of the weights that a term has; both right parts with one weight are none.
+
+    binary: x is said to be pixels; else x log p alone may be a multinomial's.
+    """
     largest = max(abs(law.factor) for law in weights.values())
     there = {name: law for name, law in weights.items() if abs(law.factor) > SMALL * largest}
     text = " ".join(f"{law.factor:+.4g} {name}" for name, law in there.items()).removeprefix("+")
     ones, zeros = there.get(ONES), there.get(ZEROS)
+    if set(there) == {ONES} and ones is not None and ones.factor < 0 and not binary:
+        return False, f"the rest is {text}, a multinomial's if the output sums to one"
     if ones is None or zeros is None or ones.factor >= 0 or zeros.factor >= 0:
         return True, f"its reconstruction term is {text}, where {ONES} and {ZEROS} have one weight"
     if set(there) == {ONES, ZEROS}:

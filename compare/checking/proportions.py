@@ -27,6 +27,7 @@ ONE_OF_MANY = re.compile(
 BINARY = re.compile(
     r"sigmoid|bern(?![a-z])|bernoulli|binary|(?<![a-z])bce|pixel|mnist|(?<![a-z])(images?|imgs?)(?![a-z])"
 )
+PLAINLY_BINARY = re.compile(r"bern(?![a-z])|bernoulli|binary|(?<![a-z])bce|pixel")
 NAMES_IT = re.compile(r"likelihood|distribution|dist$|recon|loss|output|decoder|observ|data")
 DECODES = re.compile(r"^_?(decode|decoder|forward|generate|reconstruct)")  # methods whose softmax may make p
 ELSEWHERE = re.compile(r"gumbel|attention|attn")  # a softmax of these makes no p
@@ -40,17 +41,19 @@ class Told(StrEnum):
     NOTHING = "nothing"
 
 
-def told_of(callee: Callee, likelihood: str | None) -> Told:
+def told_of(callee: Callee, likelihood: str | None, *, alone: bool = False) -> Told:
     """What is asked for or chosen by name; else what the function and its class say, where nothing says the other.
 
-    likelihood: what --likelihood names. A word for one of many counts only where the whole file has none for pixels:
-    a categorical cross-entropy of what a sigmoid put out is the mistake itself.
+    likelihood: what --likelihood names; alone: no KL is there, and a word for images may be said of a classifier. A
+    word for one of many counts only where the whole file has none for pixels: a categorical cross-entropy of what a
+    sigmoid put out is the mistake itself.
     """
     if likelihood is not None:
         return {"multinomial": Told.SUMS, "bernoulli": Told.BINARY}.get(likelihood, Told.NOTHING)
     chosen, said = _chosen(callee), f"{_own_words(callee)} {_words_of_its_class(callee)}"
-    for text, around in ((chosen, ""), (said, _file_of(callee))):
-        sums, binary = bool(ONE_OF_MANY.search(text)), bool(BINARY.search(text))
+    pattern, file = (PLAINLY_BINARY, "") if alone else (BINARY, _file_of(callee))
+    for text, around in ((chosen, ""), (said, file)):
+        sums, binary = bool(ONE_OF_MANY.search(text)), bool(pattern.search(text))
         if sums or binary:
             contrary = binary or bool(BINARY.search(around))
             return Told.BINARY if not sums else Told.NOTHING if contrary else Told.SUMS

@@ -27,10 +27,14 @@ PROPORTIONS = [
     ("cross_entropy_of_nothing_told", NOT_JUDGED, "nothing says which"),
     ("EndsInASoftmax.loss", RIGHT, r"Multinomial\(recon_x\)"),
     ("Attending.loss", NOT_JUDGED, "nothing says which"),
+    ("averaged_over_its_counts", NOT_JUDGED, "the rest, a term of x and recon_x, is no likelihood known here"),
+    ("of_its_square_roots", WRONG, "where x = 1, weight 1 / batch, and another function of the output where x = 0"),
     ("of_other_words", NOT_JUDGED, "nothing says which"),
 ]
 PIXELS = [
     ("of_pixels", WRONG, "MUT-120"),
+    ("error_of_a_classifier", NOT_JUDGED, "nothing says which"),
+    ("binary_error_of_ones", NOT_JUDGED, "no likelihood that is known here"),
     ("divergence_of_proportions", NOT_JUDGED, "a divergence of two arrays of proportions"),
     ("EndsInASigmoid.loss", WRONG, "MUT-120"),
     ("OfEither.loss", RIGHT, r"Multinomial\(recon_x\)"),

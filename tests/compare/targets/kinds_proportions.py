@@ -70,3 +70,12 @@ class Attending:
 def of_other_words(x, recon_x, mu, logvar):
     """The loss; in other words, minus the ELBO."""
     return (-(x * recon_x.log()).sum(1) + _kl(mu, logvar)).mean()
+
+
+def averaged_over_its_counts(x, recon_x, mu, logvar):
+    return (-(x * recon_x.log()).sum(1) / (x.sum(1) + 1e-8) + _kl(mu, logvar)).mean()
+
+
+def of_its_square_roots(x, recon_x, mu, logvar):
+    """Another function of the output where x is 0."""
+    return (-(x * recon_x.log()).sum(1) + ((1 - x) * recon_x.sqrt()).sum(1) + _kl(mu, logvar)).mean()

@@ -17,6 +17,15 @@ def of_pixels(x, recon_x, mu, logvar):
     return (-(x * recon_x.log()).sum(1) + _kl(mu, logvar)).mean()
 
 
+def error_of_a_classifier(y_true, y_pred):
+    """Of images."""
+    return -(y_true * torch.log(y_pred)).sum(-1)
+
+
+def binary_error_of_ones(y_true, y_pred):
+    return -(y_true * torch.log(y_pred)).sum(-1)
+
+
 def divergence_of_proportions(x, y):
     x, y = x.clamp(1e-10, 1), y.clamp(1e-10, 1)
     return (x * torch.log(x / y)).sum(-1)
