@@ -52,8 +52,9 @@ def plan(spec: Spec, device: Device | Placement, select: Callable[[str], bool] =
     """
     placed = device if isinstance(device, Placement) else Placement(device=device)
     seen: set[str] = set()
+    named = cache(implementations)  # what is installed is looked up once for a plan: every block means the same
     for block in spec.cells:
-        for unsized in _cells(block, spec, placed):
+        for unsized in _cells(block, spec, placed, named):
             # A label holds no size, and finding the size may load weights and data.
             if not meant(unsized) or not select(unsized.label):
                 continue
@@ -63,8 +64,13 @@ def plan(spec: Spec, device: Device | Placement, select: Callable[[str], bool] =
                 yield cell if cell.implementation in BY_NAME else replace(cell, library=library_of(cell.implementation))
 
 
-def _cells(block: Block, spec: Spec, placed: Placement) -> Iterator[Cell]:
-    names = implementations(block.implementations)
+def _cells(
+    block: Block,
+    spec: Spec,
+    placed: Placement,
+    named: Callable[[tuple[str, ...]], Iterable[str]] = implementations,
+) -> Iterator[Cell]:
+    names = named(block.implementations)
     data = range(block.data if block.procedure in AT_ONE_DATUM else 1)
     axes = product(expand(block.problems), data, block.estimators, block.dtypes, names, range(block.seeds))
     rows = block.data if block.procedure in IN_ONE_CELL else 0

@@ -108,12 +108,15 @@ def shippers() -> str:
 def read_integers(path: Path, *, columns: int) -> NDArray[np.integer]:
     """A gzipped table of integers 0..999 without header, shape (rows, columns); five times faster than a CSV reader."""
     data = np.frombuffer(gzip.decompress(path.read_bytes()).replace(b"\r", b"").rstrip(b"\n") + b"\n", dtype=np.uint8)
-    ends = np.flatnonzero((data == ord(",")) | (data == ord("\n")))
+    ends = np.flatnonzero(data < ord("0"))  # commas and line ends
     lengths = np.diff(ends, prepend=-1) - 1
     values = np.zeros(ends.size, dtype=np.int64)
-    for place in range(int(lengths.max())):
-        has_digit = lengths > place
-        values[has_digit] += (data[ends[has_digit] - 1 - place].astype(np.int64) - ord("0")) * 10**place
+    values[:] = data[ends - 1]  # nearly all have a last digit
+    values -= ord("0")
+    values[lengths == 0] = 0
+    for place in range(1, int(lengths.max())):
+        longer = np.flatnonzero(lengths > place)  # few: most pixels are 0
+        values[longer] += (data[ends[longer] - 1 - place].astype(np.int64) - ord("0")) * 10**place
     if values.size % columns:
         raise ValueError(f"{path.name} holds {values.size} numbers, which is no multiple of {columns} columns.")
     return values.reshape(-1, columns)
