@@ -105,7 +105,7 @@ class Trainer:
 
 
 class Part(StrEnum):
-    """What a training step is made of, each part done by itself."""
+    """What a training step is made of."""
 
     PRODUCTS = "matrix products"
     PASSES = "element-wise passes"  # activations, the loss, their derivatives, biases and the sums over them
@@ -116,9 +116,14 @@ class Part(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
-    """A joined form taken apart. `whole` and every one of `alone` run k steps' worth and wait for the device."""
+    """A joined form taken apart. Each runs k steps' worth and waits for the device.
+
+    `without`: the step with one part left out, what it would have given being there already; `alone`: one part and
+    nothing else, on arrays that are there. The products alone are the step with everything else left out.
+    """
 
     whole: Callable[[int], object]
+    without: Mapping[Part, Callable[[int], object]]
     alone: Mapping[Part, Callable[[int], object]]
     quantum: int = 1  # k is a multiple of it
 

@@ -11,7 +11,7 @@ from elbo_compare.compare.bench import frames
 from elbo_compare.compare.bench.box import FURTHER, Box
 from elbo_compare.compare.bench.process import BenchWorker
 from elbo_compare.compare.bench.records import Setting
-from elbo_compare.compare.bench.targets import of_draws, of_replicas, undecided
+from elbo_compare.compare.bench.targets import of_account, of_draws, of_replicas, undecided
 from elbo_compare.compare.procedures.turns import interleave
 from elbo_compare.suites.contract import Device, DType
 
@@ -61,8 +61,15 @@ class Alone:
     def account(self, module: str, name: str, form: str, setting: Setting, box: Box) -> Measured:
         """What a joined form's step is made of: `name` within `module`, `form` in the tables."""
         request = {"what": "account", "module": module, "form": name, "setting": asdict(setting)}
-        _, replies, cut = self._measured(request, f"account {form}, {setting.label}", box)
-        return {"account": frames.account_frame(setting, form, replies)}, *cut
+
+        def measured(replies: Replies) -> pd.DataFrame:
+            return frames.account_frame(setting, form, replies)
+
+        def asks(start: Start, replies: Replies) -> bool:
+            return undecided(of_account(measured(replies)))
+
+        _, replies, cut = self._measured(request, f"account {form}, {setting.label}", box, asks)
+        return {"account": measured(replies)}, *cut
 
     def curve(self, name: str, axis: str, box: Box) -> Measured:
         """Cost over size of one implementation and axis."""

@@ -10,13 +10,13 @@ import pandas as pd
 from scipy.special import stdtrit
 
 from elbo_compare.compare.bench.operations import step_flops
-from elbo_compare.compare.bench.records import EMPTY, SIZED, WHOLE, FormTiming, Setting
+from elbo_compare.compare.bench.records import ALONE, EMPTY, SIZED, WHOLE, WITHOUT, FormTiming, Setting
 from elbo_compare.compare.statistics import Interval, median, median_interval, ratio_interval
 from elbo_compare.suites.contract import Problem
 from elbo_compare.suites.forms import FORMS, Precision
 
 BASELINE = "torch-hand eager"
-DISPATCH, TOGETHER = "dispatch", "accounted for"
+DISPATCH, REMAINDER, ACCOUNTED, WHOLE_STEP = "dispatch", "remainder", "accounted for", "whole step"
 COUNTED = ("import_s", "compile_s", "first_step_s", "peak_bytes", "growth_bytes", "operations", "launches", "bytes")
 
 
@@ -113,25 +113,35 @@ def ceilings_frame(setting: Setting, rates: Sequence[Mapping[str, Any]]) -> pd.D
 
 
 def account_frame(setting: Setting, form: str, turns: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """What a step's time is made of, by leaving everything else out: one row per part, then `dispatch`, the sum and the
-    whole; seconds per step and its share of the whole step's in the same turn.
+    """What a step's time is made of: one row per part, then `dispatch`, the remainder, what is accounted for and the
+    whole; seconds per step, their share of the whole step's in the same turn, and the part's time alone.
 
-    `dispatch`: the same step on single numbers. A part counts with what it takes beyond the same part on single
-    numbers, so that dispatching is counted once. Parts that the step overlaps make a sum above 1.
+    A part counts with what the step saves without it, where that was measured, else with its time alone. `dispatch`:
+    the same step on single numbers; both ways of a part are taken beyond the same way on single numbers, so that
+    dispatching is counted once. Remainder: the whole less all of them, of either sign; accounted for: 1 - |remainder|
+    / whole, so that what is counted twice tells against the account as what is missing does.
     """
     if not turns:
         return pd.DataFrame()
-    seconds: dict[str, list[float]] = {}
+    counted: dict[str, list[float]] = {}
+    alone: dict[str, list[float]] = {}
     for turn in (each["parts"] for each in turns):
-        sized, empty = turn[SIZED], turn[EMPTY]
-        parts = {name: sized[name] - empty[name] for name in sized if name != WHOLE} | {DISPATCH: empty[WHOLE]}
-        for name, value in (parts | {TOGETHER: sum(parts.values()), WHOLE: sized[WHOLE]}).items():
-            seconds.setdefault(name, []).append(value)
+        by_itself = {part: turn[SIZED][ALONE][part] - turn[EMPTY][ALONE][part] for part in turn[SIZED][ALONE]}
+        whole, dispatch = (turn[size][WHOLE][WHOLE] for size in (SIZED, EMPTY))
+        saved = {
+            part: whole - less - (dispatch - turn[EMPTY][WITHOUT][part]) for part, less in turn[SIZED][WITHOUT].items()
+        }
+        parts = by_itself | saved | {DISPATCH: dispatch}
+        rest = whole - sum(parts.values())
+        for name, value in (parts | {REMAINDER: rest, ACCOUNTED: whole - abs(rest), WHOLE_STEP: whole}).items():
+            counted.setdefault(name, []).append(value)
+        for name, value in by_itself.items():
+            alone.setdefault(name, []).append(value)
     rows = []
-    for name, values in seconds.items():
+    for name, values in counted.items():
         row: dict[str, Any] = asdict(setting) | {"setting": setting.label, "form": form, "part": name}
-        row |= {"rounds": len(values)} | spread("seconds", values) | ratio("share", values, seconds[WHOLE])
-        rows.append(row)
+        row |= {"rounds": len(values)} | spread("seconds", values) | ratio("share", values, counted[WHOLE_STEP])
+        rows.append(row | spread("alone", alone.get(name, [])))
     return pd.DataFrame(rows)
 
 

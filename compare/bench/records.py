@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from elbo_compare.suites.contract import Device, DType
 
-WHOLE = "whole step"  # among its parts
+WHOLE, WITHOUT, ALONE = "whole", "without", "alone"  # a step, the step less one part, and one part by itself
 SIZED, EMPTY = "sized", "empty"  # a case itself, and the same step on single numbers: what dispatching it costs
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from elbo_compare.compare import environment
 from elbo_compare.compare.bench.box import FURTHER, ROUNDS, STARTS, Box
 from elbo_compare.compare.bench.clocks.forms import case_of
-from elbo_compare.compare.bench.operations import step_products
+from elbo_compare.compare.bench.operations import layers_of, step_products
 from elbo_compare.compare.bench.process import BenchWorker
 from elbo_compare.compare.bench.records import FormTiming, Setting
 from elbo_compare.compare.planning.availability import sees_cuda, without_cuda
@@ -135,6 +135,8 @@ class Bench:
             "dtype": self.setting.dtype,
             "precision": precision,
             "shapes": step_products(case.problem, self.setting.batch),
+            "layers": [layers_of(case.problem, joined=joined) for joined in (False, True)],
+            "batch": self.setting.batch,
         }
         reply = worker.start(request, self.box, STARTS)
         if "failed" in reply:

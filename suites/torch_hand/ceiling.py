@@ -28,6 +28,32 @@ def products(
     return run
 
 
+def layer_products(
+    layers: Sequence[tuple[int, int, bool]], batch: int, device: Device, dtype: DType, precision: str = Precision.FULL
+) -> tuple[Callable[[], None], int]:
+    """A call that makes one step's products of affine layers, in the layouts of a step, into memory allocated
+    beforehand, synchronised; and the number of steps in it.
+
+    Layers: (in, out, whether the input is data, by which no derivative is asked for). Weights are (out, in).
+    """
+    where = open_device(device)
+    kind = {"dtype": torch.bfloat16 if precision == Precision.BFLOAT16 else TORCH_DTYPES[dtype], "device": where}
+    made = []
+    for width, out, of_data in layers:
+        weight, given, slope = (torch.rand(*shape, **kind) for shape in ((out, width), (batch, width), (batch, out)))
+        made += [(given, weight.t(), torch.empty_like(slope)), (slope.t(), given, torch.empty_like(weight))]
+        if not of_data:
+            made.append((slope, weight, torch.empty_like(given)))
+
+    def run() -> None:
+        with multiplying(precision):
+            for left, right, into in made:
+                torch.mm(left, right, out=into)
+        synchronise(where)
+
+    return run, 1
+
+
 def launches(count: int, device: Device) -> Callable[[], None]:
     """A call that replays a CUDA graph of `count` kernels on one number each: what starting kernels costs, no more."""
     where = open_device(device)

@@ -1,6 +1,7 @@
-"""The joined training step of the hand-written torch VAE taken apart, for the clock: every part done by itself.
+"""The joined training step of the hand-written torch VAE taken apart, for the clock: without one part, and parts alone.
 
-Each part does what the step does of it, on arrays of the step's shapes and layouts, and allocates as the step does.
+All work on arrays of the step's shapes and layouts, and allocate as the step does: products are asked of autograd,
+which makes the same ones as in the step, whatever lies between them.
 """
 
 from collections.abc import Callable
@@ -15,44 +16,56 @@ from elbo_compare.suites.forms import Part, Parts, Workload
 from elbo_compare.suites.torch_hand.forms import TorchTrainer, compiled
 
 Arrays = dict[str, Tensor]
+FIRST = "encoder.0"  # its input is data: nobody asks for the derivative by it
 
 
 def prepare(name: str, case: Workload) -> Parts:
     """The form `joined` or `compiled joined` in its parts. Raises KeyError for any other."""
     wrap = {"joined": None, "compiled joined": compiled}[name]
-    parts = _Parts(TorchTrainer(case, joined=True, adam={"fused": True}, wrap=wrap), wrap or (lambda passes: passes))
+
+    def trainer() -> TorchTrainer:
+        return TorchTrainer(case, joined=True, adam={"fused": True}, wrap=wrap)
+
+    apart = _Apart(trainer(), wrap or (lambda passes: passes))
+    without = {Part.OPTIMISER: apart.without_optimiser, Part.PASSES: apart.without_passes}
     alone = {
-        Part.PRODUCTS: parts.products,
-        Part.PASSES: parts.passes,
-        Part.OPTIMISER: parts.optimiser,
-        Part.NOISE: parts.trainer.noise,
-        Part.DATA: parts.data,
+        Part.PRODUCTS: lambda: apart.products(apart.inputs[FIRST]),
+        Part.PASSES: apart.passes,
+        Part.OPTIMISER: apart.optimiser,
+        Part.NOISE: apart.trainer.noise,
+        Part.DATA: apart.data,
     }
-    return Parts(whole=parts.trainer.step, alone={part: parts.repeated(one) for part, one in alone.items()})
+    return Parts(
+        whole=trainer().step,
+        without={part: apart.repeated(one) for part, one in without.items()},
+        alone={part: apart.repeated(one) for part, one in alone.items()},
+    )
 
 
-class _Parts:
-    """Arrays of the step's shapes, filled once."""
+class _Apart:
+    """A trainer of its own and arrays of the step's shapes, filled once."""
 
     def __init__(self, trainer: TorchTrainer, wrap: Callable[[Any], Any]) -> None:
         self.trainer, self.form = trainer, trainer.form
         like = {"dtype": trainer.dtype, "device": trainer.device}
         rows = trainer.batches.shape[1]
         layers = [name.removesuffix(".weight") for name in trainer.weights if name.endswith(".weight")]
-        self.weight = {name: trainer.weights[f"{name}.weight"].detach() for name in layers}
+        self.weight = {name: trainer.weights[f"{name}.weight"] for name in layers}
         self.bias = {name: trainer.weights[f"{name}.bias"].detach() for name in layers}
         self.inputs = {name: torch.rand(rows, weight.shape[1], **like) for name, weight in self.weight.items()}
         self.slopes = {name: torch.rand(rows, weight.shape[0], **like) for name, weight in self.weight.items()}
+        for name in layers:
+            self.inputs[name].requires_grad_(name != FIRST)
         self.raw = {name: torch.rand_like(slope).requires_grad_() for name, slope in self.slopes.items()}
+        self.by_bias = {name: torch.rand_like(bias) for name, bias in self.bias.items()}
         self.now = trainer.noise()
-        self.between = wrap(between)
+        self.forward, self.between = wrap(forward), wrap(between)
         with torch.no_grad():
             self.arriving = [torch.rand_like(out) for out in between(self.raw, self.form, trainer.batches[0], self.now)]
         self.own = {name: weight.detach().clone().requires_grad_() for name, weight in trainer.weights.items()}
         for weight in self.own.values():
             weight.grad = torch.rand_like(weight)
         self.adam = torch.optim.Adam(self.own.values(), lr=1e-3, betas=(0.9, 0.999), eps=1e-8, fused=True)
-        self.done = 0
 
     def repeated(self, one: Callable[[], object]) -> Callable[[int], None]:
         """k calls, then the device is waited for."""
@@ -64,13 +77,32 @@ class _Parts:
 
         return run
 
-    def products(self) -> None:
+    def data(self) -> Tensor:
+        """The next batch."""
+        self.trainer.done += 1
+        return self.trainer.batches[self.trainer.done % len(self.trainer.batches)]
+
+    def without_optimiser(self) -> None:
+        """The step up to its gradient."""
+        self.trainer.optimiser.zero_grad()
+        self.trainer.loss(self.trainer.weights, self.form, self.data(), self.trainer.noise()).backward()
+
+    def without_passes(self) -> None:
+        """The products take in what is there, noise is drawn for nobody, and Adam takes what the products leave; the
+        biases' derivatives, sums that belong to the passes, are there."""
+        self.trainer.noise()
+        self.products(self.data())
+        for name, slope in self.by_bias.items():
+            self.trainer.weights[f"{name}.bias"].grad = slope
+        self.trainer.optimiser.step()
+
+    def products(self, x: Tensor) -> None:
         """Forward with the bias, by the weight, and by the input where that is no data."""
-        for name, weight in self.weight.items():
-            functional.linear(self.inputs[name], weight, self.bias[name])
-            torch.matmul(self.slopes[name].t(), self.inputs[name])
-            if name != "encoder.0":
-                torch.matmul(self.slopes[name], weight)
+        self.trainer.optimiser.zero_grad()
+        outputs = self.forward(self.inputs | {FIRST: x}, self.weight, self.bias)
+        torch.autograd.backward(list(outputs.values()), [self.slopes[name] for name in outputs])
+        for array in self.inputs.values():
+            array.grad = None
 
     def passes(self) -> None:
         """Everything between the products, forward and backward, and the biases' derivatives."""
@@ -82,10 +114,10 @@ class _Parts:
         """Adam on gradients that are there."""
         self.adam.step()
 
-    def data(self) -> Tensor:
-        """The next batch."""
-        self.done += 1
-        return self.trainer.batches[self.done % len(self.trainer.batches)]
+
+def forward(inputs: Arrays, weights: Arrays, biases: Arrays) -> Arrays:
+    """Every layer's own output H W' + b, of inputs that are there."""
+    return {name: functional.linear(inputs[name], weights[name], biases[name]) for name in inputs}
 
 
 def between(raw: Arrays, form: Any, x: Tensor, noise: Tensor) -> tuple[Tensor, ...]:

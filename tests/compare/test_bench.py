@@ -14,7 +14,7 @@ import pytest
 from processes import GENEROUS_S
 
 from elbo_compare.compare.bench import frames
-from elbo_compare.compare.bench.operations import step_flops, step_products
+from elbo_compare.compare.bench.operations import layers_of, step_flops, step_products
 from elbo_compare.compare.bench.records import FormTiming, Setting
 from elbo_compare.compare.bench.run import Plan, finished, units, write
 from elbo_compare.compare.bench.steps import missing, path_distance
@@ -75,6 +75,16 @@ def test_a_step_of_the_vae_has_the_operations_of_its_layers():
     wanted = 6 * (674_400 + 439_200) - 2 * 784 * 600
     assert step_flops(problems.load("vae", "initial"), 1) == wanted
     assert step_flops(problems.load("vae", "initial"), 100) == 100 * wanted
+
+
+def test_layers_of_the_same_input_are_joined_with_the_same_operations():
+    problem = problems.load("vae", "initial")
+    joined = layers_of(problem, joined=True)
+    assert joined == [
+        *((784, 600, True), (300, 600, False), (300, 80, False)),
+        *((40, 600, False), (300, 600, False), (300, 784, False)),
+    ]
+    assert sum(2 * (2 if data else 3) * width * out for width, out, data in joined) == step_flops(problem, 1)
 
 
 def test_operations_of_a_flow_are_not_counted():
@@ -143,28 +153,6 @@ def test_the_fastest_frameworks_products_bound_every_form_in_the_same_round():
     assert frames.ceiling(rates, "jax", Precision.FULL, "model") == {0: 2.0, 1: 5.0, 2: 7.0}
     assert frames.ceiling(rates, None, Precision.FULL, "model") == {0: 3.0, 1: 5.0}  # torch has no third round
     assert frames.ceiling([], None, Precision.FULL, "model") == {}
-
-
-def apart(whole: float) -> list[dict]:
-    """Turns of a step of `whole` seconds whose parts take 6 and 3 beyond an empty part's 1, and its dispatch 0.5."""
-    sized = {"whole step": whole, "matrix products": 7.0, "optimiser": 4.0}
-    empty = {"whole step": 0.5, "matrix products": 1.0, "optimiser": 1.0}
-    return [{"parts": {"sized": sized, "empty": empty}}] * ROUNDS
-
-
-@pytest.mark.parametrize(("whole", "outcome"), [(9.6, "reached"), (12.0, "missed")])
-def test_a_step_is_accounted_for_by_its_parts_with_dispatch_once(whole, outcome):
-    account = frames.account_frame(SETTING, "jax-hand joined scan", apart(whole))
-    share = account.set_index("part")["share"]
-    assert share["matrix products"] == pytest.approx(6 / whole)
-    assert share["dispatch"] == pytest.approx(0.5 / whole)
-    assert share["accounted for"] == pytest.approx(9.5 / whole)
-    row = (
-        targets(tables() | {"account": account})
-        .set_index("target")
-        .loc[f"{SETTING.label}: share of the step's time that its parts account for"]
-    )
-    assert (row["outcome"], row["by"]) == (outcome, "jax-hand joined scan")
 
 
 def test_draws_that_are_not_the_same_numbers_are_named():

@@ -213,11 +213,13 @@ def ceiling(precision: Precision) -> Complaints:
         "dtype": "float32",
         "precision": precision,
         "shapes": [(3, 4, 5)],
+        "layers": [[(4, 5, False)]],
+        "batch": 3,
     }
     with Pretending(), patched(ceilings, SIDE={Device.CUDA: 4}, KERNELS=3):
         clock = ceilings.CeilingClock(request)
-        calls = clock.calls["square"], clock.calls["model"]
-        _, ledger = watched(lambda: [call() for call in calls])
+        calls = [*clock.calls["square"], *clock.calls["model"]]
+        _, ledger = watched(lambda: [call() for call, _ in calls])
     dtype = "torch.bfloat16" if precision is Precision.BFLOAT16 else "torch.float32"
     complaints = products_in(ledger, tf32=precision is Precision.TF32, dtype=dtype)
     return complaints if ledger.products else ["no product was seen"]

@@ -135,17 +135,18 @@ def jax_counts() -> dict[str, Any]:
     return found
 
 
-def torch_parts() -> dict[str, float]:
-    """Matrix-product FLOPs of the joined step's parts, and its loss from what lies between the products."""
+def torch_parts() -> dict[str, Any]:
+    """What the joined step, the step without a part and each part alone dispatch and multiply; and the step's loss from
+    what lies between its products."""
     import torch
 
-    from elbo_compare.suites.bridge.torch_counts import matrix_product_flops
+    from elbo_compare.suites.bridge.torch_counts import dispatched, matrix_product_flops
     from elbo_compare.suites.torch_hand import parts
     from elbo_compare.suites.torch_hand.forms import _make
     from elbo_compare.suites.torch_hand.joined import joined_loss, layer
 
     trainer = _make("joined", case())
-    apart = parts._Parts(trainer, lambda passes: passes)
+    apart = parts._Apart(trainer, lambda passes: passes)
     weights, x, noise = trainer.weights, trainer.batches[1], apart.now
     with torch.no_grad():
         raw, fed = {}, x
@@ -154,13 +155,18 @@ def torch_parts() -> dict[str, float]:
             told = parts.between(_padded(raw, apart.raw), trainer.form, x, noise)
             fed = told[len(raw) - 1]
         loss = joined_loss(weights, trainer.form, x, noise)
-    alone = parts.prepare("joined", case()).alone
-    seen = {part: float(matrix_product_flops(lambda part=part: alone[part](1))) for part in alone}
-    return seen | {"loss": float(told[-1]), "wanted": float(loss)}
+    ran = ways(parts.prepare("joined", case()))
+    for call in ran.values():
+        call(1)  # the first makes Adam's state
+    flops = {way: float(matrix_product_flops(lambda call=call: call(1))) for way, call in ran.items()}
+    operations = {way: dispatched(lambda call=call: call(1)) for way, call in ran.items()}
+    return {"flops": flops, "operations": operations, "loss": float(told[-1]), "wanted": float(loss)}
 
 
-def jax_parts() -> dict[str, float]:
-    """The same of the joined scan."""
+def jax_parts() -> dict[str, Any]:
+    """The same of the joined scan, as traced; and the products that are left of it once compiled."""
+    import re
+
     import jax
 
     from elbo_compare.suites.bridge.jax_counts import matrix_product_flops
@@ -171,19 +177,47 @@ def jax_parts() -> dict[str, float]:
     trainer = JaxTrainer("joined scan", case())
     weights, x = trainer.running.adam.params, trainer.data[1]
     noise = jax.random.normal(jax.random.key(2), (1, len(x), trainer.form.latent), x.dtype)
-    layers = [name.removesuffix(".weight") for name in weights if name.endswith(".weight")]
+    layers = parts.in_turn(trainer.form)
     biases = {name: weights[f"{name}.bias"] for name in layers}
     raw, fed = {}, x
     told: tuple[Any, ...] = ()
     unknown = {name: jax.numpy.zeros((len(x), len(biases[name]))) for name in layers}
-    for name in in_turn(layers):
+    for name in layers:
         raw[name] = fed @ weights[f"{name}.weight"]
-        told = parts.between(_padded(raw, unknown), biases, form=trainer.form, x=x, noise=noise)
+        told = parts.between(_padded(raw, unknown), biases, x, noise, form=trainer.form)
         fed = told[len(raw) - 1]
-    # One program holds all the steps' worth of a part: what it multiplies is counted in it.
-    programs = parts.prepare("joined scan", case()).alone
-    seen = {part: matrix_product_flops(jax.make_jaxpr(run.program)(*run.given).jaxpr) for part, run in programs.items()}
-    return seen | {"loss": float(told[-1]), "wanted": float(joined_loss(weights, trainer.form, x, noise))}
+    # One program holds all the steps' worth of each: what it multiplies is counted in it.
+    given = {"whole": (trainer.program, trainer.running, trainer.data)}
+    ran = ways(parts.prepare("joined scan", case()))
+    given |= {way: (run.program, run.carry, run.own) for way, run in ran.items() if way != "whole"}
+    traced = {way: jax.make_jaxpr(program)(*args).jaxpr for way, (program, *args) in given.items()}
+    compiled = {way: program.lower(*args).compile().as_text() or "" for way, (program, *args) in given.items()}
+    return {
+        "flops": {way: matrix_product_flops(each) for way, each in traced.items()},
+        "operations": {way: primitives(each) for way, each in traced.items()},
+        "compiled products": {way: len(re.findall(r" dot\(", text)) for way, text in compiled.items()},
+        "loss": float(told[-1]),
+        "wanted": float(joined_loss(weights, trainer.form, x, noise)),
+    }
+
+
+def primitives(jaxpr: Any) -> Counter[str]:
+    """How often each primitive stands in a traced program, nested ones included; those that hold others left out."""
+    from elbo_compare.suites.bridge.jax_counts import _nested
+
+    found: Counter[str] = Counter()
+    for equation in jaxpr.eqns:
+        inner = [each for value in equation.params.values() for each in _nested(value)]
+        found.update({} if inner else [equation.primitive.name])
+        for each in inner:
+            found += primitives(each)
+    return found
+
+
+def ways(apart: Any) -> dict[str, Any]:
+    """The step, the step without a part, and each part, by name."""
+    found = {"whole": apart.whole} | {f"without {part}": call for part, call in apart.without.items()}
+    return found | {str(part): call for part, call in apart.alone.items()}
 
 
 def in_turn(layers: Iterable[str]) -> list[str]:

@@ -107,8 +107,8 @@ def above_one(frame: Frame) -> list[Block]:
         "share": "of the large product: what one product reaches was timed in turns of its own, and its interval is in "
         "the table; the step is no faster than the machine",
         "common": "of the fastest framework's large product, likewise",
-        "model_share": "of the step's own products run alone in the same framework: the compiled step overlaps, fuses "
-        "or stacks what that list has apart, so that the list is no ceiling for it",
+        "model_share": "of the step's own products run alone in the same framework: timed in turns of their own, by "
+        "earlier versions in one way only, each layer for itself, where a step that stacks layers has faster products",
         "products_share": "of the step's own products run alone in the framework that is fastest at them, likewise",
     }
     rows = {name: frame[frame[name] > 1] for name in told if name in frame}
@@ -166,10 +166,10 @@ def numbers(frame: Frame) -> Table:
         caption="Medians over rounds with order-statistics intervals (95%; none below six rounds). Share: of the large "
         "product in the same framework, whose own ceiling it is; common share: of the fastest framework's large "
         "product, the one to compare frameworks by. Model share: of the step's own products run alone in the same "
-        "framework; best model share: in the framework that is fastest at them. Either is above 1 where the step "
-        "overlaps, fuses or stacks what that list has apart, and is then no ceiling. Operator calls: torch's leaf "
-        "operators in one "
-        "step, compiled kernels not among them. Launches: instructions of the XLA program (a loop's body once), "
+        "framework, in the fastest of three ways: as they come, or in the layouts of the step, each layer for itself "
+        "or layers of one input stacked (in JAX under one scan); best model share: in the framework that is fastest "
+        "at them. Operator calls: torch's leaf operators in one step, compiled kernels not among them. Launches: "
+        "instructions of the XLA program (a loop's body once), "
         "kernels and copies on a GPU; over the floor: the step's time over that of as many kernels that do nothing. "
         "Peak: the process's resident high-water mark over one turn, frameworks included; growth: beyond what was "
         "resident before the form was made. A dash: not measured.",
