@@ -1,7 +1,6 @@
 """Tables: frame -> cells for the page, and CSV, Parquet, LaTeX and Markdown files."""
 
 import math
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,14 +10,13 @@ import pandas as pd
 
 from elbo_compare.reports.content import Column, Frame, Kind, Table
 from elbo_compare.reports.formats import MISSING, anchor, clean, count, file_name, interval, latex, markdown, number
+from elbo_compare.reports.spreadsheet import FORMULA, guarded
 
 # Worst first: a cell that holds several outcomes is marked by its worst one.
 OUTCOMES = ("differs", "inconclusive", "not run", "as registered", "agrees")
 CSV_ROWS = 1_000  # a longer table is for programs, which read Parquet
 SHORT = 18  # characters: names this short are never broken over two lines
 # A sign beside the word, so that nothing hangs on colour.
-# What a spreadsheet would evaluate: a text that begins with one of these and is no number.
-FORMULA = r"(?![+-]?[\d.]+(?:e[+-]?\d+)?$)[=+\-@\t\r]"
 # The rules of claims that hold where two things are apart, or one above the other: what is wanted of the number.
 APART = {"beyond": "further away than", "above": "above the reference", "ratio-above": "above the reference"}
 HOLDS = "holds, as stated"  # instead of "agrees", beside a number that is not near its reference
@@ -174,11 +172,8 @@ def write_frame(folder: Path, name: str, frame: Frame, wanted: tuple[str, ...] =
 
 def spreadsheet(frame: Frame) -> str:
     """A frame as CSV, 17 digits; a text that a spreadsheet would take for a formula stands behind an apostrophe."""
-    plain = _in_words(frame)
-    for column in [name for name in plain.columns if plain[name].dtype.kind not in "biuf"]:
-        text = plain[column].astype(object)
-        plain[column] = text.where(~text.str.match(FORMULA), "'" + text)
-    plain.columns = [f"'{name}" if re.match(FORMULA, name) else name for name in plain.columns]
+    plain = guarded(_in_words(frame))
+    plain.columns = [f"'{name}" if FORMULA.match(name) else name for name in plain.columns]
     return plain.to_csv(index=False)
 
 

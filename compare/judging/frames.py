@@ -23,6 +23,7 @@ from elbo_compare.compare.judging.seal import check, seal
 from elbo_compare.compare.judging.verdicts import Verdicts
 from elbo_compare.compare.records import Cell, CellResult, Measurement, Verdict
 from elbo_compare.compare.running.store import Store
+from elbo_compare.reports.spreadsheet import guarded
 
 PART_CELLS, MOST_ROWS = 2_000, 80_000  # of one row group at most: what is in memory at once (a cell is never cut)
 PART_ROWS = 50_000  # that are read at once
@@ -151,7 +152,7 @@ def _pieces(results: Iterable[CellResult], cells: int, rows: int) -> Iterator[li
 def write_parts(folder: Path, name: str, frames: Iterable[pd.DataFrame], empty: pd.DataFrame) -> None:
     """NAME.parquet and NAME.csv of the frames one below the other, each whole or absent; `empty` where there is none.
 
-    The Parquet file has a row group for every frame and a checksum for every page; see `parts`.
+    The Parquet file has a row group for every frame and a checksum for every page; see `parts`. The CSV is `guarded`.
     """
     schema = None
     with (
@@ -166,7 +167,7 @@ def write_parts(folder: Path, name: str, frames: Iterable[pd.DataFrame], empty: 
                 schema = table.schema
                 writer = stack.enter_context(pq.ParquetWriter(table_file, schema, **WRITTEN, **_encoded(schema)))
             writer.write_table(table, row_group_size=len(frame))
-            frame.to_csv(text_file, index=False, header=text_file.tell() == 0, mode="wb")
+            guarded(frame).to_csv(text_file, index=False, header=text_file.tell() == 0, mode="wb")
             del frame, table  # before the next one is made
         if writer is None:
             empty.to_parquet(table_file, index=False, **WRITTEN)
@@ -216,12 +217,12 @@ def claim_frame(claims: Iterable[Any]) -> pd.DataFrame:
 
 
 def write_frame(folder: Path, name: str, frame: pd.DataFrame) -> None:
-    """NAME.parquet and NAME.csv, each whole or absent."""
+    """NAME.parquet and NAME.csv, each whole or absent; the CSV is `guarded`."""
     buffer = io.BytesIO()
     frame.to_parquet(buffer, index=False, **WRITTEN)
     write_atomically(folder / f"{name}.parquet", buffer.getvalue())
     seal(folder / f"{name}.parquet")
-    write_atomically(folder / f"{name}.csv", frame.to_csv(index=False).encode())
+    write_atomically(folder / f"{name}.csv", guarded(frame).to_csv(index=False).encode())
 
 
 def read_frame(folder: Path, name: str) -> pd.DataFrame:

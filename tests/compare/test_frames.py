@@ -8,7 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from elbo_compare.compare.errors import StoreError
-from elbo_compare.compare.judging.frames import load, measurement_frame, read_frame, read_json, write_frame, write_json
+from elbo_compare.compare.judging.frames import (
+    load,
+    measurement_frame,
+    read_frame,
+    read_json,
+    write_frame,
+    write_json,
+    write_measurements,
+)
 from elbo_compare.compare.judging.timings import timing_frame
 from elbo_compare.compare.records import CellResult, Measurement, Procedure, Quantity, Status
 from elbo_compare.compare.running.account import account, union_s
@@ -53,6 +61,22 @@ def test_frames_are_the_same_in_parquet(tmp_path, make_cell):
     write_frame(tmp_path, "measurements", frame)
     pd.testing.assert_frame_equal(read_frame(tmp_path, "measurements"), frame, check_exact=True, check_dtype=False)
     assert float(pd.read_csv(tmp_path / "measurements.csv")["value"][0]) == 0.1 + 0.2
+
+
+@pytest.mark.parametrize("in_parts", [False, True])
+def test_no_text_of_others_is_a_formula_in_a_judged_csv_and_parquet_has_it_as_it_is(tmp_path, make_cell, in_parts):
+    names = ["=1+1", "+cmd", "-2+3", "@SUM(1)", "\tx", "-2.5", "pyro"]
+    rows = [Measurement(quantity=Quantity.ELBO, value=-1.0, note=name) for name in names]
+    results = [CellResult(cell=make_cell(), status=Status.FAILED, reason=names[0], measurements=tuple(rows))]
+    if in_parts:
+        write_measurements(tmp_path, results)
+    else:
+        write_frame(tmp_path, "measurements", measurement_frame(results))
+    shown = pd.read_csv(tmp_path / "measurements.csv", keep_default_na=False, dtype=str)
+    assert list(shown["note"]) == [f"'{name}" for name in names[:5]] + names[5:]
+    assert set(shown["reason"]) == {"'=1+1"}
+    assert list(shown["value"]) == ["-1.0"] * 7  # a number is no formula
+    assert list(read_frame(tmp_path, "measurements")["note"]) == names
 
 
 def test_json_is_strict_and_says_null_for_what_is_not_finite(tmp_path):
