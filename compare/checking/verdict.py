@@ -30,6 +30,7 @@ from elbo_compare.compare.checking.judging import JudgedReading, Options, Subjec
 from elbo_compare.compare.checking.low_floors import low_floor
 from elbo_compare.compare.checking.names import Role, promises_kl, words_of
 from elbo_compare.compare.checking.no_data import of_no_data
+from elbo_compare.compare.checking.normalisers import mistaken_constant
 from elbo_compare.compare.checking.not_a_number import of_negative_means, outside_of_its_domain
 from elbo_compare.compare.checking.objectives import Name
 from elbo_compare.compare.checking.priors import of_their_sizes
@@ -219,8 +220,11 @@ def _log_prior(subject: Subject) -> Finding:
     name = subject.signature.name
     if one is None:
         return Finding(verdict=CheckVerdict.NOT_JUDGED, message=f"{name}: a density of z that is not log N(z; 0, I)")
+    constant = mistaken_constant(subject, one) if not text else None
+    if constant is not None:
+        return finding_of(subject, one, CheckVerdict.WRONG, None, diagnosis=constant)
     if one.right:
-        return finding_of(subject, one, CheckVerdict.RIGHT, None)
+        return finding_of(subject, one, CheckVerdict.RIGHT, None, notes=standing_notes(one.term.reading))
     if not text:
         one = explaining.explained(subject, one, SINGLE)
         return finding_of(subject, one, CheckVerdict.WRONG, None, diagnosis=one.diagnosis)
@@ -238,12 +242,17 @@ def _density(subject: Subject) -> Finding | None:
     if other.diagnosis is not None:
         return finding_of(subject, other, CheckVerdict.WRONG, None, diagnosis=other.diagnosis)
     reading, reduction = other.term.reading, other.term.reduction
+    a_loss = reading.sign < 0 and not explaining.DENSITY_NAME.search(subject.signature.name.lower())
+    constant = None if a_loss else mistaken_constant(subject, other)
+    if constant is not None:
+        return finding_of(subject, other, CheckVerdict.WRONG, None, diagnosis=constant)
     if other.right and more_than_epsilons(subject, other):
         other = judged(subject, reading, reduction, EXACT)
     if not other.right:
         other = within_an_epsilon(subject, reading, reduction) or explaining.explained(subject, other, EXACT)
     verdict = CheckVerdict.RIGHT if other.right else CheckVerdict.WRONG
-    return finding_of(subject, other, verdict, None, diagnosis=other.diagnosis)
+    notes = standing_notes(reading) if other.right else ()
+    return finding_of(subject, other, verdict, None, notes=notes, diagnosis=other.diagnosis)
 
 
 def _designed(subject: Subject, found: Designed, fit: Identified | None, quantity: Quantity) -> Finding:

@@ -3,6 +3,7 @@
 from elbo_compare.compare.checking.fitting import short
 from elbo_compare.compare.checking.likelihoods import OF_PROPORTIONS
 from elbo_compare.compare.checking.names import RARE_SPREADS, Role, WrittenAs, read_name, words_of
+from elbo_compare.compare.checking.normalisers import constant_note
 from elbo_compare.compare.checking.readings import Quantity, Reading, Reduction
 from elbo_compare.compare.checking.signature import Signature, unit_prior
 
@@ -85,7 +86,7 @@ def _data(reading: Reading, signature: Signature) -> str:
 
 def standing_notes(reading: Reading) -> tuple[str, ...]:
     """The constant that is left out; the source of the likelihood."""
-    notes = []
+    notes = [note] if (note := constant_note(reading)) else []
     if reading.quantity is Quantity.RECONSTRUCTION:
         notes.append("a likelihood term alone: no KL is judged")
     if reading.data is not None and reading.has_data and reading.data.up_to_a_constant:

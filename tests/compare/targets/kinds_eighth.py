@@ -1,0 +1,57 @@
+"""Kinds of an eighth reading of public code, each right one beside its wrong neighbour."""
+
+import math
+
+HALF = 0.5 * math.log(2 * math.pi)
+
+
+def _terms(z, mean, log_std):
+    return -0.5 * ((z - mean) / log_std.exp()) ** 2 - log_std
+
+
+def log_prob(z, mean, log_std):
+    return (_terms(z, mean, log_std) - HALF).sum(-1)
+
+
+def log_prob_in_digits(z, mean, log_std):
+    return (_terms(z, mean, log_std) - 0.919).sum(-1)
+
+
+def log_prob_unnormalised(z, mean, log_std):
+    return _terms(z, mean, log_std)
+
+
+def log_prob_of_root_two(z, mean, log_std):
+    return _terms(z, mean, log_std) - math.log(math.sqrt(2) * math.pi)
+
+
+def log_prob_of_action(action, mean, log_std):
+    return (_terms(action, mean, log_std) - 2 * HALF).sum(-1).mean()
+
+
+def log_prob_plus(z, mean, log_std):
+    return (_terms(z, mean, log_std) + HALF).sum()
+
+
+def log_prob_of_one_latent(z, mean, log_std):
+    return _terms(z, mean, log_std).sum(-1) - HALF
+
+
+def neg_log_prob_of_seven(z, mean, log_std):
+    return -(_terms(z, mean, log_std) - 7.0)
+
+
+def misfit_of_action(action, mean, log_std):
+    return -(_terms(action, mean, log_std) - 3.0).sum(-1).mean()
+
+
+def log_prior(z):
+    return (-0.5 * z**2 - HALF).sum(-1)
+
+
+def log_prior_unnormalised(z):
+    return -0.5 * (z**2).sum(-1)
+
+
+def log_prior_of_two_pi(z):
+    return (-0.5 * z**2 - math.log(2 * math.pi)).sum(-1)

@@ -1,0 +1,36 @@
+"""Kinds of an eighth reading of public code: a density's constant, a floor far up, axes, names that tell q from p."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from elbo_compare.compare.checking.check import check_function
+from elbo_compare.compare.checking.result import CheckVerdict
+from elbo_compare.compare.checking.target import load
+
+FILE = Path(__file__).parent / "targets" / "kinds_eighth.py"
+RIGHT, WRONG, NOT_JUDGED = CheckVerdict.RIGHT, CheckVerdict.WRONG, CheckVerdict.NOT_JUDGED
+
+UNNORMALISED = r"without its normaliser D/2 log 2 pi: cancels in log q - log p, not alone"
+CONSTANTS = [
+    ("log_prob", RIGHT, r"one value per datum\.\n?$"),
+    ("log_prob_in_digits", RIGHT, r"constant is -0\.919 per dimension, in few digits"),
+    ("log_prob_unnormalised", RIGHT, UNNORMALISED),
+    ("log_prob_of_root_two", WRONG, r"constant is -1\.4913 per dimension where -0\.9189 is right"),
+    ("log_prob_of_action", WRONG, r"constant is -1\.8379 per dimension where -0\.9189 is right"),
+    ("log_prob_plus", WRONG, r"constant is 0\.9189 per dimension where -0\.9189 is right"),
+    ("log_prob_of_one_latent", WRONG, r"constant is -0\.9189 for each datum, of however many latents"),
+    ("neg_log_prob_of_seven", WRONG, r"constant is -7\.0000 per dimension"),
+    ("misfit_of_action", RIGHT, r"constant is -3 per dimension, where -0\.9189 is right; no gradient sees it"),
+    ("log_prior", RIGHT, r"one value per datum\.\n?$"),
+    ("log_prior_unnormalised", RIGHT, UNNORMALISED),
+    ("log_prior_of_two_pi", WRONG, r"constant is -1\.8379 per dimension"),
+]
+
+
+@pytest.mark.parametrize(("name", "verdict", "words"), CONSTANTS, ids=[row[0] for row in CONSTANTS])
+def test_the_constant_of_a_log_density_is_its_normaliser_or_none_at_all(name, verdict, words):
+    result = check_function(load(f"{FILE}:{name}"))
+    assert result.verdict is verdict, result.as_text()
+    assert re.search(words, " ".join(result.as_text().split())), result.as_text()
