@@ -60,8 +60,10 @@ def _misfed(error: FunctionError, assignment: Assignment) -> str:
     if isinstance(cause, MADE_OF) and OF_A_NUMBER.search(text):
         numbers = [p.name for p in assignment.callee.parameters if p.name in _turned_into_numbers(assignment)]
         asked = " ".join(f"--set {name}=1" for name in numbers)
-        return f"{said}: {' and '.join(numbers)} must be a number there; give it, {asked}." if numbers else ""
+        if numbers:
+            return f"{said}: {' and '.join(numbers)} must be a number there; give it, {asked}."
     fed = isinstance(cause, AssertionError) or (isinstance(cause, ValueError) and OF_A_SUPPORT.search(text))
+    fed = fed or (isinstance(cause, MADE_OF) and OF_A_NUMBER.search(text))
     if fed or (isinstance(cause, MADE_OF) and OF_SHAPES.search(text.lower())):
         return f"{said}: it is made for other arrays than its names are read as, and is not judged; {ADVICE} for which."
     return ""

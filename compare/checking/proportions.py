@@ -29,7 +29,9 @@ BINARY = re.compile(
 )
 PLAINLY_BINARY = re.compile(r"bern(?![a-z])|bernoulli|binary|(?<![a-z])bce|pixel")
 NAMES_IT = re.compile(r"likelihood|distribution|dist$|recon|loss|output|decoder|observ|data")
-DECODES = re.compile(r"^_?(decode|decoder|forward|generate|reconstruct)")  # methods whose softmax may make p
+DECODES = re.compile(
+    r"^_?(decode|decoder|forward|generate|reconstruct|get_(beta|theta|topic))"
+)  # methods whose softmax may make p
 ELSEWHERE = re.compile(r"gumbel|attention|attn")  # a softmax of these makes no p
 
 
