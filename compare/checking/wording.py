@@ -97,7 +97,7 @@ def standing_notes(reading: Reading) -> tuple[str, ...]:
     if reading.data is not None and reading.constant and not reading.data.up_to_a_constant:
         notes.append(f"with a constant, {reading.constant:.2g} nats per observed dimension, that no gradient sees")
     if reading.data is OF_PROPORTIONS:
-        text = "the output is taken to sum to one over the dimensions of a datum, as its source says"
+        text = "the output sums to one over the dimensions of a datum, as its source says or its values show"
         notes.append(f"{text}; of independent binary pixels (1 - x) log(1 - p) would be missing")
     if reading.data is not None and reading.data.source:
         notes.append(f"{reading.data.likelihood} likelihood: {reading.data.source}")

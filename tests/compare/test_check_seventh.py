@@ -8,15 +8,16 @@ import pytest
 from elbo_compare.compare.checking.check import check_function
 from elbo_compare.compare.checking.child import answer
 from elbo_compare.compare.checking.failure import TargetError
+from elbo_compare.compare.checking.models.check import check_model
 from elbo_compare.compare.checking.result import CheckVerdict
-from elbo_compare.compare.checking.target import load
+from elbo_compare.compare.checking.target import import_of, load
 
 FILE = Path(__file__).parent / "targets" / "kinds_seventh.py"
 OF_ONE_SUM = FILE.with_name("kinds_proportions.py")
 RIGHT, WRONG, NOT_JUDGED = CheckVerdict.RIGHT, CheckVerdict.WRONG, CheckVerdict.NOT_JUDGED
 
 PROPORTIONS = [
-    ("of_a_vocabulary", RIGHT, r"Multinomial\(recon_x\).*sum to one.*\(1 - x\) log\(1 - p\) would be missing"),
+    ("of_a_vocabulary", RIGHT, r"Multinomial\(recon_x\).*sums to one.*\(1 - x\) log\(1 - p\) would be missing"),
     ("of_a_guarded_vocabulary", RIGHT, r"guard, log\(p \+ 1e-06\)"),
     ("of_a_vocabulary_and_half_a_kl", WRONG, r"\+ 0.5 x latent nats"),
     ("of_a_vocabulary_off_by_little", CheckVerdict.OTHER_OBJECTIVE, "1.0001 x reconstruction"),
@@ -139,3 +140,17 @@ def test_the_number_of_a_loss_module_comes_from_init():
     said = answer(request, lambda _: None)
     assert said["exit_code"] == 0, said["text"]
     assert "N(x_true | x_hat, 0.1)" in said["text"]
+
+
+@pytest.mark.parametrize(
+    ("name", "verdict", "says"),
+    [
+        ("OfWords", RIGHT, r"Multinomial\(output\)"),
+        ("OfWordsAndTwoKls", CheckVerdict.OTHER_OBJECTIVE, "2 x KL"),
+        ("OfRates", RIGHT, "Poisson"),
+    ],
+)
+def test_the_softmax_of_a_whole_model_is_seen_by_its_values(name, verdict, says):
+    result = check_model(getattr(import_of(f"{FILE.with_name('whole_proportions.py')}"), name))
+    assert result.verdict is verdict, result.as_text()
+    assert re.search(says, result.as_text(), re.DOTALL), result.as_text()

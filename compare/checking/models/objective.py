@@ -8,12 +8,14 @@ import numpy as np
 from elbo_compare.compare.checking.experiment import Observation
 from elbo_compare.compare.checking.fitting import EXACT, SINGLE, Columns, Fit
 from elbo_compare.compare.checking.identify import Identified, Standing, candidate_readings, identify
+from elbo_compare.compare.checking.likelihoods import OF_PROPORTIONS
 from elbo_compare.compare.checking.models.probing import Probed
 from elbo_compare.compare.checking.names import Role, WrittenAs
-from elbo_compare.compare.checking.readings import Distance, Quantity, farthest, value_distance
+from elbo_compare.compare.checking.readings import Distance, Quantity, Reading, farthest, value_distance
 from elbo_compare.compare.checking.signature import Argument, FunctionKind, Signature
 from elbo_compare.suites.contract import Array
 
+SUMS = 1e-5  # a softmax in float32 sums to one within some hundred roundoffs
 NEARLY = 1e-6  # of 1e-7, the largest epsilon that leaves no visible guard, at p = 1/10
 MOST_OUTPUTS = 4  # that are tried under the forms of a mistake
 WANTED = (Standing.RIGHT, Standing.BETA, Standing.SCALED, Standing.MISREAD)
@@ -82,12 +84,12 @@ def _fits(
     tiers = asked or ((tier,) if tier == SINGLE else (EXACT, SINGLE))
     for output in outputs:
         observations = tuple(probed.observation(each, output) for each in probed.probes)
-        yield from _found(observations, signature, plain, tiers[:1], output)
+        yield from _found(observations, signature, [*plain, *_of_sums(observations, likelihood)], tiers[:1], output)
     for output in outputs[: 1 if probed.heavy else MOST_OUTPUTS]:
         signed = tuple(probed.observation(each, output, signed=True) for each in probed.probes)
         observations = tuple(probed.observation(each, output) for each in probed.probes)
         yield from _found(signed, signature, others, tiers[:1], output)
-        yield from _found(observations, signature, plain, tiers[1:], output)
+        yield from _found(observations, signature, [*plain, *_of_sums(observations, likelihood)], tiers[1:], output)
         for word, change in TRANSFORMED.items():
             changed = tuple(_changed(each, change) for each in observations)
             for each in _found(changed, signature, plain, tiers[:1], output):
@@ -95,8 +97,23 @@ def _fits(
                     yield replace(each, transformed=word)
 
 
+def _of_sums(observations: Sequence[Observation], likelihood: str | None) -> list[Reading]:
+    """The readings of -sum x log p, where the output of every probe sums to one over the dimensions of a datum."""
+    for one in observations:
+        output = one.inputs[Role.OUTPUT]
+        if output.shape[1] < 2 or np.any(output <= 0) or not np.allclose(output.sum(1), 1, rtol=0, atol=SUMS):
+            return []
+    signature = signature_of("", positive=False)
+    readings = candidate_readings(signature, [Quantity.NEGATIVE_ELBO], likelihood, proportions=True)
+    return [each for each in readings if each.data is OF_PROPORTIONS and each.spread is WrittenAs.SIGMA]
+
+
 def _found(
-    observations: tuple[Observation, ...], signature: Signature, readings: Sequence, tiers: Sequence[float], output: int
+    observations: tuple[Observation, ...],
+    signature: Signature,
+    readings: Sequence[Reading],
+    tiers: Sequence[float],
+    output: int,
 ) -> Iterator[Found]:
     with np.errstate(all="ignore"):
         columns = Columns(observations)
