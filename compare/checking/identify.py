@@ -16,7 +16,7 @@ from elbo_compare.compare.checking.fitting import (
     fit_one,
 )
 from elbo_compare.compare.checking.guards import LARGEST_EPSILON
-from elbo_compare.compare.checking.likelihoods import OWN_VARIANCE, data_terms
+from elbo_compare.compare.checking.likelihoods import OF_RAW_OUTPUTS, OWN_VARIANCE, data_terms
 from elbo_compare.compare.checking.names import RELATIVE, SPREADS, Role, WrittenAs, words_of
 from elbo_compare.compare.checking.readings import Quantity, Reading, Reduction, reductions
 from elbo_compare.compare.checking.signature import FunctionKind, Signature, unit_prior
@@ -62,6 +62,8 @@ def candidate_readings(
     given = signature.find(Role.DATA_TERM) is not None and signature.find(Role.OUTPUT) is None
     own = signature.find(Role.OUTPUT_SPREAD)
     terms = (None,) if given else data_terms(likelihood, proportions=proportions)
+    if not given and signature.form(Role.OUTPUT) is WrittenAs.OUTPUT_UNKNOWN:
+        terms = (*terms, *(term for term in OF_RAW_OUTPUTS if likelihood in (None, term.likelihood)))
     if own is not None and likelihood in (None, "normal"):
         terms = tuple(sorted(OWN_VARIANCE, key=lambda term: term.spread is not own.form))
     found: dict[Reading, None] = {}

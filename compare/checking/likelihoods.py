@@ -311,6 +311,30 @@ OF_PROPORTIONS = DataTerm(
     source="Liang et al. 2018, arXiv 1802.05814",
 )
 
+# Of an output that the loss itself brings into its domain. Only of an output whose name says neither logits nor
+# probabilities: the squared error of sigmoid(logits) beside a Bernoulli decoder is a known mistake.
+OF_RAW_OUTPUTS = (
+    DataTerm(
+        name="Poisson loss of a softplus",
+        likelihood="poisson",
+        form=WrittenAs.PLAIN,
+        domain=Domain.LOGIT,
+        # log(1 + e^o) is mostly written so, and known to a roundoff of 1 beside e^o.
+        elements=_parts(lambda x, o: softplus(o) - x * np.log(softplus(o)), magnified=lambda o: np.exp(np.abs(o))),
+        law="Poisson(softplus(output))",
+    ),
+    DataTerm(
+        name="half squared error of a sigmoid",
+        likelihood="normal",
+        form=WrittenAs.PLAIN,
+        domain=Domain.LOGIT,
+        elements=_parts(lambda x, o: (x - 1 / (1 + np.exp(-o))) ** 2 / 2),
+        weighted=True,
+        constant=lambda w: HALF_LOG_2PI - 0.5 * log(w),
+        law="N(x | sigmoid(output), {})",
+    ),
+)
+
 
 OWN_VARIANCE = tuple(
     DataTerm(

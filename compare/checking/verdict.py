@@ -6,6 +6,7 @@ import numpy as np
 
 from elbo_compare.compare.checking import apart, explaining
 from elbo_compare.compare.checking.alternatives import alike, as_written
+from elbo_compare.compare.checking.at_counts import at_counts
 from elbo_compare.compare.checking.attributes import varying_held
 from elbo_compare.compare.checking.balanced_objective import balanced
 from elbo_compare.compare.checking.beyond import beyond
@@ -27,6 +28,7 @@ from elbo_compare.compare.checking.for_the_log import for_the_log
 from elbo_compare.compare.checking.identify import Identified, Standing, quantities_of
 from elbo_compare.compare.checking.inputs import ORDINARY
 from elbo_compare.compare.checking.judging import JudgedReading, Options, Subject, judged, subject_of
+from elbo_compare.compare.checking.left_out import without_its_spread
 from elbo_compare.compare.checking.low_floors import low_floor
 from elbo_compare.compare.checking.names import Role, promises_kl, words_of
 from elbo_compare.compare.checking.no_data import of_no_data
@@ -154,7 +156,7 @@ def _at_once(subject: Subject, found: Identified | None, quantity: Quantity) -> 
 
 
 def _untold(subject: Subject, found: Identified | None) -> Finding | None:
-    why = sums_untold(subject.signature, found, subject.told)
+    why = without_its_spread(subject) or sums_untold(subject.signature, found, subject.told)
     return Finding(verdict=CheckVerdict.NOT_JUDGED, message=why) if why else None
 
 
@@ -192,7 +194,7 @@ def _right(subject: Subject, found: Identified) -> Finding:
     drift = drifted(subject, one) if one.right and found.fit.tier == SINGLE else None
     if drift is not None:
         return finding_of(subject, replace(one, note=""), CheckVerdict.WRONG, found, diagnosis=drift)
-    elsewhere = at_other_numbers(subject, found) if one.right else None
+    elsewhere = at_other_numbers(subject, found) or at_counts(one.experiment, one.term) if one.right else None
     if elsewhere is not None:
         return finding_of(subject, one, CheckVerdict.WRONG, found, diagnosis=elsewhere)
     if one.right and found.fit.tier == SINGLE and more_than_epsilons(subject, one):

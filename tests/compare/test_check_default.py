@@ -57,6 +57,13 @@ KINDS = [
     ("loss_over_a_sigma", RIGHT, "N(x | recon, 0.5)"),
     ("kl_of_a_misnamed_sigma", WRONG, "right if its log_var argument is taken for sigma"),
     ("kl_that_warms_up", OTHER, "0.001 x KL: KL annealing"),
+    ("loss_of_counts", RIGHT, "Poisson(rate)"),
+    ("loss_of_no_counts", WRONG, "right where x is 0 or 1 alone"),
+    ("loss_of_squared_counts", WRONG, "right where x is 0 or 1 alone"),
+    ("loss_of_a_softplus", RIGHT, "Poisson(softplus(recon))"),
+    ("loss_of_a_sigmoid", RIGHT, "N(x | sigmoid(recon), 1)"),
+    ("loss_of_a_sigmoid_of_logits", WRONG, "MUT-124"),
+    ("loss_with_a_variance_read_in_vain", NOT_JUDGED, "x_logvar, a spread of the decoder by its name, changes nothing"),
     ("loss_in_bits", OTHER, "the negative ELBO / the observed dimensions, in bits"),
 ]
 

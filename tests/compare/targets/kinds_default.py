@@ -249,3 +249,35 @@ def loss_in_bits(x, recon, mu, logvar):
 def kl_of_three(mu1, logvar1, mu2, logvar2, mu2_p, logvar2_p):
     gap = (logvar2.exp() + (mu2 - mu2_p) ** 2) / logvar2_p.exp()
     return _kl(mu1, logvar1) + 0.5 * torch.sum(logvar2_p - logvar2 + gap - 1)
+
+
+# data that are more than 0 and 1; outputs that the loss brings into their domain; a variance that is read in vain
+def loss_of_counts(x, rate, mu, logvar):
+    return (rate - x * torch.log(rate) + torch.lgamma(x + 1)).sum() + _kl(mu, logvar)
+
+
+def loss_of_no_counts(x, rate, mu, logvar):
+    return (rate - (x > 0).float() * torch.log(rate)).sum() + _kl(mu, logvar)
+
+
+def loss_of_squared_counts(x, recon, mu, logvar):
+    return (torch.exp(recon) - x**2 * recon).sum() + _kl(mu, logvar)
+
+
+def loss_of_a_softplus(x, recon, mu, logvar):
+    rate = functional.softplus(recon)
+    return (rate - x * torch.log(rate)).sum() + _kl(mu, logvar)
+
+
+def loss_of_a_sigmoid(x, recon, mu, logvar):
+    return 0.5 * functional.mse_loss(torch.sigmoid(recon), x, reduction="sum") + _kl(mu, logvar)
+
+
+def loss_of_a_sigmoid_of_logits(x, logits, mu, logvar):
+    return 0.5 * functional.mse_loss(torch.sigmoid(logits), x, reduction="sum") + _kl(mu, logvar)
+
+
+def loss_with_a_variance_read_in_vain(x, recon, x_logvar, mu, logvar):
+    variance = x_logvar.exp()
+    del variance
+    return 0.5 * ((x - recon) ** 2).sum() + _kl(mu, logvar)
