@@ -5,10 +5,10 @@ Every cell ends with exactly one result, whatever happens to its worker.
 
 import queue
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from math import inf
 from time import monotonic
@@ -25,6 +25,7 @@ Groups = Mapping[WorkerKey, deque[Cell]]
 Finish = Callable[[CellResult], None]
 Spread = Callable[[Groups, Pool, Finish], None]
 Clock = Callable[[Iterable[Cell], Pool, Finish], None]
+SHARED = (Procedure.EVALUATE, Procedure.FIT_PATH)  # what the oracle works out once for everybody: `procedures.shared`
 STEAL_FROM = 4  # a free slot joins a worker's group only where this many cells wait: an import costs seconds
 
 
@@ -105,6 +106,7 @@ class Slots:
     served: dict[WorkerKey, int] = field(default_factory=dict)
     lock: threading.RLock = field(default_factory=threading.RLock)
     programs: dict[Cell, int] = field(default_factory=dict)  # first of the siblings -> the thread that has them
+    under_way: Counter[Cell | None] = field(default_factory=Counter)  # what workers have, by what the oracle shares
     begun: float | None = None  # when the first cell was, by the monotonic clock
 
     def __post_init__(self) -> None:
@@ -191,6 +193,7 @@ class Slots:
             if is_suspect(result, worker):
                 self._give_back(key, cell, joining)
                 return False
+            self._done(cell)
             self.results.put(result)
             if result.status in (Status.CRASHED, Status.TIMED_OUT):
                 self._end_siblings(key, result)
@@ -202,15 +205,23 @@ class Slots:
         """Where this thread takes its next one: a fresh worker tries it first, however long the others have taken."""
         with self.lock:
             self.begun = None
+            self._done(cell)
             (self.groups[key].append if at_end else self.groups[key].appendleft)(cell)
 
-    def _take(self, key: WorkerKey, from_end: bool) -> Cell | None:
+    def _done(self, cell: Cell) -> None:
         with self.lock:
-            free = self._free(key, most=1, from_end=from_end)
+            self.under_way[_shared(cell)] -= 1
+
+    def _take(self, key: WorkerKey, from_end: bool) -> Cell | None:
+        """The next cell, or one behind it where another worker is just working out what both would need."""
+        with self.lock:
+            cells, free = self.groups[key], self._free(key, from_end=from_end)
             if not free:
                 return None
-            cell = self.groups[key][free[0]]
-            del self.groups[key][free[0]]  # by its place: to look for it costs as much as there are cells
+            place = next((each for each in free if not self._elsewhere(cells[each])), free[0])
+            cell = cells[place]
+            del cells[place]  # by its place: to look for it costs as much as there are cells
+            self.under_way[_shared(cell)] += 1
             if cell.replicas:
                 self.programs[cell.siblings[0]] = threading.get_ident()
             self.begun = monotonic() if self.begun is None else self.begun
@@ -232,6 +243,9 @@ class Slots:
             )
             return list(islice(free, most))
 
+    def _elsewhere(self, cell: Cell) -> bool:
+        return (shared := _shared(cell)) is not None and self.under_way[shared] > 0
+
     def _is_over(self) -> bool:
         return self.begun is not None and monotonic() - self.begun >= self.for_s
 
@@ -247,3 +261,8 @@ class Slots:
                 self.groups[key].remove(cell)
         for cell in waiting:
             self.results.put(ended(cell, result.status, reason, self.pool.options))
+
+
+def _shared(cell: Cell) -> Cell | None:
+    """The cell without who computes it, where the oracle shares what it works out for it."""
+    return replace(cell, implementation="", library="") if cell.procedure in SHARED else None

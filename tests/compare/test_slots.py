@@ -92,6 +92,24 @@ def test_hand_written_code_shares_no_process_with_a_library_that_came_first():
     assert not may_follow(key("pyro", "float32"), key("torch-hand"))
 
 
+def test_what_another_worker_is_working_out_is_left_for_a_moment_but_not_for_good():
+    waiting = slots(**{"jax-hand": [1.0] * 2, "torch-hand": [1.0] * 2})
+    jax, torch = waiting.groups
+
+    def take(key):
+        cell = waiting._take(key, from_end=False)
+        assert cell is not None
+        return cell
+
+    first = take(jax)
+    other = take(torch)
+    assert (first.seed, other.seed) == (0, 1)  # the oracle's part of seed 0 is under way
+    waiting._done(first)
+    assert take(torch).seed == 0  # it is there now
+    assert take(jax).seed == 1  # under way still, and nothing else is left
+    assert waiting._take(jax, from_end=False) is None
+
+
 @pytest.mark.parametrize("turned", [True, False])
 def test_a_worker_goes_on_to_the_library_or_a_new_one_is_started(monkeypatch, turned):
     waiting = slots(**{"torch-hand": [1.0] * 2, "pyro": [1.0] * 2})

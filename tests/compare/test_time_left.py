@@ -60,8 +60,11 @@ def ends(untimed, seconds, plain, jobs=2):
     slots = Slots(groups=waiting, pool=pool, results=queue.SimpleQueue())  # type: ignore[arg-type]
     free: list[tuple] = [(0.0, number, None) for number in range(jobs)]
     found: list[tuple] = []
+    at_work: dict = {}
     while free:
         now, number, claim = heapq.heappop(free)
+        if number in at_work:
+            slots._done(at_work.pop(number))
         taken = slots._take(*claim) if claim else None
         if taken is None:
             before = claim[0] if claim else None
@@ -74,6 +77,7 @@ def ends(untimed, seconds, plain, jobs=2):
                     imported -= IMPORTS[before.implementation]
                 heapq.heappush(free, (now + plain * imported, number, claim))
             continue
+        at_work[number] = taken
         found.append((now + seconds[taken.key] * HARNESS, taken))
         heapq.heappush(free, (found[-1][0], number, claim))
     return found
