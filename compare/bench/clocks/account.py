@@ -29,7 +29,7 @@ from elbo_compare.suites.forms import Parts, Workload
 from elbo_compare.suites.sized import binary_rows, sized_vae
 
 SLICES = 5  # of everything in a turn; the shortest counts
-SLICE_S = 0.1  # about as long as one slice should take: the shorter, the likelier undisturbed
+SLICE_S = 0.06  # about as long as one slice should take: the shorter, the likelier undisturbed
 EMPTY_S = 0.01  # and one of a step on single numbers, of which a thousand fit
 
 
