@@ -33,6 +33,7 @@ LINES = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (6, 1.5, 1, 1.5)), (0, (3, 1, 1, 1
 KNOWN = ("numpy-oracle", "torch-hand", "jax-hand", "pyro", "numpyro", "tfp")
 LEGEND_WIDTH = 150  # characters across a figure at the legend's size
 MARKED = 30  # points of a line; more are drawn without marks
+LARGEST = 1e100  # that an axis is drawn for: its ticks are products and differences of the numbers on it
 PANELS = 8  # more would shrink each panel below legibility; the tables hold all
 
 STYLE: dict[Any, Any] = {
@@ -119,7 +120,23 @@ def draw(
 ) -> Picture:
     """Panels side by side under one legend, as SVG. `one_scale`: the same x axis in all of them; what has the same
     label is on the same kind of axis anyway, linear or logarithmic."""
-    return Picture(name=name, caption=caption, alt=alt, svg=_drawn(_alike(list(panels)[:PANELS]), columns, one_scale))
+    shown = [_holdable(panel) for panel in list(panels)[:PANELS]] or [Panel(title="nothing", x_label="", series=())]
+    return Picture(name=name, caption=caption, alt=alt, svg=_drawn(_alike(shown), columns, one_scale))
+
+
+def _holdable(panel: Panel) -> Panel:
+    """The panel without finite numbers beyond LARGEST: they stand in the tables."""
+
+    def within(values: NDArray | None) -> NDArray | None:
+        if values is None or not (beyond := np.isfinite(values) & (np.abs(values) > LARGEST)).any():
+            return values
+        return np.where(beyond, np.nan, values)
+
+    series = [
+        replace(each, x=within(each.x), y=within(each.y), low=within(each.low), high=within(each.high))
+        for each in panel.series
+    ]
+    return replace(panel, series=series, rules=[rule for rule in panel.rules if abs(rule.at) <= LARGEST])
 
 
 def _drawn(shown: list[Panel], columns: int, one_scale: bool) -> bytes:
@@ -211,7 +228,8 @@ def _draw_series(axes: Axes, series: Series) -> None:
     errors = None
     centre = series.x if series.mark is Mark.DOT else series.y
     if series.low is not None and series.high is not None:
-        errors = np.nan_to_num(np.vstack([centre - series.low, series.high - centre]).clip(min=0))
+        with np.errstate(invalid="ignore"):  # what is infinite is no place on an axis
+            errors = np.nan_to_num(np.vstack([centre - series.low, series.high - centre]).clip(min=0))
     axes.errorbar(
         series.x,
         series.y,

@@ -1,5 +1,7 @@
 """The index's one figure: the sampled KL by implementation over its exact mean, and what log q alone is off by."""
 
+from math import inf
+
 import numpy as np
 
 from elbo_compare.reports.content import Block, Frame, Prose, Section
@@ -49,9 +51,9 @@ def negative(data: ReportData) -> tuple[float, int, str] | None:
     rows = chosen_draws(data)
     if rows.empty:
         return None
-    below = rows[rows["largest"] <= 0]["value"].sum()
-    total = rows["value"].sum()
-    return (float(below / total), int(total), str(rows["case"].iloc[0])) if total > 0 else None
+    with np.errstate(over="ignore"):
+        below, total = rows[rows["largest"] <= 0]["value"].sum(), rows["value"].sum()
+    return (float(below / total), int(total), str(rows["case"].iloc[0])) if 0 < total < inf else None
 
 
 def _histogram(data: ReportData) -> Panel | None:

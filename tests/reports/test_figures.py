@@ -183,3 +183,57 @@ def test_no_figure_of_a_report_has_an_empty_row_or_two_scales(monkeypatch, tmp_p
     assert len(seen) > 10
     assert [each for each in seen if each[2]] == []
     assert apart == []
+
+
+BEYOND = np.array([1.0, 1e308, -1e308, np.inf])
+
+
+@pytest.mark.parametrize(
+    "panels",
+    [
+        [],
+        [
+            Panel(
+                title="dots",
+                x_label="x",
+                rows=("a", "b", "c", "d"),
+                series=[Series(label="s", x=each, y=np.arange(4.0), low=each, high=each, mark=Mark.DOT)],
+            )
+            for each in (BEYOND,)
+        ],
+        [
+            Panel(
+                title="line",
+                x_label="x",
+                series=[Series(label="s", x=BEYOND, y=BEYOND)],
+                rules=[Rule(label="r", at=1e308)],
+            )
+        ],
+        [
+            Panel(
+                title="log",
+                x_label="x",
+                series=[Series(label="s", x=np.abs(BEYOND), y=np.abs(BEYOND))],
+                log_x=True,
+                log_y=True,
+            )
+        ],
+    ],
+)
+def test_numbers_that_no_axis_holds_are_left_out_of_the_drawing(panels):
+    svg = draw("figure", panels, caption="c", alt="a").svg
+    assert ElementTree.fromstring(svg).tag.endswith("svg")
+
+
+def test_draws_whose_count_is_no_count_have_no_negative_share(monkeypatch):
+    from types import SimpleNamespace
+
+    import pandas as pd
+
+    from elbo_compare.reports.sections import opening
+
+    rows = pd.DataFrame({"largest": [-1.0, 1.0], "value": [1e308, 1e308], "case": ["one", "one"]})
+    monkeypatch.setattr(opening, "chosen_draws", lambda data: rows)
+    assert opening.negative(SimpleNamespace()) is None  # type: ignore[arg-type]
+    monkeypatch.setattr(opening, "chosen_draws", lambda data: rows.assign(value=[1.0, 3.0]))
+    assert opening.negative(SimpleNamespace()) == (0.25, 4, "one")  # type: ignore[arg-type]
