@@ -121,6 +121,7 @@ PLAIN: dict[tuple[Procedure, str, str], float] = {
 TURNS_S = 1.7
 CLOCK_PRIOR_S = 10.0  # what is expected of the clock counts against the groups that have been timed
 SUITES_S = 60.0  # semantics and questions there, two programs side by side
+PROGRAMS = {"questions": 4.0, "numpyro": 1.2, "pyro": 0.2}  # and of one of them by its group; 1 s of any other
 JUDGED_S = 0.0155  # judging and drawing there, for each cell
 HARNESS = 1.08  # wall time of the slots there for each second within cells: starts of workers, imports, storing
 # What the recorded run counts against this one, until cells of this one outweigh it: a share of the whole, and

@@ -12,6 +12,7 @@ from elbo_compare.compare.records import CellResult, Status
 from elbo_compare.compare.running.expected import TimeLeft
 
 LINE_EVERY_S = 5.0
+PRIOR_S = 8.0  # of programs: the recorded run counts against this one
 
 
 class Progress:
@@ -91,23 +92,34 @@ def progress(total: int, time_left: TimeLeft) -> Progress:
 
 
 class Counted:
-    """Lines about programs that end in several threads: one every few seconds, with the time left by their rate."""
+    """Lines about programs that end in several threads: one every few seconds, with the time left.
 
-    def __init__(self, total: int, say: Callable[[str], None], after_s: float = 0.0) -> None:
+    `seconds`: what all of them took in the recorded run, one after another, of which `jobs` run side by side;
+    `after_s`: what followed there.
+    """
+
+    def __init__(self, total: int, say: Callable[[str], None], seconds: float, jobs: int, after_s: float = 0.0) -> None:
         self.total, self.say, self.after_s = total, say, after_s
-        self.finished = 0
+        self.seconds, self.jobs = seconds, jobs
+        self.finished, self.done_s = 0, 0.0
         self.started = self.last_line = monotonic()
         self.lock = Lock()
 
-    def done(self) -> None:
-        """One more has ended."""
+    def done(self, seconds: float) -> None:
+        """One more has ended, which took so long there; 0 where it was not to run at all."""
         with self.lock:
             self.finished += 1
+            self.done_s += seconds
             now = monotonic()
             if now - self.last_line >= LINE_EVERY_S or self.finished == self.total:
                 self.last_line = now
-                left = (now - self.started) / self.finished * (self.total - self.finished) + self.after_s
-                self.say(f"{self.finished}/{self.total} programs, about {duration(left)} left")
+                left = duration(self.left(now - self.started))
+                self.say(f"{self.finished}/{self.total} programs, about {left} left")
+
+    def left(self, elapsed_s: float) -> float:
+        """Seconds left, so many after the start."""
+        pace = (elapsed_s * self.jobs + PRIOR_S) / (self.done_s + PRIOR_S)
+        return pace * (max(self.seconds - self.done_s, 0.0) / self.jobs + self.after_s)
 
 
 def duration(seconds: float) -> str:

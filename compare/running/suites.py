@@ -17,6 +17,7 @@ from elbo_compare.compare.launching import environments, lifeline
 from elbo_compare.compare.planning.suite import Program, Suite
 from elbo_compare.compare.records import ProgramResult, Status
 from elbo_compare.compare.running.codec import dumps
+from elbo_compare.compare.running.expected import PROGRAMS
 from elbo_compare.compare.running.programs import ProgramRun, run_programs
 from elbo_compare.compare.running.progress import Counted
 from elbo_compare.compare.running.store import sealed, unsealed, write_result
@@ -83,9 +84,10 @@ def run_suites(
     """
     now, stop = fingerprint(), Event()
     batches = [each for suite in suites for each in _batches(folder, suite, whole, now, say)]
-    count = Counted(sum(len(programs) for _, programs in batches), say, after_s)
-    with ThreadPoolExecutor(max_workers=jobs or min(environment.cores(), 4)) as pool:
-        futures = [pool.submit(_run_batch, store, programs, now, stop, count.done) for store, programs in batches]
+    programs, jobs = [each for _, part in batches for each in part], jobs or min(environment.cores(), 4)
+    count = Counted(len(programs), say, sum(map(_seconds, programs)), jobs, after_s)
+    with ThreadPoolExecutor(max_workers=jobs) as pool:
+        futures = [pool.submit(_run_batch, store, part, now, stop, count.done) for store, part in batches]
         try:
             done, _ = wait(futures, return_when=FIRST_EXCEPTION)
             for future in done:
@@ -126,12 +128,19 @@ def _of(program: Program, now: str) -> str:
     return " ".join([now, *environments.of(program.environment).pins]) if program.environment else now
 
 
-def _run_batch(store: SuiteStore, programs: Sequence[Program], now: str, stop: Event, done: Callable[[], None]) -> None:
+def _seconds(program: Program) -> float:
+    """What it took in the recorded run; nothing where it can't run here."""
+    return 0.0 if program.lacking else PROGRAMS.get(program.group, 1.0)
+
+
+def _run_batch(
+    store: SuiteStore, programs: Sequence[Program], now: str, stop: Event, done: Callable[[float], None]
+) -> None:
     runnable = []
     for program in programs:
         if program.lacking:
             store.write(_result(program, now, status=Status.NOT_RUN, reason=program.lacking))
-            done()
+            done(_seconds(program))
         else:
             runnable.append(program)
     if stop.is_set() or not runnable:
@@ -143,7 +152,7 @@ def _run_batch(store: SuiteStore, programs: Sequence[Program], now: str, stop: E
             runs.close()
             return
         store.write(_measured(program, run, now))
-        done()
+        done(_seconds(program))
 
 
 def _measured(program: Program, run: ProgramRun, now: str) -> ProgramResult:

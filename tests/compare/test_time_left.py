@@ -19,6 +19,7 @@ from elbo_compare.compare.running.executors import WorkerKey
 from elbo_compare.compare.running.expected import (
     HARNESS,
     IMPORTS,
+    PROGRAMS,
     TURNS_S,
     Sort,
     TimeLeft,
@@ -179,11 +180,31 @@ def test_the_last_line_of_the_cells_still_counts_what_follows(standard):
 
 def test_programs_of_suites_are_counted_with_the_time_left():
     said = []
-    count = Counted(2, said.append, after_s=7.0)
-    count.done()
+    count = Counted(2, said.append, seconds=40.0, jobs=2, after_s=7.0)
+    count.done(20.0)
     assert said == []
-    count.done()
-    assert said == ["2/2 programs, about 7 s left"]
+    count.done(0.0)  # not to be run
+    assert count.left(10.0) == pytest.approx(10.0 + 7.0)  # as there: 20 s of two side by side
+    assert count.left(38.0) == pytest.approx(3 * (10.0 + 7.0))
+    assert len(said) == 1 and said[0].startswith("2/2 programs, about ")
+
+
+# When and of what group the programs of `standard` ended, seconds after the first began, in the published run of
+# 2026-11-30 (night): (seconds, of which questions, numpyro, pyro). They took 31 s.
+ENDED = [(4.9, 3, 14, 0), (9.6, 4, 16, 0), (15.2, 5, 33, 0), (20.8, 5, 52, 0), (24.7, 5, 62, 0), (27.9, 5, 69, 14)]
+
+
+@pytest.mark.parametrize("slower", [1.0, 3.0])
+def test_the_time_left_of_programs_is_within_a_factor_of_one_and_a_half_though_the_long_ones_come_first(slower):
+    groups, last = {"questions": 5, "numpyro": 69, "pyro": 88}, 31.0
+    total = sum(PROGRAMS[name] * number for name, number in groups.items())
+    for at, *ended in ENDED:
+        count = Counted(162, lambda line: None, seconds=total, jobs=2, after_s=seconds_after(1696, suites=False))
+        for name, number in zip(groups, ended, strict=True):
+            for _ in range(number):
+                count.done(PROGRAMS[name])
+        true = slower * (last - at + 10.0)  # judging and drawing took 10 s
+        assert 1 / 1.5 < count.left(slower * at) / true < 1.5, at
 
 
 def test_the_first_verdict_is_told_once_and_not_of_the_oracle():
