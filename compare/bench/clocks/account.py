@@ -7,9 +7,10 @@ hundredth of a step, less than the difference of two steps is known to; they cou
 count with the time of the step from which everything else was left out, in which each still waits for the one before.
 
 Nothing makes these add up: each is a measurement of its own, from the whole downwards and from the products upwards.
-(Leaving out one part after the other, down to nothing, adds up whatever is measured.) Where parts overlap, the sum
-is less than the step or more, and that remainder is shown and judged. Every part's time alone stands beside it as a
-second opinion: a part that costs more in the step than alone disturbs its neighbours.
+(Leaving out one part after the other, down to nothing, adds up whatever is measured.) Where two run side by side,
+leaving out one saves little, and the sum is too small; where two disturb each other, leaving out either saves all of
+that, and it is too large. That remainder is shown and judged. Every part's time alone stands beside it as a second
+opinion: a part that costs more in the step than alone disturbs its neighbours.
 
 A turn is several short slices of everything, one after another, and the shortest of each counts. Another process can
 only add to a time, and adds unevenly: where threads wait for each other, one that lost its processor for a moment

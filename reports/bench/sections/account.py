@@ -10,8 +10,9 @@ CAPTION = (
     "there already), the products with the step from which everything else is left out, noise and data with their time "
     "alone. Element-wise passes: activations, the loss, their derivatives, biases and the sums over them. Dispatch: "
     "the same step on single numbers; every part counts with what it takes beyond the same on single numbers. Nothing "
-    "makes these add up. Remainder: the whole step less all of them; negative where they add up to more, since parts "
-    "that overlap are dearer apart. Accounted for: the whole less the remainder's size. Alone: the part by itself on "
+    "makes these add up. Remainder: the whole step less all of them; above 0 where two run side by side, so that "
+    "leaving out one saves little, below 0 where two disturb each other, so that leaving out either saves all of that. "
+    "Accounted for: the whole less the remainder's size. Alone: the part by itself on "
     "arrays that are there; a part that costs more in the step than alone disturbs its neighbours. In every turn the "
     "shortest of several slices, one after another, in one process; share: of the whole step's time in the same turn."
 )
