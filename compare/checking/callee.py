@@ -44,8 +44,8 @@ class Parameter:
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Callee:
     """A keyword call of what was named. `constants`: values given by --set; `positional`: passed by position;
-    `distributions`: parameters that get a normal made of two arrays, `NAME.loc` and `NAME.scale`; `fresh`: called on a
-    copy each time, since it keeps count of its calls."""
+    `distributions`: parameters that get a normal made of two arrays, `NAME.loc` and `NAME.scale`; `joint`: over the
+    last axis; `fresh`: called on a copy each time, since it keeps count of its calls."""
 
     function: Callable[..., Any]
     label: str
@@ -53,6 +53,7 @@ class Callee:
     positional: tuple[str, ...] = ()
     constants: Mapping[str, Any] = field(default_factory=dict)
     distributions: tuple[str, ...] = ()
+    joint: bool = False
     fresh: bool = False
     pristine: Any = None  # a copy of a callable object from before its first call
     packed: tuple[Packed, ...] = ()  # parameters that hold several arrays
@@ -82,7 +83,8 @@ class Callee:
         values |= {tie.name: tie.made(values[tie.of]) for tie in self.ties}
         values |= {name: values[name] * values[name] for name in self.squared}
         for name in self.distributions:
-            values[name] = _normal(values.pop(f"{name}.loc"), values.pop(f"{name}.scale"), self._named)
+            normal = _normal(values.pop(f"{name}.loc"), values.pop(f"{name}.scale"), self._named)
+            values[name] = over_the_last_axis(normal) if self.joint else normal
         rows = next((len(v) for v in values.values() if getattr(v, "ndim", 0)), 0)
         sizes = {p.name: rows for p in self.parameters if p.required and p.name in ROW_NAMES}
         sizes |= {name: width(values.get(of)) for name, of in self.sized.items()}
@@ -174,6 +176,13 @@ def _normal(loc: Any, scale: Any, scope: Mapping[str, Any]) -> Any:
         except ImportError:
             continue
     raise TypeError(f"no library of distributions is installed for {root} arrays")
+
+
+def over_the_last_axis(normal: Any) -> Any:
+    """One event for each datum: its KL is a sum over the latents."""
+    if hasattr(normal, "to_event"):
+        return normal.to_event(1)
+    return import_module(type(normal).__module__.rsplit(".", 1)[0]).Independent(normal, 1)
 
 
 def callee_of(function: Callable[..., Any], constants: Mapping[str, Any], positional: tuple[str, ...] = ()) -> Callee:

@@ -18,6 +18,7 @@ from elbo_compare.compare.checking.experiment import Experiment, open_experiment
 from elbo_compare.compare.checking.failure import FunctionError, LackingError, TargetError
 from elbo_compare.compare.checking.finding import Finding
 from elbo_compare.compare.checking.inputs import ORDINARY, Layout, Shapes
+from elbo_compare.compare.checking.joint_events import of_joint
 from elbo_compare.compare.checking.judging import Options
 from elbo_compare.compare.checking.k_arguments import check_k_arguments
 from elbo_compare.compare.checking.k_samples import check_bound, log_weights_of
@@ -126,6 +127,7 @@ def _once(callee: Callee, options: Options, mapping: Sequence[str], framework: s
         result = _best(options_read, options, framework, label)
         if result.verdict not in GOOD:
             result = _in_another_order(callee, result, options, mapping, framework, label)
+        result = of_joint(result, options_read, lambda read: _best(read, options, framework, label))
         name = may_weigh(tie for one in options_read for tie in one.callee.ties)
         log_of_it = handed_to(function, name) or methods_called(function, name)  # a spread's, no weight's
         if name and result.verdict is CheckVerdict.WRONG and not log_of_it:

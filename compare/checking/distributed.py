@@ -32,6 +32,18 @@ def is_distribution(callee: Callee, name: str) -> bool:
     return bool(asked & ASKED or q_or_p or (given & GIVEN_TO and (hint is None or hint[0] is Role.Z)))
 
 
+def told_from_none(callee: Callee, name: str) -> bool:
+    """Whether the body has another way for None: `if p is None`, `p or Normal(0, 1)`, `if p:`."""
+    for node in own_nodes(callee.function):
+        tests = [node.left] if isinstance(node, ast.Compare) else []
+        tests += node.values if isinstance(node, ast.BoolOp) else []
+        tests += [node.test] if isinstance(node, ast.If | ast.IfExp) else []
+        tests += [node.operand] if isinstance(node, ast.UnaryOp) else []
+        if any(isinstance(one, ast.Name) and one.id == name for one in tests):
+            return True
+    return False
+
+
 def _of_the_decoder(callee: Callee, name: str) -> bool:
     """Whether a distribution is p(x|z): its name says so, or it is asked for the log probability of the data."""
     data = [read_name(other) for other in asked_with(callee.function, name, "log_prob")]

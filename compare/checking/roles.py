@@ -11,7 +11,7 @@ from itertools import permutations, product
 from elbo_compare.compare.checking.asking import is_number, set_option
 from elbo_compare.compare.checking.axis_names import ROW_NAMES, sized_by
 from elbo_compare.compare.checking.callee import Callee, Parameter
-from elbo_compare.compare.checking.distributed import is_distribution, of_distributions
+from elbo_compare.compare.checking.distributed import is_distribution, of_distributions, told_from_none
 from elbo_compare.compare.checking.failure import TargetError
 from elbo_compare.compare.checking.full_covariance import matrices_in, refuse_full_covariance, told_of_matrices
 from elbo_compare.compare.checking.minimised import minimised
@@ -122,7 +122,8 @@ def _named(callee: Callee, mapping: Mapping[str, str]) -> tuple[dict[str, tuple[
         name = parameter.name
         if name in callee.constants or (parameter.required and name in ROW_NAMES):
             continue
-        if parameter.required and name not in mapping and is_distribution(callee, name):
+        asked = parameter.required or (parameter.default is None and not told_from_none(callee, name))
+        if asked and name not in mapping and is_distribution(callee, name):
             fixed[name] = DISTRIBUTION
             continue
         pair = read_name(mapping.get(name, name))

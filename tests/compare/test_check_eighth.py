@@ -34,3 +34,20 @@ def test_the_constant_of_a_log_density_is_its_normaliser_or_none_at_all(name, ve
     result = check_function(load(f"{FILE}:{name}"))
     assert result.verdict is verdict, result.as_text()
     assert re.search(words, " ".join(result.as_text().split())), result.as_text()
+
+
+DISTRIBUTIONS = [
+    ("kl_above_a_floor", NOT_JUDGED, r"max\(batch mean of the KL, 3\): free bits.*Independent"),
+    ("kl_above_a_floor_and_more", WRONG, "."),
+    ("kl_below_a_ceiling", WRONG, "."),
+    ("kl_averaged", WRONG, "averaged over the batch and the latent dimensions"),
+    ("kl_of_two", RIGHT, r"KL\(q \|\| p\), averaged over the batch"),
+    ("kl_of_two_doubled", WRONG, "2 x the KL"),
+]
+
+
+@pytest.mark.parametrize(("name", "verdict", "words"), DISTRIBUTIONS, ids=[row[0] for row in DISTRIBUTIONS])
+def test_distributions_are_tried_over_whole_data_and_where_their_default_is_none(name, verdict, words):
+    result = check_function(load(f"{FILE}:{name}"))
+    assert result.verdict is verdict, result.as_text()
+    assert re.search(words, " ".join(result.as_text().split())), result.as_text()

@@ -2,6 +2,9 @@
 
 import math
 
+import torch
+from torch.distributions import kl_divergence
+
 HALF = 0.5 * math.log(2 * math.pi)
 
 
@@ -55,3 +58,30 @@ def log_prior_unnormalised(z):
 
 def log_prior_of_two_pi(z):
     return (-0.5 * z**2 - math.log(2 * math.pi)).sum(-1)
+
+
+def kl_above_a_floor(post, prior, free_nats=3.0):
+    kl = kl_divergence(post, prior).mean()
+    return torch.max(kl, torch.full_like(kl, free_nats))
+
+
+def kl_above_a_floor_and_more(post, prior, free_nats=3.0):
+    kl = kl_divergence(post, prior).mean() + (post.loc**2).mean()
+    return torch.max(kl, torch.full_like(kl, free_nats))
+
+
+def kl_below_a_ceiling(post, prior, free_nats=3.0):
+    kl = kl_divergence(post, prior).mean()
+    return torch.min(kl, torch.full_like(kl, free_nats))
+
+
+def kl_averaged(post, prior):
+    return kl_divergence(post, prior).mean()
+
+
+def kl_of_two(p1, p2=None):
+    return kl_divergence(p1, p2).sum(1, keepdims=True).mean(0)
+
+
+def kl_of_two_doubled(p1, p2=None):
+    return 2 * kl_divergence(p1, p2).sum(1, keepdims=True).mean(0)
