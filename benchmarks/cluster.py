@@ -79,7 +79,7 @@ def one_round(bench: Bench, base: Path, number: int, every_s: float) -> dict[str
     disturbed_s, kills = killed(bench, there, every_s, random.Random(number))
     for mine, theirs in zip(bench.frames(here), bench.frames(there), strict=True):
         pd.testing.assert_frame_equal(mine, theirs)
-    cell_s = elbo_compare.load(here).measurements.groupby("key")["elapsed_s"].first().median()
+    cell_s = float(elbo_compare.load(here).measurements.groupby("key")["elapsed_s"].first().median())
     assert cell_s >= WAIT_S, cell_s
     ratio = disturbed_s / undisturbed_s
     return {"local_s": undisturbed_s, "cluster_s": disturbed_s, "kills": kills, "ratio": ratio, "cell_s": cell_s}
