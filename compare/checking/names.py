@@ -180,6 +180,17 @@ def words_of(name: str) -> list[str]:
     return re.findall(r"[a-z]+|\d+", spaced.replace("_", " ").replace(".", " "))
 
 
+def letters_of(name: str) -> frozenset[str]:
+    """p and q among the words of a name, or at an end of one that is a mean or a spread without it: `m_p`, `pv`."""
+    words = set(words_of(name))
+    for word in tuple(words):
+        for letter, rest in ((word[:1], word[1:]), (word[-1:], word[:-1])):
+            pair = LOOKUP.get(rest)
+            if letter in ("p", "q") and pair and pair[0] in (Role.MEAN, Role.SPREAD):
+                words.add(letter)
+    return frozenset(words & {"p", "q"})
+
+
 def promises_kl(label: str) -> bool:
     """Whether a function's name says KL: `kl_loss`, `gaussiankl`, `vae_kld`; `likelihood`, misspelt too, does not."""
     return bool(re.search(r"(?<![a-z])kl|kl(?![a-z])|kld|diverg|kullback", label.lower()))

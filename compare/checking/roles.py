@@ -11,6 +11,7 @@ from itertools import permutations, product
 from elbo_compare.compare.checking.asking import is_number, set_option
 from elbo_compare.compare.checking.axis_names import ROW_NAMES, sized_by
 from elbo_compare.compare.checking.callee import Callee, Parameter
+from elbo_compare.compare.checking.datum import with_datum
 from elbo_compare.compare.checking.distributed import is_distribution, of_distributions, told_from_none
 from elbo_compare.compare.checking.failure import TargetError
 from elbo_compare.compare.checking.full_covariance import matrices_in, refuse_full_covariance, told_of_matrices
@@ -23,6 +24,7 @@ from elbo_compare.compare.checking.names import (
     Role,
     WrittenAs,
     forms_of,
+    letters_of,
     promises_kl,
     read_by_stem,
     read_name,
@@ -165,7 +167,7 @@ def _combined(
 ) -> Iterable[Assignment]:
     made = of_distributions(callee, [name for name, options in fixed.items() if options is DISTRIBUTION])
     for chosen in product(*(options for options in fixed.values() if options)):
-        arguments = [*made, *(argument for argument in chosen if argument is not None)]
+        arguments = with_datum(callee.label, [*made, *(argument for argument in chosen if argument is not None)])
         arrays = [p for p in unread if not (p.number or is_number(p.name))]
         if unread and kind is not None:
             yield from _by_position(callee, arguments, unread, kind)
@@ -261,7 +263,7 @@ def _turned(arguments: list[Argument]) -> list[Argument]:
     if set(roles) != set(PAIRED) or len(roles) != len(PAIRED) or roles[0] not in (Role.PRIOR_MEAN, Role.PRIOR_SPREAD):
         return []
     letters = ["q" if a.role in (Role.MEAN, Role.SPREAD) else "p" for a in arguments]
-    if not all(letter in words_of(a.name) for a, letter in zip(arguments, letters, strict=True)):
+    if not all(letter in letters_of(a.name) for a, letter in zip(arguments, letters, strict=True)):
         return []
     return [replace(argument, role=PAIRED[argument.role]) for argument in arguments]
 

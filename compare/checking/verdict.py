@@ -30,7 +30,7 @@ from elbo_compare.compare.checking.inputs import ORDINARY
 from elbo_compare.compare.checking.judging import JudgedReading, Options, Subject, judged, subject_of
 from elbo_compare.compare.checking.left_out import without_its_spread
 from elbo_compare.compare.checking.low_floors import low_floor
-from elbo_compare.compare.checking.names import Role, promises_kl, words_of
+from elbo_compare.compare.checking.names import Role, letters_of, promises_kl, words_of
 from elbo_compare.compare.checking.no_data import of_no_data
 from elbo_compare.compare.checking.normalisers import mistaken_constant
 from elbo_compare.compare.checking.not_a_number import of_negative_means, outside_of_its_domain
@@ -314,7 +314,8 @@ def _unknown(subject: Subject, why: explaining.Wrong) -> Finding | None:
     """A term that no formula fits: not judged where a term of its own stands beside what is recognised."""
     name = subject.signature.name
     turned = exchanged(subject)
-    if turned is not None and TOLD_APART & {w for a in subject.signature.arguments for w in words_of(a.name)}:
+    names = [a.name for a in subject.signature.arguments]
+    if turned is not None and any(TOLD_APART & {*words_of(name), *letters_of(name)} for name in names):
         return finding_of(subject, why.judged, CheckVerdict.WRONG, None, diagnosis=turned)
     of_sizes = of_their_sizes(subject.columns, subject.position, subject.readings(Quantity.KL))
     if of_sizes:

@@ -2,7 +2,7 @@
 
 from elbo_compare.compare.checking.fitting import short
 from elbo_compare.compare.checking.likelihoods import OF_PROPORTIONS
-from elbo_compare.compare.checking.names import RARE_SPREADS, Role, WrittenAs, read_name, words_of
+from elbo_compare.compare.checking.names import RARE_SPREADS, Role, WrittenAs, letters_of, read_name
 from elbo_compare.compare.checking.normalisers import constant_note
 from elbo_compare.compare.checking.readings import Quantity, Reading, Reduction
 from elbo_compare.compare.checking.signature import Signature, unit_prior
@@ -65,7 +65,7 @@ def _kl(reading: Reading, signature: Signature) -> str:
     if reading.sampled:
         return "(log q(z) - log p(z))"
     mean, other = signature.find(Role.MEAN), signature.find(Role.PRIOR_MEAN)
-    turned = mean and other and set(words_of(mean.name)) & {"p"} and set(words_of(other.name)) & {"q"}
+    turned = mean and other and "p" in letters_of(mean.name) and "q" in letters_of(other.name)
     return "KL(p || q), its first from its second" if turned else f"KL(q || {prior})"
 
 

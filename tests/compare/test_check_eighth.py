@@ -51,3 +51,21 @@ def test_distributions_are_tried_over_whole_data_and_where_their_default_is_none
     result = check_function(load(f"{FILE}:{name}"))
     assert result.verdict is verdict, result.as_text()
     assert re.search(words, " ".join(result.as_text().split())), result.as_text()
+
+
+NAMES = [
+    ("normal_logpdf", RIGHT, r"log N\(z; mean, sigma\^2\), one value per datum"),
+    ("normal_logpdf_halved", WRONG, r"[Ll]og sigma\^2 has -0\.25 where -0\.5 is right"),
+    ("log_bernoulli", RIGHT, r"log Bernoulli\(probs\), one value per datum"),
+    ("log_bernoulli_of_ones", NOT_JUDGED, "no likelihood that is known"),
+    ("kl_of_letters", RIGHT, r"KL\(p \|\| q\), its first from its second"),
+    ("kl_of_letters_q_first", WRONG, r"the two Gaussians are exchanged"),
+    ("kl_of_letters_halved", WRONG, "."),
+]
+
+
+@pytest.mark.parametrize(("name", "verdict", "words"), NAMES, ids=[row[0] for row in NAMES])
+def test_names_tell_the_datum_of_a_density_and_q_from_p(name, verdict, words):
+    result = check_function(load(f"{FILE}:{name}"))
+    assert result.verdict is verdict, result.as_text()
+    assert re.search(words, " ".join(result.as_text().split())), result.as_text()

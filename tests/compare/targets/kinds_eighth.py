@@ -85,3 +85,31 @@ def kl_of_two(p1, p2=None):
 
 def kl_of_two_doubled(p1, p2=None):
     return 2 * kl_divergence(p1, p2).sum(1, keepdims=True).mean(0)
+
+
+def normal_logpdf(mean, logstd, loc):
+    return (_terms(loc, mean, logstd) - HALF).sum(-1)
+
+
+def normal_logpdf_halved(mean, logstd, loc):
+    return (-0.5 * ((loc - mean) / logstd.exp()) ** 2 - 0.5 * logstd - HALF).sum(-1)
+
+
+def log_bernoulli(sample, probs):
+    return (sample * probs.log() + (1 - sample) * (1 - probs).log()).sum(-1)
+
+
+def log_bernoulli_of_ones(sample, probs):
+    return (sample * probs.log() + (1 - probs).log()).sum(-1)
+
+
+def kl_of_letters(pm, pv, qm, qv):
+    return (0.5 * (torch.log(qv / pv) + (pv + (qm - pm) ** 2) / qv - 1)).sum(-1)
+
+
+def kl_of_letters_q_first(qm, qv, pm, pv):
+    return kl_of_letters(pm, pv, qm, qv)
+
+
+def kl_of_letters_halved(pm, pv, qm, qv):
+    return (0.5 * (0.5 * torch.log(qv / pv) + (pv + (qm - pm) ** 2) / qv - 1)).sum(-1)
