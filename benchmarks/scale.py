@@ -4,9 +4,9 @@ drawing the report, reading.
     python benchmarks/scale.py [--cells 1000 10000 100000] [--folder DIR] [--out reports/published/scale]
 
 The implementation is trivial (NumPy, the oracle's own session under another name), so that what is measured is the
-harness. Each stage is a process of its own; its wall time and its peak resident memory are those of that process
-(workers apart). `run` calls fsync twice for every cell: its time depends on the disk, so the cost of one fsync'ed
-file is measured beside it.
+harness. Each stage is a process of its own; its times and its peak resident memory are those of that process
+(workers apart); growth is that of the CPU time, since other work may share the machine. `run` calls fsync twice for
+every cell: its time depends on the disk, so the cost of one fsync'ed file is measured beside it.
 """
 
 import argparse
@@ -100,15 +100,15 @@ def growth(frame: pd.DataFrame, stage: str, column: str) -> float:
 
 
 def draw(frame: pd.DataFrame, path: Path) -> None:
-    """Seconds over cells, both logarithmic, one line per stage, with a line of slope 1 for comparison."""
+    """CPU seconds over cells, both logarithmic, one line per stage, with a line of slope 1 for comparison."""
     from matplotlib import pyplot as plt
 
     figure, axes = plt.subplots(figsize=(6, 4), layout="constrained")
     for stage, rows in frame.groupby("stage", sort=False):
-        axes.loglog(rows["cells"], rows["wall_s"], marker="o", label=stage)
+        axes.loglog(rows["cells"], rows["cpu_s"], marker="o", label=stage)
     sizes = sorted(frame["cells"].unique())
     axes.loglog(sizes, [size / 1000 for size in sizes], color="0.6", linestyle=":", label="1 ms per cell")
-    axes.set(xlabel="cells", ylabel="seconds")
+    axes.set(xlabel="cells", ylabel="CPU seconds")
     axes.legend(frameon=False)
     figure.savefig(path, metadata={"Date": None})
 
@@ -138,9 +138,9 @@ def text(frame: pd.DataFrame, disk_ms: float, here_ms: float) -> str:
         )
     lines += ["", "Growth between the two largest sizes, as the exponent of the number of cells (1 is linear):", ""]
     for stage in STAGES:
-        time_, memory = growth(frame, stage, "wall_s"), growth(frame, stage, "peak_mb")
-        lines.append(f"- {stage}: wall time {time_:.2f}, memory {memory:.2f}")
-    return "\n".join([*lines, "", "![seconds over cells](scale.svg)", ""])
+        time_, memory = growth(frame, stage, "cpu_s"), growth(frame, stage, "peak_mb")
+        lines.append(f"- {stage}: CPU time {time_:.2f}, memory {memory:.2f}")
+    return "\n".join([*lines, "", "![CPU seconds over cells](scale.svg)", ""])
 
 
 def main() -> None:
