@@ -164,13 +164,15 @@ def torch_parts() -> dict[str, Any]:
 
 
 def jax_parts() -> dict[str, Any]:
-    """The same of the joined scan, as traced; and the products that are left of it once compiled."""
+    """The same of the joined scan, as traced; and the products that are left within its loop once it is compiled, those
+    of the ceiling's loop beside them."""
     import re
 
     import jax
 
+    from elbo_compare.compare.bench.operations import layers_of
     from elbo_compare.suites.bridge.jax_counts import matrix_product_flops
-    from elbo_compare.suites.jax_hand import parts
+    from elbo_compare.suites.jax_hand import ceiling, parts
     from elbo_compare.suites.jax_hand.forms import JaxTrainer
     from elbo_compare.suites.jax_hand.joined import joined_loss
 
@@ -187,15 +189,19 @@ def jax_parts() -> dict[str, Any]:
         told = parts.between(_padded(raw, unknown), biases, x, noise, form=trainer.form)
         fed = told[len(raw) - 1]
     # One program holds all the steps' worth of each: what it multiplies is counted in it.
-    given = {"whole": (trainer.program, trainer.running, trainer.data)}
+    given: dict[str, tuple[Any, ...]] = {"whole": (trainer.program, trainer.running, trainer.data)}
     ran = ways(parts.prepare("joined scan", case()))
     given |= {way: (run.program, run.carry, run.own) for way, run in ran.items() if way != "whole"}
     traced = {way: jax.make_jaxpr(program)(*args).jaxpr for way, (program, *args) in given.items()}
+    joined = layers_of(case().problem, joined=True)
+    again: Any = ceiling.layer_products(joined, BATCH, Device.CPU, DType.FLOAT64)[0]
+    given["ceiling"] = (again.func.program, again.func.carry, None)
     compiled = {way: program.lower(*args).compile().as_text() or "" for way, (program, *args) in given.items()}
+    loops = {way: text.partition("\nENTRY")[0] for way, text in compiled.items()}  # what was hoisted is behind it
     return {
         "flops": {way: matrix_product_flops(each) for way, each in traced.items()},
         "operations": {way: primitives(each) for way, each in traced.items()},
-        "compiled products": {way: len(re.findall(r" dot\(", text)) for way, text in compiled.items()},
+        "compiled products": {way: len(re.findall(r" dot\(", text)) for way, text in loops.items()},
         "loss": float(told[-1]),
         "wanted": float(joined_loss(weights, trainer.form, x, noise)),
     }

@@ -149,9 +149,9 @@ def test_every_product_of_a_step_is_made_once_whatever_is_left_out(framework):
     multiplying = {"whole", "without optimiser", "without element-wise passes", "matrix products"}
     assert {way for way, counted in found["flops"].items() if counted == flops} == multiplying
     assert {counted for way, counted in found["flops"].items() if way not in multiplying} == {0}
-    if framework == "jax":  # XLA keeps them: six layers forward and by the weight, all but the first by the input
+    if framework == "jax":  # XLA keeps them in the loop: six layers forward and by the weight, five by the input
         left = found["compiled products"]
-        assert {way for way, counted in left.items() if counted == 6 + 6 + 5} == multiplying
+        assert {way for way, counted in left.items() if counted == 6 + 6 + 5} == multiplying | {"ceiling"}
 
 
 def test_changing_data_compiles_nothing_anew():
