@@ -3,9 +3,10 @@
 import ast
 import re
 
+from elbo_compare.compare.checking.identify import Identified
 from elbo_compare.compare.checking.judging import Subject
 from elbo_compare.compare.checking.names import Role, read_name
-from elbo_compare.compare.checking.signature import FunctionKind
+from elbo_compare.compare.checking.signature import FunctionKind, Signature
 from elbo_compare.compare.checking.source import own_nodes
 
 FEATURES = re.compile(
@@ -62,3 +63,10 @@ def _looped_over(subject: Subject, names: list[str]) -> str:
 
 def _read(node: ast.AST) -> set[str]:
     return {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
+
+
+def one_number(signature: Signature, found: Identified | None) -> str:
+    """That a likelihood term has neither x nor its output in it; "" for any other."""
+    if found is None or found.fit.data is not None or signature.kind is not FunctionKind.RECONSTRUCTION:
+        return ""
+    return f"{signature.name} is the same number at every input that it was called with: not judged"

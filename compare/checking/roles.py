@@ -20,7 +20,6 @@ from elbo_compare.compare.checking.names import (
     LOOKUP,
     OURS,
     RARE_SPREADS,
-    WORDS,
     Role,
     WrittenAs,
     forms_of,
@@ -28,8 +27,8 @@ from elbo_compare.compare.checking.names import (
     promises_kl,
     read_by_stem,
     read_name,
-    words_of,
 )
+from elbo_compare.compare.checking.numbered import second_of
 from elbo_compare.compare.checking.signature import (
     CANONICAL,
     Argument,
@@ -197,7 +196,7 @@ def _distinct(arguments: list[Argument]) -> Iterable[list[Argument]]:
     ):
         both = [i for i, found in enumerate(roles) if found is role]
         if len(both) == 2 and other not in roles:
-            told = _second(arguments, both) if other in PAIRED else None
+            told = second_of(arguments, both) if other in PAIRED else None
             for moved in reversed(both) if told is None else (told,):
                 yield from _distinct([_moved(a, other) if i == moved else a for i, a in enumerate(arguments)])
             return
@@ -225,24 +224,6 @@ def as_stated(argument: Argument) -> Argument:
     """In the forms that the stem of its name states."""
     forms = forms_of(argument.name, argument.role, argument.form)
     return replace(argument, forms=forms) if of_a_stem(argument) else argument
-
-
-def _second(arguments: list[Argument], both: list[int]) -> int | None:
-    """Of two that one name and two numbers or letters make, `mu_0` and `mu_5`, the one with the larger number, else the
-    later, of `mu` and `mu_0` too: what their value is can't say which of them is q, so that q and p must not be turned
-    round to fit."""
-    (core, one), (other_core, other) = (_marked(arguments[i].name) for i in both)
-    if core != other_core or one == other:
-        return None
-    numbers = [[int(word) for word in words if word.isdigit()] for words in (one, other)]
-    return both[0] if all(numbers) and numbers[0] > numbers[1] else both[1]
-
-
-def _marked(name: str) -> tuple[list[str], list[str]]:
-    """The words of a name, and apart from them its numbers, single letters and words for how an array is held."""
-    words = words_of(name)
-    marks = [w for w in words if w.isdigit() or w in WORDS["HELD"] or (len(w) == 1 and w not in "pqxyz")]
-    return [word for word in words if word not in marks], marks
 
 
 PAIRED = {Role.MEAN: Role.PRIOR_MEAN, Role.SPREAD: Role.PRIOR_SPREAD}
@@ -277,9 +258,8 @@ def _moved(argument: Argument, role: Role) -> Argument:
 
 
 def _by_trying(callee: Callee, arguments: list[Argument], unread: list[Parameter]) -> Iterable[Assignment]:
-    """Names that say nothing: every role that is still free; a prior's too beside a whole q. One that can only be the
-    last of four is that, right or wrong, where the function promises a KL; the one beside a mean and a spread is z
-    where it promises their density."""
+    """Names that say nothing: every role that is still free, a prior's too beside a whole q. The last of four is that,
+    right or wrong, where a KL is promised; the one beside a mean and a spread is z where their density is."""
     taken = {argument.role for argument in arguments}
     known = UNKNOWN_ROLES if not {Role.MEAN, Role.SPREAD} <= taken else (*UNKNOWN_ROLES, *PRIOR_ROLES)
     free = [role for role in known if role not in taken]
@@ -288,8 +268,8 @@ def _by_trying(callee: Callee, arguments: list[Argument], unread: list[Parameter
     for roles in permutations(free, len(unread)):
         more = [_free(parameter.name, role) for parameter, role in zip(unread, roles, strict=True)]
         for one in _complete(callee, [*arguments, *more], None):
-            known_last = last and taken | set(roles) == set(PAIRED)
-            yield replace(one, by_value=not (known_last or (of_a_density and roles == (Role.Z,))))
+            known_last = (last and taken | set(roles) == set(PAIRED)) or (of_a_density and roles == (Role.Z,))
+            yield replace(one, by_value=not known_last)
 
 
 def _free(name: str, role: Role) -> Argument:

@@ -31,7 +31,7 @@ from elbo_compare.compare.checking.judging import JudgedReading, Options, Subjec
 from elbo_compare.compare.checking.left_out import without_its_spread
 from elbo_compare.compare.checking.low_floors import low_floor
 from elbo_compare.compare.checking.names import Role, letters_of, promises_kl, words_of
-from elbo_compare.compare.checking.no_data import of_no_data
+from elbo_compare.compare.checking.no_data import of_no_data, one_number
 from elbo_compare.compare.checking.normalisers import mistaken_constant
 from elbo_compare.compare.checking.not_a_number import of_negative_means, outside_of_its_domain
 from elbo_compare.compare.checking.objectives import Name
@@ -156,7 +156,8 @@ def _at_once(subject: Subject, found: Identified | None, quantity: Quantity) -> 
 
 
 def _untold(subject: Subject, found: Identified | None) -> Finding | None:
-    why = without_its_spread(subject) or sums_untold(subject.signature, found, subject.told)
+    why = without_its_spread(subject) or one_number(subject.signature, found)
+    why = why or sums_untold(subject.signature, found, subject.told)
     return Finding(verdict=CheckVerdict.NOT_JUDGED, message=why) if why else None
 
 
@@ -369,7 +370,7 @@ def _with_parts(finding: Finding, subject: Subject, layout: Layout) -> Finding:
     """A loss whose KL is returned beside it; a value that no name calls the loss and that is only a part of it."""
     found = finding.identified
     others = [i for i in range(len(layout.names)) if i != subject.position]
-    missing = found is not None and found.standing is Standing.MISSING
+    missing = found is not None and found.standing is Standing.MISSING and subject.signature.find(Role.MEAN) is not None
     if finding.verdict is not CheckVerdict.WRONG or not missing or not others or layout.apart:
         return finding
     kl = [

@@ -285,3 +285,23 @@ def negative_binomial_loss(y_true, y_pred, theta):
 
 def kl_dist(mu1, var1, mu2, var2):
     return (torch.log(var2 / var1) + (var1 + (mu1 - mu2) ** 2) / (2 * var2) - 0.5).sum(1)
+
+
+def gauss_kl(sigma0, mu1, sigma1):
+    """To N(0, sigma0^2)."""
+    ratio = (sigma1 / sigma0) ** 2
+    return 0.5 * (ratio + (mu1 / sigma0) ** 2 - 1 - ratio.log()).sum(1)
+
+
+def gauss_kl_turned(sigma0, mu1, sigma1):
+    ratio = (sigma0 / sigma1) ** 2
+    return 0.5 * (ratio + (mu1 / sigma1) ** 2 - 1 - ratio.log()).sum(1)
+
+
+class OfTwoLogits(nn.Module):
+    """A categorical KL with a floor, beside itself."""
+
+    def forward(self, p_logits, q_logits):
+        log_p, log_q = functional.log_softmax(p_logits, -1), functional.log_softmax(q_logits, -1)
+        kl_div = (log_p.exp() * (log_p - log_q)).sum(-1).mean()
+        return torch.max(torch.ones_like(kl_div), kl_div), kl_div
