@@ -4,7 +4,7 @@ import numpy as np
 
 from elbo_compare.compare.checking.claims import Record
 from elbo_compare.compare.checking.experiment import Observation
-from elbo_compare.compare.checking.fitting import Columns, Size
+from elbo_compare.compare.checking.fitting import EXACT, Columns, Size
 from elbo_compare.compare.checking.identify import Identified
 from elbo_compare.compare.checking.names import Role
 from elbo_compare.compare.checking.oracle import Elements
@@ -12,11 +12,12 @@ from elbo_compare.compare.checking.readings import data_elements, kl_elements
 from elbo_compare.suites.bridge.user_arrays import DETACHED
 
 SAME_FORMULA = 1e-6  # relative: extreme inputs magnify what a fit leaves over
+SAME_SINGLE = 1e-4  # the same of weights that were fitted to float32's rounding, 1e-5, which extreme inputs magnify
 
 
 def off_somewhere(record: Record, position: int, found: Identified) -> str:
     """At which of the battery's inputs the fitted weights do not hold: a floor, a clamp or an overflow beside them."""
-    columns = Columns(record.everywhere)
+    columns, same = Columns(record.everywhere), _same(found)
     for size, group in columns.groups.items():
         for one in group:
             with np.errstate(all="ignore"):
@@ -26,11 +27,15 @@ def off_somewhere(record: Record, position: int, found: Identified) -> str:
                 total = rows if value.size == one.batch > 1 else np.sum(rows)
                 total = total + (fit.constant.at(size) if fit.constant else 0.0)
                 gap = np.abs(value.ravel() - np.ravel(total)) if np.size(total) == value.size else np.zeros(1)
-                if not np.all(gap <= SAME_FORMULA * (np.abs(total).max() + np.abs(value).max() + 1)):
+                if not np.all(gap <= same * (np.abs(total).max() + np.abs(value).max() + 1)):
                     return f"{one.label} inputs"
             if _gradient_off(one, position, found, size):
                 return f"{one.label} inputs (the gradient)"
     return ""
+
+
+def _same(found: Identified) -> float:
+    return SAME_FORMULA if found.fit.tier == EXACT else SAME_SINGLE
 
 
 def _gradient_off(one: Observation, position: int, found: Identified, size: Size) -> bool:
@@ -46,6 +51,6 @@ def _gradient_off(one: Observation, position: int, found: Identified, size: Size
     for role, got in term.gradients.items():
         right = sum(weight * np.asarray(part.gradients.get(role, 0.0)) for weight, part in parts)
         scale = sum(abs(weight) * np.max(part.gradient_scales.get(role, 0.0)) for weight, part in parts)
-        if role is not Role.DATA_TERM and not np.all(np.abs(got - right) <= SAME_FORMULA * (scale + 1e-12)):
+        if role is not Role.DATA_TERM and not np.all(np.abs(got - right) <= _same(found) * (scale + 1e-12)):
             return True
     return False

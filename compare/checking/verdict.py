@@ -28,6 +28,7 @@ from elbo_compare.compare.checking.for_the_log import for_the_log
 from elbo_compare.compare.checking.identify import Identified, Standing, quantities_of
 from elbo_compare.compare.checking.inputs import ORDINARY
 from elbo_compare.compare.checking.judging import JudgedReading, Options, Subject, judged, subject_of
+from elbo_compare.compare.checking.leading_axes import averages_the_first_two
 from elbo_compare.compare.checking.left_out import without_its_spread
 from elbo_compare.compare.checking.low_floors import low_floor
 from elbo_compare.compare.checking.names import Role, letters_of, promises_kl, words_of
@@ -301,6 +302,9 @@ def _wrong(subject: Subject, found: Identified | None, why: explaining.Wrong) ->
     of_its_file = explaining.of_its_file(subject, found)
     if of_its_file is not None:
         return finding_of(subject, why.judged, CheckVerdict.WRONG, found, diagnosis=of_its_file)
+    if subject.experiment.shapes.latent_map and averages_the_first_two(subject.callee.function):
+        text = f"{subject.signature.name} averages over the first two of four axes, which may be data or latents"
+        return Finding(verdict=CheckVerdict.NOT_JUDGED, message=f"{text}: not judged")
     if why.diagnosis.form is DifferenceForm.LEGITIMATE:
         return finding_of(subject, why.judged, CheckVerdict.RIGHT, found, diagnosis=why.diagnosis)
     turned = exchanged_data(subject) if why.diagnosis.form in EXPLAINS_NOTHING else None

@@ -69,3 +69,17 @@ def test_names_tell_the_datum_of_a_density_and_q_from_p(name, verdict, words):
     result = check_function(load(f"{FILE}:{name}"))
     assert result.verdict is verdict, result.as_text()
     assert re.search(words, " ".join(result.as_text().split())), result.as_text()
+
+
+def test_a_mean_over_the_first_two_of_four_axes_is_not_judged_and_one_over_a_map_is_wrong():
+    four = check_function(load(f"{FILE}:kl_of_four_axes"))
+    assert four.verdict is NOT_JUDGED and "the first two of four axes" in four.as_text(), four.as_text()
+    averaged = check_function(load(f"{FILE}:kl_of_a_map_averaged"))
+    assert averaged.verdict is WRONG, averaged.as_text()
+
+
+def test_a_gradient_of_float32_is_nothing_else_that_is_off_and_a_clamp_is():
+    single = check_function(load(f"{FILE}:loss_of_float32_averaged"))
+    assert single.verdict is WRONG and "something else" not in single.as_text(), single.as_text()
+    clamped = check_function(load(f"{FILE}:kl_averaged_and_clamped"))
+    assert clamped.verdict is WRONG and "something else is off there" in clamped.as_text(), clamped.as_text()

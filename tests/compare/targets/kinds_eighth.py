@@ -4,6 +4,7 @@ import math
 
 import torch
 from torch.distributions import kl_divergence
+from torch.nn import functional
 
 HALF = 0.5 * math.log(2 * math.pi)
 
@@ -113,3 +114,22 @@ def kl_of_letters_q_first(qm, qv, pm, pv):
 
 def kl_of_letters_halved(pm, pv, qm, qv):
     return (0.5 * (0.5 * torch.log(qv / pv) + (pv + (qm - pm) ** 2) / qv - 1)).sum(-1)
+
+
+def kl_of_four_axes(mu, logvar):
+    return -0.5 * (1 + logvar - mu**2 - logvar.exp()).sum(dim=3).mean(dim=(0, 1)).sum()
+
+
+def kl_of_a_map_averaged(mu, logvar):
+    _, _, height, width = mu.shape
+    return -0.5 * (1 + logvar - mu**2 - logvar.exp()).sum(dim=3).mean(dim=(1, 2)).sum() / (height * width)
+
+
+def loss_of_float32_averaged(x, logits, mu, logvar):
+    error = functional.binary_cross_entropy_with_logits(logits.float(), x.float())
+    return error - 5e-4 * (1 + logvar - mu**2 - logvar.exp()).mean()
+
+
+def kl_averaged_and_clamped(mu, logvar):
+    logvar = logvar.clamp(min=-6.0)
+    return -5e-4 * (1 + logvar - mu**2 - logvar.exp()).mean()
