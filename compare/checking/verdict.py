@@ -303,8 +303,8 @@ def _wrong(subject: Subject, found: Identified | None, why: explaining.Wrong) ->
     if of_its_file is not None:
         return finding_of(subject, why.judged, CheckVerdict.WRONG, found, diagnosis=of_its_file)
     if subject.experiment.shapes.latent_map and averages_the_first_two(subject.callee.function):
-        text = f"{subject.signature.name} averages over the first two of four axes, which may be data or latents"
-        return Finding(verdict=CheckVerdict.NOT_JUDGED, message=f"{text}: not judged")
+        text = "averages over the first two of four axes, which may be data or latents: not judged"
+        return Finding(verdict=CheckVerdict.NOT_JUDGED, message=f"{subject.signature.name} {text}")
     if why.diagnosis.form is DifferenceForm.LEGITIMATE:
         return finding_of(subject, why.judged, CheckVerdict.RIGHT, found, diagnosis=why.diagnosis)
     turned = exchanged_data(subject) if why.diagnosis.form in EXPLAINS_NOTHING else None
@@ -319,8 +319,7 @@ def _unknown(subject: Subject, why: explaining.Wrong) -> Finding | None:
     """A term that no formula fits: not judged where a term of its own stands beside what is recognised."""
     name = subject.signature.name
     turned = exchanged(subject)
-    names = [a.name for a in subject.signature.arguments]
-    if turned is not None and any(TOLD_APART & {*words_of(name), *letters_of(name)} for name in names):
+    if turned and any(TOLD_APART & {*words_of(a.name), *letters_of(a.name)} for a in subject.signature.arguments):
         return finding_of(subject, why.judged, CheckVerdict.WRONG, None, diagnosis=turned)
     of_sizes = of_their_sizes(subject.columns, subject.position, subject.readings(Quantity.KL))
     if of_sizes:
