@@ -99,7 +99,7 @@ class Callee:
         by_position = [values.pop(name) for name in self.positional]  # first: a call copies **values before it reads *
         return function(*by_position, **values)
 
-    def given(self, **constants: Any) -> "Callee":
+    def given(self, /, **constants: Any) -> "Callee":  # a constant may be called self: a bare method has one
         """The same with further constants."""
         return replace(self, constants={**self.constants, **constants})
 

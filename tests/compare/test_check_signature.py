@@ -56,6 +56,15 @@ def test_a_name_that_says_nothing_is_not_guessed():
     assert read_name("kld_weight") is None
 
 
+def test_a_bare_method_may_be_given_its_self_by_name():
+    """A method named without an object whose self is not used: that was a crash of ours."""
+
+    def kl(self, mu, logvar):
+        return mu + logvar
+
+    assert callee_of(kl, {}).given(self=None).constants == {"self": None}
+
+
 def analytic(mu, logvar): ...
 def sampled(z, mu, logvar): ...
 def loss(recon_x, x, mu, logvar, beta=1.0): ...
