@@ -1,14 +1,24 @@
 """The verdict on one function with everything that is said about it, and how a judged reading is put into it."""
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from elbo_compare.compare.checking.diagnosis import Diagnosis
+from elbo_compare.compare.checking.diagnosis import Diagnosis, DifferenceForm
 from elbo_compare.compare.checking.identify import Identified
 from elbo_compare.compare.checking.inputs import Shapes
 from elbo_compare.compare.checking.judging import JudgedReading, Subject
+from elbo_compare.compare.checking.likelihoods import OF_RAW_OUTPUTS
+from elbo_compare.compare.checking.minimised import minimised
+from elbo_compare.compare.checking.names import Role
 from elbo_compare.compare.checking.result import CheckVerdict, TermResult
 from elbo_compare.compare.checking.wording import equation_of
+
+# A name that promises minus a log density: `gaussian_nll`, `neg_log_p`, `recon_loss`; `log_prob_loss` promises both.
+PROMISES_MINUS = re.compile(r"nll|neg(ative)?_?(log|ll|lik)")
+PROMISES_A_LOSS = re.compile(r"(?<![a-z])loss(?![a-z])")
+PROMISES_A_DENSITY = re.compile(r"log_?(p|q|lik|dens)|li?ke?lih|densit|pdf")
+RECONSTRUCTION = re.compile(r"rec(on|$)|x_?hat")  # what a decoder has brought into its domain, by its name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,4 +73,45 @@ def finding_of(
         declared_by=declared_by,
         identified=found,
         parameters={a.name: a.meaning for a in one.experiment.signature.arguments},
+    )
+
+
+def as_promised(finding: Finding, subject: Subject) -> Finding:
+    """The finding, where what is right is also what names promise: a loss is minus a log density, and a reconstruction
+    needs no sigmoid any more."""
+    if finding.verdict is not CheckVerdict.RIGHT:
+        return finding
+    twice = _squashed_twice(finding, subject)
+    if twice:
+        return Finding(verdict=CheckVerdict.NOT_JUDGED, message=f"{subject.signature.name}: {twice}")
+    if not _is_flipped(finding, subject):
+        return finding
+    cause = Diagnosis(
+        form=DifferenceForm.LINEAR,
+        text=f"equals {finding.equation}, where its name promises minus that: its sign is flipped",
+        advice="return minus the log density, or name it as one",
+    )
+    terms = tuple(replace(term, right=False, diagnosis=cause) for term in finding.terms)
+    return replace(finding, verdict=CheckVerdict.WRONG, equation="", diagnosis=cause, terms=terms, notes=())
+
+
+def _is_flipped(finding: Finding, subject: Subject) -> bool:
+    """Whether a log density is returned under the name of a loss, and no line of its file minimises minus it."""
+    name = subject.signature.name.rsplit(".", 1)[-1].lower()
+    loss = PROMISES_A_LOSS.search(name) and not PROMISES_A_DENSITY.search(name)
+    if not finding.equation.startswith("log ") or not (loss or PROMISES_MINUS.search(name)):
+        return False
+    use = minimised(subject.callee.function)
+    return use is None or use.sign > 0
+
+
+def _squashed_twice(finding: Finding, subject: Subject) -> str:
+    """Why a loss that takes the sigmoid or softplus of a reconstruction is not judged; "" for any other."""
+    data = finding.identified.reading.data if finding.identified else None
+    output = subject.signature.find(Role.OUTPUT)
+    if data not in OF_RAW_OUTPUTS or output is None or not RECONSTRUCTION.search(output.name.lower()):
+        return ""
+    return (
+        f"equals {finding.equation}: right if {output.name} is what the last layer gave as it stands; by its name it "
+        "may have been through its sigmoid or softplus, which is taken twice then; nothing says which: not judged"
     )

@@ -1,8 +1,9 @@
-"""Whether the p of -sum x log p is meant to sum to one over the dimensions of a datum, by what the source says.
+"""Whether the p of -sum x log p is meant to sum to one over the dimensions of a datum, by what the source does.
 
 No value can tell. Of a softmax it is the cross-entropy of a multinomial or categorical x; of independent binary pixels
-(1 - x) log(1 - p) is missing. So words decide: the likelihood that was asked for or that the object holds by name, the
-function's own names, those of its class. Where nothing tells, or one thing says this and another that, neither is said.
+(1 - x) log(1 - p) is missing. So it is said by the likelihood that was asked for or that the object or the function
+names, or by the softmax that a decoder ends in. A word in a docstring or in another name is never enough for it; it is
+enough for doubt. A sigmoid in a decoder, and words for pixels where nothing speaks against them, say the other.
 """
 
 import inspect
@@ -18,6 +19,7 @@ from elbo_compare.compare.checking.identify import Identified, Standing
 from elbo_compare.compare.checking.likelihoods import OF_PROPORTIONS
 from elbo_compare.compare.checking.names import Role, promises_kl
 from elbo_compare.compare.checking.signature import Signature
+from elbo_compare.compare.checking.softmaxes import decoders_of, ends_of, text_of
 from elbo_compare.compare.checking.source import mentioned, surface
 
 ONE_OF_MANY = re.compile(
@@ -28,11 +30,19 @@ BINARY = re.compile(
     r"sigmoid|bern(?![a-z])|bernoulli|binary|(?<![a-z])bce|pixel|mnist|(?<![a-z])(images?|imgs?)(?![a-z])"
 )
 PLAINLY_BINARY = re.compile(r"bern(?![a-z])|bernoulli|binary|(?<![a-z])bce|pixel")
-NAMES_IT = re.compile(r"likelihood|distribution|dist$|recon|loss|output|decoder|observ|data")
-DECODES = re.compile(
-    r"^_?(decode|decoder|forward|generate|reconstruct|get_(beta|theta|topic))"
-)  # methods whose softmax may make p
-ELSEWHERE = re.compile(r"gumbel|attention|attn")  # a softmax of these makes no p
+# An attribute or argument that is there to choose the likelihood of x, and the names that it is given by.
+CHOOSES = re.compile(
+    r"^_?((x|data|obs\w*|out(put)?|dec(oder)?|recon\w*)_?)?likelihood(_?(type|name|fn))?$"
+    r"|^_?(x|data|obs\w*|out(put)?|dec(oder)?|recon\w*)_?dist(ribution)?(_?(type|name))?$"
+    r"|^_?(recon\w*_)?loss(_?(type|name|fn|func|function))?$"
+)
+MULTINOMIAL = re.compile(r"^(mult|multinomial|categorical|softmax)([_ -]?(nll|loss|cross[_ -]?entropy))?$")
+BERNOULLI = re.compile(r"^(bern|bernoulli|binary|bce|sigmoid)([_ -]?(nll|loss|cross[_ -]?entropy))?$")
+NAMED = re.compile(
+    r"multinom|categorical_?(nll|cross_?entropy|likelihood|log_?(prob|lik))"
+)  # of a function, an argument
+OF_LATENTS = re.compile(r"kl|kld|latent|prior|gumbel|attention|attn")  # a multinomial of these is none of x
+SIGMOID = re.compile(r"sigmoid|expit|logistic|bernoulli|1(\.0)? / \(1(\.0)? \+ [\w.]*exp\(-")
 
 
 class Told(StrEnum):
@@ -44,28 +54,40 @@ class Told(StrEnum):
 
 
 def told_of(callee: Callee, likelihood: str | None, *, alone: bool = False) -> Told:
-    """What is asked for or chosen by name; else what the function and its class say, where nothing says the other.
+    """What is asked for or chosen by name; else what the decoder ends in; else what words say, doubt at most for a sum.
 
-    likelihood: what --likelihood names; alone: no KL is there, and a word for images may be said of a classifier. A
-    word for one of many counts only where the whole file has none for pixels: a categorical cross-entropy of what a
-    sigmoid put out is the mistake itself.
+    likelihood: what --likelihood names; alone: no KL is there, and a word for images may be said of a classifier.
     """
     if likelihood is not None:
         return {"multinomial": Told.SUMS, "bernoulli": Told.BINARY}.get(likelihood, Told.NOTHING)
-    chosen, said = _chosen(callee), f"{_own_words(callee)} {_words_of_its_class(callee)}"
+    decoders, chosen = decoders_of(holder_of(callee.function)), _chosen(callee)
+    ends = {end for decoder in decoders for end in ends_of(decoder)}
+    softmax, sigmoid = ends == {"softmax"}, any(SIGMOID.search(text_of(decoder)) for decoder in decoders)
+    if (sigmoid and "softmax" not in ends) or chosen == {Told.BINARY}:
+        return Told.BINARY
+    if chosen:
+        return Told.SUMS if chosen == {Told.SUMS} else Told.NOTHING
+    said = f"{_own_words(callee)} {_words_of_its_class(callee)}"
     pattern, file = (PLAINLY_BINARY, "") if alone else (BINARY, _file_of(callee))
-    for text, around in ((chosen, ""), (said, file)):
-        sums, binary = bool(ONE_OF_MANY.search(text)), bool(pattern.search(text))
-        if sums or binary:
-            contrary = binary or bool(BINARY.search(around))
-            return Told.BINARY if not sums else Told.NOTHING if contrary else Told.SUMS
-    return Told.NOTHING
+    binary = bool(pattern.search(said))
+    if softmax or _named(callee):
+        return Told.NOTHING if sigmoid or binary or BINARY.search(file) else Told.SUMS
+    return Told.BINARY if binary and not ONE_OF_MANY.search(said) else Told.NOTHING
 
 
-def _chosen(callee: Callee) -> str:
-    """Likelihoods that are given or held by name: `self.likelihood = "mult"`, `--set distribution=bernoulli`."""
+def _chosen(callee: Callee) -> set[Told]:
+    """Likelihoods that are given or held by name: `self.likelihood = "mult"`, `--set likelihood=bernoulli`."""
     held = {**getattr(holder_of(callee.function), "__dict__", {}), **callee.constants}
-    return " ".join(v.lower() for name, v in held.items() if isinstance(v, str) and NAMES_IT.search(name.lower()))
+    values = {v.lower() for name, v in held.items() if isinstance(v, str) and CHOOSES.search(name.lower())}
+    kinds = ((MULTINOMIAL, Told.SUMS), (BERNOULLI, Told.BINARY))
+    return {told for pattern, told in kinds for value in values if pattern.search(value)}
+
+
+def _named(callee: Callee) -> bool:
+    """Whether the function or an argument carries the likelihood in its own name, and says nothing of latents."""
+    names = " ".join([callee.label.rsplit(".", 1)[-1], *(parameter.name for parameter in callee.parameters)]).lower()
+    named = [name for name in names.split() if NAMED.search(name)]
+    return bool(named) and not any(OF_LATENTS.search(name) for name in named)
 
 
 def _own_words(callee: Callee) -> str:
@@ -76,10 +98,9 @@ def _own_words(callee: Callee) -> str:
 
 
 def _words_of_its_class(callee: Callee) -> str:
-    """The class's name and docstring, what its methods read, a softmax only of those that may make p."""
+    """The class's name and docstring, what its methods read."""
     holder = holder_of(callee.function)
-    words = " ".join(_of_class(type(holder))).lower() if holder is not None else ""
-    return ONE_OF_MANY.sub("", words) if ELSEWHERE.search(words) else words
+    return " ".join(_of_class(type(holder))).lower() if holder is not None else ""
 
 
 def _file_of(callee: Callee) -> str:
@@ -98,11 +119,10 @@ def _of_class(owner: type) -> Iterator[str]:
             continue
         yield kind.__name__
         yield kind.__dict__.get("__doc__") or ""
-        for name, each in vars(kind).items():
+        for each in vars(kind).values():
             function = getattr(each, "__func__", each)
             if inspect.isfunction(function):
-                read = " ".join(function.__code__.co_names)
-                yield read if DECODES.search(name) else ONE_OF_MANY.sub("", read.lower())
+                yield " ".join(function.__code__.co_names)
 
 
 def sums_untold(signature: Signature, found: Identified | None, told: Told) -> str:

@@ -20,6 +20,13 @@ from elbo_compare.compare.checking.signature import Signature
 from elbo_compare.compare.checking.source import given_another_axis, names_samples_of, source_of
 from elbo_compare.suites.contract import Array, DType
 
+# Words for several samples of one datum. "A sample" and "sampled" name any z; "(n_samples, " may be the batch.
+SEVERAL = re.compile(
+    r"(?<![a-z(])(n|nr|num|nb|mc|number[_ ]of|several|multiple|many|k|l|s)[_ -]?((mc|is|z)[_ -]?)?"
+    r"(samples?|particles|draws)(?![a-z])|(?<![a-z])particles|draws of each|samples (of|for|per) (each|every|a) "
+    r"|(batch|b), *(n_?|num_?)?samples?,"
+)
+
 # Relative to the larger value: rounding of sums of some hundred terms, which a sum over two samples misses by half.
 ROUNDING = {DType.FLOAT64: 1e-9, DType.FLOAT32: 1e-4}
 
@@ -76,7 +83,7 @@ def wants_samples(signature: Signature, function: Callable[..., Any]) -> bool:
 
 def samples_said(result: CheckResult, function: Callable[..., Any]) -> CheckResult:
     """What is right for a z of samples, where the source speaks of them; else not judged."""
-    if re.search(r"sample|particle|monte", source_of(function).lower()):
+    if SEVERAL.search(source_of(function).lower()):
         return result
     text = f"{result.target}: right where z has an axis for samples, (batch, samples, latent), which nothing says"
     return replace(result, verdict=CheckVerdict.NOT_JUDGED, message=f"{text}: not judged", equation="", notes=())

@@ -22,7 +22,7 @@ from elbo_compare.compare.checking.epsilons import epsilons_reached, more_than_e
 from elbo_compare.compare.checking.exchanged_data import exchanged_data
 from elbo_compare.compare.checking.experiment import Experiment, Observation
 from elbo_compare.compare.checking.failure import FunctionError
-from elbo_compare.compare.checking.finding import Finding, finding_of
+from elbo_compare.compare.checking.finding import Finding, as_promised, finding_of
 from elbo_compare.compare.checking.fitting import EXACT, GUARDED, SINGLE
 from elbo_compare.compare.checking.for_the_log import for_the_log
 from elbo_compare.compare.checking.identify import Identified, Standing, quantities_of
@@ -76,7 +76,7 @@ def examined(experiment: Experiment, callee: Callee, options: Options, *, changi
     another = of_no_data(subject)
     if another:
         return Finding(verdict=CheckVerdict.NOT_JUDGED, message=f"{experiment.signature.name}: {another}")
-    finding = _with_parts(_on(subject), subject, layout)
+    finding = _with_parts(as_promised(_on(subject), subject), subject, layout)
     densities = two_densities(subject, layout) if finding.verdict is CheckVerdict.WRONG else ""
     if densities:
         return Finding(verdict=CheckVerdict.NOT_JUDGED, message=f"{experiment.signature.name}: {densities}")

@@ -264,13 +264,13 @@ def loss_of_squared_counts(x, recon, mu, logvar):
     return (torch.exp(recon) - x**2 * recon).sum() + _kl(mu, logvar)
 
 
-def loss_of_a_softplus(x, recon, mu, logvar):
-    rate = functional.softplus(recon)
+def loss_of_a_softplus(x, out, mu, logvar):
+    rate = functional.softplus(out)
     return (rate - x * torch.log(rate)).sum() + _kl(mu, logvar)
 
 
-def loss_of_a_sigmoid(x, recon, mu, logvar):
-    return 0.5 * functional.mse_loss(torch.sigmoid(recon), x, reduction="sum") + _kl(mu, logvar)
+def loss_of_a_sigmoid(x, out, mu, logvar):
+    return 0.5 * functional.mse_loss(torch.sigmoid(out), x, reduction="sum") + _kl(mu, logvar)
 
 
 def loss_of_a_sigmoid_of_logits(x, logits, mu, logvar):

@@ -1,4 +1,4 @@
-"""-sum x log p of a p that sums to one, said in several ways: no word here says anything else of x."""
+"""-sum x log p of a p that sums to one, said or only hinted at: no word here says anything else of x."""
 
 import torch
 
@@ -12,18 +12,19 @@ def of_a_vocabulary(x, recon_x, mu, logvar):
     return (-(x * (recon_x + 1e-12).log()).sum(1) + _kl(mu, logvar)).mean()
 
 
-def of_a_guarded_vocabulary(x, recon_x, mu, logvar):
-    """x: counts of the words of a vocabulary."""
+def multinomial(x, recon_x, mu, logvar):
+    return (-(x * (recon_x + 1e-12).log()).sum(1) + _kl(mu, logvar)).mean()
+
+
+def multinomial_guarded(x, recon_x, mu, logvar):
     return (-(x * (recon_x + 1e-6).log()).sum(1) + _kl(mu, logvar)).mean()
 
 
-def of_a_vocabulary_and_half_a_kl(x, recon_x, mu, logvar):
-    """x: counts of the words of a vocabulary."""
+def multinomial_and_half_a_kl(x, recon_x, mu, logvar):
     return (-(x * recon_x.log()).sum(1) + 0.5 * (mu**2 + logvar.exp() - logvar).sum(1)).mean()
 
 
-def of_a_vocabulary_off_by_little(x, recon_x, mu, logvar):
-    """x: counts of the words of a vocabulary."""
+def multinomial_off_by_little(x, recon_x, mu, logvar):
     return (-(x * recon_x.log()).sum(1) * 1.0001 + _kl(mu, logvar)).mean()
 
 
@@ -41,6 +42,10 @@ def of_nothing_told_and_flipped(x, recon_x, mu, logvar):
 
 def cross_entropy_of_categories(y_true, y_pred):
     """A categorical x, one of many."""
+    return -(y_true * torch.log(y_pred)).sum(-1)
+
+
+def categorical_cross_entropy(y_true, y_pred):
     return -(y_true * torch.log(y_pred)).sum(-1)
 
 
