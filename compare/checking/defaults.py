@@ -110,10 +110,35 @@ def _of_the_prior(subject: Subject, found: Identified, numbers: Sequence[Number]
         first = first or changed
     if first is None:
         return None
+    misnamed = _in_another_form(subject, prior, numbers, found)
+    if misnamed is not None:
+        return misnamed
     at = " and ".join(f"{n.name} = {n.others[0]:g}" for n in numbers)
     text = f"is right at {_shown(numbers)} alone; at {at} it is no KL(q || {prior.prior_text}){_formula(first, found)}"
     advice = "the prior's mean is subtracted, its spread squared in the quotient and once in the logarithm"
     return Diagnosis(form=DifferenceForm.FORMULA, text=text, advice=advice)
+
+
+def _in_another_form(
+    subject: Subject, prior: Reading, numbers: Sequence[Number], found: Identified
+) -> Diagnosis | None:
+    """A prior's spread that is used throughout as another form than its name says, a variance called `sigma_p`."""
+    (spread, *more), means = (
+        [n for n in numbers if (n.role is Role.PRIOR_SPREAD) is yes] or [None] for yes in (True, False)
+    )
+    if spread is None or more:
+        return None
+    for form, (neutral, other) in UNIT.items():
+        if neutral != spread.value or other in spread.others:
+            continue
+        others = {spread.name: other, **{n.name: n.others[0] for n in means if n is not None}}
+        changed = _called_with(subject, others)
+        again = _identified(changed, (prior,), found) if changed else None
+        if again is not None and again.standing is Standing.RIGHT:
+            text = f"is right if {spread.name} is taken for {form.value}, which at {spread.value:g} is the same"
+            advice = f"rename {spread.name}, or convert it"
+            return Diagnosis(form=DifferenceForm.MISREAD, text=text, advice=advice)
+    return None
 
 
 def _but_for_a_constant(again: Identified) -> bool:

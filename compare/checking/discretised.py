@@ -28,6 +28,9 @@ from elbo_compare.suites.contract import Array, DType
 
 EXACT = {DType.FLOAT64: 1e-8, DType.FLOAT32: 1e-3}  # nats: a level has a mass of 1e-3, known to 1e-16 or 6e-8
 LARGEST_GUARD = 1e-6
+FAR = {"logistic": 8.0}  # scales from x at which a level of 0.6 scales still has a mass above LARGEST_GUARD
+FAR_OF_A_GAUSSIAN = 3.5
+BEYOND = ((-4.0, -3.0), (-0.5, 1.0))  # logarithms of narrower and broader scales
 OF_A_DENSITY, OF_A_DECODER = (Role.Z, Role.MEAN, Role.SPREAD), (Role.X, Role.OUTPUT, Role.OUTPUT_SPREAD)
 TAIL, INSIDE = "tail", "inside"
 EDGE = "the mass of the first and last level is that of a whole tail, log F and log(1 - F)"
@@ -122,6 +125,7 @@ class Found:
     text: str
     notes: tuple[str, ...]
     diagnosis: Diagnosis | None = None
+    unsure: str = ""  # why it is not judged
 
 
 def _tanh(t: Any) -> Any:
@@ -194,7 +198,23 @@ def _judged(experiment: Experiment, taken: Taken, calls: Sequence[Observation]) 
         notes.append(f"its tanh costs up to {_cost(mass):.2g} nats a dimension within three scales of the mean")
     if ends == [INSIDE, INSIDE]:
         notes.append("both ends are levels like the others: the mass beyond them is lost")
-    return Found(text=taken.text, notes=tuple(notes), diagnosis=_off_at(taken, ends) or _off_in_slope(taken, calls))
+    off = _off_at(taken, ends) or _off_in_slope(taken, calls)
+    return Found(text=taken.text, notes=tuple(notes), diagnosis=off, unsure="" if off else _held(experiment, taken))
+
+
+def _held(experiment: Experiment, taken: Taken) -> str:
+    """That it is another function further from the mean, or at other scales: a clamp; "" where it is not. In float32
+    the mass of a far level is not known well enough."""
+    first = experiment.observe(_case(experiment, taken.mass.levels, 0, None), differentiate=False)
+    if first.terms[taken.position].dtype == "float32" or experiment.dtype is DType.FLOAT32:
+        return ""
+    far = FAR.get(taken.mass.family, FAR_OF_A_GAUSSIAN)
+    wheres = (("far from the mean", (-1.0, -0.5), far), *(("at other scales", scales, 1.0) for scales in BEYOND))
+    for where, scales, off in wheres:
+        case = _case(experiment, taken.mass.levels, 0, None, scales=scales, off=off)
+        if not taken.same_value(experiment.observe(case, differentiate=False)):
+            return f"equals {taken.text} at scales from 0.05 to 0.6 near the mean, and is another function {where}"
+    return ""
 
 
 def _off_at(taken: Taken, ends: Sequence[str]) -> Diagnosis | None:
@@ -241,15 +261,23 @@ def _calls(experiment: Experiment, levels: Levels, at: float | None = None) -> t
     return tuple(experiment.observe(_case(experiment, levels, size, at)) for size in range(2))
 
 
-def _case(experiment: Experiment, levels: Levels, size: int, at: float | None) -> Trial:
+def _case(
+    experiment: Experiment,
+    levels: Levels,
+    size: int,
+    at: float | None,
+    *,
+    scales: tuple[float, float] = (-3, -0.5),
+    off: float = 2,
+) -> Trial:
     case, rng = experiment.ordinary(ORDINARY[size]), np.random.default_rng((size, 256))
     changed: dict[str, Array] = {}
     for x, mean, log_var in (("z", "mean", "log_var"), ("x", "output", "output_log_var")):
         shape = getattr(case, x).shape
         between = rng.integers(8, 248, size=shape) / (255 if levels.last == 1 else 256)
         between = 2 * between - 1 if levels.first < 0 else between
-        spread = np.exp(rng.uniform(-3, -0.5, size=shape))
+        spread = np.exp(rng.uniform(*scales, size=shape))
         changed[x] = between if at is None else np.full(shape, at)
         # Two scales from x at most, so that no level's mass is so small that a clamp holds it up.
-        changed |= {mean: changed[x] + spread * rng.uniform(-2, 2, size=shape), log_var: 2 * np.log(spread)}
+        changed |= {mean: changed[x] + spread * rng.uniform(-off, off, size=shape), log_var: 2 * np.log(spread)}
     return replace(case, label="levels", **changed)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from elbo_compare.compare.checking.diagnosis import Diagnosis, DifferenceForm
+from elbo_compare.compare.checking.discretised import Found
 from elbo_compare.compare.checking.identify import Identified
 from elbo_compare.compare.checking.inputs import Shapes
 from elbo_compare.compare.checking.judging import JudgedReading, Subject
@@ -14,6 +15,7 @@ from elbo_compare.compare.checking.names import Role
 from elbo_compare.compare.checking.result import CheckVerdict, TermResult
 from elbo_compare.compare.checking.wording import equation_of
 
+ROUNDED_ONLY = "right to float32 rounding only"  # a note that is untrue of what is wrong
 # A name that promises minus a log density: `gaussian_nll`, `neg_log_p`, `recon_loss`; `log_prob_loss` promises both.
 PROMISES_MINUS = re.compile(r"nll|neg(ative)?_?(log|ll|lik)")
 PROMISES_A_LOSS = re.compile(r"(?<![a-z])loss(?![a-z])")
@@ -68,12 +70,22 @@ def finding_of(
         or (equation_of(one.term.reading, one.term.reduction, one.experiment.signature) if right else ""),
         diagnosis=diagnosis,
         terms=(term,),
-        notes=(*notes, *([one.note] if one.note else [])),
+        notes=(*notes, *([one.note] if one.note and (right or not one.note.startswith(ROUNDED_ONLY)) else [])),
         objective=objective,
         declared_by=declared_by,
         identified=found,
         parameters={a.name: a.meaning for a in one.experiment.signature.arguments},
     )
+
+
+def of_levels(subject: Subject, levels: Found) -> Finding:
+    """The finding on a likelihood of levels."""
+    if levels.unsure:
+        text = f"{subject.signature.name}: {levels.unsure}; look for a clamp: not judged"
+        return Finding(verdict=CheckVerdict.NOT_JUDGED, message=text)
+    verdict = CheckVerdict.WRONG if levels.diagnosis else CheckVerdict.RIGHT
+    equation = "" if levels.diagnosis else levels.text
+    return Finding(verdict=verdict, equation=equation, diagnosis=levels.diagnosis, notes=levels.notes)
 
 
 def as_promised(finding: Finding, subject: Subject) -> Finding:

@@ -25,6 +25,7 @@ OF_A_SUPPORT = re.compile(r"Expected (value argument|parameter)|within the suppo
 OF_A_NUMBER = re.compile(
     r"requires grad|converted to (a )?(Python )?[sS]calar|(length|size)-1 arrays|only .*elements? t"
 )
+OF_NO_LAYOUT = re.compile(r"but got -?([5-9]|\d\d+)\)")  # an axis beyond every array that is fed
 MADE_OF = (RuntimeError, ValueError, TypeError, IndexError)
 SPREAD = re.compile(r"Expected parameter \w*(scale|cov|prec)\w*|GreaterThan|positive", re.IGNORECASE)
 LOGARITHMS = (WrittenAs.LOG_VAR, WrittenAs.LOG_SIGMA)
@@ -57,6 +58,8 @@ def _misfed(error: FunctionError, assignment: Assignment) -> str:
     cause = error.__cause__
     text = str(cause)
     said = str(error).rstrip(".")
+    if isinstance(cause, IndexError) and OF_NO_LAYOUT.search(text):
+        return ""
     if isinstance(cause, MADE_OF) and OF_A_NUMBER.search(text):
         numbers = [p.name for p in assignment.callee.parameters if p.name in _turned_into_numbers(assignment)]
         asked = " ".join(f"--set {name}=1" for name in numbers)

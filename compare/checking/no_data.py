@@ -6,8 +6,8 @@ import re
 from elbo_compare.compare.checking.identify import Identified
 from elbo_compare.compare.checking.judging import Subject
 from elbo_compare.compare.checking.names import Role, read_name
-from elbo_compare.compare.checking.signature import FunctionKind, Signature
-from elbo_compare.compare.checking.source import own_nodes
+from elbo_compare.compare.checking.signature import FunctionKind
+from elbo_compare.compare.checking.source import own_nodes, unused
 
 FEATURES = re.compile(
     r"feat|fmap|perceptual|vgg|lpips|style|gram(_|$)|discrim|adversar|critic|(^|_)gan(_|$)|generator|cycle|triplet"
@@ -65,8 +65,13 @@ def _read(node: ast.AST) -> set[str]:
     return {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
 
 
-def one_number(signature: Signature, found: Identified | None) -> str:
-    """That a likelihood term has neither x nor its output in it; "" for any other."""
+def one_number(subject: Subject, found: Identified | None) -> str:
+    """That a likelihood term has neither x nor its output in it; "" for any other, and where its body never reads one
+    of them, which is a mistake of its own."""
+    signature = subject.signature
+    names = {argument.name for role in (Role.X, Role.OUTPUT) if (argument := signature.find(role))}
+    if names & unused(subject.callee.function):
+        return ""
     if found is None or found.fit.data is not None or signature.kind is not FunctionKind.RECONSTRUCTION:
         return ""
     return f"{signature.name} is the same number at every input that it was called with: not judged"

@@ -4,6 +4,9 @@ log N(z; mean, sigma^2) has -0.5 log(2 pi) for each latent. Without it the densi
 whose constant cancels in log q - log p. Any other number cancels against nothing.
 """
 
+from collections.abc import Sequence
+from math import log, pi
+
 import numpy as np
 
 from elbo_compare.compare.checking.diagnosis import Diagnosis, DifferenceForm
@@ -12,7 +15,12 @@ from elbo_compare.compare.checking.judging import JudgedReading, Subject
 from elbo_compare.compare.checking.oracle import HALF_LOG_2PI
 from elbo_compare.compare.checking.readings import Quantity, Reading, Reduction, target
 
-ROUNDED = 1e-3  # nats: 0.919 for half of log(2 pi), and 3.1416 for pi, are that constant in few digits
+DIGITS = range(3, 9)  # 0.919 for half of log(2 pi), and 1.8379 for the whole, are that constant in few digits
+IN_FEW_DIGITS = (
+    *(round(HALF_LOG_2PI, n) for n in DIGITS),
+    *(round(2 * HALF_LOG_2PI, n) / 2 for n in DIGITS),
+    *(log(2 * round(pi, n)) / 2 for n in (2, *DIGITS)),
+)
 SAME = 1e-5  # relative: one constant at two sizes, past what float32 makes of it
 ADVICE = "-0.5 log(2 pi) belongs to each latent; no gradient sees it, and log q - log p does where p has another"
 
@@ -21,12 +29,12 @@ def constant_note(reading: Reading) -> str:
     """What to know of the constant of a right log density; "" where it is the whole normaliser."""
     if reading.quantity not in (Quantity.LOG_Q, Quantity.LOG_PRIOR):
         return ""
-    if abs(reading.constant) < ROUNDED:
+    if abs(reading.constant) < SAME:
         return "without its normaliser D/2 log 2 pi: cancels in log q - log p, not alone"
     off = abs(reading.constant + HALF_LOG_2PI)
     if off < 1e-6:  # the rounding of float32
         return ""
-    few = "in few digits" if off < ROUNDED else f"where {-HALF_LOG_2PI:.4f} is right; no gradient sees it"
+    few = "in few digits" if _known(reading.constant) else f"where {-HALF_LOG_2PI:.4f} is right; no gradient sees it"
     return f"its constant is {reading.constant:.6g} per dimension, {few}"
 
 
@@ -46,13 +54,42 @@ def mistaken_constant(subject: Subject, one: JudgedReading) -> Diagnosis | None:
     elif all(np.isclose(value, each, rtol=SAME, atol=SAME) for value, _ in found):
         text = f"its constant is {each:.4f} for each datum, of however many latents, where {-HALF_LOG_2PI:.4f} for each"
         text += " latent is right"
+    elif (beside := _beside(found)) is not None:
+        whole, datum = beside
+        text = (
+            f"its constant is {whole:.4f} for each latent and {datum:+.4f} once for each datum, which does not belong"
+        )
+        text += " there"
+    elif (sizes := _by_size(subject, found)) is not None:
+        shown = ", ".join(f"{value:.4f} at {batch} x {width}" for (batch, width), value in list(sizes.items())[:2])
+        text = f"its constant for each datum is another at every size, {shown} (batch x latents), where "
+        text += f"{-HALF_LOG_2PI:.4f} for each latent is right"
     else:
         return None
     return Diagnosis(form=DifferenceForm.FORMULA, text=text, advice=ADVICE)
 
 
+def _beside(found: Sequence[tuple[float, int]]) -> tuple[float, float] | None:
+    """The normaliser of each latent, or none, and what stands beside it for each datum; None where it is neither."""
+    for whole in (-HALF_LOG_2PI, 0.0):
+        rest = [value - whole * width for value, width in found]
+        if np.allclose(rest, rest[0], rtol=SAME, atol=SAME):
+            return whole, rest[0]
+    return None
+
+
+def _by_size(subject: Subject, found: Sequence[tuple[float, int]]) -> dict[tuple[int, int], float] | None:
+    """What stands beside the terms in z at every size, where it is one number at each; None where it is not, or where
+    no size was called twice."""
+    sizes: dict[tuple[int, int], list[float]] = {}
+    for one, (value, width) in zip(subject.neutral, found, strict=True):
+        sizes.setdefault((one.batch, width), []).append(value)
+    same = all(np.allclose(values, values[0], rtol=SAME, atol=SAME) for values in sizes.values())
+    return {size: values[0] for size, values in sizes.items()} if same and len(found) > len(sizes) > 1 else None
+
+
 def _known(constant: float) -> bool:
-    return min(abs(constant), abs(constant + HALF_LOG_2PI)) < ROUNDED
+    return min(abs(constant), *(abs(constant + rounded) for rounded in (HALF_LOG_2PI, *IN_FEW_DIGITS))) < SAME
 
 
 def _found(subject: Subject, one: Observation, reading: Reading, reduction: Reduction) -> tuple[float, int]:

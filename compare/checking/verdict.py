@@ -22,7 +22,7 @@ from elbo_compare.compare.checking.epsilons import epsilons_reached, more_than_e
 from elbo_compare.compare.checking.exchanged_data import exchanged_data
 from elbo_compare.compare.checking.experiment import Experiment, Observation
 from elbo_compare.compare.checking.failure import FunctionError
-from elbo_compare.compare.checking.finding import Finding, as_promised, finding_of
+from elbo_compare.compare.checking.finding import Finding, as_promised, finding_of, of_levels
 from elbo_compare.compare.checking.fitting import EXACT, GUARDED, SINGLE
 from elbo_compare.compare.checking.for_the_log import for_the_log
 from elbo_compare.compare.checking.identify import Identified, Standing, quantities_of
@@ -157,7 +157,7 @@ def _at_once(subject: Subject, found: Identified | None, quantity: Quantity) -> 
 
 
 def _untold(subject: Subject, found: Identified | None) -> Finding | None:
-    why = without_its_spread(subject) or one_number(subject.signature, found)
+    why = without_its_spread(subject) or one_number(subject, found)
     why = why or sums_untold(subject.signature, found, subject.told)
     return Finding(verdict=CheckVerdict.NOT_JUDGED, message=why) if why else None
 
@@ -166,9 +166,7 @@ def _another(subject: Subject, found: Identified | None, quantity: Quantity) -> 
     """A term that is not what its arguments promise: a likelihood of levels, a log density, another divergence."""
     levels = discretised(subject) if found is None else None
     if levels is not None:
-        verdict = CheckVerdict.WRONG if levels.diagnosis else CheckVerdict.RIGHT
-        equation = "" if levels.diagnosis else levels.text
-        return Finding(verdict=verdict, equation=equation, diagnosis=levels.diagnosis, notes=levels.notes)
+        return of_levels(subject, levels)
     if quantity is not Quantity.KL:
         return None
     other = _density(subject)

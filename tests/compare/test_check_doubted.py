@@ -34,7 +34,26 @@ SIGNS = [
     ("log_prob_loss", RIGHT, r"log Bernoulli\(probs\)"),
     ("levels_nll", WRONG, "its sign is flipped"),
 ]
-ALL = [*((OF_WORDS, *kind) for kind in WORDS), *((FILE, *kind) for kind in (*PATHS, *SQUASHED, *SAMPLES, *SIGNS))]
+CONSTANTS = [
+    ("log_q_of_a_latent_too_few", WRONG, r"-0.9189 for each latent and \+0.9189 once for each datum"),
+    ("log_q_of_the_batch", WRONG, "another at every size, -3.6758 at 4 x 3"),
+    ("log_q_off_by_little", WRONG, "-0.9180 per dimension where -0.9189 is right"),
+    ("log_q_in_few_digits", RIGHT, "in few digits"),
+]
+FURTHER = [
+    ("levels_of_few_scales", NOT_JUDGED, "another function at other scales"),
+    ("levels_held_up", NOT_JUDGED, "another function far from the mean"),
+    ("levels", RIGHT, "256 levels"),
+    ("poisson_of_squares_by_element", WRONG, "right where x is 0 or 1 alone"),
+    ("poisson_by_element", RIGHT, "Poisson"),
+    ("poisson_of_clamped_counts", WRONG, "at counts up to 299"),
+    ("recon_of_itself", WRONG, "quals zero"),
+    ("loss_along_an_axis_that_is_none", CheckVerdict.FAILED, "IndexError"),
+    ("kl_to_a_variance", WRONG, "right if sigma_p is taken for var"),
+    ("kl_without_a_square", WRONG, "sigma_p = 1 alone"),
+]
+KINDS = [*PATHS, *SQUASHED, *SAMPLES, *SIGNS, *CONSTANTS, *FURTHER]
+ALL = [*((OF_WORDS, *kind) for kind in WORDS), *((FILE, *kind) for kind in KINDS)]
 
 
 @pytest.mark.parametrize(("file", "name", "verdict", "says"), ALL, ids=[kind[1] for kind in ALL])
@@ -42,6 +61,13 @@ def test_a_word_makes_nothing_right(file, name, verdict, says):
     result = check_function(load(f"{file}:{name}"))
     assert result.verdict is verdict, result.as_text(verbose=True)
     assert re.search(says, result.as_text(), re.DOTALL), result.as_text(verbose=True)
+
+
+def test_what_is_wrong_is_not_said_to_be_right_to_rounding():
+    result = check_function(load(f"{FILE}:log_prior_of_a_latent_too_few"))
+    assert result.verdict is WRONG
+    assert "once for each datum" in result.as_text()
+    assert "rounding" not in result.as_text()
 
 
 LAYERS = """import torch
