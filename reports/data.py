@@ -152,8 +152,15 @@ def complete(frame: Frame, columns: Collection[str], numeric: Collection[str] = 
         if name in numeric:
             out[name] = np.asarray(pd.to_numeric(out[name], errors="coerce"), dtype=float)
         elif out[name].dtype != object or infer_dtype(out[name], skipna=False) != "string":
-            out[name] = out[name].astype(object).where(out[name].notna(), "").map(str).astype(object)
+            out[name] = _as_text(out[name])
     return out.reset_index(drop=True)
+
+
+def _as_text(values: Values) -> Values:
+    """Each value as str, "" where missing. Equal ones are one object: a long column holds a few words often."""
+    known: dict[str, str] = {}
+    texts = (str(value) if there else "" for value, there in zip(values, values.notna(), strict=True))
+    return pd.Series([known.setdefault(text, text) for text in texts], index=values.index, dtype=object)
 
 
 def judged(frame: Frame, columns: Sequence[str] | None = None) -> Frame:

@@ -190,7 +190,9 @@ def _is_text(kind: pa.DataType) -> bool:
 
 def _shared(table: pa.Table) -> Frame:
     """A frame in which equal texts are one object."""
-    return pd.DataFrame({name: _column(table[name]) for name in table.schema.names})
+    columns = {name: _column(table[name]) for name in table.schema.names}
+    # As objects by name: pandas 3 would make Arrow's strings of them, which become one object a row again.
+    return pd.DataFrame({name: pd.Series(each, dtype=each.dtype, copy=False) for name, each in columns.items()})
 
 
 def _column(values: pa.ChunkedArray) -> np.ndarray:

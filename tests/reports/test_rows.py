@@ -76,3 +76,14 @@ def test_labels_need_no_other_columns(frames):
 
     whole = by_implementation(measured(frames["measurements"][0], None))
     assert list(labels(whole)) == list(labels(whole.reindex(columns=LABELLED)))
+
+
+@pytest.mark.parametrize("name, complete", [("measurements", measured), ("verdicts", judged)])
+def test_a_long_file_is_held_as_a_few_words_and_not_as_a_text_for_every_row(name, complete, frames, tmp_path, reading):
+    frame = pd.concat([frames[name][0]] * 5, ignore_index=True)
+    frame.to_parquet(tmp_path / "long.parquet", index=False)  # one row group, so one list of words for each column
+    held = Kept(tmp_path / "long.parquet", complete).all()
+    texts = [column for column in held.columns if isinstance(held[column].iloc[0], str)]
+    objects = {column: len(set(map(id, held[column].array))) for column in texts}
+    assert objects == {column: held[column].nunique() for column in texts}
+    assert "reason" in texts if name == "verdicts" else "note" in texts  # of which some are not there
