@@ -5,7 +5,7 @@ import re
 import pandas as pd
 
 # What a spreadsheet would evaluate: a text that begins with one of these and is no number.
-FORMULA = re.compile(r"(?![+-]?[\d.]+(?:e[+-]?\d+)?$)[=+\-@\t\r]")
+FORMULA = re.compile(r"(?![+-]?[\d.]+(?:e[+-]?\d+)?$)[=+\-@\t\r\n]")
 
 
 def guarded(frame: pd.DataFrame) -> pd.DataFrame:
@@ -18,8 +18,8 @@ def guarded(frame: pd.DataFrame) -> pd.DataFrame:
     """
     changed = {}
     for column in [name for name in frame.columns if frame[name].dtype.kind not in "biuf"]:
-        codes, texts = pd.factorize(frame[column].astype(object), use_na_sentinel=False)
-        behind = [f"'{text}" if isinstance(text, str) and FORMULA.match(text) else text for text in texts]
-        if any(new is not old for new, old in zip(behind, texts, strict=True)):
-            changed[column] = pd.Series(behind, dtype=object).to_numpy()[codes]
+        held = frame[column].to_list()  # arrays among them, as images are
+        behind = [f"'{each}" if isinstance(each, str) and FORMULA.match(each) else each for each in held]
+        if any(new is not old for new, old in zip(behind, held, strict=True)):
+            changed[column] = pd.Series(behind, index=frame.index, dtype=object)
     return frame.assign(**changed) if changed else frame

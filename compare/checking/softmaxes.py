@@ -37,7 +37,7 @@ def _layers(holder: Any) -> dict[str, Any]:
 
 
 def _is_layer(value: Any) -> bool:
-    return callable(getattr(value, "modules", None)) and callable(getattr(value, "forward", None))
+    return all(callable(inspect.getattr_static(value, name, None)) for name in ("modules", "forward"))
 
 
 def text_of(decoder: Any) -> str:

@@ -2,6 +2,7 @@
 
 from math import inf, nan
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
@@ -77,6 +78,13 @@ def test_no_text_of_others_is_a_formula_in_a_judged_csv_and_parquet_has_it_as_it
     assert set(shown["reason"]) == {"'=1+1"}
     assert list(shown["value"]) == ["-1.0"] * 7  # a number is no formula
     assert list(read_frame(tmp_path, "measurements")["note"]) == names
+
+
+def test_arrays_of_a_frame_are_written_as_they_are_beside_what_is_guarded(tmp_path):
+    frame = pd.DataFrame({"image": [np.zeros(2), np.ones(2)], "note": ["=1", "pyro"]})
+    write_frame(tmp_path, "images", frame)
+    assert list(pd.read_csv(tmp_path / "images.csv")["note"]) == ["'=1", "pyro"]
+    assert [list(each) for each in read_frame(tmp_path, "images")["image"]] == [[0.0, 0.0], [1.0, 1.0]]
 
 
 def test_json_is_strict_and_says_null_for_what_is_not_finite(tmp_path):

@@ -9,6 +9,8 @@ from elbo_compare.compare import environment
 from elbo_compare.compare.launching import interpreter
 from elbo_compare.compare.launching.interpreter import NotInstallableError, create, site_of, there
 from elbo_compare.compare.running.programs import run_programs
+from elbo_compare.suites.semantics.case import Library
+from elbo_compare.suites.semantics.families import runtime
 
 PROGRAM = """
 import sys
@@ -75,6 +77,18 @@ def test_what_jax_compiles_is_kept_for_programs_of_this_environment_alone(tmp_pa
     for where, kept in ((interpreter.HERE, 1.0), (interpreter.Interpreter(), 0.0)):  # the other: of any other versions
         (run,) = run_programs([str(tmp_path / "program.py")], 60.0, where)
         assert (run.error, run.measured, run.warnings) == ("", {"kept": kept}, ("UserWarning: its own",))
+
+
+def test_a_program_that_clocks_its_steps_finds_nothing_compiled_and_keeps_nothing(tmp_path, monkeypatch):
+    pytest.importorskip("numpyro")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    (clocked,) = [each for each in runtime.CASES if each.id == "SEM-JIT-004"]
+    (tmp_path / "plain.py").write_text(
+        "import jax\ndef measure(): return {'one': float(jax.jit(lambda x: x + 1)(0.0))}"
+    )
+    plain, run = run_programs([str(tmp_path / "plain.py"), str(clocked.behaviour(Library.NUMPYRO).path)])
+    assert (plain.error, run.error) == ("", "")
+    assert environment.compiled_programs() == 1  # the plain one's
 
 
 def test_an_environment_that_breaks_half_way_is_told_and_the_others_go_on(tmp_path):

@@ -7,10 +7,14 @@ import jax
 import jax.numpy as jnp
 import numpyro
 import numpyro.distributions as dist
+from jax.experimental.compilation_cache import compilation_cache
 from numpyro.infer import SVI, Trace_ELBO, TraceMeanField_ELBO
 from numpyro.optim import Adam
 
 jax.config.update("jax_enable_x64", True)
+# A step is timed with what it compiles: nothing that an earlier run has kept is found again.
+jax.config.update("jax_enable_compilation_cache", False)
+compilation_cache.reset_cache()
 ROUNDS, STEPS = 7, 2
 X = jnp.linspace(-1.0, 1.0, 40)
 runs = []
